@@ -1,0 +1,73 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PYPROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
+PROJECTS := $(patsubst %/,%,$(dir $(PYPROJECTS)))
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train setup-tests test check fix bench check-integrations dist clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.setup ## create .venv and install the core and every plugin, editable
+	@echo "Ready in $(VENV). Next: make train"
+
+train: $(VENV)/.setup ## train the supply-chain example
+	@$(BIN)/phantom train docs/examples/supply_chain_tabular.toml
+
+setup-tests: $(VENV)/.setup-tests ## add what the tests and checks need
+	@echo "Ready. Next: make test, or make check"
+
+test: $(VENV)/.setup-tests ## run the tests, without the slow packaging ones
+	@$(BIN)/pytest -m "not packaging and not integration"
+
+check: $(VENV)/.setup-tests ## everything CI checks: format, lint, types, layers, all tests
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/pytest
+
+fix: $(VENV)/.setup-tests ## format, and mend what ruff can mend
+	@$(BIN)/ruff format --quiet .
+	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.setup ## measure the speed of env.step
+	@$(BIN)/python tests/benchmarks/bench_env_step.py
+
+check-integrations: $(VENV)/.setup-tests ## compare with other libraries, after installing them
+	@$(PIP) install -r tests/requirements-integrations.txt
+	@$(BIN)/pytest -m integration tests plugins
+
+dist: $(VENV)/.setup-tests ## build and check every distribution, into dist/
+	@rm -rf dist
+	@for project in $(PROJECTS); do \
+		$(BIN)/python -m build -qq --no-isolation --outdir dist $$project || exit 1; \
+	done
+	@$(BIN)/twine --no-color check --strict dist/*
+	@$(BIN)/python tests/packaging/check_dist.py dist
+
+clean: ## remove dist/ and every cache; .venv and runs/ stay
+	@rm -rf dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.created:
+	@command -v $(PYTHON) >/dev/null || { echo "'$(PYTHON)' was not found. Install Python 3.11 or newer, or say which one to use: make setup PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit("phantom_core needs Python 3.11 or newer, but $(PYTHON) is %d.%d. Say which one to use: make setup PYTHON=/path/to/python3" % v[:2] if v < (3, 11) else 0)'
+	@echo "Creating $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# Entry points are read when a distribution is installed, so every pyproject.toml counts.
+$(VENV)/.setup: $(PYPROJECTS) | $(VENV)/.created
+	@echo "Installing phantom-rl-core and the plugins ..."
+	@$(PIP) install "hatchling>=1.27" editables
+	@$(PIP) install --no-build-isolation $(addprefix --editable ./,$(PROJECTS))
+	@touch $@
+
+$(VENV)/.setup-tests: tests/requirements.txt | $(VENV)/.setup
+	@echo "Installing what the tests need ..."
+	@$(PIP) install -r tests/requirements.txt
+	@touch $@

@@ -1,0 +1,225 @@
+"""Agent-based models that learn: `import phantom_core as ph`.
+
+Every public name is an attribute of this package, imported when it is first used. `ph.metrics`,
+`ph.errors`, `ph.seeding` and `ph.types` are modules.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from phantom_core import errors as errors
+    from phantom_core import metrics as metrics
+    from phantom_core import seeding as seeding
+    from phantom_core import types as types
+    from phantom_core.adapters.gymnasium_env import GymnasiumEnv as GymnasiumEnv
+    from phantom_core.envs.env import PhantomEnv as PhantomEnv
+    from phantom_core.envs.reward_ledger import RewardLedger as RewardLedger
+    from phantom_core.envs.step_result import MultiAgentEnv as MultiAgentEnv
+    from phantom_core.envs.step_result import StepResult as StepResult
+    from phantom_core.envs.turns import ACTING_NEXT as ACTING_NEXT
+    from phantom_core.envs.turns import Simultaneous as Simultaneous
+    from phantom_core.envs.turns import Turn as Turn
+    from phantom_core.envs.turns import TurnOrder as TurnOrder
+    from phantom_core.errors import PhantomError as PhantomError
+    from phantom_core.hooks.events import CheckpointSaved as CheckpointSaved
+    from phantom_core.hooks.events import EpisodeEnd as EpisodeEnd
+    from phantom_core.hooks.events import EvaluationEnd as EvaluationEnd
+    from phantom_core.hooks.events import IterationEnd as IterationEnd
+    from phantom_core.hooks.events import IterationStart as IterationStart
+    from phantom_core.hooks.events import MetricsRecorded as MetricsRecorded
+    from phantom_core.hooks.events import TrainEnd as TrainEnd
+    from phantom_core.hooks.events import TrainFailed as TrainFailed
+    from phantom_core.hooks.events import TrainStart as TrainStart
+    from phantom_core.hooks.hookspecs import Hooks as Hooks
+    from phantom_core.hooks.hookspecs import Registration as Registration
+    from phantom_core.hooks.hookspecs import hookimpl as hookimpl
+    from phantom_core.metrics import Metric as Metric
+    from phantom_core.policies.fixed_policies import ConstantPolicy as ConstantPolicy
+    from phantom_core.policies.fixed_policies import FunctionPolicy as FunctionPolicy
+    from phantom_core.policies.fixed_policies import RandomPolicy as RandomPolicy
+    from phantom_core.policies.policy import Policy as Policy
+    from phantom_core.policies.policy_mapping import PolicyMapping as PolicyMapping
+    from phantom_core.policies.policy_mapping import PolicySpec as PolicySpec
+    from phantom_core.rollouts.collect import Collector as Collector
+    from phantom_core.rollouts.collect import CollectPlan as CollectPlan
+    from phantom_core.rollouts.evaluate import Evaluation as Evaluation
+    from phantom_core.rollouts.evaluate import evaluate as evaluate
+    from phantom_core.rollouts.trajectory import Batch as Batch
+    from phantom_core.rollouts.trajectory import EpisodeSummary as EpisodeSummary
+    from phantom_core.rollouts.trajectory import Trajectory as Trajectory
+    from phantom_core.seeding import RowStreams as RowStreams
+    from phantom_core.training.run_directory import load_policies as load_policies
+    from phantom_core.training.run_request import EvaluationPlan as EvaluationPlan
+    from phantom_core.training.train import train as train
+    from phantom_core.training.train_result import TrainingResults as TrainingResults
+    from phantom_core.training.trainer import Trainer as Trainer
+    from phantom_core.types import Action as Action
+    from phantom_core.types import AgentID as AgentID
+    from phantom_core.types import Observation as Observation
+    from phantom_core.types import PolicyID as PolicyID
+    from phantom_core.types import StageID as StageID
+    from phantom_core.world.agents import Agent as Agent
+    from phantom_core.world.agents import MessageList as MessageList
+    from phantom_core.world.agents import StrategicAgent as StrategicAgent
+    from phantom_core.world.agents import msg_handler as msg_handler
+    from phantom_core.world.context import AgentView as AgentView
+    from phantom_core.world.context import Context as Context
+    from phantom_core.world.context import EnvView as EnvView
+    from phantom_core.world.messages import Message as Message
+    from phantom_core.world.messages import msg_payload as msg_payload
+    from phantom_core.world.network import Network as Network
+    from phantom_core.world.resolvers import BatchResolver as BatchResolver
+    from phantom_core.world.resolvers import Resolver as Resolver
+
+    __version__: str
+
+_MODULE_BY_NAME = {
+    "ACTING_NEXT": "phantom_core.envs.turns",
+    "Action": "phantom_core.types",
+    "Agent": "phantom_core.world.agents",
+    "AgentID": "phantom_core.types",
+    "AgentView": "phantom_core.world.context",
+    "Batch": "phantom_core.rollouts.trajectory",
+    "BatchResolver": "phantom_core.world.resolvers",
+    "CheckpointSaved": "phantom_core.hooks.events",
+    "CollectPlan": "phantom_core.rollouts.collect",
+    "Collector": "phantom_core.rollouts.collect",
+    "ConstantPolicy": "phantom_core.policies.fixed_policies",
+    "Context": "phantom_core.world.context",
+    "EnvView": "phantom_core.world.context",
+    "EpisodeEnd": "phantom_core.hooks.events",
+    "EpisodeSummary": "phantom_core.rollouts.trajectory",
+    "Evaluation": "phantom_core.rollouts.evaluate",
+    "EvaluationEnd": "phantom_core.hooks.events",
+    "EvaluationPlan": "phantom_core.training.run_request",
+    "FunctionPolicy": "phantom_core.policies.fixed_policies",
+    "GymnasiumEnv": "phantom_core.adapters.gymnasium_env",
+    "Hooks": "phantom_core.hooks.hookspecs",
+    "IterationEnd": "phantom_core.hooks.events",
+    "IterationStart": "phantom_core.hooks.events",
+    "Message": "phantom_core.world.messages",
+    "MessageList": "phantom_core.world.agents",
+    "Metric": "phantom_core.metrics",
+    "MetricsRecorded": "phantom_core.hooks.events",
+    "MultiAgentEnv": "phantom_core.envs.step_result",
+    "Network": "phantom_core.world.network",
+    "Observation": "phantom_core.types",
+    "PhantomEnv": "phantom_core.envs.env",
+    "PhantomError": "phantom_core.errors",
+    "Policy": "phantom_core.policies.policy",
+    "PolicyID": "phantom_core.types",
+    "PolicyMapping": "phantom_core.policies.policy_mapping",
+    "PolicySpec": "phantom_core.policies.policy_mapping",
+    "RandomPolicy": "phantom_core.policies.fixed_policies",
+    "Registration": "phantom_core.hooks.hookspecs",
+    "Resolver": "phantom_core.world.resolvers",
+    "RewardLedger": "phantom_core.envs.reward_ledger",
+    "RowStreams": "phantom_core.seeding",
+    "Simultaneous": "phantom_core.envs.turns",
+    "StageID": "phantom_core.types",
+    "StepResult": "phantom_core.envs.step_result",
+    "StrategicAgent": "phantom_core.world.agents",
+    "TrainEnd": "phantom_core.hooks.events",
+    "TrainFailed": "phantom_core.hooks.events",
+    "TrainStart": "phantom_core.hooks.events",
+    "Trainer": "phantom_core.training.trainer",
+    "TrainingResults": "phantom_core.training.train_result",
+    "Trajectory": "phantom_core.rollouts.trajectory",
+    "Turn": "phantom_core.envs.turns",
+    "TurnOrder": "phantom_core.envs.turns",
+    "evaluate": "phantom_core.rollouts.evaluate",
+    "hookimpl": "phantom_core.hooks.hookspecs",
+    "load_policies": "phantom_core.training.run_directory",
+    "msg_handler": "phantom_core.world.agents",
+    "msg_payload": "phantom_core.world.messages",
+    "train": "phantom_core.training.train",
+}
+_SUBMODULES = ("errors", "metrics", "seeding", "types")
+
+__all__ = [
+    "ACTING_NEXT",
+    "Action",
+    "Agent",
+    "AgentID",
+    "AgentView",
+    "Batch",
+    "BatchResolver",
+    "CheckpointSaved",
+    "CollectPlan",
+    "Collector",
+    "ConstantPolicy",
+    "Context",
+    "EnvView",
+    "EpisodeEnd",
+    "EpisodeSummary",
+    "Evaluation",
+    "EvaluationEnd",
+    "EvaluationPlan",
+    "FunctionPolicy",
+    "GymnasiumEnv",
+    "Hooks",
+    "IterationEnd",
+    "IterationStart",
+    "Message",
+    "MessageList",
+    "Metric",
+    "MetricsRecorded",
+    "MultiAgentEnv",
+    "Network",
+    "Observation",
+    "PhantomEnv",
+    "PhantomError",
+    "Policy",
+    "PolicyID",
+    "PolicyMapping",
+    "PolicySpec",
+    "RandomPolicy",
+    "Registration",
+    "Resolver",
+    "RewardLedger",
+    "RowStreams",
+    "Simultaneous",
+    "StageID",
+    "StepResult",
+    "StrategicAgent",
+    "TrainEnd",
+    "TrainFailed",
+    "TrainStart",
+    "Trainer",
+    "TrainingResults",
+    "Trajectory",
+    "Turn",
+    "TurnOrder",
+    "__version__",
+    "errors",
+    "evaluate",
+    "hookimpl",
+    "load_policies",
+    "metrics",
+    "msg_handler",
+    "msg_payload",
+    "seeding",
+    "train",
+    "types",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULE_BY_NAME:
+        value: Any = getattr(importlib.import_module(_MODULE_BY_NAME[name]), name)
+    elif name in _SUBMODULES:
+        value = importlib.import_module(f"phantom_core.{name}")
+    elif name == "__version__":
+        value = importlib.import_module("phantom_core.hooks.discovery").core_version()
+    else:
+        msg = f"module 'phantom_core' has no attribute {name!r}"
+        raise AttributeError(msg)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

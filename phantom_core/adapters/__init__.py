@@ -1,0 +1,1 @@
+"""Envs of other libraries, made playable and trainable here."""

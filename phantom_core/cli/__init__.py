@@ -1,0 +1,1 @@
+"""`phantom` on the command line."""

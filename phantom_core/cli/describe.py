@@ -1,0 +1,67 @@
+"""The settings of a component as text: fields, types, defaults, and the strings below the fields."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import textwrap
+from itertools import pairwise
+from typing import Any
+
+from phantom_core.component_config import config_class_of
+from phantom_core.hooks.registry import Component
+
+
+def describe(component: Component) -> str:
+    """Import a component and describe it."""
+    target = component.load()
+    place = f"{target.__module__}:{target.__qualname__}"
+    lines = [f"{component.kind} {component.name}  ({component.provider}, {place})"]
+    summary = (inspect.getdoc(target) or "").split("\n\n", maxsplit=1)[0]
+    lines += [" ".join(summary.split()), ""] if summary else [""]
+    config_class = config_class_of(target)
+    if config_class is None:
+        return "\n".join([*lines, "It takes no settings."])
+    documents = field_documents(config_class)
+    for field in dataclasses.fields(config_class):
+        if not field.init:
+            continue
+        lines.append(f"  {field.name}: {_type(field.type)}{_default(field)}")
+        lines += textwrap.wrap(
+            documents.get(field.name, ""), 90, initial_indent="      ", subsequent_indent="      "
+        )
+    return "\n".join(lines)
+
+
+def field_documents(config_class: type) -> dict[str, str]:
+    """Return the string that stands below each field of a dataclass, also of its base classes."""
+    found: dict[str, str] = {}
+    for cls in reversed(config_class.__mro__):
+        if not dataclasses.is_dataclass(cls):
+            continue
+        try:
+            tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
+        except (OSError, TypeError, SyntaxError):
+            continue  # made in a session, without a source
+        body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
+        for statement, below in pairwise(body):
+            if (
+                isinstance(statement, ast.AnnAssign)
+                and isinstance(statement.target, ast.Name)
+                and isinstance(below, ast.Expr)
+            ):
+                text = ast.literal_eval(below.value) if isinstance(below.value, ast.Constant) else None
+                if isinstance(text, str):
+                    found[statement.target.id] = " ".join(text.split())
+    return found
+
+
+def _type(annotation: Any) -> str:
+    return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
+
+
+def _default(field: dataclasses.Field[Any]) -> str:
+    if field.default is not dataclasses.MISSING:
+        return f" = {field.default!r}"
+    return " = (made anew)" if field.default_factory is not dataclasses.MISSING else "  (needed)"

@@ -1,0 +1,41 @@
+"""`phantom evaluate RUN`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from phantom_core.cli.report import final_line
+from phantom_core.training.evaluate_run import evaluate_run
+
+
+@click.command("evaluate")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--episodes",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="How many episodes.  [default: as in the run, or 100]",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="What the episodes follow from.  [default: as in the run]",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Show the full traceback of an error.")
+def evaluate_command(run: Path, episodes: int | None, seed: int | None, *, verbose: bool) -> None:
+    """Evaluate the final policies of a run directory in its env.
+
+    With the same number of episodes and no seed this repeats the run's own evaluation.
+    """
+    del verbose  # main() looks at it
+    evaluation, reference_return = evaluate_run(run, num_episodes=episodes, seed=seed)
+    for agent_id, returns in evaluation.episode_returns.items():
+        mean = sum(returns) / len(returns)
+        click.echo(
+            f"{agent_id}: mean {mean:.1f}, from {min(returns):.1f} to {max(returns):.1f}, "
+            f"{len(returns)} episodes"
+        )
+    click.echo(final_line(evaluation.mean_return, reference_return))

@@ -1,0 +1,84 @@
+"""The command `phantom`: one message and exit code 2 for what a user can mend, a traceback only with `-v`."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from typing import Any, Final
+
+import click
+
+_COMMANDS: Final = {
+    "train": ("phantom_core.cli.train_command:train_command", "Train the policies of a run file."),
+    "evaluate": (
+        "phantom_core.cli.evaluate_command:evaluate_command",
+        "Evaluate the policies of a finished run.",
+    ),
+    "plugins": (
+        "phantom_core.cli.plugins_command:plugins_command",
+        "Show what is installed, and how to set it.",
+    ),
+}
+
+
+class _LazyGroup(click.Group):
+    """Imports a command when it is used, so that `--help` is instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module_name, _, attribute = _COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module_name), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="phantom-rl-core", prog_name="phantom")
+@click.option("-v", "--verbose", is_flag=True, help="Show the full traceback of an error.")
+@click.pass_context
+def phantom(ctx: click.Context, *, verbose: bool) -> None:
+    """Agent-based models that learn."""
+    ctx.obj = {"verbose": verbose}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line, and leave the process with an exit code.
+
+    0: done. 1: a run failed in a way that the user's settings do not explain. 2: something to mend in
+    what the user gave. 130: interrupted.
+    """
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")  # small networks are faster so, and results repeat
+    given = sys.argv[1:] if arguments is None else arguments
+    is_verbose = any(argument in ("-v", "--verbose") for argument in given)
+    try:
+        sys.exit(_run(given))
+    except Exception as error:
+        from phantom_core.errors import PhantomError
+
+        if is_verbose:
+            raise
+        if isinstance(error, PhantomError):
+            click.echo(f"Error: {error}", err=True)
+            sys.exit(2)
+        click.echo(f"Error: {type(error).__name__}: {error}. The traceback is with -v.", err=True)
+        sys.exit(1)
+
+
+def _run(arguments: list[str]) -> Any:
+    try:
+        return phantom.main(arguments, prog_name="phantom", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted.", err=True)
+        return 130

@@ -1,0 +1,91 @@
+"""`phantom train FILE.toml`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from phantom_core.cli.report import final_line
+from phantom_core.training.components import Components
+from phantom_core.training.run_file import RunFile
+from phantom_core.training.train import carry_out
+from phantom_core.training.train_result import TrainingResults
+
+
+@click.command("train")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a value of the file, such as trainer.q-learning.alpha=0.2. Repeatable.",
+)
+@click.option("--trainer", metavar="NAME", help="Use this trainer.")
+@click.option(
+    "--logger",
+    "loggers",
+    multiple=True,
+    metavar="NAME",
+    help="Use these loggers instead of the file's. Repeatable.",
+)
+@click.option("--iterations", type=int, metavar="N", help="Make so many iterations.")
+@click.option("--seed", type=int, metavar="N", help="What everything random follows from.")
+@click.option("--run-dir", metavar="DIR", help="Make the run's folder in this folder.  [default: runs]")
+@click.option("-v", "--verbose", is_flag=True, help="Show the full traceback of an error.")
+def train_command(
+    *,
+    file: Path,
+    assignments: tuple[str, ...],
+    trainer: str | None,
+    loggers: tuple[str, ...],
+    iterations: int | None,
+    seed: int | None,
+    run_dir: str | None,
+    verbose: bool,
+) -> int:
+    """Train the policies of a run file, and write a run directory.
+
+    What the command line says goes before what the file says.
+    """
+    del verbose  # main() looks at it
+    run_file = RunFile.read(file)
+    for assignment in assignments:
+        run_file.set_from_text(assignment)
+    if trainer is not None:
+        run_file.set("trainer.name", trainer, "--trainer")
+    if loggers:
+        run_file.set("loggers", list(loggers), "--logger")
+    if iterations is not None:
+        run_file.set("iterations", iterations, "--iterations")
+        run_file.table.pop("total_steps", None)
+    if seed is not None:
+        run_file.set("seed", seed, "--seed")
+    if run_dir is not None:
+        run_file.set("run_dir", run_dir, "--run-dir")
+    components = Components()
+    request = run_file.to_request(components)
+    results = carry_out(request, components, run_file.resolved(), run_file.origins)
+    _report(
+        results,
+        request.evaluation.reference_return if request.evaluation else None,
+    )
+    return 130 if results.status == "interrupted" else 0
+
+
+def _report(results: TrainingResults, reference_return: float | None) -> None:
+    """Say how it ended, where it is, and last what it is worth."""
+    for failure in results.hook_failures:
+        click.echo(f"Warning: {failure}", err=True)
+    if results.status != "completed":
+        click.echo(
+            f"{results.status.capitalize()} after {results.iterations} iterations: "
+            f"{', '.join(results.stop_reasons)}."
+        )
+    directory = results.run_directory
+    click.echo(f"run directory: {directory}")
+    if directory is not None and (directory / "tensorboard").is_dir():
+        click.echo(f"to look at it: tensorboard --logdir {directory / 'tensorboard'}")
+    if results.evaluation is not None:
+        click.echo(final_line(results.evaluation.mean_return, reference_return))

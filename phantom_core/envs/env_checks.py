@@ -1,0 +1,63 @@
+"""What an env refuses: spaces that are none, seeds that are none, actions for agents that never act."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from phantom_core.errors import ConfigError, EnvError, did_you_mean, listing
+from phantom_core.seeding import MAX_SEED
+from phantom_core.types import Action, AgentID
+from phantom_core.world.agents import Agent, StrategicAgent
+
+
+def agent_space(agent: StrategicAgent, attribute: str) -> gym.Space[Any]:
+    """Return a space of an agent.
+
+    Raises:
+        ConfigError: if it is no space.
+    """
+    space = getattr(agent, attribute)
+    if not isinstance(space, gym.Space):
+        cls = type(agent).__name__
+        raise ConfigError(
+            f"{cls} {agent.id!r} has {attribute}={space!r}. Expected a gymnasium space: set {attribute} in "
+            f"{cls}, for example gymnasium.spaces.Discrete(3)."
+        )
+    return space
+
+
+def checked_seed(seed: object) -> int:
+    """Return a seed as an int.
+
+    Raises:
+        ConfigError: if it is not an integer from 0 to 2**63 - 1.
+    """
+    is_integer = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
+    checked = int(seed) if is_integer else -1  # type: ignore[call-overload]  # it is an integer there
+    if not 0 <= checked <= MAX_SEED:
+        raise ConfigError(f"reset got seed={seed!r}. Expected an integer from 0 to 2**63 - 1, or None.")
+    return checked
+
+
+def check_ignored_actions(agents: Mapping[AgentID, Agent], actions: Mapping[AgentID, Action]) -> None:
+    """Refuse actions for agents that do not exist or never act; the others come at a wrong time.
+
+    Raises:
+        EnvError: that names the agent.
+    """
+    for agent_id in actions:
+        if agent_id not in agents:
+            acting = [i for i, agent in agents.items() if isinstance(agent, StrategicAgent)]
+            raise EnvError(
+                f"There is an action for {agent_id!r}, but no such agent.{did_you_mean(agent_id, agents)} "
+                f"Agents that act: {listing(acting)}."
+            )
+        if not isinstance(agents[agent_id], StrategicAgent):
+            raise EnvError(
+                f"There is an action for {agent_id!r}, but a {type(agents[agent_id]).__name__} does not act. "
+                "Make it a StrategicAgent, or leave its action out."
+            )

@@ -1,0 +1,32 @@
+"""Rewards are added here until they are paid: each exactly once. They are computed by the agents."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+from phantom_core.types import AgentID
+
+
+class RewardLedger:
+    """Owes each agent the sum of its rewards until the agent observes or ends."""
+
+    def __init__(self) -> None:
+        self._owed: dict[AgentID, float] = {}
+
+    def reset(self) -> None:
+        """Forget what was owed in the last episode."""
+        self._owed = {}
+
+    def add(self, agent_id: AgentID, reward: float) -> None:
+        """Add a reward that was computed for an agent."""
+        self._owed[agent_id] = self._owed.get(agent_id, 0.0) + reward
+
+    def deliver(self, payees: Container[AgentID] | None) -> dict[AgentID, float]:
+        """Pay these agents what they are owed; None: everybody."""
+        owed = self._owed
+        if payees is None:
+            self._owed = {}
+            return owed
+        paid = {agent_id: reward for agent_id, reward in owed.items() if agent_id in payees}
+        self._owed = {a: r for a, r in owed.items() if a not in paid} if len(paid) < len(owed) else {}
+        return paid

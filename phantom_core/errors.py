@@ -1,0 +1,139 @@
+"""Every exception that phantom_core raises on purpose.
+
+PhantomError
+├── ConfigError               a setting of a run, a component or an env is wrong
+│   ├── UnknownNameError      a name that nothing is registered under
+│   ├── AmbiguousNameError    a name that several distributions register
+│   └── PolicyMappingError    agents and policies do not fit together
+├── PluginError               a plugin cannot be found, imported, built or started
+│   ├── IncompatiblePluginError   its requirement on the core is not met
+│   └── HookError             a hook implementation raised or is misspelt
+├── EnvError                  an env or one of its agents broke a rule
+│   ├── NetworkError          a message that the network does not allow
+│   ├── ResolverError         messages that cannot be resolved
+│   ├── ObservationError      an observation outside its space
+│   └── EpisodeError          a step before reset, or after the end
+├── CheckpointError           a checkpoint that cannot be written or read
+└── RunDirectoryError         a run directory that cannot be written or read
+
+Each message says what happened (with the value), what was expected and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class PhantomError(Exception):
+    """Base class of every exception that phantom_core raises on purpose."""
+
+
+class ConfigError(PhantomError):
+    """A setting of a run, a component or an env is wrong."""
+
+
+class UnknownNameError(ConfigError):
+    """A name that nothing is registered under.
+
+    Attributes:
+        kind: what was looked for, such as `"trainer"`.
+        name: the name that was asked for.
+        known: the names that are registered.
+    """
+
+    def __init__(self, message: str, *, kind: str, name: str, known: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.name = name
+        self.known = known
+
+
+class AmbiguousNameError(ConfigError):
+    """A name that several distributions register.
+
+    Attributes:
+        kind: what was looked for, such as `"trainer"`.
+        name: the name that was asked for.
+        choices: the qualified names (`distribution:name`) to choose from.
+    """
+
+    def __init__(self, message: str, *, kind: str, name: str, choices: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.name = name
+        self.choices = choices
+
+
+class PolicyMappingError(ConfigError):
+    """Agents and policies do not fit together."""
+
+
+class PluginError(PhantomError):
+    """A plugin cannot be found, imported, built or started.
+
+    Attributes:
+        plugin: the name of the plugin.
+    """
+
+    def __init__(self, message: str, *, plugin: str) -> None:
+        super().__init__(message)
+        self.plugin = plugin
+
+
+class IncompatiblePluginError(PluginError):
+    """The plugin's requirement on the core is not met by the installed core."""
+
+
+class HookError(PluginError):
+    """A hook implementation raised, is misspelt or has the wrong shape."""
+
+
+class EnvError(PhantomError):
+    """An env or one of its agents broke a rule."""
+
+
+class NetworkError(EnvError):
+    """A message that the network does not allow."""
+
+
+class ResolverError(EnvError):
+    """Messages that cannot be resolved."""
+
+
+class ObservationError(EnvError):
+    """An observation outside its space."""
+
+
+class EpisodeError(EnvError):
+    """A step before the first reset, or after the end of the episode."""
+
+
+class CheckpointError(PhantomError):
+    """A checkpoint that cannot be written or read."""
+
+
+class RunDirectoryError(PhantomError):
+    """A run directory that cannot be written or read."""
+
+
+def did_you_mean(name: object, known: Iterable[object]) -> str:
+    """Return ` Did you mean 'x'?` for the nearest known name, or an empty string.
+
+    >>> did_you_mean("pppo", ["ppo", "q-learning"])
+    " Did you mean 'ppo'?"
+    >>> did_you_mean("zzz", ["ppo"])
+    ''
+    """
+    by_text = {str(candidate): candidate for candidate in known}
+    nearest = difflib.get_close_matches(str(name), by_text, n=1)
+    return f" Did you mean {by_text[nearest[0]]!r}?" if nearest else ""
+
+
+def listing(values: Iterable[object]) -> str:
+    """Join values for a message: `'a', 'b'`, or `none` when there are none.
+
+    >>> listing(["SHOP", 3])
+    "'SHOP', 3"
+    """
+    return ", ".join(repr(value) for value in values) or "none"

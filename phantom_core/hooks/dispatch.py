@@ -1,0 +1,155 @@
+"""Firing life-cycle hooks: order frozen at run start, one guarded call per implementation."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any, Final
+
+from phantom_core.errors import HookError
+from phantom_core.hooks.events import IterationEnd
+from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS, PROJECT
+from phantom_core.hooks.plugin_manager import PluginManager, Subscriber
+
+MAX_FAILURES_IN_A_ROW: Final = 3
+"""After so many failures in a row in one hook a plugin is switched off for the rest of the run."""
+
+_log = logging.getLogger(PROJECT)
+
+
+@dataclass(slots=True)
+class HookFailure:
+    """What went wrong in one hook of one plugin.
+
+    Attributes:
+        plugin: the name of the plugin.
+        hook: the hook that raised.
+        count: how often it raised.
+        in_a_row: how often since it last succeeded.
+        error: the first error, as text.
+        is_switched_off: whether the plugin was switched off for it.
+    """
+
+    plugin: str
+    hook: str
+    count: int
+    in_a_row: int
+    error: str
+    is_switched_off: bool = False
+
+    def __str__(self) -> str:
+        """Return one sentence."""
+        times = "once" if self.count == 1 else f"{self.count} times"
+        off = " and was switched off" if self.is_switched_off else ""
+        return f"Plugin {self.plugin!r} failed {times} in {self.hook}{off}: {self.error}"
+
+
+class Dispatcher:
+    """Delivers events to the plugins of a run, and keeps their failures away from it.
+
+    Attributes:
+        failures: by plugin and hook, what went wrong so far.
+    """
+
+    def __init__(self, manager: PluginManager, *, is_strict: bool = False) -> None:
+        """Freeze who is called, in which order.
+
+        Args:
+            manager: the plugins of the run.
+            is_strict: whether an exception in a hook ends the run.
+
+        Raises:
+            ConfigError: if the order cannot be met.
+        """
+        self.is_strict = is_strict
+        self.failures: dict[tuple[str, str], HookFailure] = {}
+        self._off: set[str] = set()
+        self._subscribers: dict[str, tuple[Subscriber, ...]] = {
+            hook: manager.subscribers(hook) for hook in LIFE_CYCLE_HOOKS
+        }
+
+    def has_subscribers(self, hook: str) -> bool:
+        """Tell whether anybody wants to know, before an event is made for nobody."""
+        return bool(self._subscribers[hook])
+
+    def order(self, hook: str) -> list[str]:
+        """Return the names of the plugins that implement a hook, in the order in which they run."""
+        return [subscriber.plugin_name for subscriber in self._subscribers[hook]]
+
+    def start(self, event: Any) -> None:
+        """Fire `on_train_start`, in which a plugin that the user named may refuse the run.
+
+        Raises:
+            HookError: if a selected plugin raises.
+        """
+        for subscriber in self._subscribers["on_train_start"]:
+            try:
+                subscriber.implementation.function(event)
+            except Exception as error:
+                if subscriber.is_ambient and not self.is_strict:
+                    self._note(subscriber, error, give_up=True)
+                    continue
+                raise _hook_error(subscriber, error) from error
+
+    def fire(self, hook: str, event: Any) -> None:
+        """Deliver an event to everybody who implements a hook.
+
+        Raises:
+            HookError: in strict mode, after everybody was called, for the first one that raised.
+        """
+        self._deliver(hook, event)
+
+    def stop_reasons(self, event: IterationEnd) -> list[str]:
+        """Ask everybody whether to stop; return all reasons, each with the name of its plugin."""
+        return [f"{plugin}: {reason}" for plugin, reason in self._deliver("should_stop", event) if reason]
+
+    def _deliver(self, hook: str, event: Any) -> list[tuple[str, Any]]:
+        """Call everybody; return what each plugin returned."""
+        returned: list[tuple[str, Any]] = []
+        first_error: HookError | None = None
+        for subscriber in self._subscribers[hook]:
+            if subscriber.plugin_name in self._off and hook != "on_train_end":
+                continue
+            try:
+                returned.append((subscriber.plugin_name, subscriber.implementation.function(event)))
+            except Exception as error:  # contained: a logger must not lose a run
+                self._note(subscriber, error)
+                if self.is_strict and first_error is None:
+                    first_error = _hook_error(subscriber, error)
+                    first_error.__cause__ = error
+            else:
+                if self.failures:
+                    self._note_success(subscriber)
+        if first_error is not None:
+            raise first_error
+        return returned
+
+    def failure_sentences(self) -> tuple[str, ...]:
+        """Return one sentence for each plugin and hook that failed."""
+        return tuple(str(failure) for failure in self.failures.values())
+
+    def _note(self, subscriber: Subscriber, error: Exception, *, give_up: bool = False) -> None:
+        plugin, hook = subscriber.plugin_name, subscriber.implementation.hook
+        text = f"{type(error).__name__}: {error}"
+        failure = self.failures.setdefault((plugin, hook), HookFailure(plugin, hook, 0, 0, text))
+        failure.count += 1
+        failure.in_a_row += 1
+        if give_up or failure.in_a_row == MAX_FAILURES_IN_A_ROW:
+            failure.is_switched_off = True
+            self._off.add(plugin)
+        if failure.count == 1 or failure.is_switched_off:
+            _log.warning("%s", failure, exc_info=error if _log.isEnabledFor(logging.DEBUG) else None)
+
+    def _note_success(self, subscriber: Subscriber) -> None:
+        failure = self.failures.get((subscriber.plugin_name, subscriber.implementation.hook))
+        if failure is not None:
+            failure.in_a_row = 0
+
+
+def _hook_error(subscriber: Subscriber, error: Exception) -> HookError:
+    hook, plugin = subscriber.implementation.hook, subscriber.plugin_name
+    msg = (
+        f"Plugin {plugin!r} failed in {hook}: {type(error).__name__}: {error}. Mend it, or leave "
+        "it out of the run."
+    )
+    return HookError(msg, plugin=plugin)

@@ -1,0 +1,1 @@
+"""Who decides: policies, and which agent uses which."""

@@ -1,0 +1,81 @@
+"""`Policy`: from observation to action."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+
+from phantom_core.component_config import make_config
+from phantom_core.seeding import RowStreams
+from phantom_core.types import Action, Observation
+
+
+class Policy(ABC):
+    """Chooses actions for the agents that use it.
+
+    A policy that only acts overrides `compute_action`. One that is trained also overrides
+    `sample_actions` (how it behaves while it learns), `state_dict` and `load_state_dict`.
+
+    Attributes:
+        config_class: frozen dataclass of the settings; None: the policy takes its settings, if any, as
+            parameters of its own `__init__`.
+        acts_randomly: whether the finished policy draws at random too. The collector then asks
+            `sample_actions`, whose draws follow from the run's seed, even where it is not trained.
+        observation_space: the space of the observations it gets.
+        action_space: the space of the actions it returns.
+        config: the settings, an instance of `config_class`; None without one.
+    """
+
+    config_class: ClassVar[type | None] = None
+    acts_randomly: ClassVar[bool] = False
+
+    def __init__(
+        self, observation_space: gym.Space[Any], action_space: gym.Space[Any], **config: Any
+    ) -> None:
+        """Check the settings.
+
+        Raises:
+            ConfigError: if a setting is unknown or has the wrong type.
+        """
+        self.observation_space = observation_space
+        self.action_space = action_space
+        self.config: Any = make_config(type(self), config)
+
+    @abstractmethod
+    def compute_action(self, observation: Observation) -> Action:
+        """Return the action of the finished policy. It never draws from the streams of training."""
+
+    def compute_actions(self, observations: Sequence[Observation]) -> Sequence[Action]:
+        """Return the actions of the finished policy for B observations: a sequence of length B."""
+        return [self.compute_action(observation) for observation in observations]
+
+    def sample_actions(
+        self,
+        observations: Sequence[Observation],
+        rng: RowStreams,
+    ) -> tuple[Sequence[Action], Mapping[str, Sequence[Any]]]:
+        """Return actions to learn from, and what the trainer wants to know about them later.
+
+        Args:
+            observations: B observations, of any number of agents in any number of copies of the env.
+            rng: draws one row of random numbers for each observation.
+
+        Returns:
+            B actions, and extras by name, each of length B, that the collector keeps with the actions
+            (such as log-probabilities). The default is `compute_actions` without extras.
+        """
+        return self.compute_actions(observations), {}
+
+    def seed(self, rng: np.random.Generator) -> None:
+        """Called once after construction: draw first weights, keep a generator for `compute_action`."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that training changes: NumPy arrays and JSON values, nested in dicts and lists."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""

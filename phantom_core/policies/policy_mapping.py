@@ -1,0 +1,331 @@
+"""Which agent uses which policy: the only parser of that setting, and its complete checking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import gymnasium as gym
+
+from phantom_core.envs.step_result import MultiAgentEnv
+from phantom_core.errors import PhantomError, PolicyMappingError, did_you_mean, listing
+from phantom_core.policies.policy import Policy
+from phantom_core.seeding import make_rng
+from phantom_core.types import AgentID, PolicyID
+from phantom_core.world.agents import Agent, StrategicAgent
+
+AgentSelection: TypeAlias = type[Agent] | Sequence[AgentID] | Callable[[Agent], bool]
+"""Which agents: a class, a list of ids, or a predicate. Classes and predicates hold for agents that join."""
+
+PolicyChoice: TypeAlias = type[Policy] | Policy | str
+"""Which policy: a class, an instance (as it is, for instance trained before), or a registered name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySpec:
+    """All about one policy of a run.
+
+    Attributes:
+        agents: which agents use it.
+        policy: what it is; None: the trainer's own policy class.
+        config: its settings.
+        trainer: registered name of the trainer that trains it; None: the trainer of the run.
+        train: whether it is trained; None: as `policies_to_train` says, which by default names the
+            policies without a `policy` of their own.
+    """
+
+    agents: AgentSelection
+    policy: PolicyChoice | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    trainer: str | None = None
+    train: bool | None = None
+
+
+PolicyMapping: TypeAlias = Mapping[
+    PolicyID,
+    PolicySpec
+    | AgentSelection
+    | tuple[PolicyChoice, AgentSelection]
+    | tuple[PolicyChoice, AgentSelection, Mapping[str, Any]],
+]
+"""Policies by id, each as a `PolicySpec` or in a short form.
+
+`AgentClass` · `[ids]` · `(policy, AgentClass)` · `(policy, AgentClass, config)` · `(policy, [ids])` ·
+`(policy, [ids], config)`; a predicate may stand wherever a class does.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The agents of one policy, and the spaces that they share."""
+
+    policy_id: PolicyID
+    spec: PolicySpec
+    agent_ids: tuple[AgentID, ...]
+    observation_space: gym.Space[Any]
+    action_space: gym.Space[Any]
+
+
+def parse_policy_mapping(policies: PolicyMapping) -> dict[PolicyID, PolicySpec]:
+    """Turn every form into a `PolicySpec`.
+
+    Raises:
+        PolicyMappingError: for a value that has none of the forms.
+    """
+    if not isinstance(policies, Mapping) or not policies:
+        msg = (
+            f"policies is {policies!r}. Expected a mapping from policy ids to agents, such as "
+            f"{{'shop': ['SHOP']}}."
+        )
+        raise PolicyMappingError(msg)
+    return {policy_id: _parse(policy_id, value) for policy_id, value in policies.items()}
+
+
+def group_agents(env: MultiAgentEnv, specs: Mapping[PolicyID, PolicySpec]) -> dict[PolicyID, Group]:
+    """Say which agents use which policy, and check that this is complete and consistent.
+
+    Raises:
+        PolicyMappingError: for an agent that is unknown, does not act, has no policy or two, or has
+            other spaces than its group; for a policy without agents.
+    """
+    observation_spaces, action_spaces = env.observation_spaces, env.action_spaces
+    policy_by_agent: dict[AgentID, PolicyID] = {}
+    groups: dict[PolicyID, Group] = {}
+    for policy_id, spec in specs.items():
+        agent_ids = _select(env, policy_id, spec.agents)
+        for agent_id in agent_ids:
+            if agent_id in policy_by_agent:
+                msg = (
+                    f"Agent {agent_id!r} is in two policies: {policy_by_agent[agent_id]!r} and "
+                    f"{policy_id!r}. Leave it in one."
+                )
+                raise PolicyMappingError(msg)
+            policy_by_agent[agent_id] = policy_id
+        group = Group(
+            policy_id,
+            spec,
+            agent_ids,
+            observation_spaces[agent_ids[0]],
+            action_spaces[agent_ids[0]],
+        )
+        _check_spaces(group, observation_spaces, action_spaces)
+        groups[policy_id] = group
+    left = [agent_id for agent_id in env.strategic_agent_ids if agent_id not in policy_by_agent]
+    if left:
+        msg = (
+            f"No policy for agent {listing(left)}. Name it in one of the policies "
+            f"{listing(specs)}, or add one such as 'random'."
+        )
+        raise PolicyMappingError(msg)
+    return groups
+
+
+def policy_of(agent: Agent, specs: Mapping[PolicyID, PolicySpec]) -> PolicyID:
+    """Return the policy that the rules give an agent that joins.
+
+    Raises:
+        PolicyMappingError: if none or several apply.
+    """
+    found = [policy_id for policy_id, spec in specs.items() if _applies(spec.agents, agent)]
+    if len(found) != 1:
+        many = "no policy" if not found else f"the policies {listing(found)}"
+        msg = f"Agent {agent.id!r} joins with {many}. Select it in exactly one policy, by class or predicate."
+        raise PolicyMappingError(msg)
+    return found[0]
+
+
+def select_policies_to_train(
+    specs: Mapping[PolicyID, PolicySpec], policies_to_train: Iterable[PolicyID] | None
+) -> tuple[PolicyID, ...]:
+    """Return the ids of the policies that are trained.
+
+    Raises:
+        PolicyMappingError: if there is none, or one is unknown or said not to train.
+    """
+    if policies_to_train is None:
+        chosen = [
+            i for i, spec in specs.items() if spec.train or (spec.train is None and spec.policy is None)
+        ]
+    else:
+        chosen = list(policies_to_train)
+    if not chosen:
+        msg = (
+            "policies_to_train is empty: there is nothing to train. Name at least one of the "
+            f"policies: {listing(specs)}."
+        )
+        raise PolicyMappingError(msg)
+    for policy_id in chosen:
+        if policy_id not in specs:
+            msg = (
+                f"policies_to_train names {policy_id!r}, but there is no such "
+                f"policy.{did_you_mean(policy_id, specs)} Policies: {listing(specs)}."
+            )
+            raise PolicyMappingError(msg)
+        if specs[policy_id].train is False:
+            msg = (
+                f"policies_to_train names {policy_id!r}, but its spec says train=False. Change "
+                "one of the two."
+            )
+            raise PolicyMappingError(msg)
+    return tuple(dict.fromkeys(chosen))
+
+
+def make_policies(
+    groups: Mapping[PolicyID, Group],
+    default_class_by_policy: Mapping[PolicyID, type[Policy]],
+    load: Callable[[str], type[Policy]],
+    seed: int,
+) -> dict[PolicyID, Policy]:
+    """Build the policy of each group; policies that are given as instances are taken as they are.
+
+    Args:
+        groups: what to build.
+        default_class_by_policy: the policy class of each group's trainer.
+        load: from a registered name to a policy class.
+        seed: the run's seed; each policy is seeded by its id.
+
+    Raises:
+        PolicyMappingError: if a policy cannot be built.
+    """
+    policies: dict[PolicyID, Policy] = {}
+    for policy_id, group in groups.items():
+        choice = group.spec.policy
+        if choice is None:
+            choice = default_class_by_policy[policy_id]
+        if isinstance(choice, Policy):
+            _check_instance(group, choice)
+            policies[policy_id] = choice
+            continue
+        policy_class = load(choice) if isinstance(choice, str) else choice
+        policies[policy_id] = _build(group, policy_class)
+        policies[policy_id].seed(make_rng(seed, "policy", policy_id))
+    return policies
+
+
+def _build(group: Group, policy_class: type[Policy]) -> Policy:
+    try:
+        return policy_class(group.observation_space, group.action_space, **group.spec.config)
+    except PhantomError as error:
+        msg = f"Policy {group.policy_id!r}: {error}"
+        raise PolicyMappingError(msg) from error
+    except Exception as error:  # whatever a stranger's constructor raises
+        msg = (
+            f"Policy {group.policy_id!r} ({policy_class.__name__}) could not be built: "
+            f"{type(error).__name__}: {error}"
+        )
+        raise PolicyMappingError(msg) from error
+
+
+def _parse(policy_id: PolicyID, value: Any) -> PolicySpec:
+    if isinstance(value, PolicySpec):
+        return value
+    if _is_selection(value):
+        return PolicySpec(agents=value)
+    if not isinstance(value, tuple):
+        raise PolicyMappingError(
+            f"Policy {policy_id!r} is {value!r}. Expected an agent class, a list of agent ids, a "
+            "tuple (policy, agents, config) or a PolicySpec."
+        )
+    match value:
+        case (policy, agents) if _is_choice(policy) and _is_selection(agents):
+            return PolicySpec(policy=policy, agents=agents)
+        case (policy, agents, Mapping() as config) if _is_choice(policy) and _is_selection(agents):
+            return PolicySpec(policy=policy, agents=agents, config=config)
+    raise PolicyMappingError(
+        f"Policy {policy_id!r} is {value!r}. Expected (policy, agents) or (policy, agents, config), "
+        "where agents is an agent class or a list of ids; a group of ids alone is a list."
+    )
+
+
+def _is_choice(value: object) -> bool:
+    return isinstance(value, (Policy, str)) or _is_class(value, Policy)
+
+
+def _is_selection(value: object) -> bool:
+    return (
+        _is_class(value, Agent)
+        or isinstance(value, list)
+        or (callable(value) and not isinstance(value, type))
+    )
+
+
+def _is_class(value: object, base: type) -> bool:
+    return isinstance(value, type) and issubclass(value, base)
+
+
+def _select(env: MultiAgentEnv, policy_id: PolicyID, agents: AgentSelection) -> tuple[AgentID, ...]:
+    if isinstance(agents, type) or callable(agents):
+        strategic = set(env.strategic_agent_ids)
+        selected = [i for i, agent in env.agents.items() if i in strategic and _applies(agents, agent)]
+    else:
+        selected = list(agents)
+        for agent_id in selected:
+            _check_agent(env, policy_id, agent_id)
+    if not selected:
+        what = agents.__name__ if isinstance(agents, type) else repr(agents)
+        msg = (
+            f"Policy {policy_id!r} has no agents: {what} selects none of "
+            f"{listing(env.strategic_agent_ids)}. Select at least one."
+        )
+        raise PolicyMappingError(msg)
+    return tuple(selected)
+
+
+def _applies(agents: AgentSelection, agent: Agent) -> bool:
+    if isinstance(agents, type):
+        return isinstance(agent, agents)
+    if callable(agents):
+        return bool(agents(agent))
+    return agent.id in agents
+
+
+def _check_agent(env: MultiAgentEnv, policy_id: PolicyID, agent_id: AgentID) -> None:
+    if agent_id not in env.agents:
+        msg = (
+            f"Policy {policy_id!r} names agent {agent_id!r}, but there is no such "
+            f"agent.{did_you_mean(agent_id, env.agents)} Agents that act: "
+            f"{listing(env.strategic_agent_ids)}."
+        )
+        raise PolicyMappingError(msg)
+    if not isinstance(env.agents[agent_id], StrategicAgent):
+        cls = type(env.agents[agent_id]).__name__
+        msg = (
+            f"Policy {policy_id!r} names agent {agent_id!r}, but a {cls} does not act. Agents "
+            f"that act: {listing(env.strategic_agent_ids)}."
+        )
+        raise PolicyMappingError(msg)
+
+
+def _check_spaces(
+    group: Group,
+    observation_spaces: Mapping[AgentID, gym.Space[Any]],
+    action_spaces: Mapping[AgentID, gym.Space[Any]],
+) -> None:
+    first = group.agent_ids[0]
+    for agent_id in group.agent_ids[1:]:
+        for what, own, shared in (
+            ("observation", observation_spaces[agent_id], group.observation_space),
+            ("action", action_spaces[agent_id], group.action_space),
+        ):
+            if own != shared:
+                msg = (
+                    f"Agents {first!r} and {agent_id!r} share policy {group.policy_id!r}, but "
+                    f"their {what} spaces "
+                    f"differ: {shared} and {own}. Give them two policies, or equal spaces."
+                )
+                raise PolicyMappingError(msg)
+
+
+def _check_instance(group: Group, policy: Policy) -> None:
+    for what, own, needed in (
+        ("observation", policy.observation_space, group.observation_space),
+        ("action", policy.action_space, group.action_space),
+    ):
+        if own != needed:
+            msg = (
+                f"Policy {group.policy_id!r} is a {type(policy).__name__} made for the {what} "
+                f"space {own}, but agent "
+                f"{group.agent_ids[0]!r} has {needed}. Use a policy made for it."
+            )
+            raise PolicyMappingError(msg)

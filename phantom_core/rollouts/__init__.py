@@ -1,0 +1,1 @@
+"""Playing policies in an env, without learning."""

@@ -1,0 +1,84 @@
+"""Evaluation: finished policies in episodes with fixed seeds; it changes nothing and learns nothing."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from phantom_core.envs.step_result import MultiAgentEnv
+from phantom_core.metrics import Metric
+from phantom_core.policies.policy import Policy
+from phantom_core.rollouts.collect import Collector, CollectPlan
+from phantom_core.rollouts.trajectory import EpisodeSummary
+from phantom_core.types import AgentID, PolicyID
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What an evaluation measured.
+
+    Attributes:
+        episodes: one summary for each episode.
+        agent_ids: the agents whose mean return counts.
+    """
+
+    episodes: Sequence[EpisodeSummary]
+    agent_ids: Sequence[AgentID]
+
+    @property
+    def mean_return(self) -> float:
+        """Mean over the episodes of the mean return of the agents that count."""
+        return float(np.mean([[e.episode_returns[a] for a in self.agent_ids] for e in self.episodes]))
+
+    @property
+    def episode_returns(self) -> dict[AgentID, tuple[float, ...]]:
+        """For each agent id, its return in each episode."""
+        agents = self.episodes[0].episode_returns
+        return {a: tuple(e.episode_returns[a] for e in self.episodes) for a in agents}
+
+    @property
+    def metrics(self) -> dict[str, tuple[Any, ...]]:
+        """For each metric name, its reduced value in each episode that recorded it."""
+        names = dict.fromkeys(name for e in self.episodes for name in e.metrics)
+        return {name: tuple(e.metrics[name] for e in self.episodes if name in e.metrics) for name in names}
+
+
+def evaluate(
+    env: MultiAgentEnv,
+    policies: Mapping[PolicyID, Policy],
+    policy_by_agent: Mapping[AgentID, PolicyID],
+    *,
+    num_episodes: int,
+    seed: int,
+    agent_ids: Sequence[AgentID] | None = None,
+    metrics: Mapping[str, Metric] | None = None,
+) -> Evaluation:
+    """Play finished policies (`compute_actions`) in episodes whose seeds follow from `seed`.
+
+    The policies are copied first, so that evaluating changes neither them nor any later evaluation.
+
+    Args:
+        env: an env of its own, not one that is being trained in.
+        policies: policy by id.
+        policy_by_agent: policy id of each strategic agent.
+        num_episodes: how many episodes to play.
+        seed: what the episodes follow from.
+        agent_ids: the agents whose mean return counts; default: all.
+        metrics: what to measure; reduced with mode `"evaluate"`.
+    """
+    episodes: list[EpisodeSummary] = []
+    collector = Collector(
+        [env],
+        copy.deepcopy(dict(policies)),
+        policy_by_agent,
+        seed=seed,
+        metrics=metrics,
+        mode="evaluate",
+        on_episode=episodes.append,
+    )
+    collector.collect(CollectPlan(episodes=num_episodes))
+    return Evaluation(episodes, list(policy_by_agent if agent_ids is None else agent_ids))

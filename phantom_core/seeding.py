@@ -1,0 +1,126 @@
+"""From one seed to many named generators: the only place that makes a generator.
+
+A stream is named by a path such as `(episode seed, "agent", "SHOP")`. The name alone decides the
+stream, never the order in which streams are made, so adding an agent does not shift another's draws.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_SEED = 2**63 - 1
+"""Seeds are integers from 0 to this number, so that they fit into a TOML file."""
+
+_BLOCK = 1024
+
+
+def name_key(name: object) -> int:
+    """Return a 64-bit integer that depends on the `repr` of a name only.
+
+    It does not change between processes (unlike `hash`), Python versions or machines.
+
+    >>> name_key("SHOP") == name_key("SHOP"), name_key("1") == name_key(1)
+    (True, False)
+    """
+    return int.from_bytes(hashlib.blake2b(repr(name).encode(), digest_size=8).digest(), "big")
+
+
+def derive_seed(seed: int, *path: object) -> int:
+    """Return the seed of the child of `seed` named by `path`: an integer in [0, 2**63).
+
+    >>> derive_seed(1, "episode", 0, 3) == derive_seed(1, "episode", 0, 3)
+    True
+    """
+    return name_key((seed, *path)) >> 1
+
+
+def make_rng(seed: int, *path: object) -> np.random.Generator:
+    """Return the NumPy generator of the child of `seed` named by `path`."""
+    return np.random.Generator(np.random.PCG64([seed, *map(name_key, path)]))
+
+
+def make_random(seed: int, *path: object) -> random.Random:
+    """Return the standard library's generator of the child of `seed` named by `path`.
+
+    A scalar draw from it costs a tenth of a scalar draw from NumPy.
+    """
+    key = seed
+    for name in path:
+        key = (key << 64) | name_key(name)
+    return random.Random(key)  # noqa: S311  simulation, not cryptography
+
+
+def fresh_seed() -> int:
+    """Return a seed from the operating system, for whoever gave none."""
+    return secrets.randbits(63)
+
+
+class UniformStream:
+    """Uniform draws in [0, 1) one at a time, at the price of a list access.
+
+    It draws blocks from a NumPy generator, so the numbers are those of `rng.random()`.
+    """
+
+    __slots__ = ("_block", "_rng", "_unused")
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        self._rng = rng
+        self._block: Mapping[str, Any] = rng.bit_generator.state  # the state that made the block
+        self._unused: list[float] = []
+
+    def random(self) -> float:
+        """Return the next draw."""
+        if not self._unused:
+            self._block = self._rng.bit_generator.state
+            self._unused = self._rng.random(_BLOCK)[::-1].tolist()
+        return self._unused.pop()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the position of the stream: the generator's state and the draws left in its block."""
+        generator = self._block if self._unused else self._rng.bit_generator.state
+        return {"generator": generator, "unused": len(self._unused)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from the position that `state_dict` returned."""
+        unused = int(state["unused"])
+        self._rng.bit_generator.state = state["generator"]
+        self._block = self._rng.bit_generator.state
+        self._unused = self._rng.random(_BLOCK)[::-1][:unused].tolist() if unused else []
+
+
+class RowStreams:
+    """Random draws for a batch, where each row has a stream of its own.
+
+    A policy that samples a batch of B actions draws from this instead of from one generator, so
+    that what happens in one copy of an env does not depend on how many copies there are.
+    """
+
+    __slots__ = ("_streams",)
+
+    def __init__(self, streams: Sequence[UniformStream]) -> None:
+        self._streams = streams
+
+    def __len__(self) -> int:
+        """Return B, the number of rows."""
+        return len(self._streams)
+
+    def uniform(self) -> list[float]:
+        """Return B draws in [0, 1), one for each row."""
+        return [stream.random() for stream in self._streams]
+
+    def uniforms(self, width: int) -> NDArray[np.float64]:
+        """Return draws in [0, 1) as a float64 array [B, width]."""
+        rows = [[stream.random() for _ in range(width)] for stream in self._streams]
+        return np.asarray(rows, dtype=np.float64).reshape(len(rows), width)
+
+    def normals(self, width: int) -> NDArray[np.float64]:
+        """Return standard normal draws as a float64 array [B, width] (Box and Muller 1958)."""
+        radius, angle = np.split(self.uniforms(2 * width), 2, axis=1)
+        return np.sqrt(-2.0 * np.log1p(-radius)) * np.cos(2.0 * np.pi * angle)

@@ -1,0 +1,71 @@
+"""Evaluating a finished run again: its env and its policies, read from its directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from phantom_core.errors import RunDirectoryError
+from phantom_core.rollouts.evaluate import Evaluation, evaluate
+from phantom_core.seeding import derive_seed
+from phantom_core.training.components import Components
+from phantom_core.training.run_directory import CONFIG_FILE, RunDirectory, load_policies
+from phantom_core.training.run_file import RunFile
+from phantom_core.training.train_loop import TrainingSetup
+
+
+def evaluate_run(
+    run: str | Path, *, num_episodes: int | None = None, seed: int | None = None
+) -> tuple[Evaluation, float | None]:
+    """Evaluate the final policies of a run.
+
+    Args:
+        run: the run directory.
+        num_episodes: how many episodes; None: as in the run's own evaluation, or 100.
+        seed: what they follow from; None: as in the run's own evaluation, which is then repeated.
+
+    Returns:
+        The evaluation, and the reference return of the run file.
+
+    Raises:
+        RunDirectoryError: if it is no run directory, or the run kept no policies.
+        ConfigError: if its env cannot be imported.
+        CheckpointError: if its policies cannot be read.
+    """
+    directory = RunDirectory.open(run)
+    facts = directory.read_run()
+    if "policy_by_agent" not in facts:
+        raise RunDirectoryError(
+            f"The run {directory.path} has status {facts.get('status')!r}: it did not finish, "
+            "so there is nothing to evaluate."
+        )
+    components = Components()
+    request = RunFile.read(directory.path / CONFIG_FILE).to_request(components)
+    policy_by_agent = {_hashable(agent_id): policy_id for agent_id, policy_id in facts["policy_by_agent"]}
+    plan = request.evaluation
+    setup = TrainingSetup(components.env_class(request.env), request.env_config, {}, None, request.metrics)
+    if seed is None:
+        seed = (
+            plan.seed
+            if plan is not None and plan.seed is not None
+            else derive_seed(facts["seed"], "evaluation")
+        )
+    env = setup.make_env()
+    try:
+        evaluation = evaluate(
+            env,
+            load_policies(directory.path),
+            policy_by_agent,
+            num_episodes=num_episodes or (plan.episodes if plan is not None else 100),
+            seed=seed,
+            agent_ids=[
+                a for a, policy_id in policy_by_agent.items() if policy_id in facts["policies_to_train"]
+            ],
+            metrics=request.metrics,
+        )
+    finally:
+        env.close()
+    return evaluation, None if plan is None else plan.reference_return
+
+
+def _hashable(agent_id: object) -> object:
+    return tuple(map(_hashable, agent_id)) if isinstance(agent_id, list) else agent_id

@@ -1,0 +1,104 @@
+"""Classes as text: `package.module:Class` or `./file.py:Class`, relative to the run file."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from phantom_core.errors import ConfigError, did_you_mean
+
+
+def load_reference(reference: str, *, setting: str, folder: Path) -> Any:
+    """Import what a reference names.
+
+    Args:
+        reference: `package.module:Name` or `path/to/file.py:Name`.
+        setting: where it was read, for messages.
+        folder: what relative paths are relative to.
+
+    Raises:
+        ConfigError: if it has another form, or cannot be imported.
+    """
+    place, separator, name = reference.rpartition(":")
+    if not separator or not place or not name:
+        raise ConfigError(
+            f"{setting} = {reference!r} is no class. Expected 'package.module:Class' or './file.py:Class'."
+        )
+    module = (
+        _load_file(folder / place, setting, reference)
+        if place.endswith(".py")
+        else _load_module(place, setting, reference)
+    )
+    value: Any = module
+    for part in name.split("."):
+        if not hasattr(value, part):
+            public = [known for known in vars(value) if not known.startswith("_")]
+            raise ConfigError(
+                f"{setting} = {reference!r}: {place} has no {part!r}.{did_you_mean(part, public)}"
+            )
+        value = getattr(value, part)
+    return value
+
+
+def reference_to(value: Any) -> str | None:
+    """Return the reference that leads to a class or function; None if none does."""
+    name, module_name = getattr(value, "__qualname__", ""), getattr(value, "__module__", "")
+    if not name or "<" in name or module_name not in sys.modules:
+        return None
+    module = sys.modules[module_name]
+    file = getattr(module, "__file__", None)
+    if module_name == "__main__" or getattr(module, _LOADED_FROM_FILE, False):
+        return f"{Path(file).resolve()}:{name}" if file else None
+    return f"{module_name}:{name}"
+
+
+_LOADED_FROM_FILE = "__phantom_loaded_from_file__"
+
+
+def _load_module(name: str, setting: str, reference: str) -> ModuleType:
+    try:
+        return importlib.import_module(name)
+    except Exception as error:  # whatever a user's module raises
+        raise ConfigError(
+            f"{setting} = {reference!r} could not be imported: {type(error).__name__}: {error}. "
+            "Install its package, or name a file: './file.py:Class'."
+        ) from error
+
+
+def _load_file(path: Path, setting: str, reference: str) -> ModuleType:
+    """Import a file as a module named after it, once per process."""
+    path = path.resolve()
+    if not path.is_file():
+        raise ConfigError(
+            f"{setting} = {reference!r}: there is no file {path}. Relative paths start at the run file."
+        )
+    for module in list(sys.modules.values()):
+        if getattr(module, "__file__", None) == str(path):
+            return module
+    name = (
+        path.stem
+        if path.stem not in sys.modules and importlib.util.find_spec(path.stem) is None
+        else f"{path.stem}_{abs(hash(path)):x}"
+    )
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    setattr(module, _LOADED_FROM_FILE, True)
+    sys.modules[name] = module
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # the file may import its neighbours
+    try:
+        spec.loader.exec_module(module)
+    except BaseException as error:
+        del sys.modules[name]
+        if not isinstance(error, Exception):
+            raise
+        raise ConfigError(
+            f"{setting} = {reference!r} could not be imported: {type(error).__name__}: {error}."
+        ) from error
+    return module

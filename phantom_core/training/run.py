@@ -1,0 +1,249 @@
+"""One training run from its first iteration to its end: counts, logs, asks hooks, and always ends."""
+
+from __future__ import annotations
+
+import signal
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final
+
+from phantom_core.errors import UnknownNameError
+from phantom_core.hooks.dispatch import Dispatcher
+from phantom_core.hooks.events import (
+    IterationEnd,
+    IterationStart,
+    MetricsRecorded,
+    Status,
+    TrainEnd,
+    TrainFailed,
+    TrainStart,
+)
+from phantom_core.policies.policy import Policy
+from phantom_core.types import AgentID, PolicyID
+
+if TYPE_CHECKING:
+    from phantom_core.training.trainer import Trainer
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+class Run:
+    """The state of one run. Trainers reach it through their own methods.
+
+    Attributes:
+        name: what the run is called.
+        seed: what everything random in it follows from.
+        directory: where it writes; None: nowhere.
+        dispatcher: the plugins that follow it.
+        iteration: the iteration that is being made; -1 before the first.
+        iterations: iterations made.
+        env_steps: env steps made in training.
+        history: one row per iteration.
+        stop_reasons: what stops it early.
+        is_interrupted: whether a signal asked it to stop.
+        policies: policy by id.
+        policy_by_agent: policy id by agent id.
+        policies_to_train: ids of the policies that are trained.
+        other_trainers: by name, the trainers that single policies name.
+        load_policy_class: from a registered name to a policy class.
+        before_logging: called at the end of each iteration; what it returns is logged too.
+    """
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        *,
+        name: str,
+        seed: int,
+        trainer_name: str,
+        directory: Path | None = None,
+        num_iterations: int | None = None,
+        total_steps: int | None = None,
+        hyper_parameters: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.dispatcher = dispatcher
+        self.name = name
+        self.seed = seed
+        self.trainer_name = trainer_name
+        self.directory = directory
+        self.num_iterations = num_iterations
+        self.total_steps = total_steps
+        self.hyper_parameters = dict(hyper_parameters or {})
+        self.iteration = -1
+        self.iterations = 0
+        self.env_steps = 0
+        self.history: list[dict[str, float]] = []
+        self.stop_reasons: list[str] = []
+        self.is_interrupted = False
+        self.policies: Mapping[PolicyID, Policy] = {}
+        self.policy_by_agent: Mapping[AgentID, PolicyID] = {}
+        self.policies_to_train: tuple[PolicyID, ...] = ()
+        self.other_trainers: Mapping[str, Trainer] = {}
+        self.load_policy_class: Callable[[str], type[Policy]] = _no_names
+        self.before_logging: Callable[[], Mapping[str, float]] | None = None
+        self._pending: dict[str, list[float]] = {}
+        self._has_begun = False
+        self._is_iterating = False
+
+    @property
+    def status(self) -> Status:
+        """How the run ends, as far as it can be told now."""
+        if self.is_interrupted:
+            return "interrupted"
+        return "stopped" if self.stop_reasons else "completed"
+
+    @property
+    def progress(self) -> float:
+        """The share of the iterations or env steps that was made, from 0.0 to 1.0."""
+        made, wanted = (
+            (self.iterations, self.num_iterations)
+            if self.total_steps is None
+            else (self.env_steps, self.total_steps)
+        )
+        return min(1.0, made / wanted) if wanted else 0.0
+
+    def begin(self) -> None:
+        """Fire `on_train_start`; a plugin that the user selected may refuse the run here."""
+        self._has_begun = True
+        self.dispatcher.start(
+            TrainStart(
+                run_name=self.name,
+                run_directory=self.directory,
+                trainer_name=self.trainer_name,
+                num_iterations=self.num_iterations,
+                total_steps=self.total_steps,
+                seed=self.seed,
+                hyper_parameters=self.hyper_parameters,
+                policies=self.policies,
+                policy_by_agent=self.policy_by_agent,
+                policies_to_train=self.policies_to_train,
+            )
+        )
+
+    def loop(self, num_iterations: int | None) -> Iterator[int]:
+        """Yield the number of each iteration; fire hooks and log around it; end when told to stop.
+
+        Args:
+            num_iterations: the most iterations to make; None: as many as `total_steps` takes.
+        """
+        if not self._has_begun:
+            self.begin()
+        while not self._is_done(num_iterations):
+            self.iteration = self.iterations
+            started, steps_before = time.perf_counter(), self.env_steps
+            self.dispatcher.fire(
+                "on_iteration_start",
+                IterationStart(iteration=self.iteration, env_steps=self.env_steps),
+            )
+            self._is_iterating = True
+            yield self.iteration
+            self._is_iterating = False
+            self.iterations += 1
+            seconds = time.perf_counter() - started
+            self.log({"time/iteration_seconds": seconds})
+            if self.env_steps > steps_before:
+                self.log({"time/env_steps_per_second": (self.env_steps - steps_before) / seconds})
+            self._end_iteration()
+
+    def log(self, values: Mapping[str, float]) -> None:
+        """Keep values for the end of the iteration; several under one name are averaged."""
+        for name, value in values.items():
+            self._pending.setdefault(name, []).append(float(value))
+
+    def flush(self, iteration: int) -> dict[str, float]:
+        """Hand everything that was logged to the loggers, and return it."""
+        values = {name: statistics.fmean(found) for name, found in self._pending.items()}
+        self._pending = {}
+        if values and self.dispatcher.has_subscribers("on_metrics"):
+            reducers = dict.fromkeys(values, "mean")
+            event = MetricsRecorded(
+                iteration=iteration, env_steps=self.env_steps, values=values, reducers=reducers
+            )
+            self.dispatcher.fire("on_metrics", event)
+        return values
+
+    def write_if_idle(self, iteration: int) -> None:
+        """Hand over what was logged now, if no iteration is being made that will do it at its end."""
+        if not self._is_iterating:
+            if not self._has_begun:
+                self.begin()
+            self.flush(iteration)
+
+    def end(self, status: Status | None = None) -> None:
+        """Fire `on_train_end`."""
+        self.dispatcher.fire(
+            "on_train_end",
+            TrainEnd(
+                status=self.status if status is None else status,
+                iterations=self.iterations,
+                env_steps=self.env_steps,
+                stop_reasons=tuple(self.stop_reasons),
+                hook_failures=self.dispatcher.failure_sentences(),
+            ),
+        )
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """Run the block; whatever happens in it, every plugin learns of the end."""
+        try:
+            with self._stopping_on_signals():
+                yield
+        except BaseException as error:
+            status: Status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            try:
+                self.dispatcher.fire("on_exception", TrainFailed(iteration=self.iteration, exception=error))
+            finally:
+                self.end(status)
+            raise
+        self.end()
+
+    def _is_done(self, num_iterations: int | None) -> bool:
+        limit = self.num_iterations if num_iterations is None else num_iterations
+        is_counted = limit is not None and self.iterations >= limit
+        is_stepped = self.total_steps is not None and self.env_steps >= self.total_steps
+        return is_counted or is_stepped or bool(self.stop_reasons)
+
+    def _end_iteration(self) -> None:
+        if self.before_logging is not None:
+            self.log(self.before_logging())
+        values = self.flush(self.iteration)
+        self.history.append({"iteration": self.iteration, "env_steps": self.env_steps, **values})
+        event = IterationEnd(
+            iteration=self.iteration,
+            env_steps=self.env_steps,
+            values=values,
+            policies=self.policies,
+        )
+        self.dispatcher.fire("on_iteration_end", event)
+        self.stop_reasons += self.dispatcher.stop_reasons(event)
+
+    @contextmanager
+    def _stopping_on_signals(self) -> Iterator[None]:
+        """Finish the iteration at the first SIGINT or SIGTERM; the second one breaks it off."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def ask_to_stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+            if self.is_interrupted:
+                raise KeyboardInterrupt
+            self.is_interrupted = True
+            self.stop_reasons.append(signal.Signals(number).name)
+
+        before = {number: signal.signal(number, ask_to_stop) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _no_names(name: str) -> type[Policy]:
+    raise UnknownNameError(
+        f"No policy named {name!r}: this run has no registry.", kind="policy", name=name, known=()
+    )

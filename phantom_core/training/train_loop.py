@@ -1,0 +1,199 @@
+"""The one training loop: collect, update, log; for simple trainers, their own step instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from phantom_core.envs.step_result import MultiAgentEnv
+from phantom_core.errors import ConfigError, EnvError, PhantomError, PolicyMappingError
+from phantom_core.hooks.events import EpisodeEnd
+from phantom_core.metrics import Metric
+from phantom_core.policies.policy import Policy
+from phantom_core.policies.policy_mapping import (
+    PolicyMapping,
+    parse_policy_mapping,
+    select_policies_to_train,
+)
+from phantom_core.rollouts.collect import Collector
+from phantom_core.rollouts.trajectory import EpisodeSummary
+from phantom_core.seeding import derive_seed, make_rng
+from phantom_core.training.run import Run
+from phantom_core.training.train_result import TrainingResults
+from phantom_core.training.trainer import Trainer
+from phantom_core.types import PolicyID
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSetup:
+    """What is trained, in which env."""
+
+    env_class: Callable[..., MultiAgentEnv]
+    env_config: Mapping[str, Any]
+    policies: PolicyMapping
+    policies_to_train: Iterable[PolicyID] | None
+    metrics: Mapping[str, Metric]
+
+    def make_env(self) -> MultiAgentEnv:
+        """Make an env of one's own.
+
+        Raises:
+            EnvError: if the env cannot be made.
+        """
+        name = getattr(self.env_class, "__name__", repr(self.env_class))
+        try:
+            return self.env_class(**self.env_config)
+        except PhantomError:
+            raise
+        except Exception as error:  # whatever a user's constructor raises
+            raise EnvError(
+                f"{name} could not be made: {type(error).__name__}: {error}. Its env_config: "
+                f"{dict(self.env_config)}."
+            ) from error
+
+
+def train_loop(trainer: Trainer, setup: TrainingSetup, num_iterations: int | None) -> TrainingResults:
+    """Train: set up env and policies, then iterate.
+
+    Raises:
+        ConfigError: if trainer, env and policies do not fit together.
+    """
+    run = trainer.run
+    env = setup.make_env()
+    specs = parse_policy_mapping(setup.policies)
+    run.policies_to_train = select_policies_to_train(specs, setup.policies_to_train)
+    _reset_once(env, run.seed)
+    run.policy_by_agent, run.policies = trainer.setup_policy_specs_and_mapping(env, specs)
+    trainer.metrics = setup.metrics
+    trainers = {policy_id: trainer.trainer_of(specs[policy_id]) for policy_id in run.policies_to_train}
+    for policy_id in run.policies_to_train:
+        _check_trainable(policy_id, run.policies[policy_id], trainers[policy_id])
+    if is_full(trainer):
+        _collect_and_update(trainers, trainer, setup, env, num_iterations)
+    else:
+        for _ in trainer.iterations(num_iterations):
+            trainer.training_step(env, run.policy_by_agent, run.policies, run.policies_to_train)
+    return TrainingResults(
+        policies=run.policies,
+        policy_by_agent=run.policy_by_agent,
+        history=run.history,
+        iterations=run.iterations,
+        env_steps=run.env_steps,
+        status=run.status,
+        stop_reasons=tuple(run.stop_reasons),
+    )
+
+
+def is_full(trainer: Trainer) -> bool:
+    """Tell whether a trainer learns from what the core collects, or steps the env itself.
+
+    Raises:
+        ConfigError: if it overrides neither way.
+    """
+    cls, name = type(trainer), type(trainer).__name__
+    if cls.update is not Trainer.update:
+        if cls.collect_plan is Trainer.collect_plan:
+            raise ConfigError(
+                f"{name} overrides update() but not collect_plan(). Return "
+                "ph.CollectPlan(episodes=10) from it, for instance."
+            )
+        return True
+    if cls.training_step is Trainer.training_step and cls.train is Trainer.train:
+        raise ConfigError(
+            f"{name} does not say how to learn. Override collect_plan() and update(), or training_step()."
+        )
+    return False
+
+
+def _collect_and_update(
+    trainers: Mapping[PolicyID, Trainer],
+    trainer: Trainer,
+    setup: TrainingSetup,
+    env: MultiAgentEnv,
+    num_iterations: int | None,
+) -> None:
+    run, plan = trainer.run, trainer.collect_plan()
+    episodes: list[EpisodeSummary] = []
+    collector = Collector(
+        [env, *(setup.make_env() for _ in range(plan.copies - 1))],
+        run.policies,
+        run.policy_by_agent,
+        seed=derive_seed(run.seed, "training"),
+        learning=run.policies_to_train,
+        metrics=setup.metrics,
+        on_episode=episodes.append,
+    )
+    rngs = {policy_id: make_rng(run.seed, "update", policy_id) for policy_id in run.policies_to_train}
+    try:
+        for iteration in trainer.iterations(num_iterations):
+            for policy_id in run.policies_to_train:
+                trainers[policy_id].begin_iteration(policy_id, run.policies[policy_id])
+            batches = collector.collect(plan)
+            run.env_steps = collector.env_steps
+            _log_episodes(run, iteration, episodes)
+            episodes.clear()
+            for policy_id in run.policies_to_train:
+                learner, policy = trainers[policy_id], run.policies[policy_id]
+                quantities = learner.update(policy_id, policy, batches[policy_id], rngs[policy_id])
+                run.log({f"{policy_id}/{name}": value for name, value in quantities.items()})
+    finally:
+        collector.close()
+
+
+def _log_episodes(run: Run, iteration: int, episodes: Sequence[EpisodeSummary]) -> None:
+    """Log the episodes that ended in this iteration: rewards per step, returns, lengths, metrics."""
+    if run.dispatcher.has_subscribers("on_episode_end"):
+        for episode in episodes:
+            run.dispatcher.fire("on_episode_end", _episode_end(iteration, episode))
+    if not episodes:
+        return
+    steps = sum(episode.length for episode in episodes)
+    agents = episodes[0].episode_returns
+    per_step = {agent_id: sum(e.episode_returns[agent_id] for e in episodes) / steps for agent_id in agents}
+    run.log({f"rewards/{agent_id}": reward for agent_id, reward in per_step.items()})
+    run.log({"rewards/group": float(np.mean(list(per_step.values())))})
+    for policy_id in run.policies_to_train:
+        users = [agent_id for agent_id, used in run.policy_by_agent.items() if used == policy_id]
+        returns = [e.episode_returns[agent_id] for e in episodes for agent_id in users]
+        run.log({f"{policy_id}/episode_return": float(np.mean(returns))})
+    run.log({"episode_length": steps / len(episodes)})
+    for name in dict.fromkeys(name for e in episodes for name in e.metrics):
+        values = [e.metrics[name] for e in episodes if name in e.metrics]
+        run.log({name: float(np.mean(values))})
+
+
+def _episode_end(iteration: int, episode: EpisodeSummary) -> EpisodeEnd:
+    return EpisodeEnd(
+        iteration=iteration,
+        copy=episode.copy,
+        episode=episode.episode,
+        length=episode.length,
+        episode_returns=episode.episode_returns,
+        is_terminated=episode.is_terminated,
+        metrics=episode.metrics,
+    )
+
+
+def _check_trainable(policy_id: PolicyID, policy: Policy, trainer: Trainer) -> None:
+    if not isinstance(policy, trainer.policy_class):
+        raise PolicyMappingError(
+            f"Policy {policy_id!r} is a {type(policy).__name__}, but {type(trainer).__name__} trains only "
+            f"{trainer.policy_class.__name__}. Take it out of policies_to_train, or leave its "
+            "policy class out."
+        )
+
+
+def _reset_once(env: MultiAgentEnv, seed: int) -> None:
+    """Reset the env before agents are matched to policies: some build their network in reset."""
+    try:
+        env.reset(seed=derive_seed(seed, "setup"))
+    except PhantomError:
+        raise
+    except Exception as error:  # whatever a user's env raises
+        raise EnvError(
+            f"{type(env).__name__} failed in its first reset: {type(error).__name__}: "
+            f"{error}. Mend the env, then train."
+        ) from error

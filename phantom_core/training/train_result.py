@@ -1,0 +1,41 @@
+"""What training returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from phantom_core.hooks.events import Status
+from phantom_core.policies.policy import Policy
+from phantom_core.rollouts.evaluate import Evaluation
+from phantom_core.types import AgentID, PolicyID
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingResults:
+    """What a run made. Trainers that return more derive from it.
+
+    Attributes:
+        policies: every policy by id, trained or not.
+        policy_by_agent: policy id by agent id.
+        history: one row per iteration: `iteration`, `env_steps` and every value that was logged.
+        iterations: iterations made.
+        env_steps: env steps made in training.
+        status: how the run ended: `"completed"`, `"stopped"` or `"interrupted"`.
+        stop_reasons: what stopped it early.
+        hook_failures: one sentence for each plugin that failed on the way.
+        run_directory: where it was written; None: nowhere.
+        evaluation: the evaluation after the last iteration; None: there was none.
+    """
+
+    policies: Mapping[PolicyID, Policy]
+    policy_by_agent: Mapping[AgentID, PolicyID] = field(default_factory=dict)
+    history: Sequence[Mapping[str, float]] = ()
+    iterations: int = 0
+    env_steps: int = 0
+    status: Status = "completed"
+    stop_reasons: tuple[str, ...] = ()
+    hook_failures: tuple[str, ...] = ()
+    run_directory: Path | None = None
+    evaluation: Evaluation | None = None

@@ -1,0 +1,295 @@
+"""`Trainer`: the few methods that a learning algorithm writes."""
+
+from __future__ import annotations
+
+import functools
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+
+from phantom_core.component_config import make_config
+from phantom_core.envs.step_result import MultiAgentEnv
+from phantom_core.errors import ConfigError
+from phantom_core.metrics import Metric, not_recorded, record_metrics
+from phantom_core.policies.policy import Policy
+from phantom_core.policies.policy_mapping import (
+    PolicyMapping,
+    PolicySpec,
+    group_agents,
+    make_policies,
+    parse_policy_mapping,
+)
+from phantom_core.rollouts.collect import CollectPlan
+from phantom_core.rollouts.trajectory import Batch
+from phantom_core.seeding import make_rng
+from phantom_core.training.run import Run
+from phantom_core.training.train_result import TrainingResults
+from phantom_core.types import AgentID, PolicyID
+
+TrainT = TypeVar("TrainT", bound=Callable[..., Any])
+
+
+def _within_run(train: TrainT) -> TrainT:
+    """Give `train` a run when it is called directly, so that plugins learn of the end, whatever happens."""
+
+    @functools.wraps(train)
+    def train_within_run(self: Trainer, *args: Any, **kwargs: Any) -> Any:
+        if self._run is not None:
+            return train(self, *args, **kwargs)
+        from phantom_core.training.train import standalone_run
+
+        with standalone_run(self, seed=kwargs.get("seed")):
+            return train(self, *args, **kwargs)
+
+    return train_within_run  # type: ignore[return-value]  # same signature, by functools.wraps
+
+
+class Trainer:
+    """Collects experience and updates policies: a learning algorithm.
+
+    There are two ways to write one.
+
+    - A **full** trainer overrides `collect_plan` and `update`. The core plays the policies and hands
+      over the trajectories; the trainer works with every kind of env and can be mixed with others.
+    - A **simple** trainer overrides `training_step`, or `train` as a whole with a loop over
+      `self.iterations(n)`. It steps the env itself and logs with `log_rewards` and `log_metrics`.
+
+    Attributes:
+        config_class: frozen dataclass of the settings; None: it takes no settings.
+        policy_class: the class of the policies that it trains.
+        config: the settings, an instance of `config_class`; None without one.
+        tensorboard_log_dir: where the logger plugin `tensorboard` writes; None: it is not attached.
+        metrics: metric by name, of the present run.
+        logged_metrics: by metric name, values logged since the last writing.
+        logged_rewards: by agent id, rewards logged since the last writing.
+    """
+
+    config_class: ClassVar[type | None] = None
+    policy_class: ClassVar[type[Policy]]
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        """Give an overridden `train` a run of its own when it is called directly."""
+        super().__init_subclass__(**kwargs)
+        if "train" in vars(cls):
+            cls.train = _within_run(cls.train)  # type: ignore[method-assign]  # wraps it, nothing else
+
+    def __init__(self, *, tensorboard_log_dir: str | Path | None = None, **settings: Any) -> None:
+        """Check the settings.
+
+        Args:
+            tensorboard_log_dir: attach the logger plugin `tensorboard`, writing here.
+            **settings: the fields of `config_class`.
+
+        Raises:
+            ConfigError: if a setting is unknown or has the wrong type, or the class is not complete.
+        """
+        self.config: Any = make_config(type(self), settings)
+        if not isinstance(getattr(self, "policy_class", None), type):
+            name = type(self).__name__
+            raise ConfigError(f"{name} has no policy_class. Set it in the class: policy_class = MyPolicy.")
+        self.tensorboard_log_dir = tensorboard_log_dir
+        self.metrics: Mapping[str, Metric] = {}
+        self.logged_metrics: defaultdict[str, list[Any]] = defaultdict(list)
+        self.logged_rewards: defaultdict[AgentID, list[float]] = defaultdict(list)
+        self._run: Run | None = None
+
+    # ------------------------------------------------------------------ a full trainer overrides
+
+    def collect_plan(self) -> CollectPlan:
+        """Return how much the core collects in each iteration."""
+        raise NotImplementedError
+
+    def begin_iteration(self, policy_id: PolicyID, policy: Policy) -> None:
+        """Called for each policy before an iteration's collection: set how it explores."""
+
+    def update(
+        self, policy_id: PolicyID, policy: Policy, batch: Batch, rng: np.random.Generator
+    ) -> Mapping[str, float]:
+        """Learn from what the agents of one policy went through in this iteration.
+
+        Args:
+            policy_id: which policy.
+            policy: the policy to change in place.
+            batch: the trajectories of its agents.
+            rng: this policy's own generator.
+
+        Returns:
+            Scalars to log as `<policy_id>/<name>`, such as the loss.
+        """
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------ a simple trainer overrides
+
+    def training_step(
+        self,
+        env: Any,
+        policy_mapping: Mapping[AgentID, PolicyID],
+        policies: Mapping[PolicyID, Policy],
+        policies_to_train: Sequence[PolicyID],
+    ) -> None:
+        """Make one iteration: step the env, log rewards and metrics, change the policies in place.
+
+        Args:
+            env: an env that was reset once.
+            policy_mapping: policy id of each agent that acts.
+            policies: policy by id.
+            policies_to_train: ids of the policies to change.
+        """
+        raise NotImplementedError
+
+    @_within_run
+    def train(
+        self,
+        env_class: Callable[..., MultiAgentEnv],
+        num_iterations: int | None,
+        policies: PolicyMapping,
+        policies_to_train: Iterable[PolicyID] | None,
+        env_config: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, Metric] | None = None,
+        *,
+        seed: int | None = None,
+    ) -> TrainingResults:
+        """Train policies. `ph.train` does the same with names, loggers, hooks and a run directory.
+
+        Args:
+            env_class: makes the env: a class or function, called with `env_config`.
+            num_iterations: how many iterations to make.
+            policies: which agents use which policy.
+            policies_to_train: ids of the policies to train; they use the trainer's `policy_class`.
+            env_config: keyword arguments for `env_class`.
+            metrics: metric by name, to measure while training.
+            seed: what everything random follows from; None: a new one each time.
+
+        Raises:
+            ConfigError: if something does not fit together.
+        """
+        from phantom_core.training.train_loop import TrainingSetup, train_loop
+
+        setup = TrainingSetup(
+            env_class, dict(env_config or {}), policies, policies_to_train, dict(metrics or {})
+        )
+        return train_loop(self, setup, num_iterations)
+
+    def iterations(self, num_iterations: int | None = None) -> Iterator[int]:
+        """Yield the number of each iteration; around it, fire hooks, log, and stop when asked to.
+
+        Args:
+            num_iterations: the most iterations to make; None: as many as the run was asked for.
+        """
+        for iteration in self.run.loop(num_iterations):
+            yield iteration
+            self.tbx_write_values(iteration)
+
+    # ------------------------------------------------------------------ for every trainer to use
+
+    @property
+    def run(self) -> Run:
+        """The run that the trainer is in.
+
+        Raises:
+            ConfigError: outside of a run.
+        """
+        if self._run is None:
+            raise ConfigError(f"{type(self).__name__} is not in a run. Call train() first.")
+        return self._run
+
+    @property
+    def progress(self) -> float:
+        """How much of the run was made before this iteration, from 0.0 to 1.0; what schedules follow."""
+        return self.run.progress
+
+    def enter(self, run: Run) -> None:
+        """Begin to work for a run.
+
+        Raises:
+            ConfigError: if it already works for one.
+        """
+        if self._run is not None:
+            raise ConfigError(
+                f"This {type(self).__name__} is already training. Make a second instance for a second run."
+            )
+        self._run = run
+
+    def leave(self) -> None:
+        """Stop working for a run, and forget what was not logged."""
+        self._run = None
+        self.logged_metrics.clear()
+        self.logged_rewards.clear()
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """A generator that follows from the run's seed, made anew at each access; keep it."""
+        return make_rng(self.run.seed, "trainer")
+
+    def setup_policy_specs_and_mapping(
+        self, env: MultiAgentEnv, policies: PolicyMapping
+    ) -> tuple[dict[AgentID, PolicyID], dict[PolicyID, Policy]]:
+        """Return the policy id of each agent that acts, and the policies, built and seeded.
+
+        Raises:
+            PolicyMappingError: if agents and policies do not fit together.
+        """
+        groups = group_agents(env, parse_policy_mapping(policies))
+        mapping = {agent_id: group.policy_id for group in groups.values() for agent_id in group.agent_ids}
+        defaults = {i: self.trainer_of(group.spec).policy_class for i, group in groups.items()}
+        return mapping, make_policies(groups, defaults, self.run.load_policy_class, self.run.seed)
+
+    def trainer_of(self, spec: PolicySpec) -> Trainer:
+        """Return who trains a policy: the trainer that its spec names, or this one."""
+        return self if spec.trainer is None else self.run.other_trainers[spec.trainer]
+
+    def log_metrics(self, env: Any) -> None:
+        """Read every metric after a step; metrics of other stages are left out."""
+        record_metrics(env, self.metrics, self.logged_metrics)
+
+    def log_vec_metrics(self, envs: Sequence[Any]) -> None:
+        """Read every metric after a step of several envs; their mean is logged."""
+        for name, metric in self.metrics.items():
+            found: dict[str, list[Any]] = {name: []}
+            for env in envs:
+                record_metrics(env, {name: metric}, found)
+            if found[name]:
+                self.logged_metrics[name].append(float(np.mean(found[name])))
+
+    def log_rewards(self, rewards: Mapping[AgentID, float]) -> None:
+        """Log the rewards of one env step, which it counts; call it once after each step."""
+        self.run.env_steps += 1
+        for agent_id, reward in rewards.items():
+            self.logged_rewards[agent_id].append(float(reward))
+
+    def log_vec_rewards(self, rewards: Sequence[Mapping[AgentID, float]]) -> None:
+        """Log the rewards of one step in each of several envs."""
+        for of_one_env in rewards:
+            self.log_rewards(of_one_env)
+
+    def log_scalar(self, name: str, value: float) -> None:
+        """Log a value of this iteration; several under one name are averaged."""
+        self.run.log({name: value})
+
+    def tbx_write_scalar(self, name: str, value: float, step: int) -> None:
+        """Log a value of this iteration; the name is that of the predecessor."""
+        self.log_scalar(name, value)
+
+    def tbx_write_values(self, step: int) -> None:
+        """Log all metrics and rewards that were logged since the last call, each reduced to one value.
+
+        `iterations` does this after each iteration, so calling it is only needed in a loop of one's own.
+
+        Args:
+            step: the number of the iteration.
+        """
+        for name, values in self.logged_metrics.items():
+            recorded = [value for value in values if value is not not_recorded]
+            if recorded:
+                self.run.log({name: float(self.metrics[name].reduce(recorded, "train"))})
+        every = [reward for rewards in self.logged_rewards.values() for reward in rewards]
+        for agent_id, rewards in self.logged_rewards.items():
+            self.run.log({f"rewards/{agent_id}": float(np.mean(rewards))})
+        if every:
+            self.run.log({"rewards/group": float(np.mean(every))})
+        self.logged_metrics.clear()
+        self.logged_rewards.clear()
+        self.run.write_if_idle(step)

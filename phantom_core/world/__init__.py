@@ -1,0 +1,1 @@
+"""What exists: agents that send messages to one another over a network."""

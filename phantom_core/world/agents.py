@@ -1,0 +1,235 @@
+"""Who exists: `Agent` reacts to messages; `StrategicAgent` also observes, acts and is rewarded."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from typing import Any, ClassVar, TypeAlias, TypeVar
+
+import gymnasium as gym
+import numpy as np
+
+from phantom_core.errors import ConfigError, EnvError, NetworkError
+from phantom_core.seeding import fresh_seed, make_random, make_rng
+from phantom_core.types import Action, AgentID, Observation
+from phantom_core.world.context import AgentView, Context
+from phantom_core.world.messages import Message
+
+MessageList: TypeAlias = Sequence[tuple[AgentID, Any]]
+"""What agents send: pairs of a receiver's id and a payload."""
+
+Handler: TypeAlias = Callable[[Any, Context, Message[Any]], Iterable[tuple[AgentID, Any]] | None]
+HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
+
+ALL = "__all__"
+"""The key of the whole env in terminations and truncations; no agent may have it as its id."""
+
+_HANDLED = "__phantom_handles__"
+
+
+def msg_handler(payload_class: type) -> Callable[[HandlerT], HandlerT]:
+    """Make a method of an agent the handler of the messages with payloads of this class.
+
+    The method gets `(ctx, message)` and returns pairs `(receiver_id, payload)` to send, or None.
+    Decorate it twice to handle two classes. A payload whose class has no handler of its own goes
+    to the handlers of its nearest base class. Several handlers of one class all run, those of base
+    classes first, then in order of definition. A subclass that overrides the method replaces the
+    handler, with or without decorating it again.
+    """
+
+    def decorate(method: HandlerT) -> HandlerT:
+        setattr(method, _HANDLED, (payload_class, *getattr(method, _HANDLED, ())))
+        return method
+
+    return decorate
+
+
+def _collect_handlers(cls: type) -> dict[type, tuple[Handler, ...]]:
+    """Build the table payload class → methods, base classes first, then in order of definition."""
+    payloads_by_method: dict[str, tuple[type, ...]] = {}
+    for ancestor in reversed(cls.__mro__):
+        for name, value in vars(ancestor).items():
+            payloads = getattr(value, _HANDLED, ())
+            if payloads and callable(value):
+                payloads_by_method[name] = payloads
+    table: dict[type, list[Handler]] = {}
+    for name, payloads in payloads_by_method.items():
+        for payload_class in payloads:
+            table.setdefault(payload_class, []).append(getattr(cls, name))
+    return {payload_class: tuple(methods) for payload_class, methods in table.items()}
+
+
+class Agent:
+    """A member of the world that reacts to messages, and may start some.
+
+    Everything it does it does in methods that subclasses override; each gets a `Context`. Parameters
+    go into `__init__`, what changes during an episode is set in `reset`.
+    """
+
+    _handlers: ClassVar[dict[type, tuple[Handler, ...]]] = {}
+    _only_handler: ClassVar[dict[type, Handler]] = {}  # the short way, where handle_message is not overridden
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        """Collect the message handlers of the class once, not once per agent."""
+        super().__init_subclass__(**kwargs)
+        cls._handlers = _collect_handlers(cls)
+        cls._only_handler = {}
+        if cls.handle_message is Agent.handle_message:
+            cls._only_handler = {kind: found[0] for kind, found in cls._handlers.items() if len(found) == 1}
+
+    def __init__(self, agent_id: AgentID) -> None:
+        """Name the agent.
+
+        Args:
+            agent_id: any hashable but `"__all__"`; its `repr` names the agent's random streams.
+
+        Raises:
+            ConfigError: if the id is reserved or not hashable.
+        """
+        if agent_id == ALL:
+            msg = f"An agent may not be named {ALL!r}: that key stands for the whole env. Choose another id."
+            raise ConfigError(msg)
+        try:
+            hash(agent_id)
+        except TypeError:
+            msg = f"Agent id {agent_id!r} is not hashable. Use a str, an int, a tuple or an Enum."
+            raise ConfigError(msg) from None
+        self._id = agent_id
+        self._episode_seed: int | None = None
+
+    @property
+    def id(self) -> AgentID:
+        """The id of the agent, unique in its network."""
+        return self._id
+
+    @cached_property
+    def random(self) -> random.Random:
+        """The agent's own generator for scalar draws, made anew at each reset from the episode's seed.
+
+        A draw from it costs a tenth of a draw from `rng`.
+        """
+        return make_random(self._stream_seed(), "agent.random", self._id)
+
+    @cached_property
+    def rng(self) -> np.random.Generator:
+        """The agent's own NumPy generator, made anew at each reset from the episode's seed."""
+        return make_rng(self._stream_seed(), "agent.rng", self._id)
+
+    def begin_episode(self, episode_seed: int) -> None:
+        """Called by the env before `reset`: forget the generators of the last episode."""
+        self._episode_seed = episode_seed
+        self.__dict__.pop("random", None)
+        self.__dict__.pop("rng", None)
+
+    def reset(self) -> None:
+        """Called at the start of each episode: put the agent into its first state."""
+
+    def view(self, neighbour_id: AgentID | None = None) -> AgentView | None:
+        """Return what the agent shows to a neighbour (None: to the env), or None for nothing."""
+        return None
+
+    def generate_messages(self, ctx: Context) -> MessageList | None:
+        """Called when the agent's turn comes and it has no action: return messages to send."""
+        return None
+
+    def pre_message_resolution(self, ctx: Context) -> None:
+        """Called after all agents acted, before the messages are delivered."""
+
+    def post_message_resolution(self, ctx: Context) -> None:
+        """Called after all messages were delivered."""
+
+    def handle_batch(self, ctx: Context, batch: Sequence[Message[Any]]) -> MessageList:
+        """Handle all messages of one round; the default handles one after the other.
+
+        Args:
+            ctx: what the agent may see.
+            batch: the messages in the order in which they were sent, at least one.
+
+        Returns:
+            Pairs `(receiver_id, payload)` to send in the next round.
+        """
+        responses: list[tuple[AgentID, Any]] = []
+        only_handler = self._only_handler
+        for message in batch:
+            handler = only_handler.get(message.payload.__class__)
+            answer = self.handle_message(ctx, message) if handler is None else handler(self, ctx, message)
+            if answer:
+                responses += answer
+        return responses
+
+    def handle_message(self, ctx: Context, message: Message[Any]) -> Iterable[tuple[AgentID, Any]] | None:
+        """Handle one message with the method decorated for its payload class.
+
+        Raises:
+            NetworkError: if no handler takes payloads of this class.
+        """
+        handlers = self._handlers.get(message.payload.__class__)
+        if handlers is None:
+            handlers = self._find_handlers(message)
+        if len(handlers) == 1:
+            return handlers[0](self, ctx, message)
+        return [pair for handler in handlers for pair in handler(self, ctx, message) or ()]
+
+    def _find_handlers(self, message: Message[Any]) -> tuple[Handler, ...]:
+        """Look a payload class up by its base classes, and remember the answer for the agent class."""
+        table = self._handlers
+        for base in type(message.payload).__mro__:
+            if base in table:
+                table[type(message.payload)] = table[base]
+                return table[base]
+        payload, cls = type(message.payload).__name__, type(self).__name__
+        handled = ", ".join(known.__name__ for known in table) or "none"
+        msg = (
+            f"{cls} {self._id!r} has no handler for {payload}, sent by {message.sender_id!r}. It handles: "
+            f"{handled}. Write a method decorated with @msg_handler({payload})."
+        )
+        raise NetworkError(msg)
+
+    def _stream_seed(self) -> int:
+        if self._episode_seed is None:  # used outside an env, as in a unit test of the agent alone
+            self._episode_seed = fresh_seed()
+        return self._episode_seed
+
+    def __repr__(self) -> str:
+        """Return `ClassName('ID')`."""
+        return f"{type(self).__name__}({self._id!r})"
+
+
+class StrategicAgent(Agent):
+    """An agent that observes, acts through a policy and is rewarded.
+
+    Set `observation_space` and `action_space` (as attributes or properties) and override
+    `encode_observation`, `decode_action` and `compute_reward`.
+    """
+
+    observation_space: gym.Space[Any] | None = None
+    action_space: gym.Space[Any] | None = None
+
+    def encode_observation(self, ctx: Context) -> Observation | None:
+        """Return an element of the observation space, or None to observe nothing in this step."""
+        raise self._missing("encode_observation")
+
+    def decode_action(self, ctx: Context, action: Action) -> MessageList | None:
+        """Turn an element of the action space into messages to send; None: no message."""
+        raise self._missing("decode_action")
+
+    def compute_reward(self, ctx: Context) -> float:
+        """Return the reward for the step that was just made."""
+        raise self._missing("compute_reward")
+
+    def is_terminated(self, ctx: Context) -> bool:
+        """Tell whether the episode ended for this agent by the rules of the world."""
+        return False
+
+    def is_truncated(self, ctx: Context) -> bool:
+        """Tell whether the episode was cut off for this agent from outside."""
+        return False
+
+    def collect_infos(self, ctx: Context) -> dict[str, Any]:
+        """Return facts for the user that the policy does not see; called with each observation."""
+        return {}
+
+    def _missing(self, method: str) -> EnvError:
+        cls = type(self).__name__
+        return EnvError(f"{cls} {self._id!r} has no {method}(). Override it in {cls}.")

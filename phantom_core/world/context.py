@@ -1,0 +1,81 @@
+"""What one agent may see: `Context`, and the views that agents and the env publish."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from phantom_core.types import AgentID
+
+if TYPE_CHECKING:
+    from phantom_core.world.agents import Agent
+
+
+@dataclass(frozen=True)
+class AgentView:
+    """What an agent shows to a neighbour. Subclass it as a frozen dataclass with fields."""
+
+
+@dataclass(frozen=True)
+class EnvView:
+    """What every agent can see of the env. Subclass it as a frozen dataclass with more fields.
+
+    Attributes:
+        current_step: the number of steps taken in this episode; 0 at reset.
+        proportion_time_elapsed: `current_step / num_steps`; 0.0 in an env without a time limit.
+    """
+
+    current_step: int
+    proportion_time_elapsed: float
+
+
+class ViewFrame:
+    """The env view of the present moment, shared by the contexts of all agents of one env."""
+
+    __slots__ = ("env_view",)
+
+    def __init__(self, env_view: EnvView) -> None:
+        self.env_view = env_view
+
+
+class Context:
+    """What one agent may see when it observes, acts, handles a message or is rewarded.
+
+    Read-only, and always of the present moment: the same object is handed out again in the next
+    step, so copy from it what you want to keep. While agents act and handle messages, the views in
+    it are those of the start of the step; while they observe and are rewarded, those after the
+    messages were resolved.
+
+    Attributes:
+        agent: the agent that sees.
+        agent_views: view by neighbour id, in the order in which connections were added; None for a
+            neighbour that publishes no view.
+    """
+
+    __slots__ = ("_frame", "_views", "agent", "agent_views")
+
+    def __init__(self, agent: Agent, views: dict[AgentID, AgentView | None], frame: ViewFrame) -> None:
+        self.agent = agent
+        self.agent_views: Mapping[AgentID, AgentView | None] = MappingProxyType(views)
+        self._views = views
+        self._frame = frame
+
+    @property
+    def env_view(self) -> EnvView:
+        """What every agent can see of the env."""
+        return self._frame.env_view
+
+    @property
+    def neighbour_ids(self) -> list[AgentID]:
+        """The ids of the agents that this agent can send to."""
+        return list(self._views)
+
+    def __getitem__(self, neighbour_id: AgentID) -> AgentView | None:
+        """Return the view of a neighbour; None if it publishes none; KeyError if it is not one."""
+        return self._views[neighbour_id]
+
+    def __contains__(self, neighbour_id: object) -> bool:
+        """Tell whether an agent is a neighbour."""
+        return neighbour_id in self._views

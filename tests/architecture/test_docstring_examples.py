@@ -1,0 +1,22 @@
+"""The examples in docstrings are true."""
+
+import doctest
+import importlib
+from pathlib import Path
+
+
+def module_name(path: Path) -> str:
+    """Return the import name of a module, given its path from the root of the repository."""
+    parts = list(path.with_suffix("").parts)
+    if parts[0] == "plugins":
+        del parts[:2]
+    return ".".join(part for part in parts if part != "__init__")
+
+
+def test_every_example_in_a_docstring_is_true(
+    repository: Path, core_modules: list[Path], plugin_modules: list[Path]
+) -> None:
+    names = [module_name(path.relative_to(repository)) for path in core_modules + plugin_modules]
+    modules = [importlib.import_module(name) for name in names]
+    failed = {module.__name__: doctest.testmod(module).failed for module in modules}
+    assert {name: count for name, count in failed.items() if count} == {}

@@ -1,0 +1,87 @@
+"""What `import phantom_core as ph` offers, and what it costs."""
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import phantom_core as ph
+
+NOT_LOADED_BY_THE_IMPORT = [
+    "click",
+    "gymnasium",
+    "importlib_metadata",
+    "matplotlib",
+    "networkx",
+    "numpy",
+    "pandas",
+    "pluggy",
+    "rich",
+    "tensorboardX",
+    "torch",
+]
+NEVER_NEEDED_BY_THE_CORE = [
+    "matplotlib",
+    "networkx",
+    "pandas",
+    "ray",
+    "rich",
+    "tensorboardX",
+    "torch",
+]
+
+IMPORT_AND_LIST = """
+import sys
+import phantom_core
+print(*{name.partition(".")[0] for name in sys.modules})
+"""
+IMPORT_EVERYTHING_WITHOUT = """
+import importlib, pkgutil, sys
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name in sys.argv:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Missing())
+import phantom_core
+for module in pkgutil.walk_packages(phantom_core.__path__, "phantom_core."):
+    importlib.import_module(module.name)
+"""
+
+
+def run_python(code: str, *arguments: str) -> str:
+    """Run code in a fresh interpreter; it must succeed and write no error."""
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_all_is_sorted_and_free_of_repetition() -> None:
+    assert list(ph.__all__) == sorted(set(ph.__all__))
+
+
+def test_dir_shows_every_public_name() -> None:
+    assert set(ph.__all__) <= set(dir(ph))
+
+
+@pytest.mark.parametrize("name", ph.__all__)
+def test_every_public_name_exists_and_is_documented(name: str) -> None:
+    value = getattr(ph, name)
+    if inspect.isclass(value) or inspect.isroutine(value) or inspect.ismodule(value):
+        assert inspect.getdoc(value)
+
+
+def test_importing_the_core_loads_no_other_library() -> None:
+    loaded = run_python(IMPORT_AND_LIST).split()
+    assert sorted(set(loaded) & set(NOT_LOADED_BY_THE_IMPORT)) == []
+
+
+def test_importing_the_core_prints_nothing() -> None:
+    assert run_python("import phantom_core") == ""
+
+
+def test_every_module_of_the_core_can_be_imported_without_extra_libraries() -> None:
+    run_python(IMPORT_EVERYTHING_WITHOUT, *NEVER_NEEDED_BY_THE_CORE)
