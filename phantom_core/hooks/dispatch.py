@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any, Final
 
-from phantom_core.errors import HookError
+from phantom_core.errors import HookError, PhantomError
 from phantom_core.hooks.events import IterationEnd
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS, PROJECT
 from phantom_core.hooks.plugin_manager import PluginManager, Subscriber
@@ -89,6 +89,9 @@ class Dispatcher:
                 if subscriber.is_ambient and not self.is_strict:
                     self._note(subscriber, error, give_up=True)
                     continue
+                if isinstance(error, PhantomError):  # it says itself what to do
+                    error.add_note(f"Raised by plugin {subscriber.plugin_name!r} in on_train_start.")
+                    raise
                 raise _hook_error(subscriber, error) from error
 
     def fire(self, hook: str, event: Any) -> None:

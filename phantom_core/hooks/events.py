@@ -89,7 +89,7 @@ class MetricsRecorded:
     """Values were logged. Fired once per iteration, with all of its values.
 
     Attributes:
-        iteration: the iteration they belong to; -1: measured before the first or after the last one.
+        iteration: the iteration they belong to; for the evaluation after the last one, that one.
         env_steps: env steps made in the run so far.
         values: scalar by name: a metric's own name, `rewards/<agent>`, `rewards/group`,
             `<policy>/<quantity>`, `eval/…`, `time/…`.

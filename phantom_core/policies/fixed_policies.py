@@ -91,12 +91,11 @@ class FunctionPolicy(Policy):
 
 def _as_element(space: gym.Space[Any], action: Any) -> Action:
     """Make a number or list from a file an element of the space."""
-    if space.contains(action):
-        return action
+    element = action
     if isinstance(space, (gym.spaces.Box, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)):
-        array = np.broadcast_to(np.asarray(action, dtype=space.dtype), space.shape).copy()
-        if space.contains(array):
-            return array
+        element = np.broadcast_to(np.asarray(action, dtype=space.dtype), space.shape).copy()
+    if space.contains(element):
+        return element
     msg = (
         f"ConstantPolicy got action={action!r}, which is not in the action space {space}. Give an "
         "element of it."

@@ -107,9 +107,15 @@ class Run:
         )
         return min(1.0, made / wanted) if wanted else 0.0
 
-    def begin(self) -> None:
-        """Fire `on_train_start`; a plugin that the user selected may refuse the run here."""
+    def begin(self, num_iterations: int | None = None) -> None:
+        """Fire `on_train_start`; a plugin that the user selected may refuse the run here.
+
+        Args:
+            num_iterations: how many iterations will be made, if that is not as the run was asked for.
+        """
         self._has_begun = True
+        if num_iterations is not None:
+            self.num_iterations = num_iterations
         self.dispatcher.start(
             TrainStart(
                 run_name=self.name,
@@ -132,8 +138,8 @@ class Run:
             num_iterations: the most iterations to make; None: as many as `total_steps` takes.
         """
         if not self._has_begun:
-            self.begin()
-        while not self._is_done(num_iterations):
+            self.begin(num_iterations)
+        while not self._is_done():
             self.iteration = self.iterations
             started, steps_before = time.perf_counter(), self.env_steps
             self.dispatcher.fire(
@@ -202,9 +208,8 @@ class Run:
             raise
         self.end()
 
-    def _is_done(self, num_iterations: int | None) -> bool:
-        limit = self.num_iterations if num_iterations is None else num_iterations
-        is_counted = limit is not None and self.iterations >= limit
+    def _is_done(self) -> bool:
+        is_counted = self.num_iterations is not None and self.iterations >= self.num_iterations
         is_stepped = self.total_steps is not None and self.env_steps >= self.total_steps
         return is_counted or is_stepped or bool(self.stop_reasons)
 

@@ -193,7 +193,9 @@ def _make(
     evaluator = None if plan is None else _Evaluator(run, setup, plan)
     if evaluator is not None:
         run.before_logging = evaluator.after_iteration
-    trainer.enter(run)
+    everyone = (trainer, *run.other_trainers.values())
+    for one in everyone:
+        one.enter(run)
     try:
         results = trainer.train(
             setup.env_class,
@@ -205,7 +207,8 @@ def _make(
         )
         run.policies = results.policies
     finally:
-        trainer.leave()
+        for one in everyone:
+            one.leave()
         if directory is not None and run.policies:
             path = directory.save_policies(run.policies)
             run.dispatcher.fire(

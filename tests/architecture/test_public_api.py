@@ -70,7 +70,8 @@ def test_dir_shows_every_public_name() -> None:
 @pytest.mark.parametrize("name", ph.__all__)
 def test_every_public_name_exists_and_is_documented(name: str) -> None:
     value = getattr(ph, name)
-    if inspect.isclass(value) or inspect.isroutine(value) or inspect.ismodule(value):
+    home = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", "")
+    if inspect.ismodule(value) or (home.startswith("phantom_core") and callable(value)):  # no type aliases
         assert inspect.getdoc(value)
 
 

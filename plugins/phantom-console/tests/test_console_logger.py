@@ -178,6 +178,17 @@ def test_env_steps_are_left_out_if_the_trainer_counts_none(
     ]
 
 
+def test_values_from_before_the_first_iteration_are_shown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logger = TimedLogger()
+    logger.start(run_directory=None)
+    logger.record({"eval/mean_return": 1.0}, -1, 0)
+    logger.iterate(0, {"stock": 2.0})
+    logger.end()
+    assert rows(capsys.readouterr().err)[1].endswith(": eval/mean_return 1, stock 2")
+
+
 def test_a_run_that_goes_on_from_iteration_500_is_timed_from_there(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -284,6 +295,49 @@ def test_one_logger_may_follow_one_run_after_another(capsys: pytest.CaptureFixtu
     assert texts[0] == texts[1]
 
 
+def test_a_program_without_standard_streams_prints_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for stream in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, stream, None)
+    logger = TimedLogger()
+    logger.start()
+    logger.iterate(0, {"a": 1.0})
+    logger.end()
+
+
+class FailingTrainer(ph.Trainer):
+    """Fails in its second iteration."""
+
+    policy_class = ph.RandomPolicy
+
+    def training_step(self, *_: Any) -> None:
+        self.log_scalar("loss", 0.5)
+        if self.run.iteration == 1:
+            raise RuntimeError("broken")
+
+
+def test_a_run_follows_it_by_name_until_an_exception_ends_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(RuntimeError, match="broken"):
+        ph.train(
+            FailingTrainer,
+            env="gymnasium",
+            env_config={"env": "FrozenLake-v1"},
+            num_iterations=5,
+            loggers=["console"],
+            seed=3,
+            name="lake",
+            run_dir=None,
+        )
+    heading, first, summary = rows(capsys.readouterr().err)
+    assert heading == "lake: FailingTrainer, 5 iterations, seed 3"
+    assert first.startswith("1 of 5 iterations, ")
+    assert first.endswith(": loss 0.5")
+    assert summary.startswith("Failed: 1 iteration in ")
+
+
 # ---- settings ----
 
 
@@ -302,7 +356,9 @@ def test_negative_settings_are_refused(setting: dict[str, Any]) -> None:
 # ---- the output is a terminal ----
 
 
-def test_the_live_view_has_a_bar_the_rates_and_the_newest_values(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_live_view_has_a_bar_the_rates_and_the_newest_values(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     terminal = open_terminal(monkeypatch)
     logger = TimedLogger()
     logger.start()
@@ -316,13 +372,15 @@ def test_the_live_view_has_a_bar_the_rates_and_the_newest_values(monkeypatch: py
         "",
         "                    newest   change",
         "rewards   SHOP      7.25     +8.75",
-        "          lost      3",
+        "metrics   lost      3",
         "shop      epsilon   0.19     -0.01",
     ]
     logger.end()
 
 
-def test_the_live_view_stays_below_the_heading_and_above_the_summary(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_live_view_stays_below_the_heading_and_above_the_summary(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     terminal = open_terminal(monkeypatch)
     logger = TimedLogger()
     logger.start(num_iterations=None)
@@ -371,7 +429,9 @@ def test_every_ending_gives_back_the_cursor_and_the_streams(
     assert (sys.stdout, sys.stderr) == (stdout, terminal)
 
 
-def test_what_is_printed_and_logged_meanwhile_is_above_the_view(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_printed_and_logged_meanwhile_is_above_the_view(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     terminal = open_terminal(monkeypatch)
     monkeypatch.setattr(sys, "stdout", Terminal())
     handler = logging.StreamHandler(terminal)
@@ -412,7 +472,9 @@ def test_no_thread_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
     logger.end()
 
 
-def test_in_a_narrow_terminal_names_are_cut_and_numbers_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_narrow_terminal_names_are_cut_and_numbers_are_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     terminal = open_terminal(monkeypatch)
     monkeypatch.setenv("COLUMNS", "40")
     logger = TimedLogger()

@@ -222,6 +222,35 @@ def test_the_file_is_closed_and_says_how_the_run_ended(tmp_path: Path, status: s
     assert end.status == expected
 
 
+class FailingTrainer(ph.Trainer):
+    """Fails in its third iteration."""
+
+    policy_class = ph.RandomPolicy
+
+    def training_step(self, *_: Any) -> None:
+        self.log_scalar("loss", 0.5)
+        if self.run.iteration == 2:
+            raise RuntimeError("broken")
+
+
+def test_an_exception_in_the_trainer_leaves_a_whole_file(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="broken"):
+        ph.train(
+            FailingTrainer,
+            env="gymnasium",
+            env_config={"env": "FrozenLake-v1"},
+            num_iterations=5,
+            loggers=["tensorboard"],
+            run_dir=tmp_path,
+        )
+    (directory,) = tmp_path.glob("*/tensorboard")
+    losses = [scalar for scalar in scalars_in(directory) if scalar[0] == "loss"]
+    assert losses == [("loss", 0, 0.5), ("loss", 1, 0.5)]
+    cells = hparams_in(directory)["_hparams_/session_start_info"].session_start_info.hparams
+    assert cells["iterations"].number_value == 5
+    assert hparams_in(directory)["_hparams_/session_end_info"].session_end_info.status == 2
+
+
 def test_an_end_without_a_start_and_a_second_end_do_nothing(tmp_path: Path) -> None:
     logger = TensorboardLogger()
     logger.on_train_end(train_end("failed"))

@@ -1,0 +1,123 @@
+"""The logger `console`: how training goes, for the person in front of the terminal."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.console import Console
+from rich.text import Text
+
+import phantom_core as ph
+from phantom_console.live_display import LiveDisplay, PlainDisplay, is_terminal
+from phantom_console.progress_view import heading, summary
+from phantom_console.run_progress import RunProgress
+
+
+@dataclass(frozen=True)
+class ConsoleConfig:
+    """Settings of the logger `console`."""
+
+    quiet: bool = False
+    """Whether to print nothing but problems."""
+
+    interval: float = 10.0
+    """Seconds between two lines, where the output is no terminal."""
+
+    max_rows: int = 12
+    """The most values to show at a time."""
+
+    def __post_init__(self) -> None:
+        """Refuse negative numbers.
+
+        Raises:
+            ValueError: that names the setting.
+        """
+        for name in ("interval", "max_rows"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)}. Expected 0 or more.")
+
+
+class ConsoleLogger(ph.Hooks):
+    """Shows a run on the standard error stream: a heading, its progress, a summary.
+
+    In a terminal the progress is a live view; elsewhere (a file, a notebook, a dumb terminal, or a
+    run in a thread) it is a line after the first iteration, then every `interval` seconds, then
+    after the last iteration. Plugins that failed are named at the end.
+    """
+
+    config_class: ClassVar[type] = ConsoleConfig
+    config: ConsoleConfig
+    _console: Console | None = None
+    _display: LiveDisplay | PlainDisplay | None = None
+    _progress: RunProgress
+    _next_draw: float
+
+    def make_console(self) -> Console:
+        """Return where to print, and by which clock. Override it to print elsewhere."""
+        # FORCE_COLOR makes rich take a file for a terminal.
+        return Console(stderr=True, force_interactive=None if is_terminal(sys.stderr) else False)
+
+    def on_train_start(self, event: ph.TrainStart, /) -> None:
+        """Print the heading."""
+        self._close_display()
+        self._console = console = self.make_console()
+        now = console.get_time()
+        self._progress = RunProgress(event.num_iterations, event.total_steps, now)
+        self._next_draw = now
+        if not self.config.quiet:
+            console.print(heading(event), soft_wrap=not console.is_interactive)
+            if event.run_directory is not None:
+                console.print(Text(f"Run directory: {event.run_directory}"), soft_wrap=True)
+
+    def on_iteration_start(self, event: ph.IterationStart, /) -> None:
+        """Start the display, once."""
+        if self._display is None and self._console is not None and not self.config.quiet:
+            self._progress.advance(event.iteration, event.env_steps)
+            self._progress.sample(self._console.get_time())
+            self._display = self._make_display(self._console)
+
+    def on_metrics(self, event: ph.MetricsRecorded, /) -> None:
+        """Keep the values for the display."""
+        if self._console is not None:
+            self._progress.record(event.values)
+
+    def on_iteration_end(self, event: ph.IterationEnd, /) -> None:
+        """Draw the display, if it is time to."""
+        if self._display is None or self._console is None:
+            return
+        self._progress.advance(event.iteration + 1, event.env_steps)
+        now = self._console.get_time()
+        if now >= self._next_draw:
+            self._progress.sample(now)
+            self._display.draw()
+            self._next_draw = self._console.get_time() + self._display.interval
+
+    def on_train_end(self, event: ph.TrainEnd, /) -> None:
+        """Close the display; print the summary, and what failed on the way."""
+        console, self._console = self._console, None
+        if console is None:
+            return
+        self._progress.sample(console.get_time())
+        self._close_display()
+        if not self.config.quiet:
+            text = summary(event, self._progress.elapsed)
+            console.print(text, soft_wrap=not console.is_interactive)
+        for failure in event.hook_failures:
+            text = Text.assemble(("Problem", "yellow"), f": {failure}")
+            console.print(text, soft_wrap=not console.is_interactive)
+
+    def _make_display(self, console: Console) -> LiveDisplay | PlainDisplay:
+        max_rows, interval = self.config.max_rows, self.config.interval
+        # Views of several runs in one terminal would overwrite each other.
+        is_alone = threading.current_thread() is threading.main_thread()
+        if console.is_interactive and is_alone:
+            return LiveDisplay(console, self._progress, max_rows=max_rows)
+        return PlainDisplay(console, self._progress, max_rows=max_rows, interval=interval)
+
+    def _close_display(self) -> None:
+        display, self._display = self._display, None
+        if display is not None:
+            display.close()

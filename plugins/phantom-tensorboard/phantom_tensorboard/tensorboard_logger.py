@@ -1,0 +1,81 @@
+"""The logger `tensorboard`: every value of a run as a curve in TensorBoard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import phantom_core as ph
+
+if TYPE_CHECKING:
+    from phantom_tensorboard.event_file import EventFile
+
+
+@dataclass(frozen=True)
+class TensorboardConfig:
+    """Settings of the logger `tensorboard`."""
+
+    directory: str | None = None
+    """The folder to write to; without it, `tensorboard` inside the run directory."""
+
+    step_axis: Literal["env_steps", "iteration"] = "env_steps"
+    """What curves are drawn over: env steps (iterations, while none are counted) or iterations."""
+
+
+class TensorboardLogger(ph.Hooks):
+    """Writes an event file with every scalar of a run and its hyper-parameters.
+
+    What an iteration logged is on disk when the iteration ends. Names are kept as they are; NaN and
+    infinities are written as such.
+
+    Attributes:
+        directory: where the latest run was written to; None: there was none.
+    """
+
+    config_class: ClassVar[type] = TensorboardConfig
+    config: TensorboardConfig
+    directory: Path | None = None
+    _file: EventFile | None = None
+    _iteration: int = 0
+
+    def on_train_start(self, event: ph.TrainStart, /) -> None:
+        """Open an event file and write the hyper-parameters.
+
+        Raises:
+            ConfigError: if there is neither a `directory` nor a run directory.
+        """
+        # Here, because tensorboardX imports torch where that is installed, which takes a second.
+        from phantom_tensorboard.event_file import EventFile
+
+        self._close(is_success=False)
+        self.directory = self._directory(event)
+        self._iteration = 0
+        self._file = EventFile(self.directory)
+        self._file.write_hyper_parameters(event.hyper_parameters)
+
+    def on_metrics(self, event: ph.MetricsRecorded, /) -> None:
+        """Write all values."""
+        self._iteration = max(self._iteration, event.iteration)
+        if self._file is not None and event.values:
+            has_steps = self.config.step_axis == "env_steps" and event.env_steps > 0
+            self._file.write_scalars(event.values, event.env_steps if has_steps else self._iteration)
+
+    def on_train_end(self, event: ph.TrainEnd, /) -> None:
+        """Close the file."""
+        self._close(is_success=event.status in ("completed", "stopped"))
+
+    def _directory(self, event: ph.TrainStart) -> Path:
+        if self.config.directory is not None:
+            return Path(self.config.directory).expanduser()
+        if event.run_directory is None:
+            raise ph.errors.ConfigError(
+                "The logger 'tensorboard' has no folder to write to: the run has no directory. "
+                "Give the run one, or set the logger's directory."
+            )
+        return event.run_directory / "tensorboard"
+
+    def _close(self, *, is_success: bool) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            file.close(is_success=is_success)

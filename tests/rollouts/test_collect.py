@@ -1,0 +1,261 @@
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium as gym
+import pytest
+
+import phantom_core as ph
+
+
+class CounterAgent(ph.StrategicAgent):
+    """Observes the number of its own actions so far; is paid 1 for each step."""
+
+    observation_space = gym.spaces.Discrete(1000)
+    action_space = gym.spaces.Discrete(3)
+
+    def __init__(self, agent_id: ph.AgentID, ends_after: int | None = None, *, is_cut: bool = False) -> None:
+        super().__init__(agent_id)
+        self.ends_after, self.is_cut = ends_after, is_cut
+
+    def reset(self) -> None:
+        self.count, self.start = 0, int(self.random.random() * 500)
+
+    def decode_action(self, ctx: ph.Context, action: int) -> None:
+        self.count += 1
+
+    def encode_observation(self, ctx: ph.Context) -> int:
+        return self.start + self.count
+
+    def compute_reward(self, ctx: ph.Context) -> float:
+        return 1.0
+
+    def is_terminated(self, ctx: ph.Context) -> bool:
+        return self.count == self.ends_after and not self.is_cut
+
+    def is_truncated(self, ctx: ph.Context) -> bool:
+        return self.count == self.ends_after and self.is_cut
+
+
+class AlternatingOrder:
+    """A acts in even steps, B in odd ones; both are rewarded in each step."""
+
+    def first(self, env: ph.PhantomEnv) -> ph.Turn:
+        return ph.Turn("a", acting=("A",))
+
+    def advance(self, env: ph.PhantomEnv, turn: ph.Turn) -> ph.Turn:
+        env.resolve_network()
+        return ph.Turn("b", acting=("B",)) if turn.name == "a" else ph.Turn("a", acting=("A",))
+
+
+def make_env(*agents: ph.Agent, num_steps: int = 5, **options: Any) -> ph.PhantomEnv:
+    return ph.PhantomEnv(num_steps, ph.Network(agents), **options)
+
+
+def policies_for(
+    env: ph.PhantomEnv, policy_class: type[ph.Policy] = ph.RandomPolicy
+) -> tuple[dict[str, ph.Policy], dict[ph.AgentID, str]]:
+    space = env.observation_spaces["A"], env.action_spaces["A"]
+    return {"p": policy_class(*space)}, dict.fromkeys(env.strategic_agent_ids, "p")
+
+
+def collector_for(*envs: ph.PhantomEnv, seed: int = 1, **options: Any) -> ph.Collector:
+    policies, mapping = policies_for(envs[0])
+    return ph.Collector(envs, policies, mapping, seed=seed, learning=["p"], **options)
+
+
+def as_tuples(batch: ph.Batch) -> list[tuple[Any, ...]]:
+    return [
+        (t.agent_id, t.copy, t.episode, t.observations, t.actions, t.rewards, t.next_observation)
+        for t in batch.trajectories
+    ]
+
+
+def test_a_decision_is_followed_by_its_reward_and_the_next_observation() -> None:
+    batch = collector_for(make_env(CounterAgent("A"))).collect(ph.CollectPlan(episodes=1))["p"]
+    (trajectory,) = batch.trajectories
+    start = trajectory.observations[0]
+    assert trajectory.observations == [start + t for t in range(5)]
+    assert trajectory.rewards == [1.0] * 5
+    assert trajectory.next_observation == start + 5
+    assert len(batch) == len(trajectory) == 5
+
+
+def test_the_time_limit_truncates_and_keeps_the_final_observation() -> None:
+    batch = collector_for(make_env(CounterAgent("A"))).collect(ph.CollectPlan(episodes=1))["p"]
+    assert [(t.is_terminated, t.is_truncated) for t in batch.trajectories] == [(False, True)]
+
+
+def test_a_terminated_agent_gives_no_samples_while_others_go_on() -> None:
+    env = make_env(CounterAgent("A", ends_after=2), CounterAgent("B"))
+    batch = collector_for(env).collect(ph.CollectPlan(episodes=1))["p"]
+    ends = {t.agent_id: (len(t), t.is_terminated, t.is_truncated) for t in batch.trajectories}
+    assert ends == {"A": (2, True, False), "B": (5, False, True)}
+
+
+def test_an_agent_cut_off_early_is_truncated_with_its_final_observation() -> None:
+    env = make_env(CounterAgent("A", ends_after=2, is_cut=True), CounterAgent("B"))
+    batch = collector_for(env).collect(ph.CollectPlan(episodes=1))["p"]
+    cut = next(t for t in batch.trajectories if t.agent_id == "A")
+    assert (cut.is_terminated, cut.is_truncated) == (False, True)
+    assert cut.next_observation == cut.observations[-1] + 1
+
+
+def test_both_flags_together_count_as_terminated() -> None:
+    env = make_env(CounterAgent("A", ends_after=5))  # terminates in the step of the time limit
+    batch = collector_for(env).collect(ph.CollectPlan(episodes=1))["p"]
+    assert [(t.is_terminated, t.is_truncated) for t in batch.trajectories] == [(True, False)]
+
+
+def test_reward_between_two_decisions_belongs_to_the_earlier_one() -> None:
+    env = make_env(CounterAgent("A"), CounterAgent("B"), num_steps=5, turn_order=AlternatingOrder())
+    batch = collector_for(env).collect(ph.CollectPlan(episodes=1))["p"]
+    rewards = {t.agent_id: t.rewards for t in batch.trajectories}
+    # A decides in steps 1, 3, 5; what it earns in step 2 is paid with its observation after step 2.
+    assert rewards["A"] == [2.0, 2.0, 1.0]
+    # B's first decision is in step 2; what it earned in step 1 precedes it and teaches nothing.
+    assert rewards["B"] == [2.0, 2.0]
+
+
+def test_a_plan_by_steps_cuts_trajectories_and_goes_on_with_them() -> None:
+    collector = collector_for(make_env(CounterAgent("A")))
+    first = collector.collect(ph.CollectPlan(steps=3))["p"].trajectories
+    second = collector.collect(ph.CollectPlan(steps=3))["p"].trajectories
+    assert [len(t) for t in first] == [3]
+    assert first[0].next_observation == second[0].observations[0]
+    assert first[0].is_terminated is first[0].is_truncated is False
+    assert [(len(t), t.episode) for t in second] == [(2, 0), (1, 1)]
+    assert collector.env_steps == 6
+
+
+def test_a_cut_between_decision_and_outcome_keeps_the_decision_for_later() -> None:
+    env = make_env(CounterAgent("A"), CounterAgent("B"), num_steps=6, turn_order=AlternatingOrder())
+    collector = collector_for(env)
+    pieces = [collector.collect(ph.CollectPlan(steps=1))["p"].trajectories for _ in range(6)]
+    of_a = [t for piece in pieces for t in piece if t.agent_id == "A"]
+    assert [r for t in of_a for r in t.rewards] == [2.0, 2.0, 2.0]
+    whole = collector_for(
+        make_env(CounterAgent("A"), CounterAgent("B"), num_steps=6, turn_order=AlternatingOrder())
+    )
+    (uncut,) = [t for t in whole.collect(ph.CollectPlan(episodes=1))["p"].trajectories if t.agent_id == "A"]
+    assert [o for t in of_a for o in t.observations] == uncut.observations
+    assert [a for t in of_a for a in t.actions] == uncut.actions
+
+
+@pytest.mark.parametrize("number", [2, 5])
+def test_copy_i_plays_the_same_episodes_whatever_the_number_of_copies(number: int) -> None:
+    def traces(copies: int) -> list[tuple[Any, ...]]:
+        envs = [make_env(CounterAgent("A"), CounterAgent("B", ends_after=3)) for _ in range(copies)]
+        batch = collector_for(*envs).collect(ph.CollectPlan(episodes=2 * copies, copies=copies))["p"]
+        return [trace for trace in as_tuples(batch) if trace[1] == 0]
+
+    assert traces(number) == traces(1)
+
+
+def test_another_seed_gives_other_episodes() -> None:
+    one, other = (
+        as_tuples(collector_for(make_env(CounterAgent("A")), seed=s).collect(ph.CollectPlan(episodes=1))["p"])
+        for s in (1, 2)
+    )
+    assert one != other
+
+
+class BatchPolicy(ph.RandomPolicy):
+    """Counts how often it is asked, and for how many rows."""
+
+    def __init__(self, observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> None:
+        super().__init__(observation_space, action_space)
+        self.rows: list[int] = []
+
+    def sample_actions(
+        self, observations: Sequence[Any], rng: ph.RowStreams
+    ) -> tuple[list[int], dict[str, list[int]]]:
+        self.rows.append(len(observations))
+        assert len(rng) == len(observations)
+        return [0] * len(observations), {"row": list(range(len(observations)))}
+
+
+def test_a_policy_is_asked_once_per_step_for_all_agents_in_all_copies() -> None:
+    envs = [make_env(CounterAgent("A"), CounterAgent("B"), num_steps=3) for _ in range(4)]
+    policies, mapping = policies_for(envs[0], BatchPolicy)
+    collector = ph.Collector(envs, policies, mapping, seed=1, learning=["p"])
+    batch = collector.collect(ph.CollectPlan(episodes=4, copies=4))["p"]
+    assert policies["p"].rows == [8, 8, 8]  # type: ignore[attr-defined]
+    extras = sorted(tuple(t.extras["row"]) for t in batch.trajectories)
+    assert extras == [(row, row, row) for row in range(8)]
+
+
+def test_policies_that_do_not_learn_behave_as_deployed_and_keep_no_trajectories() -> None:
+    env = make_env(CounterAgent("A"))
+    policies, mapping = policies_for(env, BatchPolicy)
+    policies["p"].__class__.acts_randomly = False
+    try:
+        assert ph.Collector([env], policies, mapping, seed=1).collect(ph.CollectPlan(episodes=1)) == {}
+        assert policies["p"].rows == []  # type: ignore[attr-defined]
+    finally:
+        BatchPolicy.acts_randomly = True
+
+
+def test_each_ended_episode_is_summarised_with_metrics() -> None:
+    episodes: list[ph.EpisodeSummary] = []
+    metrics = {"count": ph.metrics.SimpleAgentMetric("A", "count", train_reduce_action="last")}
+    collector = collector_for(make_env(CounterAgent("A")), metrics=metrics, on_episode=episodes.append)
+    collector.collect(ph.CollectPlan(episodes=2))
+    assert [(e.copy, e.episode, e.length, e.episode_returns, e.metrics) for e in episodes] == [
+        (0, 0, 5, {"A": 5.0}, {"count": 5}),
+        (0, 1, 5, {"A": 5.0}, {"count": 5}),
+    ]
+
+
+class LateObserver(CounterAgent):
+    """Observes nothing at the end."""
+
+    def encode_observation(self, ctx: ph.Context) -> int | None:
+        return None if self.count == 5 else super().encode_observation(ctx)
+
+
+def test_an_end_without_a_final_observation_leaves_the_next_observation_empty() -> None:
+    batch = collector_for(make_env(LateObserver("A"))).collect(ph.CollectPlan(episodes=1))["p"]
+    (trajectory,) = batch.trajectories
+    assert trajectory.next_observation is None
+    assert trajectory.rewards == [1.0] * 5
+
+
+class WrongObserver(CounterAgent):
+    def encode_observation(self, ctx: ph.Context) -> int:
+        return -1 if self.count == 2 else 0
+
+
+def test_an_observation_outside_its_space_names_agent_step_and_space() -> None:
+    with pytest.raises(ph.errors.ObservationError) as caught:
+        collector_for(make_env(WrongObserver("A"))).collect(ph.CollectPlan(episodes=1))
+    assert str(caught.value) == (
+        "Observation of 'A' at step 2 is -1 (int), but its observation space is Discrete(1000). Change "
+        "encode_observation() or the space."
+    )
+
+
+class FailingAgent(CounterAgent):
+    def compute_reward(self, ctx: ph.Context) -> float:
+        return 1.0 / (2 - self.count)
+
+
+def test_an_env_that_raises_is_named_with_step_episode_and_seed() -> None:
+    with pytest.raises(ph.errors.EnvError) as caught:
+        collector_for(make_env(FailingAgent("A"))).collect(ph.CollectPlan(episodes=1))
+    seed = ph.seeding.derive_seed(1, "episode", 0, 0)
+    assert str(caught.value) == (
+        "PhantomEnv failed in step 2 of episode 0: ZeroDivisionError: float division by zero. Play it "
+        f"again with env.reset(seed={seed})."
+    )
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+@pytest.mark.parametrize(
+    "amounts", [{}, {"steps": 1, "episodes": 1}, {"steps": 0}, {"episodes": 1, "copies": 0}]
+)
+def test_a_plan_that_says_nothing_or_two_things_is_refused(amounts: dict[str, int]) -> None:
+    with pytest.raises(
+        ph.errors.ConfigError,
+        match=r"is not a plan\. Give either steps or episodes, and at least one copy\.$",
+    ):
+        ph.CollectPlan(**amounts)

@@ -1,0 +1,129 @@
+import math
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from phantom_core.errors import CheckpointError
+from phantom_core.training.checkpoint import load_checkpoint, save_checkpoint
+from phantom_core.training.space_codec import decode_space, encode_space
+
+leaves = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text().filter(lambda text: text not in ("nan", "inf", "-inf"))
+    | npst.arrays(npst.scalar_dtypes().filter(lambda d: d.kind in "iufb"), npst.array_shapes(min_dims=0))
+)
+states = st.dictionaries(
+    st.text(),
+    st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8),
+)
+
+
+def same(one: Any, other: Any) -> bool:
+    if isinstance(one, np.ndarray):
+        return one.dtype == other.dtype and np.array_equal(one, other, equal_nan=one.dtype.kind == "f")
+    if isinstance(one, dict):
+        return list(one) == list(other) and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, float) and math.isnan(one):
+        return math.isnan(other)
+    return type(one) is type(other) and bool(one == other)
+
+
+@given(state=states)
+def test_what_is_saved_is_loaded(state: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> None:
+    folder = tmp_path_factory.mktemp("checkpoint") / "state"
+    save_checkpoint(folder, state)
+    assert same(state, load_checkpoint(folder))
+
+
+def test_saving_again_replaces_the_old_state_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    for number in (1, 2):
+        save_checkpoint(tmp_path / "state", {"number": number})
+    assert load_checkpoint(tmp_path / "state") == {"number": 2}
+    assert [path.name for path in tmp_path.iterdir()] == ["state"]
+
+
+def test_numpy_scalars_become_plain_numbers(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "state", {"a": np.float32(0.5), "b": np.int64(3)})
+    assert load_checkpoint(tmp_path / "state") == {"a": 0.5, "b": 3}
+
+
+@pytest.mark.parametrize(
+    ("state", "message"),
+    [
+        (
+            {"a": {"b": {1, 2}}},
+            "state.a.b is {1, 2} (set). Expected NumPy arrays and JSON values in dicts with str keys.",
+        ),
+        (
+            {"a": ["nan"]},
+            "state.a[0] is 'nan' (str). Expected NumPy arrays and JSON values in dicts with str keys.",
+        ),
+        (
+            {"a": {1: 2}},
+            "state.a is {1: 2} (dict). Expected NumPy arrays and JSON values in dicts with str keys.",
+        ),
+        ({"a": np.array([None])}, "state.a is an array of Python objects. Expected an array of numbers."),
+    ],
+)
+def test_values_that_cannot_be_saved_are_named(state: dict[str, Any], message: str, tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError) as caught:
+        save_checkpoint(tmp_path / "state", state)
+    assert str(caught.value) == message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_later_format_is_refused(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "state", {})
+    file = tmp_path / "state" / "state.json"
+    file.write_text(file.read_text().replace('"format": 1', '"format": 9'))
+    with pytest.raises(CheckpointError) as caught:
+        load_checkpoint(tmp_path / "state")
+    assert str(caught.value) == (
+        f"The checkpoint {tmp_path / 'state'} has format 9; this version of phantom_core reads formats up "
+        "to 1. Run: pip install -U phantom-rl-core"
+    )
+
+
+def test_a_missing_or_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match="cannot be read: FileNotFoundError"):
+        load_checkpoint(tmp_path / "nowhere")
+    save_checkpoint(tmp_path / "state", {"a": np.zeros(3)})
+    (tmp_path / "state" / "arrays.npz").write_bytes(b"no zip file")
+    with pytest.raises(CheckpointError, match="cannot be read: ValueError"):
+        load_checkpoint(tmp_path / "state")
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        gym.spaces.Box(-1.0, np.inf, (2, 3), np.float32),
+        gym.spaces.Box(np.array([0, 1]), np.array([5, 9]), dtype=np.int16),
+        gym.spaces.Discrete(5, start=-2),
+        gym.spaces.MultiDiscrete([2, 3]),
+        gym.spaces.MultiBinary(4),
+        gym.spaces.MultiBinary([2, 2]),
+        gym.spaces.Dict({"b": gym.spaces.Discrete(2), "a": gym.spaces.Tuple([gym.spaces.Discrete(3)])}),
+    ],
+)
+def test_spaces_are_saved_and_loaded(space: gym.Space, tmp_path: Path) -> None:  # type: ignore[type-arg]
+    save_checkpoint(tmp_path / "state", {"space": encode_space(space)})
+    assert decode_space(load_checkpoint(tmp_path / "state")["space"]) == space
+
+
+def test_a_space_that_cannot_be_saved_is_named() -> None:
+    with pytest.raises(CheckpointError) as caught:
+        encode_space(gym.spaces.Text(3))
+    assert str(caught.value).endswith(
+        "cannot be saved. Supported: Box, Discrete, MultiDiscrete, MultiBinary, Dict and Tuple."
+    )

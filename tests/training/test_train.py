@@ -1,0 +1,353 @@
+"""`ph.train` as a whole: runs, hooks, directories, endings."""
+
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import phantom_core as ph
+
+
+class WalkAgent(ph.StrategicAgent):
+    """Walks left or right at random slips; is paid for being right."""
+
+    observation_space = gym.spaces.Discrete(7)
+    action_space = gym.spaces.Discrete(2)
+
+    def reset(self) -> None:
+        self.place = 3
+
+    def decode_action(self, ctx: ph.Context, action: int) -> None:
+        step = 1 if action == 1 else -1
+        self.place = min(6, max(0, self.place + (step if self.random.random() < 0.8 else -step)))
+
+    def encode_observation(self, ctx: ph.Context) -> int:
+        return self.place
+
+    def compute_reward(self, ctx: ph.Context) -> float:
+        return float(self.place == 6)
+
+
+class WalkEnv(ph.PhantomEnv):
+    def __init__(self, num_agents: int = 1) -> None:
+        super().__init__(10, ph.Network([WalkAgent(f"W{i}") for i in range(num_agents)]))
+
+
+def run(**options: Any) -> ph.TrainingResults:
+    settings: dict[str, Any] = {"env": WalkEnv, "num_iterations": 4, "seed": 1, "run_dir": None, **options}
+    return ph.train(settings.pop("trainer", "q-learning"), **settings)
+
+
+def table(results: ph.TrainingResults, policy_id: str = "default") -> list[list[float]]:
+    return results.policies[policy_id].state_dict()["table"].tolist()
+
+
+class Spy(ph.Hooks):
+    """Notes every event."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[Any] = []
+
+    def on_train_start(self, event: ph.TrainStart, /) -> None:
+        self.events.append(event)
+
+    def on_episode_end(self, event: ph.EpisodeEnd, /) -> None:
+        self.events.append(event)
+
+    def on_iteration_end(self, event: ph.IterationEnd, /) -> None:
+        self.events.append(event)
+
+    def on_evaluation_end(self, event: ph.EvaluationEnd, /) -> None:
+        self.events.append(event)
+
+    def on_checkpoint(self, event: ph.CheckpointSaved, /) -> None:
+        self.events.append(event)
+
+    def on_exception(self, event: ph.TrainFailed, /) -> None:
+        self.events.append(event)
+
+    def on_train_end(self, event: ph.TrainEnd, /) -> None:
+        self.events.append(event)
+
+    def names(self) -> list[str]:
+        return [type(event).__name__ for event in self.events]
+
+
+class StopAfter(ph.Hooks):
+    def __init__(self, iterations: int, reason: str) -> None:
+        super().__init__()
+        self.iterations, self.reason = iterations, reason
+
+    def should_stop(self, event: ph.IterationEnd, /) -> str | None:
+        return self.reason if event.iteration + 1 >= self.iterations else None
+
+
+class Broken(ph.Hooks):
+    """A logger that raises whatever it is asked."""
+
+    def on_metrics(self, event: ph.MetricsRecorded, /) -> None:
+        raise OSError(28, "No space left on device")
+
+
+def test_observers_never_change_training() -> None:
+    plain = run()
+    watched = run(
+        hooks=[Spy(), Broken()],
+        metrics={"place": ph.metrics.SimpleAgentMetric("W0", "place")},
+        evaluation=ph.EvaluationPlan(episodes=3, every=1),
+    )
+    assert table(plain) == table(watched)
+    assert [row["rewards/W0"] for row in plain.history] == [row["rewards/W0"] for row in watched.history]
+
+
+def test_the_same_seed_gives_the_same_run_and_another_seed_another() -> None:
+    assert table(run()) == table(run())
+    assert table(run()) != table(run(seed=2))
+
+
+def test_training_leaves_the_global_generators_alone() -> None:
+    state, spelled = np.random.get_state(), repr(np.random.get_state())  # noqa: NPY002  it is what is tested
+    run()
+    assert repr(np.random.get_state()) == spelled  # noqa: NPY002
+    assert state is not None
+
+
+def test_total_steps_ends_the_run_after_a_whole_iteration() -> None:
+    results = run(num_iterations=None, total_steps=150)
+    assert (results.iterations, results.env_steps) == (2, 200)
+
+
+def test_every_reason_to_stop_is_recorded_with_its_plugin() -> None:
+    spy = Spy()
+    results = run(hooks=[StopAfter(2, "enough"), StopAfter(2, "too warm"), StopAfter(9, "never"), spy])
+    assert results.status == "stopped"
+    assert results.iterations == 2
+    assert results.stop_reasons == ("StopAfter: enough", "StopAfter-2: too warm")
+    assert spy.events[-1].stop_reasons == results.stop_reasons
+
+
+def test_a_failing_logger_loses_neither_run_nor_neighbours(tmp_path: Path) -> None:
+    spy = Spy()
+    results = run(hooks=[Broken(), spy], run_dir=tmp_path)
+    sentence = (
+        "Plugin 'Broken' failed 3 times in on_metrics and was switched off: "
+        "OSError: [Errno 28] No space left on device"
+    )
+    assert results.hook_failures == (sentence,)
+    assert spy.events[-1].hook_failures == (sentence,)
+    assert results.run_directory is not None
+    assert json.loads((results.run_directory / "run.json").read_text())["hook_failures"] == [sentence]
+    assert len((results.run_directory / "metrics.jsonl").read_text().splitlines()) == 4
+
+
+def test_strict_hooks_end_the_run_and_tell_everybody() -> None:
+    spy = Spy()
+    with pytest.raises(ph.errors.HookError) as caught:
+        run(hooks=[Broken(), spy], strict_hooks=True)
+    assert str(caught.value) == (
+        "Plugin 'Broken' failed in on_metrics: OSError: [Errno 28] No space left on device. Mend it, or "
+        "leave it out of the run."
+    )
+    assert spy.names()[-2:] == ["TrainFailed", "TrainEnd"]
+    assert spy.events[-1].status == "failed"
+
+
+def test_the_environment_variable_makes_hooks_strict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHANTOM_STRICT", "1")
+    with pytest.raises(ph.errors.HookError):
+        run(hooks=[Broken()])
+
+
+def test_a_run_directory_holds_config_record_metrics_and_policies(tmp_path: Path) -> None:
+    results = run(run_dir=tmp_path, name="my walk", evaluation=ph.EvaluationPlan(episodes=2))
+    directory = results.run_directory
+    assert directory is not None
+    assert directory.parent == tmp_path
+    assert directory.name.startswith("my-walk-")
+    assert sorted(path.name for path in directory.iterdir()) == [
+        "config.toml",
+        "metrics.jsonl",
+        "policies",
+        "run.json",
+    ]
+    facts = json.loads((directory / "run.json").read_text())
+    assert facts["status"] == "completed"
+    assert facts["seed"] == 1
+    assert facts["evaluation"]["mean_return"] == results.evaluation.mean_return  # type: ignore[union-attr]
+    assert {"distribution": "phantom-qlearning", "version": "0.1.0"} in facts["plugins"]
+    rows = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+    assert [row["iteration"] for row in rows] == [0, 1, 2, 3, 3]  # and the evaluation after the last
+    assert rows[-1]["values"] == {"eval/mean_return": results.evaluation.mean_return}  # type: ignore[union-attr]
+
+
+def test_loaded_policies_are_those_that_were_trained(tmp_path: Path) -> None:
+    results = run(run_dir=tmp_path)
+    assert results.run_directory is not None
+    loaded = ph.load_policies(results.run_directory)
+    assert loaded["default"].state_dict()["table"].tolist() == table(results)
+    assert loaded["default"].observation_space == WalkAgent.observation_space
+
+
+def test_trained_policies_serve_as_frozen_opponents_and_for_a_warm_start(tmp_path: Path) -> None:
+    first = run(run_dir=tmp_path)
+    assert first.run_directory is not None
+    frozen = ph.load_policies(first.run_directory)["default"]
+    before = frozen.state_dict()["table"].tolist()
+    results = run(
+        env_config={"num_agents": 2},
+        policies={"frozen": ph.PolicySpec(agents=["W0"], policy=frozen), "learner": ["W1"]},
+    )
+    assert results.policies["frozen"] is frozen
+    assert frozen.state_dict()["table"].tolist() == before
+    warm = run(policies={"learner": ph.PolicySpec(agents=["W0"], policy=frozen, train=True)})
+    assert table(warm, "learner") != before
+
+
+def test_groups_may_use_trainers_of_their_own() -> None:
+    policies = {"a": ["W0"], "b": ph.PolicySpec(agents=["W1"], trainer="q-learning")}
+    mixed = run(env_config={"num_agents": 2}, policies=policies, trainer_config={"alpha": 0.5})
+    alone = run(
+        env_config={"num_agents": 2}, policies={"a": ["W0"], "b": ["W1"]}, trainer_config={"alpha": 0.5}
+    )
+    assert table(mixed, "a") == table(alone, "a")
+    assert mixed.history[0]["a/alpha"] == 0.5
+    assert mixed.history[0]["b/alpha"] == 0.1
+    assert table(mixed, "b") != table(alone, "b")
+
+
+class SteppingTrainer(ph.Trainer):
+    policy_class = ph.RandomPolicy
+
+    def training_step(self, *args: Any) -> None:
+        """Do nothing."""
+
+
+def test_a_trainer_that_steps_the_env_itself_cannot_share_a_run() -> None:
+    policies = {"a": ["W0"], "b": ph.PolicySpec(agents=["W1"], trainer="q-learning")}
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        run(trainer=SteppingTrainer, env_config={"num_agents": 2}, policies=policies)
+    assert str(caught.value) == (
+        "SteppingTrainer steps the env itself, so it cannot share a run with other trainers. Train its "
+        "policies in a run of their own, or use trainers with update()."
+    )
+
+
+class FailingTrainer(ph.Trainer):
+    """Fails in the third iteration."""
+
+    policy_class = ph.RandomPolicy
+
+    def collect_plan(self) -> ph.CollectPlan:
+        return ph.CollectPlan(episodes=1)
+
+    def update(
+        self, policy_id: str, policy: ph.Policy, batch: ph.Batch, rng: np.random.Generator
+    ) -> Mapping[str, float]:
+        return {"quotient": 1.0 / (2 - self.run.iterations)}
+
+
+def test_an_exception_in_a_trainer_reaches_everybody_and_the_record(tmp_path: Path) -> None:
+    spy = Spy()
+    with pytest.raises(ZeroDivisionError):
+        run(trainer=FailingTrainer, hooks=[spy], run_dir=tmp_path)
+    assert spy.names()[-3:] == ["CheckpointSaved", "TrainFailed", "TrainEnd"]
+    assert isinstance(spy.events[-2].exception, ZeroDivisionError)
+    assert (spy.events[-1].status, spy.events[-1].iterations) == ("failed", 2)
+    (directory,) = tmp_path.iterdir()
+    facts = json.loads((directory / "run.json").read_text())
+    assert (facts["status"], facts["error"]) == ("failed", "ZeroDivisionError: float division by zero")
+    assert (directory / "policies" / "state.json").is_file()
+
+
+class Signaller(ph.Hooks):
+    """Sends a signal to this process after the second iteration."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__()
+        self.number = number
+
+    def on_iteration_end(self, event: ph.IterationEnd, /) -> None:
+        if event.iteration == 1:
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_after_the_iteration_and_keeps_everything(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    before = signal.getsignal(number)
+    results = run(hooks=[Signaller(number)], run_dir=tmp_path)
+    assert (results.status, results.iterations, results.stop_reasons) == ("interrupted", 2, (number.name,))
+    assert signal.getsignal(number) is before
+    assert results.run_directory is not None
+    assert ph.load_policies(results.run_directory)
+
+
+def test_training_works_in_a_thread() -> None:
+    results: list[ph.TrainingResults] = []
+    thread = threading.Thread(target=lambda: results.append(run()))
+    thread.start()
+    thread.join()
+    assert table(results[0]) == table(run())
+
+
+def test_evaluations_are_repeated_on_the_same_episodes() -> None:
+    spy = Spy()
+    results = run(hooks=[spy], evaluation=ph.EvaluationPlan(episodes=4, every=2))
+    evaluations = [event for event in spy.events if isinstance(event, ph.EvaluationEnd)]
+    assert [event.iteration for event in evaluations] == [1, 3]  # the last one serves as the final one too
+    assert results.evaluation is not None
+    assert evaluations[-1].mean_return == results.evaluation.mean_return
+    assert [row.get("eval/mean_return") is not None for row in results.history] == [False, True, False, True]
+
+
+def test_events_tell_what_happened() -> None:
+    spy = Spy()
+    run(hooks=[spy], num_iterations=1, name="walk")
+    start, *episodes, iteration, end = spy.events
+    assert (start.run_name, start.trainer_name, start.num_iterations, start.seed) == (
+        "walk",
+        "q-learning",
+        1,
+        1,
+    )
+    assert start.policies_to_train == ("default",)
+    assert [(e.copy, e.episode, e.length, e.is_terminated) for e in episodes] == [
+        (0, i, 10, False) for i in range(10)
+    ]
+    assert (iteration.iteration, iteration.env_steps) == (0, 100)
+    assert sum(e.episode_returns["W0"] for e in episodes) / 100 == pytest.approx(
+        iteration.values["rewards/W0"]
+    )
+    assert (end.status, end.iterations, end.env_steps) == ("completed", 1, 100)
+
+
+def test_one_trainer_object_cannot_be_in_two_runs() -> None:
+    trainer = SteppingTrainer()
+
+    class Nested(ph.Hooks):
+        def on_iteration_end(self, event: ph.IterationEnd, /) -> None:
+            ph.train(trainer, env=WalkEnv, policies={"p": WalkAgent}, num_iterations=1, run_dir=None)
+
+    results = run(trainer=trainer, policies={"p": WalkAgent}, num_iterations=1, hooks=[Nested()])
+    (failure,) = results.hook_failures
+    assert failure == (
+        "Plugin 'Nested' failed once in on_iteration_end: ConfigError: This SteppingTrainer is already "
+        "training. Make a second instance for a second run."
+    )
+
+
+def factory(num_agents: int) -> Callable[[], WalkEnv]:
+    return lambda: WalkEnv(num_agents)
+
+
+def test_a_function_that_makes_an_env_will_do() -> None:
+    assert run(env=factory(2)).policy_by_agent == {"W0": "default", "W1": "default"}
