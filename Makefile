@@ -20,8 +20,8 @@ train: $(VENV)/.setup ## train the supply-chain example
 setup-tests: $(VENV)/.setup-tests ## add what the tests and checks need
 	@echo "Ready. Next: make test, or make check"
 
-test: $(VENV)/.setup-tests ## run the tests, without the slow packaging ones
-	@$(BIN)/pytest -m "not packaging and not integration"
+test: $(VENV)/.setup-tests ## run the whole suite: core and every plugin
+	@$(BIN)/pytest
 
 check: $(VENV)/.setup-tests ## everything CI checks: format, lint, types, layers, all tests
 	@$(BIN)/ruff format --check --quiet .

@@ -59,7 +59,6 @@ def train_command(
         run_file.set("loggers", list(loggers), "--logger")
     if iterations is not None:
         run_file.set("iterations", iterations, "--iterations")
-        run_file.table.pop("total_steps", None)
     if seed is not None:
         run_file.set("seed", seed, "--seed")
     if run_dir is not None:
@@ -86,6 +85,6 @@ def _report(results: TrainingResults, reference_return: float | None) -> None:
     directory = results.run_directory
     click.echo(f"run directory: {directory}")
     if directory is not None and (directory / "tensorboard").is_dir():
-        click.echo(f"to look at it: tensorboard --logdir {directory / 'tensorboard'}")
+        click.echo(f"to see curves: pip install tensorboard && tensorboard --logdir {directory.parent}")
     if results.evaluation is not None:
         click.echo(final_line(results.evaluation.mean_return, reference_return))

@@ -1,0 +1,82 @@
+"""Every Python block in README and docs runs; every hook and every key of a run file is documented."""
+
+import dataclasses
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import pytest
+
+import phantom_core as ph
+from phantom_core.hooks.hookspecs import HOOK_NAMES
+from phantom_core.training.run_file import PolicyTable, RunTable
+from phantom_core.training.run_request import EvaluationPlan
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted(ROOT.glob("plugins/*/README.md")),
+]
+
+
+def blocks(language: str) -> list[Any]:
+    found: list[Any] = []
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for match in re.finditer(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+            line = text[: match.start()].count("\n") + 2
+            name = f"{page.relative_to(ROOT)}:{line}"
+            found.append(pytest.param("\n" * (line - 1) + match[1], name, id=name))
+    return found
+
+
+@pytest.mark.parametrize(("code", "name"), blocks("python"))
+def test_python_block_runs(code: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, name, "exec", dont_inherit=True), {"__name__": "readme"})  # noqa: S102  our own docs
+
+
+def test_the_trainer_of_the_readme_trains() -> None:
+    (code,) = [param.values[0] for param in blocks("python") if "class TallyTrainer" in param.values[0]]
+    names: dict[str, Any] = {"__name__": "readme"}
+    exec(compile(code, "README.md", "exec", dont_inherit=True), names)  # noqa: S102  our own docs
+    results = ph.train(
+        names["TallyTrainer"],
+        env=ph.GymnasiumEnv,
+        env_config={"env": gym.make("FrozenLake-v1", is_slippery=False, max_episode_steps=4)},
+        num_iterations=2,
+        trainer_config={"episodes": 5},
+        seed=1,
+        run_dir=None,
+    )
+    assert results.history[0]["default/decisions"] >= 5
+    assert sum(results.policies["default"].counts) == pytest.approx(results.env_steps)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("code", "name"), blocks("toml"))
+def test_toml_block_is_toml(code: str, name: str) -> None:
+    assert tomllib.loads(code), name
+
+
+def test_every_hook_is_documented() -> None:
+    page = (ROOT / "docs/reference/hooks.md").read_text(encoding="utf-8")
+    assert [hook for hook in HOOK_NAMES if f"`{hook}`" not in page] == []
+
+
+def test_life_cycle_hooks_are_documented_in_the_order_in_which_they_fire() -> None:
+    page = (ROOT / "docs/reference/hooks.md").read_text(encoding="utf-8")
+    documented = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+    assert documented == [hook for hook in HOOK_NAMES if not hook.startswith("phantom_")]
+
+
+def test_every_key_of_a_run_file_is_documented() -> None:
+    page = (ROOT / "docs/reference/run_file.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```toml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    table = tomllib.loads(example)
+    assert {f.name for f in dataclasses.fields(RunTable)} - {"total_steps"} == set(table)
+    renamed = {f.name for f in dataclasses.fields(PolicyTable)} - {"agent_class"}
+    assert renamed == set(table["policies"]["shop"])
+    assert {f.name for f in dataclasses.fields(EvaluationPlan)} == set(table["evaluate"])
