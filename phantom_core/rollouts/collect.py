@@ -13,7 +13,7 @@ from phantom_core.policies.policy import Policy
 from phantom_core.rollouts.env_copy import EnvCopy
 from phantom_core.rollouts.trajectory import Batch, EpisodeSummary, Trajectory
 from phantom_core.seeding import RowStreams, UniformStream, make_rng
-from phantom_core.types import Action, AgentID, Observation, PolicyID
+from phantom_core.types import AgentID, Observation, PolicyID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +76,7 @@ class Collector:
         self.env_steps = 0
         self._policies = policies
         self._learning = frozenset(learning)
+        self._sampling = {i for i, policy in policies.items() if i in self._learning or policy.acts_randomly}
         self._on_episode = on_episode
         self._copies = [
             EnvCopy(
@@ -142,25 +143,20 @@ class Collector:
 
     def _decide(self, copies: Sequence[EnvCopy]) -> None:
         """Ask each policy once for the actions of all its agents that are to act."""
-        rows: dict[PolicyID, tuple[list[EnvCopy], list[AgentID], list[Observation]]] = {}
+        rows: dict[PolicyID, list[tuple[EnvCopy, AgentID, Observation]]] = {}
         for copy in copies:
-            for agent_id, policy_id, observation in copy.waiting():
-                row = rows.get(policy_id)
-                if row is None:
-                    row = rows[policy_id] = ([], [], [])
-                row[0].append(copy)
-                row[1].append(agent_id)
-                row[2].append(observation)
-        for policy_id, (owners, agent_ids, observations) in rows.items():
-            actions, extras = self._ask(policy_id, owners, observations)
-            for index, copy in enumerate(owners):
-                copy.decide(agent_ids[index], observations[index], actions[index], extras, index)
-
-    def _ask(
-        self, policy_id: PolicyID, owners: Sequence[EnvCopy], observations: Sequence[Observation]
-    ) -> tuple[Sequence[Action], Mapping[str, Sequence[Any]]]:
-        policy = self._policies[policy_id]
-        if policy_id not in self._learning and not policy.acts_randomly:
-            return policy.compute_actions(observations), {}
-        streams = self._streams[policy_id]
-        return policy.sample_actions(observations, RowStreams([streams[copy.number] for copy in owners]))
+            copy.put_questions(rows)
+        for policy_id, asked in rows.items():
+            policy = self._policies[policy_id]
+            observations = [observation for _, _, observation in asked]
+            extras: Mapping[str, Sequence[Any]] = {}
+            if policy_id in self._sampling:
+                streams = self._streams[policy_id]
+                draws = RowStreams([streams[copy.number] for copy, _, _ in asked])
+                actions, extras = policy.sample_actions(observations, draws)
+            else:
+                actions = policy.compute_actions(observations)
+            for row, ((copy, agent_id, observation), action) in enumerate(zip(asked, actions, strict=True)):
+                copy.decide(agent_id, observation, action)
+                if extras:
+                    copy.keep(agent_id, {name: values[row] for name, values in extras.items()})

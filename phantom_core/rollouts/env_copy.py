@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import gymnasium as gym
 
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
-from phantom_core.errors import EnvError, ObservationError, PhantomError
+from phantom_core.errors import EnvError, ObservationError, PhantomError, told
 from phantom_core.metrics import Metric, Mode, record_metrics, reduce_metrics
 from phantom_core.rollouts.trajectory import EpisodeSummary, Trajectory
 from phantom_core.seeding import derive_seed
@@ -55,22 +55,16 @@ class EnvCopy:
         self._returns: dict[AgentID, float] = dict.fromkeys(self._policy_by_agent, 0.0)
         self._values: defaultdict[str, list[Any]] = defaultdict(list)
 
-    def waiting(self) -> list[tuple[AgentID, PolicyID, Observation]]:
-        """Return who is to act now, on which observation; starts the next episode if one ended."""
+    def put_questions(self, rows: dict[PolicyID, list[tuple[EnvCopy, AgentID, Observation]]]) -> None:
+        """Add who is to act now, on which observation, by policy; starts an episode if one ended."""
         if self._is_over:
             self._start_episode()
         acting = self.env.acting_agent_ids
-        policies = self._policy_by_agent
-        return [(a, policies[a], o) for a, o in self._pending.items() if acting is None or a in acting]
+        for agent_id, observation in self._pending.items():
+            if acting is None or agent_id in acting:
+                rows.setdefault(self._policy_by_agent[agent_id], []).append((self, agent_id, observation))
 
-    def decide(
-        self,
-        agent_id: AgentID,
-        observation: Observation,
-        action: Action,
-        extras: Mapping[str, Sequence[Any]],
-        row: int,
-    ) -> None:
+    def decide(self, agent_id: AgentID, observation: Observation, action: Action) -> None:
         """Take the action of one agent for the next step."""
         self._actions[agent_id] = action
         del self._pending[agent_id]
@@ -82,8 +76,13 @@ class EnvCopy:
         trajectory.observations.append(observation)
         trajectory.actions.append(action)
         trajectory.rewards.append(0.0)
-        for name, values in extras.items():
-            trajectory.extras.setdefault(name, []).append(values[row])
+
+    def keep(self, agent_id: AgentID, extras: Mapping[str, Any]) -> None:
+        """Keep what a policy says about the decision that was just taken."""
+        trajectory = self._open.get(agent_id)
+        if trajectory is not None:
+            for name, value in extras.items():
+                trajectory.extras.setdefault(name, []).append(value)
 
     def step(self) -> EpisodeSummary | None:
         """Play the actions; return a summary if the episode ended."""
@@ -101,9 +100,12 @@ class EnvCopy:
         self._see(result.observations)
         if self._metrics:
             record_metrics(self.env, self._metrics, self._values)
-        is_over = result.terminations[ALL] or result.truncations[ALL]
-        for agent_id, terminated in result.terminations.items():
-            if (terminated or result.truncations[agent_id] or is_over) and agent_id != ALL:
+        terminations, truncations = result.terminations, result.truncations
+        if not (True in terminations.values() or True in truncations.values()):
+            return None
+        is_over = terminations[ALL] or truncations[ALL]
+        for agent_id, terminated in terminations.items():
+            if (terminated or truncations[agent_id] or is_over) and agent_id != ALL:
                 self._close(agent_id, is_terminated=terminated)
         return self._end_episode(result) if is_over else None
 
@@ -163,7 +165,7 @@ class EnvCopy:
         again = f"Play it again with env.reset(seed={self._episode_seed})."
         if isinstance(error, PhantomError):
             return type(error)(f"{error} ({place}. {again})") if isinstance(error, EnvError) else error
-        return EnvError(f"{place}: {type(error).__name__}: {error}. {again}")
+        return EnvError(f"{place}: {told(error)}. {again}")
 
     def _outside(self, agent_id: AgentID, observation: Observation) -> ObservationError:
         space = self.env.observation_spaces[agent_id]
