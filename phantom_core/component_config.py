@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from phantom_core.errors import ConfigError, did_you_mean, listing
+from phantom_core.errors import ConfigError, did_you_mean, listing, without_stop
 
 
 def config_class_of(component: type) -> type | None:
@@ -53,7 +55,8 @@ def build(config_class: type, settings: Mapping[str, Any], name: str, separator:
     """Check settings field by field and build the dataclass from them.
 
     Args:
-        config_class: the dataclass.
+        config_class: the dataclass. A field whose name cannot be written, as `class`, is called as
+            its metadata says: `field(metadata={"name": "class"})`.
         settings: value by field name.
         name: what the settings are called in messages, such as `trainer.q-learning`.
         separator: what stands between that name and the name of a field.
@@ -61,35 +64,18 @@ def build(config_class: type, settings: Mapping[str, Any], name: str, separator:
     Raises:
         ConfigError: for an unknown field, a missing one, or a value of the wrong type.
     """
-    check_settings(config_class, settings, name)
+    fields = {_written_name(field): field for field in dataclasses.fields(config_class) if field.init}
     hints = typing.get_type_hints(config_class)
-    values = {key: convert(value, hints[key], f"{name}{separator}{key}") for key, value in settings.items()}
+    _check_names(fields, hints, settings, name)
+    values = {
+        fields[key].name: convert(value, hints[fields[key].name], f"{name}{separator}{key}")
+        for key, value in settings.items()
+    }
     try:
         return config_class(**values)
     except (TypeError, ValueError) as error:
-        msg = f"{name}: {error}"
+        msg = f"{name}: {without_stop(error)}."
         raise ConfigError(msg) from error
-
-
-def check_settings(config_class: type, settings: Mapping[str, Any], name: str) -> None:
-    """Refuse fields that the config class does not have, and name those that are missing.
-
-    Raises:
-        ConfigError: for an unknown or a missing field.
-    """
-    fields = {field.name: field for field in dataclasses.fields(config_class) if field.init}
-    for key in settings:
-        if key not in fields:
-            msg = (
-                f"{name} has no setting {key!r}.{did_you_mean(key, fields)} Its settings: "
-                f"{', '.join(fields) or 'none'}."
-            )
-            raise ConfigError(msg)
-    for key, field in fields.items():
-        missing = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        if missing and key not in settings:
-            msg = f"{name} needs a value for {key!r} ({_type_name(field.type)}). Give it one."
-            raise ConfigError(msg)
 
 
 def convert(value: Any, target: Any, path: str) -> Any:
@@ -103,13 +89,92 @@ def convert(value: Any, target: Any, path: str) -> Any:
     plain = value.item() if isinstance(value, np.generic) else value
     try:
         return msgspec.convert(plain, target)
-    except msgspec.ValidationError as error:
-        reason, _, where = str(error).partition(" - at ")
-        inner = where.strip("`").removeprefix("$")
-        msg = f"{path}{inner} = {plain!r} is wrong: {reason[0].lower()}{reason[1:]}. Change the value."
-        raise ConfigError(msg) from None
+    except msgspec.ValidationError:
+        where, part, expected = _innermost(path, plain, target)
     except TypeError:  # a type that no file can hold
         return value
+    msg = f"{where} = {part!r} is wrong: {_reason(part, expected)}"
+    raise ConfigError(msg)
+
+
+def type_text(annotation: Any) -> str:
+    """Return a type as people write it.
+
+    >>> type_text(int | None), type_text(list[str]), type_text(typing.Literal["a", "b"])
+    ('int | None', 'list[str]', "'a' | 'b'")
+    """
+    if typing.get_origin(annotation) is typing.Literal:
+        return " | ".join(map(repr, typing.get_args(annotation)))
+    if isinstance(annotation, type) and not typing.get_args(annotation):
+        return "None" if annotation is type(None) else annotation.__name__
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        return " | ".join(map(type_text, typing.get_args(annotation)))
+    return str(annotation).replace("typing.", "").replace("collections.abc.", "")
+
+
+def _written_name(field: dataclasses.Field[Any]) -> str:
+    return str(field.metadata.get("name", field.name))
+
+
+def _check_names(
+    fields: Mapping[str, dataclasses.Field[Any]],
+    hints: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    name: str,
+) -> None:
+    """Refuse fields that there are not, and name those that are missing."""
+    for key in settings:
+        if key not in fields:
+            msg = (
+                f"{name} has no setting {key!r}.{did_you_mean(key, fields)} Its settings: "
+                f"{', '.join(fields) or 'none'}."
+            )
+            raise ConfigError(msg)
+    for key, field in fields.items():
+        missing = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if missing and key not in settings:
+            hint = hints[field.name]
+            of_type = "" if hint is Any else f" ({type_text(hint)})"
+            msg = f"{name} needs a value for {key!r}{of_type}. Give it one."
+            raise ConfigError(msg)
+
+
+def _innermost(path: str, value: Any, target: Any) -> tuple[str, Any, Any]:
+    """Return path, value and expected type of the part of a list or table that is wrong."""
+    options = [t for t in _options(target) if type(value) is typing.get_origin(t)]
+    parts: Iterable[tuple[str, Any]] = ()
+    if len(options) == 1 and isinstance(value, dict):
+        parts = ((f"{path}.{key}", part) for key, part in value.items())
+    elif len(options) == 1 and isinstance(value, list):
+        parts = ((f"{path}[{index}]", part) for index, part in enumerate(value))
+    inner = typing.get_args(options[0])[-1] if options else Any
+    for where, part in parts:
+        try:
+            msgspec.convert(part, inner)
+        except msgspec.ValidationError:
+            return _innermost(where, part, inner)
+    return path, value, target
+
+
+def _options(target: Any) -> tuple[Any, ...]:
+    is_union = typing.get_origin(target) in (typing.Union, types.UnionType)
+    return typing.get_args(target) if is_union else (target,)
+
+
+def _reason(value: Any, expected: Any) -> str:
+    """Say what was expected; None counts as leaving the setting out."""
+    options = [option for option in _options(expected) if option is not type(None)]
+    if len(options) == 1 and typing.get_origin(options[0]) is typing.Literal:
+        allowed = typing.get_args(options[0])
+        return f"expected one of {listing(allowed)}.{did_you_mean(value, allowed)}"
+    try:
+        msgspec.convert(value, expected)
+    except msgspec.ValidationError as error:
+        told = str(error).partition(" - at ")[0].replace("`", "").replace(" | null", "")
+        for word, better in (("array", "a list"), ("object", "a table")):
+            told = re.sub(rf"\b{word}\b", better, told)
+        return f"{told[0].lower()}{told[1:]}."
+    return f"expected {type_text(expected)}."
 
 
 def check_config_class(component: type, config_class: object) -> None:
@@ -125,7 +190,3 @@ def check_config_class(component: type, config_class: object) -> None:
             "decorate it with @dataclass(frozen=True)."
         )
         raise ConfigError(msg)
-
-
-def _type_name(annotation: object) -> str:
-    return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))

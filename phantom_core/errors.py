@@ -137,3 +137,22 @@ def listing(values: Iterable[object]) -> str:
     "'SHOP', 3"
     """
     return ", ".join(repr(value) for value in values) or "none"
+
+
+def told(error: BaseException) -> str:
+    """Return the class and the text of an exception, to stand in a sentence.
+
+    >>> told(ValueError("no such day.")), told(KeyError())
+    ('ValueError: no such day', 'KeyError')
+    """
+    text = without_stop(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def without_stop(error: object) -> str:
+    """Return a text without the full stop at its end, so that a sentence can go on.
+
+    >>> without_stop("no such day.")
+    'no such day'
+    """
+    return str(error).rstrip().removesuffix(".")

@@ -225,8 +225,9 @@ def _read(owner: Any, path: str, name: str) -> Any:
     try:
         return fold(getattr, path.split("."), owner)
     except AttributeError as error:
+        public = [attribute for attribute in dir(owner) if not attribute.startswith("_")]
         msg = (
-            f"A metric reads {path!r} of {name}, but {error}.{did_you_mean(path, vars(owner))} "
+            f"A metric reads {path!r} of {name}, but {error}.{did_you_mean(path, public)} "
             "Name an attribute that exists after each step."
         )
         raise PhantomError(msg) from None

@@ -1,15 +1,131 @@
 """Fixtures that every test may use."""
 
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from hypothesis import settings
 
+from phantom_core.hooks.discovery import installed_entries
+
 settings.register_profile("phantom", deadline=None)  # a busy machine is not a failure
 settings.load_profile("phantom")
+
+GUESS_WORLD = '''
+"""Guess the number that you see: an env that every trainer solves."""
+
+import gymnasium as gym
+
+import phantom_core as ph
+
+
+class GuessAgent(ph.StrategicAgent):
+    observation_space = action_space = gym.spaces.Discrete(3)
+    number, is_right = 0, False
+
+    def reset(self):
+        self.number, self.is_right = self.random.randrange(3), False
+
+    def decode_action(self, ctx, action):
+        self.is_right = action == self.number
+        self.number = self.random.randrange(3)
+
+    def encode_observation(self, ctx):
+        return self.number
+
+    def compute_reward(self, ctx):
+        return float(self.is_right)
+
+
+class ClerkAgent(ph.Agent):
+    """Takes no part in the game."""
+
+
+class GuessEnv(ph.PhantomEnv):
+    def __init__(self, num_agents=1):
+        agents = [GuessAgent(f"G{number}") for number in range(1, num_agents + 1)]
+        super().__init__(num_steps=5, network=ph.Network([*agents, ClerkAgent("CLERK")]))
+'''
+
+MakeDistribution = Callable[..., Path]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden", action="store_true", help="accept what golden tests find as what they expect"
+    )
 
 
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The root of the checkout."""
     return Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def supply_chain(repository: Path) -> ModuleType:
+    """The module docs/examples/supply_chain.py."""
+    path = repository / "docs" / "examples" / "supply_chain.py"
+    spec = importlib.util.spec_from_file_location("supply_chain_of_the_tests", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def guess_folder(tmp_path: Path) -> Path:
+    """A folder with `guess_world.py`, whose `GuessEnv` pays 1 for each number that is guessed right.
+
+    It takes 5 steps; the best return is 5, a random one 5/3. The agents are G1 to Gn, and CLERK.
+    """
+    (tmp_path / "guess_world.py").write_text(GUESS_WORLD)
+    return tmp_path
+
+
+@pytest.fixture
+def fake_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeDistribution]:
+    """Make a distribution that looks installed: modules beside a `.dist-info` folder, on `sys.path`.
+
+    `fake_distribution("acme", {"phantom_core.trainers": {"acme": "acme_rl:Acme"}}, {"acme_rl": "..."})`
+    returns its folder; `requires` and `version` are as in `pyproject.toml`.
+    """
+    modules_before = set(sys.modules)
+
+    def make(
+        name: str,
+        entry_points: Mapping[str, Mapping[str, str]],
+        modules: Mapping[str, str] | None = None,
+        *,
+        version: str = "1.0",
+        requires: str = "phantom-rl-core>=0.1,<0.2",
+        summary: str = "",
+        folder: str | None = None,
+    ) -> Path:
+        site = tmp_path / (folder or f"site-{name}")
+        info = site / f"{name.replace('-', '_')}-{version}.dist-info"
+        info.mkdir(parents=True)
+        needs = f"Requires-Dist: {requires}\n" if requires else ""
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nSummary: {summary}\n{needs}"
+        )
+        lines = [
+            f"[{group}]\n" + "".join(f"{entry} = {target}\n" for entry, target in targets.items())
+            for group, targets in entry_points.items()
+        ]
+        (info / "entry_points.txt").write_text("\n".join(lines))
+        for module, source in (modules or {}).items():
+            (site / f"{module}.py").write_text(source)
+        monkeypatch.syspath_prepend(site)
+        installed_entries.cache_clear()
+        return site
+
+    yield make
+    for module in set(sys.modules) - modules_before:
+        if str(getattr(sys.modules[module], "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[module]
+    installed_entries.cache_clear()

@@ -8,7 +8,7 @@ from typing import Any
 import gymnasium as gym
 
 from phantom_core.envs.step_result import StepResult
-from phantom_core.errors import ConfigError
+from phantom_core.errors import ConfigError, EnvError, listing
 from phantom_core.types import Action, AgentID, Observation
 from phantom_core.world.agents import ALL, Agent, StrategicAgent
 
@@ -41,7 +41,8 @@ class GymnasiumEnv:
             **make_kwargs: passed to `gymnasium.make` with the id.
 
         Raises:
-            ConfigError: if there is no env with this id, or it cannot be made.
+            ConfigError: if there is no env with this id, it cannot be made, or there are arguments for
+                `gymnasium.make` but no id.
         """
         if isinstance(env, str):
             try:
@@ -49,6 +50,12 @@ class GymnasiumEnv:
             except (gym.error.Error, ImportError, TypeError) as error:
                 msg = f"Gymnasium could not make {env!r}: {error}"
                 raise ConfigError(msg) from error
+        elif make_kwargs:
+            msg = (
+                f"GymnasiumEnv got {', '.join(make_kwargs)} beside an env that is made already. Pass the "
+                "id of an env instead, or set it where you make the env."
+            )
+            raise ConfigError(msg)
         self.gym_env: gym.Env[Any, Any] = env
         self._id = agent_id
         agent = GymnasiumAgent(agent_id)
@@ -83,9 +90,19 @@ class GymnasiumEnv:
         return {self._id: observation}, {self._id: info}
 
     def step(self, actions: Mapping[AgentID, Action]) -> StepResult:
-        """Play one step with the action of the one agent."""
-        observation, reward, terminated, truncated, info = self.gym_env.step(actions[self._id])
+        """Play one step with the action of the one agent.
+
+        Raises:
+            EnvError: if there is no action for it.
+        """
         agent_id = self._id
+        if agent_id not in actions:
+            msg = (
+                f"There is no action for {agent_id!r}, the one agent of this env. The actions are for: "
+                f"{listing(actions)}."
+            )
+            raise EnvError(msg)
+        observation, reward, terminated, truncated, info = self.gym_env.step(actions[agent_id])
         return StepResult(
             {agent_id: observation},
             {agent_id: float(reward)},

@@ -6,10 +6,11 @@ import ast
 import dataclasses
 import inspect
 import textwrap
+import typing
 from itertools import pairwise
 from typing import Any
 
-from phantom_core.component_config import config_class_of
+from phantom_core.component_config import config_class_of, type_text
 from phantom_core.hooks.registry import Component
 
 
@@ -23,11 +24,11 @@ def describe(component: Component) -> str:
     config_class = config_class_of(target)
     if config_class is None:
         return "\n".join([*lines, "It takes no settings."])
-    documents = field_documents(config_class)
+    documents, hints = field_documents(config_class), typing.get_type_hints(config_class)
     for field in dataclasses.fields(config_class):
         if not field.init:
             continue
-        lines.append(f"  {field.name}: {_type(field.type)}{_default(field)}")
+        lines.append(f"  {field.name}: {type_text(hints[field.name])}{_default(field)}")
         lines += textwrap.wrap(
             documents.get(field.name, ""), 90, initial_indent="      ", subsequent_indent="      "
         )
@@ -55,10 +56,6 @@ def field_documents(config_class: type) -> dict[str, str]:
                 if isinstance(text, str):
                     found[statement.target.id] = " ".join(text.split())
     return found
-
-
-def _type(annotation: Any) -> str:
-    return annotation if isinstance(annotation, str) else getattr(annotation, "__name__", str(annotation))
 
 
 def _default(field: dataclasses.Field[Any]) -> str:

@@ -62,14 +62,14 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         sys.exit(_run(given))
     except Exception as error:
-        from phantom_core.errors import PhantomError
+        from phantom_core.errors import PhantomError, told
 
         if is_verbose:
             raise
         if isinstance(error, PhantomError):
             click.echo(f"Error: {error}", err=True)
             sys.exit(2)
-        click.echo(f"Error: {type(error).__name__}: {error}. The traceback is with -v.", err=True)
+        click.echo(f"Error: {told(error)}. The traceback is with -v.", err=True)
         sys.exit(1)
 
 

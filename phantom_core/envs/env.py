@@ -11,11 +11,11 @@ import gymnasium as gym
 import numpy as np
 
 from phantom_core.envs.casting import Cast, Player
-from phantom_core.envs.env_checks import agent_space, check_ignored_actions, checked_seed
+from phantom_core.envs.env_checks import agent_space, check_ignored_actions, check_num_steps, checked_seed
 from phantom_core.envs.reward_ledger import RewardLedger
 from phantom_core.envs.step_result import StepResult
 from phantom_core.envs.turns import Simultaneous, Turn, TurnOrder, observers
-from phantom_core.errors import ConfigError, EpisodeError
+from phantom_core.errors import EpisodeError
 from phantom_core.seeding import fresh_seed, make_random, make_rng
 from phantom_core.types import Action, AgentID, Observation
 from phantom_core.world.agents import ALL, Agent, StrategicAgent
@@ -54,12 +54,7 @@ class PhantomEnv:
         Raises:
             ConfigError: if `num_steps` is not positive.
         """
-        if num_steps is not None and (not isinstance(num_steps, int) or num_steps < 1):
-            msg = (
-                f"{type(self).__name__} got num_steps={num_steps!r}. Expected a positive integer, "
-                "or None for no limit."
-            )
-            raise ConfigError(msg)
+        check_num_steps(type(self).__name__, num_steps)
         self.num_steps = num_steps
         self.network = Network() if network is None else network
         self.turn_order: TurnOrder = Simultaneous() if turn_order is None else turn_order
@@ -72,7 +67,8 @@ class PhantomEnv:
         self._cast: Cast | None = None
         self._terminated: set[AgentID] = set()
         self._truncated: set[AgentID] = set()
-        self._is_running = False
+        self._has_view = type(self).view is not PhantomEnv.view
+        self._halted: str | None = "before its first reset"  # why there is no step to play
 
     # ------------------------------------------------------------------ what is public to read
 
@@ -186,12 +182,12 @@ class PhantomEnv:
 
     def pre_message_resolution(self) -> None:
         """Called after the agents acted, before messages are delivered; tells each agent."""
-        for method, ctx in self._require_cast().pre_resolution:
+        for method, ctx in self._current_cast().pre_resolution:
             method(ctx)
 
     def post_message_resolution(self) -> None:
         """Called after all messages were delivered; tells each agent."""
-        for method, ctx in self._require_cast().post_resolution:
+        for method, ctx in self._current_cast().post_resolution:
             method(ctx)
 
     def close(self) -> None:
@@ -218,22 +214,27 @@ class PhantomEnv:
         Raises:
             ConfigError: if the seed is not an integer from 0 to 2**63 - 1.
         """
-        self._episode_seed = self._next_seed(seed)
+        self._episode_seed = episode_seed = self._next_seed(seed)
+        self._halted = "after a reset that raised an error"  # stays so if anything below raises
         self.__dict__.pop("random", None)
         self.__dict__.pop("rng", None)
         self._current_step = 0
         self._terminated, self._truncated = set(), set()
         self.reward_ledger.reset()
-        self.on_reset()
-        self.network.begin_episode(self._episode_seed)
         self._executed_turn = None
+        network = self.network
+        network.begin_episode(episode_seed)
+        self.on_reset()
+        if self.network is not network:  # it built another one
+            self.network.begin_episode(episode_seed)
+        self.network.reset()
         self._turn = turn = self.turn_order.first(self)
         cast = self._recast()
         first = StepResult({}, {}, {}, {}, {})
         for player in cast.players:
             if turn.acting is None or player.agent_id in turn.acting:
                 _observe(player, first)
-        self._is_running = True
+        self._halted = None
         return first.observations, first.infos
 
     @final
@@ -246,26 +247,27 @@ class PhantomEnv:
                 it is not, are ignored.
 
         Raises:
-            EpisodeError: before the first reset, after the end, or after a step that raised.
+            EpisodeError: before the first reset, after the end, or after a step or reset that raised.
             EnvError: if an action is for an agent that does not exist or does not act.
             NetworkError: if an agent sends a message that the network does not allow.
             ResolverError: if messages cannot be resolved.
         """
         turn = self._turn
-        if not self._is_running or turn is None:
+        if self._halted is not None or turn is None:
             raise self._not_running()
-        self._is_running = False  # stays so if anything below raises
+        self._halted = "after step {} raised an error"  # stays so if anything below raises
         self._current_step += 1
         cast = self._current_cast()
         self._refresh_views(cast)
         self._act(cast, turn, actions)
         next_turn = self.turn_order.advance(self, turn)
         cast = self._current_cast()
-        if cast.has_views:
+        if cast.has_views or self._has_view:
             self._refresh_views(cast)
         result = self._settle(cast, turn, next_turn)
-        self._executed_turn, self._turn = turn, next_turn
-        self._is_running = not (result.terminations[ALL] or result.truncations[ALL])
+        is_over = result.terminations[ALL] or result.truncations[ALL]
+        self._executed_turn, self._turn = turn, None if is_over else next_turn
+        self._halted = "after its episode ended at step {}" if is_over else None
         return result
 
     def resolve_network(self) -> None:
@@ -318,8 +320,8 @@ class PhantomEnv:
                     unseen.append(player)
         for player in unseen:  # what a learner bootstraps from
             _observe(player, result)
-        if ended and len(ended) == len(cast.players):
-            all_terminated = all_terminated or not self._truncated
+        if ended and len(ended) == len(cast.players) and not all_terminated:
+            all_terminated = not self._truncated
             all_truncated = all_truncated or bool(self._truncated)
         result.terminations[ALL], result.truncations[ALL] = all_terminated, all_truncated
         return self._pay(result, ended)
@@ -352,11 +354,6 @@ class PhantomEnv:
         self._refresh_views(self._cast)
         return self._cast
 
-    def _require_cast(self) -> Cast:
-        if self._cast is None:
-            raise self._not_running()
-        return self._cast
-
     def _require_seed(self) -> int:
         if self._episode_seed is None:
             msg = f"{type(self).__name__} was used before it was seeded. Call env.reset() first."
@@ -374,12 +371,8 @@ class PhantomEnv:
         return self._seed_stream.getrandbits(63)
 
     def _not_running(self) -> EpisodeError:
-        name = type(self).__name__
-        if self._turn is None:
-            return EpisodeError(f"{name} was stepped before its first reset. Call env.reset() first.")
-        return EpisodeError(
-            f"{name} was stepped after its episode ended at step {self._current_step}. Call env.reset()."
-        )
+        when = (self._halted or "").format(self._current_step)
+        return EpisodeError(f"{type(self).__name__} was stepped {when}. Call env.reset().")
 
     def __getitem__(self, agent_id: AgentID) -> Agent:
         """Return the agent with this id."""

@@ -1,4 +1,4 @@
-"""What an env refuses: spaces that are none, seeds that are none, actions for agents that never act."""
+"""What an env refuses: spaces, time limits and seeds that are none, actions for agents that never act."""
 
 from __future__ import annotations
 
@@ -28,6 +28,20 @@ def agent_space(agent: StrategicAgent, attribute: str) -> gym.Space[Any]:
             f"{cls}, for example gymnasium.spaces.Discrete(3)."
         )
     return space
+
+
+def check_num_steps(env_name: str, num_steps: int | None) -> None:
+    """Refuse a time limit that is none.
+
+    Raises:
+        ConfigError: if it is neither a positive integer nor None.
+    """
+    if num_steps is None:
+        return
+    if not isinstance(num_steps, int) or isinstance(num_steps, bool) or num_steps < 1:
+        raise ConfigError(
+            f"{env_name} got num_steps={num_steps!r}. Expected a positive integer, or None for no limit."
+        )
 
 
 def checked_seed(seed: object) -> int:

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any, Final
 
-from phantom_core.errors import HookError, PhantomError
+from phantom_core.errors import HookError, PhantomError, told
 from phantom_core.hooks.events import IterationEnd
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS, PROJECT
 from phantom_core.hooks.plugin_manager import PluginManager, Subscriber
@@ -41,7 +41,7 @@ class HookFailure:
         """Return one sentence."""
         times = "once" if self.count == 1 else f"{self.count} times"
         off = " and was switched off" if self.is_switched_off else ""
-        return f"Plugin {self.plugin!r} failed {times} in {self.hook}{off}: {self.error}"
+        return f"Plugin {self.plugin!r} failed {times} in {self.hook}{off}: {self.error}."
 
 
 class Dispatcher:
@@ -133,7 +133,7 @@ class Dispatcher:
 
     def _note(self, subscriber: Subscriber, error: Exception, *, give_up: bool = False) -> None:
         plugin, hook = subscriber.plugin_name, subscriber.implementation.hook
-        text = f"{type(error).__name__}: {error}"
+        text = told(error)
         failure = self.failures.setdefault((plugin, hook), HookFailure(plugin, hook, 0, 0, text))
         failure.count += 1
         failure.in_a_row += 1
@@ -151,8 +151,5 @@ class Dispatcher:
 
 def _hook_error(subscriber: Subscriber, error: Exception) -> HookError:
     hook, plugin = subscriber.implementation.hook, subscriber.plugin_name
-    msg = (
-        f"Plugin {plugin!r} failed in {hook}: {type(error).__name__}: {error}. Mend it, or leave "
-        "it out of the run."
-    )
+    msg = f"Plugin {plugin!r} failed in {hook}: {told(error)}. Mend it, or leave it out of the run."
     return HookError(msg, plugin=plugin)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
-from phantom_core.errors import HookError, PluginError, did_you_mean
+from phantom_core.errors import HookError, PluginError, did_you_mean, told
 from phantom_core.hooks.hookspecs import HOOK_NAMES, REGISTRATION_HOOKS, Hooks, hookimpl_options
 
 
@@ -71,7 +71,7 @@ def _instance(plugin: object, name: str) -> object:
         return plugin()  # type: ignore[operator]  # a class or a function, as tested above
     except Exception as error:
         msg = (
-            f"Plugin {name!r} could not be made: {type(error).__name__}: {error}. It is called "
+            f"Plugin {name!r} could not be made: {told(error)}. It is called "
             "without arguments; pass an instance instead."
         )
         raise PluginError(msg, plugin=name) from error
@@ -83,6 +83,8 @@ def _implementations(plugin: object, name: str) -> Iterator[Implementation]:
         is_hook = attribute in HOOK_NAMES
         if not is_hook and not attribute.startswith(("on_", "phantom_")):
             continue
+        if isinstance(inspect.getattr_static(plugin, attribute), property):
+            continue  # a value, and reading it may do anything
         function = getattr(plugin, attribute)
         if not callable(function):
             continue

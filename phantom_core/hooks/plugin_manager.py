@@ -12,11 +12,13 @@ from typing import Any, Final
 
 import pluggy
 
-from phantom_core.errors import ConfigError, PhantomError
+from phantom_core.errors import ConfigError, PhantomError, told
 from phantom_core.hooks.discovery import (
+    CORE_DISTRIBUTION,
     KIND_BY_GROUP,
     PLUGIN_GROUP,
     InstalledEntry,
+    core_version,
     installed_entries,
     normalised,
 )
@@ -168,10 +170,10 @@ class PluginManager:
             name = f"{entry.distribution}:{entry.name}"
             try:
                 reason = self._load(entry, name)
-            except Exception as error:  # whatever a stranger's module raises when it is imported
-                reason = f"it could not be loaded: {type(error).__name__}: {error}"
-                if isinstance(error, PhantomError):
-                    reason = f"it could not be loaded: {error}"
+            except PhantomError as error:
+                reason = str(error)
+            except (Exception, SystemExit) as error:  # what a stranger's module raises when it is imported
+                reason = f"it could not be loaded: {told(error)}."
             if reason:
                 self.skipped.append(SkippedPlugin(name, reason))
                 _log.warning("Plugin %r is skipped: %s", name, reason)
@@ -212,7 +214,10 @@ class PluginManager:
         if is_disabled(entry):
             return f"{DISABLED_VARIABLE} names it."
         if not entry.is_compatible:
-            return f"it needs the core {entry.core_specifier}. Run: pip install -U {entry.distribution}"
+            return (
+                f"it needs {CORE_DISTRIBUTION}{entry.core_specifier}, but {core_version()} is installed. "
+                f"Run: pip install -U {entry.distribution} {CORE_DISTRIBUTION}"
+            )
         module_name, _, attribute = entry.target.partition(":")
         plugin: Any = importlib.import_module(module_name)
         for part in filter(None, attribute.split(".")):
@@ -225,7 +230,7 @@ class PluginManager:
             registrations = list(adapter.implementations[hook].function())
             return [_component(adapter, registration) for registration in registrations]
         except Exception as error:  # whatever a stranger's hook raises
-            reason = f"{hook}() failed: {type(error).__name__}: {error}"
+            reason = f"{hook}() failed: {told(error)}."
             self.skipped.append(SkippedPlugin(adapter.plugin_name, reason))
             _log.warning("Plugin %r offers nothing: %s", adapter.plugin_name, reason)
             return []
@@ -233,9 +238,10 @@ class PluginManager:
 
 def is_disabled(entry: InstalledEntry) -> bool:
     """Tell whether the environment variable names an entry or its distribution."""
-    named = {normalised(name) for name in os.environ.get(DISABLED_VARIABLE, "").split(",") if name.strip()}
+    given = os.environ.get(DISABLED_VARIABLE, "").split(",")
+    named = {normalised(name.strip()) for name in given if name.strip()}
     own = (entry.distribution, entry.name, f"{entry.distribution}:{entry.name}")
-    return any(normalised(name.strip()) in named for name in own)
+    return any(normalised(name) in named for name in own)
 
 
 def ordered(implementations: Mapping[str, Implementation], hook: str) -> list[str]:

@@ -13,6 +13,7 @@ from phantom_core.errors import (
     PluginError,
     UnknownNameError,
     did_you_mean,
+    told,
 )
 from phantom_core.hooks.discovery import CORE_DISTRIBUTION, core_version, normalised
 from phantom_core.hooks.hookspecs import Kind
@@ -104,11 +105,8 @@ class Component:
             else:
                 msg = f"{what}: {error}. Install {missing.split('.')[0]}, or select another {self.kind}."
             raise PluginError(msg, plugin=self.distribution) from error
-        except Exception as error:
-            msg = (
-                f"{what}: {type(error).__name__}: {error}. This is a defect of "
-                f"{self.distribution}; the traceback is with -v."
-            )
+        except (Exception, SystemExit) as error:
+            msg = f"{what}: {told(error)}. This is a defect of {self.distribution}; the traceback is with -v."
             raise PluginError(msg, plugin=self.distribution) from error
         return value
 
@@ -135,25 +133,34 @@ class Registry:
             UnknownNameError: if there is none.
             AmbiguousNameError: if several distributions offer one.
         """
-        distribution, _, bare = name.rpartition(":")
-        found = [
-            component
-            for component in self.components(kind)
-            if normalised(component.name) == normalised(bare)
-            and (not distribution or normalised(component.distribution) == normalised(distribution))
-        ]
+        found = self._named(kind, name)
         if not found:
             raise self._unknown(kind, name)
         if len(found) > 1:
             raise _ambiguous(kind, name, found)
         return found[0]
 
+    def has(self, kind: Kind, name: str) -> bool:
+        """Tell whether there is a component of this kind and name."""
+        return bool(self._named(kind, name))
+
+    def _named(self, kind: Kind, name: str) -> list[Component]:
+        distribution, _, bare = name.rpartition(":")
+        return [
+            component
+            for component in self.components(kind)
+            if normalised(component.name) == normalised(bare)
+            and (not distribution or normalised(component.distribution) == normalised(distribution))
+        ]
+
     def _unknown(self, kind: Kind, name: str) -> UnknownNameError:
         known = tuple(component.name for component in self.components(kind))
         registered = ", ".join(f"{c.name} ({c.provider})" for c in self.components(kind)) or "none"
         distribution = DISTRIBUTION_BY_NAME.get(normalised(name))
-        install = f" To install it: pip install {distribution}" if distribution else ""
-        msg = f"No {kind} named {name!r}.{did_you_mean(name, known)} Registered: {registered}.{install}"
+        advice = f" To install it: pip install {distribution}" if distribution else ""
+        if kind == "env" and not advice:
+            advice = " A class is named './file.py:Class' or 'package.module:Class'."
+        msg = f"No {kind} named {name!r}.{did_you_mean(name, known)} Registered: {registered}.{advice}"
         return UnknownNameError(msg, kind=kind, name=name, known=known)
 
 

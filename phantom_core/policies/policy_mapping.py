@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import gymnasium as gym
 
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import PhantomError, PolicyMappingError, did_you_mean, listing
+from phantom_core.errors import PhantomError, PolicyMappingError, did_you_mean, listing, told
 from phantom_core.policies.policy import Policy
 from phantom_core.seeding import make_rng
 from phantom_core.types import AgentID, PolicyID
@@ -114,8 +114,8 @@ def group_agents(env: MultiAgentEnv, specs: Mapping[PolicyID, PolicySpec]) -> di
     left = [agent_id for agent_id in env.strategic_agent_ids if agent_id not in policy_by_agent]
     if left:
         msg = (
-            f"No policy for agent {listing(left)}. Name it in one of the policies "
-            f"{listing(specs)}, or add one such as 'random'."
+            f"There is no policy for {listing(left)}. Select every agent that acts in one of the policies "
+            f"({listing(specs)}), or give it one that does not learn, such as 'random'."
         )
         raise PolicyMappingError(msg)
     return groups
@@ -147,14 +147,14 @@ def select_policies_to_train(
         chosen = [
             i for i, spec in specs.items() if spec.train or (spec.train is None and spec.policy is None)
         ]
+        if not chosen:
+            msg = (
+                f"There is nothing to train: each of {listing(specs)} has a policy of its own or "
+                "train=false. Say train=true, or name at least one in policies_to_train."
+            )
+            raise PolicyMappingError(msg)
     else:
-        chosen = list(policies_to_train)
-    if not chosen:
-        msg = (
-            "policies_to_train is empty: there is nothing to train. Name at least one of the "
-            f"policies: {listing(specs)}."
-        )
-        raise PolicyMappingError(msg)
+        chosen = _listed(policies_to_train, specs)
     for policy_id in chosen:
         if policy_id not in specs:
             msg = (
@@ -190,7 +190,7 @@ def make_policies(
     """
     policies: dict[PolicyID, Policy] = {}
     for policy_id, group in groups.items():
-        choice = group.spec.policy
+        choice: object = group.spec.policy
         if choice is None:
             choice = default_class_by_policy[policy_id]
         if isinstance(choice, Policy):
@@ -198,6 +198,12 @@ def make_policies(
             policies[policy_id] = choice
             continue
         policy_class = load(choice) if isinstance(choice, str) else choice
+        if not (isinstance(policy_class, type) and issubclass(policy_class, Policy)):
+            msg = (
+                f"Policy {policy_id!r} is {getattr(policy_class, '__name__', repr(policy_class))}. Expected "
+                "a policy class, an instance or a registered name such as 'random'."
+            )
+            raise PolicyMappingError(msg)
         policies[policy_id] = _build(group, policy_class)
         policies[policy_id].seed(make_rng(seed, "policy", policy_id))
     return policies
@@ -212,13 +218,34 @@ def _build(group: Group, policy_class: type[Policy]) -> Policy:
     except Exception as error:  # whatever a stranger's constructor raises
         msg = (
             f"Policy {group.policy_id!r} ({policy_class.__name__}) could not be built: "
-            f"{type(error).__name__}: {error}"
+            f"{told(error)}. Its config: {dict(group.spec.config)}."
         )
         raise PolicyMappingError(msg) from error
 
 
+def _listed(policies_to_train: Iterable[PolicyID], specs: Mapping[PolicyID, PolicySpec]) -> list[PolicyID]:
+    if isinstance(policies_to_train, str) or not isinstance(policies_to_train, Iterable):
+        msg = f"policies_to_train is {policies_to_train!r}. Expected a list of policy ids: {listing(specs)}."
+        raise PolicyMappingError(msg)
+    chosen = list(policies_to_train)
+    if not chosen:
+        msg = (
+            "policies_to_train is empty: there is nothing to train. Name at least one of the "
+            f"policies: {listing(specs)}."
+        )
+        raise PolicyMappingError(msg)
+    return chosen
+
+
 def _parse(policy_id: PolicyID, value: Any) -> PolicySpec:
     if isinstance(value, PolicySpec):
+        agents = value.agents
+        if isinstance(agents, str) or not (callable(agents) or isinstance(agents, Iterable)):
+            msg = (
+                f"Policy {policy_id!r} has agents={agents!r}. Expected an agent class, a predicate or a "
+                f"list of ids, such as [{agents!r}]."
+            )
+            raise PolicyMappingError(msg)
         return value
     if _is_selection(value):
         return PolicySpec(agents=value)
@@ -263,10 +290,10 @@ def _select(env: MultiAgentEnv, policy_id: PolicyID, agents: AgentSelection) -> 
         for agent_id in selected:
             _check_agent(env, policy_id, agent_id)
     if not selected:
-        what = agents.__name__ if isinstance(agents, type) else repr(agents)
+        what = getattr(agents, "__name__", repr(agents))
         msg = (
-            f"Policy {policy_id!r} has no agents: {what} selects none of "
-            f"{listing(env.strategic_agent_ids)}. Select at least one."
+            f"Policy {policy_id!r} has no agents: {what} selects none of those that act "
+            f"({listing(env.strategic_agent_ids)}). Select at least one."
         )
         raise PolicyMappingError(msg)
     return tuple(selected)

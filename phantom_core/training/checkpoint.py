@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from phantom_core.errors import CheckpointError
+from phantom_core.errors import CheckpointError, told
 
 FORMAT: Final = 1
 """The format that this version writes; it reads formats up to it."""
@@ -67,16 +67,13 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
         if document["format"] > FORMAT:
             raise CheckpointError(
                 f"The checkpoint {folder} has format {document['format']}; this version of "
-                "phantom_core reads "
-                f"formats up to {FORMAT}. Run: pip install -U phantom-rl-core"
+                f"phantom_core reads formats up to {FORMAT}. Run: pip install -U phantom-rl-core"
             )
         with np.load(folder / "arrays.npz", allow_pickle=False) as file:
             arrays = {path: file[f"a{number}"] for number, path in enumerate(document["arrays"])}
         state = _decode(document["state"], arrays)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(
-            f"The checkpoint {folder} cannot be read: {type(error).__name__}: {error}."
-        ) from error
+        raise CheckpointError(f"The checkpoint {folder} cannot be read: {told(error)}.") from error
     assert isinstance(state, dict)
     return state
 

@@ -7,12 +7,14 @@ from typing import Any
 
 from phantom_core.component_config import build, config_class_of
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import ConfigError, PhantomError, PluginError
+from phantom_core.errors import ConfigError, PhantomError, PluginError, told
+from phantom_core.hooks.discovery import normalised
 from phantom_core.hooks.hookspecs import Hooks, Kind
 from phantom_core.hooks.plugin_manager import PluginManager
 from phantom_core.hooks.registry import Component, Registry
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy import Policy
+from phantom_core.training.train_loop import check_is_env
 from phantom_core.training.trainer import Trainer
 
 
@@ -52,8 +54,9 @@ class Components:
                 )
             return type(choice).__name__, choice
         if isinstance(choice, str):
-            name, trainer_class = choice, self._load("trainer", choice, Trainer)
-            settings = {**configs.get(choice, {}), **configs.get("", {})}
+            component = self.registry.find("trainer", choice)
+            name, trainer_class = component.name, self._load(component, Trainer)
+            settings = {**settings_of(component, configs), **configs.get("", {})}
         elif isinstance(choice, type) and issubclass(choice, Trainer):
             name, trainer_class, settings = choice.__name__, choice, dict(configs.get("", {}))
         else:
@@ -67,7 +70,7 @@ class Components:
 
     def policy_class(self, name: str) -> type[Policy]:
         """Return the policy class that is registered under a name."""
-        return self._load("policy", name, Policy)
+        return self._load(self.registry.find("policy", name), Policy)
 
     def env_class(self, choice: str | Callable[..., MultiAgentEnv]) -> Callable[..., MultiAgentEnv]:
         """Return an env class: the one given, or the one that is registered under a name."""
@@ -77,37 +80,62 @@ class Components:
                     f"env is {choice!r}, not a class. Expected an env class or a function "
                     "that makes an env, so that several can be made."
                 )
+            if isinstance(choice, type):  # what a function makes is looked at when it is made
+                check_is_env(choice, ("reset", "step"))
             return choice
-        return self._load("env", choice, object)
+        return self._load(self.registry.find("env", choice), object)
 
-    def metric(self, name: str, kind: str, settings: Mapping[str, Any]) -> Metric:
+    def metric(self, name: str, choice: str | type[Metric], settings: Mapping[str, Any]) -> Metric:
         """Build the metric of a run file's table `[metrics.<name>]`."""
-        metric_class = self._load("metric", kind, Metric)
+        metric_class = choice
+        if isinstance(choice, str):
+            metric_class = self._load(self.registry.find("metric", choice), Metric)
+        if not (isinstance(metric_class, type) and issubclass(metric_class, Metric)):
+            raise ConfigError(
+                f"metrics.{name}.metric is {getattr(metric_class, '__name__', repr(metric_class))}. "
+                "Expected a registered name, or a Metric class."
+            )
         built = self._build("metrics", name, metric_class, settings)
         assert isinstance(built, Metric)
         return built
 
-    def attach_logger(self, choice: str | Hooks, settings: Mapping[str, Any]) -> None:
-        """Let a logger follow the run: a registered name with settings, or an instance."""
-        if isinstance(choice, str):
-            logger = self._build("logger", choice, self._load("logger", choice, Hooks), settings)
-            self.manager.register(logger, choice)
-        else:
+    def attach_logger(self, choice: str | Hooks, configs: Mapping[str, Mapping[str, Any]]) -> None:
+        """Let a logger follow the run: a registered name, or an instance.
+
+        Args:
+            choice: the logger.
+            configs: settings by logger name.
+
+        Raises:
+            ConfigError: if it is unknown, was attached before, or a setting is wrong.
+            PluginError: if it cannot be imported or built.
+        """
+        if not isinstance(choice, str):
             self.attach(choice)
+            return
+        component = self.registry.find("logger", choice)
+        if component in self.used:
+            raise ConfigError(f"loggers names {choice!r} twice. Name it once.")
+        logger_class = self._load(component, Hooks)
+        settings = settings_of(component, configs)
+        self.manager.register(self._build("logger", component.name, logger_class, settings), component.name)
+
+    def uses(self, kind: Kind, name: str) -> bool:
+        """Tell whether a component was selected."""
+        return self.registry.find(kind, name) in self.used
 
     def attach(self, hooks: object) -> None:
         """Let an object follow the run, under the name of its class or module."""
         owner = hooks if isinstance(hooks, type) or hasattr(hooks, "__name__") else type(hooks)
         self.manager.register(hooks, str(getattr(owner, "__name__", owner)))
 
-    def _load(self, kind: Kind, name: str, base: type) -> type[Any]:
-        component = self.registry.find(kind, name)
+    def _load(self, component: Component, base: type) -> type[Any]:
         loaded = component.load()
         if not issubclass(loaded, base):
             raise PluginError(
-                f"{kind.capitalize()} {name!r} of {component.provider} is {loaded.__name__}, "
-                f"which is no {base.__name__}. "
-                f"This is a defect of {component.distribution}: derive it from ph.{base.__name__}.",
+                f"{component.kind.capitalize()} {component.name!r} of {component.provider} is "
+                f"{loaded.__name__}, which is no {base.__name__}. This is a defect of "
+                f"{component.distribution}: derive it from ph.{base.__name__}.",
                 plugin=component.distribution,
             )
         self.used.append(component)
@@ -131,5 +159,16 @@ class Components:
             raise
         except Exception as error:  # whatever a stranger's constructor raises
             raise PluginError(
-                f"{table}.{name} could not be built: {type(error).__name__}: {error}", plugin=name
+                f"{table}.{name} could not be built: {told(error)}. Its settings: {dict(settings)}.",
+                plugin=name,
             ) from error
+
+
+def settings_of(component: Component, configs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the settings of a component, however its name is spelt."""
+    own = {normalised(component.name), normalised(component.qualified_name)}
+    found: dict[str, Any] = {}
+    for name, settings in configs.items():
+        if normalised(name) in own:
+            found.update(settings)
+    return found

@@ -39,10 +39,16 @@ def evaluate_run(
             "so there is nothing to evaluate."
         )
     components = Components()
-    request = RunFile.read(directory.path / CONFIG_FILE).to_request(components)
+    run_file = RunFile.read(directory.path / CONFIG_FILE)
+    if "env" not in run_file.table:
+        raise RunDirectoryError(
+            f"The env of the run {directory.path} was made by code that cannot be imported, so it cannot be "
+            "made again. Use ph.load_policies(run) and ph.evaluate(env, ...)."
+        )
     policy_by_agent = {_hashable(agent_id): policy_id for agent_id, policy_id in facts["policy_by_agent"]}
-    plan = request.evaluation
-    setup = TrainingSetup(components.env_class(request.env), request.env_config, {}, None, request.metrics)
+    plan = run_file.evaluation()
+    env_class = components.env_class(run_file.env(components))
+    setup = TrainingSetup(env_class, run_file.table.get("env_config", {}), {}, None, {})
     if seed is None:
         seed = (
             plan.seed
@@ -60,7 +66,6 @@ def evaluate_run(
             agent_ids=[
                 a for a, policy_id in policy_by_agent.items() if policy_id in facts["policies_to_train"]
             ],
-            metrics=request.metrics,
         )
     finally:
         env.close()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import traceback
+import zlib
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from phantom_core.errors import ConfigError, did_you_mean
+from phantom_core.errors import ConfigError, did_you_mean, listing, told
 
 
 def load_reference(reference: str, *, setting: str, folder: Path) -> Any:
@@ -36,9 +38,10 @@ def load_reference(reference: str, *, setting: str, folder: Path) -> Any:
     value: Any = module
     for part in name.split("."):
         if not hasattr(value, part):
-            public = [known for known in vars(value) if not known.startswith("_")]
+            own = _own_names(value)
             raise ConfigError(
-                f"{setting} = {reference!r}: {place} has no {part!r}.{did_you_mean(part, public)}"
+                f"{setting} = {reference!r}: {place} has no {part!r}.{did_you_mean(part, own)} "
+                f"It has: {listing(own)}."
             )
         value = getattr(value, part)
     return value
@@ -56,15 +59,32 @@ def reference_to(value: Any) -> str | None:
     return f"{module_name}:{name}"
 
 
+def _own_names(owner: Any) -> list[str]:
+    """Return the public names that a module or class defines itself."""
+    module_name = owner.__name__ if isinstance(owner, ModuleType) else owner.__module__
+    return sorted(
+        name
+        for name, value in vars(owner).items()
+        if not name.startswith("_") and getattr(value, "__module__", None) == module_name
+    )
+
+
+def _line_of(error: BaseException, path: Path) -> str:
+    """Say where in a file it was raised; empty if it was raised elsewhere."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+    return f" (line {lines[-1]})" if lines else ""
+
+
 _LOADED_FROM_FILE = "__phantom_loaded_from_file__"
 
 
 def _load_module(name: str, setting: str, reference: str) -> ModuleType:
     try:
         return importlib.import_module(name)
-    except Exception as error:  # whatever a user's module raises
+    except (Exception, SystemExit) as error:  # whatever a user's module raises
         raise ConfigError(
-            f"{setting} = {reference!r} could not be imported: {type(error).__name__}: {error}. "
+            f"{setting} = {reference!r} could not be imported: {told(error)}. "
             "Install its package, or name a file: './file.py:Class'."
         ) from error
 
@@ -82,7 +102,7 @@ def _load_file(path: Path, setting: str, reference: str) -> ModuleType:
     name = (
         path.stem
         if path.stem not in sys.modules and importlib.util.find_spec(path.stem) is None
-        else f"{path.stem}_{abs(hash(path)):x}"
+        else f"{path.stem}_{zlib.crc32(bytes(path)):x}"
     )
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
@@ -96,9 +116,10 @@ def _load_file(path: Path, setting: str, reference: str) -> ModuleType:
         spec.loader.exec_module(module)
     except BaseException as error:
         del sys.modules[name]
-        if not isinstance(error, Exception):
+        if not isinstance(error, (Exception, SystemExit)):
             raise
         raise ConfigError(
-            f"{setting} = {reference!r} could not be imported: {type(error).__name__}: {error}."
+            f"{setting} = {reference!r} could not be imported: {told(error)}{_line_of(error, path)}. "
+            "Mend the file."
         ) from error
     return module

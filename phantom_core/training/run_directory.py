@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 import tomli_w
 
-from phantom_core.errors import CheckpointError, ConfigError, RunDirectoryError, listing
+from phantom_core.errors import CheckpointError, ConfigError, RunDirectoryError, listing, told
 from phantom_core.policies.policy import Policy
 from phantom_core.training.checkpoint import load_checkpoint, save_checkpoint
 from phantom_core.training.references import load_reference, reference_to
@@ -50,8 +50,8 @@ class RunDirectory:
             path.mkdir(parents=True)
         except OSError as error:
             raise RunDirectoryError(
-                f"The run directory {path} cannot be made: {error.strerror}. Choose another place with "
-                "--run-dir, or run_dir=."
+                f"No run directory can be made in {Path(parent)}: {error.strerror}. Choose another "
+                "place with --run-dir, or run_dir=."
             ) from error
         return cls(path)
 
@@ -156,9 +156,8 @@ def _decode(
     if policy_class is None:
         if data["class"] is None:
             raise CheckpointError(
-                f"The class of policy {policy_id!r} cannot be imported: it was defined inside "
-                "a function or a "
-                f"session. Pass it: load_policies(run, policy_classes={{{policy_id!r}: TheClass}})."
+                f"The class of policy {policy_id!r} cannot be imported: it was defined inside a function or "
+                f"a session. Pass it: load_policies(run, policy_classes={{{policy_id!r}: TheClass}})."
             )
         try:
             policy_class = load_reference(
@@ -177,6 +176,6 @@ def _decode(
     except Exception as error:
         raise CheckpointError(
             f"Policy {policy_id!r} ({policy_class.__name__}) could not be rebuilt from "
-            f"{listing(data['state'])}: {type(error).__name__}: {error}."
+            f"{listing(data['state'])}: {told(error)}."
         ) from error
     return policy

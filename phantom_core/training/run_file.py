@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
@@ -12,15 +12,21 @@ from typing import Any, Final, cast
 from phantom_core.component_config import build
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
+from phantom_core.hooks.hookspecs import Kind
 from phantom_core.metrics import Metric
-from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import AgentSelection, PolicySpec
 from phantom_core.training.components import Components
 from phantom_core.training.references import load_reference
+from phantom_core.training.run_record import DEFAULT
 from phantom_core.training.run_request import EvaluationPlan, RunRequest, flattened
+from phantom_core.training.trainer import Trainer
+from phantom_core.world.agents import Agent
 
 FILE: Final = "file"
 """The origin of a value that the run file gives."""
+
+
+_LENGTHS: Final = {"iterations": "total_steps", "total_steps": "iterations"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class RunTable:
     env: str
     """`./file.py:Class` relative to this file, `package.module:Class`, or a registered name."""
     trainer: Any
-    """A registered name, or tables with settings by trainer name."""
+    """A registered name or a reference, or tables with settings by trainer name."""
     name: str | None = None
     """What the run is called; default: the name of the file."""
     loggers: list[str] = field(default_factory=list)
@@ -63,8 +69,8 @@ class PolicyTable:
 
     agents: list[Any] | None = None
     """Agent ids; this or `class`."""
-    agent_class: str | None = None
-    """Reference to an agent class; this or `agents`."""
+    agent_class: str | None = field(default=None, metadata={"name": "class"})
+    """Reference to an agent class or a predicate; this or `agents`."""
     policy: str | None = None
     """A registered name or a reference; default: the trainer's own policy class."""
     config: dict[str, Any] = field(default_factory=dict)
@@ -97,9 +103,10 @@ class RunFile:
             ConfigError: if there is none, or it is not TOML.
         """
         try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            table = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise ConfigError(_syntax_error(path, error)) from error
+            raise ConfigError(_syntax_error(path, text, error)) from error
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise ConfigError(f"The run file {path} cannot be read: {reason}. Name a TOML file.") from error
@@ -108,7 +115,7 @@ class RunFile:
         return cls(path, table, dict.fromkeys(flattened(table), FILE))
 
     def set(self, dotted: str, value: Any, origin: str) -> None:
-        """Change one value.
+        """Change one value; `iterations` and `total_steps` take each other's place.
 
         Args:
             dotted: where, such as `trainer.q-learning.alpha`.
@@ -132,6 +139,8 @@ class RunFile:
                     f"{origin} {dotted}: {'.'.join(parents[:depth])} is {inner!r}, not a table."
                 )
             table = inner
+        if dotted in _LENGTHS:
+            self.table.pop(_LENGTHS[dotted], None)
         table[last] = {"name": value} if dotted == "trainer" else value
         self.origins[f"{dotted}.name" if dotted == "trainer" else dotted] = origin
 
@@ -152,46 +161,69 @@ class RunFile:
         Raises:
             ConfigError: for an unknown key, a value of the wrong type, or a reference that leads nowhere.
         """
-        top = cast("RunTable", build(RunTable, self.table, self.path.name, separator=": "))
-        trainer, trainer_config = _trainer(top.trainer, components)
-        self._check_loggers(top, components)
-        self.table.setdefault("name", top.name or self.path.stem)
-        evaluation = (
-            None
-            if top.evaluate is None
-            else cast("EvaluationPlan", build(EvaluationPlan, top.evaluate, "evaluate"))
-        )
+        top = self._top()
+        trainer, trainer_config = self._trainer(top.trainer, components)
+        self.set("trainer.name", _trainer_name(top.trainer)[0], self.origins.get("trainer.name", FILE))
+        if "name" not in self.table:
+            self.set("name", self.path.stem, DEFAULT)
         return RunRequest(
             trainer=trainer,
-            env=self._env(top.env),
+            env=self.env(components),
             env_config=top.env_config,
-            policies={i: self._policy(i, t) for i, t in top.policies.items()} or None,
+            policies={i: self._policy(i, t, components) for i, t in top.policies.items()} or None,
             num_iterations=top.iterations,
             total_steps=top.total_steps,
             trainer_config=trainer_config,
             metrics={name: self._metric(name, table, components) for name, table in top.metrics.items()},
             loggers=top.loggers,
             logger_config=top.logger,
-            evaluation=evaluation,
+            evaluation=self.evaluation(),
             seed=top.seed,
             name=top.name or self.path.stem,
             run_dir=top.run_dir,
             strict_hooks=top.strict_hooks,
         )
 
+    def env(self, components: Components) -> Callable[..., MultiAgentEnv] | str:
+        """Return the env class, or the name that it is registered under.
+
+        Raises:
+            ConfigError: if the reference leads nowhere, or to something else.
+        """
+        top = self._top()
+        env = self._name_or_class("env", top.env, "env", components)
+        if not isinstance(env, str) and not callable(env):
+            raise ConfigError(f"env = {top.env!r} is a {type(env).__name__}. Expected an env class.")
+        return cast("Callable[..., MultiAgentEnv] | str", env)
+
+    def evaluation(self) -> EvaluationPlan | None:
+        """Return how to evaluate; None: not at all.
+
+        Raises:
+            ConfigError: if a setting is wrong.
+        """
+        table = self._top().evaluate
+        return None if table is None else cast("EvaluationPlan", build(EvaluationPlan, table, "evaluate"))
+
     def resolved(self) -> dict[str, Any]:
         """Return the values for `config.toml`, with file references that hold from anywhere."""
-        table = dict(self.table)
-        for place in ("env",):
-            table[place] = self._absolute(table[place])
-        table["policies"] = {
-            policy_id: {k: self._absolute(v) if k in ("class", "policy") else v for k, v in settings.items()}
-            for policy_id, settings in table.get("policies", {}).items()
-        }
-        if not table["policies"]:
-            del table["policies"]
-        table.pop("run_dir", None)
+        table = {key: value for key, value in self.table.items() if key != "run_dir"}
+        table["env"] = self._absolute(table["env"])
+        name, _ = _trainer_name(table["trainer"])
+        absolute = self._absolute(name)
+        table["trainer"] = {
+            absolute if key == name else key: value for key, value in table["trainer"].items()
+        } | {"name": absolute}
+        for kind, keys in (("policies", ("class", "policy")), ("metrics", ("metric",))):
+            if kind in table:
+                table[kind] = {
+                    name: {k: self._absolute(v) if k in keys else v for k, v in settings.items()}
+                    for name, settings in table[kind].items()
+                }
         return table
+
+    def _top(self) -> RunTable:
+        return cast("RunTable", build(RunTable, self.table, self.path.name, separator=": "))
 
     def _absolute(self, reference: Any) -> Any:
         place, separator, name = str(reference).rpartition(":")
@@ -202,16 +234,14 @@ class RunFile:
     def _load(self, reference: str, setting: str) -> Any:
         return load_reference(reference, setting=setting, folder=self.path.parent)
 
-    def _env(self, env: str) -> Any:
-        loaded = self._load(env, "env") if ":" in env else env
-        if not isinstance(loaded, str) and not callable(loaded):
-            raise ConfigError(f"env = {env!r} is {loaded!r}, not a class. Expected an env class.")
-        return cast("MultiAgentEnv | str", loaded)
+    def _name_or_class(self, kind: Kind, text: str, setting: str, components: Components) -> Any:
+        """Return a registered name as it is; import what a reference names."""
+        is_reference = ":" in text and not components.registry.has(kind, text)
+        return self._load(text, setting) if is_reference else text
 
-    def _policy(self, policy_id: str, settings: Mapping[str, Any]) -> PolicySpec:
+    def _policy(self, policy_id: str, settings: Mapping[str, Any], components: Components) -> PolicySpec:
         path = f"policies.{policy_id}"
-        renamed = {"agent_class" if key == "class" else key: value for key, value in settings.items()}
-        table = cast("PolicyTable", build(PolicyTable, renamed, path))
+        table = cast("PolicyTable", build(PolicyTable, settings, path))
         if (table.agents is None) == (table.agent_class is None):
             raise ConfigError(
                 f"{path} needs either agents (a list of ids) or class (an agent class). Give one of the two."
@@ -219,9 +249,15 @@ class RunFile:
         agents: AgentSelection = table.agents or []
         if table.agent_class is not None:
             agents = self._load(table.agent_class, f"{path}.class")
-        policy: str | type[Policy] | None = table.policy
-        if isinstance(policy, str) and ".py:" in policy:
-            policy = cast("type[Policy]", self._load(policy, f"{path}.policy"))
+            is_wrong_class = isinstance(agents, type) and not issubclass(agents, Agent)
+            if is_wrong_class or not callable(agents):
+                raise ConfigError(
+                    f"{path}.class = {table.agent_class!r} is no agent class. Expected a subclass of "
+                    "ph.Agent, or a function that says of an agent whether it is meant."
+                )
+        policy: Any = table.policy
+        if isinstance(policy, str):
+            policy = self._name_or_class("policy", policy, f"{path}.policy", components)
         return PolicySpec(
             agents=agents,
             policy=policy,
@@ -237,14 +273,26 @@ class RunFile:
                 "such as 'agent'."
             )
         rest = {key: value for key, value in settings.items() if key != "metric"}
-        return components.metric(name, settings["metric"], rest)
+        metric = self._name_or_class("metric", settings["metric"], f"metrics.{name}.metric", components)
+        return components.metric(name, metric, rest)
 
-    def _check_loggers(self, top: RunTable, components: Components) -> None:
-        for name in top.logger:
-            components.registry.find("logger", name)  # a table for nobody is a typing mistake
+    def _trainer(
+        self, table: Any, components: Components
+    ) -> tuple[str | type[Trainer], dict[str, dict[str, Any]]]:
+        """Return the trainer, and the settings by trainer name."""
+        name, configs = _trainer_name(table)
+        trainer = self._name_or_class("trainer", name, "trainer.name", components)
+        for key, value in configs.items():
+            if not isinstance(value, dict):
+                raise ConfigError(
+                    f"trainer.{key} = {value!r} is wrong. Settings go into a table: [trainer.{name}]."
+                )
+            if key != name:
+                components.registry.find("trainer", key)  # a table for nobody is a typing mistake
+        return trainer, configs if isinstance(trainer, str) else {**configs, "": configs.get(name, {})}
 
 
-def _trainer(table: Any, components: Components) -> tuple[str, dict[str, dict[str, Any]]]:
+def _trainer_name(table: Any) -> tuple[str, dict[str, Any]]:
     """Return the trainer's name, and the settings by trainer name."""
     if not isinstance(table, dict):
         raise ConfigError(
@@ -254,17 +302,9 @@ def _trainer(table: Any, components: Components) -> tuple[str, dict[str, dict[st
     name = table.get("name", next(iter(configs)) if len(configs) == 1 else None)
     if not isinstance(name, str):
         raise ConfigError(
-            f"[trainer] has settings for {', '.join(map(repr, configs)) or 'nobody'}, but "
-            "does not say which one to use. "
-            "Give it a name: trainer.name = 'q-learning', or --trainer."
+            f"[trainer] has settings for {', '.join(map(repr, configs)) or 'nobody'}, but does not say "
+            "which trainer to use. Give its name: trainer.name = 'q-learning', or --trainer q-learning."
         )
-    for key, value in configs.items():
-        if not isinstance(value, dict):
-            raise ConfigError(
-                f"trainer.{key} = {value!r} is wrong. Settings go into a table: [trainer.{name}]."
-            )
-        if key != name:
-            components.registry.find("trainer", key)
     return name, configs
 
 
@@ -275,8 +315,12 @@ def _toml_value(text: str) -> Any:
         return text
 
 
-def _syntax_error(path: Path, error: tomllib.TOMLDecodeError) -> str:
-    found = re.search(r"^(?P<what>.*) \(at line (?P<line>\d+), column (?P<column>\d+)\)$", str(error))
-    if found is None:
-        return f"{path}: {error}. Expected TOML."
-    return f"{path}:{found['line']}: {found['what']} (column {found['column']}). Expected TOML."
+def _syntax_error(path: Path, text: str, error: tomllib.TOMLDecodeError) -> str:
+    found = re.search(r"^(?P<what>.*) \(at line (?P<line>\d+), (?P<column>column \d+)\)$", str(error))
+    if found is None:  # tomllib says: at end of document
+        return f"{path}:{text.count(chr(10)) + 1}: {error}. Expected TOML."
+    line = text.splitlines()[int(found["line"]) - 1]
+    advice = "Expected TOML."
+    if re.match(r"\s*\[trainer\.", line):
+        advice = "With a table for its settings, leave the line trainer = out."
+    return f"{path}:{found['line']}: {found['what']} ({found['column']}). {advice}"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from phantom_core.errors import told
 from phantom_core.hooks.discovery import CORE_DISTRIBUTION, distribution_version
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS
 from phantom_core.rollouts.evaluate import Evaluation
@@ -19,6 +20,9 @@ from phantom_core.training.run_request import flattened
 from phantom_core.training.train_result import TrainingResults
 
 FORMAT: Final = 1
+
+DEFAULT: Final = "default"
+"""The origin of a setting that nobody gave."""
 
 _THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -79,7 +83,7 @@ class RunRecord:
     def fail(self, run: Run, error: BaseException) -> None:
         """Write what broke the run off."""
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        self.facts["error"] = f"{type(error).__name__}: {error}"
+        self.facts["error"] = told(error)
         self._close(run, status)
 
     def _close(self, run: Run, status: str) -> None:

@@ -8,13 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
 from phantom_core.hooks.hookspecs import Hooks
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy import Policy
-from phantom_core.policies.policy_mapping import PolicyMapping, PolicySpec, parse_policy_mapping
+from phantom_core.policies.policy_mapping import (
+    PolicyMapping,
+    PolicySpec,
+    parse_policy_mapping,
+    select_policies_to_train,
+)
 from phantom_core.seeding import MAX_SEED
 from phantom_core.training.references import reference_to
 from phantom_core.training.trainer import Trainer
@@ -68,7 +74,14 @@ class RunRequest:
     strict_hooks: bool | None = None
 
     def __post_init__(self) -> None:
-        """Refuse lengths and seeds that make no sense."""
+        """Refuse lengths, seeds and collections that make no sense."""
+        _check_collections(self)
+        for name in ("num_iterations", "total_steps", "seed"):
+            value = getattr(self, name)
+            if isinstance(value, np.integer):
+                object.__setattr__(self, name, int(value))
+        if isinstance(self.policies_to_train, Iterable) and not isinstance(self.policies_to_train, str):
+            object.__setattr__(self, "policies_to_train", tuple(self.policies_to_train))
         if (self.num_iterations is None) == (self.total_steps is None):
             raise ConfigError(
                 f"The run got num_iterations={self.num_iterations} and total_steps={self.total_steps}. "
@@ -81,20 +94,26 @@ class RunRequest:
         _check_seed("seed", self.seed)
 
     def to_config(self) -> dict[str, Any]:
-        """Return the request as the plain values of a run file; objects as references or as text."""
-        config: dict[str, Any] = {"env": _plain(self.env), "env_config": _plain(self.env_config)}
+        """Return the request as the plain values of a run file.
+
+        Classes and functions are references. Hooks and loggers that are objects are left out; they
+        change no training, and `run.json` names them. Other objects that a file cannot hold are text
+        that no run file accepts.
+        """
+        env = self.env if isinstance(self.env, str) else reference_to(self.env)
+        config: dict[str, Any] = {"env": env, "env_config": _plain(self.env_config)}
         config["trainer"] = self._trainer_table()
-        config["loggers"] = [
-            logger if isinstance(logger, str) else type(logger).__name__ for logger in self.loggers
-        ]
+        config["loggers"] = [logger for logger in self.loggers if isinstance(logger, str)]
         config["logger"] = _plain(self.logger_config)
-        config["hooks"] = [type(hook).__name__ for hook in self.hooks]
         config["iterations"], config["total_steps"] = self.num_iterations, self.total_steps
         config["seed"], config["name"] = self.seed, self.name
         config["strict_hooks"] = self.strict_hooks
         if self.policies is not None:
             specs = parse_policy_mapping(self.policies)
             config["policies"] = {policy_id: _policy_table(spec) for policy_id, spec in specs.items()}
+            if self.policies_to_train is not None:
+                for policy_id in select_policies_to_train(specs, self.policies_to_train):
+                    config["policies"][policy_id]["train"] = True
         config["metrics"] = {name: _metric_table(metric) for name, metric in self.metrics.items()}
         if self.evaluation is not None:
             config["evaluate"] = {f.name: getattr(self.evaluation, f.name) for f in fields(EvaluationPlan)}
@@ -104,7 +123,8 @@ class RunRequest:
 
     def _trainer_table(self) -> dict[str, Any]:
         if isinstance(self.trainer, str):
-            return {"name": self.trainer, **_plain(self.trainer_config)}
+            tables = {name or self.trainer: settings for name, settings in self.trainer_config.items()}
+            return {"name": self.trainer, **_plain(tables)}
         trainer_class = self.trainer if isinstance(self.trainer, type) else type(self.trainer)
         settings = (
             self.trainer.config if isinstance(self.trainer, Trainer) else self.trainer_config.get("", {})
@@ -147,17 +167,17 @@ def _policy_table(spec: PolicySpec) -> dict[str, Any]:
     if isinstance(spec.agents, (list, tuple)):
         table["agents"] = [_plain(agent_id) for agent_id in spec.agents]
     else:
-        table["class" if isinstance(spec.agents, type) else "predicate"] = _plain(spec.agents)
+        table["class"] = reference_to(spec.agents) or getattr(spec.agents, "__name__", repr(spec.agents))
     if isinstance(spec.policy, Policy):
-        table["instance_of"] = reference_to(type(spec.policy)) or type(spec.policy).__name__
+        table["policy"] = f"an instance of {type(spec.policy).__name__}"
     elif spec.policy is not None:
-        table["policy"] = _plain(spec.policy)
+        table["policy"] = spec.policy if isinstance(spec.policy, str) else _plain(spec.policy)
     return table
 
 
 def _metric_table(metric: Metric) -> dict[str, Any]:
     settings = _plain(metric)
-    return {"metric": type(metric).__name__, **(settings if isinstance(settings, dict) else {})}
+    return {"metric": reference_to(type(metric)), **(settings if isinstance(settings, dict) else {})}
 
 
 def _plain(value: Any) -> Any:
@@ -178,6 +198,32 @@ def _plain(value: Any) -> Any:
 
 def _as_text(value: object) -> str:
     return reference_to(value) or repr(value)
+
+
+def _check_collections(request: RunRequest) -> None:
+    """Refuse single values where several are expected, and objects of the wrong class."""
+    for name in ("loggers", "hooks"):
+        value = getattr(request, name)
+        if isinstance(value, str):
+            raise ConfigError(f"{name} is {value!r}. Expected a list: [{value!r}].")
+        if not isinstance(value, Iterable):
+            raise ConfigError(f"{name} is one {type(value).__name__}. Expected a list of them.")
+    for name in ("env_config", "trainer_config", "metrics", "logger_config"):
+        value = getattr(request, name)
+        if name == "trainer_config" and isinstance(value, Mapping):
+            value = value.get("", {})
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{name} is {value!r}. Expected a dict by name.")
+    for name, metric in request.metrics.items():
+        if not isinstance(metric, Metric):
+            raise ConfigError(
+                f"metrics[{name!r}] is {metric!r}. Expected an instance of ph.metrics.Metric, such as "
+                "ph.metrics.SimpleEnvMetric('current_step')."
+            )
+    if request.evaluation is not None and not isinstance(request.evaluation, EvaluationPlan):
+        raise ConfigError(
+            f"evaluation is {request.evaluation!r}. Expected ph.EvaluationPlan(episodes=100), for instance."
+        )
 
 
 def _check_seed(name: str, seed: int | None) -> None:

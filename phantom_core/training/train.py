@@ -23,7 +23,7 @@ from phantom_core.seeding import derive_seed, fresh_seed
 from phantom_core.training.components import Components
 from phantom_core.training.run import Run
 from phantom_core.training.run_directory import RunDirectory
-from phantom_core.training.run_record import RunRecord
+from phantom_core.training.run_record import DEFAULT, RunRecord
 from phantom_core.training.run_request import EvaluationPlan, RunRequest, flattened
 from phantom_core.training.train_loop import TrainingSetup, is_full
 from phantom_core.training.train_result import TrainingResults
@@ -131,8 +131,8 @@ def carry_out(
     run_name = request.name or f"{trainer_name}-{getattr(env_class, '__name__', 'env')}"
     seed = fresh_seed() if request.seed is None else request.seed
     directory = None if request.run_dir is None else RunDirectory.create(request.run_dir, run_name)
-    if directory is not None and "jsonl" not in request.loggers:
-        components.attach_logger("jsonl", {})
+    if directory is not None and not components.uses("logger", "jsonl"):
+        components.attach_logger("jsonl", request.logger_config)
     run = Run(
         Dispatcher(components.manager, is_strict=_is_strict(wanted=request.strict_hooks)),
         name=run_name,
@@ -144,6 +144,8 @@ def carry_out(
         hyper_parameters=flattened({**config, "seed": seed}),
     )
     run.other_trainers, run.load_policy_class = others, components.policy_class
+    if request.seed is None:
+        origins = {**origins, "seed": DEFAULT}
     setup = TrainingSetup(env_class, request.env_config, policies, request.policies_to_train, request.metrics)
     record = None if directory is None else RunRecord(directory, {**config, "seed": seed}, origins)
     if record is not None:
@@ -305,9 +307,10 @@ def _other_trainers(
 
 
 def _attach_observers(request: RunRequest, trainer: Trainer, components: Components) -> None:
+    for name in request.logger_config:
+        components.registry.find("logger", name)  # a table for nobody is a typing mistake
     for logger in request.loggers:
-        settings = request.logger_config.get(logger, {}) if isinstance(logger, str) else {}
-        components.attach_logger(logger, settings)
+        components.attach_logger(logger, request.logger_config)
     for hooks in request.hooks:
         components.attach(hooks)
     _attach_tensorboard(trainer, components)
@@ -315,7 +318,8 @@ def _attach_observers(request: RunRequest, trainer: Trainer, components: Compone
 
 def _attach_tensorboard(trainer: Trainer, components: Components) -> None:
     if trainer.tensorboard_log_dir is not None:
-        components.attach_logger("tensorboard", {"directory": str(trainer.tensorboard_log_dir)})
+        settings = {"directory": str(trainer.tensorboard_log_dir)}
+        components.attach_logger("tensorboard", {"tensorboard": settings})
 
 
 def _is_strict(*, wanted: bool | None = None) -> bool:

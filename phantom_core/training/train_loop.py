@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import ConfigError, EnvError, PhantomError, PolicyMappingError
+from phantom_core.errors import ConfigError, EnvError, PhantomError, PolicyMappingError, told
 from phantom_core.hooks.events import EpisodeEnd
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy import Policy
@@ -45,14 +45,33 @@ class TrainingSetup:
         """
         name = getattr(self.env_class, "__name__", repr(self.env_class))
         try:
-            return self.env_class(**self.env_config)
+            env = self.env_class(**self.env_config)
         except PhantomError:
             raise
         except Exception as error:  # whatever a user's constructor raises
             raise EnvError(
-                f"{name} could not be made: {type(error).__name__}: {error}. Its env_config: "
-                f"{dict(self.env_config)}."
+                f"{name} could not be made: {told(error)}. Its env_config: {dict(self.env_config)}."
             ) from error
+        check_is_env(env, _NEEDED)
+        return env
+
+
+_NEEDED: Final = ("reset", "step", "close", "agents", "strategic_agent_ids", "observation_spaces")
+
+
+def check_is_env(candidate: object, needed: Iterable[str]) -> None:
+    """Refuse a class or an object that is no env.
+
+    Raises:
+        ConfigError: that names what is missing.
+    """
+    missing = [name for name in needed if name not in dir(candidate) and not hasattr(candidate, name)]
+    if missing:
+        name = candidate.__name__ if isinstance(candidate, type) else type(candidate).__name__
+        raise ConfigError(
+            f"{name} is no multi-agent env: it has no {missing[0]}. Derive it from ph.PhantomEnv, or wrap "
+            "a single-agent env in ph.GymnasiumEnv."
+        )
 
 
 def train_loop(trainer: Trainer, setup: TrainingSetup, num_iterations: int | None) -> TrainingResults:
@@ -194,6 +213,5 @@ def _reset_once(env: MultiAgentEnv, seed: int) -> None:
         raise
     except Exception as error:  # whatever a user's env raises
         raise EnvError(
-            f"{type(env).__name__} failed in its first reset: {type(error).__name__}: "
-            f"{error}. Mend the env, then train."
+            f"{type(env).__name__} failed in its first reset: {told(error)}. Mend the env, then train."
         ) from error

@@ -87,14 +87,14 @@ class Agent:
         Raises:
             ConfigError: if the id is reserved or not hashable.
         """
-        if agent_id == ALL:
-            msg = f"An agent may not be named {ALL!r}: that key stands for the whole env. Choose another id."
-            raise ConfigError(msg)
         try:
             hash(agent_id)
         except TypeError:
             msg = f"Agent id {agent_id!r} is not hashable. Use a str, an int, a tuple or an Enum."
             raise ConfigError(msg) from None
+        if agent_id == ALL:
+            msg = f"An agent may not be named {ALL!r}: that key stands for the whole env. Choose another id."
+            raise ConfigError(msg)
         self._id = agent_id
         self._episode_seed: int | None = None
 

@@ -23,7 +23,7 @@ class EnvView:
     """What every agent can see of the env. Subclass it as a frozen dataclass with more fields.
 
     Attributes:
-        current_step: the number of steps taken in this episode; 0 at reset.
+        current_step: the number of the step that is being played, from 1; 0 at reset.
         proportion_time_elapsed: `current_step / num_steps`; 0.0 in an env without a time limit.
     """
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar, cast, dataclass_transform, overload
 
 from phantom_core.errors import ConfigError
@@ -101,7 +101,7 @@ def is_allowed(agent_class: type, allowed: tuple[AgentType, ...] | None) -> bool
 
 
 def _make_payload(cls: ClassT, rule: PayloadRule) -> ClassT:
-    if not is_dataclass(cls):
+    if "__dataclass_fields__" not in vars(cls):  # is_dataclass would also be true of a subclass of one
         cls = cast("ClassT", dataclass(slots=True)(cls))
     setattr(cls, _RULE, rule)
     return cls

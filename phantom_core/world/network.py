@@ -56,6 +56,7 @@ class Network:
         self._agents: dict[AgentID, Agent] = {}
         self._neighbours: dict[AgentID, dict[AgentID, None]] = {}
         self._allowed: set[tuple[AgentID, AgentID, type]] = set()
+        self._episode_seed: int | None = None
         self.add_agents(agents)
         self.add_connections_from(connections)
 
@@ -70,7 +71,7 @@ class Network:
         return self._agents.keys()
 
     def add_agent(self, agent: Agent) -> None:
-        """Add an agent without connections.
+        """Add an agent without connections. During an episode it draws from the episode's seed.
 
         Raises:
             ConfigError: if the network already has an agent with this id.
@@ -83,6 +84,8 @@ class Network:
             raise ConfigError(msg)
         self._agents[agent.id] = agent
         self._neighbours[agent.id] = {}
+        if self._episode_seed is not None:
+            agent.begin_episode(self._episode_seed)
         self._changed()
 
     def add_agents(self, agents: Iterable[Agent]) -> None:
@@ -156,10 +159,15 @@ class Network:
             self.resolver.reset()
 
     def begin_episode(self, episode_seed: int) -> None:
-        """Called by the env at each reset: seed and reset the resolver, then every agent in order."""
+        """Called by the env at each reset: seed the resolver and every agent, drop old messages."""
+        self._episode_seed = episode_seed
         self.resolver.begin_episode(episode_seed)
-        for agent in list(self._agents.values()):
+        for agent in self._agents.values():
             agent.begin_episode(episode_seed)
+
+    def reset(self) -> None:
+        """Called by the env at each reset, when all is seeded: reset every agent in order."""
+        for agent in list(self._agents.values()):
             agent.reset()
 
     def _changed(self) -> None:
@@ -187,6 +195,11 @@ class Network:
 
     def _not_connected(self, sender_id: AgentID, receiver_id: AgentID, payload_class: type) -> str:
         sent = f"Agent {sender_id!r} sent {payload_class.__name__} to {receiver_id!r}, but "
+        if sender_id not in self._agents:
+            return (
+                f"{sent}the network has no agent {sender_id!r}.{did_you_mean(sender_id, self._agents)} "
+                f"Its agents: {listing(self._agents)}."
+            )
         if receiver_id not in self._agents:
             return (
                 f"{sent}there is no such agent.{did_you_mean(receiver_id, self._agents)} "

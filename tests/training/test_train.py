@@ -139,7 +139,7 @@ def test_a_failing_logger_loses_neither_run_nor_neighbours(tmp_path: Path) -> No
     results = run(hooks=[Broken(), spy], run_dir=tmp_path)
     sentence = (
         "Plugin 'Broken' failed 3 times in on_metrics and was switched off: "
-        "OSError: [Errno 28] No space left on device"
+        "OSError: [Errno 28] No space left on device."
     )
     assert results.hook_failures == (sentence,)
     assert spy.events[-1].hook_failures == (sentence,)
