@@ -280,7 +280,7 @@ class PhantomEnv:
 
     def _act(self, cast: Cast, turn: Turn, actions: Mapping[AgentID, Action]) -> None:
         """Let the agents whose turn it is act or generate messages, in order."""
-        send = self.network.send
+        send_all = self.network.send_all
         used = 0
         for agent_id, decode_action, generate_messages, ctx in cast.acting(turn):
             if decode_action is not None and agent_id in actions:
@@ -289,8 +289,7 @@ class PhantomEnv:
             else:
                 messages = generate_messages(ctx)
             if messages:
-                for receiver_id, payload in messages:
-                    send(agent_id, receiver_id, payload)
+                send_all(agent_id, messages)
         if used < len(actions):
             check_ignored_actions(self.agents, actions)
 

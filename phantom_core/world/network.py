@@ -145,11 +145,32 @@ class Network:
             NetworkError: if the agents are not connected, the payload's class was not decorated with
                 `msg_payload`, or its rule forbids this sender or receiver.
         """
-        if (sender_id, receiver_id, payload.__class__) not in self._allowed and not self._check(
-            sender_id, receiver_id, payload.__class__
-        ):
-            return
-        self.resolver.push(Message(sender_id, receiver_id, payload))
+        self.send_all(sender_id, ((receiver_id, payload),))
+
+    def send_all(self, sender_id: AgentID, messages: Iterable[tuple[AgentID, Any]]) -> None:
+        """Check what an agent returned as messages, and hand it to the resolver.
+
+        Args:
+            sender_id: the agent.
+            messages: pairs `(receiver_id, payload)`.
+
+        Raises:
+            NetworkError: as in `send`, or if these are no pairs.
+        """
+        allowed, push = self._allowed, self.resolver.push
+        try:
+            for receiver_id, payload in messages:
+                if (sender_id, receiver_id, payload.__class__) in allowed or self._check(
+                    sender_id, receiver_id, payload.__class__
+                ):
+                    push(Message(sender_id, receiver_id, payload))
+        except (TypeError, ValueError) as error:
+            if _are_pairs(messages):
+                raise
+            raise NetworkError(
+                f"Agent {sender_id!r} returned {messages!r} as messages. Expected a list of pairs "
+                "(receiver_id, payload), such as [('SHOP', Order(3))]."
+            ) from error
 
     def resolve(self, contexts: Mapping[AgentID, Context]) -> None:
         """Deliver all messages to the agents that have a context."""
@@ -248,3 +269,10 @@ class Network:
 
 def _names(allowed: tuple[AgentType, ...] | None) -> str:
     return ", ".join(kind if isinstance(kind, str) else kind.__name__ for kind in allowed or ())
+
+
+def _are_pairs(messages: object) -> bool:
+    """Tell whether messages look right, so that an error came from elsewhere (as from a generator)."""
+    if not isinstance(messages, (list, tuple)):
+        return isinstance(messages, Iterable)
+    return all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in messages)  # noqa: PLR2004

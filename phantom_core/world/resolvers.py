@@ -57,7 +57,7 @@ class Resolver(ABC):
         """Deliver all messages, and the answers to them, until none is left.
 
         Args:
-            network: where answers are sent, with `network.send`.
+            network: where answers are sent, with `network.send_all`.
             contexts: context by agent id, of the agents that are still in the episode. A message
                 to any other agent is not delivered; count it in `undelivered`.
         """
@@ -122,7 +122,7 @@ class BatchResolver(Resolver):
         Raises:
             ResolverError: if messages are left after the last allowed round.
         """
-        send = network.send
+        send_all = network.send_all
         rounds = 0
         limit = MAX_ROUNDS if self.round_limit is None else self.round_limit
         while self._queue:
@@ -139,8 +139,7 @@ class BatchResolver(Resolver):
                     self._random.shuffle(batch)
                 answers = ctx.agent.handle_batch(ctx, batch)
                 if answers:
-                    for to, payload in answers:
-                        send(receiver_id, to, payload)
+                    send_all(receiver_id, answers)
 
     def reset(self) -> None:
         """Drop the messages that were not delivered."""

@@ -264,3 +264,35 @@ def test_a_message_to_oneself_needs_a_connection_to_oneself() -> None:
     network.send("SHOP", "SHOP", Ping())
     assert network.neighbours_of("SHOP") == ["FACTORY", "CUST", "SHOP"]
     assert len(sent(network)) == 1
+
+
+class Forgetful(ph.Agent):
+    """Returns one pair where a list of pairs is expected."""
+
+    def generate_messages(self, ctx: ph.Context) -> Any:
+        return ("B", "hello")
+
+
+def test_messages_that_are_no_pairs_are_refused_with_an_example() -> None:
+    env = ph.PhantomEnv(1, ph.Network([Forgetful("A"), ph.Agent("B")], connections=[("A", "B")]))
+    env.reset(seed=1)
+    with pytest.raises(ph.errors.NetworkError) as caught:
+        env.step({})
+    assert str(caught.value) == (
+        "Agent 'A' returned ('B', 'hello') as messages. Expected a list of pairs (receiver_id, payload), "
+        "such as [('SHOP', Order(3))]."
+    )
+
+
+class Raising(ph.Agent):
+    """Fails while it generates its messages one by one."""
+
+    def generate_messages(self, ctx: ph.Context) -> Any:
+        yield ("B", int("no number"))
+
+
+def test_an_error_of_the_agent_while_its_messages_are_sent_stays_its_own() -> None:
+    env = ph.PhantomEnv(1, ph.Network([Raising("A"), ph.Agent("B")], connections=[("A", "B")]))
+    env.reset(seed=1)
+    with pytest.raises(ValueError, match="invalid literal for int"):
+        env.step({})
