@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from phantom_core.errors import ConfigError, did_you_mean, listing, without_stop
 
@@ -86,7 +85,8 @@ def convert(value: Any, target: Any, path: str) -> Any:
     Raises:
         ConfigError: that names the path, the value and the type expected.
     """
-    plain = value.item() if isinstance(value, np.generic) else value
+    is_numpy_scalar = type(value).__module__ == "numpy" and getattr(value, "shape", None) == ()
+    plain = value.item() if is_numpy_scalar else value
     try:
         return msgspec.convert(plain, target)
     except msgspec.ValidationError:

@@ -78,7 +78,18 @@ def supply_chain(repository: Path) -> ModuleType:
 
 
 @pytest.fixture
-def guess_folder(tmp_path: Path) -> Path:
+def forgotten_modules(tmp_path: Path) -> Iterator[None]:
+    """Forget the modules that were imported from the test's own folder."""
+    path_before = list(sys.path)
+    yield
+    sys.path[:] = path_before
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def guess_folder(tmp_path: Path, forgotten_modules: None) -> Path:  # noqa: ARG001  cleans up
     """A folder with `guess_world.py`, whose `GuessEnv` pays 1 for each number that is guessed right.
 
     It takes 5 steps; the best return is 5, a random one 5/3. The agents are G1 to Gn, and CLERK.
@@ -88,13 +99,16 @@ def guess_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def fake_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MakeDistribution]:
+def fake_distribution(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    forgotten_modules: None,  # noqa: ARG001  cleans up
+) -> Iterator[MakeDistribution]:
     """Make a distribution that looks installed: modules beside a `.dist-info` folder, on `sys.path`.
 
     `fake_distribution("acme", {"phantom_core.trainers": {"acme": "acme_rl:Acme"}}, {"acme_rl": "..."})`
     returns its folder; `requires` and `version` are as in `pyproject.toml`.
     """
-    modules_before = set(sys.modules)
 
     def make(
         name: str,
@@ -125,7 +139,4 @@ def fake_distribution(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         return site
 
     yield make
-    for module in set(sys.modules) - modules_before:
-        if str(getattr(sys.modules[module], "__file__", "")).startswith(str(tmp_path)):
-            del sys.modules[module]
     installed_entries.cache_clear()

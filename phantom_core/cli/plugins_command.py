@@ -9,6 +9,7 @@ import click
 
 from phantom_core.errors import UnknownNameError, did_you_mean
 from phantom_core.hooks.discovery import (
+    CORE_DISTRIBUTION,
     KIND_BY_GROUP,
     InstalledEntry,
     installed_entries,
@@ -36,8 +37,10 @@ def list_command(*, as_json: bool) -> None:
 
 @plugins_command.command("describe")
 @click.argument("name")
-def describe_command(name: str) -> None:
+@click.option("-v", "--verbose", is_flag=True, help="Show the full traceback of an error.")
+def describe_command(name: str, *, verbose: bool) -> None:
     """Show the settings of the component NAME, with types, defaults and explanations."""
+    del verbose  # main() looks at it
     from phantom_core.cli.describe import describe
 
     registry = PluginManager().registry()
@@ -56,7 +59,7 @@ def _row(entry: InstalledEntry) -> dict[str, str]:
     if is_disabled(entry):
         status = "disabled"
     elif not entry.is_compatible:
-        status = f"incompatible: needs the core {entry.core_specifier}"
+        status = f"incompatible: needs {CORE_DISTRIBUTION}{entry.core_specifier}"
     return {
         "kind": KIND_BY_GROUP.get(entry.group, "plugin"),
         "name": entry.name,

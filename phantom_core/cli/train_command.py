@@ -78,10 +78,9 @@ def _report(results: TrainingResults, reference_return: float | None) -> None:
     for failure in results.hook_failures:
         click.echo(f"Warning: {failure}", err=True)
     if results.status != "completed":
-        click.echo(
-            f"{results.status.capitalize()} after {results.iterations} iterations: "
-            f"{', '.join(results.stop_reasons)}."
-        )
+        noun = "iteration" if results.iterations == 1 else "iterations"
+        reasons = ", ".join(results.stop_reasons)
+        click.echo(f"{results.status.capitalize()} after {results.iterations} {noun}: {reasons}.")
     directory = results.run_directory
     click.echo(f"run directory: {directory}")
     if directory is not None and (directory / "tensorboard").is_dir():

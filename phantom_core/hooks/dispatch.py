@@ -141,7 +141,7 @@ class Dispatcher:
             failure.is_switched_off = True
             self._off.add(plugin)
         if failure.count == 1 or failure.is_switched_off:
-            _log.warning("%s", failure, exc_info=error if _log.isEnabledFor(logging.DEBUG) else None)
+            _log.warning("%s", str(failure), exc_info=error if _log.isEnabledFor(logging.DEBUG) else None)
 
     def _note_success(self, subscriber: Subscriber) -> None:
         failure = self.failures.get((subscriber.plugin_name, subscriber.implementation.hook))

@@ -143,7 +143,7 @@ class PluginManager:
             if entry.group in KIND_BY_GROUP and not is_disabled(entry):
                 by_distribution.setdefault(entry.distribution, []).append(entry)
         for distribution, entries in by_distribution.items():
-            self.register(EntryPointPlugin(entries), distribution)
+            self.register(EntryPointPlugin(entries), f"entry points of {distribution}")
 
     def register(self, plugin: object, name: str, *, is_ambient: bool = False) -> object:
         """Let an object take part; return it, or the instance made from it if it is a class.
@@ -287,7 +287,7 @@ def _component(adapter: PluginAdapter, registration: Registration) -> Component:
         name=registration.name,
         target=registration.target,
         summary=registration.summary,
-        distribution=adapter.plugin_name,
+        distribution=entry.distribution if entry else adapter.plugin_name,
         version=entry.version if entry else "",
         core_specifier=entry.core_specifier if entry else "",
         is_compatible=entry.is_compatible if entry else True,

@@ -1,0 +1,118 @@
+"""`phantom evaluate RUN`."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import phantom_core as ph
+
+EVALUATE = "[evaluate]\nepisodes = 4\nreference_return = 5.0\n"
+
+
+@pytest.fixture
+def run(phantom: Callable[..., Any], run_file: Callable[..., Path]) -> Path:
+    """A finished run of the guessing game, with an evaluation."""
+    out = phantom("train", run_file(EVALUATE)).out
+    return Path(out.splitlines()[0].removeprefix("run directory: "))
+
+
+def test_evaluating_again_repeats_the_evaluation_of_the_run(run: Path, phantom: Callable[..., Any]) -> None:
+    recorded = json.loads((run / "run.json").read_text())["evaluation"]
+    outcome = phantom("evaluate", run)
+    assert (outcome.code, outcome.err) == (0, "")
+    ((agent_id, returns),) = recorded["episode_returns"]
+    mean = recorded["mean_return"]
+    assert outcome.out.splitlines() == [
+        f"{agent_id}: mean {mean:.1f}, from {min(returns):.1f} to {max(returns):.1f}, 4 episodes",
+        f"mean return {mean:.1f} = {100 * mean / 5:.1f} % of 5.0",
+    ]
+
+
+def test_episodes_and_seed_can_be_chosen(run: Path, phantom: Callable[..., Any]) -> None:
+    outcome = phantom("evaluate", run, "--episodes", "7", "--seed", "3")
+    assert ", 7 episodes" in outcome.out
+    assert phantom("evaluate", run, "--episodes", "7", "--seed", "3").out == outcome.out
+
+
+def test_a_run_from_python_is_evaluated_whatever_followed_it(
+    phantom: Callable[..., Any], tmp_path: Path
+) -> None:
+    class Follower(ph.Hooks):
+        def on_train_end(self, event: ph.TrainEnd, /) -> None:
+            """Do nothing."""
+
+    results = ph.train(
+        "q-learning",
+        env="gymnasium",
+        env_config={"env": "FrozenLake-v1"},
+        trainer_config={"alpha": 0.5},
+        policies={"p": ph.PolicySpec(agents=lambda _: True)},
+        metrics={"one": ph.metrics.LambdaMetric(lambda _: 1, len, len)},
+        hooks=[Follower()],
+        loggers=[Follower()],
+        num_iterations=1,
+        run_dir=tmp_path / "runs",
+    )
+    assert results.run_directory is not None
+    outcome = phantom("evaluate", results.run_directory, "--episodes", "2")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.splitlines()[-1].startswith("mean return 0.")
+
+
+def test_a_run_whose_env_cannot_be_made_again_says_what_to_do(
+    phantom: Callable[..., Any], tmp_path: Path
+) -> None:
+    results = ph.train(
+        "q-learning",
+        env=lambda: ph.GymnasiumEnv("FrozenLake-v1"),
+        num_iterations=1,
+        run_dir=tmp_path / "runs",
+    )
+    outcome = phantom("evaluate", str(results.run_directory))
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err == (
+        f"Error: The env of the run {results.run_directory} was made by code that cannot be imported, so it "
+        "cannot be made again. Use ph.load_policies(run) and ph.evaluate(env, ...).\n"
+    )
+
+
+def test_a_run_that_did_not_finish_has_nothing_to_evaluate(run: Path, phantom: Callable[..., Any]) -> None:
+    (run / "run.json").write_text('{"status": "running"}')
+    outcome = phantom("evaluate", run)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err == (
+        f"Error: The run {run} has status 'running': it did not finish, so there is nothing to evaluate.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ((
+            "run.json"
+        ), "{", ("{run}/run.json cannot be read: Expecting property name enclosed in double quotes: "
+         "line 1 column 2 (char 1).")),
+        ((
+            "config.toml"
+        ), "env", ("{run}/config.toml:1: Expected '=' after a key in a key/value pair (at end of "
+         "document). Expected TOML.")),
+        ((
+            "policies/state.json"
+        ), "[]", ("The checkpoint {run}/policies cannot be read: TypeError: list indices "
+         "must be integers or slices, not str.")),
+        ((
+            "policies/state.json"
+        ), '{"format": 99}', ("The checkpoint {run}/policies has format 99; this version of "
+         "phantom_core reads formats up to 1. Run: pip install -U phantom-rl-core")),
+    ],
+)  # fmt: skip
+def test_a_damaged_run_directory_is_one_message(
+    name: str, content: str, message: str, run: Path, phantom: Callable[..., Any]
+) -> None:
+    (run / name).write_text(content)
+    outcome = phantom("evaluate", run)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err == f"Error: {message.replace('{run}', str(run))}\n"

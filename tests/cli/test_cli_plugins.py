@@ -1,0 +1,139 @@
+"""`phantom plugins list` and `phantom plugins describe NAME`."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+SUICIDAL = "import os\nos._exit(1)\n"
+
+
+def test_list_shows_every_component_and_plugin_with_its_status(
+    phantom: Callable[..., Any], fake_distribution: Callable[..., Path], monkeypatch: Any
+) -> None:
+    fake_distribution("acme", {"phantom_core.trainers": {"acme-rl": "acme_rl:Trainer"}})
+    fake_distribution("offline", {"phantom_core.plugins": {"follow": "offline:Follow"}})
+    fake_distribution("later", {"phantom_core.envs": {"mars": "later:Mars"}}, requires="phantom-rl-core>=7")
+    monkeypatch.setenv("PHANTOM_DISABLED_PLUGINS", "offline")
+    outcome = phantom("plugins", "list")
+    assert (outcome.code, outcome.err) == (0, "")
+    rows = [" ".join(line.split()) for line in outcome.out.splitlines()]
+    assert rows[0] == "kind name distribution version status"
+    assert "trainer acme-rl acme 1.0 ok" in rows
+    assert "plugin follow offline 1.0 disabled" in rows
+    assert "env mars later 1.0 incompatible: needs phantom-rl-core>=7" in rows
+    assert rows[1:] == sorted(rows[1:])
+
+
+def test_list_is_json_on_request(phantom: Callable[..., Any]) -> None:
+    rows = json.loads(phantom("plugins", "list", "--json").out)
+    (row,) = [row for row in rows if row["name"] == "q-learning"]
+    assert row == {
+        "kind": "trainer",
+        "name": "q-learning",
+        "distribution": "phantom-qlearning",
+        "version": row["version"],
+        "status": "ok",
+        "target": "phantom_qlearning.qlearning_trainer:QLearningTrainer",
+    }
+
+
+def test_list_imports_no_plugin(fake_distribution: Callable[..., Path]) -> None:
+    target = {"acme": "acme_suicidal:Acme"}
+    groups = {f"phantom_core.{group}": target for group in ("trainers", "loggers", "plugins")}
+    site = fake_distribution("acme", groups, {"acme_suicidal": SUICIDAL})
+    code = (
+        "import sys\n"
+        "from phantom_core.cli.main import main\n"
+        "try:\n    main(['plugins', 'list'])\n"
+        "except SystemExit as end:\n    assert not end.code\n"
+        "plugins = ('phantom_qlearning', 'phantom_console', 'phantom_tensorboard', 'acme_suicidal')\n"
+        "print([name for name in sys.modules if name.startswith(plugins)])\n"
+        "heavy = ('rich', 'tensorboardX', 'torch', 'phantom_core.training')\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    environment = os.environ | {"PYTHONPATH": str(site)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    assert "acme_suicidal" not in done.stderr
+    assert " acme " in done.stdout
+    assert done.stdout.splitlines()[-2:] == ["[]", "[]"]
+
+
+def test_describe_shows_fields_types_defaults_and_what_they_mean(
+    phantom: Callable[..., Any], fake_distribution: Callable[..., Path]
+) -> None:
+    source = '''
+from dataclasses import dataclass, field
+from typing import Literal
+import phantom_core as ph
+
+@dataclass(frozen=True)
+class AcmeConfig:
+    size: int
+    """How large it is; a long sentence goes over several lines,
+    because nobody likes to read to the right of the screen."""
+    mode: Literal["fast", "slow"] = "fast"
+    tags: list[str] = field(default_factory=list)
+    limit: float | None = None
+    """The most it may be."""
+
+class Acme(ph.Hooks):
+    """Counts what happens.
+
+    And more.
+    """
+    config_class = AcmeConfig
+'''
+    fake_distribution("acme", {"phantom_core.loggers": {"acme": "acme_logger:Acme"}}, {"acme_logger": source})
+    outcome = phantom("plugins", "describe", "acme")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out == (
+        "logger acme  (acme 1.0, acme_logger:Acme)\n"
+        "Counts what happens.\n"
+        "\n"
+        "  size: int  (needed)\n"
+        "      How large it is; a long sentence goes over several lines, because nobody likes to\n"
+        "      read to the right of the screen.\n"
+        "  mode: 'fast' | 'slow' = 'fast'\n"
+        "  tags: list[str] = (made anew)\n"
+        "  limit: float | None = None\n"
+        "      The most it may be.\n"
+    )
+
+
+def test_describe_says_when_there_are_no_settings(phantom: Callable[..., Any]) -> None:
+    assert phantom("plugins", "describe", "jsonl").out.endswith("\n\nIt takes no settings.\n")
+
+
+def test_describe_of_a_broken_plugin_says_whose_defect_it_is(
+    phantom: Callable[..., Any], fake_distribution: Callable[..., Path]
+) -> None:
+    fake_distribution(
+        ("acme"), {"phantom_core.loggers": {"acme": "acme_broken:Acme"}}, {"acme_broken": "1 / 0"}
+    )
+    outcome = phantom("plugins", "describe", "acme")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err == (
+        "Error: Logger 'acme' of acme 1.0 could not be loaded: ZeroDivisionError: division by zero. This is "
+        "a defect of acme; the traceback is with -v.\n"
+    )
+
+
+def test_a_name_of_two_distributions_is_described_for_the_one_that_is_named(
+    phantom: Callable[..., Any], fake_distribution: Callable[..., Path]
+) -> None:
+    target = {"phantom_core.loggers": {"twin": "acme_twin:Twin"}}
+    fake_distribution("acme", target, {"acme_twin": "import phantom_core as ph\nclass Twin(ph.Hooks): ...\n"})
+    fake_distribution("zoom", target)
+    assert phantom("plugins", "describe", "twin").err == (
+        "Error: 2 distributions offer a logger named 'twin': acme 1.0 (acme_twin:Twin), "
+        "zoom 1.0 (acme_twin:Twin). Choose one: 'acme:twin' or 'zoom:twin'.\n"
+    )
+    assert phantom("plugins", "describe", "acme:twin").out.startswith(
+        "logger twin  (acme 1.0, acme_twin:Twin)"
+    )

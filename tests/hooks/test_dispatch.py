@@ -1,0 +1,210 @@
+"""What happens when a plugin fails, and when one wants to stop."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import phantom_core as ph
+from phantom_core.hooks.dispatch import Dispatcher
+from phantom_core.hooks.plugin_manager import PluginManager
+
+HOOK = "on_iteration_start"
+
+
+class Witness(ph.Hooks):
+    """Logs what it is told, and fails when its plan says so."""
+
+    def __init__(self, *failures: BaseException | None) -> None:
+        super().__init__()
+        self.plan = list(failures)
+        self.log: list[str] = []
+
+    def on_train_start(self, event: ph.TrainStart, /) -> None:
+        self.log.append("on_train_start")
+
+    def on_iteration_start(self, event: ph.IterationStart, /) -> None:
+        self.log.append(HOOK)
+        failure = self.plan.pop(0) if self.plan else None
+        if failure is not None:
+            raise failure
+
+    def on_train_end(self, event: ph.TrainEnd, /) -> None:
+        self.log.append("on_train_end")
+
+
+class Stopper(ph.Hooks):
+    def __init__(self, answer: Any) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def should_stop(self, event: ph.IterationEnd, /) -> str | None:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+def dispatcher(plugins: dict[str, ph.Hooks], *, is_strict: bool = False) -> Dispatcher:
+    manager = PluginManager()
+    for name, plugin in plugins.items():
+        manager.register(plugin, name)
+    return Dispatcher(manager, is_strict=is_strict)
+
+
+def begin(dispatch: Dispatcher, times: int) -> None:
+    for iteration in range(times):
+        dispatch.fire(HOOK, ph.IterationStart(iteration=iteration, env_steps=0))
+
+
+def end(dispatch: Dispatcher) -> None:
+    dispatch.fire("on_train_end", ph.TrainEnd(status="completed", iterations=0, env_steps=0))
+
+
+def reasons(answers: Sequence[Any], *, is_strict: bool = False) -> tuple[list[str], Dispatcher]:
+    plugins: dict[str, ph.Hooks] = {f"p{number}": Stopper(answer) for number, answer in enumerate(answers)}
+    dispatch = dispatcher(plugins, is_strict=is_strict)
+    return dispatch.stop_reasons(ph.IterationEnd(iteration=0, env_steps=0, values={})), dispatch
+
+
+def test_a_failure_is_contained_and_the_others_still_run() -> None:
+    broken, whole = Witness(OSError("no disk.")), Witness()
+    dispatch = dispatcher({"a": broken, "b": whole})
+    begin(dispatch, 2)
+    assert broken.log == whole.log == [HOOK] * 2
+    assert dispatch.failure_sentences() == (f"Plugin 'a' failed once in {HOOK}: OSError: no disk.",)
+
+
+def test_after_three_failures_in_a_row_a_plugin_is_off_but_learns_of_the_end() -> None:
+    broken = Witness(*[OSError("no disk")] * 9)
+    dispatch = dispatcher({"a": broken})
+    begin(dispatch, 5)
+    end(dispatch)
+    assert broken.log == [HOOK] * 3 + ["on_train_end"]
+    assert dispatch.failure_sentences() == (
+        f"Plugin 'a' failed 3 times in {HOOK} and was switched off: OSError: no disk.",
+    )
+
+
+def test_a_success_begins_the_count_anew() -> None:
+    failure = OSError("no disk")
+    broken = Witness(failure, failure, None, failure, failure, None)
+    dispatch = dispatcher({"a": broken})
+    begin(dispatch, 7)
+    assert broken.log == [HOOK] * 7
+    assert dispatch.failure_sentences() == (f"Plugin 'a' failed 4 times in {HOOK}: OSError: no disk.",)
+
+
+def test_the_first_failure_and_the_switching_off_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    begin(dispatcher({"a": Witness(*[KeyError("x")] * 3)}), 3)
+    assert caplog.messages == [
+        f"Plugin 'a' failed once in {HOOK}: KeyError: 'x'.",
+        f"Plugin 'a' failed 3 times in {HOOK} and was switched off: KeyError: 'x'.",
+    ]
+
+
+def test_strict_mode_raises_after_everybody_was_told() -> None:
+    whole = Witness()
+    dispatch = dispatcher(
+        {("a"): Witness(OSError("one")), "b": Witness(OSError("two")), "c": whole}, is_strict=True
+    )
+    with pytest.raises(ph.errors.HookError) as caught:
+        begin(dispatch, 1)
+    assert str(caught.value) == (
+        f"Plugin 'a' failed in {HOOK}: OSError: one. Mend it, or leave it out of the run."
+    )
+    assert caught.value.plugin == "a"
+    assert isinstance(caught.value.__cause__, OSError)
+    assert whole.log == [HOOK]
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, SystemExit])
+def test_an_interruption_is_not_contained(interruption: type[BaseException]) -> None:
+    with pytest.raises(interruption):
+        begin(dispatcher({"a": Witness(interruption())}), 1)
+
+
+def test_everybody_is_asked_to_stop_and_every_reason_is_recorded() -> None:
+    found, dispatch = reasons(["enough", None, "", OSError("no clock"), "late"])
+    assert found == ["p0: enough", "p4: late"]
+    assert dispatch.failure_sentences() == ("Plugin 'p3' failed once in should_stop: OSError: no clock.",)
+
+
+def test_who_implements_a_hook_is_settled_when_the_run_starts() -> None:
+    manager = PluginManager()
+    manager.register(Witness(), "a")
+    dispatch = Dispatcher(manager)
+    manager.register(Witness(), "b")
+    assert dispatch.order(HOOK) == ["a"]
+    assert dispatch.has_subscribers(HOOK)
+    assert not dispatch.has_subscribers("on_metrics")
+
+
+# ---------------------------------------------------------------------- in a run
+
+
+class Refusing(Witness):
+    def on_train_start(self, event: ph.TrainStart, /) -> None:
+        raise ConnectionError("no server.")
+
+
+class IdleTrainer(ph.Trainer):
+    policy_class = ph.RandomPolicy
+
+    def training_step(self, env: Any, policy_mapping: Any, policies: Any, policies_to_train: Any) -> None:
+        """Do nothing."""
+
+
+def idle_run(**changes: Any) -> ph.TrainingResults:
+    config = {"env": "FrozenLake-v1"}
+    return ph.train(
+        IdleTrainer, env=("gymnasium"), env_config=config, num_iterations=2, run_dir=None, **changes
+    )
+
+
+def test_a_selected_plugin_may_refuse_the_run_before_it_begins() -> None:
+    refusing, witness = Refusing(), Witness()
+    with pytest.raises(ph.errors.HookError) as caught:
+        idle_run(hooks=[witness, refusing])
+    assert str(caught.value) == (
+        "Plugin 'Refusing' failed in on_train_start: ConnectionError: no server. Mend it, or leave "
+        "it out of the run."
+    )
+    assert witness.log == ["on_train_end"]  # it comes later in the order; the end is told to everybody
+    assert refusing.log == ["on_train_end"]
+
+
+REFUSING = """
+import phantom_core as ph
+log = []
+class Refusing(ph.Hooks):
+    def on_train_start(self, event, /):
+        raise ConnectionError("no server")
+    def on_iteration_start(self, event, /):
+        log.append("on_iteration_start")
+    def on_train_end(self, event, /):
+        log.append("on_train_end")
+"""
+
+
+def test_an_installed_plugin_that_fails_at_the_start_is_left_out(
+    fake_distribution: Callable[..., Path],
+) -> None:
+    fake_distribution(
+        ("acme"), {"phantom_core.plugins": {"r": "acme_refusing:Refusing"}}, {"acme_refusing": REFUSING}
+    )
+    results = idle_run()
+    assert results.status == "completed"
+    assert results.hook_failures == (
+        "Plugin 'acme:r' failed once in on_train_start and was switched off: ConnectionError: no server.",
+    )
+    import sys
+
+    assert sys.modules["acme_refusing"].log == ["on_train_end"]
+
+
+def test_the_environment_variable_makes_hooks_strict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHANTOM_STRICT", "1")
+    with pytest.raises(ph.errors.HookError):
+        idle_run(hooks=[Witness(OSError("no disk"))])
+    assert idle_run(hooks=[Witness(OSError("no disk"))], strict_hooks=False).status == "completed"

@@ -1,0 +1,82 @@
+"""Plugins that are written wrongly: the message names the plugin, and what its author mends."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import phantom_core as ph
+
+
+def error_of(source: str, fake_distribution: Callable[..., Path]) -> ph.PhantomError:
+    """Return what a run with the logger of this source raises."""
+    fake_distribution("acme", {"phantom_core.loggers": {"acme": "acme_log:Acme"}}, {"acme_log": source})
+    with pytest.raises(ph.PhantomError) as caught:
+        ph.train("q-learning", env="gymnasium", num_iterations=1, loggers=["acme"], run_dir=None)
+    return caught.value
+
+
+def test_a_component_that_cannot_be_built_is_named_with_its_settings(
+    fake_distribution: Callable[..., Path],
+) -> None:
+    source = """
+import phantom_core as ph
+class Acme(ph.Hooks):
+    def __init__(self):
+        raise OSError("no disk.")
+"""
+    error = error_of(source, fake_distribution)
+    assert isinstance(error, ph.errors.PluginError)
+    assert str(error) == "logger.acme could not be built: OSError: no disk. Its settings: {}."
+    assert error.plugin == "acme"
+
+
+def test_a_config_class_is_a_frozen_dataclass(fake_distribution: Callable[..., Path]) -> None:
+    source = """
+from dataclasses import dataclass
+import phantom_core as ph
+@dataclass
+class AcmeConfig:
+    size: int = 1
+class Acme(ph.Hooks):
+    config_class = AcmeConfig
+"""
+    assert str(error_of(source, fake_distribution)) == (
+        "Acme.config_class is <class 'acme_log.AcmeConfig'>. Expected a frozen dataclass: decorate it with "
+        "@dataclass(frozen=True)."
+    )
+
+
+def test_a_logger_without_a_hook_is_refused(fake_distribution: Callable[..., Path]) -> None:
+    error = error_of("import phantom_core as ph\nclass Acme(ph.Hooks): ...\n", fake_distribution)
+    assert str(error) == (
+        "Plugin 'acme' implements no hook. Override a method of ph.Hooks, such as on_iteration_end, or leave "
+        "it out."
+    )
+
+
+def test_what_a_config_refuses_is_told_with_its_path(fake_distribution: Callable[..., Path]) -> None:
+    source = """
+from dataclasses import dataclass
+import phantom_core as ph
+@dataclass(frozen=True)
+class AcmeConfig:
+    size: int = 0
+    def __post_init__(self):
+        if self.size < 1:
+            raise ValueError("size must be positive.")
+class Acme(ph.Hooks):
+    config_class = AcmeConfig
+    def on_train_end(self, event, /):
+        pass
+"""
+    assert str(error_of(source, fake_distribution)) == "logger.acme: size must be positive."
+
+
+def test_a_trainer_outside_of_a_run_says_so() -> None:
+    class IdleTrainer(ph.Trainer):
+        policy_class = ph.RandomPolicy
+
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        _ = IdleTrainer().progress
+    assert str(caught.value) == "IdleTrainer is not in a run. Call train() first."
