@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 
+from phantom_core.errors import EnvError
 from phantom_core.types import AgentID
 
 
@@ -18,8 +19,17 @@ class RewardLedger:
         self._owed = {}
 
     def add(self, agent_id: AgentID, reward: float) -> None:
-        """Add a reward that was computed for an agent."""
-        self._owed[agent_id] = self._owed.get(agent_id, 0.0) + reward
+        """Add a reward that was computed for an agent.
+
+        Raises:
+            EnvError: if it is no number.
+        """
+        try:
+            self._owed[agent_id] = self._owed.get(agent_id, 0.0) + reward
+        except TypeError:
+            raise EnvError(
+                f"The reward of {agent_id!r} is {reward!r}. Expected a number: change compute_reward()."
+            ) from None
 
     def deliver(self, payees: Container[AgentID] | None) -> dict[AgentID, float]:
         """Pay these agents what they are owed; None: everybody."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
@@ -93,6 +94,8 @@ class EnvCopy:
             raise self._failed(error, f"step {self._length + 1}") from error
         self._length += 1
         for agent_id, reward in result.rewards.items():
+            if not -math.inf < reward < math.inf:
+                raise self._not_finite(agent_id, reward)
             self._returns[agent_id] += reward
             trajectory = self._open.get(agent_id)
             if trajectory is not None:
@@ -166,6 +169,12 @@ class EnvCopy:
         if isinstance(error, PhantomError):
             return type(error)(f"{error} ({place}. {again})") if isinstance(error, EnvError) else error
         return EnvError(f"{place}: {told(error)}. {again}")
+
+    def _not_finite(self, agent_id: AgentID, reward: float) -> EnvError:
+        return EnvError(
+            f"The reward of {agent_id!r} at step {self._length} is {reward}. Expected a finite number: "
+            "change compute_reward()."
+        )
 
     def _outside(self, agent_id: AgentID, observation: Observation) -> ObservationError:
         space = self.env.observation_spaces[agent_id]

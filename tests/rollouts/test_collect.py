@@ -234,6 +234,37 @@ def test_an_observation_outside_its_space_names_agent_step_and_space() -> None:
     )
 
 
+class Payer(CounterAgent):
+    """Is paid whatever it is told."""
+
+    pay: Any = 1.0
+
+    def compute_reward(self, ctx: ph.Context) -> float:
+        return self.pay  # type: ignore[no-any-return]
+
+
+def test_a_reward_that_is_not_finite_is_refused() -> None:
+    agent = Payer("A")
+    agent.pay = float("nan")
+    with pytest.raises(ph.errors.EnvError) as caught:
+        collector_for(make_env(agent)).collect(ph.CollectPlan(episodes=1))
+    assert str(caught.value) == (
+        "The reward of 'A' at step 1 is nan. Expected a finite number: change compute_reward()."
+    )
+
+
+def test_a_reward_that_is_no_number_names_the_agent() -> None:
+    agent = Payer("A")
+    agent.pay = None
+    with pytest.raises(ph.errors.EnvError) as caught:
+        collector_for(make_env(agent)).collect(ph.CollectPlan(episodes=1))
+    seed = ph.seeding.derive_seed(1, "episode", 0, 0)
+    assert str(caught.value) == (
+        "The reward of 'A' is None. Expected a number: change compute_reward(). (PhantomEnv failed in "
+        f"step 1 of episode 0. Play it again with env.reset(seed={seed}).)"
+    )
+
+
 class FailingAgent(CounterAgent):
     def compute_reward(self, ctx: ph.Context) -> float:
         return 1.0 / (2 - self.count)
