@@ -80,7 +80,10 @@ def reduce_metrics(
     metrics: Mapping[str, Metric], values: Mapping[str, Sequence[Any]], mode: Mode
 ) -> dict[str, Any]:
     """Reduce the values of one episode; leave out metrics that recorded none."""
-    return {name: metric.reduce(values[name], mode) for name, metric in metrics.items() if values.get(name)}
+    reduced = {
+        name: metric.reduce(values[name], mode) for name, metric in metrics.items() if values.get(name)
+    }
+    return {name: value for name, value in reduced.items() if value is not not_recorded}
 
 
 @dataclass(frozen=True)

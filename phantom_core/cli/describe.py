@@ -19,7 +19,7 @@ def describe(component: Component) -> str:
     target = component.load()
     place = f"{target.__module__}:{target.__qualname__}"
     lines = [f"{component.kind} {component.name}  ({component.provider}, {place})"]
-    summary = (inspect.getdoc(target) or "").split("\n\n", maxsplit=1)[0]
+    summary = (inspect.cleandoc(vars(target).get("__doc__") or "")).split("\n\n", maxsplit=1)[0]
     lines += [" ".join(summary.split()), ""] if summary else [""]
     config_class = config_class_of(target)
     if config_class is None:

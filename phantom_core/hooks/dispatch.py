@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import Any, Final
 
-from phantom_core.errors import HookError, PhantomError, told
+from phantom_core.errors import ConfigError, HookError, PhantomError, told
 from phantom_core.hooks.events import IterationEnd
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS, PROJECT
 from phantom_core.hooks.plugin_manager import PluginManager, Subscriber
@@ -80,19 +80,20 @@ class Dispatcher:
         """Fire `on_train_start`, in which a plugin that the user named may refuse the run.
 
         Raises:
-            HookError: if a selected plugin raises.
+            ConfigError: if a selected plugin says what is wrong.
+            HookError: if it raises anything else.
         """
         for subscriber in self._subscribers["on_train_start"]:
             try:
                 subscriber.implementation.function(event)
             except Exception as error:
+                plugin = subscriber.plugin_name
                 if subscriber.is_ambient and not self.is_strict:
-                    self._note(subscriber, error, give_up=True)
-                    continue
-                if isinstance(error, PhantomError):  # it says itself what to do
-                    error.add_note(f"Raised by plugin {subscriber.plugin_name!r} in on_train_start.")
-                    raise
-                raise _hook_error(subscriber, error) from error
+                    self._note(plugin, "on_train_start", error, give_up=True)
+                elif isinstance(error, PhantomError):  # it says itself what to do
+                    raise ConfigError(f"Plugin {plugin!r}: {error}") from error
+                else:
+                    raise _hook_error(plugin, "on_train_start", error) from error
 
     def fire(self, hook: str, event: Any) -> None:
         """Deliver an event to everybody who implements a hook.
@@ -109,32 +110,53 @@ class Dispatcher:
     def _deliver(self, hook: str, event: Any) -> list[tuple[str, Any]]:
         """Call everybody; return what each plugin returned."""
         returned: list[tuple[str, Any]] = []
-        first_error: HookError | None = None
+        to_raise: BaseException | None = None
         for subscriber in self._subscribers[hook]:
-            if subscriber.plugin_name in self._off and hook != "on_train_end":
+            plugin = subscriber.plugin_name
+            if plugin in self._off and hook != "on_train_end":
                 continue
             try:
-                returned.append((subscriber.plugin_name, subscriber.implementation.function(event)))
+                returned.append((plugin, subscriber.implementation.function(event)))
             except Exception as error:  # contained: a logger must not lose a run
-                self._note(subscriber, error)
-                if self.is_strict and first_error is None:
-                    first_error = _hook_error(subscriber, error)
-                    first_error.__cause__ = error
+                self._note(plugin, hook, error)
+                if self.is_strict and to_raise is None:
+                    to_raise = _hook_error(plugin, hook, error)
+                    to_raise.__cause__ = error
+            except BaseException as error:  # an exit, or Ctrl-C; the end is delivered all the same
+                if hook != "on_train_end":
+                    raise
+                to_raise = error
             else:
-                if self.failures:
-                    self._note_success(subscriber)
-        if first_error is not None:
-            raise first_error
+                self.succeeded(plugin, hook)
+        if to_raise is not None:
+            raise to_raise
         return returned
+
+    def is_off(self, plugin: str) -> bool:
+        """Tell whether a plugin or metric was switched off."""
+        return plugin in self._off
+
+    def contain(self, plugin: str, hook: str, error: Exception) -> None:
+        """Note an exception of a plugin or metric; the third in a row switches it off.
+
+        Raises:
+            HookError: in strict mode.
+        """
+        self._note(plugin, hook, error)
+        if self.is_strict:
+            raise _hook_error(plugin, hook, error) from error
+
+    def succeeded(self, plugin: str, hook: str) -> None:
+        """Note that a plugin or metric did not raise, which ends a row of failures."""
+        if self.failures and (plugin, hook) in self.failures:
+            self.failures[plugin, hook].in_a_row = 0
 
     def failure_sentences(self) -> tuple[str, ...]:
         """Return one sentence for each plugin and hook that failed."""
         return tuple(str(failure) for failure in self.failures.values())
 
-    def _note(self, subscriber: Subscriber, error: Exception, *, give_up: bool = False) -> None:
-        plugin, hook = subscriber.plugin_name, subscriber.implementation.hook
-        text = told(error)
-        failure = self.failures.setdefault((plugin, hook), HookFailure(plugin, hook, 0, 0, text))
+    def _note(self, plugin: str, hook: str, error: Exception, *, give_up: bool = False) -> None:
+        failure = self.failures.setdefault((plugin, hook), HookFailure(plugin, hook, 0, 0, told(error)))
         failure.count += 1
         failure.in_a_row += 1
         if give_up or failure.in_a_row == MAX_FAILURES_IN_A_ROW:
@@ -143,13 +165,7 @@ class Dispatcher:
         if failure.count == 1 or failure.is_switched_off:
             _log.warning("%s", str(failure), exc_info=error if _log.isEnabledFor(logging.DEBUG) else None)
 
-    def _note_success(self, subscriber: Subscriber) -> None:
-        failure = self.failures.get((subscriber.plugin_name, subscriber.implementation.hook))
-        if failure is not None:
-            failure.in_a_row = 0
 
-
-def _hook_error(subscriber: Subscriber, error: Exception) -> HookError:
-    hook, plugin = subscriber.implementation.hook, subscriber.plugin_name
+def _hook_error(plugin: str, hook: str, error: Exception) -> HookError:
     msg = f"Plugin {plugin!r} failed in {hook}: {told(error)}. Mend it, or leave it out of the run."
     return HookError(msg, plugin=plugin)

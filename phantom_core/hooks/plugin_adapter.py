@@ -97,7 +97,11 @@ def _implementations(plugin: object, name: str) -> Iterator[Implementation]:
             raise HookError(msg, plugin=name)
         options = hookimpl_options(function)
         if isinstance(plugin, Hooks):
-            if getattr(type(plugin), attribute) is getattr(Hooks, attribute) and options is None:
+            if (
+                attribute not in vars(plugin)
+                and getattr(type(plugin), attribute) is getattr(Hooks, attribute)
+                and options is None
+            ):
                 continue  # inherited: not an implementation
             options = options or {"before": type(plugin).before, "after": type(plugin).after}
         if options is None:
@@ -116,6 +120,19 @@ def _public_names(plugin: object) -> list[str]:
 
 
 def _check_parameters(implementation: Implementation, name: str) -> None:
+    if inspect.iscoroutinefunction(implementation.function):
+        msg = (
+            f"{implementation.hook}() of plugin {name!r} is async, and nobody would await it. "
+            "Make it a plain function."
+        )
+        raise HookError(msg, plugin=name)
+    for option in ("before", "after"):
+        if isinstance(getattr(implementation, option), str):
+            msg = (
+                f"{option} of plugin {name!r} is {getattr(implementation, option)!r}. Expected a "
+                "tuple of names: ('console',)."
+            )
+            raise HookError(msg, plugin=name)
     given = () if implementation.hook in REGISTRATION_HOOKS else (None,)
     try:
         inspect.signature(implementation.function).bind(*given)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final, Self
 
 import gymnasium as gym
 import numpy as np
@@ -12,6 +13,8 @@ import numpy as np
 from phantom_core.component_config import make_config
 from phantom_core.seeding import RowStreams
 from phantom_core.types import Action, Observation
+
+_SPACES: Final = ("observation_space", "action_space")
 
 
 class Policy(ABC):
@@ -28,10 +31,22 @@ class Policy(ABC):
         observation_space: the space of the observations it gets.
         action_space: the space of the actions it returns.
         config: the settings, an instance of `config_class`; None without one.
+        given_settings: the settings as the constructor got them, by name, whether there is a
+            `config_class` or not. A saved policy is built again from them, before `load_state_dict`.
     """
 
     config_class: ClassVar[type | None] = None
     acts_randomly: ClassVar[bool] = False
+    given_settings: dict[str, Any]
+
+    def __new__(cls, *args: Any, **settings: Any) -> Self:
+        """Note the settings, however the subclass declares them."""
+        policy = super().__new__(cls)
+        names = tuple(inspect.signature(cls.__init__).parameters)[1:] if len(args) > len(_SPACES) else ()
+        positional = zip(names[len(_SPACES) :], args[len(_SPACES) :], strict=False)
+        given = {**dict(positional), **settings}
+        policy.given_settings = {name: value for name, value in given.items() if name not in _SPACES}
+        return policy
 
     def __init__(
         self, observation_space: gym.Space[Any], action_space: gym.Space[Any], **config: Any

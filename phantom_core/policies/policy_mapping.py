@@ -79,6 +79,10 @@ def parse_policy_mapping(policies: PolicyMapping) -> dict[PolicyID, PolicySpec]:
             f"{{'shop': ['SHOP']}}."
         )
         raise PolicyMappingError(msg)
+    for policy_id in policies:
+        if not isinstance(policy_id, str) or not policy_id:
+            msg = f"A policy has the id {policy_id!r}. Expected a text that is not empty, such as 'shop'."
+            raise PolicyMappingError(msg)
     return {policy_id: _parse(policy_id, value) for policy_id, value in policies.items()}
 
 
@@ -121,20 +125,6 @@ def group_agents(env: MultiAgentEnv, specs: Mapping[PolicyID, PolicySpec]) -> di
     return groups
 
 
-def policy_of(agent: Agent, specs: Mapping[PolicyID, PolicySpec]) -> PolicyID:
-    """Return the policy that the rules give an agent that joins.
-
-    Raises:
-        PolicyMappingError: if none or several apply.
-    """
-    found = [policy_id for policy_id, spec in specs.items() if _applies(spec.agents, agent)]
-    if len(found) != 1:
-        many = "no policy" if not found else f"the policies {listing(found)}"
-        msg = f"Agent {agent.id!r} joins with {many}. Select it in exactly one policy, by class or predicate."
-        raise PolicyMappingError(msg)
-    return found[0]
-
-
 def select_policies_to_train(
     specs: Mapping[PolicyID, PolicySpec], policies_to_train: Iterable[PolicyID] | None
 ) -> tuple[PolicyID, ...]:
@@ -166,6 +156,13 @@ def select_policies_to_train(
             msg = (
                 f"policies_to_train names {policy_id!r}, but its spec says train=False. Change "
                 "one of the two."
+            )
+            raise PolicyMappingError(msg)
+    for policy_id, spec in specs.items():
+        if spec.train and policy_id not in chosen:
+            msg = (
+                f"The spec of policy {policy_id!r} says train=True, but policies_to_train leaves it out. "
+                "Change one of the two."
             )
             raise PolicyMappingError(msg)
     return tuple(dict.fromkeys(chosen))

@@ -74,6 +74,7 @@ class Collector:
             on_episode: called with each episode that ends.
         """
         self.env_steps = 0
+        seed = int(seed)  # a NumPy integer has another name
         self._policies = policies
         self._learning = frozenset(learning)
         self._sampling = {i for i, policy in policies.items() if i in self._learning or policy.acts_randomly}

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping
+from numbers import Real
 from typing import Any
 
 import gymnasium as gym
 
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
-from phantom_core.errors import EnvError, ObservationError, PhantomError, told
+from phantom_core.errors import EnvError, ObservationError, PhantomError, listing, told
 from phantom_core.metrics import Metric, Mode, record_metrics, reduce_metrics
 from phantom_core.rollouts.trajectory import EpisodeSummary, Trajectory
 from phantom_core.seeding import derive_seed
@@ -41,7 +42,9 @@ class EnvCopy:
         }
         self._metrics = metrics
         self._mode = mode
-        self._is_valid = {i: _membership(space) for i, space in env.observation_spaces.items()}
+        self._is_valid: dict[AgentID, Callable[[Observation], bool]] = {}
+        self._is_action: dict[AgentID, Callable[[Action], bool]] = {}
+        self._discrete: set[AgentID] = set()
         self._finished: defaultdict[PolicyID, list[Trajectory]] = defaultdict(list)
         self._episode = -1
         self._length = 0
@@ -66,7 +69,14 @@ class EnvCopy:
                 rows.setdefault(self._policy_by_agent[agent_id], []).append((self, agent_id, observation))
 
     def decide(self, agent_id: AgentID, observation: Observation, action: Action) -> None:
-        """Take the action of one agent for the next step."""
+        """Take the action of one agent for the next step.
+
+        Raises:
+            EnvError: if it is not in the agent's action space. Discrete actions are always checked,
+                others in the first episode.
+        """
+        if (self._episode == 0 or agent_id in self._discrete) and not self._is_action[agent_id](action):
+            raise self._no_action(agent_id, action)
         self._actions[agent_id] = action
         del self._pending[agent_id]
         if agent_id not in self._learners:
@@ -93,14 +103,16 @@ class EnvCopy:
         except Exception as error:
             raise self._failed(error, f"step {self._length + 1}") from error
         self._length += 1
+        self._see(result.observations)
         for agent_id, reward in result.rewards.items():
-            if not -math.inf < reward < math.inf:
+            if agent_id not in self._returns:
+                self._meet(agent_id)
+            if not isinstance(reward, Real) or not -math.inf < reward < math.inf:
                 raise self._not_finite(agent_id, reward)
             self._returns[agent_id] += reward
             trajectory = self._open.get(agent_id)
             if trajectory is not None:
                 trajectory.rewards[-1] += reward
-        self._see(result.observations)
         if self._metrics:
             record_metrics(self.env, self._metrics, self._values)
         terminations, truncations = result.terminations, result.truncations
@@ -114,13 +126,14 @@ class EnvCopy:
 
     def take_trajectories(self) -> Mapping[PolicyID, list[Trajectory]]:
         """Return what was finished since the last call, and cut the trajectories that go on."""
+        acting = self.env.acting_agent_ids
         for agent_id, trajectory in list(self._open.items()):
             rest = None
-            if agent_id not in self._pending:  # its last decision has not had its outcome yet
+            if agent_id in self._pending and (acting is None or agent_id in acting):
+                trajectory.next_observation = self._pending[agent_id]
+            else:  # its last decision has not had its whole outcome yet
                 rest = _split_last(trajectory)
                 trajectory.next_observation = rest.observations[0]
-            else:
-                trajectory.next_observation = self._pending[agent_id]
             del self._open[agent_id]
             if len(trajectory):
                 self._finished[self._policy_by_agent[agent_id]].append(trajectory)
@@ -149,9 +162,28 @@ class EnvCopy:
 
     def _see(self, observations: Mapping[AgentID, Observation]) -> None:
         for agent_id, observation in observations.items():
-            if not self._is_valid[agent_id](observation):
+            is_valid = self._is_valid.get(agent_id)
+            if is_valid is None:
+                is_valid = self._meet(agent_id)
+            if not is_valid(observation):
                 raise self._outside(agent_id, observation)
             self._pending[agent_id] = observation
+
+    def _meet(self, agent_id: AgentID) -> Callable[[Observation], bool]:
+        """Prepare for an agent that observes for the first time."""
+        if agent_id not in self._policy_by_agent:
+            raise EnvError(
+                f"Agent {agent_id!r} joined {type(self.env).__name__} at step {self._length}, "
+                "after its agents "
+                f"were given their policies: {listing(self._policy_by_agent)}. Let every strategic agent be "
+                "there after the first reset."
+            )
+        action_space = self.env.action_spaces[agent_id]
+        self._is_action[agent_id] = _membership(action_space)
+        if isinstance(action_space, gym.spaces.Discrete):
+            self._discrete.add(agent_id)
+        is_valid = self._is_valid[agent_id] = _membership(self.env.observation_spaces[agent_id])
+        return is_valid
 
     def _close(self, agent_id: AgentID, *, is_terminated: bool) -> None:
         final = self._pending.pop(agent_id, None)
@@ -170,9 +202,16 @@ class EnvCopy:
             return type(error)(f"{error} ({place}. {again})") if isinstance(error, EnvError) else error
         return EnvError(f"{place}: {told(error)}. {again}")
 
-    def _not_finite(self, agent_id: AgentID, reward: float) -> EnvError:
+    def _no_action(self, agent_id: AgentID, action: Action) -> EnvError:
         return EnvError(
-            f"The reward of {agent_id!r} at step {self._length} is {reward}. Expected a finite number: "
+            f"Policy {self._policy_by_agent[agent_id]!r} chose {action!r} for agent "
+            f"{agent_id!r}, which is not in "
+            f"its action space {self.env.action_spaces[agent_id]}. Change what the policy returns."
+        )
+
+    def _not_finite(self, agent_id: AgentID, reward: object) -> EnvError:
+        return EnvError(
+            f"The reward of {agent_id!r} at step {self._length} is {reward!r}. Expected a finite number: "
             "change compute_reward()."
         )
 

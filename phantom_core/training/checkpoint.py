@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -25,35 +26,40 @@ _NOT_FINITE: Final = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
     """Write a state of NumPy arrays and JSON values, nested in dicts and lists.
 
-    It is written under another name, forced to disk and renamed, so that a crash leaves the old
-    checkpoint or the new one, never half of one.
+    It is written under another name, forced to disk and renamed, so that `folder` never holds half a
+    checkpoint. If that fails, the old checkpoint is in its place again; only a crash of the machine
+    between two renames leaves it beside it, under a name that ends with `-old`.
 
     Raises:
         CheckpointError: for a value that is none of these, or a folder that cannot be written.
     """
-    arrays: dict[str, np.ndarray[Any, Any]] = {}
+    arrays: list[np.ndarray[Any, Any]] = []
     tree = _encode(state, "", arrays)
     temporary = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
     try:
         temporary.mkdir(parents=True)
         with (temporary / "arrays.npz").open("wb") as file:
-            named: dict[str, Any] = {f"a{number}": array for number, array in enumerate(arrays.values())}
+            named: dict[str, Any] = {_array_name(number): array for number, array in enumerate(arrays)}
             np.savez(file, **named)
             _force(file)
         with (temporary / "state.json").open("w", encoding="utf-8") as file:
-            document = {"format": FORMAT, "arrays": list(arrays), "state": tree}
-            json.dump(document, file, indent=1, allow_nan=False)
+            json.dump({"format": FORMAT, "state": tree}, file, indent=1, allow_nan=False)
             _force(file)
-        if folder.exists():
-            old = folder.with_name(f"{temporary.name}-old")
-            folder.rename(old)
-            temporary.rename(folder)
-            shutil.rmtree(old)
-        else:
-            temporary.rename(folder)
+        _force_folder(temporary)
+        _put_in_place(temporary, folder)
     except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
         raise CheckpointError(f"The checkpoint {folder} cannot be written: {error}.") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)  # there is none, if all went well
+
+
+def check_state(state: Mapping[str, Any]) -> None:
+    """Check that a state can be saved, without writing it.
+
+    Raises:
+        CheckpointError: for a value that is neither a NumPy array nor a JSON value.
+    """
+    _encode(state, "", [])
 
 
 def load_checkpoint(folder: Path) -> dict[str, Any]:
@@ -64,27 +70,52 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
     """
     try:
         document = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        if document["format"] > FORMAT:
-            raise CheckpointError(
-                f"The checkpoint {folder} has format {document['format']}; this version of "
-                f"phantom_core reads formats up to {FORMAT}. Run: pip install -U phantom-rl-core"
-            )
-        with np.load(folder / "arrays.npz", allow_pickle=False) as file:
-            arrays = {path: file[f"a{number}"] for number, path in enumerate(document["arrays"])}
-        state = _decode(document["state"], arrays)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        _check_format(document["format"], folder)
+        with (folder / "arrays.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            state = _decode(document["state"], arrays)
+        return dict(state)
+    except CheckpointError:
+        raise
+    except Exception as error:  # whatever json, zipfile and NumPy raise about a damaged file
         raise CheckpointError(f"The checkpoint {folder} cannot be read: {told(error)}.") from error
-    assert isinstance(state, dict)
-    return state
 
 
-def _encode(value: Any, path: str, arrays: dict[str, np.ndarray[Any, Any]]) -> Any:  # noqa: PLR0911  one per kind
+def _check_format(version: int, folder: Path) -> None:
+    if version > FORMAT:
+        raise CheckpointError(
+            f"The checkpoint {folder} has format {version}; this version of "
+            f"phantom_core reads formats up to {FORMAT}. Run: pip install -U phantom-rl-core"
+        )
+
+
+def _put_in_place(temporary: Path, folder: Path) -> None:
+    """Rename a folder to the name of another, which is put back if that fails."""
+    if folder.exists():
+        old = folder.with_name(f"{temporary.name}-old")
+        folder.rename(old)
+        try:
+            temporary.rename(folder)
+        except BaseException:
+            old.rename(folder)
+            raise
+        _force_folder(folder.parent)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        temporary.rename(folder)
+    _force_folder(folder.parent)
+
+
+def _array_name(number: int) -> str:
+    return f"a{number}"
+
+
+def _encode(value: Any, path: str, arrays: list[np.ndarray[Any, Any]]) -> Any:  # noqa: PLR0911  one per kind
     if isinstance(value, np.ndarray):
         if value.dtype.hasobject:
             raise CheckpointError(f"state{path} is an array of Python objects. Expected an array of numbers.")
-        arrays[path] = value
-        return {_ARRAY: path}
-    if isinstance(value, np.generic):
+        arrays.append(value)
+        return {_ARRAY: len(arrays) - 1}
+    if isinstance(value, np.generic) and not isinstance(value.item(), np.generic):
         return _encode(value.item(), path, arrays)
     if value is None or isinstance(value, (bool, int)):
         return value
@@ -109,7 +140,7 @@ def _decode(value: Any, arrays: Mapping[str, Any]) -> Any:
         return [_decode(part, arrays) for part in value]
     if isinstance(value, dict):
         if value.keys() == {_ARRAY}:
-            return arrays[value[_ARRAY]]
+            return arrays[_array_name(value[_ARRAY])]
         return {key: _decode(part, arrays) for key, part in value.items()}
     return value
 
@@ -117,3 +148,13 @@ def _decode(value: Any, arrays: Mapping[str, Any]) -> Any:
 def _force(file: Any) -> None:
     file.flush()
     os.fsync(file.fileno())
+
+
+def _force_folder(folder: Path) -> None:
+    """Force the names in a folder to disk, where the platform can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

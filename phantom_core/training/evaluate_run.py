@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from phantom_core.errors import RunDirectoryError
+from phantom_core.errors import RunDirectoryError, listing
 from phantom_core.rollouts.evaluate import Evaluation, evaluate
 from phantom_core.seeding import derive_seed
 from phantom_core.training.components import Components
@@ -27,7 +30,8 @@ def evaluate_run(
         The evaluation, and the reference return of the run file.
 
     Raises:
-        RunDirectoryError: if it is no run directory, or the run kept no policies.
+        RunDirectoryError: if it is no run directory, the run broke off before it had policies, or
+            `config.toml` could not hold what its env was made with.
         ConfigError: if its env cannot be imported.
         CheckpointError: if its policies cannot be read.
     """
@@ -45,6 +49,7 @@ def evaluate_run(
             f"The env of the run {directory.path} was made by code that cannot be imported, so it cannot be "
             "made again. Use ph.load_policies(run) and ph.evaluate(env, ...)."
         )
+    _check_env_config(directory, facts)
     policy_by_agent = {_hashable(agent_id): policy_id for agent_id, policy_id in facts["policy_by_agent"]}
     plan = run_file.evaluation()
     env_class = components.env_class(run_file.env(components))
@@ -70,6 +75,16 @@ def evaluate_run(
     finally:
         env.close()
     return evaluation, None if plan is None else plan.reference_return
+
+
+def _check_env_config(directory: RunDirectory, facts: Mapping[str, Any]) -> None:
+    """Refuse to make another env than that of the run."""
+    names = [name for name in facts.get("not_in_config", ()) if re.match(r"env(_config)?\b", name)]
+    if names:
+        raise RunDirectoryError(
+            f"The env of the run {directory.path} cannot be made again: {CONFIG_FILE} cannot hold the values "
+            f"of {listing(names)}. Use ph.load_policies(run) and ph.evaluate(env, ...)."
+        )
 
 
 def _hashable(agent_id: object) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import statistics
 import threading
@@ -9,10 +10,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
-from phantom_core.errors import UnknownNameError
+from phantom_core.errors import ConfigError, UnknownNameError
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.events import (
     IterationEnd,
@@ -28,6 +29,8 @@ from phantom_core.types import AgentID, PolicyID
 
 if TYPE_CHECKING:
     from phantom_core.training.trainer import Trainer
+
+_log = logging.getLogger("phantom_core")
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -51,6 +54,7 @@ class Run:
         policies_to_train: ids of the policies that are trained.
         other_trainers: by name, the trainers that single policies name.
         load_policy_class: from a registered name to a policy class.
+        before_start: called before `on_train_start`; refuses the run by raising.
         before_logging: called at the end of each iteration; what it returns is logged too.
     """
 
@@ -85,8 +89,10 @@ class Run:
         self.policies_to_train: tuple[PolicyID, ...] = ()
         self.other_trainers: Mapping[str, Trainer] = {}
         self.load_policy_class: Callable[[str], type[Policy]] = _no_names
+        self.before_start: Callable[[], None] | None = None
         self.before_logging: Callable[[], Mapping[str, float]] | None = None
         self._pending: dict[str, list[float]] = {}
+        self._steps_before = 0
         self._has_begun = False
         self._is_iterating = False
 
@@ -99,11 +105,11 @@ class Run:
 
     @property
     def progress(self) -> float:
-        """The share of the iterations or env steps that was made, from 0.0 to 1.0."""
+        """The share of the iterations or env steps made before this iteration, from 0.0 to 1.0."""
         made, wanted = (
             (self.iterations, self.num_iterations)
             if self.total_steps is None
-            else (self.env_steps, self.total_steps)
+            else (self._steps_before, self.total_steps)
         )
         return min(1.0, made / wanted) if wanted else 0.0
 
@@ -114,6 +120,8 @@ class Run:
             num_iterations: how many iterations will be made, if that is not as the run was asked for.
         """
         self._has_begun = True
+        if self.before_start is not None:
+            self.before_start()
         if num_iterations is not None:
             self.num_iterations = num_iterations
         self.dispatcher.start(
@@ -139,9 +147,12 @@ class Run:
         """
         if not self._has_begun:
             self.begin(num_iterations)
-        while not self._is_done():
+        limit = self.num_iterations if num_iterations is None else self.iterations + num_iterations
+        if limit is None and self.total_steps is None:
+            raise ConfigError("The run has no end. Give it a number of iterations.")
+        while not self._is_done(limit):
             self.iteration = self.iterations
-            started, steps_before = time.perf_counter(), self.env_steps
+            started, self._steps_before = time.perf_counter(), self.env_steps
             self.dispatcher.fire(
                 "on_iteration_start",
                 IterationStart(iteration=self.iteration, env_steps=self.env_steps),
@@ -152,8 +163,15 @@ class Run:
             self.iterations += 1
             seconds = time.perf_counter() - started
             self.log({"time/iteration_seconds": seconds})
-            if self.env_steps > steps_before:
-                self.log({"time/env_steps_per_second": (self.env_steps - steps_before) / seconds})
+            steps = self.env_steps - self._steps_before
+            if steps:
+                self.log({"time/env_steps_per_second": steps / seconds})
+            elif limit is None:
+                raise ConfigError(
+                    f"Iteration {self.iteration} counted no env step, so "
+                    f"total_steps={self.total_steps} is never "
+                    "reached. Call log_rewards() after each env step, or give num_iterations."
+                )
             self._end_iteration()
 
     def log(self, values: Mapping[str, float]) -> None:
@@ -168,7 +186,10 @@ class Run:
         if values and self.dispatcher.has_subscribers("on_metrics"):
             reducers = dict.fromkeys(values, "mean")
             event = MetricsRecorded(
-                iteration=iteration, env_steps=self.env_steps, values=values, reducers=reducers
+                iteration=iteration,
+                env_steps=self.env_steps,
+                values=MappingProxyType(values),
+                reducers=reducers,
             )
             self.dispatcher.fire("on_metrics", event)
         return values
@@ -208,8 +229,8 @@ class Run:
             raise
         self.end()
 
-    def _is_done(self) -> bool:
-        is_counted = self.num_iterations is not None and self.iterations >= self.num_iterations
+    def _is_done(self, limit: int | None) -> bool:
+        is_counted = limit is not None and self.iterations >= limit
         is_stepped = self.total_steps is not None and self.env_steps >= self.total_steps
         return is_counted or is_stepped or bool(self.stop_reasons)
 
@@ -239,6 +260,7 @@ class Run:
                 raise KeyboardInterrupt
             self.is_interrupted = True
             self.stop_reasons.append(signal.Signals(number).name)
+            _log.warning("%s: finishing this iteration. Once more breaks it off.", self.stop_reasons[-1])
 
         before = {number: signal.signal(number, ask_to_stop) for number in _SIGNALS}
         try:

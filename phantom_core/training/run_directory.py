@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import enum
 import json
 import re
 import secrets
@@ -16,7 +18,7 @@ import tomli_w
 
 from phantom_core.errors import CheckpointError, ConfigError, RunDirectoryError, listing, told
 from phantom_core.policies.policy import Policy
-from phantom_core.training.checkpoint import load_checkpoint, save_checkpoint
+from phantom_core.training.checkpoint import check_state, load_checkpoint, save_checkpoint
 from phantom_core.training.references import load_reference, reference_to
 from phantom_core.training.space_codec import decode_space, encode_space
 from phantom_core.types import PolicyID
@@ -24,6 +26,10 @@ from phantom_core.types import PolicyID
 POLICIES: Final = "policies"
 RUN_FILE: Final = "run.json"
 CONFIG_FILE: Final = "config.toml"
+
+_SPACES: Final = ("observation_space", "action_space")
+_REFERENCE: Final = "__reference__"
+_TUPLE: Final = "__tuple__"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +102,18 @@ class RunDirectory:
         """Write policies so that `load_policies` gives them back; return the folder.
 
         Raises:
-            CheckpointError: if the state of a policy is not arrays and JSON values.
+            CheckpointError: if the spaces, the settings or the state of a policy cannot be saved.
         """
-        save_checkpoint(
-            self.path / POLICIES,
-            {policy_id: _encode(policy) for policy_id, policy in policies.items()},
-        )
+        save_checkpoint(self.path / POLICIES, _encode_all(policies))
         return self.path / POLICIES
+
+    def check_policies(self, policies: Mapping[PolicyID, Policy]) -> None:
+        """Check that `save_policies` can write these policies, without writing anything.
+
+        Raises:
+            CheckpointError: if the spaces, the settings or the state of a policy cannot be saved.
+        """
+        check_state(_encode_all(policies))
 
     def _write(self, name: str, content: bytes) -> None:
         temporary = self.path / f".{name}-{secrets.token_hex(4)}"
@@ -135,15 +146,71 @@ def load_policies(
     }
 
 
-def _encode(policy: Policy) -> dict[str, Any]:
-    config = {} if policy.config is None else msgspec.to_builtins(policy.config, enc_hook=reference_to)
-    return {
-        "class": reference_to(type(policy)),
-        "config": config,
-        "observation_space": encode_space(policy.observation_space),
-        "action_space": encode_space(policy.action_space),
-        "state": policy.state_dict(),
+def _encode_all(policies: Mapping[PolicyID, Policy]) -> dict[str, Any]:
+    return {policy_id: _encode(policy_id, policy) for policy_id, policy in policies.items()}
+
+
+def _encode(policy_id: PolicyID, policy: Policy) -> dict[str, Any]:
+    name = f"Policy {policy_id!r} ({type(policy).__name__})"
+    settings = {
+        key: _encode_setting(value, f"{name} has the setting {key}")
+        for key, value in policy.given_settings.items()
     }
+    try:
+        state = policy.state_dict()
+    except Exception as error:  # whatever a stranger's policy raises
+        raise CheckpointError(
+            f"{name} could not give its state: {told(error)}. Mend its state_dict()."
+        ) from error
+    try:
+        spaces = {key: encode_space(getattr(policy, key)) for key in _SPACES}
+    except CheckpointError as error:
+        raise CheckpointError(f"{name}: {error}") from error
+    return {"class": reference_to(type(policy)), "settings": settings, **spaces, "state": state}
+
+
+def _encode_setting(value: Any, name: str) -> Any:
+    """Return a setting as arrays and JSON values; functions and classes are references."""
+    if isinstance(value, enum.Enum):
+        reference = reference_to(type(value))
+        return _checked_reference(reference and f"{reference}.{value.name}", value, name)
+    if type(value) is tuple:
+        return {_TUPLE: [_encode_setting(part, f"{name}[{index}]") for index, part in enumerate(value)]}
+    if isinstance(value, list):
+        return [_encode_setting(part, f"{name}[{index}]") for index, part in enumerate(value)]
+    if isinstance(value, Mapping) and not value.keys() & {_REFERENCE, _TUPLE}:
+        if all(isinstance(key, str) for key in value):
+            return {key: _encode_setting(part, f"{name}.{key}") for key, part in value.items()}
+    elif not isinstance(value, (Mapping, tuple)):
+        with contextlib.suppress(CheckpointError):
+            check_state({"": value})
+            return value
+    return _checked_reference(reference_to(value), value, name)
+
+
+def _checked_reference(reference: str | None, value: Any, name: str) -> dict[str, str]:
+    """Return a reference that is known to lead to a value."""
+    if reference is not None:
+        with contextlib.suppress(ConfigError):
+            if load_reference(reference, setting=name, folder=Path()) == value:
+                return {_REFERENCE: reference}
+    raise CheckpointError(
+        f"{name} = {value!r}, which cannot be saved. Expected numbers, text, arrays, lists, dicts with str "
+        "keys, or functions and classes at the top level of a module. Give it one of these, or train "
+        "without a run directory: run_dir=None."
+    )
+
+
+def _decode_setting(value: Any, name: str, folder: Path) -> Any:
+    if isinstance(value, list):
+        return [_decode_setting(part, name, folder) for part in value]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {_REFERENCE}:
+        return load_reference(value[_REFERENCE], setting=name, folder=folder)
+    if value.keys() == {_TUPLE}:
+        return tuple(_decode_setting(part, name, folder) for part in value[_TUPLE])
+    return {key: _decode_setting(part, name, folder) for key, part in value.items()}
 
 
 def _decode(
@@ -152,30 +219,36 @@ def _decode(
     policy_classes: Mapping[PolicyID, type[Policy]],
     folder: Path,
 ) -> Policy:
-    policy_class = policy_classes.get(policy_id)
-    if policy_class is None:
-        if data["class"] is None:
-            raise CheckpointError(
-                f"The class of policy {policy_id!r} cannot be imported: it was defined inside a function or "
-                f"a session. Pass it: load_policies(run, policy_classes={{{policy_id!r}: TheClass}})."
-            )
-        try:
-            policy_class = load_reference(
-                data["class"], setting=f"class of policy {policy_id!r}", folder=folder
-            )
-        except ConfigError as error:
-            raise CheckpointError(str(error)) from error
+    try:
+        policy_class = policy_classes.get(policy_id) or _load_class(policy_id, data["class"], folder)
+        settings = {
+            key: _decode_setting(value, f"setting {key} of policy {policy_id!r}", folder)
+            for key, value in data["settings"].items()
+        }
+        spaces, state = [decode_space(data[key]) for key in _SPACES], data["state"]
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(f"Policy {policy_id!r} of {folder} cannot be read: {told(error)}.") from error
     if not (isinstance(policy_class, type) and issubclass(policy_class, Policy)):
         raise CheckpointError(
             f"The class of policy {policy_id!r} is {policy_class!r}. Expected a subclass of Policy."
         )
-    spaces = decode_space(data["observation_space"]), decode_space(data["action_space"])
     try:
-        policy = policy_class(*spaces, **data["config"])
-        policy.load_state_dict(data["state"])
+        policy = policy_class(*spaces, **settings)
+        policy.load_state_dict(state)
     except Exception as error:
         raise CheckpointError(
             f"Policy {policy_id!r} ({policy_class.__name__}) could not be rebuilt from "
-            f"{listing(data['state'])}: {told(error)}."
+            f"{listing(state)}: {told(error)}."
         ) from error
     return policy
+
+
+def _load_class(policy_id: PolicyID, reference: str | None, folder: Path) -> Any:
+    if reference is None:
+        raise CheckpointError(
+            f"The class of policy {policy_id!r} cannot be imported: it was defined inside a function or "
+            f"a session. Pass it: load_policies(run, policy_classes={{{policy_id!r}: TheClass}})."
+        )
+    return load_reference(reference, setting=f"class of policy {policy_id!r}", folder=folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -18,6 +18,7 @@ from phantom_core.training.run import Run
 from phantom_core.training.run_directory import RunDirectory
 from phantom_core.training.run_request import flattened
 from phantom_core.training.train_result import TrainingResults
+from phantom_core.types import AgentID, PolicyID
 
 FORMAT: Final = 1
 
@@ -27,7 +28,7 @@ DEFAULT: Final = "default"
 _THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RunRecord:
     """Writes down one run.
 
@@ -35,17 +36,21 @@ class RunRecord:
         directory: where to.
         config: the settings of the run, as plain values.
         origins: by dotted name, where a setting came from; `"argument"` for those that are not listed.
+        not_in_config: the dotted names of the settings that `config` cannot hold.
+        facts: what was written so far.
     """
 
     directory: RunDirectory
     config: Mapping[str, Any]
     origins: Mapping[str, str]
+    not_in_config: Sequence[str] = ()
     facts: dict[str, Any] = field(default_factory=dict)
+    _components: Components | None = field(default=None, init=False)
 
     def begin(self, run: Run, components: Components) -> None:
         """Write the settings, and that the run is being made."""
         self.directory.write_config(self.config)
-        distributions = {c.distribution: c.version for c in components.used}
+        self._components = components
         self.facts.update(
             format=FORMAT,
             name=run.name,
@@ -57,36 +62,37 @@ class RunRecord:
                 "python": platform.python_version(),
                 **{n: distribution_version(n) for n in (CORE_DISTRIBUTION, "numpy", "gymnasium")},
             },
-            plugins=[
-                {"distribution": name, "version": version} for name, version in sorted(distributions.items())
-            ],
-            components=[
-                {"kind": c.kind, "name": c.name, "distribution": c.distribution} for c in components.used
-            ],
+            **_selected(components),
             hook_order={hook: order for hook in LIFE_CYCLE_HOOKS if (order := run.dispatcher.order(hook))},
             skipped_plugins=[{"name": s.name, "reason": s.reason} for s in components.manager.skipped],
             blas_threads={name: os.environ.get(name) for name in _THREAD_VARIABLES},
             origins={name: self.origins.get(name, "argument") for name in flattened(self.config)},
+            not_in_config=list(self.not_in_config),
         )
         self.directory.write_run(self.facts)
 
     def end(self, run: Run, results: TrainingResults) -> None:
         """Write how the run ended, and what it measured."""
-        self.facts["policies_to_train"] = list(run.policies_to_train)
-        self.facts["policy_by_agent"] = [
-            [agent_id, policy_id] for agent_id, policy_id in results.policy_by_agent.items()
-        ]
+        self._note_policies(run, results.policy_by_agent)
         if results.evaluation is not None:
             self.facts["evaluation"] = _evaluation(results.evaluation)
         self._close(run, results.status)
 
     def fail(self, run: Run, error: BaseException) -> None:
-        """Write what broke the run off."""
+        """Write what broke the run off, and who uses which policy if the run came that far."""
+        if run.policy_by_agent:
+            self._note_policies(run, run.policy_by_agent)
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         self.facts["error"] = told(error)
         self._close(run, status)
 
+    def _note_policies(self, run: Run, policy_by_agent: Mapping[AgentID, PolicyID]) -> None:
+        self.facts["policies_to_train"] = list(run.policies_to_train)
+        self.facts["policy_by_agent"] = [list(pair) for pair in policy_by_agent.items()]
+
     def _close(self, run: Run, status: str) -> None:
+        if self._components is not None:
+            self.facts.update(_selected(self._components))  # policies are looked up while the run is made
         self.facts.update(
             status=status,
             ended=_now(),
@@ -96,6 +102,19 @@ class RunRecord:
             hook_failures=list(run.dispatcher.failure_sentences()),
         )
         self.directory.write_run(self.facts)
+
+
+def _selected(components: Components) -> dict[str, Any]:
+    """Return the components that were selected so far, each once, and the distributions they come from."""
+    versions = {c.distribution: c.version for c in components.used}
+    selected = dict.fromkeys((c.kind, c.name, c.distribution) for c in components.used)
+    return {
+        "plugins": [{"distribution": name, "version": version} for name, version in sorted(versions.items())],
+        "components": [
+            {"kind": kind, "name": name, "distribution": distribution}
+            for kind, name, distribution in selected
+        ],
+    }
 
 
 def _evaluation(evaluation: Evaluation) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, is_dataclass
+from datetime import date, time
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -97,50 +99,121 @@ class RunRequest:
         """Return the request as the plain values of a run file.
 
         Classes and functions are references. Hooks and loggers that are objects are left out; they
-        change no training, and `run.json` names them. Other objects that a file cannot hold are text
-        that no run file accepts.
+        change no training, and `run.json` names them. What a file cannot hold is left out if it is
+        None, and else text; `not_in_config` lists both.
         """
-        env = self.env if isinstance(self.env, str) else reference_to(self.env)
-        config: dict[str, Any] = {"env": env, "env_config": _plain(self.env_config)}
-        config["trainer"] = self._trainer_table()
-        config["loggers"] = [logger for logger in self.loggers if isinstance(logger, str)]
-        config["logger"] = _plain(self.logger_config)
-        config["iterations"], config["total_steps"] = self.num_iterations, self.total_steps
-        config["seed"], config["name"] = self.seed, self.name
-        config["strict_hooks"] = self.strict_hooks
-        if self.policies is not None:
-            specs = parse_policy_mapping(self.policies)
-            config["policies"] = {policy_id: _policy_table(spec) for policy_id, spec in specs.items()}
-            if self.policies_to_train is not None:
-                for policy_id in select_policies_to_train(specs, self.policies_to_train):
-                    config["policies"][policy_id]["train"] = True
-        config["metrics"] = {name: _metric_table(metric) for name, metric in self.metrics.items()}
-        if self.evaluation is not None:
-            config["evaluate"] = {f.name: getattr(self.evaluation, f.name) for f in fields(EvaluationPlan)}
-        kept = without_nothing(config)
-        assert isinstance(kept, dict)
-        return kept
+        return self._written()[0]
 
-    def _trainer_table(self) -> dict[str, Any]:
+    @property
+    def not_in_config(self) -> tuple[str, ...]:
+        """The dotted names of the values that `to_config` could not write as they are."""
+        return tuple(self._written()[1])
+
+    def _written(self) -> tuple[dict[str, Any], list[str]]:
+        """Return the config, and the names of what it does not hold."""
+        plain = _Plain()
+        config: dict[str, Any] = {
+            "env": self.env if isinstance(self.env, str) else plain.reference(self.env, "env"),
+            "env_config": plain.table(self.env_config, "env_config"),
+            "trainer": self._trainer_table(plain),
+            "loggers": [logger for logger in self.loggers if isinstance(logger, str)],
+            "logger": plain.table(self.logger_config, "logger"),
+            "iterations": self.num_iterations,
+            "total_steps": self.total_steps,
+            "seed": self.seed,
+            "name": self.name,
+            "strict_hooks": self.strict_hooks,
+            "policies": self._policy_tables(plain),
+            "metrics": {name: _metric_table(metric, name, plain) for name, metric in self.metrics.items()},
+        }
+        if self.evaluation is not None:
+            table = {f.name: getattr(self.evaluation, f.name) for f in fields(EvaluationPlan)}
+            config["evaluate"] = without_nothing(table)
+        return without_nothing(config), plain.lost
+
+    def _policy_tables(self, plain: _Plain) -> dict[str, Any]:
+        if self.policies is None:
+            return {}
+        specs = parse_policy_mapping(self.policies)
+        tables = {policy_id: _policy_table(spec, policy_id, plain) for policy_id, spec in specs.items()}
+        if self.policies_to_train is not None:
+            chosen = select_policies_to_train(specs, self.policies_to_train)
+            for policy_id, table in tables.items():
+                table["train"] = policy_id in chosen
+        return tables
+
+    def _trainer_table(self, plain: _Plain) -> dict[str, Any]:
         if isinstance(self.trainer, str):
             tables = {name or self.trainer: settings for name, settings in self.trainer_config.items()}
-            return {"name": self.trainer, **_plain(tables)}
+            written = {name: plain.value(settings, f"trainer.{name}") for name, settings in tables.items()}
+            return {"name": self.trainer, **without_nothing(written)}
         trainer_class = self.trainer if isinstance(self.trainer, type) else type(self.trainer)
-        settings = (
-            self.trainer.config if isinstance(self.trainer, Trainer) else self.trainer_config.get("", {})
-        )
-        name = reference_to(trainer_class) or trainer_class.__name__
-        return {"name": name, name: _plain(settings) if settings else {}}
+        name = plain.reference(trainer_class, "trainer.name") or trainer_class.__name__
+        if isinstance(self.trainer, Trainer):
+            own: Mapping[str, Any] = _set_fields(self.trainer.config)
+        else:
+            own = self.trainer_config.get("", {})
+        written = {name: plain.value(own, f"trainer.{name}")}
+        return {"name": name, **without_nothing(written)}
 
 
-def without_nothing(value: Any) -> Any:
-    """Leave out None and empty tables, which TOML does not have or need."""
-    if isinstance(value, dict):
-        parts = {key: without_nothing(part) for key, part in value.items()}
-        return {key: part for key, part in parts.items() if part is not None and part not in ({}, [])}
-    if isinstance(value, list):
-        return [without_nothing(part) for part in value if part is not None]
-    return value
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """Turns values into those of a run file.
+
+    Attributes:
+        lost: the dotted names of the values that a run file cannot hold.
+    """
+
+    lost: list[str] = field(default_factory=list)
+
+    def table(self, values: Mapping[Any, Any], name: str) -> dict[str, Any]:
+        """Return a table of the user's: nothing is left out of it but None."""
+        self.lost.extend(f"{name}.{key}" for key in values if not isinstance(key, str))
+        written = {str(key): self.value(part, f"{name}.{key}") for key, part in values.items()}
+        return {key: part for key, part in written.items() if part is not None}
+
+    def value(self, value: Any, name: str) -> Any:
+        """Return a value; None for None; text for what is no plain value."""
+        if isinstance(value, Mapping):
+            return self.table(value, name)
+        if isinstance(value, (list, tuple)):
+            parts = [self.value(part, f"{name}[{index}]") for index, part in enumerate(value)]
+            return [part for part in parts if part is not None]
+        if isinstance(value, np.generic) and value.dtype.kind in "biufU":
+            value = value.item()
+        if isinstance(value, _PLAIN) and not isinstance(value, enum.Enum):
+            return value
+        return self._text(value, name)
+
+    def reference(self, value: object, name: str) -> str | None:
+        """Return the reference to a class or function; None if none leads to it."""
+        reference = reference_to(value)
+        if reference is None:
+            self.lost.append(name)
+        return reference
+
+    def _text(self, value: Any, name: str) -> Any:
+        self.lost.append(name)
+        if value is None:
+            return None
+        try:
+            return _without_none(reference_to(value) or msgspec.to_builtins(value, enc_hook=_as_text))
+        except (TypeError, ValueError, NotImplementedError):
+            return repr(value)
+
+
+_PLAIN: Final = (bool, int, float, str, date, time)
+"""What TOML holds; a datetime is a date."""
+
+
+def without_nothing(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a table without its own None, empty tables and lists; tables inside it are kept as they are.
+
+    >>> without_nothing({"seed": None, "loggers": [], "env_config": {"sizes": []}})
+    {'env_config': {'sizes': []}}
+    """
+    return {key: part for key, part in table.items() if part is not None and part not in ({}, [])}
 
 
 def flattened(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -158,42 +231,50 @@ def flattened(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return leaves
 
 
-def _policy_table(spec: PolicySpec) -> dict[str, Any]:
+def _policy_table(spec: PolicySpec, policy_id: PolicyID, plain: _Plain) -> dict[str, Any]:
+    path = f"policies.{policy_id}"
     table: dict[str, Any] = {
         "trainer": spec.trainer,
         "train": spec.train,
-        "config": _plain(spec.config),
+        "config": plain.value(spec.config, f"{path}.config"),
     }
-    if isinstance(spec.agents, (list, tuple)):
-        table["agents"] = [_plain(agent_id) for agent_id in spec.agents]
+    if callable(spec.agents):
+        name = getattr(spec.agents, "__name__", repr(spec.agents))
+        table["class"] = plain.reference(spec.agents, f"{path}.class") or name
     else:
-        table["class"] = reference_to(spec.agents) or getattr(spec.agents, "__name__", repr(spec.agents))
+        table["agents"] = plain.value(list(spec.agents), f"{path}.agents")
     if isinstance(spec.policy, Policy):
+        plain.lost.append(f"{path}.policy")
         table["policy"] = f"an instance of {type(spec.policy).__name__}"
+    elif isinstance(spec.policy, str):
+        table["policy"] = spec.policy
     elif spec.policy is not None:
-        table["policy"] = spec.policy if isinstance(spec.policy, str) else _plain(spec.policy)
-    return table
+        name = getattr(spec.policy, "__name__", repr(spec.policy))
+        table["policy"] = plain.reference(spec.policy, f"{path}.policy") or name
+    return without_nothing(table)
 
 
-def _metric_table(metric: Metric) -> dict[str, Any]:
-    settings = _plain(metric)
-    return {"metric": reference_to(type(metric)), **(settings if isinstance(settings, dict) else {})}
+def _metric_table(metric: Metric, name: str, plain: _Plain) -> dict[str, Any]:
+    path = f"metrics.{name}"
+    reference = plain.reference(type(metric), f"{path}.metric")
+    return {**({"metric": reference} if reference else {}), **plain.table(_set_fields(metric), path)}
 
 
-def _plain(value: Any) -> Any:
-    """Return what a run file can hold: plain values; classes and functions as references; else text."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [_plain(part) for part in value]
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, Path):
-        return str(value)
-    try:
-        return reference_to(value) or msgspec.to_builtins(value, enc_hook=_as_text)
-    except (TypeError, ValueError, NotImplementedError):
-        return repr(value)
+def _set_fields(instance: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass, but those that are None by default; nothing for other objects."""
+    if not is_dataclass(instance):
+        return {}
+    values = {f: getattr(instance, f.name) for f in fields(instance) if f.init}
+    return {f.name: value for f, value in values.items() if value is not None or f.default is not None}
+
+
+def _without_none(value: Any) -> Any:
+    """Return plain values without None, which TOML does not have."""
+    if isinstance(value, dict):
+        return {str(key): _without_none(part) for key, part in value.items() if part is not None}
+    if isinstance(value, list):
+        return [_without_none(part) for part in value if part is not None]
+    return value
 
 
 def _as_text(value: object) -> str:

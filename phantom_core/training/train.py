@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,18 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import ConfigError
+from phantom_core.errors import ConfigError, PhantomError
 from phantom_core.hooks.dispatch import Dispatcher
-from phantom_core.hooks.events import CheckpointSaved, EvaluationEnd
+from phantom_core.hooks.events import CheckpointSaved
 from phantom_core.hooks.hookspecs import Hooks
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy_mapping import PolicyMapping, PolicySpec, parse_policy_mapping
-from phantom_core.rollouts.evaluate import Evaluation, evaluate
-from phantom_core.seeding import derive_seed, fresh_seed
+from phantom_core.seeding import fresh_seed
 from phantom_core.training.components import Components
+from phantom_core.training.evaluator import Evaluator
+from phantom_core.training.guarded_metric import guarded
 from phantom_core.training.run import Run
 from phantom_core.training.run_directory import RunDirectory
 from phantom_core.training.run_record import DEFAULT, RunRecord
@@ -32,6 +32,8 @@ from phantom_core.types import PolicyID
 
 STRICT_VARIABLE: Final = "PHANTOM_STRICT"
 """Environment variable: `1` makes an exception in a hook end the run."""
+
+_log = logging.getLogger("phantom_core")
 
 EVERYBODY: Final[PolicyMapping] = {"default": PolicySpec(agents=lambda _: True)}
 """The policy mapping of a run that gives none: one policy for all agents."""
@@ -106,7 +108,7 @@ def train(
         run_dir=run_dir,
         strict_hooks=strict_hooks,
     )
-    return carry_out(request, Components(), request.to_config(), {})
+    return carry_out(request, Components(), request.to_config(), {}, request.not_in_config)
 
 
 def carry_out(
@@ -114,6 +116,7 @@ def carry_out(
     components: Components,
     config: Mapping[str, Any],
     origins: Mapping[str, str],
+    not_in_config: Sequence[str] = (),
 ) -> TrainingResults:
     """Carry a request out.
 
@@ -122,11 +125,12 @@ def carry_out(
         components: where names are looked up.
         config: the request as plain values, for `config.toml`.
         origins: by dotted name, where a setting came from.
+        not_in_config: dotted names of settings that plain values cannot say.
     """
     trainer_name, trainer = components.trainer(request.trainer, request.trainer_config)
     env_class = components.env_class(request.env)
     policies = EVERYBODY if request.policies is None else request.policies
-    others = _other_trainers(request, trainer, policies, components)
+    others = _other_trainers(request, (trainer_name, trainer), policies, components)
     _attach_observers(request, trainer, components)
     run_name = request.name or f"{trainer_name}-{getattr(env_class, '__name__', 'env')}"
     seed = fresh_seed() if request.seed is None else request.seed
@@ -146,20 +150,18 @@ def carry_out(
     run.other_trainers, run.load_policy_class = others, components.policy_class
     if request.seed is None:
         origins = {**origins, "seed": DEFAULT}
-    setup = TrainingSetup(env_class, request.env_config, policies, request.policies_to_train, request.metrics)
-    record = None if directory is None else RunRecord(directory, {**config, "seed": seed}, origins)
-    if record is not None:
-        record.begin(run, components)
+    metrics = guarded(request.metrics, run.dispatcher)
+    setup = TrainingSetup(env_class, request.env_config, policies, request.policies_to_train, metrics)
+    if directory is None:
+        return _make(run, trainer, setup, request.evaluation, None)
+    record = RunRecord(directory, {**config, "seed": seed}, origins, not_in_config=not_in_config)
+    record.begin(run, components)
     try:
-        with run.scope():
-            results = _make(run, trainer, setup, request.evaluation, directory)
+        results = _make(run, trainer, setup, request.evaluation, directory)
     except BaseException as error:
-        if record is not None:
-            record.fail(run, error)
+        record.fail(run, error)
         raise
-    results = replace(results, hook_failures=run.dispatcher.failure_sentences())
-    if record is not None:
-        record.end(run, results)
+    record.end(run, results)
     return results
 
 
@@ -191,36 +193,31 @@ def _make(
     plan: EvaluationPlan | None,
     directory: RunDirectory | None,
 ) -> TrainingResults:
-    """Train, save the policies whatever happens, evaluate."""
-    evaluator = None if plan is None else _Evaluator(run, setup, plan)
+    """Train, save the policies whatever happens, evaluate; every plugin learns of the end."""
+    with run.scope():
+        results = _train_and_evaluate(run, trainer, setup, plan, directory)
+    return replace(results, hook_failures=run.dispatcher.failure_sentences())
+
+
+def _train_and_evaluate(
+    run: Run,
+    trainer: Trainer,
+    setup: TrainingSetup,
+    plan: EvaluationPlan | None,
+    directory: RunDirectory | None,
+) -> TrainingResults:
+    evaluator = None if plan is None else Evaluator(run, setup, plan)
     if evaluator is not None:
         run.before_logging = evaluator.after_iteration
-    everyone = (trainer, *run.other_trainers.values())
-    for one in everyone:
-        one.enter(run)
-    try:
-        results = trainer.train(
-            setup.env_class,
-            run.num_iterations,
-            setup.policies,
-            setup.policies_to_train,
-            setup.env_config,
-            setup.metrics,
-        )
-        run.policies = results.policies
-    finally:
-        for one in everyone:
-            one.leave()
-        if directory is not None and run.policies:
-            path = directory.save_policies(run.policies)
-            run.dispatcher.fire(
-                "on_checkpoint",
-                CheckpointSaved(iteration=run.iteration, env_steps=run.env_steps, path=path),
-            )
-    evaluation = None if evaluator is None else evaluator.at_end()
+    results = _train(run, trainer, setup, directory)
+    run.policies = results.policies
+    run.policy_by_agent = run.policy_by_agent or results.policy_by_agent
+    run.policies_to_train = run.policies_to_train or tuple(setup.policies_to_train or results.policies)
+    _save(run, directory)
+    evaluation = None if evaluator is None or run.is_interrupted else evaluator.at_end()
     return replace(
         results,
-        policy_by_agent=run.policy_by_agent or results.policy_by_agent,
+        policy_by_agent=run.policy_by_agent,
         history=run.history,
         iterations=run.iterations,
         env_steps=run.env_steps,
@@ -231,69 +228,50 @@ def _make(
     )
 
 
-class _Evaluator:
-    """Evaluates the policies of a run when its plan says so, in an env of its own."""
-
-    def __init__(self, run: Run, setup: TrainingSetup, plan: EvaluationPlan) -> None:
-        self._run = run
-        self._setup = setup
-        self._plan = plan
-        self._latest: tuple[int, Evaluation] | None = None
-
-    def after_iteration(self) -> dict[str, float]:
-        """Evaluate if it is time to; return what to log."""
-        every = self._plan.every
-        if every is None or self._run.iterations % every:
-            return {}
-        return self._evaluate()
-
-    def at_end(self) -> Evaluation | None:
-        """Return the evaluation of the final policies, and log it if it was not made before."""
-        run = self._run
-        if not run.policy_by_agent:
-            return None  # a trainer with a train() of its own that does not say who uses which policy
-        if self._latest is None or self._latest[0] != run.iterations:
-            run.log(self._evaluate())
-            run.flush(run.iteration)
-        return None if self._latest is None else self._latest[1]
-
-    def _evaluate(self) -> dict[str, float]:
-        run, plan = self._run, self._plan
-        trained = [a for a, policy_id in run.policy_by_agent.items() if policy_id in run.policies_to_train]
-        env = self._setup.make_env()
-        try:
-            evaluation = evaluate(
-                env,
-                run.policies,
-                run.policy_by_agent,
-                num_episodes=plan.episodes,
-                seed=derive_seed(run.seed, "evaluation") if plan.seed is None else plan.seed,
-                agent_ids=trained,
-                metrics=self._setup.metrics,
-            )
-        finally:
-            env.close()
-        self._latest = (run.iterations, evaluation)
-        event = EvaluationEnd(
-            iteration=run.iteration,
-            env_steps=run.env_steps,
-            mean_return=evaluation.mean_return,
-            episode_returns=evaluation.episode_returns,
-            metrics=evaluation.metrics,
+def _train(
+    run: Run, trainer: Trainer, setup: TrainingSetup, directory: RunDirectory | None
+) -> TrainingResults:
+    """Let the trainer work for the run; if it breaks off, save what it made so far."""
+    everyone = (trainer, *run.other_trainers.values())
+    for one in everyone:
+        one.enter(run)
+    trainer.metrics = setup.metrics
+    if directory is not None:
+        run.before_start = lambda: directory.check_policies(run.policies)
+    try:
+        return trainer.train(
+            setup.env_class,
+            run.num_iterations,
+            setup.policies,
+            setup.policies_to_train,
+            setup.env_config,
+            setup.metrics,
         )
-        run.dispatcher.fire("on_evaluation_end", event)
-        values = {
-            f"eval/{name}": float(np.mean(np.concatenate([np.ravel(v) for v in found])))
-            for name, found in evaluation.metrics.items()
-        }
-        return {"eval/mean_return": evaluation.mean_return, **values}
+    except BaseException:
+        try:
+            _save(run, directory)
+        except PhantomError as error:  # what broke the run off is worth more
+            _log.warning("The policies could not be saved: %s", error)
+        raise
+    finally:
+        for one in everyone:
+            one.leave()
+
+
+def _save(run: Run, directory: RunDirectory | None) -> None:
+    if directory is not None and run.policies:
+        path = directory.save_policies(run.policies)
+        event = CheckpointSaved(iteration=run.iteration, env_steps=run.env_steps, path=path)
+        run.dispatcher.fire("on_checkpoint", event)
 
 
 def _other_trainers(
-    request: RunRequest, trainer: Trainer, policies: PolicyMapping, components: Components
+    request: RunRequest, own: tuple[str, Trainer], policies: PolicyMapping, components: Components
 ) -> dict[str, Trainer]:
     """Build the trainers that single policies name; every trainer of a mixed run must be a full one."""
-    names = [spec.trainer for spec in parse_policy_mapping(policies).values() if spec.trainer]
+    own_name, trainer = own
+    specs = parse_policy_mapping(policies).values()
+    names = [spec.trainer for spec in specs if spec.trainer and spec.trainer != own_name]
     others = {
         name: components.trainer(name, {**request.trainer_config, "": {}})[1] for name in dict.fromkeys(names)
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -45,7 +46,7 @@ class TrainingSetup:
         """
         name = getattr(self.env_class, "__name__", repr(self.env_class))
         try:
-            env = self.env_class(**self.env_config)
+            env = self.env_class(**copy.deepcopy(dict(self.env_config)))  # copies of an env share nothing
         except PhantomError:
             raise
         except Exception as error:  # whatever a user's constructor raises
@@ -85,7 +86,11 @@ def train_loop(trainer: Trainer, setup: TrainingSetup, num_iterations: int | Non
     specs = parse_policy_mapping(setup.policies)
     run.policies_to_train = select_policies_to_train(specs, setup.policies_to_train)
     _reset_once(env, run.seed)
-    run.policy_by_agent, run.policies = trainer.setup_policy_specs_and_mapping(env, specs)
+    run.policy_by_agent, policies = trainer.setup_policy_specs_and_mapping(env, specs)
+    for policy_id in run.policies_to_train:
+        if policies[policy_id] is specs[policy_id].policy:  # a warm start leaves what was given as it is
+            policies[policy_id] = copy.deepcopy(policies[policy_id])
+    run.policies = policies
     trainer.metrics = setup.metrics
     trainers = {policy_id: trainer.trainer_of(specs[policy_id]) for policy_id in run.policies_to_train}
     for policy_id in run.policies_to_train:

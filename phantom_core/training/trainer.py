@@ -25,6 +25,7 @@ from phantom_core.policies.policy_mapping import (
 from phantom_core.rollouts.collect import CollectPlan
 from phantom_core.rollouts.trajectory import Batch
 from phantom_core.seeding import make_rng
+from phantom_core.training.guarded_metric import guarded
 from phantom_core.training.run import Run
 from phantom_core.training.train_result import TrainingResults
 from phantom_core.types import AgentID, PolicyID
@@ -95,6 +96,7 @@ class Trainer:
         self.logged_metrics: defaultdict[str, list[Any]] = defaultdict(list)
         self.logged_rewards: defaultdict[AgentID, list[float]] = defaultdict(list)
         self._run: Run | None = None
+        self._rng: np.random.Generator | None = None
 
     # ------------------------------------------------------------------ a full trainer overrides
 
@@ -169,7 +171,11 @@ class Trainer:
         from phantom_core.training.train_loop import TrainingSetup, train_loop
 
         setup = TrainingSetup(
-            env_class, dict(env_config or {}), policies, policies_to_train, dict(metrics or {})
+            env_class,
+            dict(env_config or {}),
+            policies,
+            policies_to_train,
+            guarded(metrics or {}, self.run.dispatcher),
         )
         return train_loop(self, setup, num_iterations)
 
@@ -215,14 +221,16 @@ class Trainer:
 
     def leave(self) -> None:
         """Stop working for a run, and forget what was not logged."""
-        self._run = None
+        self._run = self._rng = None
         self.logged_metrics.clear()
         self.logged_rewards.clear()
 
     @property
     def rng(self) -> np.random.Generator:
-        """A generator that follows from the run's seed, made anew at each access; keep it."""
-        return make_rng(self.run.seed, "trainer")
+        """The trainer's own generator in this run; it follows from the run's seed."""
+        if self._rng is None:
+            self._rng = make_rng(self.run.seed, "trainer", type(self).__name__)
+        return self._rng
 
     def setup_policy_specs_and_mapping(
         self, env: MultiAgentEnv, policies: PolicyMapping
@@ -238,8 +246,20 @@ class Trainer:
         return mapping, make_policies(groups, defaults, self.run.load_policy_class, self.run.seed)
 
     def trainer_of(self, spec: PolicySpec) -> Trainer:
-        """Return who trains a policy: the trainer that its spec names, or this one."""
-        return self if spec.trainer is None else self.run.other_trainers[spec.trainer]
+        """Return who trains a policy: the trainer that its spec names, or this one.
+
+        Raises:
+            ConfigError: if the run has no such trainer.
+        """
+        if spec.trainer is None or spec.trainer == self.run.trainer_name:
+            return self
+        if spec.trainer not in self.run.other_trainers:
+            raise ConfigError(
+                f"A policy names the trainer {spec.trainer!r}, but "
+                f"{type(self).__name__}.train() uses no other "
+                f"trainers. Use ph.train, or leave trainer={spec.trainer!r} out."
+            )
+        return self.run.other_trainers[spec.trainer]
 
     def log_metrics(self, env: Any) -> None:
         """Read every metric after a step; metrics of other stages are left out."""
@@ -284,7 +304,9 @@ class Trainer:
         for name, values in self.logged_metrics.items():
             recorded = [value for value in values if value is not not_recorded]
             if recorded:
-                self.run.log({name: float(self.metrics[name].reduce(recorded, "train"))})
+                value = self.metrics[name].reduce(recorded, "train")
+                if value is not not_recorded:
+                    self.run.log({name: float(np.mean(value))})
         every = [reward for rewards in self.logged_rewards.values() for reward in rewards]
         for agent_id, rewards in self.logged_rewards.items():
             self.run.log({f"rewards/{agent_id}": float(np.mean(rewards))})

@@ -36,7 +36,7 @@ def blocks(language: str) -> list[Any]:
 @pytest.mark.parametrize(("code", "name"), blocks("python"))
 def test_python_block_runs(code: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, name, "exec", dont_inherit=True), {"__name__": "readme"})  # noqa: S102  our own docs
+    exec(compile(code, name, "exec", dont_inherit=True), {"__name__": "__main__"})  # noqa: S102  our own docs
 
 
 def test_the_trainer_of_the_readme_trains() -> None:

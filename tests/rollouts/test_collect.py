@@ -141,6 +141,33 @@ def test_a_cut_between_decision_and_outcome_keeps_the_decision_for_later() -> No
     assert [a for t in of_a for a in t.actions] == uncut.actions
 
 
+class WatchingOrder(AlternatingOrder):
+    """The same, but everybody observes in every step."""
+
+    def first(self, env: ph.PhantomEnv) -> ph.Turn:
+        return ph.Turn("a", acting=("A",), observing=None)
+
+    def advance(self, env: ph.PhantomEnv, turn: ph.Turn) -> ph.Turn:
+        env.resolve_network()
+        name, actor = ("b", "B") if turn.name == "a" else ("a", "A")
+        return ph.Turn(name, acting=(actor,), observing=None)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 5])
+def test_no_reward_or_end_is_lost_however_often_trajectories_are_cut(steps: int) -> None:
+    def collect(plan: ph.CollectPlan, times: int) -> list[ph.Trajectory]:
+        env = make_env(CounterAgent("A"), CounterAgent("B"), num_steps=6, turn_order=WatchingOrder())
+        collector = collector_for(env)
+        return [t for _ in range(times) for t in collector.collect(plan)["p"].trajectories]
+
+    whole = [t for t in collect(ph.CollectPlan(episodes=1), 1) if t.episode == 0]
+    cut = [t for t in collect(ph.CollectPlan(steps=steps), -(-12 // steps)) if t.episode == 0]
+    for agent_id in ("A", "B"):
+        expected = [reward for t in whole if t.agent_id == agent_id for reward in t.rewards]
+        assert [reward for t in cut if t.agent_id == agent_id for reward in t.rewards] == expected
+        assert [t.is_truncated for t in cut if t.agent_id == agent_id].count(True) == 1
+
+
 @pytest.mark.parametrize("number", [2, 5])
 def test_copy_i_plays_the_same_episodes_whatever_the_number_of_copies(number: int) -> None:
     def traces(copies: int) -> list[tuple[Any, ...]]:
@@ -290,3 +317,52 @@ def test_a_plan_that_says_nothing_or_two_things_is_refused(amounts: dict[str, in
         match=r"is not a plan\. Give either steps or episodes, and at least one copy\.$",
     ):
         ph.CollectPlan(**amounts)
+
+
+def test_an_action_outside_its_space_names_policy_agent_and_space() -> None:
+    env = make_env(CounterAgent("A"))
+    spaces = CounterAgent.observation_space, CounterAgent.action_space
+    policies = {"p": ph.FunctionPolicy(*spaces, function=lambda _: 99)}
+    with pytest.raises(ph.errors.EnvError) as caught:
+        ph.Collector([env], policies, {"A": "p"}, seed=1).collect(ph.CollectPlan(episodes=1))
+    assert str(caught.value) == (
+        "Policy 'p' chose 99 for agent 'A', which is not in its action space Discrete(3). Change what the "
+        "policy returns."
+    )
+
+
+@pytest.mark.parametrize("reward", [float("inf"), [1.0]])
+def test_a_reward_of_an_env_of_another_library_is_checked_too(reward: Any) -> None:
+    class Strange(ph.GymnasiumEnv):
+        def step(self, actions: Any) -> ph.StepResult:
+            return super().step(actions)._replace(rewards={"agent": reward})
+
+    env = Strange("FrozenLake-v1")
+    policy = ph.RandomPolicy(env.gym_env.observation_space, env.gym_env.action_space)
+    with pytest.raises(ph.errors.EnvError) as caught:
+        ph.Collector([env], {"p": policy}, {"agent": "p"}, seed=1).collect(ph.CollectPlan(episodes=1))
+    assert str(caught.value) == (
+        f"The reward of 'agent' at step 1 is {reward!r}. Expected a finite number: change compute_reward()."
+    )
+
+
+class Joining(ph.PhantomEnv):
+    """A second agent joins in the third step."""
+
+    def __init__(self) -> None:
+        super().__init__(5, ph.Network([CounterAgent("A")]))
+
+    def pre_message_resolution(self) -> None:
+        if self.current_step == 3:
+            newcomer = CounterAgent("NEW")
+            newcomer.count = newcomer.start = 0
+            self.network.add_agent(newcomer)
+
+
+def test_an_agent_that_joins_during_an_episode_is_named() -> None:
+    with pytest.raises(ph.errors.EnvError) as caught:
+        collector_for(Joining()).collect(ph.CollectPlan(episodes=1))
+    assert str(caught.value) == (
+        "Agent 'NEW' joined Joining at step 3, after its agents were given their policies: 'A'. Let every "
+        "strategic agent be there after the first reset."
+    )

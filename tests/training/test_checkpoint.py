@@ -1,4 +1,5 @@
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from phantom_core.errors import CheckpointError
-from phantom_core.training.checkpoint import load_checkpoint, save_checkpoint
+from phantom_core.training.checkpoint import check_state, load_checkpoint, save_checkpoint
 from phantom_core.training.space_codec import decode_space, encode_space
 
 leaves = (
@@ -51,6 +52,53 @@ def test_saving_again_replaces_the_old_state_and_leaves_nothing_behind(tmp_path:
         save_checkpoint(tmp_path / "state", {"number": number})
     assert load_checkpoint(tmp_path / "state") == {"number": 2}
     assert [path.name for path in tmp_path.iterdir()] == ["state"]
+
+
+def test_arrays_whose_paths_are_spelt_alike_stay_apart(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "state", {"a.b": np.zeros(2), "a": {"b": np.ones(2)}})
+    loaded = load_checkpoint(tmp_path / "state")
+    assert (loaded["a.b"].tolist(), loaded["a"]["b"].tolist()) == ([0, 0], [1, 1])
+
+
+@pytest.mark.parametrize("exception", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_the_old_state_is_back_if_the_new_one_cannot_take_its_place(
+    exception: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_checkpoint(tmp_path / "state", {"number": 1})
+    rename, calls = Path.rename, []
+
+    def fail_second(self: Path, target: Path) -> Path:
+        calls.append(target)
+        if len(calls) == 2:
+            raise exception
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail_second)
+    with pytest.raises(CheckpointError if isinstance(exception, OSError) else KeyboardInterrupt):
+        save_checkpoint(tmp_path / "state", {"number": 2})
+    assert load_checkpoint(tmp_path / "state") == {"number": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["state"]
+
+
+@pytest.mark.skipif(not hasattr(os, "O_DIRECTORY"), reason="folders cannot be forced to disk here")
+def test_the_renamed_folder_is_forced_to_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    force, forced = os.fsync, []
+
+    def note(descriptor: int) -> None:
+        forced.append((os.fstat(descriptor).st_ino, (tmp_path / "state").exists()))
+        force(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    save_checkpoint(tmp_path / "state", {})
+    assert forced[-1] == (tmp_path.stat().st_ino, True)
+
+
+def test_a_state_is_checked_without_writing() -> None:
+    check_state({"a": [1, np.zeros(2)]})
+    with pytest.raises(CheckpointError, match=r"state\.a is 1j"):
+        check_state({"a": 1j})
+    with pytest.raises(CheckpointError, match="longdouble"):
+        check_state({"a": np.longdouble(1)})
 
 
 def test_numpy_scalars_become_plain_numbers(tmp_path: Path) -> None:
@@ -101,6 +149,28 @@ def test_a_missing_or_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "state", {"a": np.zeros(3)})
     (tmp_path / "state" / "arrays.npz").write_bytes(b"no zip file")
     with pytest.raises(CheckpointError, match="cannot be read: ValueError"):
+        load_checkpoint(tmp_path / "state")
+
+
+@pytest.mark.parametrize("length", [0, 10, 200])
+def test_truncated_arrays_are_named(length: int, tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "state", {"a": np.zeros(30)})
+    file = tmp_path / "state" / "arrays.npz"
+    file.write_bytes(file.read_bytes()[:length])
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        load_checkpoint(tmp_path / "state")
+
+
+def test_damaged_arrays_and_states_are_named(tmp_path: Path) -> None:
+    save_checkpoint(tmp_path / "state", {"a": np.zeros(30)})
+    file = tmp_path / "state" / "arrays.npz"
+    content = bytearray(file.read_bytes())
+    content[200] ^= 255
+    file.write_bytes(content)
+    with pytest.raises(CheckpointError, match="cannot be read: BadZipFile"):
+        load_checkpoint(tmp_path / "state")
+    (tmp_path / "state" / "state.json").write_text('{"format": 1, "state": 3}')
+    with pytest.raises(CheckpointError, match="cannot be read: TypeError"):
         load_checkpoint(tmp_path / "state")
 
 

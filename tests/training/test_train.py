@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import phantom_core as ph
+from phantom_qlearning import QLearningTrainer
 
 
 class WalkAgent(ph.StrategicAgent):
@@ -211,9 +212,13 @@ def test_trained_policies_serve_as_frozen_opponents_and_for_a_warm_start(tmp_pat
     assert table(warm, "learner") != before
 
 
+class Own(QLearningTrainer):
+    """Another trainer, as far as a run can tell."""
+
+
 def test_groups_may_use_trainers_of_their_own() -> None:
     policies = {"a": ["W0"], "b": ph.PolicySpec(agents=["W1"], trainer="q-learning")}
-    mixed = run(env_config={"num_agents": 2}, policies=policies, trainer_config={"alpha": 0.5})
+    mixed = run(trainer=Own(alpha=0.5), env_config={"num_agents": 2}, policies=policies)
     alone = run(
         env_config={"num_agents": 2}, policies={"a": ["W0"], "b": ["W1"]}, trainer_config={"alpha": 0.5}
     )
@@ -351,3 +356,227 @@ def factory(num_agents: int) -> Callable[[], WalkEnv]:
 
 def test_a_function_that_makes_an_env_will_do() -> None:
     assert run(env=factory(2)).policy_by_agent == {"W0": "default", "W1": "default"}
+
+
+def test_a_spec_that_names_the_trainer_of_the_run_means_just_that() -> None:
+    policies = {"a": ph.PolicySpec(agents=["W0"], trainer="q-learning")}
+    assert run(policies=policies, trainer_config={"alpha": 0.5}).history[0]["a/alpha"] == 0.5
+
+
+class Sour(ph.metrics.Metric):
+    """Raises whenever it is read."""
+
+    def extract(self, env: Any) -> float:
+        raise KeyError("lemon")
+
+
+def test_a_metric_that_raises_is_contained_like_a_logger() -> None:
+    metrics = {"sour": Sour(), "place": ph.metrics.SimpleAgentMetric("W0", "place")}
+    results = run(metrics=metrics, evaluation=ph.EvaluationPlan(episodes=1))
+    assert results.status == "completed"
+    assert results.hook_failures == (
+        "Plugin 'metrics.sour' failed 3 times in extract and was switched off: KeyError: 'lemon'.",
+    )
+    assert "place" in results.history[0]
+    assert "sour" not in results.history[0]
+
+
+def test_a_metric_that_raises_ends_a_strict_run() -> None:
+    with pytest.raises(ph.PhantomError, match=r"Plugin 'metrics\.sour' failed in extract"):
+        run(metrics={"sour": Sour()}, strict_hooks=True)
+
+
+class Wordy(ph.metrics.Metric):
+    def extract(self, env: Any) -> str:
+        return "no number"
+
+
+def test_a_metric_that_makes_no_numbers_is_left_out() -> None:
+    results = run(metrics={"words": Wordy()})
+    assert "words" not in results.history[0]
+    (failure,) = results.hook_failures
+    assert failure.startswith(
+        "Plugin 'metrics.words' failed 3 times in reduce and was switched off: ValueError"
+    )
+
+
+def test_a_metric_may_not_take_a_name_of_the_run() -> None:
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        run(metrics={"rewards/W0": Sour()})
+    assert str(caught.value) == (
+        "A metric is named 'rewards/W0', but every run logs a value of its own under that "
+        "name. Choose another."
+    )
+
+
+class Idler(SteppingTrainer):
+    """Never counts an env step."""
+
+
+def test_steps_that_are_never_counted_end_the_run_instead_of_never_ending() -> None:
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        run(trainer=Idler, policies={"p": WalkAgent}, num_iterations=None, total_steps=10)
+    assert str(caught.value) == (
+        "Iteration 0 counted no env step, so total_steps=10 is never reached. Call log_rewards() after "
+        "each env step, or give num_iterations."
+    )
+
+
+class Leaver(ph.Hooks):
+    """Leaves the process when the run ends."""
+
+    def on_train_end(self, event: ph.TrainEnd, /) -> None:
+        raise SystemExit(3)
+
+
+def test_even_an_exit_in_on_train_end_leaves_nobody_without_it() -> None:
+    spy = Spy()
+    with pytest.raises(SystemExit):
+        run(hooks=[Leaver(), spy])
+    assert spy.names()[-1] == "TrainEnd"
+
+
+def test_an_interrupted_run_is_not_evaluated() -> None:
+    results = run(hooks=[Signaller(signal.SIGINT)], evaluation=ph.EvaluationPlan(episodes=1))
+    assert (results.status, results.evaluation) == ("interrupted", None)
+
+
+def test_the_last_row_of_the_history_holds_the_final_evaluation() -> None:
+    results = run(evaluation=ph.EvaluationPlan(episodes=2))
+    assert results.evaluation is not None
+    assert results.history[-1]["eval/mean_return"] == results.evaluation.mean_return
+
+
+class Drawing(SteppingTrainer):
+    """Draws one number per iteration."""
+
+    def training_step(self, *args: Any) -> None:
+        self.log_scalar("draw", self.rng.random())
+
+
+def test_the_generator_of_a_trainer_goes_on_and_repeats_with_the_seed() -> None:
+    first, again = (
+        [row["draw"] for row in run(trainer=Drawing, policies={"p": WalkAgent}).history] for _ in range(2)
+    )
+    assert first == again
+    assert len(set(first)) == 4
+
+
+class LateEnv(ph.PhantomEnv):
+    """Builds its network at the first reset."""
+
+    def __init__(self) -> None:
+        super().__init__(5)
+
+    def on_reset(self) -> None:
+        if "W0" not in self.network:
+            self.network.add_agent(WalkAgent("W0"))
+
+
+def test_an_env_may_build_its_network_in_reset() -> None:
+    results = run(env=LateEnv, evaluation=ph.EvaluationPlan(episodes=2))
+    assert results.evaluation is not None
+    assert results.policy_by_agent == {"W0": "default"}
+
+
+def test_evaluations_use_an_env_of_their_own_even_if_one_was_given() -> None:
+    config = {"env": gym.make("FrozenLake-v1", is_slippery=False)}
+    plain = run(env=ph.GymnasiumEnv, env_config=config)
+    watched = run(env=ph.GymnasiumEnv, env_config=config, evaluation=ph.EvaluationPlan(episodes=1, every=1))
+    assert table(plain) == table(watched)
+
+
+def test_a_spec_that_trains_and_a_list_that_does_not_contradict_each_other() -> None:
+    policies = {"a": ["W0"], "b": ph.PolicySpec(agents=["W1"], train=True)}
+    with pytest.raises(ph.errors.PolicyMappingError) as caught:
+        run(env_config={"num_agents": 2}, policies=policies, policies_to_train=["a"])
+    assert str(caught.value) == (
+        "The spec of policy 'b' says train=True, but policies_to_train leaves it out. Change one of the two."
+    )
+
+
+def test_a_warm_start_leaves_the_policy_that_was_given_as_it_is() -> None:
+    given = run().policies["default"]
+    before = given.state_dict()["table"].tolist()
+    policies = {"p": ph.PolicySpec(agents=["W0"], policy=given, train=True)}
+    first, again = run(policies=policies, seed=2), run(policies=policies, seed=2)
+    assert given.state_dict()["table"].tolist() == before
+    assert table(first, "p") == table(again, "p") != before
+
+
+def test_steps_and_iterations_of_the_same_length_train_alike() -> None:
+    by_iterations, by_steps = run(num_iterations=5), run(num_iterations=None, total_steps=500)
+    assert table(by_iterations) == table(by_steps)
+
+
+class Awaited(ph.Hooks):
+    async def on_iteration_end(self, event: ph.IterationEnd, /) -> None:  # type: ignore[override]
+        """Would never run."""
+
+
+class Spelled(ph.Hooks):
+    before = "console"  # type: ignore[assignment]
+
+    def on_iteration_end(self, event: ph.IterationEnd, /) -> None:
+        """Do nothing."""
+
+
+@pytest.mark.parametrize(
+    ("hooks", "message"),
+    [
+        (
+            Awaited(),
+            (
+                "on_iteration_end() of plugin 'Awaited' is async, and nobody would await it. "
+                "Make it a plain function."
+            ),
+        ),
+        (Spelled(), "before of plugin 'Spelled' is 'console'. Expected a tuple of names: ('console',)."),
+    ],
+)
+def test_hooks_that_would_be_ignored_are_refused(hooks: ph.Hooks, message: str) -> None:
+    with pytest.raises(ph.errors.HookError) as caught:
+        run(hooks=[hooks])
+    assert str(caught.value) == message
+
+
+class Late(ph.Hooks):
+    """Gets its hook as an attribute of the instance."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[int] = []
+        self.on_iteration_end = lambda event: self.seen.append(event.iteration)  # type: ignore[method-assign]
+
+
+def test_a_hook_of_an_instance_is_a_hook() -> None:
+    hooks = Late()
+    run(hooks=[hooks], num_iterations=2)
+    assert hooks.seen == [0, 1]
+
+
+class Injector(ph.Hooks):
+    def on_metrics(self, event: ph.MetricsRecorded, /) -> None:
+        event.values["injected"] = 1.0  # type: ignore[index]
+
+
+def test_a_logger_cannot_change_what_others_see() -> None:
+    results = run(hooks=[Injector()])
+    assert "injected" not in results.history[0]
+    assert len(results.hook_failures) == 1
+
+
+@pytest.mark.parametrize("policy_id", [1, ""])
+def test_a_policy_id_is_a_text(policy_id: Any) -> None:
+    with pytest.raises(ph.errors.PolicyMappingError) as caught:
+        run(policies={policy_id: ["W0"]})
+    assert str(caught.value) == (
+        f"A policy has the id {policy_id!r}. Expected a text that is not empty, such as 'shop'."
+    )
+
+
+def test_a_run_says_what_its_config_cannot_say(tmp_path: Path) -> None:
+    results = run(run_dir=tmp_path, env=factory(1))
+    assert results.run_directory is not None
+    facts = json.loads((results.run_directory / "run.json").read_text())
+    assert facts["not_in_config"] == ["env"]

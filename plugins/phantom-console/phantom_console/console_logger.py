@@ -16,6 +16,14 @@ from phantom_console.progress_view import heading, summary
 from phantom_console.run_progress import RunProgress
 
 
+class PatientConsole(Console):
+    """A console that falls silent when nobody reads it any more, where rich would end the program."""
+
+    def on_broken_pipe(self) -> None:
+        """Print nothing from now on: `phantom train … | head` must not end the training."""
+        self.quiet = True
+
+
 @dataclass(frozen=True)
 class ConsoleConfig:
     """Settings of the logger `console`."""
@@ -58,7 +66,7 @@ class ConsoleLogger(ph.Hooks):
     def make_console(self) -> Console:
         """Return where to print, and by which clock. Override it to print elsewhere."""
         # FORCE_COLOR makes rich take a file for a terminal.
-        return Console(stderr=True, force_interactive=None if is_terminal(sys.stderr) else False)
+        return PatientConsole(stderr=True, force_interactive=None if is_terminal(sys.stderr) else False)
 
     def on_train_start(self, event: ph.TrainStart, /) -> None:
         """Print the heading."""

@@ -15,6 +15,7 @@ from rich.console import Console
 
 import phantom_core as ph
 from phantom_console import ConsoleConfig, ConsoleLogger
+from phantom_console.console_logger import PatientConsole
 
 STYLE = re.compile(r"\x1b\[[0-9;]*m")
 HIDE_CURSOR, SHOW_CURSOR, ERASE_LINE = "\x1b[?25l", "\x1b[?25h", "\x1b[2K"
@@ -549,3 +550,16 @@ def test_a_run_in_a_thread_prints_lines(monkeypatch: pytest.MonkeyPatch) -> None
     thread.join()
     assert HIDE_CURSOR not in terminal.getvalue()
     assert "1 of 4 iterations, 100 env steps, 1.0 s, 3.0 s left: a 1\n" in terminal.getvalue()
+
+
+class ClosedPipe(io.StringIO):
+    """A stream that nobody reads any more."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError(32, "Broken pipe")
+
+
+def test_a_closed_pipe_silences_the_display_and_never_ends_the_run() -> None:
+    console = PatientConsole(file=ClosedPipe())
+    console.print("nobody reads this")
+    assert console.quiet

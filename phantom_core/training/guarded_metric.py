@@ -1,0 +1,72 @@
+"""Metrics whose exceptions stay away from training, as those of loggers do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from phantom_core.errors import ConfigError
+from phantom_core.hooks.dispatch import Dispatcher
+from phantom_core.metrics import Metric, Mode, not_recorded
+
+
+class GuardedMetric(Metric):
+    """Passes everything on to a metric; what it raises is noted, and the value is not recorded."""
+
+    def __init__(self, name: str, metric: Metric, dispatcher: Dispatcher) -> None:
+        """Wrap a metric.
+
+        Args:
+            name: what it is called in the run.
+            metric: the metric.
+            dispatcher: where failures are noted; switches the metric off after three in a row.
+        """
+        self.metric = metric
+        self.fsm_stages = metric.fsm_stages
+        self.description = metric.description
+        self._name = f"metrics.{name}"
+        self._dispatcher = dispatcher
+
+    def extract(self, env: Any) -> Any:
+        """Return the metric's value, or `not_recorded` if it raises or was switched off."""
+        if self._dispatcher.is_off(self._name):
+            return not_recorded
+        try:
+            value = self.metric.extract(env)
+        except Exception as error:
+            self._dispatcher.contain(self._name, "extract", error)
+            return not_recorded
+        self._dispatcher.succeeded(self._name, "extract")
+        return value
+
+    def reduce(self, values: Sequence[Any], mode: Mode) -> Any:
+        """Return the metric's reduced value, or `not_recorded` if it raises or makes no numbers."""
+        try:
+            value = self.metric.reduce(values, mode)
+            np.mean(np.asarray(value, dtype=np.float64))
+        except Exception as error:
+            self._dispatcher.contain(self._name, "reduce", error)
+            return not_recorded
+        return value
+
+
+def guarded(metrics: Mapping[str, Metric], dispatcher: Dispatcher) -> dict[str, Metric]:
+    """Wrap every metric that is not wrapped yet.
+
+    Raises:
+        ConfigError: for a name that a run logs something else under.
+    """
+    for name in metrics:
+        if name in ("episode_length", "iteration", "env_steps") or name.startswith(
+            ("rewards/", "eval/", "time/")
+        ):
+            raise ConfigError(
+                f"A metric is named {name!r}, but every run logs a value of its own under "
+                "that name. Choose another."
+            )
+    return {
+        name: metric if isinstance(metric, GuardedMetric) else GuardedMetric(name, metric, dispatcher)
+        for name, metric in metrics.items()
+    }

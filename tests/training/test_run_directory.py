@@ -1,0 +1,276 @@
+"""What a run directory keeps: policies with their settings, and what can be made again from it."""
+
+import copy
+import enum
+import json
+import pickle
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import phantom_core as ph
+from phantom_core.hooks.dispatch import Dispatcher
+from phantom_core.hooks.plugin_manager import PluginManager
+from phantom_core.training.components import Components
+from phantom_core.training.evaluate_run import evaluate_run
+from phantom_core.training.run_directory import RunDirectory
+from phantom_core.training.run_record import RunRecord
+from phantom_core.training.run_request import RunRequest
+
+SPACES = gym.spaces.Discrete(9), gym.spaces.Discrete(2)
+
+
+class Level(enum.Enum):
+    LOW = 1
+
+
+class Threshold(ph.Policy):
+    """Takes its settings as parameters of its own."""
+
+    def __init__(
+        self, observation_space: Any, action_space: Any, threshold: Any = 4, *, above: Any = 1
+    ) -> None:
+        super().__init__(observation_space, action_space)
+        self.threshold, self.above = threshold, above
+
+    def compute_action(self, observation: Any) -> int:
+        return self.above if observation > self.threshold else 0
+
+
+class WithState(Threshold):
+    def state_dict(self) -> dict[str, Any]:
+        if self.above == "broken":
+            raise ZeroDivisionError
+        return {"w": self.above}
+
+
+def parity(observation: int) -> int:
+    return observation % 2
+
+
+def directory(path: Path) -> RunDirectory:
+    made = RunDirectory.create(path, "run")
+    made.write_run({})
+    return made
+
+
+def again(policy: ph.Policy, path: Path) -> ph.Policy:
+    made = directory(path)
+    made.check_policies({"p": policy})
+    assert not (made.path / "policies").exists()
+    made.save_policies({"p": policy})
+    return ph.load_policies(made.path)["p"]
+
+
+@pytest.mark.parametrize(
+    "value", [7, 0.5, None, "text", [1, [2]], (1, (2,)), {"a": (1,)}, Level.LOW, parity, Threshold, np.clip]
+)
+def test_settings_that_are_parameters_come_back(value: Any, tmp_path: Path) -> None:
+    loaded = again(Threshold(*SPACES, threshold=value), tmp_path)
+    assert isinstance(loaded, Threshold)
+    assert (loaded.threshold, loaded.above) == (value, 1)
+    assert type(loaded.threshold) is type(value)
+
+
+def test_settings_come_back_however_they_were_given_and_copied(tmp_path: Path) -> None:
+    policy = Threshold(SPACES[0], SPACES[1], 7, above=0)
+    named = Threshold(observation_space=SPACES[0], action_space=SPACES[1], threshold=7, above=0)
+    for one in (policy, named, copy.deepcopy(policy), pickle.loads(pickle.dumps(policy))):  # noqa: S301
+        assert one.given_settings == {"threshold": 7, "above": 0}
+        loaded = again(one, tmp_path)
+        assert isinstance(loaded, Threshold)
+        assert (loaded.threshold, loaded.above) == (7, 0)
+
+
+def test_a_function_policy_comes_back_with_its_function(tmp_path: Path) -> None:
+    loaded = again(ph.FunctionPolicy(*SPACES, function=parity), tmp_path)
+    assert [loaded.compute_action(number) for number in range(3)] == [0, 1, 0]
+
+
+def test_an_array_as_a_setting_comes_back(tmp_path: Path) -> None:
+    loaded = again(Threshold(*SPACES, threshold=np.arange(3)), tmp_path)
+    assert isinstance(loaded, Threshold)
+    np.testing.assert_array_equal(loaded.threshold, np.arange(3))
+
+
+@pytest.mark.parametrize(
+    "value", [lambda observation: observation, Level, {1: 2}, {"__reference__": "a:b"}, [Path("a")], "x".join]
+)
+def test_a_setting_that_cannot_be_saved_is_refused_by_name(value: Any, tmp_path: Path) -> None:
+    if value is Level:
+        value = object()
+    made = directory(tmp_path)
+    part = value[0] if isinstance(value, list) else value
+    setting = "threshold[0]" if isinstance(value, list) else "threshold"
+    for save in (made.check_policies, made.save_policies):
+        with pytest.raises(ph.errors.CheckpointError) as caught:
+            save({"p": Threshold(*SPACES, threshold=value)})
+        assert str(caught.value) == (
+            f"Policy 'p' (Threshold) has the setting {setting} = {part!r}, which cannot be saved. Expected "
+            "numbers, text, arrays, lists, dicts with str keys, or functions and classes at the top level "
+            "of a module. Give it one of these, or train without a run directory: run_dir=None."
+        )
+    assert [path.name for path in made.path.iterdir()] == ["run.json"]
+
+
+def test_spaces_and_states_that_cannot_be_saved_are_refused_by_policy(tmp_path: Path) -> None:
+    made = directory(tmp_path)
+    for policy, part in (
+        (Threshold(gym.spaces.Text(3), SPACES[1]), "Policy 'p' (Threshold): The space Text("),
+        (WithState(*SPACES, above={1}), "state.p.state.w is {1} (set)."),
+        (WithState(*SPACES, above="broken"), "Policy 'p' (WithState) could not give its state: ZeroDiv"),
+    ):
+        policy.given_settings.clear()
+        with pytest.raises(ph.errors.CheckpointError) as caught:
+            made.check_policies({"p": policy})
+        assert str(caught.value).startswith(part)
+
+
+def test_a_policy_entry_that_is_damaged_is_named(tmp_path: Path) -> None:
+    made = directory(tmp_path)
+    file = made.save_policies({"p": Threshold(*SPACES)}) / "state.json"
+    document = json.loads(file.read_text())
+    del document["state"]["p"]["class"]
+    file.write_text(json.dumps(document))
+    with pytest.raises(ph.errors.CheckpointError, match=r"Policy 'p' .* cannot be read: KeyError: 'class'"):
+        ph.load_policies(made.path)
+
+
+# ---- config.toml and what it cannot hold ----
+
+
+class Agent(ph.StrategicAgent):
+    observation_space = gym.spaces.Discrete(3)
+    action_space = gym.spaces.Discrete(2)
+
+    def decode_action(self, ctx: ph.Context, action: int) -> None:
+        """Do nothing."""
+
+    def encode_observation(self, ctx: ph.Context) -> int:
+        return 0
+
+    def compute_reward(self, ctx: ph.Context) -> float:
+        return 1.0
+
+
+class Env(ph.PhantomEnv):
+    def __init__(self, **config: Any) -> None:
+        super().__init__(2, ph.Network([Agent("A"), Agent("B")]))
+
+
+def request(**fields: Any) -> RunRequest:
+    return RunRequest(**{"trainer": "q-learning", "env": Env, "num_iterations": 1, **fields})
+
+
+def test_policies_to_train_are_written_for_every_policy() -> None:
+    policies = {"a": ["A"], "b": ph.PolicySpec(agents=["B"]), "c": ["C"]}
+    tables = request(policies=policies, policies_to_train=["a"]).to_config()["policies"]
+    assert {policy_id: table["train"] for policy_id, table in tables.items()} == {
+        "a": True,
+        "b": False,
+        "c": False,
+    }
+    assert "train" not in request(policies=policies).to_config()["policies"]["a"]
+
+
+def test_empty_values_of_the_user_are_kept() -> None:
+    config = request(
+        env_config={"empty": {}, "none": [], "deep": {"list": [[], {}]}},
+        trainer_config={"": {"sizes": []}},
+        logger_config={"console": {"columns": []}},
+        policies={"p": ph.PolicySpec(agents=["A"], config={"layers": []})},
+    ).to_config()
+    assert config["env_config"] == {"empty": {}, "none": [], "deep": {"list": [[], {}]}}
+    assert config["trainer"] == {"name": "q-learning", "q-learning": {"sizes": []}}
+    assert config["logger"] == {"console": {"columns": []}}
+    assert config["policies"]["p"]["config"] == {"layers": []}
+    assert not {"seed", "total_steps", "metrics", "evaluate", "loggers", "name"} & config.keys()
+
+
+def test_what_no_file_can_hold_is_listed_by_name() -> None:
+    asked = request(
+        env_config={
+            "a": None,
+            "b": {"c": object()},
+            "d": [1, None],
+            "e": Level.LOW,
+            "f": Agent,
+            "ok": (np.int64(3), 0.5),
+            7: 8,
+        },
+        trainer_config={"": {"alpha": None}},
+        policies={
+            "p": ph.PolicySpec(agents=lambda _: True, policy=Threshold(*SPACES)),
+            "q": (Threshold, ["B"], {"threshold": None}),
+        },
+        policies_to_train=["q"],
+        metrics={"one": ph.metrics.SimpleEnvMetric("current_step")},
+    )
+    assert asked.not_in_config == (
+        "env_config.7",
+        "env_config.a",
+        "env_config.b.c",
+        "env_config.d[1]",
+        "env_config.e",
+        "env_config.f",
+        "trainer.q-learning.alpha",
+        "policies.p.class",
+        "policies.p.policy",
+        "policies.q.config.threshold",
+    )
+    assert asked.to_config()["env_config"]["ok"] == [3, 0.5]
+    assert request(env=lambda: Env()).not_in_config == ("env",)  # noqa: PLW0108  one that has no name
+    assert request(env_config={"a": 1}).not_in_config == ()
+
+
+def recorded(path: Path, env_config: dict[str, Any]) -> Path:
+    """Train without hooks from a request; return the run directory."""
+    asked = request(env_config=env_config, seed=1)
+    results = ph.train("q-learning", env=Env, env_config=env_config, num_iterations=1, seed=1, run_dir=path)
+    assert results.run_directory is not None
+    facts = json.loads((results.run_directory / "run.json").read_text())
+    RunDirectory(results.run_directory).write_run({**facts, "not_in_config": asked.not_in_config})
+    return results.run_directory
+
+
+def test_a_run_whose_env_config_cannot_be_written_is_not_evaluated_in_another_env(tmp_path: Path) -> None:
+    evaluate_run(recorded(tmp_path, {"size": 3}), num_episodes=1)
+    path = recorded(tmp_path, {"size": None, "price": object()})
+    with pytest.raises(ph.errors.RunDirectoryError) as caught:
+        evaluate_run(path, num_episodes=1)
+    assert str(caught.value) == (
+        f"The env of the run {path} cannot be made again: config.toml cannot hold the values of "
+        "'env_config.size', 'env_config.price'. Use ph.load_policies(run) and ph.evaluate(env, ...)."
+    )
+
+
+class FakeRun:
+    """As much of a run as its record reads."""
+
+    name, seed, trainer_name = "run", 1, "q-learning"
+    iterations, env_steps, stop_reasons = 1, 2, ()
+    policies_to_train, policy_by_agent = ("p",), {"A": "p", ("B", 1): "p"}
+
+    dispatcher = Dispatcher(PluginManager())
+
+
+def test_the_record_of_a_failed_run_knows_late_components_and_who_uses_which_policy(tmp_path: Path) -> None:
+    made, components, run = RunDirectory.create(tmp_path, "run"), Components(), FakeRun()
+    record = RunRecord(made, {"seed": 1}, {}, not_in_config=("env_config.a",))
+    record.begin(run, components)  # type: ignore[arg-type]
+    assert made.read_run()["not_in_config"] == ["env_config.a"]
+    assert made.read_run()["plugins"] == []
+    for _ in range(2):
+        components.policy_class("q-table")
+    record.fail(run, KeyboardInterrupt())  # type: ignore[arg-type]
+    facts = made.read_run()
+    assert facts["status"] == "interrupted"
+    assert facts["components"] == [{"kind": "policy", "name": "q-table", "distribution": "phantom-qlearning"}]
+    assert [plugin["distribution"] for plugin in facts["plugins"]] == ["phantom-qlearning"]
+    assert facts["policies_to_train"] == ["p"]
+    assert facts["policy_by_agent"] == [["A", "p"], [["B", 1], "p"]]
+    assert tomllib.loads((made.path / "config.toml").read_text()) == {"seed": 1}
