@@ -195,26 +195,15 @@ def _make(
 ) -> TrainingResults:
     """Train, save the policies whatever happens, evaluate; every plugin learns of the end."""
     with run.scope():
-        results = _train_and_evaluate(run, trainer, setup, plan, directory)
-    return replace(results, hook_failures=run.dispatcher.failure_sentences())
-
-
-def _train_and_evaluate(
-    run: Run,
-    trainer: Trainer,
-    setup: TrainingSetup,
-    plan: EvaluationPlan | None,
-    directory: RunDirectory | None,
-) -> TrainingResults:
-    evaluator = None if plan is None else Evaluator(run, setup, plan)
-    if evaluator is not None:
-        run.before_logging = evaluator.after_iteration
-    results = _train(run, trainer, setup, directory)
-    run.policies = results.policies
-    run.policy_by_agent = run.policy_by_agent or results.policy_by_agent
-    run.policies_to_train = run.policies_to_train or tuple(setup.policies_to_train or results.policies)
-    _save(run, directory)
-    evaluation = None if evaluator is None or run.is_interrupted else evaluator.at_end()
+        evaluator = None if plan is None else Evaluator(run, setup, plan)
+        if evaluator is not None:
+            run.before_logging = evaluator.after_iteration
+        results = _train(run, trainer, setup, directory)
+        run.policies = results.policies
+        run.policy_by_agent = run.policy_by_agent or results.policy_by_agent
+        run.policies_to_train = run.policies_to_train or tuple(setup.policies_to_train or results.policies)
+        _save(run, directory)
+        evaluation = None if evaluator is None or run.is_interrupted else evaluator.at_end()
     return replace(
         results,
         policy_by_agent=run.policy_by_agent,
@@ -223,6 +212,7 @@ def _train_and_evaluate(
         env_steps=run.env_steps,
         status=run.status,
         stop_reasons=tuple(run.stop_reasons),
+        hook_failures=run.dispatcher.failure_sentences(),
         run_directory=run.directory,
         evaluation=evaluation,
     )

@@ -107,7 +107,7 @@ class Agent:
     def random(self) -> random.Random:
         """The agent's own generator for scalar draws, made anew at each reset from the episode's seed.
 
-        A draw from it costs a tenth of a draw from `rng`.
+        A draw from it costs about a sixth of a draw from `rng`.
         """
         return make_random(self._stream_seed(), "agent.random", self._id)
 

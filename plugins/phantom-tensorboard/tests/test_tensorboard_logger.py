@@ -8,7 +8,6 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 from importlib.util import find_spec
 from pathlib import Path
@@ -335,14 +334,14 @@ def test_the_hparams_tab_has_a_row_with_hyper_parameters_and_newest_values(tmp_p
 
 def hparams_row_shown_by_tensorboard(directory: Path) -> dict[str, Any]:
     """Start TensorBoard, ask it for what its HPARAMS tab shows, and stop it."""
-    options = ["--logdir", str(directory), "--port", "0", "--load_fast", "false"]
+    load_once = ["--load_fast", "false", "--reload_task", "blocking", "--reload_interval", "0"]
+    options = ["--logdir", str(directory), "--port", "0", *load_once]
     command = [sys.executable, "-W", "ignore", "-m", "tensorboard.main", *options]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
         try:
             assert server.stderr is not None
             address = next(found[0] for line in server.stderr if (found := URL.search(line)))
-            while not (columns := ask(address, "experiment", {})["metricInfos"]):
-                time.sleep(0.1)
+            columns = ask(address, "experiment", {})["metricInfos"]  # all is loaded before it serves
             wanted = {
                 "allowedStatuses": ["STATUS_SUCCESS"],
                 "colParams": [{"metric": column["name"]} for column in columns],
