@@ -85,6 +85,14 @@ class Policy(ABC):
         """
         return self.compute_actions(observations), {}
 
+    def env_actions(self, actions: Sequence[Action]) -> Sequence[Action]:
+        """Return what the env gets for actions that `sample_actions` returned: a sequence as long.
+
+        The collector keeps the actions as they were sampled and steps the env with these. The default
+        is the actions themselves; a Gaussian policy learns from unbounded ones and clips them here.
+        """
+        return actions
+
     def seed(self, rng: np.random.Generator) -> None:
         """Called once after construction: draw first weights, keep a generator for `compute_action`."""
 

@@ -155,9 +155,11 @@ class Collector:
                 streams = self._streams[policy_id]
                 draws = RowStreams([streams[copy.number] for copy, _, _ in asked])
                 actions, extras = policy.sample_actions(observations, draws)
+                in_env = policy.env_actions(actions)
             else:
-                actions = policy.compute_actions(observations)
-            for row, ((copy, agent_id, observation), action) in enumerate(zip(asked, actions, strict=True)):
-                copy.decide(agent_id, observation, action)
+                actions = in_env = policy.compute_actions(observations)
+            decisions = zip(asked, actions, in_env, strict=True)
+            for row, ((copy, agent_id, observation), action, played) in enumerate(decisions):
+                copy.decide(agent_id, observation, action, played)
                 if extras:
                     copy.keep(agent_id, {name: values[row] for name, values in extras.items()})

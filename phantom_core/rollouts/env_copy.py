@@ -68,16 +68,16 @@ class EnvCopy:
             if acting is None or agent_id in acting:
                 rows.setdefault(self._policy_by_agent[agent_id], []).append((self, agent_id, observation))
 
-    def decide(self, agent_id: AgentID, observation: Observation, action: Action) -> None:
-        """Take the action of one agent for the next step.
+    def decide(self, agent_id: AgentID, observation: Observation, action: Action, played: Action) -> None:
+        """Take the action of one agent for the next step, as it was sampled and as it is played.
 
         Raises:
-            EnvError: if it is not in the agent's action space. Discrete actions are always checked,
-                others in the first episode.
+            EnvError: if what is played is not in the agent's action space. Discrete actions are
+                always checked, others in the first episode.
         """
-        if (self._episode == 0 or agent_id in self._discrete) and not self._is_action[agent_id](action):
-            raise self._no_action(agent_id, action)
-        self._actions[agent_id] = action
+        if (self._episode == 0 or agent_id in self._discrete) and not self._is_action[agent_id](played):
+            raise self._no_action(agent_id, played)
+        self._actions[agent_id] = played
         del self._pending[agent_id]
         if agent_id not in self._learners:
             return

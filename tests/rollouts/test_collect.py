@@ -211,6 +211,25 @@ def test_a_policy_is_asked_once_per_step_for_all_agents_in_all_copies() -> None:
     assert extras == [(row, row, row) for row in range(8)]
 
 
+class WideningPolicy(ph.RandomPolicy):
+    """Samples 10, 11 or 12 where the env knows 0, 1 and 2."""
+
+    def sample_actions(self, observations: Sequence[Any], rng: ph.RowStreams) -> tuple[list[int], dict]:
+        actions, extras = super().sample_actions(observations, rng)
+        return [action + 10 for action in actions], extras
+
+    def env_actions(self, actions: Sequence[int]) -> list[int]:
+        return [action - 10 for action in actions]
+
+
+def test_the_sampled_action_is_kept_and_the_env_gets_what_the_policy_makes_of_it() -> None:
+    env = make_env(CounterAgent("A"), num_steps=20)
+    policies, mapping = policies_for(env, WideningPolicy)
+    collector = ph.Collector([env], policies, mapping, seed=1, learning=["p"])
+    (trajectory,) = collector.collect(ph.CollectPlan(episodes=1))["p"].trajectories
+    assert set(trajectory.actions) == {10, 11, 12}
+
+
 def test_policies_that_do_not_learn_behave_as_deployed_and_keep_no_trajectories() -> None:
     env = make_env(CounterAgent("A"))
     policies, mapping = policies_for(env, BatchPolicy)
