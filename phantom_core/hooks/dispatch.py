@@ -146,6 +146,10 @@ class Dispatcher:
         if self.is_strict:
             raise _hook_error(plugin, hook, error) from error
 
+    def note(self, plugin: str, hook: str, error: Exception) -> None:
+        """Note what is wrong with a plugin or metric and hurts nothing."""
+        self._note(plugin, hook, error)
+
     def succeeded(self, plugin: str, hook: str) -> None:
         """Note that a plugin or metric did not raise, which ends a row of failures."""
         if self.failures and (plugin, hook) in self.failures:

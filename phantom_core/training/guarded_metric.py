@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from phantom_core.errors import ConfigError
+from phantom_core.errors import ConfigError, PhantomError, listing
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.metrics import Metric, Mode, not_recorded
 
@@ -28,6 +28,7 @@ class GuardedMetric(Metric):
         self.description = metric.description
         self._name = f"metrics.{name}"
         self._dispatcher = dispatcher
+        self._has_recorded = False
 
     def extract(self, env: Any) -> Any:
         """Return the metric's value, or `not_recorded` if it raises or was switched off."""
@@ -39,7 +40,20 @@ class GuardedMetric(Metric):
             self._dispatcher.contain(self._name, "extract", error)
             return not_recorded
         self._dispatcher.succeeded(self._name, "extract")
+        self._has_recorded = self._has_recorded or value is not not_recorded
         return value
+
+    def finish(self, env: Any) -> None:
+        """Called after the last iteration: note it if the metric never had a value."""
+        if not self._has_recorded and not self._dispatcher.is_off(self._name):
+            self._dispatcher.note(
+                self._name,
+                "extract",
+                PhantomError(
+                    f"no step had a value of {self.metric!r}. Check its ids and stages; agents at the end: "
+                    f"{listing(env.agents)}"
+                ),
+            )
 
     def reduce(self, values: Sequence[Any], mode: Mode) -> Any:
         """Return the metric's reduced value, or `not_recorded` if it raises or makes no numbers."""

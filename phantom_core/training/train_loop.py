@@ -22,6 +22,7 @@ from phantom_core.policies.policy_mapping import (
 from phantom_core.rollouts.collect import Collector
 from phantom_core.rollouts.trajectory import EpisodeSummary
 from phantom_core.seeding import derive_seed, make_rng
+from phantom_core.training.guarded_metric import GuardedMetric
 from phantom_core.training.run import Run
 from phantom_core.training.train_result import TrainingResults
 from phantom_core.training.trainer import Trainer
@@ -100,6 +101,9 @@ def train_loop(trainer: Trainer, setup: TrainingSetup, num_iterations: int | Non
     else:
         for _ in trainer.iterations(num_iterations):
             trainer.training_step(env, run.policy_by_agent, run.policies, run.policies_to_train)
+    for metric in setup.metrics.values():
+        if isinstance(metric, GuardedMetric):
+            metric.finish(env)
     return TrainingResults(
         policies=run.policies,
         policy_by_agent=run.policy_by_agent,

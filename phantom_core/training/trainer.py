@@ -13,7 +13,7 @@ import numpy as np
 from phantom_core.component_config import make_config
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
-from phantom_core.metrics import Metric, not_recorded, record_metrics
+from phantom_core.metrics import Metric, record_metrics, reduce_metrics
 from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import (
     PolicyMapping,
@@ -266,13 +266,15 @@ class Trainer:
         record_metrics(env, self.metrics, self.logged_metrics)
 
     def log_vec_metrics(self, envs: Sequence[Any]) -> None:
-        """Read every metric after a step of several envs; their mean is logged."""
-        for name, metric in self.metrics.items():
-            found: dict[str, list[Any]] = {name: []}
-            for env in envs:
-                record_metrics(env, {name: metric}, found)
-            if found[name]:
-                self.logged_metrics[name].append(float(np.mean(found[name])))
+        """Read every metric after a step of several envs; the mean of those that have a value is logged."""
+        found: defaultdict[str, list[Any]] = defaultdict(list)
+        for env in envs:
+            record_metrics(env, self.metrics, found)
+        for name, values in found.items():
+            try:
+                self.logged_metrics[name].append(float(np.mean(values)))
+            except (TypeError, ValueError) as error:  # as any failure of a metric's
+                self.run.dispatcher.contain(f"metrics.{name}", "log_vec_metrics", error)
 
     def log_rewards(self, rewards: Mapping[AgentID, float]) -> None:
         """Log the rewards of one env step, which it counts; call it once after each step."""
@@ -301,12 +303,8 @@ class Trainer:
         Args:
             step: the number of the iteration.
         """
-        for name, values in self.logged_metrics.items():
-            recorded = [value for value in values if value is not not_recorded]
-            if recorded:
-                value = self.metrics[name].reduce(recorded, "train")
-                if value is not not_recorded:
-                    self.run.log({name: float(np.mean(value))})
+        reduced = reduce_metrics(self.metrics, self.logged_metrics, "train")
+        self.run.log({name: float(np.mean(value)) for name, value in reduced.items()})
         every = [reward for rewards in self.logged_rewards.values() for reward in rewards]
         for agent_id, rewards in self.logged_rewards.items():
             self.run.log({f"rewards/{agent_id}": float(np.mean(rewards))})

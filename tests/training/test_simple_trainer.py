@@ -182,6 +182,49 @@ def test_vectors_of_metrics_and_rewards_are_averaged() -> None:
     assert row["env_steps"] == 2
 
 
+class Fussy(ph.metrics.Metric):
+    """Has a value only where A took an action above 0; fails if it is to reduce anything else."""
+
+    def extract(self, env: Any) -> Any:
+        return env["A"].action or ph.metrics.not_recorded
+
+    def reduce(self, values: Sequence[Any], mode: Any = None) -> Any:
+        assert all(value > 0 for value in values)
+        return values[-1]
+
+
+@pytest.mark.parametrize("trainer_class", [HillClimber, VectorLogger])
+def test_a_step_without_a_value_never_reaches_a_metric_of_ones_own(trainer_class: type[ph.Trainer]) -> None:
+    trainer = trainer_class()
+    results = trainer.train(BanditEnv, 3, POLICIES, ["a"], metrics={"fussy": Fussy()})
+    assert [row.get("fussy") for row in results.history] == (
+        [None, 1.0, 2.0] if trainer_class is HillClimber else [2.0, 2.0, 2.0]
+    )
+
+
+class Wordy(ph.metrics.Metric):
+    """Is no number."""
+
+    def extract(self, env: Any) -> str:
+        return "words"
+
+
+def test_metrics_of_several_envs_that_have_no_mean_are_contained() -> None:
+    trainer = VectorLogger()
+    results = ph.train(
+        trainer,
+        env=BanditEnv,
+        policies=POLICIES,
+        policies_to_train=["a"],
+        num_iterations=1,
+        metrics={"words": Wordy(), "arm": METRICS["arm"]},
+        run_dir=None,
+    )
+    assert results.history[0]["arm"] == 1.0
+    (failure,) = results.hook_failures
+    assert failure.startswith("Plugin 'metrics.words' failed once in log_vec_metrics: ")
+
+
 class SilentTrainer(HillClimber):
     def training_step(self, *args: Any) -> None:
         """Log nothing."""

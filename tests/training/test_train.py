@@ -381,6 +381,18 @@ def test_a_metric_that_raises_is_contained_like_a_logger() -> None:
     assert "sour" not in results.history[0]
 
 
+def test_a_metric_that_never_had_a_value_is_named_at_the_end() -> None:
+    metrics = {"typo": ph.metrics.SimpleAgentMetric("WO", "place")}
+    results = run(metrics=metrics, strict_hooks=True)
+    assert results.status == "completed"
+    (failure,) = results.hook_failures
+    assert failure.startswith(
+        "Plugin 'metrics.typo' failed once in extract: PhantomError: no step had a value of "
+        "SimpleAgentMetric(train_reduce_action='mean', "
+    )
+    assert failure.endswith(". Check its ids and stages; agents at the end: 'W0'.")
+
+
 def test_a_metric_that_raises_ends_a_strict_run() -> None:
     with pytest.raises(ph.PhantomError, match=r"Plugin 'metrics\.sour' failed in extract"):
         run(metrics={"sour": Sour()}, strict_hooks=True)

@@ -1,89 +1,22 @@
-"""What is measured: a `Metric` reads a value from the env in each step and reduces them per episode."""
+"""Metrics to use as they are: a property of the env or of agents, or a value that functions make."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import reduce as fold
-from typing import Any, ClassVar, Final, Literal, Self, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import numpy as np
 
-from phantom_core.errors import ConfigError, PhantomError, did_you_mean, listing
+from phantom_core.errors import ConfigError, PhantomError, did_you_mean, listing, without_stop
+from phantom_core.metrics.metric import Metric, Mode, checked_stages, not_recorded, recorded_values
 from phantom_core.types import AgentID, StageID
+from phantom_core.world.agents import Agent
 
-Mode: TypeAlias = Literal["train", "evaluate"]
 TrainReduce: TypeAlias = Literal["last", "mean", "sum"]
 EvalReduce: TypeAlias = Literal["last", "mean", "sum", "none"]
 GroupReduce: TypeAlias = Literal["min", "max", "mean", "sum"]
-
-
-class NotRecorded:
-    """The type of `not_recorded`, which stands for a step in which a metric has no value."""
-
-    _instance: ClassVar[Self | None] = None
-
-    def __new__(cls) -> Self:
-        """Return the only instance, also after copying and unpickling."""
-        if cls._instance is None:
-            cls._instance = super().__new__(cls)
-        return cls._instance
-
-    def __repr__(self) -> str:
-        """Return `<NotRecorded>`."""
-        return "<NotRecorded>"
-
-
-not_recorded: Final = NotRecorded()
-"""The value of a metric in a step of a stage that it is not defined on."""
-
-
-class Metric(ABC):
-    """Reads a value from the env after each step and reduces an episode's values to one.
-
-    Attributes:
-        fsm_stages: names of the turns after which it is read; None: after every step. The turn is the
-            one that the step just played (`env.executed_turn`).
-        description: what it measures, for people.
-    """
-
-    fsm_stages: Collection[StageID] | None = None
-    description: str | None = None
-
-    @abstractmethod
-    def extract(self, env: Any) -> Any:
-        """Return the value after the step that `env` just made."""
-
-    def reduce(self, values: Sequence[Any], mode: Mode) -> Any:
-        """Reduce the values of one episode; the default returns the last one.
-
-        Args:
-            values: one for each step in which it was recorded, at least one.
-            mode: `"train"` while training, `"evaluate"` in evaluations.
-        """
-        return values[-1]
-
-
-def record_metrics(env: Any, metrics: Mapping[str, Metric], values: dict[str, list[Any]]) -> None:
-    """Read every metric after a step; skip those that are not defined on the turn it played."""
-    turn = getattr(env, "executed_turn", None)
-    for name, metric in metrics.items():
-        stages = metric.fsm_stages
-        if stages is None or (turn is not None and turn.name in stages):
-            value = metric.extract(env)
-            if value is not not_recorded:
-                values[name].append(value)
-
-
-def reduce_metrics(
-    metrics: Mapping[str, Metric], values: Mapping[str, Sequence[Any]], mode: Mode
-) -> dict[str, Any]:
-    """Reduce the values of one episode; leave out metrics that recorded none."""
-    reduced = {
-        name: metric.reduce(values[name], mode) for name, metric in metrics.items() if values.get(name)
-    }
-    return {name: value for name, value in reduced.items() if value is not not_recorded}
 
 
 @dataclass(frozen=True)
@@ -102,13 +35,19 @@ class LambdaMetric(Metric):
     description: str | None = None
     """What it measures, for people."""
 
+    def __post_init__(self) -> None:
+        """Refuse one stage where several belong."""
+        object.__setattr__(self, "fsm_stages", checked_stages(type(self), self.fsm_stages))
+
     def extract(self, env: Any) -> Any:
         """Return `extract_fn(env)`."""
         return self.extract_fn(env)
 
     def reduce(self, values: Sequence[Any], mode: Mode) -> Any:
-        """Return what the function of this mode makes of the values."""
-        return self.train_reduce_fn(values) if _checked(mode) == "train" else self.eval_reduce_fn(values)
+        """Return what the function of this mode makes of the values that were recorded."""
+        reduce_fn = self.train_reduce_fn if _checked(mode) == "train" else self.eval_reduce_fn
+        recorded = recorded_values(values)
+        return reduce_fn(recorded) if recorded else not_recorded
 
 
 @dataclass(frozen=True)
@@ -126,14 +65,20 @@ class _SimpleMetric(Metric):
     """What it measures, for people."""
 
     def __post_init__(self) -> None:
-        """Refuse a reduction that does not exist."""
+        """Refuse a reduction that does not exist, and one stage where several belong."""
+        object.__setattr__(self, "fsm_stages", checked_stages(type(self), self.fsm_stages))
         _check_action(self, "train_reduce_action", get_args(TrainReduce))
         _check_action(self, "eval_reduce_action", get_args(EvalReduce))
 
     def reduce(self, values: Sequence[Any], mode: Mode) -> Any:
-        """Reduce an episode's values by the action of this mode."""
+        """Reduce the values that were recorded by the action of this mode.
+
+        Raises:
+            PhantomError: if the values are nothing that this action can reduce.
+        """
         action = self.train_reduce_action if _checked(mode) == "train" else self.eval_reduce_action
-        return _REDUCERS[action](values)
+        recorded = recorded_values(values)
+        return _reduced(action, recorded) if recorded else not_recorded
 
 
 @dataclass(frozen=True)
@@ -150,7 +95,10 @@ class SimpleEnvMetric(_SimpleMetric):
 
 @dataclass(frozen=True)
 class SimpleAgentMetric(_SimpleMetric):
-    """A property of one agent, such as the stock of a shop."""
+    """A property of one agent, such as the stock of a shop.
+
+    Nothing is recorded in steps after which the agent is not in the env: it has left, or not joined.
+    """
 
     agent_id: AgentID
     """The agent to read from."""
@@ -158,31 +106,57 @@ class SimpleAgentMetric(_SimpleMetric):
     """The attribute to read; dots reach into attributes of attributes."""
 
     def extract(self, env: Any) -> Any:
-        """Return the property of the agent."""
-        return _read_agent(env, self.agent_id, self.agent_property)
+        """Return the property of the agent; `not_recorded` if it is not there."""
+        agent = env.agents.get(self.agent_id, not_recorded)
+        return agent if agent is not_recorded else _read_agent(agent, self.agent_id, self.agent_property)
 
 
 @dataclass(frozen=True)
 class AggregatedAgentMetric(_SimpleMetric):
-    """A property of several agents, reduced to one number in each step."""
+    """A property of several agents, reduced to one number in each step.
 
-    agent_ids: Iterable[AgentID]
-    """The agents to read from."""
+    Agents that are not in the env after a step do not count in it; if none is, nothing is recorded.
+    """
+
+    agent_ids: Iterable[AgentID] | type[Agent] | Callable[[Agent], bool]
+    """The agents to read from: ids, or (from Python) a class of agents or a predicate of one."""
     agent_property: str
     """The attribute to read; dots reach into attributes of attributes."""
     group_reduce_action: GroupReduce = "mean"
     """How the agents' values are reduced to one in each step."""
 
     def __post_init__(self) -> None:
-        """Keep the ids for more than one reading, and refuse reductions that do not exist."""
+        """Keep the ids for more than one reading, and refuse what cannot be reduced."""
         super().__post_init__()
-        object.__setattr__(self, "agent_ids", tuple(self.agent_ids))
         _check_action(self, "group_reduce_action", get_args(GroupReduce))
+        if callable(self.agent_ids):
+            return
+        if isinstance(self.agent_ids, str) or not isinstance(self.agent_ids, Iterable):
+            raise ConfigError(
+                f"AggregatedAgentMetric got agent_ids={self.agent_ids!r}. Expected a list of ids, a class of "
+                "agents or a predicate."
+            )
+        object.__setattr__(self, "agent_ids", tuple(self.agent_ids))
+        if not self.agent_ids:
+            raise ConfigError("AggregatedAgentMetric got no agent ids. Name at least one agent.")
 
     def extract(self, env: Any) -> Any:
-        """Return the reduced property of the agents."""
-        values = [_read_agent(env, agent_id, self.agent_property) for agent_id in self.agent_ids]
-        return _REDUCERS[self.group_reduce_action](values)
+        """Return the reduced property of the agents; `not_recorded` if none is there.
+
+        Raises:
+            PhantomError: if an agent has no such property, or the values cannot be reduced.
+        """
+        values = [_read_agent(agent, i, self.agent_property) for i, agent in self._selected(env.agents)]
+        return _reduced(self.group_reduce_action, values) if values else not_recorded
+
+    def _selected(self, agents: Mapping[AgentID, Agent]) -> list[tuple[AgentID, Agent]]:
+        """Return the agents that are meant and that are there."""
+        chosen = self.agent_ids
+        if isinstance(chosen, type):
+            return [(i, agent) for i, agent in agents.items() if isinstance(agent, chosen)]
+        if callable(chosen):
+            return [(i, agent) for i, agent in agents.items() if chosen(agent)]
+        return [(i, agents[i]) for i in chosen if i in agents]
 
 
 _REDUCERS: Final[dict[str, Callable[[Sequence[Any]], Any]]] = {
@@ -193,6 +167,16 @@ _REDUCERS: Final[dict[str, Callable[[Sequence[Any]], Any]]] = {
     "max": max,
     "none": np.asarray,
 }
+
+
+def _reduced(action: str, values: Sequence[Any]) -> Any:
+    try:
+        return _REDUCERS[action](values)
+    except (TypeError, ValueError) as error:
+        raise PhantomError(
+            f"A metric cannot take the {action} of {listing(values[:3])}: {without_stop(error)}. "
+            "Record numbers, or reduce in another way."
+        ) from error
 
 
 def _check_action(metric: Metric, field: str, allowed: tuple[str, ...]) -> None:
@@ -213,15 +197,8 @@ def _checked(mode: Mode) -> Mode:
     return mode
 
 
-def _read_agent(env: Any, agent_id: AgentID, path: str) -> Any:
-    agents = env.agents
-    if agent_id not in agents:
-        msg = (
-            f"A metric reads agent {agent_id!r}, but there is no such "
-            f"agent.{did_you_mean(agent_id, agents)} Agents: {listing(agents)}."
-        )
-        raise PhantomError(msg)
-    return _read(agents[agent_id], path, f"agent {agent_id!r}")
+def _read_agent(agent: Agent, agent_id: AgentID, path: str) -> Any:
+    return _read(agent, path, f"agent {agent_id!r}")
 
 
 def _read(owner: Any, path: str, name: str) -> Any:
