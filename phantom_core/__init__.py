@@ -68,11 +68,38 @@ if TYPE_CHECKING:
     from phantom_core.world.context import AgentView as AgentView
     from phantom_core.world.context import Context as Context
     from phantom_core.world.context import EnvView as EnvView
+    from phantom_core.world.decoders import ChainedDecoder as ChainedDecoder
+    from phantom_core.world.decoders import Decoder as Decoder
+    from phantom_core.world.decoders import DictDecoder as DictDecoder
+    from phantom_core.world.decoders import EmptyDecoder as EmptyDecoder
+    from phantom_core.world.encoders import ChainedEncoder as ChainedEncoder
+    from phantom_core.world.encoders import ConstantEncoder as ConstantEncoder
+    from phantom_core.world.encoders import DictEncoder as DictEncoder
+    from phantom_core.world.encoders import EmptyEncoder as EmptyEncoder
+    from phantom_core.world.encoders import Encoder as Encoder
     from phantom_core.world.messages import Message as Message
     from phantom_core.world.messages import msg_payload as msg_payload
     from phantom_core.world.network import Network as Network
+    from phantom_core.world.ranges import LinspaceRange as LinspaceRange
+    from phantom_core.world.ranges import Range as Range
+    from phantom_core.world.ranges import UniformRange as UniformRange
+    from phantom_core.world.ranges import UnitArrayLinspaceRange as UnitArrayLinspaceRange
+    from phantom_core.world.ranges import UnitArrayUniformRange as UnitArrayUniformRange
     from phantom_core.world.resolvers import BatchResolver as BatchResolver
     from phantom_core.world.resolvers import Resolver as Resolver
+    from phantom_core.world.reward_functions import ChainedReward as ChainedReward
+    from phantom_core.world.reward_functions import ConstantReward as ConstantReward
+    from phantom_core.world.reward_functions import RewardFunction as RewardFunction
+    from phantom_core.world.samplers import ComparableSampler as ComparableSampler
+    from phantom_core.world.samplers import LambdaSampler as LambdaSampler
+    from phantom_core.world.samplers import NormalArraySampler as NormalArraySampler
+    from phantom_core.world.samplers import NormalSampler as NormalSampler
+    from phantom_core.world.samplers import SampledValues as SampledValues
+    from phantom_core.world.samplers import Sampler as Sampler
+    from phantom_core.world.samplers import UniformArraySampler as UniformArraySampler
+    from phantom_core.world.samplers import UniformFloatSampler as UniformFloatSampler
+    from phantom_core.world.samplers import UniformIntSampler as UniformIntSampler
+    from phantom_core.world.supertypes import Supertype as Supertype
 
     __version__: str
 
@@ -84,11 +111,23 @@ _MODULE_BY_NAME = {
     "AgentView": "phantom_core.world.context",
     "Batch": "phantom_core.rollouts.trajectory",
     "BatchResolver": "phantom_core.world.resolvers",
+    "ChainedDecoder": "phantom_core.world.decoders",
+    "ChainedEncoder": "phantom_core.world.encoders",
+    "ChainedReward": "phantom_core.world.reward_functions",
     "CheckpointSaved": "phantom_core.hooks.events",
     "CollectPlan": "phantom_core.rollouts.collect",
     "Collector": "phantom_core.rollouts.collect",
+    "ComparableSampler": "phantom_core.world.samplers",
+    "ConstantEncoder": "phantom_core.world.encoders",
     "ConstantPolicy": "phantom_core.policies.fixed_policies",
+    "ConstantReward": "phantom_core.world.reward_functions",
     "Context": "phantom_core.world.context",
+    "Decoder": "phantom_core.world.decoders",
+    "DictDecoder": "phantom_core.world.decoders",
+    "DictEncoder": "phantom_core.world.encoders",
+    "EmptyDecoder": "phantom_core.world.decoders",
+    "EmptyEncoder": "phantom_core.world.encoders",
+    "Encoder": "phantom_core.world.encoders",
     "EnvView": "phantom_core.world.context",
     "EpisodeEnd": "phantom_core.hooks.events",
     "EpisodeSummary": "phantom_core.rollouts.trajectory",
@@ -100,12 +139,16 @@ _MODULE_BY_NAME = {
     "Hooks": "phantom_core.hooks.hookspecs",
     "IterationEnd": "phantom_core.hooks.events",
     "IterationStart": "phantom_core.hooks.events",
+    "LambdaSampler": "phantom_core.world.samplers",
+    "LinspaceRange": "phantom_core.world.ranges",
     "Message": "phantom_core.world.messages",
     "MessageList": "phantom_core.world.agents",
     "Metric": "phantom_core.metrics",
     "MetricsRecorded": "phantom_core.hooks.events",
     "MultiAgentEnv": "phantom_core.envs.step_result",
     "Network": "phantom_core.world.network",
+    "NormalArraySampler": "phantom_core.world.samplers",
+    "NormalSampler": "phantom_core.world.samplers",
     "Observation": "phantom_core.types",
     "PhantomEnv": "phantom_core.envs.env",
     "PhantomError": "phantom_core.errors",
@@ -114,14 +157,19 @@ _MODULE_BY_NAME = {
     "PolicyMapping": "phantom_core.policies.policy_mapping",
     "PolicySpec": "phantom_core.policies.policy_mapping",
     "RandomPolicy": "phantom_core.policies.fixed_policies",
+    "Range": "phantom_core.world.ranges",
     "Registration": "phantom_core.hooks.hookspecs",
     "Resolver": "phantom_core.world.resolvers",
+    "RewardFunction": "phantom_core.world.reward_functions",
     "RewardLedger": "phantom_core.envs.reward_ledger",
     "RowStreams": "phantom_core.seeding",
+    "SampledValues": "phantom_core.world.samplers",
+    "Sampler": "phantom_core.world.samplers",
     "Simultaneous": "phantom_core.envs.turns",
     "StageID": "phantom_core.types",
     "StepResult": "phantom_core.envs.step_result",
     "StrategicAgent": "phantom_core.world.agents",
+    "Supertype": "phantom_core.world.supertypes",
     "TrainEnd": "phantom_core.hooks.events",
     "TrainFailed": "phantom_core.hooks.events",
     "TrainStart": "phantom_core.hooks.events",
@@ -130,6 +178,12 @@ _MODULE_BY_NAME = {
     "Trajectory": "phantom_core.rollouts.trajectory",
     "Turn": "phantom_core.envs.turns",
     "TurnOrder": "phantom_core.envs.turns",
+    "UniformArraySampler": "phantom_core.world.samplers",
+    "UniformFloatSampler": "phantom_core.world.samplers",
+    "UniformIntSampler": "phantom_core.world.samplers",
+    "UniformRange": "phantom_core.world.ranges",
+    "UnitArrayLinspaceRange": "phantom_core.world.ranges",
+    "UnitArrayUniformRange": "phantom_core.world.ranges",
     "evaluate": "phantom_core.rollouts.evaluate",
     "hookimpl": "phantom_core.hooks.hookspecs",
     "load_policies": "phantom_core.training.run_directory",
@@ -147,11 +201,23 @@ __all__ = [
     "AgentView",
     "Batch",
     "BatchResolver",
+    "ChainedDecoder",
+    "ChainedEncoder",
+    "ChainedReward",
     "CheckpointSaved",
     "CollectPlan",
     "Collector",
+    "ComparableSampler",
+    "ConstantEncoder",
     "ConstantPolicy",
+    "ConstantReward",
     "Context",
+    "Decoder",
+    "DictDecoder",
+    "DictEncoder",
+    "EmptyDecoder",
+    "EmptyEncoder",
+    "Encoder",
     "EnvView",
     "EpisodeEnd",
     "EpisodeSummary",
@@ -163,12 +229,16 @@ __all__ = [
     "Hooks",
     "IterationEnd",
     "IterationStart",
+    "LambdaSampler",
+    "LinspaceRange",
     "Message",
     "MessageList",
     "Metric",
     "MetricsRecorded",
     "MultiAgentEnv",
     "Network",
+    "NormalArraySampler",
+    "NormalSampler",
     "Observation",
     "PhantomEnv",
     "PhantomError",
@@ -177,14 +247,19 @@ __all__ = [
     "PolicyMapping",
     "PolicySpec",
     "RandomPolicy",
+    "Range",
     "Registration",
     "Resolver",
+    "RewardFunction",
     "RewardLedger",
     "RowStreams",
+    "SampledValues",
+    "Sampler",
     "Simultaneous",
     "StageID",
     "StepResult",
     "StrategicAgent",
+    "Supertype",
     "TrainEnd",
     "TrainFailed",
     "TrainStart",
@@ -193,6 +268,12 @@ __all__ = [
     "Trajectory",
     "Turn",
     "TurnOrder",
+    "UniformArraySampler",
+    "UniformFloatSampler",
+    "UniformIntSampler",
+    "UniformRange",
+    "UnitArrayLinspaceRange",
+    "UnitArrayUniformRange",
     "__version__",
     "errors",
     "evaluate",

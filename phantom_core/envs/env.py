@@ -10,8 +10,8 @@ from typing import Any, final
 import gymnasium as gym
 import numpy as np
 
+from phantom_core.envs import env_checks as checks
 from phantom_core.envs.casting import Cast, Player
-from phantom_core.envs.env_checks import agent_space, check_ignored_actions, check_num_steps, checked_seed
 from phantom_core.envs.reward_ledger import RewardLedger
 from phantom_core.envs.step_result import StepResult
 from phantom_core.envs.turns import Simultaneous, Turn, TurnOrder, observers
@@ -21,6 +21,8 @@ from phantom_core.types import Action, AgentID, Observation
 from phantom_core.world.agents import ALL, Agent, StrategicAgent
 from phantom_core.world.context import AgentView, EnvView
 from phantom_core.world.network import Network
+from phantom_core.world.samplers import SampledValues
+from phantom_core.world.supertypes import Supertype
 
 
 class PhantomEnv:
@@ -42,6 +44,8 @@ class PhantomEnv:
         num_steps: int | None = None,
         network: Network | None = None,
         *,
+        env_supertype: Supertype | Mapping[str, Any] | None = None,
+        agent_supertypes: Mapping[AgentID, Supertype | Mapping[str, Any]] | None = None,
         turn_order: TurnOrder | None = None,
     ) -> None:
         """Set up the world.
@@ -49,14 +53,20 @@ class PhantomEnv:
         Args:
             num_steps: the time limit of an episode in steps; None: no limit.
             network: the agents and their connections.
+            env_supertype: the env's parameters, or a dict of fields of its inner class `Supertype`;
+                None: that class with its defaults.
+            agent_supertypes: likewise for agents, by id, instead of what they have.
             turn_order: whose turn it is; default: everybody acts at once, in network order.
 
         Raises:
-            ConfigError: if `num_steps` is not positive.
+            ConfigError: if `num_steps` is not positive, or a supertype of the wrong kind or for nobody.
         """
-        check_num_steps(type(self).__name__, num_steps)
+        checks.check_num_steps(type(self).__name__, num_steps)
         self.num_steps = num_steps
         self.network = Network() if network is None else network
+        self.env_supertype = checks.env_supertype_of(type(self), env_supertype)
+        self.env_type: Any = None
+        checks.set_agent_supertypes(self.network.agents, agent_supertypes or {})
         self.turn_order: TurnOrder = Simultaneous() if turn_order is None else turn_order
         self.reward_ledger = RewardLedger()
         self._current_step = 0
@@ -69,8 +79,6 @@ class PhantomEnv:
         self._truncated: set[AgentID] = set()
         self._has_view = type(self).view is not PhantomEnv.view
         self._halted: str | None = "before its first reset"  # why there is no step to play
-
-    # ------------------------------------------------------------------ what is public to read
 
     @property
     def current_step(self) -> int:
@@ -134,7 +142,7 @@ class PhantomEnv:
         Raises:
             ConfigError: if one has none.
         """
-        return {agent.id: agent_space(agent, "observation_space") for agent in self.strategic_agents}
+        return {agent.id: checks.agent_space(agent, "observation_space") for agent in self.strategic_agents}
 
     @property
     def action_spaces(self) -> dict[AgentID, gym.Space[Any]]:
@@ -143,7 +151,7 @@ class PhantomEnv:
         Raises:
             ConfigError: if one has none.
         """
-        return {agent.id: agent_space(agent, "action_space") for agent in self.strategic_agents}
+        return {agent.id: checks.agent_space(agent, "action_space") for agent in self.strategic_agents}
 
     @cached_property
     def random(self) -> random.Random:
@@ -222,11 +230,12 @@ class PhantomEnv:
         self._terminated, self._truncated = set(), set()
         self.reward_ledger.reset()
         self._executed_turn = None
-        network = self.network
-        network.begin_episode(episode_seed)
+        network, values, supertype = self.network, SampledValues(episode_seed), self.env_supertype
+        self.env_type = None if supertype is None else supertype.sample_in(values, "env")
+        network.begin_episode(episode_seed, values)
         self.on_reset()
         if self.network is not network:  # it built another one
-            self.network.begin_episode(episode_seed)
+            self.network.begin_episode(episode_seed, values)
         self.network.reset()
         self._turn = turn = self.turn_order.first(self)
         cast = self._recast()
@@ -291,7 +300,7 @@ class PhantomEnv:
             if messages:
                 send_all(agent_id, messages)
         if used < len(actions):
-            check_ignored_actions(self.agents, actions)
+            checks.check_ignored_actions(self.agents, actions)
 
     def _settle(self, cast: Cast, turn: Turn, next_turn: Turn | None) -> StepResult:
         """Observe, reward and end: one strategic agent after the other, then the whole episode."""
@@ -362,7 +371,7 @@ class PhantomEnv:
     def _next_seed(self, seed: int | None) -> int:
         """Return the seed of the next episode, and start the env's stream anew if one was given."""
         if seed is not None:
-            checked = checked_seed(seed)
+            checked = checks.checked_seed(seed)
             self._seed_stream = make_random(checked, "env.seeds")
             return checked
         if self._seed_stream is None:

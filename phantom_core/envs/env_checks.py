@@ -12,6 +12,12 @@ from phantom_core.errors import ConfigError, EnvError, did_you_mean, listing
 from phantom_core.seeding import MAX_SEED
 from phantom_core.types import Action, AgentID
 from phantom_core.world.agents import Agent, StrategicAgent
+from phantom_core.world.supertypes import (
+    Supertype,
+    check_has_supertype,
+    checked_supertype,
+    default_supertype,
+)
 
 
 def agent_space(agent: StrategicAgent, attribute: str) -> gym.Space[Any]:
@@ -55,6 +61,37 @@ def checked_seed(seed: object) -> int:
     if not 0 <= checked <= MAX_SEED:
         raise ConfigError(f"reset got seed={seed!r}. Expected an integer from 0 to 2**63 - 1, or None.")
     return checked
+
+
+def env_supertype_of(env_class: type, given: Supertype | Mapping[str, Any] | None) -> Supertype | None:
+    """Return the supertype of an env: the given one, or the default of its class; None if it has none.
+
+    Raises:
+        ConfigError: if it is of the wrong kind, or the class has one that needs values.
+    """
+    if given is not None:
+        return checked_supertype(env_class, env_class.__name__, given)
+    default = default_supertype(env_class)
+    if default is None:
+        check_has_supertype(env_class, env_class.__name__)
+    return default
+
+
+def set_agent_supertypes(
+    agents: Mapping[AgentID, Agent], supertypes: Mapping[AgentID, Supertype | Mapping[str, Any]]
+) -> None:
+    """Give agents the supertypes that the env got for them.
+
+    Raises:
+        ConfigError: if one is for an agent that does not exist, or of the wrong kind.
+    """
+    for agent_id, supertype in supertypes.items():
+        if agent_id not in agents:
+            raise ConfigError(
+                f"agent_supertypes has {agent_id!r}, but there is no such "
+                f"agent.{did_you_mean(agent_id, agents)} Agents: {listing(agents)}."
+            )
+        agents[agent_id].set_supertype(supertype)
 
 
 def check_ignored_actions(agents: Mapping[AgentID, Agent], actions: Mapping[AgentID, Action]) -> None:

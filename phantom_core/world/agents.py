@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
@@ -14,13 +14,24 @@ from phantom_core.errors import ConfigError, EnvError, NetworkError
 from phantom_core.seeding import fresh_seed, make_random, make_rng
 from phantom_core.types import Action, AgentID, Observation
 from phantom_core.world.context import AgentView, Context
+from phantom_core.world.decoders import Decoder
+from phantom_core.world.encoders import Encoder
 from phantom_core.world.messages import Message
+from phantom_core.world.reward_functions import RewardFunction
+from phantom_core.world.samplers import SampledValues
+from phantom_core.world.supertypes import (
+    Supertype,
+    check_has_supertype,
+    checked_supertype,
+    default_supertype,
+)
 
 MessageList: TypeAlias = Sequence[tuple[AgentID, Any]]
 """What agents send: pairs of a receiver's id and a payload."""
 
 Handler: TypeAlias = Callable[[Any, Context, Message[Any]], Iterable[tuple[AgentID, Any]] | None]
 HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
+PartT = TypeVar("PartT", Encoder, Decoder, RewardFunction)
 
 ALL = "__all__"
 """The key of the whole env in terminations and truncations; no agent may have it as its id."""
@@ -78,14 +89,16 @@ class Agent:
         if cls.handle_message is Agent.handle_message:
             cls._only_handler = {kind: found[0] for kind, found in cls._handlers.items() if len(found) == 1}
 
-    def __init__(self, agent_id: AgentID) -> None:
+    def __init__(self, agent_id: AgentID, supertype: Supertype | Mapping[str, Any] | None = None) -> None:
         """Name the agent.
 
         Args:
             agent_id: any hashable but `"__all__"`; its `repr` names the agent's random streams.
+            supertype: the agent's parameters, or a dict of the fields of its inner class `Supertype`;
+                None: that class with its defaults, if there is one.
 
         Raises:
-            ConfigError: if the id is reserved or not hashable.
+            ConfigError: if the id is reserved or not hashable, or the supertype of the wrong kind.
         """
         try:
             hash(agent_id)
@@ -97,6 +110,12 @@ class Agent:
             raise ConfigError(msg)
         self._id = agent_id
         self._episode_seed: int | None = None
+        self.supertype: Supertype | None = None
+        self.type: Any = None
+        if supertype is None:
+            self.supertype = default_supertype(type(self))
+        else:
+            self.set_supertype(supertype)
 
     @property
     def id(self) -> AgentID:
@@ -116,11 +135,31 @@ class Agent:
         """The agent's own NumPy generator, made anew at each reset from the episode's seed."""
         return make_rng(self._stream_seed(), "agent.rng", self._id)
 
-    def begin_episode(self, episode_seed: int) -> None:
-        """Called by the env before `reset`: forget the generators of the last episode."""
+    def set_supertype(self, supertype: Supertype | Mapping[str, Any]) -> None:
+        """Take another supertype, or a dict of its fields; from the next reset on `type` follows from it.
+
+        Raises:
+            ConfigError: if it is of the wrong kind.
+        """
+        self.supertype = checked_supertype(type(self), self._name, supertype)
+
+    def begin_episode(self, episode_seed: int, values: SampledValues | None = None) -> None:
+        """Called before `reset`: forget the generators of the last episode, and sample the type.
+
+        Args:
+            episode_seed: what all random streams of the episode follow from.
+            values: the values of the env's samplers in this episode; None: the agent is on its own.
+
+        Raises:
+            ConfigError: if the agent has no supertype, and its class has one that needs values.
+        """
         self._episode_seed = episode_seed
         self.__dict__.pop("random", None)
         self.__dict__.pop("rng", None)
+        if self.supertype is not None:
+            self.type = self.supertype.sample_in(values or SampledValues(episode_seed), ("agent", self._id))
+        else:
+            check_has_supertype(type(self), self._name)
 
     def reset(self) -> None:
         """Called at the start of each episode: put the agent into its first state."""
@@ -186,6 +225,10 @@ class Agent:
         )
         raise NetworkError(msg)
 
+    @property
+    def _name(self) -> str:
+        return f"{type(self).__name__} {self._id!r}"
+
     def _stream_seed(self) -> int:
         if self._episode_seed is None:  # used outside an env, as in a unit test of the agent alone
             self._episode_seed = fresh_seed()
@@ -200,23 +243,68 @@ class StrategicAgent(Agent):
     """An agent that observes, acts through a policy and is rewarded.
 
     Set `observation_space` and `action_space` (as attributes or properties) and override
-    `encode_observation`, `decode_action` and `compute_reward`.
+    `encode_observation`, `decode_action` and `compute_reward`; or hand over an encoder, a decoder and a
+    reward function, which bring their spaces. An overridden method counts for more than an object.
     """
 
     observation_space: gym.Space[Any] | None = None
     action_space: gym.Space[Any] | None = None
 
+    def __init__(
+        self,
+        agent_id: AgentID,
+        observation_encoder: Encoder | None = None,
+        action_decoder: Decoder | None = None,
+        reward_function: RewardFunction | None = None,
+        supertype: Supertype | Mapping[str, Any] | None = None,
+    ) -> None:
+        """Name the agent, and take its parts.
+
+        Args:
+            agent_id: any hashable but `"__all__"`; its `repr` names the agent's random streams.
+            observation_encoder: makes the observations, and brings the observation space.
+            action_decoder: makes messages of actions, and brings the action space.
+            reward_function: computes the rewards.
+            supertype: the agent's parameters, or a dict of the fields of its inner class `Supertype`;
+                None: that class with its defaults, if there is one.
+
+        Raises:
+            ConfigError: if the id is reserved or not hashable, or an argument is of the wrong kind.
+        """
+        super().__init__(agent_id, supertype)
+        self.observation_encoder = self._part(observation_encoder, Encoder, "observation_encoder")
+        self.action_decoder = self._part(action_decoder, Decoder, "action_decoder")
+        self.reward_function = self._part(reward_function, RewardFunction, "reward_function")
+        cls = type(self)
+        if self.observation_encoder is not None and _is_inherited(cls, "encode_observation"):
+            _bring_space(self, "observation_space", self.observation_encoder)
+        if self.action_decoder is not None and _is_inherited(cls, "decode_action"):
+            _bring_space(self, "action_space", self.action_decoder)
+
+    def begin_episode(self, episode_seed: int, values: SampledValues | None = None) -> None:
+        """Called before `reset`: begin the episode as any agent does, and reset the parts."""
+        super().begin_episode(episode_seed, values)
+        for part in (self.observation_encoder, self.action_decoder, self.reward_function):
+            if part is not None:
+                part.reset()
+
     def encode_observation(self, ctx: Context) -> Observation | None:
         """Return an element of the observation space, or None to observe nothing in this step."""
-        raise self._missing("encode_observation")
+        if self.observation_encoder is None:
+            raise self._missing("encode_observation", "observation_encoder")
+        return self.observation_encoder.encode(ctx)
 
     def decode_action(self, ctx: Context, action: Action) -> MessageList | None:
         """Turn an element of the action space into messages to send; None: no message."""
-        raise self._missing("decode_action")
+        if self.action_decoder is None:
+            raise self._missing("decode_action", "action_decoder")
+        return self.action_decoder.decode(ctx, action)
 
     def compute_reward(self, ctx: Context) -> float:
         """Return the reward for the step that was just made."""
-        raise self._missing("compute_reward")
+        if self.reward_function is None:
+            raise self._missing("compute_reward", "reward_function")
+        return self.reward_function.reward(ctx)
 
     def is_terminated(self, ctx: Context) -> bool:
         """Tell whether the episode ended for this agent by the rules of the world."""
@@ -230,6 +318,21 @@ class StrategicAgent(Agent):
         """Return facts for the user that the policy does not see; called with each observation."""
         return {}
 
-    def _missing(self, method: str) -> EnvError:
+    def _missing(self, method: str, part: str) -> EnvError:
         cls = type(self).__name__
-        return EnvError(f"{cls} {self._id!r} has no {method}(). Override it in {cls}.")
+        return EnvError(f"{self._name} has no {method}(). Override it in {cls}, or give it {part}=.")
+
+    def _part(self, given: PartT | None, kind: type, argument: str) -> PartT | None:
+        if given is None or isinstance(given, kind):
+            return given
+        raise ConfigError(f"{self._name} got {argument}={given!r}. Expected an object of {kind.__name__}.")
+
+
+def _is_inherited(cls: type, method: str) -> bool:
+    return getattr(cls, method) is getattr(StrategicAgent, method)
+
+
+def _bring_space(agent: StrategicAgent, name: str, part: Any) -> None:
+    """Take the space of a part, unless the class computes its own."""
+    if not isinstance(getattr(type(agent), name), (property, cached_property)):
+        setattr(agent, name, getattr(part, name))

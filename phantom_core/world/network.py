@@ -12,6 +12,7 @@ from phantom_core.world.agents import Agent
 from phantom_core.world.context import Context
 from phantom_core.world.messages import AgentType, Message, is_allowed, payload_rule
 from phantom_core.world.resolvers import BatchResolver, Resolver
+from phantom_core.world.samplers import SampledValues
 
 AgentT = TypeVar("AgentT", bound=Agent)
 
@@ -57,6 +58,7 @@ class Network:
         self._neighbours: dict[AgentID, dict[AgentID, None]] = {}
         self._allowed: set[tuple[AgentID, AgentID, type]] = set()
         self._episode_seed: int | None = None
+        self._sampled: SampledValues | None = None
         self.add_agents(agents)
         self.add_connections_from(connections)
 
@@ -85,7 +87,7 @@ class Network:
         self._agents[agent.id] = agent
         self._neighbours[agent.id] = {}
         if self._episode_seed is not None:
-            agent.begin_episode(self._episode_seed)
+            agent.begin_episode(self._episode_seed, self._sampled)
         self._changed()
 
     def add_agents(self, agents: Iterable[Agent]) -> None:
@@ -179,12 +181,18 @@ class Network:
         finally:
             self.resolver.reset()
 
-    def begin_episode(self, episode_seed: int) -> None:
-        """Called by the env at each reset: seed the resolver and every agent, drop old messages."""
+    def begin_episode(self, episode_seed: int, values: SampledValues | None = None) -> None:
+        """Called by the env at each reset: seed the resolver and every agent, drop old messages.
+
+        Args:
+            episode_seed: what all random streams of the episode follow from.
+            values: the values of the env's samplers in this episode; None: none was drawn yet.
+        """
         self._episode_seed = episode_seed
+        self._sampled = SampledValues(episode_seed) if values is None else values
         self.resolver.begin_episode(episode_seed)
         for agent in self._agents.values():
-            agent.begin_episode(episode_seed)
+            agent.begin_episode(episode_seed, self._sampled)
 
     def reset(self) -> None:
         """Called by the env at each reset, when all is seeded: reset every agent in order."""

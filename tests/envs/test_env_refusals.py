@@ -198,19 +198,19 @@ def test_the_generators_of_an_env_are_seeded_by_reset(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("method", "refuse"),
+    ("method", "part", "refuse"),
     [
-        ("encode_observation", lambda agent, ctx: agent.encode_observation(ctx)),
-        ("decode_action", lambda agent, ctx: agent.decode_action(ctx, 0)),
-        ("compute_reward", lambda agent, ctx: agent.compute_reward(ctx)),
+        ("encode_observation", "observation_encoder", lambda agent, ctx: agent.encode_observation(ctx)),
+        ("decode_action", "action_decoder", lambda agent, ctx: agent.decode_action(ctx, 0)),
+        ("compute_reward", "reward_function", lambda agent, ctx: agent.compute_reward(ctx)),
     ],
 )
 def test_a_method_that_every_strategic_agent_needs_is_named(
-    method: str, refuse: Callable[[ph.StrategicAgent, Any], object]
+    method: str, part: str, refuse: Callable[[ph.StrategicAgent, Any], object]
 ) -> None:
     class Lazy(ph.StrategicAgent):
         """Overrides nothing."""
 
     assert message_of(ph.errors.EnvError, lambda: refuse(Lazy("A"), None)) == (
-        f"Lazy 'A' has no {method}(). Override it in Lazy."
+        f"Lazy 'A' has no {method}(). Override it in Lazy, or give it {part}=."
     )

@@ -1,0 +1,153 @@
+"""From what a policy chose to the messages that an agent sends: `Decoder`, alone, in a row or by name."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import gymnasium as gym
+import numpy as np
+
+from phantom_core.errors import EnvError, listing
+from phantom_core.types import Action, AgentID
+from phantom_core.world.context import Context
+from phantom_core.world.parts import flattened, named_parts
+
+if TYPE_CHECKING:
+    from phantom_core.world.agents import MessageList
+
+
+class Decoder(ABC):
+    """Decodes the action of an agent into the messages that it sends.
+
+    Hand it to a `StrategicAgent` as `action_decoder`; several agents may share one. Subclasses set
+    `action_space`, as a class attribute or a `cached_property`, and override `decode`.
+    """
+
+    @property
+    @abstractmethod
+    def action_space(self) -> gym.Space[Any]:
+        """The space of the actions; an agent asks for it once, when it is built."""
+
+    @abstractmethod
+    def decode(self, ctx: Context, action: Action) -> MessageList | None:
+        """Turn an element of the action space into messages to send; None: no message."""
+
+    def chain(self, others: Decoders) -> ChainedDecoder:
+        """Return a decoder of tuples: for this decoder, and for the others after it."""
+        return ChainedDecoder([self, others])
+
+    def reset(self) -> None:
+        """Called at the start of each episode, before the agent resets: forget the last one."""
+
+    def __repr__(self) -> str:
+        """Return the class and the action space."""
+        return f"{type(self).__name__}({self.action_space})"
+
+
+Decoders: TypeAlias = "Decoder | Iterable[Decoders]"
+"""A decoder, or a nested collection of decoders."""
+
+
+class EmptyDecoder(Decoder):
+    """Sends nothing; its actions are empty float32 arrays [0]."""
+
+    @cached_property
+    def action_space(self) -> gym.spaces.Box:
+        """Of shape (0,)."""
+        return gym.spaces.Box(-np.inf, np.inf, (0,), np.float32)
+
+    def decode(self, ctx: Context, action: Action) -> MessageList:
+        """Return no message."""
+        return []
+
+
+class ChainedDecoder(Decoder):
+    """Decodes a tuple of sub-actions, one for each of its decoders; sends all their messages, in order.
+
+    Attributes:
+        decoders: in order; chains inside the given collection count as one decoder each.
+    """
+
+    def __init__(self, decoders: Decoders) -> None:
+        """Flatten the decoders.
+
+        Raises:
+            ConfigError: if there is something else among them.
+        """
+        self.decoders: list[Decoder] = flattened(decoders, Decoder, type(self).__name__)
+
+    @cached_property
+    def action_space(self) -> gym.spaces.Tuple[Any]:
+        """The spaces of the decoders, in order."""
+        return gym.spaces.Tuple([decoder.action_space for decoder in self.decoders])
+
+    def decode(self, ctx: Context, action: Action) -> MessageList:
+        """Return the messages of each decoder for its sub-action.
+
+        Raises:
+            EnvError: if there are more or fewer sub-actions than decoders.
+        """
+        if len(action) != len(self.decoders):
+            raise EnvError(
+                f"The action of {ctx.agent.id!r} is {action!r}, which has {len(action)} sub-actions. "
+                f"Expected one for each of its {len(self.decoders)} chained decoders: an element of "
+                f"{self.action_space}."
+            )
+        messages: list[tuple[AgentID, Any]] = []
+        for decoder, sub_action in zip(self.decoders, action, strict=True):
+            messages += decoder.decode(ctx, sub_action) or ()
+        return messages
+
+    def chain(self, others: Decoders) -> ChainedDecoder:
+        """Return a longer chain: for these decoders, and for the others after them."""
+        return ChainedDecoder([self.decoders, others])
+
+    def reset(self) -> None:
+        """Reset every decoder."""
+        for decoder in self.decoders:
+            decoder.reset()
+
+
+class DictDecoder(Decoder):
+    """Decodes a dict of sub-actions, one for each of its decoders; sends all their messages.
+
+    Attributes:
+        decoders: decoder by name; messages come in the order of this dict.
+    """
+
+    def __init__(self, decoders: Mapping[str, Decoder]) -> None:
+        """Take the decoders.
+
+        Raises:
+            ConfigError: if it is no mapping, or there is something else in it.
+        """
+        self.decoders: dict[str, Decoder] = named_parts(decoders, Decoder, type(self).__name__)
+
+    @cached_property
+    def action_space(self) -> gym.spaces.Dict:
+        """The space of each decoder by its name."""
+        return gym.spaces.Dict({name: part.action_space for name, part in self.decoders.items()})
+
+    def decode(self, ctx: Context, action: Action) -> MessageList:
+        """Return the messages of each decoder for its sub-action.
+
+        Raises:
+            EnvError: if a sub-action is missing, or is for no decoder.
+        """
+        if action.keys() != self.decoders.keys():
+            raise EnvError(
+                f"The action of {ctx.agent.id!r} has sub-actions for {listing(action)}. Expected one for "
+                f"each of: {listing(self.decoders)}."
+            )
+        messages: list[tuple[AgentID, Any]] = []
+        for name, decoder in self.decoders.items():
+            messages += decoder.decode(ctx, action[name]) or ()
+        return messages
+
+    def reset(self) -> None:
+        """Reset every decoder."""
+        for decoder in self.decoders.values():
+            decoder.reset()

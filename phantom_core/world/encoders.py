@@ -1,0 +1,142 @@
+"""From what an agent sees to what its policy observes: `Encoder`, alone, in a row or by name."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from phantom_core.types import Observation
+from phantom_core.world.context import Context
+from phantom_core.world.parts import flattened, named_parts
+
+
+class Encoder(ABC):
+    """Encodes the context of an agent as an observation.
+
+    Hand it to a `StrategicAgent` as `observation_encoder`; several agents may share one. Subclasses set
+    `observation_space`, as a class attribute or a `cached_property`, and override `encode`.
+    """
+
+    @property
+    @abstractmethod
+    def observation_space(self) -> gym.Space[Any]:
+        """The space of the observations; an agent asks for it once, when it is built."""
+
+    @abstractmethod
+    def encode(self, ctx: Context) -> Observation:
+        """Return an element of the observation space; None: the agent observes nothing in this step."""
+
+    def chain(self, others: Encoders) -> ChainedEncoder:
+        """Return an encoder of tuples: of this encoder, and of the others after it."""
+        return ChainedEncoder([self, others])
+
+    def reset(self) -> None:
+        """Called at the start of each episode, before the agent resets: forget the last one."""
+
+    def __repr__(self) -> str:
+        """Return the class and the observation space."""
+        return f"{type(self).__name__}({self.observation_space})"
+
+
+Encoders: TypeAlias = "Encoder | Iterable[Encoders]"
+"""An encoder, or a nested collection of encoders."""
+
+
+class EmptyEncoder(Encoder):
+    """Encodes nothing: a float32 array [1] of a zero, for agents that act without looking."""
+
+    @cached_property
+    def observation_space(self) -> gym.spaces.Box:
+        """Unbounded, of shape (1,)."""
+        return gym.spaces.Box(-np.inf, np.inf, (1,), np.float32)
+
+    def encode(self, ctx: Context) -> NDArray[np.float32]:
+        """Return a zero."""
+        return np.zeros(1, np.float32)
+
+
+class ConstantEncoder(Encoder):
+    """Encodes every context as the same float32 array."""
+
+    def __init__(self, shape: tuple[int, ...], value: float = 0.0) -> None:
+        self.shape = shape
+        self.value = value
+
+    @cached_property
+    def observation_space(self) -> gym.spaces.Box:
+        """Unbounded, of the shape."""
+        return gym.spaces.Box(-np.inf, np.inf, self.shape, np.float32)
+
+    def encode(self, ctx: Context) -> NDArray[np.float32]:
+        """Return a new array, full of the value."""
+        return np.full(self.shape, self.value, np.float32)
+
+
+class ChainedEncoder(Encoder):
+    """Encodes a context as a tuple: what each of its encoders makes of it.
+
+    Attributes:
+        encoders: in order; chains inside the given collection count as one encoder each.
+    """
+
+    def __init__(self, encoders: Encoders) -> None:
+        """Flatten the encoders.
+
+        Raises:
+            ConfigError: if there is something else among them.
+        """
+        self.encoders: list[Encoder] = flattened(encoders, Encoder, type(self).__name__)
+
+    @cached_property
+    def observation_space(self) -> gym.spaces.Tuple[Any]:
+        """The spaces of the encoders, in order."""
+        return gym.spaces.Tuple([encoder.observation_space for encoder in self.encoders])
+
+    def encode(self, ctx: Context) -> tuple[Observation, ...]:
+        """Return one observation of each encoder."""
+        return tuple([encoder.encode(ctx) for encoder in self.encoders])
+
+    def chain(self, others: Encoders) -> ChainedEncoder:
+        """Return a longer chain: of these encoders, and of the others after them."""
+        return ChainedEncoder([self.encoders, others])
+
+    def reset(self) -> None:
+        """Reset every encoder."""
+        for encoder in self.encoders:
+            encoder.reset()
+
+
+class DictEncoder(Encoder):
+    """Encodes a context as a dict: what each of its encoders makes of it, by name.
+
+    Attributes:
+        encoders: encoder by name.
+    """
+
+    def __init__(self, encoders: Mapping[str, Encoder]) -> None:
+        """Take the encoders.
+
+        Raises:
+            ConfigError: if it is no mapping, or there is something else in it.
+        """
+        self.encoders: dict[str, Encoder] = named_parts(encoders, Encoder, type(self).__name__)
+
+    @cached_property
+    def observation_space(self) -> gym.spaces.Dict:
+        """The space of each encoder by its name."""
+        return gym.spaces.Dict({name: part.observation_space for name, part in self.encoders.items()})
+
+    def encode(self, ctx: Context) -> dict[str, Observation]:
+        """Return the observation of each encoder by its name."""
+        return {name: encoder.encode(ctx) for name, encoder in self.encoders.items()}
+
+    def reset(self) -> None:
+        """Reset every encoder."""
+        for encoder in self.encoders.values():
+            encoder.reset()

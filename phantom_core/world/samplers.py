@@ -1,0 +1,264 @@
+"""Distributions over parameters: a `Sampler` is drawn once per episode, from a generator it is handed."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phantom_core.errors import ConfigError, EnvError
+from phantom_core.seeding import make_rng
+
+T = TypeVar("T")
+
+
+class _Ordered(Protocol):
+    def __lt__(self, other: Any, /) -> bool: ...
+
+
+OrderedT = TypeVar("OrderedT", bound=_Ordered)
+
+
+class Sampler(ABC, Generic[T]):
+    """A distribution over one parameter of a world.
+
+    Put it into a field of a `Supertype`: at each reset the env draws it and the agent (or the env)
+    gets the value in the same field of its `type`. Subclasses override `draw`. Samplers are equal
+    only if they are the same object.
+    """
+
+    _value: T | None = None
+
+    @property
+    def value(self) -> T | None:
+        """The newest value that was sampled; None before the first."""
+        return self._value
+
+    def sample(self, rng: np.random.Generator) -> T:
+        """Draw a value, keep it as `value` and return it."""
+        self._value = value = self.draw(rng)
+        return value
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator) -> T:
+        """Return a value; all its randomness comes from `rng`."""
+
+
+class ComparableSampler(Sampler[OrderedT]):
+    """A sampler that `<`, `<=`, `>` and `>=` compare by its newest value, with values and samplers.
+
+    `==` compares identity, so that samplers can be members of sets and keys of dicts.
+    """
+
+    def __lt__(self, other: Any) -> bool:
+        """Tell whether the newest value is less than the other one.
+
+        Raises:
+            EnvError: if one of them was not sampled yet.
+        """
+        return bool(_newest(self) < _newest(other))
+
+    def __le__(self, other: Any) -> bool:
+        """Tell whether the newest value is at most the other one."""
+        return bool(_newest(self) <= _newest(other))
+
+    def __gt__(self, other: Any) -> bool:
+        """Tell whether the newest value is more than the other one."""
+        return bool(_newest(self) > _newest(other))
+
+    def __ge__(self, other: Any) -> bool:
+        """Tell whether the newest value is at least the other one."""
+        return bool(_newest(self) >= _newest(other))
+
+
+@dataclass(eq=False)
+class UniformFloatSampler(ComparableSampler[float]):
+    """Floats from `low` (included) to `high` (excluded), then clipped; `low` if both are equal."""
+
+    low: float = 0.0
+    high: float = 1.0
+    clip_low: float | None = None
+    clip_high: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse bounds in the wrong order."""
+        _check_bounds(self)
+
+    def draw(self, rng: np.random.Generator) -> float:
+        """Return a float."""
+        return float(_clip(rng.uniform(self.low, self.high), self.clip_low, self.clip_high))
+
+
+@dataclass(eq=False)
+class UniformIntSampler(ComparableSampler[int]):
+    """Integers from `low` to `high`, both included, each as likely as the others; then clipped."""
+
+    low: int = 0
+    high: int = 1
+    clip_low: int | None = None
+    clip_high: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse bounds in the wrong order, and bounds that are no integers."""
+        for name in ("low", "high", "clip_low", "clip_high"):
+            bound = getattr(self, name)
+            if bound is not None and (isinstance(bound, bool) or int(bound) != bound):
+                raise ConfigError(f"UniformIntSampler got {name}={bound!r}. Expected an integer.")
+        _check_bounds(self)
+
+    def draw(self, rng: np.random.Generator) -> int:
+        """Return an int."""
+        drawn = rng.integers(int(self.low), int(self.high), endpoint=True)
+        return int(_clip(drawn, self.clip_low, self.clip_high))
+
+
+@dataclass(eq=False)
+class UniformArraySampler(Sampler[NDArray[np.float64]]):
+    """Float64 arrays of independent values from `low` (included) to `high` (excluded), then clipped."""
+
+    low: float = 0.0
+    high: float = 1.0
+    shape: tuple[int, ...] = (1,)
+    clip_low: float | None = None
+    clip_high: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse bounds in the wrong order."""
+        _check_bounds(self)
+
+    def draw(self, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Return a new array of the shape."""
+        return _clip_array(rng.uniform(self.low, self.high, self.shape), self.clip_low, self.clip_high)
+
+
+@dataclass(eq=False)
+class NormalSampler(ComparableSampler[float]):
+    """Floats from the normal distribution with mean `mu` and standard deviation `sigma`, then clipped."""
+
+    mu: float
+    sigma: float
+    clip_low: float | None = None
+    clip_high: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a negative standard deviation, and clip bounds in the wrong order."""
+        _check_sigma(self)
+
+    def draw(self, rng: np.random.Generator) -> float:
+        """Return a float."""
+        return float(_clip(rng.normal(self.mu, self.sigma), self.clip_low, self.clip_high))
+
+
+@dataclass(eq=False)
+class NormalArraySampler(Sampler[NDArray[np.float64]]):
+    """Float64 arrays of independent normal values with mean `mu` and deviation `sigma`, then clipped."""
+
+    mu: float
+    sigma: float
+    shape: tuple[int, ...] = (1,)
+    clip_low: float | None = None
+    clip_high: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a negative standard deviation, and clip bounds in the wrong order."""
+        _check_sigma(self)
+
+    def draw(self, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Return a new array of the shape."""
+        return _clip_array(rng.normal(self.mu, self.sigma, self.shape), self.clip_low, self.clip_high)
+
+
+class LambdaSampler(Sampler[T]):
+    """Whatever `func(rng, *args, **kwargs)` returns; take all randomness from `rng`."""
+
+    def __init__(self, func: Callable[..., T], *args: Any, **kwargs: Any) -> None:
+        self.func = func
+        self.args = args
+        self.kwargs = kwargs
+
+    def draw(self, rng: np.random.Generator) -> T:
+        """Return what the function returns."""
+        return self.func(rng, *self.args, **self.kwargs)
+
+
+@dataclass(eq=False)
+class SampledValues:
+    """The values that samplers have in one episode of one env: each sampler is drawn once.
+
+    Attributes:
+        episode_seed: what the values follow from, together with the names of the samplers.
+    """
+
+    episode_seed: int
+    _drawn: dict[int, tuple[Sampler[Any], Any]] = field(default_factory=dict, init=False, repr=False)
+
+    def value_of(self, sampler: Sampler[T], *name: object, is_shared: bool = True) -> T:
+        """Return the value of a sampler in this episode, drawn when it is first asked for.
+
+        Args:
+            sampler: what to draw.
+            name: the place where it was found first, which names its random stream.
+            is_shared: whether all places that hold this object see one value; else it is drawn for
+                this place alone.
+        """
+        if not is_shared:
+            return sampler.sample(make_rng(self.episode_seed, "sampler", *name))
+        if id(sampler) not in self._drawn:
+            drawn = sampler.sample(make_rng(self.episode_seed, "sampler", *name))
+            self._drawn[id(sampler)] = (sampler, drawn)  # keeps the sampler, and so its id, alive
+        value: T = self._drawn[id(sampler)][1]
+        return value
+
+
+def _newest(value: Any) -> Any:
+    if not isinstance(value, Sampler):
+        return value
+    if value.value is None:
+        raise EnvError(
+            f"{value!r} was compared before it was sampled. Call env.reset() first, or compare its bounds."
+        )
+    return value.value
+
+
+def _clip(value: Any, low: Any, high: Any) -> Any:
+    if low is not None and value < low:
+        return low
+    if high is not None and value > high:
+        return high
+    return value
+
+
+def _clip_array(values: Any, low: float | None, high: float | None) -> NDArray[np.float64]:
+    clipped = values if low is None and high is None else np.clip(values, low, high)
+    return np.asarray(clipped, dtype=np.float64)
+
+
+def _check_bounds(sampler: Any) -> None:
+    if not sampler.low <= sampler.high:
+        name = type(sampler).__name__
+        raise ConfigError(
+            f"{name} got low={sampler.low!r} and high={sampler.high!r}. Expected low to be at most high."
+        )
+    _check_clips(sampler)
+
+
+def _check_sigma(sampler: Any) -> None:
+    if not sampler.sigma >= 0:
+        raise ConfigError(
+            f"{type(sampler).__name__} got sigma={sampler.sigma!r}. Expected a standard deviation of 0 or "
+            "more."
+        )
+    _check_clips(sampler)
+
+
+def _check_clips(sampler: Any) -> None:
+    low, high = sampler.clip_low, sampler.clip_high
+    if low is not None and high is not None and not low <= high:
+        raise ConfigError(
+            f"{type(sampler).__name__} got clip_low={low!r} and clip_high={high!r}. Expected clip_low to be "
+            "at most clip_high."
+        )
