@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from phantom_core.envs.reward_ledger import RewardLedger as RewardLedger
     from phantom_core.envs.step_result import MultiAgentEnv as MultiAgentEnv
     from phantom_core.envs.step_result import StepResult as StepResult
+    from phantom_core.envs.step_rules import StepRules as StepRules
     from phantom_core.envs.turns import ACTING_NEXT as ACTING_NEXT
     from phantom_core.envs.turns import Simultaneous as Simultaneous
     from phantom_core.envs.turns import Turn as Turn
@@ -168,6 +169,7 @@ _MODULE_BY_NAME = {
     "Simultaneous": "phantom_core.envs.turns",
     "StageID": "phantom_core.types",
     "StepResult": "phantom_core.envs.step_result",
+    "StepRules": "phantom_core.envs.step_rules",
     "StrategicAgent": "phantom_core.world.agents",
     "Supertype": "phantom_core.world.supertypes",
     "TrainEnd": "phantom_core.hooks.events",
@@ -258,6 +260,7 @@ __all__ = [
     "Simultaneous",
     "StageID",
     "StepResult",
+    "StepRules",
     "StrategicAgent",
     "Supertype",
     "TrainEnd",

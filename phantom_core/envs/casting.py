@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, Final, NamedTuple, TypeVar
 
-from phantom_core.envs.turns import Turn
-from phantom_core.types import AgentID
+from phantom_core.envs.turns import ACTING_NEXT, Turn
+from phantom_core.types import AgentID, Observation
 from phantom_core.world.agents import Agent, MessageList, StrategicAgent
-from phantom_core.world.context import AgentView, Context, EnvView, ViewFrame
+from phantom_core.world.context import AgentView, Context
 from phantom_core.world.network import Network
+
+MAX_REMEMBERED: Final = 256
+"""Turns that are remembered; a turn order that makes a new turn for each step would fill the memory."""
+
+MemoryT = TypeVar("MemoryT")
 
 
 class Actor(NamedTuple):
@@ -22,11 +27,15 @@ class Actor(NamedTuple):
 
 
 class Player(NamedTuple):
-    """A strategic agent that is still in the episode."""
+    """A strategic agent that is still in the episode, and what to ask it: None for what is not asked."""
 
     agent_id: AgentID
-    agent: StrategicAgent
     context: Context
+    encode_observation: Callable[[Context], Observation | None] | None
+    collect_infos: Callable[[Context], dict[str, Any]] | None
+    compute_reward: Callable[[Context], float] | None
+    is_terminated: Callable[[Context], bool] | None
+    is_truncated: Callable[[Context], bool] | None
 
 
 class Cast:
@@ -35,31 +44,65 @@ class Cast:
     Methods that a class does not override are left out here once, so that a step never calls them.
     """
 
-    def __init__(self, network: Network, ended: Collection[AgentID], env_view: EnvView) -> None:
+    def __init__(self, network: Network) -> None:
         self.version = network.version
-        self.frame = ViewFrame(env_view)
-        agents = {i: agent for i, agent in network.agents.items() if i not in ended}
-        self.contexts: dict[AgentID, Context] = {}
-        self._shown: list[tuple[dict[AgentID, AgentView | None], Agent, AgentID]] = []
-        for agent_id, agent in agents.items():
-            self.contexts[agent_id] = self._make_context(network, agent, agents)
-        self.publishers = [agent for agent in agents.values() if _overrides(agent, "view")]
+        self.frame = network.frame
+        contexts = network.contexts
+        agents = [ctx.agent for ctx in contexts.values()]
+        self.publishers = [agent for agent in agents if _overrides(agent, "view")]
         self.has_views = bool(self.publishers)
+        self._shown = (
+            [seen for seen in network.sightings() if _overrides(seen[1], "view")] if self.has_views else []
+        )
         self.players = [
-            Player(agent_id, agent, self.contexts[agent_id])
-            for agent_id, agent in agents.items()
-            if isinstance(agent, StrategicAgent)
+            _make_player(agent, contexts[agent.id]) for agent in agents if isinstance(agent, StrategicAgent)
         ]
-        self._actors = {a.agent_id: a for a in map(self._make_actor, agents.values()) if a is not None}
-        self._everyone = tuple(self._actors.values())
-        self.pre_resolution = self._bound("pre_message_resolution")
-        self.post_resolution = self._bound("post_message_resolution")
+        self._actors = {a.agent_id: a for a in map(_make_actor, contexts.values()) if a is not None}
+        self._actors_by_turn: dict[int, tuple[Turn, Sequence[Actor]]] = {}
+        self._players_by_turns: dict[tuple[int, int], tuple[Turn, Turn | None, Sequence[Player]]] = {}
+        self.pre_resolution = self._bound(contexts, "pre_message_resolution")
+        self.post_resolution = self._bound(contexts, "post_message_resolution")
 
-    def acting(self, turn: Turn) -> Iterable[Actor]:
+    def acting(self, turn: Turn) -> Sequence[Actor]:
         """Return who may send messages in a turn, in the order in which they act."""
-        if turn.acting is None:
-            return self._everyone
-        return [self._actors[agent_id] for agent_id in turn.acting if agent_id in self._actors]
+        known = self._actors_by_turn.get(id(turn))
+        if known is not None and known[0] is turn:
+            return known[1]
+        actors = self._actors
+        chosen = list(
+            actors.values() if turn.acting is None else [actors[i] for i in turn.acting if i in actors]
+        )
+        _remember(self._actors_by_turn, id(turn), (turn, chosen))
+        return chosen
+
+    def settled(self, turn: Turn, next_turn: Turn | None) -> Sequence[Player]:
+        """Return the strategic agents, each with what it is asked at the end of a turn."""
+        key = id(turn), id(next_turn)
+        known = self._players_by_turns.get(key)
+        if known is not None and known[0] is turn and known[1] is next_turn:
+            return known[2]
+        seeing = _onlookers(turn, next_turn)
+        rewarded = None if turn.rewarded is None else frozenset(turn.rewarded)
+        players = [
+            player._replace(
+                encode_observation=player.encode_observation if _is_in(player.agent_id, seeing) else None,
+                compute_reward=player.compute_reward if _is_in(player.agent_id, rewarded) else None,
+            )
+            for player in self.players
+        ]
+        _remember(self._players_by_turns, key, (turn, next_turn, players))
+        return players
+
+    def beginners(self, turn: Turn) -> Iterable[Player]:
+        """Return the strategic agents that observe at reset: those who act in the first turn."""
+        return (p for p in self.players if _is_in(p.agent_id, turn.acting))
+
+    def overlooked(
+        self, turn: Turn, next_turn: Turn | None, agent_ids: Collection[AgentID]
+    ) -> Iterable[Player]:
+        """Return those of some strategic agents that do not observe at the end of a turn."""
+        seeing = _onlookers(turn, next_turn)
+        return (p for p in self.players if p.agent_id in agent_ids and not _is_in(p.agent_id, seeing))
 
     def refresh_agent_views(self) -> None:
         """Ask every agent that publishes a view for what it shows to each neighbour now."""
@@ -70,29 +113,51 @@ class Cast:
         """Ask every agent that publishes a view for what it shows to the env now."""
         return {agent.id: agent.view(None) for agent in self.publishers}
 
-    def _make_context(self, network: Network, agent: Agent, agents: dict[AgentID, Agent]) -> Context:
-        views: dict[AgentID, AgentView | None] = {}
-        for neighbour_id in network.neighbours_of(agent.id):
-            if neighbour_id not in agents:
-                continue
-            views[neighbour_id] = None
-            if _overrides(agents[neighbour_id], "view"):
-                self._shown.append((views, agents[neighbour_id], agent.id))
-        return Context(agent, views, self.frame)
-
-    def _make_actor(self, agent: Agent) -> Actor | None:
-        decode = agent.decode_action if isinstance(agent, StrategicAgent) else None
-        if decode is None and not _overrides(agent, "generate_messages"):
-            return None
-        return Actor(agent.id, decode, agent.generate_messages, self.contexts[agent.id])
-
-    def _bound(self, method: str) -> list[tuple[Callable[[Context], None], Context]]:
+    def _bound(
+        self, contexts: dict[AgentID, Context], method: str
+    ) -> list[tuple[Callable[[Context], None], Context]]:
         return [
-            (getattr(ctx.agent, method), ctx)
-            for ctx in self.contexts.values()
-            if _overrides(ctx.agent, method)
+            (getattr(ctx.agent, method), ctx) for ctx in contexts.values() if _overrides(ctx.agent, method)
         ]
 
 
-def _overrides(agent: Agent, method: str) -> bool:
-    return getattr(type(agent), method) is not getattr(Agent, method)
+def _onlookers(turn: Turn, next_turn: Turn | None) -> Collection[AgentID] | None:
+    """Return who observes at the end of a turn; None: every strategic agent."""
+    seeing = turn.observing
+    if seeing is ACTING_NEXT:
+        seeing = () if next_turn is None else next_turn.acting
+    return None if seeing is None else frozenset(seeing)
+
+
+def _is_in(agent_id: AgentID, agent_ids: Collection[AgentID] | None) -> bool:
+    return agent_ids is None or agent_id in agent_ids
+
+
+def _remember(memory: dict[Any, MemoryT], key: object, value: MemoryT) -> None:
+    if len(memory) == MAX_REMEMBERED:
+        memory.clear()
+    memory[key] = value
+
+
+def _make_player(agent: StrategicAgent, ctx: Context) -> Player:
+    return Player(
+        agent.id,
+        ctx,
+        agent.encode_observation,
+        agent.collect_infos if _overrides(agent, "collect_infos", StrategicAgent) else None,
+        agent.compute_reward,
+        agent.is_terminated if _overrides(agent, "is_terminated", StrategicAgent) else None,
+        agent.is_truncated if _overrides(agent, "is_truncated", StrategicAgent) else None,
+    )
+
+
+def _make_actor(ctx: Context) -> Actor | None:
+    agent = ctx.agent
+    decode = agent.decode_action if isinstance(agent, StrategicAgent) else None
+    if decode is None and not _overrides(agent, "generate_messages"):
+        return None
+    return Actor(agent.id, decode, agent.generate_messages, ctx)
+
+
+def _overrides(agent: Agent, method: str, base: type[Agent] = Agent) -> bool:
+    return method in vars(agent) or getattr(type(agent), method) is not getattr(base, method)

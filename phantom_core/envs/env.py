@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Container, Mapping
 from functools import cached_property
 from typing import Any, final
 
-import gymnasium as gym
 import numpy as np
 
 from phantom_core.envs import env_checks as checks
-from phantom_core.envs.casting import Cast, Player
+from phantom_core.envs.casting import Cast
+from phantom_core.envs.population import Population
 from phantom_core.envs.reward_ledger import RewardLedger
+from phantom_core.envs.settlement import Infos, Observations, look, settle
 from phantom_core.envs.step_result import StepResult
-from phantom_core.envs.turns import Simultaneous, Turn, TurnOrder, observers
+from phantom_core.envs.step_rules import StepRules
+from phantom_core.envs.turns import Simultaneous, Turn, TurnOrder
 from phantom_core.errors import EpisodeError
 from phantom_core.seeding import fresh_seed, make_random, make_rng
 from phantom_core.types import Action, AgentID, Observation
-from phantom_core.world.agents import ALL, Agent, StrategicAgent
+from phantom_core.world.agents import ALL
 from phantom_core.world.context import AgentView, EnvView
 from phantom_core.world.network import Network
 from phantom_core.world.samplers import SampledValues
 from phantom_core.world.supertypes import Supertype
 
 
-class PhantomEnv:
+class PhantomEnv(Population):
     """A world of agents on a network, played in steps.
 
     Subclass it to build the network in `__init__`; override the small parts (`on_reset`, `view`,
@@ -37,6 +39,15 @@ class PhantomEnv:
     with the agent's next observation or at its end. An agent that ended is neither observed nor asked
     again. The episode ends when every strategic agent has ended, at the time limit (which truncates
     every agent), or when `is_terminated` says so; an env without strategic agents runs to its limit.
+
+    Attributes:
+        num_steps: the time limit of an episode in steps; None: no limit.
+        network: the agents and their connections.
+        turn_order: whose turn it is.
+        reward_ledger: what each agent is owed, and when it is paid.
+        step_rules: what agents see, when they are rewarded, and when an episode ends.
+        terminated_agent_ids: the agents of this episode that ended by the rules of the world.
+        truncated_agent_ids: the agents of this episode that were cut off from outside.
     """
 
     def __init__(
@@ -69,14 +80,17 @@ class PhantomEnv:
         checks.set_agent_supertypes(self.network.agents, agent_supertypes or {})
         self.turn_order: TurnOrder = Simultaneous() if turn_order is None else turn_order
         self.reward_ledger = RewardLedger()
+        self.step_rules = StepRules()
+        self.terminated_agent_ids: set[AgentID] = set()
+        self.truncated_agent_ids: set[AgentID] = set()
         self._current_step = 0
         self._episode_seed: int | None = None
         self._seed_stream: random.Random | None = None
         self._turn: Turn | None = None
         self._executed_turn: Turn | None = None
         self._cast: Cast | None = None
-        self._terminated: set[AgentID] = set()
-        self._truncated: set[AgentID] = set()
+        self._settled_cast: Cast | None = None  # who was in play is known as long as this is the cast
+        self._in_play: dict[AgentID, None] = {}
         self._has_view = type(self).view is not PhantomEnv.view
         self._halted: str | None = "before its first reset"  # why there is no step to play
 
@@ -104,54 +118,6 @@ class PhantomEnv:
     def episode_seed(self) -> int | None:
         """The seed of this episode: `reset(seed=...)` with it plays the same world again."""
         return self._episode_seed
-
-    @property
-    def agents(self) -> Mapping[AgentID, Agent]:
-        """Agent by id, in network order."""
-        return self.network.agents
-
-    @property
-    def agent_ids(self) -> list[AgentID]:
-        """The ids of all agents, in network order."""
-        return list(self.network.agent_ids)
-
-    @property
-    def strategic_agents(self) -> list[StrategicAgent]:
-        """The agents that observe and act, in network order."""
-        return [agent for agent in self.agents.values() if isinstance(agent, StrategicAgent)]
-
-    @property
-    def non_strategic_agents(self) -> list[Agent]:
-        """The agents that only handle and generate messages, in network order."""
-        return [agent for agent in self.agents.values() if not isinstance(agent, StrategicAgent)]
-
-    @property
-    def strategic_agent_ids(self) -> list[AgentID]:
-        """The ids of the agents that observe and act, in network order."""
-        return [agent.id for agent in self.strategic_agents]
-
-    @property
-    def non_strategic_agent_ids(self) -> list[AgentID]:
-        """The ids of the agents that only handle and generate messages, in network order."""
-        return [agent.id for agent in self.non_strategic_agents]
-
-    @property
-    def observation_spaces(self) -> dict[AgentID, gym.Space[Any]]:
-        """Observation space of each strategic agent.
-
-        Raises:
-            ConfigError: if one has none.
-        """
-        return {agent.id: checks.agent_space(agent, "observation_space") for agent in self.strategic_agents}
-
-    @property
-    def action_spaces(self) -> dict[AgentID, gym.Space[Any]]:
-        """Action space of each strategic agent.
-
-        Raises:
-            ConfigError: if one has none.
-        """
-        return {agent.id: checks.agent_space(agent, "action_space") for agent in self.strategic_agents}
 
     @cached_property
     def random(self) -> random.Random:
@@ -227,7 +193,7 @@ class PhantomEnv:
         self.__dict__.pop("random", None)
         self.__dict__.pop("rng", None)
         self._current_step = 0
-        self._terminated, self._truncated = set(), set()
+        self.terminated_agent_ids, self.truncated_agent_ids = set(), set()
         self.reward_ledger.reset()
         self._executed_turn = None
         network, values, supertype = self.network, SampledValues(episode_seed), self.env_supertype
@@ -238,13 +204,13 @@ class PhantomEnv:
             self.network.begin_episode(episode_seed, values)
         self.network.reset()
         self._turn = turn = self.turn_order.first(self)
-        cast = self._recast()
-        first = StepResult({}, {}, {}, {}, {})
-        for player in cast.players:
-            if turn.acting is None or player.agent_id in turn.acting:
-                _observe(player, first)
+        self._settled_cast = cast = self._recast()
+        self._in_play = dict.fromkeys(player.agent_id for player in cast.players)
+        observations: Observations = {}
+        infos: Infos = {}
+        look(cast.beginners(turn), observations, infos)
         self._halted = None
-        return first.observations, first.infos
+        return observations, infos if self.step_rules.has_first_infos else {}
 
     @final
     def step(self, actions: Mapping[AgentID, Action]) -> StepResult:
@@ -263,7 +229,7 @@ class PhantomEnv:
         """
         turn = self._turn
         if self._halted is not None or turn is None:
-            raise self._not_running()
+            turn = self._turn_without_reset()
         self._halted = "after step {} raised an error"  # stays so if anything below raises
         self._current_step += 1
         cast = self._current_cast()
@@ -271,18 +237,21 @@ class PhantomEnv:
         self._act(cast, turn, actions)
         next_turn = self.turn_order.advance(self, turn)
         cast = self._current_cast()
-        if cast.has_views or self._has_view:
+        if (cast.has_views or self._has_view) and self.step_rules.has_fresh_views:
             self._refresh_views(cast)
         result = self._settle(cast, turn, next_turn)
         is_over = result.terminations[ALL] or result.truncations[ALL]
         self._executed_turn, self._turn = turn, None if is_over else next_turn
-        self._halted = "after its episode ended at step {}" if is_over else None
+        self._halted = None
+        if is_over:
+            self._halted = "after its episode ended at step {}"
+            self.network.end_episode()
         return result
 
     def resolve_network(self) -> None:
         """Deliver all messages; the turn order calls this once in each step."""
         self.pre_message_resolution()
-        self.network.resolve(self._current_cast().contexts)
+        self.network.resolve()
         self.post_message_resolution()
 
     # ------------------------------------------------------------------ the parts of a step
@@ -290,8 +259,11 @@ class PhantomEnv:
     def _act(self, cast: Cast, turn: Turn, actions: Mapping[AgentID, Action]) -> None:
         """Let the agents whose turn it is act or generate messages, in order."""
         send_all = self.network.send_all
+        contexts, version = self.network.contexts, cast.version
         used = 0
         for agent_id, decode_action, generate_messages, ctx in cast.acting(turn):
+            if version != self.network.version and agent_id not in contexts:
+                continue  # another one's action removed it
             if decode_action is not None and agent_id in actions:
                 used += 1
                 messages = decode_action(ctx, actions[agent_id])
@@ -300,56 +272,70 @@ class PhantomEnv:
             if messages:
                 send_all(agent_id, messages)
         if used < len(actions):
-            checks.check_ignored_actions(self.agents, actions)
+            self.step_rules.check_unused_actions(self, actions)
 
     def _settle(self, cast: Cast, turn: Turn, next_turn: Turn | None) -> StepResult:
         """Observe, reward and end: one strategic agent after the other, then the whole episode."""
-        result = StepResult({}, {}, {}, {}, {})
-        seeing, rewarded = observers(turn, next_turn), turn.rewarded
-        all_terminated = self.is_terminated() or next_turn is None
-        all_truncated = self.is_truncated()
-        ended: list[AgentID] = []
-        unseen: list[Player] = []
-        for player in cast.players:
-            agent_id, agent, ctx = player
-            is_observing = seeing is None or agent_id in seeing
-            if is_observing:
-                _observe(player, result)
-            if rewarded is None or agent_id in rewarded:
-                self.reward_ledger.add(agent_id, agent.compute_reward(ctx))
-            terminated = agent.is_terminated(ctx) or all_terminated
-            truncated = agent.is_truncated(ctx) or all_truncated
-            result.terminations[agent_id] = terminated
-            result.truncations[agent_id] = truncated
-            if terminated or truncated:
-                ended.append(agent_id)
-                (self._terminated if terminated else self._truncated).add(agent_id)
-                if not terminated and not is_observing:
-                    unseen.append(player)
-        for player in unseen:  # what a learner bootstraps from
-            _observe(player, result)
-        if ended and len(ended) == len(cast.players) and not all_terminated:
-            all_terminated = not self._truncated
-            all_truncated = all_truncated or bool(self._truncated)
-        result.terminations[ALL], result.truncations[ALL] = all_terminated, all_truncated
-        return self._pay(result, ended)
+        left, joined = self._changes(cast)
+        rules, ledger = self.step_rules, self.reward_ledger
+        all_terminated, all_truncated = rules.cut_off(self, next_turn)
+        observations, terminations, truncations, infos, ended = settle(
+            cast.settled(turn, next_turn),
+            ledger,
+            joined,
+            pays_unseen=rules.pays_unseen,
+            terminated=all_terminated,
+            truncated=all_truncated,
+        )
+        if ended:
+            self._note_ends(ended, terminations)
+            if rules.has_final_observation:
+                late = cast.overlooked(turn, next_turn, self.truncated_agent_ids.intersection(ended))
+                look(late, observations, infos)  # what a learner bootstraps from
+        for agent_id in left:
+            terminations[agent_id], truncations[agent_id] = True, False
+        terminations[ALL], truncations[ALL] = is_terminated, is_truncated = rules.conclude(
+            self,
+            terminated=all_terminated,
+            truncated=all_truncated,
+            is_deserted=bool(ended or left) and len(ended) == len(cast.players),
+        )
+        payees: Container[AgentID] | None = observations
+        if is_terminated or is_truncated:
+            payees = None
+        elif ended or left:
+            self._retire(ended)
+            payees = {*observations, *ended, *left}
+        observations, rewards, infos = ledger.settle(observations, infos, payees)
+        return StepResult(observations, rewards, terminations, truncations, infos)
 
-    def _pay(self, result: StepResult, ended: list[AgentID]) -> StepResult:
-        """Deliver the rewards of those who observe or end; forget those who ended."""
-        if result.terminations[ALL] or result.truncations[ALL]:
-            return result._replace(rewards=self.reward_ledger.deliver(None))
-        if not ended:
-            return result._replace(rewards=self.reward_ledger.deliver(result.observations))
-        self._cast = None
-        return result._replace(rewards=self.reward_ledger.deliver({*result.observations, *ended}))
+    def _note_ends(self, ended: list[AgentID], terminations: Mapping[AgentID, bool]) -> None:
+        for agent_id in ended:
+            noted = self.terminated_agent_ids if terminations[agent_id] else self.truncated_agent_ids
+            noted.add(agent_id)
+
+    def _changes(self, cast: Cast) -> tuple[Collection[AgentID], Collection[AgentID]]:
+        """Return which strategic agents left, and which joined, since agents were last settled."""
+        if cast is self._settled_cast:
+            return (), ()
+        before, now = self._in_play, dict.fromkeys(player.agent_id for player in cast.players)
+        self._settled_cast, self._in_play = cast, now
+        return [a for a in before if a not in now], {a for a in now if a not in before}
+
+    def _retire(self, agent_ids: Collection[AgentID]) -> None:
+        """Take agents that ended out of play."""
+        if agent_ids:
+            self.network.withdraw(agent_ids)
+        for agent_id in agent_ids:
+            del self._in_play[agent_id]
 
     def _refresh_views(self, cast: Cast) -> None:
-        """Ask the agents and the env what they show now."""
+        """Ask the agents and the env what they show now; the env's default view waits until it is read."""
         public: Mapping[AgentID, AgentView | None] = {}
         if cast.has_views:
             public = cast.public_views()
             cast.refresh_agent_views()
-        cast.frame.env_view = self.view(public)
+        cast.frame.view = self.view(public) if self._has_view else None
 
     def _current_cast(self) -> Cast:
         """Return the cast, built anew if an agent ended or the network changed."""
@@ -357,10 +343,13 @@ class PhantomEnv:
         return cast if cast is not None and cast.version == self.network.version else self._recast()
 
     def _recast(self) -> Cast:
-        ended = self._terminated | self._truncated
-        self._cast = Cast(self.network, ended, EnvView(self._current_step, 0.0))
+        self._cast = Cast(self.network)
+        self._cast.frame.make = self._default_view
         self._refresh_views(self._cast)
         return self._cast
+
+    def _default_view(self) -> EnvView:
+        return self.view({})
 
     def _require_seed(self) -> int:
         if self._episode_seed is None:
@@ -378,23 +367,14 @@ class PhantomEnv:
             self._seed_stream = make_random(fresh_seed(), "env.seeds")
         return self._seed_stream.getrandbits(63)
 
-    def _not_running(self) -> EpisodeError:
+    def _turn_without_reset(self) -> Turn:
+        """Return the turn of a step that comes before the first reset, or after the end of an episode."""
+        if not self.step_rules.needs_reset:
+            return self._turn or self._executed_turn or self.turn_order.first(self)
         when = (self._halted or "").format(self._current_step)
-        return EpisodeError(f"{type(self).__name__} was stepped {when}. Call env.reset().")
-
-    def __getitem__(self, agent_id: AgentID) -> Agent:
-        """Return the agent with this id."""
-        return self.network[agent_id]
+        raise EpisodeError(f"{type(self).__name__} was stepped {when}. Call env.reset().")
 
     def __repr__(self) -> str:
         """Return the class, the step and the number of agents."""
         name, limit = type(self).__name__, self.num_steps
         return f"<{name} step {self._current_step}/{limit or '∞'}, {len(self.network)} agents>"
-
-
-def _observe(player: Player, result: StepResult) -> None:
-    agent_id, agent, ctx = player
-    observation = agent.encode_observation(ctx)
-    if observation is not None:
-        result.observations[agent_id] = observation
-        result.infos[agent_id] = agent.collect_infos(ctx)

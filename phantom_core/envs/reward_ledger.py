@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from typing import Any
 
 from phantom_core.errors import EnvError
-from phantom_core.types import AgentID
+from phantom_core.types import AgentID, Observation
 
 
 class RewardLedger:
@@ -31,12 +32,28 @@ class RewardLedger:
                 f"The reward of {agent_id!r} is {reward!r}. Expected a number: change compute_reward()."
             ) from None
 
+    def settle(
+        self,
+        observations: dict[AgentID, Observation],
+        infos: dict[AgentID, dict[str, Any]],
+        payees: Container[AgentID] | None,
+    ) -> tuple[dict[AgentID, Observation], dict[AgentID, float], dict[AgentID, dict[str, Any]]]:
+        """Called at the end of each step: return the observations, rewards and infos of its result.
+
+        Args:
+            observations: of the agents that observed in this step.
+            infos: likewise.
+            payees: who is paid now: the agents that observed or ended; None: everybody, as the episode
+                ended.
+        """
+        return observations, self.deliver(payees), infos
+
     def deliver(self, payees: Container[AgentID] | None) -> dict[AgentID, float]:
         """Pay these agents what they are owed; None: everybody."""
         owed = self._owed
-        if payees is None:
+        if payees is None or all(agent_id in payees for agent_id in owed):
             self._owed = {}
             return owed
         paid = {agent_id: reward for agent_id, reward in owed.items() if agent_id in payees}
-        self._owed = {a: r for a, r in owed.items() if a not in paid} if len(paid) < len(owed) else {}
+        self._owed = {agent_id: reward for agent_id, reward in owed.items() if agent_id not in paid}
         return paid

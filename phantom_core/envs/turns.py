@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
@@ -20,7 +19,7 @@ class _Observers(Enum):
 ACTING_NEXT: Final = _Observers.ACTING_NEXT
 """Value of `Turn.observing`: those who act in the next turn observe."""
 
-Agents: TypeAlias = tuple[AgentID, ...]
+AgentIDs: TypeAlias = tuple[AgentID, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +35,9 @@ class Turn:
     """
 
     name: StageID
-    acting: Agents | None = None
-    rewarded: Agents | None = None
-    observing: Agents | _Observers | None = ACTING_NEXT
+    acting: AgentIDs | None = None
+    rewarded: AgentIDs | None = None
+    observing: AgentIDs | _Observers | None = ACTING_NEXT
 
 
 class TurnOrder(Protocol):
@@ -67,10 +66,3 @@ class Simultaneous:
         """Resolve the messages and stay in the same turn."""
         env.resolve_network()
         return turn
-
-
-def observers(turn: Turn, next_turn: Turn | None) -> Container[AgentID] | None:
-    """Return who observes at the end of a turn; None: every strategic agent."""
-    if turn.observing is not ACTING_NEXT:
-        return turn.observing
-    return () if next_turn is None else next_turn.acting

@@ -56,8 +56,8 @@ def msg_handler(payload_class: type) -> Callable[[HandlerT], HandlerT]:
     return decorate
 
 
-def _collect_handlers(cls: type) -> dict[type, tuple[Handler, ...]]:
-    """Build the table payload class → methods, base classes first, then in order of definition."""
+def _collect_handlers(cls: type[Agent]) -> dict[type, tuple[Handler, ...]]:
+    """Build the table payload class → methods."""
     payloads_by_method: dict[str, tuple[type, ...]] = {}
     for ancestor in reversed(cls.__mro__):
         for name, value in vars(ancestor).items():
@@ -65,8 +65,8 @@ def _collect_handlers(cls: type) -> dict[type, tuple[Handler, ...]]:
             if payloads and callable(value):
                 payloads_by_method[name] = payloads
     table: dict[type, list[Handler]] = {}
-    for name, payloads in payloads_by_method.items():
-        for payload_class in payloads:
+    for name in cls.order_handlers(list(payloads_by_method)):
+        for payload_class in payloads_by_method[name]:
             table.setdefault(payload_class, []).append(getattr(cls, name))
     return {payload_class: tuple(methods) for payload_class, methods in table.items()}
 
@@ -79,15 +79,26 @@ class Agent:
     """
 
     _handlers: ClassVar[dict[type, tuple[Handler, ...]]] = {}
-    _only_handler: ClassVar[dict[type, Handler]] = {}  # the short way, where handle_message is not overridden
+    direct_handlers: ClassVar[Mapping[type, Handler] | None] = {}
+    """For resolvers: the one handler of a payload class; None where `handle_batch` or `handle_message` is
+    overridden and has to be called."""
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         """Collect the message handlers of the class once, not once per agent."""
         super().__init_subclass__(**kwargs)
         cls._handlers = _collect_handlers(cls)
-        cls._only_handler = {}
-        if cls.handle_message is Agent.handle_message:
-            cls._only_handler = {kind: found[0] for kind, found in cls._handlers.items() if len(found) == 1}
+        cls.direct_handlers = None
+        if cls.handle_batch is Agent.handle_batch and cls.handle_message is Agent.handle_message:
+            cls.direct_handlers = {kind: f[0] for kind, f in cls._handlers.items() if len(f) == 1}
+
+    @classmethod
+    def order_handlers(cls, names: Sequence[str]) -> Sequence[str]:
+        """Return the names of the handler methods in the order in which several of one payload run.
+
+        Args:
+            names: those of base classes first, then in order of definition, which is the default.
+        """
+        return names
 
     def __init__(self, agent_id: AgentID, supertype: Supertype | Mapping[str, Any] | None = None) -> None:
         """Name the agent.
@@ -189,12 +200,8 @@ class Agent:
             Pairs `(receiver_id, payload)` to send in the next round.
         """
         responses: list[tuple[AgentID, Any]] = []
-        only_handler = self._only_handler
         for message in batch:
-            handler = only_handler.get(message.payload.__class__)
-            answer = self.handle_message(ctx, message) if handler is None else handler(self, ctx, message)
-            if answer:
-                responses += answer
+            responses += self.handle_message(ctx, message) or ()
         return responses
 
     def handle_message(self, ctx: Context, message: Message[Any]) -> Iterable[tuple[AgentID, Any]] | None:

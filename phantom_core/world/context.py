@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -32,12 +32,29 @@ class EnvView:
 
 
 class ViewFrame:
-    """The env view of the present moment, shared by the contexts of all agents of one env."""
+    """The env view of the present moment, shared by the contexts of all agents of one network.
 
-    __slots__ = ("env_view",)
+    Attributes:
+        view: the view; None: it is made when somebody looks, as most agents never do.
+        make: makes it.
+    """
 
-    def __init__(self, env_view: EnvView) -> None:
-        self.env_view = env_view
+    __slots__ = ("make", "view")
+
+    def __init__(self) -> None:
+        self.view: EnvView | None = None
+        self.make: Callable[[], EnvView] = _view_without_env
+
+    def look(self) -> EnvView:
+        """Return the view, made now if nobody looked before."""
+        view = self.view
+        if view is None:
+            view = self.view = self.make()
+        return view
+
+
+def _view_without_env() -> EnvView:
+    return EnvView(0, 0.0)
 
 
 class Context:
@@ -65,7 +82,7 @@ class Context:
     @property
     def env_view(self) -> EnvView:
         """What every agent can see of the env."""
-        return self._frame.env_view
+        return self._frame.look()
 
     @property
     def neighbour_ids(self) -> list[AgentID]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+import types
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Generic, TypeAlias, TypeVar, cast, dataclass_transform, overload
+from typing import Any, Generic, TypeAlias, TypeVar, cast, dataclass_transform, overload
+
+import msgspec
 
 from phantom_core.errors import ConfigError
 from phantom_core.types import AgentID
@@ -16,9 +20,8 @@ AgentType: TypeAlias = type | str
 """An agent class, or the name of one (for classes that are defined later)."""
 
 
-@dataclass(slots=True)
-class Message(Generic[PayloadT]):
-    """One message on its way from one agent to another. Do not change it after it was sent.
+class Message(msgspec.Struct, Generic[PayloadT], frozen=True):
+    """One message on its way from one agent to another. It cannot be changed.
 
     Attributes:
         sender_id: the agent that sent it.
@@ -53,22 +56,25 @@ def msg_payload(
 ) -> Callable[[ClassT], ClassT]: ...
 
 
-@dataclass_transform()
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
 def msg_payload(
     sender_type: AgentType | Iterable[AgentType] | None = None,
     receiver_type: AgentType | Iterable[AgentType] | None = None,
 ) -> type | Callable[[ClassT], ClassT]:
-    """Make a class the content of messages: a slotted dataclass with a rule on who may send it.
+    """Make a class the content of messages: a frozen record of its fields, with a rule on who may send it.
 
-    Subclasses of an allowed agent class are allowed too. A name stands for an agent class
-    anywhere in the inheritance of the agent. Do not change a payload after it was sent.
+    Fields are written as in a dataclass, with types and defaults. The class becomes a `msgspec.Struct`
+    that cannot be changed: it costs a third of a frozen dataclass. A class that is a dataclass already,
+    or has an `__init__` of its own, stays as it is. Subclasses of an allowed agent class are allowed
+    too. A name stands for an agent class anywhere in the inheritance of the agent.
 
     Args:
         sender_type: agent class, its name, or several of them; None: everybody may send it.
         receiver_type: likewise for the receiver.
 
     Raises:
-        ConfigError: if a type is neither a class nor a name.
+        ConfigError: if a type is neither a class nor a name, or a payload that is derived from another
+            one uses `dataclasses.field`.
 
     >>> @msg_payload(sender_type="ShopAgent", receiver_type="FactoryAgent")
     ... class StockRequest:
@@ -101,10 +107,38 @@ def is_allowed(agent_class: type, allowed: tuple[AgentType, ...] | None) -> bool
 
 
 def _make_payload(cls: ClassT, rule: PayloadRule) -> ClassT:
-    if "__dataclass_fields__" not in vars(cls):  # is_dataclass would also be true of a subclass of one
-        cls = cast("ClassT", dataclass(slots=True)(cls))
+    if issubclass(cls, msgspec.Struct):  # a subclass of a payload is a struct without our help
+        _check_defaults(cls)
+    elif "__dataclass_fields__" not in vars(cls) and "__init__" not in vars(cls):
+        cls = _as_struct(cls)
     setattr(cls, _RULE, rule)
     return cls
+
+
+def _as_struct(cls: ClassT) -> ClassT:
+    """Return the class as a frozen struct with the same fields, methods and bases."""
+    namespace = {key: value for key, value in vars(cls).items() if key not in ("__dict__", "__weakref__")}
+    for name, value in namespace.items():
+        if isinstance(value, dataclasses.Field):
+            namespace[name] = _struct_field(value)
+    bases = (*(base for base in cls.__bases__ if base is not object), msgspec.Struct)
+    return cast(
+        "ClassT", types.new_class(cls.__name__, bases, {"frozen": True}, lambda ns: ns.update(namespace))
+    )
+
+
+def _check_defaults(cls: type[msgspec.Struct]) -> None:
+    if any(isinstance(default, dataclasses.Field) for default in cls.__struct_defaults__):
+        raise ConfigError(
+            f"The payload {cls.__name__} is derived from another payload and uses dataclasses.field(). "
+            "Use msgspec.field() there: its default and default_factory are the same."
+        )
+
+
+def _struct_field(field: dataclasses.Field[Any]) -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return msgspec.field(default_factory=field.default_factory)
+    return msgspec.field() if field.default is dataclasses.MISSING else msgspec.field(default=field.default)
 
 
 def _is_agent(cls: type) -> bool:

@@ -137,9 +137,22 @@ class BatchResolver(Resolver):
                     continue
                 if self.shuffle_batches:
                     self._random.shuffle(batch)
-                answers = ctx.agent.handle_batch(ctx, batch)
-                if answers:
-                    send_all(receiver_id, answers)
+                agent = ctx.agent
+                handlers = agent.direct_handlers
+                if handlers is None:
+                    answers = agent.handle_batch(ctx, batch)
+                    if answers:
+                        send_all(receiver_id, answers)
+                    continue
+                for message in batch:  # the same as handle_batch, without the calls
+                    handler = handlers.get(message.payload.__class__)
+                    answer = (
+                        agent.handle_message(ctx, message)
+                        if handler is None
+                        else handler(agent, ctx, message)
+                    )
+                    if answer:
+                        send_all(receiver_id, answer)
 
     def reset(self) -> None:
         """Drop the messages that were not delivered."""

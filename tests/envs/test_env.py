@@ -428,7 +428,7 @@ def test_an_agent_added_during_an_episode_joins_it() -> None:
     assert env.step({}).observations == {"A": 2, "B": 2}
 
 
-def test_an_agent_added_while_messages_are_delivered_joins_the_same_step() -> None:
+def test_an_agent_added_before_messages_are_delivered_is_reset_and_joins_the_same_step() -> None:
     class Env(ph.PhantomEnv):
         def pre_message_resolution(self) -> None:
             super().pre_message_resolution()
@@ -439,7 +439,7 @@ def test_an_agent_added_while_messages_are_delivered_joins_the_same_step() -> No
     env = Env(network=ph.Network([Player("A")]))
     env.reset(1)
     assert env.step({}).observations == {"A": 1, "B": 1}
-    assert log[0] == "B.post_message_resolution"
+    assert log[:2] == ["B.reset", "B.post_message_resolution"]
 
 
 def test_on_reset_may_build_another_network() -> None:

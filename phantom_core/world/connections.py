@@ -1,0 +1,65 @@
+"""Who may send to whom: `Connections`, a directed graph that keeps the order in which it was built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, KeysView
+
+from phantom_core.types import AgentID
+
+
+class Connections:
+    """The one-way connections between agents, by sender and by receiver.
+
+    Dictionaries serve as ordered sets, so that neighbours come in the order in which they were connected.
+    """
+
+    __slots__ = ("_receivers", "_senders")
+
+    def __init__(self) -> None:
+        self._receivers: dict[AgentID, dict[AgentID, None]] = {}
+        self._senders: dict[AgentID, dict[AgentID, None]] = {}
+
+    def add_agent(self, agent_id: AgentID) -> None:
+        """Add an agent without connections."""
+        self._receivers[agent_id] = {}
+        self._senders[agent_id] = {}
+
+    def remove_agent(self, agent_id: AgentID) -> None:
+        """Remove an agent with all its connections."""
+        for receiver_id in self._receivers.pop(agent_id):
+            self._senders[receiver_id].pop(agent_id, None)
+        for sender_id in self._senders.pop(agent_id):
+            self._receivers.get(sender_id, {}).pop(agent_id, None)
+
+    def connect(self, sender_id: AgentID, receiver_id: AgentID) -> None:
+        """Let one agent send to another."""
+        self._receivers[sender_id][receiver_id] = None
+        self._senders[receiver_id][sender_id] = None
+
+    def disconnect(self, sender_id: AgentID, receiver_id: AgentID) -> None:
+        """Let one agent no longer send to another; nothing happens if it could not."""
+        self._receivers[sender_id].pop(receiver_id, None)
+        self._senders[receiver_id].pop(sender_id, None)
+
+    def clear(self) -> None:
+        """Forget all agents and connections."""
+        self._receivers.clear()
+        self._senders.clear()
+
+    def has(self, sender_id: AgentID, receiver_id: AgentID) -> bool:
+        """Tell whether one agent may send to another."""
+        return receiver_id in self._receivers.get(sender_id, ())
+
+    def receivers_of(self, agent_id: AgentID) -> KeysView[AgentID]:
+        """Return whom an agent may send to."""
+        return self._receivers[agent_id].keys()
+
+    def senders_of(self, agent_id: AgentID) -> KeysView[AgentID]:
+        """Return who may send to an agent."""
+        return self._senders[agent_id].keys()
+
+    def pairs(self) -> Iterator[tuple[AgentID, AgentID]]:
+        """Yield every one-way connection as `(sender, receiver)`."""
+        for sender_id, receivers in self._receivers.items():
+            for receiver_id in receivers:
+                yield sender_id, receiver_id

@@ -1,0 +1,116 @@
+"""Which messages are allowed: `Routes` checks each kind of message once and remembers the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from phantom_core.errors import NetworkError, did_you_mean, listing
+from phantom_core.types import AgentID
+from phantom_core.world.connections import Connections
+from phantom_core.world.messages import AgentType, is_allowed, payload_rule
+
+if TYPE_CHECKING:
+    from phantom_core.world.agents import Agent
+
+
+class Routes:
+    """The messages that may be sent over the connections of a network.
+
+    Attributes:
+        allowed: `(sender id, receiver id, payload class)` of every message that was found allowed
+            since the connections last changed. Whoever sends looks here first.
+        ignore_connection_errors: whether a message between unconnected agents is dropped in silence.
+        enforce_msg_payload_checks: whether the rules of `msg_payload` are checked.
+    """
+
+    def __init__(
+        self,
+        agents: Mapping[AgentID, Agent],
+        connections: Connections,
+        *,
+        ignore_connection_errors: bool,
+        enforce_msg_payload_checks: bool,
+    ) -> None:
+        self.allowed: set[tuple[AgentID, AgentID, type]] = set()
+        self.ignore_connection_errors = ignore_connection_errors
+        self.enforce_msg_payload_checks = enforce_msg_payload_checks
+        self._agents = agents
+        self._connections = connections
+        self._fitting: set[tuple[type, type, type]] = set()  # sender class, receiver class, payload class
+
+    def forget(self) -> None:
+        """Check every message again: the agents or their connections changed."""
+        self.allowed.clear()
+
+    def check(self, sender_id: AgentID, receiver_id: AgentID, payload_class: type) -> bool:
+        """Check a message that is not known to be allowed; False: drop it in silence.
+
+        Raises:
+            NetworkError: if it is not allowed.
+        """
+        if not self._connections.has(sender_id, receiver_id):
+            if self.ignore_connection_errors:
+                return False
+            raise NetworkError(self._not_connected(sender_id, receiver_id, payload_class))
+        if self.enforce_msg_payload_checks:
+            self._check_payload(sender_id, receiver_id, payload_class)
+        self.allowed.add((sender_id, receiver_id, payload_class))
+        return True
+
+    def _check_payload(self, sender_id: AgentID, receiver_id: AgentID, payload_class: type) -> None:
+        kinds = (type(self._agents[sender_id]), type(self._agents[receiver_id]), payload_class)
+        if kinds in self._fitting:
+            return
+        name = payload_class.__name__
+        rule = payload_rule(payload_class)
+        if rule is None:
+            msg = (
+                f"Agent {sender_id!r} sent {name} to {receiver_id!r}, but {name} is not a message payload. "
+                f"Decorate the class {name} with @msg_payload()."
+            )
+            raise NetworkError(msg)
+        for role, agent_id, allowed in (
+            ("sender", sender_id, rule.senders),
+            ("receiver", receiver_id, rule.receivers),
+        ):
+            agent_class = type(self._agents[agent_id])
+            if not is_allowed(agent_class, allowed):
+                msg = (
+                    f"Agent {sender_id!r} sent {name} to {receiver_id!r}, but {name} allows as {role} only "
+                    f"{_names(allowed)}; {agent_id!r} is a {agent_class.__name__}. Change the {role}_type of "
+                    f"{name}, or send another payload."
+                )
+                raise NetworkError(msg)
+        self._fitting.add(kinds)
+
+    def _not_connected(self, sender_id: AgentID, receiver_id: AgentID, payload_class: type) -> str:
+        sent = f"Agent {sender_id!r} sent {payload_class.__name__} to {receiver_id!r}, but "
+        if sender_id not in self._agents:
+            return (
+                f"{sent}the network has no agent {sender_id!r}.{did_you_mean(sender_id, self._agents)} "
+                f"Its agents: {listing(self._agents)}."
+            )
+        if receiver_id not in self._agents:
+            return (
+                f"{sent}there is no such agent.{did_you_mean(receiver_id, self._agents)} "
+                f"{sender_id!r} is connected to: {listing(self._connections.receivers_of(sender_id))}."
+            )
+        return f"{sent}they are not connected. Call network.add_connection({sender_id!r}, {receiver_id!r})."
+
+
+def not_pairs(sender_id: AgentID, messages: object) -> NetworkError | None:
+    """Return what is wrong with messages that could not be sent; None: the error came from elsewhere."""
+    if isinstance(messages, (list, tuple)):
+        if all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in messages):  # noqa: PLR2004
+            return None
+    elif isinstance(messages, Iterable):
+        return None  # a generator may raise an error of its own
+    return NetworkError(
+        f"Agent {sender_id!r} returned {messages!r} as messages. Expected a list of pairs "
+        "(receiver_id, payload), such as [('SHOP', Order(3))]."
+    )
+
+
+def _names(allowed: tuple[AgentType, ...] | None) -> str:
+    return ", ".join(kind if isinstance(kind, str) else kind.__name__ for kind in allowed or ())

@@ -1,0 +1,282 @@
+"""Who exists and who is connected to whom: `Topology`, the half of a network that knows no messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from phantom_core.errors import ConfigError, did_you_mean, listing
+from phantom_core.types import AgentID
+from phantom_core.world.adjacency import digraph, pairs_of_matrix
+from phantom_core.world.agents import Agent
+from phantom_core.world.connections import Connections
+from phantom_core.world.context import AgentView, Context, ViewFrame
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+AgentT = TypeVar("AgentT", bound=Agent)
+
+
+class Topology:
+    """The agents of an env, their connections, and the contexts in which they see one another.
+
+    Attributes:
+        version: counts the changes of agents and connections; whoever builds tables from them builds
+            them again when it changed.
+        frame: the env view that all contexts show.
+        contexts: context by agent id, of the agents that are in the episode; always up to date.
+        has_withdrawn: whether agents were withdrawn from the episode.
+    """
+
+    def __init__(self) -> None:
+        self.version = 0
+        self.frame = ViewFrame()
+        self.contexts: dict[AgentID, Context] = {}
+        self.has_withdrawn = False
+        self._agents: dict[AgentID, Agent] = {}
+        self._connections = Connections()
+        self._views: dict[AgentID, dict[AgentID, AgentView | None]] = {}
+
+    # ------------------------------------------------------------------ agents
+
+    @property
+    def agents(self) -> Mapping[AgentID, Agent]:
+        """Agent by id, in the order in which they were added (read-only)."""
+        return MappingProxyType(self._agents)
+
+    @property
+    def agent_ids(self) -> KeysView[AgentID]:
+        """The ids of all agents, in the order in which they were added."""
+        return self._agents.keys()
+
+    def add_agent(self, agent: Agent) -> None:
+        """Add an agent without connections.
+
+        Raises:
+            ConfigError: if the network already has an agent with this id.
+        """
+        if agent.id in self._agents:
+            msg = (
+                f"The network already has an agent {agent.id!r} ({self._agents[agent.id]!r}). "
+                f"Give {agent!r} another id."
+            )
+            raise ConfigError(msg)
+        self._before_change()
+        self._agents[agent.id] = agent
+        self._connections.add_agent(agent.id)
+        self._enter(agent)
+        self._changed()
+
+    def add_agents(self, agents: Iterable[Agent]) -> None:
+        """Add several agents without connections."""
+        for agent in agents:
+            self.add_agent(agent)
+
+    def remove_agent(self, agent_id: AgentID) -> Agent:
+        """Remove an agent with all its connections, and return it.
+
+        Raises:
+            ConfigError: if there is none with this id.
+        """
+        self._require(agent_id)
+        self._before_change()
+        self._leave(agent_id)
+        self._connections.remove_agent(agent_id)
+        self._changed()
+        return self._agents.pop(agent_id)
+
+    def get_agents_where(self, predicate: Callable[[Agent], bool]) -> dict[AgentID, Agent]:
+        """Return the agents for which the predicate holds, by id."""
+        return {agent_id: agent for agent_id, agent in self._agents.items() if predicate(agent)}
+
+    def get_agents_with_type(self, agent_class: type[AgentT]) -> dict[AgentID, AgentT]:
+        """Return the agents of a class (or of a subclass), by id."""
+        return {i: agent for i, agent in self._agents.items() if isinstance(agent, agent_class)}
+
+    def get_agents_without_type(self, agent_class: type[Agent]) -> dict[AgentID, Agent]:
+        """Return the agents that are not of a class, by id."""
+        return self.get_agents_where(lambda agent: not isinstance(agent, agent_class))
+
+    # ------------------------------------------------------------------ connections
+
+    def add_connection(self, u: AgentID, v: AgentID, *, directed: bool = False) -> None:
+        """Connect two agents.
+
+        Args:
+            u: an agent.
+            v: another, or the same.
+            directed: whether only `u` may send to `v`; by default both may send.
+
+        Raises:
+            ConfigError: if the network has no agent with one of the ids.
+        """
+        for agent_id in (u, v):
+            self._require(agent_id)
+        self._before_change()
+        self._connect(u, v)
+        if not directed:
+            self._connect(v, u)
+        self._changed()
+
+    def add_connections_from(
+        self, connections: Iterable[tuple[AgentID, AgentID]], *, directed: bool = False
+    ) -> None:
+        """Connect each pair of ids, in both directions unless `directed`."""
+        for u, v in connections:
+            self.add_connection(u, v, directed=directed)
+
+    def add_connections_between(
+        self, us: Iterable[AgentID], vs: Iterable[AgentID], *, directed: bool = False
+    ) -> None:
+        """Connect each agent of the first group with each of the second, both ways unless `directed`."""
+        others = list(vs)
+        for u in us:
+            for v in others:
+                self.add_connection(u, v, directed=directed)
+
+    def add_connections_with_adjmat(
+        self, agent_ids: Sequence[AgentID], adjacency_matrix: Any, *, directed: bool = False
+    ) -> None:
+        """Connect agents as a matrix says.
+
+        Args:
+            agent_ids: the ids that rows and columns stand for.
+            adjacency_matrix: array [N, N]; a positive entry in row i and column j connects the i-th
+                agent with the j-th. It has to be symmetric unless `directed`, and zero on its diagonal.
+            directed: whether row i and column j only lets the i-th send to the j-th.
+
+        Raises:
+            ConfigError: if the matrix has another shape, or the network lacks an agent.
+        """
+        pairs = pairs_of_matrix(agent_ids, adjacency_matrix, directed=directed)
+        self.add_connections_from(pairs, directed=directed)
+
+    def remove_connection(self, u: AgentID, v: AgentID, *, directed: bool = False) -> None:
+        """Disconnect two agents.
+
+        Args:
+            u: an agent.
+            v: another.
+            directed: whether `v` may go on sending to `u`.
+
+        Raises:
+            ConfigError: if they are not connected, or the network has no agent with one of the ids.
+        """
+        for agent_id in (u, v):
+            self._require(agent_id)
+        ways = [(u, v)] if directed else [(u, v), (v, u)]
+        if not any(self.has_edge(*way) for way in ways):
+            raise ConfigError(
+                f"{u!r} and {v!r} are not connected. {u!r} may send to: {listing(self.neighbours_of(u))}."
+            )
+        self._before_change()
+        for sender_id, receiver_id in ways:
+            self._connections.disconnect(sender_id, receiver_id)
+            self._views.get(sender_id, {}).pop(receiver_id, None)
+        self._changed()
+
+    def has_edge(self, sender_id: AgentID, receiver_id: AgentID) -> bool:
+        """Tell whether one agent may send to another."""
+        return self._connections.has(sender_id, receiver_id)
+
+    def neighbours_of(self, agent_id: AgentID) -> list[AgentID]:
+        """Return the ids that an agent may send to, in the order in which they were connected."""
+        self._require(agent_id)
+        return list(self._connections.receivers_of(agent_id))
+
+    def connections(self) -> list[tuple[AgentID, AgentID]]:
+        """Return every one-way connection as `(sender id, receiver id)`."""
+        return list(self._connections.pairs())
+
+    def to_networkx(self) -> nx.DiGraph[AgentID]:
+        """Return the agents and connections as a directed graph of networkx (a copy).
+
+        Raises:
+            ConfigError: if networkx is not installed.
+        """
+        return digraph(self)
+
+    # ------------------------------------------------------------------ who takes part
+
+    def withdraw(self, agent_ids: Iterable[AgentID]) -> None:
+        """Called by the env for agents that ended: they stay connected, but take no part until a reset."""
+        for agent_id in agent_ids:
+            self._leave(agent_id)
+        self.has_withdrawn = True
+        self.version += 1
+
+    def bring_back(self) -> None:
+        """Called by the env at each reset: every agent that was withdrawn takes part again."""
+        if self.has_withdrawn:
+            self._rebuild(list(self._agents.values()), self.connections())
+
+    def sightings(self) -> Iterator[tuple[dict[AgentID, AgentView | None], Agent, AgentID]]:
+        """Yield who may see whom: the onlooker's table of views, the agent it sees, the onlooker's id."""
+        for onlooker, views in self._views.items():
+            for agent_id in views:
+                yield views, self._agents[agent_id], onlooker
+
+    def _rebuild(self, agents: Iterable[Agent], connections: Iterable[tuple[AgentID, AgentID]]) -> None:
+        """Have these agents and one-way connections, in this order, and everybody taking part."""
+        self._agents.clear()
+        self._connections.clear()
+        self.contexts.clear()
+        self._views.clear()
+        self.has_withdrawn = False
+        for agent in agents:
+            self._agents[agent.id] = agent
+            self._connections.add_agent(agent.id)
+            self._enter(agent)
+        for sender_id, receiver_id in connections:
+            self._connect(sender_id, receiver_id)
+        self._changed()
+
+    def _enter(self, agent: Agent) -> None:
+        views: dict[AgentID, AgentView | None] = {}
+        self._views[agent.id] = views
+        self.contexts[agent.id] = Context(agent, views, self.frame)
+
+    def _leave(self, agent_id: AgentID) -> None:
+        self.contexts.pop(agent_id, None)
+        self._views.pop(agent_id, None)
+        for sender_id in self._connections.senders_of(agent_id):
+            if sender_id in self._views:
+                self._views[sender_id].pop(agent_id, None)
+
+    def _connect(self, sender_id: AgentID, receiver_id: AgentID) -> None:
+        self._connections.connect(sender_id, receiver_id)
+        if sender_id in self._views and receiver_id in self._views:  # both take part
+            self._views[sender_id].setdefault(receiver_id, None)
+
+    def _before_change(self) -> None:
+        """Called before agents or connections change."""
+
+    def _changed(self) -> None:
+        """Called after agents or connections changed: tables made from them are out of date."""
+        self.version += 1
+
+    def _require(self, agent_id: AgentID) -> None:
+        if agent_id not in self._agents:
+            msg = (
+                f"The network has no agent {agent_id!r}.{did_you_mean(agent_id, self._agents)} "
+                f"Its agents: {listing(self._agents)}. Add it with network.add_agent first."
+            )
+            raise ConfigError(msg)
+
+    def __getitem__(self, agent_id: AgentID) -> Agent:
+        """Return the agent with this id.
+
+        Raises:
+            KeyError: if there is none.
+        """
+        return self._agents[agent_id]
+
+    def __contains__(self, agent_id: object) -> bool:
+        """Tell whether the network has an agent with this id."""
+        return agent_id in self._agents
+
+    def __len__(self) -> int:
+        """Return the number of agents."""
+        return len(self._agents)
