@@ -1,0 +1,7 @@
+"""Proximal policy optimisation for phantom_core: policy `mlp-actor-critic`."""
+
+from phantom_ppo.actor_critic import ActorCriticConfig, MLPActorCriticPolicy
+from phantom_ppo.advantages import gae
+from phantom_ppo.ppo_config import PPOConfig
+
+__all__ = ["ActorCriticConfig", "MLPActorCriticPolicy", "PPOConfig", "gae"]

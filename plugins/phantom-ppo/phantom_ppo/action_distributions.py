@@ -1,0 +1,303 @@
+"""From the outputs of a network to actions: one distribution for each kind of action space."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Final
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+import phantom_core as ph
+
+Array = NDArray[Any]
+MASKED: Final = -1e30
+"""The logit of an action that the mask forbids: its probability is exactly 0 in every float type."""
+
+
+class Likelihood(ABC):
+    """How likely given actions were, and how that changes with the network's outputs.
+
+    Attributes:
+        log_prob: log π(a|s) of each action [B].
+        entropy: entropy of each row's distribution [B].
+    """
+
+    log_prob: Array
+    entropy: Array
+
+    @abstractmethod
+    def gradients(self, d_log_prob: Array, d_entropy: float) -> tuple[Array, Array | float]:
+        """Return ∂loss/∂outputs [B, outputs] and ∂loss/∂extra.
+
+        Args:
+            d_log_prob: ∂loss/∂log_prob [B].
+            d_entropy: ∂loss/∂entropy, the same for every row.
+        """
+
+
+class ActionDistribution(ABC):
+    """A family of distributions over the actions of a space; the network's outputs choose one of them.
+
+    Attributes:
+        num_outputs: network outputs that it needs.
+        num_extra: parameters that it needs beside them, the same for every observation.
+        mask_width: entries of an action mask: one for each action; 0 where masks make no sense.
+    """
+
+    num_outputs: int
+    num_extra: int = 0
+    mask_width: int = 0
+
+    @abstractmethod
+    def sample(self, outputs: Array, extra: Array, rng: ph.RowStreams, mask: Array | None = None) -> Array:
+        """Draw one action for each row, as it is stored: batched, before `to_env`."""
+
+    @abstractmethod
+    def mode(self, outputs: Array, mask: Array | None = None) -> Array:
+        """Return the likeliest action of each row, as it is stored."""
+
+    @abstractmethod
+    def likelihood(
+        self, outputs: Array, extra: Array, actions: Array, mask: Array | None = None
+    ) -> Likelihood:
+        """Return how likely these actions were."""
+
+    def to_env(self, actions: Array) -> Array:
+        """Return stored actions as the env takes them."""
+        return actions
+
+
+def make_distribution(space: gym.Space[Any]) -> ActionDistribution:
+    """Return the distribution for an action space.
+
+    Raises:
+        ConfigError: if there is none for it.
+    """
+    if isinstance(space, gym.spaces.Discrete):
+        return Categorical(int(space.n), int(space.start))
+    if isinstance(space, gym.spaces.MultiDiscrete):
+        return MultiCategorical(space.nvec, space.start)
+    if isinstance(space, gym.spaces.MultiBinary):
+        return Bernoulli(space.shape)
+    if isinstance(space, gym.spaces.Box) and np.issubdtype(space.dtype, np.floating):
+        return DiagonalGaussian(space)
+    raise ph.errors.ConfigError(
+        f"An actor-critic cannot act in {space}. Use Discrete, MultiDiscrete, MultiBinary or a Box of floats."
+    )
+
+
+class Categorical(ActionDistribution):
+    """One choice among n: π(a) = exp(zₐ) / Σ exp(z). The outputs z are the logits."""
+
+    def __init__(self, number: int, start: int = 0) -> None:
+        self.num_outputs = self.mask_width = number
+        self._start = start
+
+    def sample(self, outputs: Array, extra: Array, rng: ph.RowStreams, mask: Array | None = None) -> Array:
+        """Draw by inverting the distribution function: int array [B]."""
+        return self.invert(outputs, np.asarray(rng.uniform()), mask)
+
+    def invert(self, outputs: Array, draws: Array, mask: Array | None = None) -> Array:
+        """Return the first action whose cumulated probability is above a draw [B] in [0, 1)."""
+        logits = _masked(outputs, mask)
+        cumulated = np.exp(logits - logits.max(axis=1, keepdims=True)).cumsum(axis=1)
+        thresholds = draws * cumulated[:, -1]
+        index: Array = np.count_nonzero(cumulated <= thresholds[:, None], axis=1)
+        return index + self._start if self._start else index
+
+    def mode(self, outputs: Array, mask: Array | None = None) -> Array:
+        """Return the action with the highest logit; of equals, the first."""
+        index: Array = _masked(outputs, mask).argmax(axis=1)
+        return index + self._start
+
+    def likelihood(
+        self, outputs: Array, extra: Array, actions: Array, mask: Array | None = None
+    ) -> Likelihood:
+        """Return how likely these actions [B] were."""
+        return _CategoricalLikelihood(_masked(outputs, mask), actions - self._start)
+
+
+class _CategoricalLikelihood(Likelihood):
+    """log π(a) = zₐ − log Σ exp(z), H = −Σ π log π; an action with probability 0 adds nothing to H."""
+
+    def __init__(self, logits: Array, index: Array) -> None:
+        self._rows, self._index = np.arange(len(logits)), index
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        weights = np.exp(shifted)
+        total = weights.sum(axis=1, keepdims=True)
+        self._probs = weights / total
+        self._log_probs = shifted - np.log(total)
+        self.log_prob = self._log_probs[self._rows, index]
+        self.entropy = -np.einsum("bk,bk->b", self._probs, self._log_probs)
+
+    def gradients(self, d_log_prob: Array, d_entropy: float) -> tuple[Array, float]:
+        """∂log π(a)/∂z = 1ₐ − π and ∂H/∂z = −π (log π + H)."""
+        d_logits = -self._probs * d_log_prob[:, None]
+        d_logits[self._rows, self._index] += d_log_prob
+        if d_entropy:
+            d_logits -= d_entropy * self._probs * (self._log_probs + self.entropy[:, None])
+        return d_logits, 0.0
+
+
+class MultiCategorical(ActionDistribution):
+    """Several independent choices; log-probabilities and entropies add up."""
+
+    def __init__(self, nvec: Array, start: Array) -> None:
+        self._shape, self._start = nvec.shape, start
+        self._heads = [Categorical(int(number)) for number in nvec.ravel()]
+        self._ends = np.cumsum(nvec.ravel())[:-1]
+        self.num_outputs = self.mask_width = int(nvec.sum())
+
+    def sample(self, outputs: Array, extra: Array, rng: ph.RowStreams, mask: Array | None = None) -> Array:
+        """Draw each choice by itself: int array [B, *shape]."""
+        draws = rng.uniforms(len(self._heads))
+        parts = self._parts(outputs, mask)
+        return self._joined(
+            [head.invert(part, draw) for head, part, draw in zip(*parts, draws.T, strict=True)]
+        )
+
+    def mode(self, outputs: Array, mask: Array | None = None) -> Array:
+        """Return the likeliest of each choice."""
+        heads, parts = self._parts(outputs, mask)
+        return self._joined([head.mode(part) for head, part in zip(heads, parts, strict=True)])
+
+    def likelihood(
+        self, outputs: Array, extra: Array, actions: Array, mask: Array | None = None
+    ) -> Likelihood:
+        """Return how likely these actions [B, *shape] were."""
+        _, parts = self._parts(outputs, mask)
+        chosen = (actions - self._start).reshape(len(actions), -1).T
+        return _JointLikelihood([_CategoricalLikelihood(*pair) for pair in zip(parts, chosen, strict=True)])
+
+    def _parts(self, outputs: Array, mask: Array | None) -> tuple[Sequence[Categorical], Sequence[Array]]:
+        return self._heads, np.split(_masked(outputs, mask), self._ends, axis=1)
+
+    def _joined(self, columns: Sequence[Array]) -> Array:
+        joined: Array = np.stack(columns, axis=1).reshape(-1, *self._shape) + self._start
+        return joined
+
+
+class _JointLikelihood(Likelihood):
+    def __init__(self, parts: Sequence[Likelihood]) -> None:
+        self._parts = parts
+        self.log_prob = np.stack([part.log_prob for part in parts]).sum(axis=0, dtype=np.float64)
+        self.entropy = np.stack([part.entropy for part in parts]).sum(axis=0)
+
+    def gradients(self, d_log_prob: Array, d_entropy: float) -> tuple[Array, float]:
+        parts = [part.gradients(d_log_prob, d_entropy)[0] for part in self._parts]
+        return np.concatenate(parts, axis=1), 0.0
+
+
+class Bernoulli(ActionDistribution):
+    """Independent bits: π(1) = σ(z). The outputs z are the logits."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self._shape = shape
+        self.num_outputs = math.prod(shape)
+
+    def sample(self, outputs: Array, extra: Array, rng: ph.RowStreams, mask: Array | None = None) -> Array:
+        """Draw each bit by itself: int8 array [B, *shape]."""
+        return self._bits(rng.uniforms(self.num_outputs) < _sigmoid(outputs))
+
+    def mode(self, outputs: Array, mask: Array | None = None) -> Array:
+        """Return the likelier value of each bit; 0 if both are equally likely."""
+        return self._bits(outputs > 0.0)
+
+    def likelihood(
+        self, outputs: Array, extra: Array, actions: Array, mask: Array | None = None
+    ) -> Likelihood:
+        """Return how likely these actions [B, *shape] were."""
+        return _BernoulliLikelihood(outputs, actions.reshape(len(actions), -1))
+
+    def _bits(self, flat: Array) -> Array:
+        return flat.astype(np.int8).reshape(-1, *self._shape)
+
+
+class _BernoulliLikelihood(Likelihood):
+    """log π(a) = Σ a z − log(1 + eᶻ), H = Σ log(1 + eᶻ) − z σ(z)."""
+
+    def __init__(self, logits: Array, bits: Array) -> None:
+        self._logits, self._bits, self._probs = logits, bits, _sigmoid(logits)
+        softplus = np.logaddexp(0.0, logits)
+        self.log_prob = (bits * logits - softplus).sum(axis=1, dtype=np.float64)
+        self.entropy = (softplus - logits * self._probs).sum(axis=1)
+
+    def gradients(self, d_log_prob: Array, d_entropy: float) -> tuple[Array, float]:
+        """∂log π(a)/∂z = a − σ(z) and ∂H/∂z = −z σ(z) (1 − σ(z))."""
+        d_logits = (self._bits - self._probs) * d_log_prob[:, None]
+        if d_entropy:
+            d_logits -= d_entropy * self._logits * self._probs * (1.0 - self._probs)
+        return d_logits, 0.0
+
+
+class DiagonalGaussian(ActionDistribution):
+    """Independent normal draws; the outputs are the means, `extra` is log σ, the same everywhere.
+
+    A dimension with two finite bounds is scaled: −1 stands for its lower bound and 1 for its upper one.
+    Actions are stored as they were drawn; only what the env gets is clipped to the bounds.
+    """
+
+    def __init__(self, space: gym.spaces.Box) -> None:
+        self._space = space
+        self.num_outputs = self.num_extra = math.prod(space.shape)
+        low, high = space.low.astype(np.float64), space.high.astype(np.float64)
+        is_finite = np.isfinite(low) & np.isfinite(high)
+        with np.errstate(invalid="ignore"):  # of infinities, which are not taken
+            self._centre = np.where(is_finite, (low + high) / 2.0, 0.0)
+            self._half = np.where(is_finite, (high - low) / 2.0, 1.0)
+
+    def sample(self, outputs: Array, extra: Array, rng: ph.RowStreams, mask: Array | None = None) -> Array:
+        """Draw a = μ + σ ε: array [B, *shape] of the type of the outputs, unclipped."""
+        return self._shaped(outputs + np.exp(extra) * rng.normals(self.num_outputs), outputs.dtype)
+
+    def mode(self, outputs: Array, mask: Array | None = None) -> Array:
+        """Return the means, unclipped."""
+        return self._shaped(outputs, outputs.dtype)
+
+    def likelihood(
+        self, outputs: Array, extra: Array, actions: Array, mask: Array | None = None
+    ) -> Likelihood:
+        """Return how likely these unclipped actions [B, *shape] were."""
+        return _GaussianLikelihood(outputs, extra, actions.reshape(len(actions), -1))
+
+    def to_env(self, actions: Array) -> Array:
+        """Scale finite dimensions, and clip to the bounds."""
+        scaled = self._centre + self._half * actions
+        played: Array = np.clip(scaled.astype(self._space.dtype), self._space.low, self._space.high)
+        return played
+
+    def _shaped(self, flat: Array, dtype: np.dtype[Any]) -> Array:
+        shaped: Array = flat.astype(dtype, copy=False).reshape(-1, *self._space.shape)
+        return shaped
+
+
+class _GaussianLikelihood(Likelihood):
+    """With z = (a − μ) / σ: log π(a) = −Σ (z²/2 + log σ + log √2π), H = Σ log σ + log √2πe."""
+
+    def __init__(self, means: Array, log_std: Array, actions: Array) -> None:
+        self._inverse_std = np.exp(-log_std)
+        self._z = (actions - means) * self._inverse_std
+        width = means.shape[1]
+        scale = float(log_std.sum(dtype=np.float64)) + 0.5 * width * math.log(2.0 * math.pi)
+        self.log_prob = -0.5 * np.einsum("bk,bk->b", self._z, self._z, dtype=np.float64) - scale
+        self.entropy = np.full(len(means), scale + 0.5 * width)
+
+    def gradients(self, d_log_prob: Array, d_entropy: float) -> tuple[Array, Array]:
+        """∂log π(a)/∂μ = z / σ, ∂log π(a)/∂log σ = z² − 1 and ∂H/∂log σ = 1."""
+        weighted = self._z * d_log_prob[:, None]
+        d_log_std = np.einsum("bk,bk->k", weighted, self._z) - d_log_prob.sum() + d_entropy * len(self._z)
+        return weighted * self._inverse_std, d_log_std
+
+
+def _masked(logits: Array, mask: Array | None) -> Array:
+    return logits if mask is None else np.where(mask, logits, np.asarray(MASKED, logits.dtype))
+
+
+def _sigmoid(logits: Array) -> Array:
+    """Return 1 / (1 + e⁻ᶻ) without overflow."""
+    probabilities: Array = 0.5 * (1.0 + np.tanh(0.5 * logits))
+    return probabilities

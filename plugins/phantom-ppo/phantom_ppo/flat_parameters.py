@@ -1,0 +1,44 @@
+"""All parameters of a policy in one flat vector, and their names."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class ParameterLayout:
+    """Where each named array lies in a flat vector.
+
+    Attributes:
+        shapes: shape by name, in the order of the vector.
+        size: the length of the vector.
+    """
+
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        self.shapes = dict(shapes)
+        self.size = sum(map(math.prod, self.shapes.values()))
+
+    def views(self, flat: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Return each named array as a view of `flat`: whoever writes into one writes into the other."""
+        assert flat.shape == (self.size,)
+        views, begin = {}, 0
+        for name, shape in self.shapes.items():
+            end = begin + math.prod(shape)
+            views[name] = flat[begin:end].reshape(shape)
+            begin = end
+        return views
+
+
+def orthogonal(rng: np.random.Generator, rows: int, columns: int, gain: float) -> NDArray[np.float64]:
+    """Draw a matrix [rows, columns] with orthogonal rows or columns, times `gain`.
+
+    Source: Saxe, McClelland and Ganguli 2014, arXiv:1312.6120.
+    """
+    drawn = rng.standard_normal((max(rows, columns), min(rows, columns)))
+    basis, triangle = np.linalg.qr(drawn)
+    basis *= np.where(np.diag(triangle) < 0.0, -1.0, 1.0)  # without it the distribution is not uniform
+    return gain * (basis if rows >= columns else basis.T)

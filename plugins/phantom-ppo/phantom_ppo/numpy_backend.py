@@ -1,0 +1,63 @@
+"""`NumpyBackend`: gradients by hand, in NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from phantom_ppo.actor_critic import MLPActorCriticPolicy
+from phantom_ppo.flat_adam import FlatAdam, clip_norm
+from phantom_ppo.ppo_loss import LossSettings, LossTerms, Samples, ppo_loss
+
+Array = NDArray[Any]
+
+
+class NumpyBackend:
+    """Computes with the policy's own networks and changes their parameters in place."""
+
+    def __init__(self, policy: MLPActorCriticPolicy) -> None:
+        self._network, self._distribution = policy.network, policy.distribution
+        self._adam = FlatAdam(self._network.parameters)
+
+    def values(self, features: Array) -> Array:
+        """Return the value of each row of features: [B]."""
+        return self._network.values(features)
+
+    def log_probs(self, features: Array, masks: Array | None, actions: Array) -> Array:
+        """Return how likely each action is now: log π(a|s) [B]."""
+        outputs = self._network.policy_outputs(features)
+        return self._distribution.likelihood(outputs, self._network.extra, actions, masks).log_prob
+
+    def loss(self, samples: Samples, settings: LossSettings) -> LossTerms:
+        """Return the loss on a minibatch and leave its gradient in the network."""
+        network = self._network
+        outputs, values = network.forward(samples.features)
+        likelihood = self._distribution.likelihood(outputs, network.extra, samples.actions, samples.masks)
+        terms, gradients = ppo_loss(likelihood.log_prob, likelihood.entropy, values, samples, settings)
+        d_outputs, d_extra = likelihood.gradients(gradients.d_log_prob, gradients.d_entropy)
+        network.backward(d_outputs, gradients.d_values, d_extra)
+        return terms
+
+    def step(self, samples: Samples, settings: LossSettings) -> tuple[LossTerms, float | None]:
+        """Make one gradient step on a minibatch.
+
+        Returns:
+            The loss before the step, and the norm of its gradient; no norm, if no step was made
+            because the policy has moved too far already.
+        """
+        terms = self.loss(samples, settings)
+        if settings.max_kl is not None and terms.approx_kl > settings.max_kl:
+            return terms, None
+        norm = clip_norm(self._network.gradient, settings.max_grad_norm)
+        self._adam.step(self._network.gradient, settings.learning_rate)
+        return terms, norm
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the optimiser."""
+        return self._adam.state_dict()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        self._adam.load_state_dict(state)
