@@ -208,9 +208,9 @@ class PhantomEnv(Population):
         self._in_play = dict.fromkeys(player.agent_id for player in cast.players)
         observations: Observations = {}
         infos: Infos = {}
-        look(cast.beginners(turn), observations, infos)
+        look(cast.beginners(turn), observations, infos if self.step_rules.has_first_infos else None)
         self._halted = None
-        return observations, infos if self.step_rules.has_first_infos else {}
+        return observations, infos
 
     @final
     def step(self, actions: Mapping[AgentID, Action]) -> StepResult:
@@ -233,12 +233,12 @@ class PhantomEnv(Population):
         self._halted = "after step {} raised an error"  # stays so if anything below raises
         self._current_step += 1
         cast = self._current_cast()
-        self._refresh_views(cast)
+        self.refresh_views()
         self._act(cast, turn, actions)
         next_turn = self.turn_order.advance(self, turn)
         cast = self._current_cast()
         if (cast.has_views or self._has_view) and self.step_rules.has_fresh_views:
-            self._refresh_views(cast)
+            self.refresh_views()
         result = self._settle(cast, turn, next_turn)
         is_over = result.terminations[ALL] or result.truncations[ALL]
         self._executed_turn, self._turn = turn, None if is_over else next_turn
@@ -329,8 +329,12 @@ class PhantomEnv(Population):
         for agent_id in agent_ids:
             del self._in_play[agent_id]
 
-    def _refresh_views(self, cast: Cast) -> None:
-        """Ask the agents and the env what they show now; the env's default view waits until it is read."""
+    def refresh_views(self) -> None:
+        """Ask the agents and the env what they show now; the env's default view waits until it is read.
+
+        A step does this at its start, and after the messages were resolved if its rules want fresh views.
+        """
+        cast = self._current_cast()
         public: Mapping[AgentID, AgentView | None] = {}
         if cast.has_views:
             public = cast.public_views()
@@ -345,7 +349,7 @@ class PhantomEnv(Population):
     def _recast(self) -> Cast:
         self._cast = Cast(self.network)
         self._cast.frame.make = self._default_view
-        self._refresh_views(self._cast)
+        self.refresh_views()
         return self._cast
 
     def _default_view(self) -> EnvView:
@@ -370,7 +374,7 @@ class PhantomEnv(Population):
     def _turn_without_reset(self) -> Turn:
         """Return the turn of a step that comes before the first reset, or after the end of an episode."""
         if not self.step_rules.needs_reset:
-            return self._turn or self._executed_turn or self.turn_order.first(self)
+            return self._turn or self.turn_order.first(self)
         when = (self._halted or "").format(self._current_step)
         raise EpisodeError(f"{type(self).__name__} was stepped {when}. Call env.reset().")
 

@@ -58,10 +58,11 @@ def settle(
     return observations, terminations, truncations, infos, ended
 
 
-def look(players: Iterable[Player], observations: Observations, infos: Infos) -> None:
-    """Let agents observe, and note what those who observe something see."""
+def look(players: Iterable[Player], observations: Observations, infos: Infos | None) -> None:
+    """Let agents observe, and note what those who observe something see; None: no infos are collected."""
     for agent_id, ctx, encode, collect_infos, *_ in players:
         observation = None if encode is None else encode(ctx)
         if observation is not None:
             observations[agent_id] = observation
-            infos[agent_id] = {} if collect_infos is None else collect_infos(ctx)
+            if infos is not None:
+                infos[agent_id] = {} if collect_infos is None else collect_infos(ctx)

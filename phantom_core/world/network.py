@@ -144,7 +144,7 @@ class Network(Topology):
         allowed = routes.allowed
         try:
             for receiver_id, payload in messages:
-                if (sender_id, receiver_id, payload.__class__) in allowed or routes.check(
+                if (sender_id, receiver_id, payload.__class__) in allowed or self.check_message(
                     sender_id, receiver_id, payload.__class__
                 ):
                     push(make(sender_id, receiver_id, payload))
@@ -153,6 +153,16 @@ class Network(Topology):
             if wrong is None:
                 raise
             raise wrong from error
+
+    def check_message(self, sender_id: AgentID, receiver_id: AgentID, payload_class: type) -> bool:
+        """Called when a message is sent of which none was allowed before; False: drop it in silence.
+
+        What is allowed is remembered until agents or connections change. A subclass may allow more.
+
+        Raises:
+            NetworkError: as in `send`.
+        """
+        return self._routes.check(sender_id, receiver_id, payload_class)
 
     def resolve(self) -> None:
         """Deliver all messages to the agents that are in the episode."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from phantom_core.errors import ConfigError, did_you_mean, listing
 from phantom_core.types import AgentID
@@ -28,7 +28,11 @@ class Topology:
         frame: the env view that all contexts show.
         contexts: context by agent id, of the agents that are in the episode; always up to date.
         has_withdrawn: whether agents were withdrawn from the episode.
+        context_class: what a context is; called with an agent, a dict of views by neighbour id that is
+            kept up to date, and the frame.
     """
+
+    context_class: ClassVar[type[Any]] = Context
 
     def __init__(self) -> None:
         self.version = 0
@@ -236,7 +240,7 @@ class Topology:
     def _enter(self, agent: Agent) -> None:
         views: dict[AgentID, AgentView | None] = {}
         self._views[agent.id] = views
-        self.contexts[agent.id] = Context(agent, views, self.frame)
+        self.contexts[agent.id] = self.context_class(agent, views, self.frame)
 
     def _leave(self, agent_id: AgentID) -> None:
         self.contexts.pop(agent_id, None)
