@@ -52,6 +52,9 @@ if TYPE_CHECKING:
     from phantom_core.rollouts.trajectory import EpisodeSummary as EpisodeSummary
     from phantom_core.rollouts.trajectory import Trajectory as Trajectory
     from phantom_core.seeding import RowStreams as RowStreams
+    from phantom_core.testing.diagnose import diagnose as diagnose
+    from phantom_core.testing.findings import Diagnosis as Diagnosis
+    from phantom_core.testing.findings import Finding as Finding
     from phantom_core.training.run_directory import load_policies as load_policies
     from phantom_core.training.run_request import EvaluationPlan as EvaluationPlan
     from phantom_core.training.train import train as train
@@ -124,6 +127,7 @@ _MODULE_BY_NAME = {
     "ConstantReward": "phantom_core.world.reward_functions",
     "Context": "phantom_core.world.context",
     "Decoder": "phantom_core.world.decoders",
+    "Diagnosis": "phantom_core.testing.findings",
     "DictDecoder": "phantom_core.world.decoders",
     "DictEncoder": "phantom_core.world.encoders",
     "EmptyDecoder": "phantom_core.world.decoders",
@@ -135,6 +139,7 @@ _MODULE_BY_NAME = {
     "Evaluation": "phantom_core.rollouts.evaluate",
     "EvaluationEnd": "phantom_core.hooks.events",
     "EvaluationPlan": "phantom_core.training.run_request",
+    "Finding": "phantom_core.testing.findings",
     "FunctionPolicy": "phantom_core.policies.fixed_policies",
     "GymnasiumEnv": "phantom_core.adapters.gymnasium_env",
     "Hooks": "phantom_core.hooks.hookspecs",
@@ -186,6 +191,7 @@ _MODULE_BY_NAME = {
     "UniformRange": "phantom_core.world.ranges",
     "UnitArrayLinspaceRange": "phantom_core.world.ranges",
     "UnitArrayUniformRange": "phantom_core.world.ranges",
+    "diagnose": "phantom_core.testing.diagnose",
     "evaluate": "phantom_core.rollouts.evaluate",
     "hookimpl": "phantom_core.hooks.hookspecs",
     "load_policies": "phantom_core.training.run_directory",
@@ -215,6 +221,7 @@ __all__ = [
     "ConstantReward",
     "Context",
     "Decoder",
+    "Diagnosis",
     "DictDecoder",
     "DictEncoder",
     "EmptyDecoder",
@@ -226,6 +233,7 @@ __all__ = [
     "Evaluation",
     "EvaluationEnd",
     "EvaluationPlan",
+    "Finding",
     "FunctionPolicy",
     "GymnasiumEnv",
     "Hooks",
@@ -278,6 +286,7 @@ __all__ = [
     "UnitArrayLinspaceRange",
     "UnitArrayUniformRange",
     "__version__",
+    "diagnose",
     "errors",
     "evaluate",
     "hookimpl",

@@ -15,6 +15,7 @@ _COMMANDS: Final = {
         "phantom_core.cli.evaluate_command:evaluate_command",
         "Evaluate the policies of a finished run.",
     ),
+    "doctor": ("phantom_core.cli.doctor_command:doctor_command", "Say what in an env will bite in training."),
     "plugins": (
         "phantom_core.cli.plugins_command:plugins_command",
         "Show what is installed, and how to set it.",

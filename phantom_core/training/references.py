@@ -14,13 +14,14 @@ from typing import Any
 from phantom_core.errors import ConfigError, did_you_mean, listing, told
 
 
-def load_reference(reference: str, *, setting: str, folder: Path) -> Any:
+def load_reference(reference: str, *, setting: str, folder: Path, start: str = "the run file") -> Any:
     """Import what a reference names.
 
     Args:
         reference: `package.module:Name` or `path/to/file.py:Name`.
         setting: where it was read, for messages.
         folder: what relative paths are relative to.
+        start: what that folder is, for messages.
 
     Raises:
         ConfigError: if it has another form, or cannot be imported.
@@ -31,7 +32,7 @@ def load_reference(reference: str, *, setting: str, folder: Path) -> Any:
             f"{setting} = {reference!r} is no class. Expected 'package.module:Class' or './file.py:Class'."
         )
     module = (
-        _load_file(folder / place, setting, reference)
+        _load_file(folder / place, setting, reference, start)
         if place.endswith(".py")
         else _load_module(place, setting, reference)
     )
@@ -89,12 +90,12 @@ def _load_module(name: str, setting: str, reference: str) -> ModuleType:
         ) from error
 
 
-def _load_file(path: Path, setting: str, reference: str) -> ModuleType:
+def _load_file(path: Path, setting: str, reference: str, start: str) -> ModuleType:
     """Import a file as a module named after it, once per process."""
     path = path.resolve()
     if not path.is_file():
         raise ConfigError(
-            f"{setting} = {reference!r}: there is no file {path}. Relative paths start at the run file."
+            f"{setting} = {reference!r}: there is no file {path}. Relative paths start at {start}."
         )
     for module in list(sys.modules.values()):
         if getattr(module, "__file__", None) == str(path):

@@ -150,10 +150,7 @@ class RunFile:
         Raises:
             ConfigError: if there is no `=`.
         """
-        key, equals, text = assignment.partition("=")
-        if not equals or not key.strip():
-            raise ConfigError(f"--set {assignment!r} is no assignment. Expected key=value, such as seed=2.")
-        self.set(key.strip(), _toml_value(text.strip()), "--set")
+        self.set(*parse_assignment(assignment), "--set")
 
     def to_request(self, components: Components) -> RunRequest:
         """Check every value and turn references into objects.
@@ -308,11 +305,22 @@ def _trainer_name(table: Any) -> tuple[str, dict[str, Any]]:
     return name, configs
 
 
-def _toml_value(text: str) -> Any:
+def parse_assignment(assignment: str) -> tuple[str, Any]:
+    """Return key and value of `key=value`; the value is TOML, or else a string.
+
+    Raises:
+        ConfigError: if there is no `=`, or nothing before it.
+
+    >>> parse_assignment("sizes=[1, 2]"), parse_assignment("env = ./a.py:A")
+    (('sizes', [1, 2]), ('env', './a.py:A'))
+    """
+    key, equals, text = (part.strip() for part in assignment.partition("="))
+    if not equals or not key:
+        raise ConfigError(f"--set {assignment!r} is no assignment. Expected key=value, such as seed=2.")
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        return key, tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        return text
+        return key, text
 
 
 def _syntax_error(path: Path, text: str, error: tomllib.TOMLDecodeError) -> str:

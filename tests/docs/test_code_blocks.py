@@ -11,6 +11,7 @@ import pytest
 
 import phantom_core as ph
 from phantom_core.hooks.hookspecs import HOOK_NAMES
+from phantom_core.testing.findings import KINDS
 from phantom_core.training.run_file import PolicyTable, RunTable
 from phantom_core.training.run_request import EvaluationPlan
 
@@ -80,3 +81,9 @@ def test_every_key_of_a_run_file_is_documented() -> None:
     renamed = {f.name for f in dataclasses.fields(PolicyTable)} - {"agent_class"}
     assert renamed == set(table["policies"]["shop"])
     assert {f.name for f in dataclasses.fields(EvaluationPlan)} == set(table["evaluate"])
+
+
+def test_every_finding_of_the_doctor_is_documented() -> None:
+    page = (ROOT / "docs/howto/check_an_env.md").read_text(encoding="utf-8")
+    documented = re.findall(r"^\| `([\w-]+)` \| (\w+) \|", page, re.MULTILINE)
+    assert documented == [(name, kind.severity) for name, kind in KINDS.items()]

@@ -1,0 +1,1 @@
+"""Checks of what others write: the doctor of envs."""
