@@ -4,6 +4,7 @@
 
 import random
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import phantom_core as ph
 from phantom_core.testing.findings import KINDS
 from phantom_core.testing.hash_order import CHILD
+from phantom_core.training.references import load_reference
 
 BOX = gym.spaces.Box(0.0, 1.0, (2,), np.float32)
 
@@ -498,6 +500,19 @@ def test_turns_ends_and_odd_ids_are_well() -> None:
 
 def test_an_episode_may_be_longer_than_the_doctor_plays() -> None:
     assert found_in(env_of(100), max_steps=10) == []
+
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "docs" / "examples").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_the_examples_are_well(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CHILD, "1")  # without other processes
+    monkeypatch.syspath_prepend(path.parent)
+    module = load_reference(f"{path}:__dict__", setting="env", folder=path.parent)
+    own = [v for v in module.values() if isinstance(v, type) and v.__module__ == module["__name__"]]
+    envs = [cls for cls in own if issubclass(cls, ph.PhantomEnv)]
+    assert {env.__name__: found_in(env) for env in envs} == {env.__name__: [] for env in envs}
 
 
 def test_the_example_is_well_in_other_processes_too(supply_chain: ModuleType) -> None:
