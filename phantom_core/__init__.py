@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from phantom_core.adapters.gymnasium_env import GymnasiumEnv as GymnasiumEnv
     from phantom_core.envs.env import PhantomEnv as PhantomEnv
     from phantom_core.envs.reward_ledger import RewardLedger as RewardLedger
+    from phantom_core.envs.stackelberg import StackelbergEnv as StackelbergEnv
+    from phantom_core.envs.stages import FSMEnvView as FSMEnvView
+    from phantom_core.envs.stages import FSMStage as FSMStage
+    from phantom_core.envs.stages import FiniteStateMachineEnv as FiniteStateMachineEnv
     from phantom_core.envs.step_result import MultiAgentEnv as MultiAgentEnv
     from phantom_core.envs.step_result import StepResult as StepResult
     from phantom_core.envs.step_rules import StepRules as StepRules
@@ -44,8 +48,8 @@ if TYPE_CHECKING:
     from phantom_core.policies.policy import Policy as Policy
     from phantom_core.policies.policy_mapping import PolicyMapping as PolicyMapping
     from phantom_core.policies.policy_mapping import PolicySpec as PolicySpec
-    from phantom_core.rollouts.collect import Collector as Collector
     from phantom_core.rollouts.collect import CollectPlan as CollectPlan
+    from phantom_core.rollouts.collect import Collector as Collector
     from phantom_core.rollouts.evaluate import Evaluation as Evaluation
     from phantom_core.rollouts.evaluate import evaluate as evaluate
     from phantom_core.rollouts.trajectory import Batch as Batch
@@ -139,7 +143,10 @@ _MODULE_BY_NAME = {
     "Evaluation": "phantom_core.rollouts.evaluate",
     "EvaluationEnd": "phantom_core.hooks.events",
     "EvaluationPlan": "phantom_core.training.run_request",
+    "FSMEnvView": "phantom_core.envs.stages",
+    "FSMStage": "phantom_core.envs.stages",
     "Finding": "phantom_core.testing.findings",
+    "FiniteStateMachineEnv": "phantom_core.envs.stages",
     "FunctionPolicy": "phantom_core.policies.fixed_policies",
     "GymnasiumEnv": "phantom_core.adapters.gymnasium_env",
     "Hooks": "phantom_core.hooks.hookspecs",
@@ -172,6 +179,7 @@ _MODULE_BY_NAME = {
     "SampledValues": "phantom_core.world.samplers",
     "Sampler": "phantom_core.world.samplers",
     "Simultaneous": "phantom_core.envs.turns",
+    "StackelbergEnv": "phantom_core.envs.stackelberg",
     "StageID": "phantom_core.types",
     "StepResult": "phantom_core.envs.step_result",
     "StepRules": "phantom_core.envs.step_rules",
@@ -233,7 +241,10 @@ __all__ = [
     "Evaluation",
     "EvaluationEnd",
     "EvaluationPlan",
+    "FSMEnvView",
+    "FSMStage",
     "Finding",
+    "FiniteStateMachineEnv",
     "FunctionPolicy",
     "GymnasiumEnv",
     "Hooks",
@@ -266,6 +277,7 @@ __all__ = [
     "SampledValues",
     "Sampler",
     "Simultaneous",
+    "StackelbergEnv",
     "StageID",
     "StepResult",
     "StepRules",

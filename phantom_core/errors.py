@@ -11,6 +11,7 @@ PhantomError
 ├── EnvError                  an env or one of its agents broke a rule
 │   ├── NetworkError          a message that the network does not allow
 │   ├── ResolverError         messages that cannot be resolved
+│   ├── StageError            a stage that moved where it may not
 │   ├── ObservationError      an observation outside its space
 │   └── EpisodeError          a step before reset, or after the end
 ├── CheckpointError           a checkpoint that cannot be written or read
@@ -99,6 +100,26 @@ class NetworkError(EnvError):
 
 class ResolverError(EnvError):
     """Messages that cannot be resolved."""
+
+
+class StageError(EnvError):
+    """A stage moved to what is not one of its next stages.
+
+    Attributes:
+        stage: the id of the stage.
+        next_stage: what its handler returned.
+        allowed: the ids of its next stages.
+    """
+
+    def __init__(self, *, stage: object, next_stage: object, allowed: tuple[object, ...]) -> None:
+        advice = "Return one of those" if next_stage is not None else "Let its handler return one of those"
+        super().__init__(
+            f"Stage {stage!r} moved to {next_stage!r}, which is not one of its next stages: "
+            f"{listing(allowed)}. {advice}, or add it to next_stages."
+        )
+        self.stage = stage
+        self.next_stage = next_stage
+        self.allowed = allowed
 
 
 class ObservationError(EnvError):

@@ -195,7 +195,7 @@ class PhantomEnv(Population):
         self._current_step = 0
         self.terminated_agent_ids, self.truncated_agent_ids = set(), set()
         self.reward_ledger.reset()
-        self._executed_turn = None
+        self._executed_turn = self._turn = None
         network, values, supertype = self.network, SampledValues(episode_seed), self.env_supertype
         self.env_type = None if supertype is None else supertype.sample_in(values, "env")
         network.begin_episode(episode_seed, values)

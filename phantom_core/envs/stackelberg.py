@@ -1,0 +1,104 @@
+"""`StackelbergEnv`: leaders and followers act in turn; a machine of two stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from phantom_core.envs.stage_checks import as_tuple, check_ids
+from phantom_core.envs.stages import FiniteStateMachineEnv, FSMStage
+from phantom_core.errors import ConfigError, listing
+from phantom_core.types import AgentID
+from phantom_core.world.agents import Agent, StrategicAgent
+from phantom_core.world.network import Network
+from phantom_core.world.supertypes import Supertype
+
+
+class StackelbergEnv(FiniteStateMachineEnv):
+    """An env in which the leaders act in odd steps and the followers, who saw it, in even ones.
+
+    Each side is rewarded for its own half-turns, and paid with its next observation. Plain agents that
+    are in neither list generate messages in both half-turns, after those who are.
+    """
+
+    def __init__(
+        self,
+        num_steps: int | None,
+        network: Network,
+        leader_agents: Iterable[AgentID],
+        follower_agents: Iterable[AgentID],
+        *,
+        env_supertype: Supertype | Mapping[str, Any] | None = None,
+        agent_supertypes: Mapping[AgentID, Supertype | Mapping[str, Any]] | None = None,
+    ) -> None:
+        """Set up the world.
+
+        Args:
+            num_steps: the time limit of an episode in half-turns; None: no limit.
+            network: the agents and their connections.
+            leader_agents: ids of those who act first, in order.
+            follower_agents: ids of those who act then, in order.
+            env_supertype: as in `PhantomEnv`.
+            agent_supertypes: as in `PhantomEnv`.
+
+        Raises:
+            ConfigError: if an id is unknown or occurs twice, an agent leads and follows, or a strategic
+                agent does neither; and for what `PhantomEnv` refuses.
+        """
+        name = type(self).__name__
+        leaders = as_tuple(name, "leader_agents", leader_agents) or ()
+        followers = as_tuple(name, "follower_agents", follower_agents) or ()
+        check_ids(name, "leader_agents", leaders, network.agents)
+        check_ids(name, "follower_agents", followers, network.agents)
+        _check_sides(name, leaders, followers, network.agents)
+        self._leaders, self._followers = leaders, followers
+        stages = [
+            FSMStage("leaders", [*leaders, self._takes_no_side], next_stages=["followers"]),
+            FSMStage("followers", [*followers, self._takes_no_side], next_stages=["leaders"]),
+        ]
+        super().__init__(
+            num_steps,
+            network,
+            "leaders",
+            stages=stages,
+            env_supertype=env_supertype,
+            agent_supertypes=agent_supertypes,
+        )
+
+    @property
+    def leader_agents(self) -> tuple[AgentID, ...]:
+        """The ids of those who act in odd steps, in order."""
+        return self._leaders
+
+    @property
+    def follower_agents(self) -> tuple[AgentID, ...]:
+        """The ids of those who act in even steps, in order."""
+        return self._followers
+
+    def _takes_no_side(self, agent: Agent) -> bool:
+        return (
+            not isinstance(agent, StrategicAgent)
+            and agent.id not in self._leaders
+            and agent.id not in self._followers
+        )
+
+
+def _check_sides(
+    name: str,
+    leaders: tuple[AgentID, ...],
+    followers: tuple[AgentID, ...],
+    agents: Mapping[AgentID, Agent],
+) -> None:
+    both = [agent_id for agent_id in leaders if agent_id in followers]
+    if both:
+        raise ConfigError(f"{name} got {listing(both)} as leader and as follower. Name each agent once.")
+    neither = [
+        agent_id
+        for agent_id, agent in agents.items()
+        if isinstance(agent, StrategicAgent) and agent_id not in leaders and agent_id not in followers
+    ]
+    if neither:
+        raise ConfigError(
+            f"{name} has strategic agents that neither lead nor follow, and so would never act: "
+            f"{listing(neither)}. Name them in leader_agents or in follower_agents."
+        )
