@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from phantom_core.envs.env import PhantomEnv as PhantomEnv
     from phantom_core.envs.reward_ledger import RewardLedger as RewardLedger
     from phantom_core.envs.stackelberg import StackelbergEnv as StackelbergEnv
+    from phantom_core.envs.stages import FiniteStateMachineEnv as FiniteStateMachineEnv
     from phantom_core.envs.stages import FSMEnvView as FSMEnvView
     from phantom_core.envs.stages import FSMStage as FSMStage
-    from phantom_core.envs.stages import FiniteStateMachineEnv as FiniteStateMachineEnv
     from phantom_core.envs.step_result import MultiAgentEnv as MultiAgentEnv
     from phantom_core.envs.step_result import StepResult as StepResult
     from phantom_core.envs.step_rules import StepRules as StepRules
@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from phantom_core.policies.policy import Policy as Policy
     from phantom_core.policies.policy_mapping import PolicyMapping as PolicyMapping
     from phantom_core.policies.policy_mapping import PolicySpec as PolicySpec
-    from phantom_core.rollouts.collect import CollectPlan as CollectPlan
     from phantom_core.rollouts.collect import Collector as Collector
+    from phantom_core.rollouts.collect import CollectPlan as CollectPlan
     from phantom_core.rollouts.evaluate import Evaluation as Evaluation
     from phantom_core.rollouts.evaluate import evaluate as evaluate
     from phantom_core.rollouts.trajectory import Batch as Batch

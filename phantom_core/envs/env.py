@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Container, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
 from functools import cached_property
 from typing import Any, final
 
@@ -91,8 +91,12 @@ class PhantomEnv(Population):
         self._cast: Cast | None = None
         self._settled_cast: Cast | None = None  # who was in play is known as long as this is the cast
         self._in_play: dict[AgentID, None] = {}
-        self._has_view = type(self).view is not PhantomEnv.view
+        self._has_view = type(self).view is not self._lazy_view
         self._halted: str | None = "before its first reset"  # why there is no step to play
+
+    @property
+    def _lazy_view(self) -> Callable[..., EnvView]:
+        return PhantomEnv.view  # needs no agent's view, and so waits until it is read
 
     @property
     def current_step(self) -> int:

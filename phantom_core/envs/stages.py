@@ -270,6 +270,10 @@ class FiniteStateMachineEnv(PhantomEnv):
         step, limit = self.current_step, self.num_steps
         return FSMEnvView(step, step / limit if limit else 0.0, self.current_stage)
 
+    @property
+    def _lazy_view(self) -> Callable[..., EnvView]:
+        return FiniteStateMachineEnv.view
+
     def resolve_network(self) -> None:
         """Deliver all messages. A handler may call it; what it does not deliver is delivered after it."""
         self.is_resolved = True
