@@ -242,16 +242,6 @@ def test_two_envs_of_one_class_do_not_share_their_stages() -> None:
     assert (one.current_step, two.current_step) == (2, 1)
 
 
-def test_a_deep_copy_of_an_env_plays_on_its_own() -> None:
-    env = Shop()
-    twin = copy.deepcopy(env)
-    env.reset(1)
-    twin.reset(1)
-    twin.step({})
-    twin.step({})
-    assert (env.current_stage, twin.current_stage) == ("open", "closed")
-
-
 def stay(env: ph.FiniteStateMachineEnv) -> str:
     assert isinstance(env, ph.FiniteStateMachineEnv)
     return "a"
