@@ -48,11 +48,11 @@ if TYPE_CHECKING:
     from phantom_core.policies.policy import Policy as Policy
     from phantom_core.policies.policy_mapping import PolicyMapping as PolicyMapping
     from phantom_core.policies.policy_mapping import PolicySpec as PolicySpec
+    from phantom_core.rollouts.batch import Batch as Batch
     from phantom_core.rollouts.collect import Collector as Collector
-    from phantom_core.rollouts.collect import CollectPlan as CollectPlan
+    from phantom_core.rollouts.collect_plan import CollectPlan as CollectPlan
     from phantom_core.rollouts.evaluate import Evaluation as Evaluation
     from phantom_core.rollouts.evaluate import evaluate as evaluate
-    from phantom_core.rollouts.trajectory import Batch as Batch
     from phantom_core.rollouts.trajectory import EpisodeSummary as EpisodeSummary
     from phantom_core.rollouts.trajectory import Trajectory as Trajectory
     from phantom_core.seeding import RowStreams as RowStreams
@@ -117,13 +117,13 @@ _MODULE_BY_NAME = {
     "Agent": "phantom_core.world.agents",
     "AgentID": "phantom_core.types",
     "AgentView": "phantom_core.world.context",
-    "Batch": "phantom_core.rollouts.trajectory",
+    "Batch": "phantom_core.rollouts.batch",
     "BatchResolver": "phantom_core.world.resolvers",
     "ChainedDecoder": "phantom_core.world.decoders",
     "ChainedEncoder": "phantom_core.world.encoders",
     "ChainedReward": "phantom_core.world.reward_functions",
     "CheckpointSaved": "phantom_core.hooks.events",
-    "CollectPlan": "phantom_core.rollouts.collect",
+    "CollectPlan": "phantom_core.rollouts.collect_plan",
     "Collector": "phantom_core.rollouts.collect",
     "ComparableSampler": "phantom_core.world.samplers",
     "ConstantEncoder": "phantom_core.world.encoders",

@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 
 from phantom_core.errors import ConfigError
+from phantom_core.policies.batching import BatchedObservations
 from phantom_core.policies.policy import Policy
 from phantom_core.seeding import RowStreams
 from phantom_core.types import Action, Observation
@@ -34,7 +35,7 @@ class RandomPolicy(Policy):
         return self._space.sample()
 
     def sample_actions(
-        self, observations: Sequence[Observation], rng: RowStreams
+        self, observations: BatchedObservations, rng: RowStreams
     ) -> tuple[Sequence[Action], dict[str, Sequence[Any]]]:
         """Return draws that follow from each row's own stream."""
         if isinstance(self._space, gym.spaces.Discrete):

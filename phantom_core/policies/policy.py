@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 
 from phantom_core.component_config import make_config
+from phantom_core.policies.batching import BatchedObservations, rows_of
 from phantom_core.seeding import RowStreams
 from phantom_core.types import Action, Observation
 
@@ -64,24 +65,35 @@ class Policy(ABC):
     def compute_action(self, observation: Observation) -> Action:
         """Return the action of the finished policy. It never draws from the streams of training."""
 
-    def compute_actions(self, observations: Sequence[Observation]) -> Sequence[Action]:
-        """Return the actions of the finished policy for B observations: a sequence of length B."""
-        return [self.compute_action(observation) for observation in observations]
+    def compute_actions(self, observations: BatchedObservations) -> Sequence[Action]:
+        """Return the actions of the finished policy for B observations.
+
+        Args:
+            observations: an array [B, ...] for Box, MultiDiscrete and MultiBinary spaces, a list of B
+                ints for a Discrete one, a dict or tuple of arrays for Dict and Tuple, a list for
+                anything else. Arrays can only be read, and only during the call: copy what you keep.
+
+        Returns:
+            B actions, as an array or a list. The default asks `compute_action` for each.
+        """
+        return [self.compute_action(observation) for observation in rows_of(observations)]
 
     def sample_actions(
         self,
-        observations: Sequence[Observation],
+        observations: BatchedObservations,
         rng: RowStreams,
     ) -> tuple[Sequence[Action], Mapping[str, Sequence[Any]]]:
         """Return actions to learn from, and what the trainer wants to know about them later.
 
         Args:
-            observations: B observations, of any number of agents in any number of copies of the env.
+            observations: of any number of agents in any number of copies of the env, batched as
+                `compute_actions` gets them.
             rng: draws one row of random numbers for each observation.
 
         Returns:
-            B actions, and extras by name, each of length B, that the collector keeps with the actions
-            (such as log-probabilities). The default is `compute_actions` without extras.
+            B actions, and extras by name (the same names in every call), each of length B, that the
+            collector keeps with the actions, such as log-probabilities. The default is
+            `compute_actions` without extras.
         """
         return self.compute_actions(observations), {}
 

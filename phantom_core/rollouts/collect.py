@@ -3,39 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from time import perf_counter
 
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import ConfigError
+from phantom_core.errors import EnvError, listing
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy import Policy
+from phantom_core.rollouts.batch import Batch
+from phantom_core.rollouts.collect_plan import CollectPlan
 from phantom_core.rollouts.env_copy import EnvCopy
-from phantom_core.rollouts.trajectory import Batch, EpisodeSummary, Trajectory
-from phantom_core.seeding import RowStreams, UniformStream, make_rng
-from phantom_core.types import AgentID, Observation, PolicyID
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CollectPlan:
-    """How much to collect in one iteration: so many env steps, or so many episodes.
-
-    Attributes:
-        steps: env steps, over all copies; episodes go on in the next iteration.
-        episodes: whole episodes, over all copies.
-        copies: how many copies of the env are played side by side.
-    """
-
-    steps: int | None = None
-    episodes: int | None = None
-    copies: int = 1
-
-    def __post_init__(self) -> None:
-        """Refuse a plan that says nothing, or two things."""
-        amounts = [amount for amount in (self.steps, self.episodes) if amount is not None]
-        if len(amounts) != 1 or amounts[0] < 1 or self.copies < 1:
-            msg = f"{self} is not a plan. Give either steps or episodes, and at least one copy."
-            raise ConfigError(msg)
+from phantom_core.rollouts.experience_log import Stretch
+from phantom_core.rollouts.policy_rows import Lane, PolicyRows
+from phantom_core.rollouts.trajectory import EpisodeSummary
+from phantom_core.rollouts.vector_env import CopyError, LocalVectorEnv, VectorEnv
+from phantom_core.seeding import UniformStream, make_rng
+from phantom_core.types import AgentID, PolicyID
 
 
 class Collector:
@@ -47,11 +29,13 @@ class Collector:
 
     Attributes:
         env_steps: env steps made so far, over all copies.
+        env_seconds: the time spent in the env's steps so far.
+        policy_seconds: the time spent in choosing actions so far.
     """
 
     def __init__(
         self,
-        envs: Sequence[MultiAgentEnv],
+        envs: VectorEnv | Sequence[MultiAgentEnv],
         policies: Mapping[PolicyID, Policy],
         policy_by_agent: Mapping[AgentID, PolicyID],
         *,
@@ -74,33 +58,27 @@ class Collector:
             on_episode: called with each episode that ends.
         """
         self.env_steps = 0
-        seed = int(seed)  # a NumPy integer has another name
-        self._policies = policies
-        self._learning = frozenset(learning)
-        self._sampling = {i for i, policy in policies.items() if i in self._learning or policy.acts_randomly}
+        self.env_seconds = 0.0
+        self.policy_seconds = 0.0
+        self._envs = envs if isinstance(envs, VectorEnv) else LocalVectorEnv(envs)
+        self._envs.measure(metrics or {}, mode)
+        self._policy_by_agent = policy_by_agent
+        self._seed = int(seed)  # a NumPy integer has another name
         self._on_episode = on_episode
+        self._groups = {policy_id: PolicyRows(policy_id, policy) for policy_id, policy in policies.items()}
+        for policy_id, group in self._groups.items():
+            group.is_learning = policy_id in learning
+        self._streams: dict[tuple[PolicyID, int], UniformStream] = {}
         self._copies = [
-            EnvCopy(
-                env,
-                number,
-                seed=seed,
-                policy_by_agent=policy_by_agent,
-                learning=self._learning,
-                metrics=metrics or {},
-                mode=mode,
-            )
-            for number, env in enumerate(envs)
+            EnvCopy(self._envs, number, self._seed, self._make_lane)
+            for number in range(self._envs.num_copies)
         ]
-        self._streams = {
-            policy_id: [UniformStream(make_rng(seed, "actions", policy_id, n)) for n in range(len(envs))]
-            for policy_id in policies
-        }
 
     def collect(self, plan: CollectPlan) -> dict[PolicyID, Batch]:
         """Play as much as the plan says.
 
         Returns:
-            For each learning policy, the trajectories of its agents.
+            For each learning policy, what its agents went through.
 
         Raises:
             EnvError: if an env raises, with the episode's seed and the step.
@@ -116,50 +94,87 @@ class Collector:
             while playing := [copy for copy in self._copies if left[copy.number]]:
                 for copy in self._step(playing):
                     left[copy.number] -= 1
-        kept: dict[PolicyID, list[Trajectory]] = {
-            policy_id: [] for policy_id in self._policies if policy_id in self._learning
-        }
-        for copy in self._copies:
-            for policy_id, trajectories in copy.take_trajectories().items():
-                kept[policy_id] += trajectories
-        return {policy_id: Batch(trajectories) for policy_id, trajectories in kept.items()}
+        return self._take_batches()
 
     def close(self) -> None:
         """Close every copy of the env."""
-        for copy in self._copies:
-            copy.env.close()
+        self._envs.close()
 
     def _step(self, copies: Sequence[EnvCopy]) -> list[EnvCopy]:
         """Make one step in each of these copies; return those whose episode ended with it."""
-        ended: list[EnvCopy] = []
-        self._decide(copies)
+        self._begin_episodes([copy for copy in copies if copy.is_over])
         for copy in copies:
-            summary = copy.step()
+            copy.put_questions()
+        started = perf_counter()
+        for group in self._groups.values():
+            if group.lanes:
+                group.decide()
+        numbers, actions = [copy.number for copy in copies], [copy.take_actions() for copy in copies]
+        decided = perf_counter()
+        try:
+            results = self._envs.step(numbers, actions)
+        except CopyError as error:
+            copy = self._copies[error.number]
+            raise copy.failed(error.__cause__, f"step {copy.length + 1}") from error.__cause__
+        stepped = perf_counter()
+        self.policy_seconds += decided - started
+        self.env_seconds += stepped - decided
+        self.env_steps += len(copies)
+        ended = []
+        for copy, result in zip(copies, results, strict=True):
+            summary = copy.take(result)
             if summary is not None:
                 ended.append(copy)
                 if self._on_episode is not None:
                     self._on_episode(summary)
-        self.env_steps += len(copies)
         return ended
 
-    def _decide(self, copies: Sequence[EnvCopy]) -> None:
-        """Ask each policy once for the actions of all its agents that are to act."""
-        rows: dict[PolicyID, list[tuple[EnvCopy, AgentID, Observation]]] = {}
-        for copy in copies:
-            copy.put_questions(rows)
-        for policy_id, asked in rows.items():
-            policy = self._policies[policy_id]
-            observations = [observation for _, _, observation in asked]
-            extras: Mapping[str, Sequence[Any]] = {}
-            if policy_id in self._sampling:
-                streams = self._streams[policy_id]
-                draws = RowStreams([streams[copy.number] for copy, _, _ in asked])
-                actions, extras = policy.sample_actions(observations, draws)
-                in_env = policy.env_actions(actions)
-            else:
-                actions = in_env = policy.compute_actions(observations)
-            decisions = zip(asked, actions, in_env, strict=True)
-            for row, ((copy, agent_id, observation), action, played) in enumerate(decisions):
-                copy.decide(agent_id, observation, action, played)
-                if extras:
-                    copy.keep(agent_id, {name: values[row] for name, values in extras.items()})
+    def _begin_episodes(self, copies: Sequence[EnvCopy]) -> None:
+        if not copies:
+            return
+        started = perf_counter()
+        try:
+            found = self._envs.reset([copy.number for copy in copies], [copy.next_seed for copy in copies])
+        except CopyError as error:
+            raise self._copies[error.number].failed(error.__cause__, "reset") from error.__cause__
+        self.env_seconds += perf_counter() - started
+        for copy, observations in zip(copies, found, strict=True):
+            copy.begin(observations)
+
+    def _take_batches(self) -> dict[PolicyID, Batch]:
+        """Hand over what is finished; only decisions without a known outcome stay in the logs."""
+        stretches: dict[PolicyID, list[Stretch]] = {
+            policy_id: [] for policy_id, group in self._groups.items() if group.is_learning
+        }
+        open_lanes: dict[PolicyID, list[Lane]] = {policy_id: [] for policy_id in stretches}
+        for copy in self._copies:
+            copy.cut()
+            for lane, stretch in copy.take_finished():
+                stretches[lane.group.policy_id].append(stretch)
+            for lane in copy.open_lanes():
+                open_lanes[lane.group.policy_id].append(lane)
+        batches = {}
+        for policy_id, found in stretches.items():
+            log = self._groups[policy_id].log
+            batches[policy_id] = log.take(found)
+            log.keep([lane.last_row for lane in open_lanes[policy_id]])
+            for row, lane in enumerate(open_lanes[policy_id]):
+                lane.rows, lane.last_row = [row], row
+        return batches
+
+    def _make_lane(self, copy: EnvCopy, agent_id: AgentID) -> Lane:
+        """Prepare for an agent that a copy meets for the first time."""
+        if agent_id not in self._policy_by_agent:
+            raise EnvError(
+                f"Agent {agent_id!r} joined {self._envs.env_name} at step {copy.length}, after its agents "
+                f"were given their policies: {listing(self._policy_by_agent)}. Let every strategic agent be "
+                "there after the first reset."
+            )
+        policy_id = self._policy_by_agent[agent_id]
+        group = self._groups[policy_id]
+        group.check_spaces(agent_id, self._envs.spaces(copy.number, agent_id))
+        stream = self._streams.get((policy_id, copy.number))
+        if stream is None:
+            stream = UniformStream(make_rng(self._seed, "actions", policy_id, copy.number))
+            self._streams[policy_id, copy.number] = stream
+        return Lane(copy, agent_id, group, stream)

@@ -1,257 +1,218 @@
-"""One copy of an env, as the collector plays it: its episodes, and what its agents went through."""
+"""`EnvCopy`: one copy of an env, as the collector plays it: its episode, and where its agents stand."""
 
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
-import gymnasium as gym
-
-from phantom_core.envs.step_result import MultiAgentEnv, StepResult
-from phantom_core.errors import EnvError, ObservationError, PhantomError, listing, told
-from phantom_core.metrics import Metric, Mode, record_metrics, reduce_metrics
-from phantom_core.rollouts.trajectory import EpisodeSummary, Trajectory
+from phantom_core.envs.step_result import StepResult
+from phantom_core.errors import EnvError, PhantomError, told
+from phantom_core.rollouts.experience_log import Stretch
+from phantom_core.rollouts.policy_rows import Lane
+from phantom_core.rollouts.trajectory import EpisodeSummary
+from phantom_core.rollouts.vector_env import VectorEnv
 from phantom_core.seeding import derive_seed
-from phantom_core.types import Action, AgentID, Observation, PolicyID
+from phantom_core.types import Action, AgentID, Observation
 from phantom_core.world.agents import ALL
 
 
 class EnvCopy:
-    """Plays one env episode after episode, and keeps the trajectories of the agents that learn."""
+    """Follows one copy of an env through its episodes.
+
+    Attributes:
+        number: the number of the copy.
+        episode: the number of the episode; -1 before the first.
+        length: the steps made in it.
+        is_over: whether it ended, so that the next one begins with the next step.
+        actions: the actions for the next step, by agent id.
+        history: the actions of each step of this episode.
+    """
 
     def __init__(
-        self,
-        env: MultiAgentEnv,
-        number: int,
-        *,
-        seed: int,
-        policy_by_agent: Mapping[AgentID, PolicyID],
-        learning: Collection[PolicyID],
-        metrics: Mapping[str, Metric],
-        mode: Mode,
+        self, envs: VectorEnv, number: int, seed: int, make_lane: Callable[[EnvCopy, AgentID], Lane]
     ) -> None:
-        self.env = env
         self.number = number
+        self.episode = -1
+        self.length = 0
+        self.is_over = True
+        self.actions: dict[AgentID, Action] = {}
+        self.history: list[Mapping[AgentID, Action]] = []
+        self._envs = envs
         self._seed = seed
-        self._policy_by_agent = policy_by_agent
-        self._learners = {
-            agent_id for agent_id, policy_id in policy_by_agent.items() if policy_id in learning
-        }
-        self._metrics = metrics
-        self._mode = mode
-        self._is_valid: dict[AgentID, Callable[[Observation], bool]] = {}
-        self._is_action: dict[AgentID, Callable[[Action], bool]] = {}
-        self._discrete: set[AgentID] = set()
-        self._finished: defaultdict[PolicyID, list[Trajectory]] = defaultdict(list)
-        self._episode = -1
-        self._length = 0
-        self._episode_seed = 0
-        self._is_over = True
-        self._clear()
+        self._make_lane = make_lane
+        self._known: dict[AgentID, Lane] = {}  # every agent that was met in any episode
+        self._lanes: dict[AgentID, Lane] = {}  # those of this episode
+        self._waiting: dict[AgentID, Lane] = {}  # those with an observation to act on
+        self._num_live = 0
+        self._has_joiners = False
+        self._finished: list[tuple[Lane, Stretch]] = []
 
-    def _clear(self) -> None:
-        self._pending: dict[AgentID, Observation] = {}
-        self._actions: dict[AgentID, Action] = {}
-        self._open: dict[AgentID, Trajectory] = {}
-        self._returns: dict[AgentID, float] = dict.fromkeys(self._policy_by_agent, 0.0)
-        self._values: defaultdict[str, list[Any]] = defaultdict(list)
+    @property
+    def next_seed(self) -> int:
+        """The seed of the next episode."""
+        return derive_seed(self._seed, "episode", self.number, self.episode + 1)
 
-    def put_questions(self, rows: dict[PolicyID, list[tuple[EnvCopy, AgentID, Observation]]]) -> None:
-        """Add who is to act now, on which observation, by policy; starts an episode if one ended."""
-        if self._is_over:
-            self._start_episode()
-        acting = self.env.acting_agent_ids
-        for agent_id, observation in self._pending.items():
+    def begin(self, observations: Mapping[AgentID, Observation]) -> None:
+        """Begin an episode with the observations that `reset` returned."""
+        self.episode += 1
+        self.length = 0
+        self.is_over = False
+        self.actions, self.history = {}, []
+        self._lanes, self._waiting = {}, {}
+        for agent_id in self._envs.strategic_agent_ids(self.number):
+            self._take_part(agent_id)
+        self._num_live = len(self._lanes)
+        self._has_joiners = False
+        self._see(observations)
+
+    def put_questions(self) -> None:
+        """Let each agent that is to act ask its policy."""
+        acting = self._envs.acting_agent_ids(self.number)
+        waiting, self._waiting = self._waiting, {}
+        for agent_id, lane in waiting.items():
             if acting is None or agent_id in acting:
-                rows.setdefault(self._policy_by_agent[agent_id], []).append((self, agent_id, observation))
+                group = lane.group
+                group.lanes.append(lane)
+                group.observations.append(lane.observation)
+            else:
+                self._check(lane)
+                self._waiting[agent_id] = lane
 
-    def decide(self, agent_id: AgentID, observation: Observation, action: Action, played: Action) -> None:
-        """Take the action of one agent for the next step, as it was sampled and as it is played.
+    def take_actions(self) -> Mapping[AgentID, Action]:
+        """Return the actions for the next step."""
+        actions, self.actions = self.actions, {}
+        self.history.append(actions)
+        return actions
 
-        Raises:
-            EnvError: if what is played is not in the agent's action space. Discrete actions are
-                always checked, others in the first episode.
-        """
-        if (self._episode == 0 or agent_id in self._discrete) and not self._is_action[agent_id](played):
-            raise self._no_action(agent_id, played)
-        self._actions[agent_id] = played
-        del self._pending[agent_id]
-        if agent_id not in self._learners:
-            return
-        trajectory = self._open.get(agent_id)
-        if trajectory is None:
-            trajectory = self._open[agent_id] = Trajectory(agent_id, self.number, self._episode)
-        trajectory.observations.append(observation)
-        trajectory.actions.append(action)
-        trajectory.rewards.append(0.0)
-
-    def keep(self, agent_id: AgentID, extras: Mapping[str, Any]) -> None:
-        """Keep what a policy says about the decision that was just taken."""
-        trajectory = self._open.get(agent_id)
-        if trajectory is not None:
-            for name, value in extras.items():
-                trajectory.extras.setdefault(name, []).append(value)
-
-    def step(self) -> EpisodeSummary | None:
-        """Play the actions; return a summary if the episode ended."""
-        actions, self._actions = self._actions, {}
-        try:
-            result = self.env.step(actions)
-        except Exception as error:
-            raise self._failed(error, f"step {self._length + 1}") from error
-        self._length += 1
+    def take(self, result: StepResult) -> EpisodeSummary | None:
+        """Take in what a step returned; return a summary if the episode ended."""
+        self.length += 1
         self._see(result.observations)
+        lanes = self._lanes
         for agent_id, reward in result.rewards.items():
-            if agent_id not in self._returns:
-                self._meet(agent_id)
-            if not isinstance(reward, Real) or not -math.inf < reward < math.inf:
+            lane = lanes.get(agent_id) or self._join(agent_id)
+            if type(reward) is not float:
+                reward = self._as_float(agent_id, reward)  # noqa: PLW2901  the same number
+            if not -math.inf < reward < math.inf:
                 raise self._not_finite(agent_id, reward)
-            self._returns[agent_id] += reward
-            trajectory = self._open.get(agent_id)
-            if trajectory is not None:
-                trajectory.rewards[-1] += reward
-        if self._metrics:
-            record_metrics(self.env, self._metrics, self._values)
+            lane.episode_return += reward
+            if lane.last_row >= 0:
+                lane.group.log.rewards[lane.last_row] += reward
         terminations, truncations = result.terminations, result.truncations
+        if len(terminations) - 1 != self._num_live or self._has_joiners:
+            self._look_around(terminations)
         if not (True in terminations.values() or True in truncations.values()):
             return None
         is_over = terminations[ALL] or truncations[ALL]
         for agent_id, terminated in terminations.items():
             if (terminated or truncations[agent_id] or is_over) and agent_id != ALL:
-                self._close(agent_id, is_terminated=terminated)
-        return self._end_episode(result) if is_over else None
+                self._num_live -= 1
+                self._close(agent_id, is_terminated=bool(terminated))
+        return self._end_episode(is_terminated=bool(terminations[ALL])) if is_over else None
 
-    def take_trajectories(self) -> Mapping[PolicyID, list[Trajectory]]:
-        """Return what was finished since the last call, and cut the trajectories that go on."""
-        acting = self.env.acting_agent_ids
-        for agent_id, trajectory in list(self._open.items()):
-            rest = None
-            if agent_id in self._pending and (acting is None or agent_id in acting):
-                trajectory.next_observation = self._pending[agent_id]
+    def cut(self) -> None:
+        """Finish the trajectories that go on, up to the last decision whose outcome is known."""
+        acting = self._acting()
+        for agent_id, lane in self._lanes.items():
+            if not lane.rows:
+                continue
+            stretch = Stretch(agent_id, self.number, self.episode, lane.rows)
+            if agent_id in self._waiting and (acting is None or agent_id in acting):
+                self._check(lane)
+                stretch.next_observation = lane.observation
+                lane.rows, lane.last_row = [], -1
             else:  # its last decision has not had its whole outcome yet
-                rest = _split_last(trajectory)
-                trajectory.next_observation = rest.observations[0]
-            del self._open[agent_id]
-            if len(trajectory):
-                self._finished[self._policy_by_agent[agent_id]].append(trajectory)
-            if rest is not None:
-                self._open[agent_id] = rest
-        finished, self._finished = self._finished, defaultdict(list)
+                stretch.next_row = stretch.rows.pop()
+                lane.rows = [stretch.next_row]
+            if stretch.rows:
+                self._finished.append((lane, stretch))
+
+    def take_finished(self) -> Sequence[tuple[Lane, Stretch]]:
+        """Return what was finished since the last call."""
+        finished, self._finished = self._finished, []
         return finished
 
-    def _start_episode(self) -> None:
-        self._episode += 1
-        self._length = 0
-        self._episode_seed = derive_seed(self._seed, "episode", self.number, self._episode)
-        self._clear()
-        try:
-            observations, _ = self.env.reset(seed=self._episode_seed)
-        except Exception as error:
-            raise self._failed(error, "reset") from error
-        self._is_over = False
-        self._see(observations)
+    def open_lanes(self) -> list[Lane]:
+        """Return the lanes with an open trajectory."""
+        return [lane for lane in self._lanes.values() if lane.rows]
 
-    def _end_episode(self, result: StepResult) -> EpisodeSummary:
-        self._is_over = True
-        metrics = reduce_metrics(self._metrics, self._values, self._mode)
-        terminated = result.terminations[ALL]
-        return EpisodeSummary(self.number, self._episode, self._length, self._returns, terminated, metrics)
-
-    def _see(self, observations: Mapping[AgentID, Observation]) -> None:
-        for agent_id, observation in observations.items():
-            is_valid = self._is_valid.get(agent_id)
-            if is_valid is None:
-                is_valid = self._meet(agent_id)
-            if not is_valid(observation):
-                raise self._outside(agent_id, observation)
-            self._pending[agent_id] = observation
-
-    def _meet(self, agent_id: AgentID) -> Callable[[Observation], bool]:
-        """Prepare for an agent that observes for the first time."""
-        if agent_id not in self._policy_by_agent:
-            raise EnvError(
-                f"Agent {agent_id!r} joined {type(self.env).__name__} at step {self._length}, "
-                "after its agents "
-                f"were given their policies: {listing(self._policy_by_agent)}. Let every strategic agent be "
-                "there after the first reset."
-            )
-        action_space = self.env.action_spaces[agent_id]
-        self._is_action[agent_id] = _membership(action_space)
-        if isinstance(action_space, gym.spaces.Discrete):
-            self._discrete.add(agent_id)
-        is_valid = self._is_valid[agent_id] = _membership(self.env.observation_spaces[agent_id])
-        return is_valid
-
-    def _close(self, agent_id: AgentID, *, is_terminated: bool) -> None:
-        final = self._pending.pop(agent_id, None)
-        trajectory = self._open.pop(agent_id, None)
-        if trajectory is not None:
-            trajectory.next_observation = final
-            trajectory.is_terminated = is_terminated
-            trajectory.is_truncated = not is_terminated
-            self._finished[self._policy_by_agent[agent_id]].append(trajectory)
-
-    def _failed(self, error: Exception, where: str) -> Exception:
+    def failed(self, error: BaseException | None, where: str) -> Exception:
         """Say where it happened: in which episode, and how to play it again."""
-        place = f"{type(self.env).__name__} failed in {where} of episode {self._episode}"
-        again = f"Play it again with env.reset(seed={self._episode_seed})."
+        assert isinstance(error, Exception)
+        episode = self.episode + (where == "reset")
+        seed = derive_seed(self._seed, "episode", self.number, episode)
+        place = f"{self._envs.env_name} failed in {where} of episode {episode}"
+        again = f"Play it again with env.reset(seed={seed})."
         if isinstance(error, PhantomError):
             return type(error)(f"{error} ({place}. {again})") if isinstance(error, EnvError) else error
         return EnvError(f"{place}: {told(error)}. {again}")
 
-    def _no_action(self, agent_id: AgentID, action: Action) -> EnvError:
-        return EnvError(
-            f"Policy {self._policy_by_agent[agent_id]!r} chose {action!r} for agent "
-            f"{agent_id!r}, which is not in "
-            f"its action space {self.env.action_spaces[agent_id]}. Change what the policy returns."
-        )
+    def _acting(self) -> Container[AgentID] | None:
+        return () if self.is_over else self._envs.acting_agent_ids(self.number)
+
+    def _see(self, observations: Mapping[AgentID, Observation]) -> None:
+        lanes, waiting = self._lanes, self._waiting
+        for agent_id, observation in observations.items():
+            lane = lanes.get(agent_id) or self._join(agent_id)
+            lane.observation = observation
+            waiting[agent_id] = lane
+
+    def _take_part(self, agent_id: AgentID) -> Lane:
+        """Let an agent take part in this episode."""
+        lane = self._known.get(agent_id)
+        if lane is None:
+            lane = self._known[agent_id] = self._make_lane(self, agent_id)
+        lane.begin_episode()
+        self._lanes[agent_id] = lane
+        return lane
+
+    def _join(self, agent_id: AgentID) -> Lane:
+        """Let an agent take part that was not there when the episode began."""
+        self._has_joiners = True
+        return self._take_part(agent_id)
+
+    def _look_around(self, terminations: Mapping[AgentID, bool]) -> None:
+        """Count who is in the episode now; end the trajectories of those who left it."""
+        for agent_id, lane in self._lanes.items():
+            if agent_id not in terminations and (lane.rows or agent_id in self._waiting):
+                self._close(agent_id, is_terminated=True)
+        self._num_live = len(terminations) - 1
+        self._has_joiners = False
+
+    def _check(self, lane: Lane) -> None:
+        if not lane.group.is_valid(lane.observation):
+            raise lane.group.outside(lane, lane.observation)
+
+    def _close(self, agent_id: AgentID, *, is_terminated: bool) -> None:
+        """End an agent's trajectory."""
+        lane = self._waiting.pop(agent_id, None)
+        final = None
+        if lane is not None:
+            self._check(lane)
+            final = lane.observation
+        lane = self._lanes.get(agent_id)
+        if lane is None or not lane.rows:
+            return
+        stretch = Stretch(agent_id, self.number, self.episode, lane.rows, final)
+        stretch.is_terminated, stretch.is_truncated = is_terminated, not is_terminated
+        lane.rows, lane.last_row = [], -1
+        self._finished.append((lane, stretch))
+
+    def _end_episode(self, *, is_terminated: bool) -> EpisodeSummary:
+        self.is_over = True
+        returns = {agent_id: lane.episode_return for agent_id, lane in self._lanes.items()}
+        metrics: Mapping[str, Any] = self._envs.take_metrics(self.number)
+        return EpisodeSummary(self.number, self.episode, self.length, returns, is_terminated, metrics)
+
+    def _as_float(self, agent_id: AgentID, reward: object) -> float:
+        if not isinstance(reward, Real):
+            raise self._not_finite(agent_id, reward)
+        return float(reward)
 
     def _not_finite(self, agent_id: AgentID, reward: object) -> EnvError:
         return EnvError(
-            f"The reward of {agent_id!r} at step {self._length} is {reward!r}. Expected a finite number: "
+            f"The reward of {agent_id!r} at step {self.length} is {reward!r}. Expected a finite number: "
             "change compute_reward()."
         )
-
-    def _outside(self, agent_id: AgentID, observation: Observation) -> ObservationError:
-        space = self.env.observation_spaces[agent_id]
-        found = _describe(observation)
-        msg = (
-            f"Observation of {agent_id!r} at step {self._length} {found}, but its observation "
-            f"space is {space}. "
-            "Change encode_observation() or the space."
-        )
-        return ObservationError(msg)
-
-
-def _split_last(trajectory: Trajectory) -> Trajectory:
-    """Move the last decision into a new trajectory."""
-    rest = Trajectory(trajectory.agent_id, trajectory.copy, trajectory.episode)
-    rest.observations.append(trajectory.observations.pop())
-    rest.actions.append(trajectory.actions.pop())
-    rest.rewards.append(trajectory.rewards.pop())
-    rest.extras = {name: [values.pop()] for name, values in trajectory.extras.items()}
-    return rest
-
-
-def _membership(space: gym.Space[Any]) -> Callable[[Observation], bool]:
-    """Return a test of membership that costs little for the commonest space."""
-    if not isinstance(space, gym.spaces.Discrete):
-        return space.contains
-    first, end = int(space.start), int(space.start + space.n)
-    contains = space.contains
-    return lambda observation: (
-        (type(observation) is int and first <= observation < end) or contains(observation)
-    )
-
-
-def _describe(observation: Observation) -> str:
-    shape, dtype = getattr(observation, "shape", None), getattr(observation, "dtype", None)
-    if shape:
-        return (
-            f"has shape {shape} and dtype {dtype}, with values from {observation.min()} to "
-            f"{observation.max()}"
-        )
-    return f"is {observation!r} ({type(observation).__name__})"

@@ -12,7 +12,8 @@ import numpy as np
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy import Policy
-from phantom_core.rollouts.collect import Collector, CollectPlan
+from phantom_core.rollouts.collect import Collector
+from phantom_core.rollouts.collect_plan import CollectPlan
 from phantom_core.rollouts.trajectory import EpisodeSummary
 from phantom_core.types import AgentID, PolicyID
 

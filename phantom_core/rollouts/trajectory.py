@@ -1,8 +1,8 @@
-"""What one agent went through in one episode: the data that trainers learn from."""
+"""What one agent went through in one episode, as lists: for tabular trainers and readable code."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,21 +49,6 @@ class Trajectory:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """What one policy's agents went through in one iteration.
-
-    Attributes:
-        trajectories: by agent, copy and episode, in the order in which they ended.
-    """
-
-    trajectories: Sequence[Trajectory]
-
-    def __len__(self) -> int:
-        """Return the number of decisions."""
-        return sum(map(len, self.trajectories))
-
-
-@dataclass(frozen=True, slots=True)
 class EpisodeSummary:
     """One episode in numbers.
 
@@ -71,7 +56,7 @@ class EpisodeSummary:
         copy: the number of the copy of the env.
         episode: the number of the episode in that copy.
         length: its env steps.
-        episode_returns: sum of rewards by agent id, undiscounted.
+        episode_returns: sum of rewards, undiscounted, by id of the agents that took part in it.
         is_terminated: whether it ended by the rules of the world.
         metrics: reduced value by metric name.
     """

@@ -22,8 +22,8 @@ from phantom_core.policies.policy_mapping import (
     make_policies,
     parse_policy_mapping,
 )
-from phantom_core.rollouts.collect import CollectPlan
-from phantom_core.rollouts.trajectory import Batch
+from phantom_core.rollouts.batch import Batch
+from phantom_core.rollouts.collect_plan import CollectPlan
 from phantom_core.seeding import make_rng
 from phantom_core.training.guarded_metric import guarded
 from phantom_core.training.run import Run

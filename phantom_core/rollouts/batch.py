@@ -1,0 +1,89 @@
+"""`Batch`: what one policy's agents went through in one iteration, as arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phantom_core.policies.batching import rows_of, slice_rows
+from phantom_core.rollouts.trajectory import Trajectory
+from phantom_core.types import AgentID
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B decisions in K trajectories, one trajectory after the other.
+
+    A trajectory is a stretch of one agent's life in one episode: decisions that followed each other.
+    Trajectory k is rows `starts[k]:starts[k + 1]`; none is empty. Decision b saw `observations[b]`, took
+    `actions[b]` and earned `rewards[b]`.
+
+    Arrays are the batch's own: a trainer may keep and change them.
+
+    Attributes:
+        observations: B elements of the observation space: an array [B, ...] for Box, Discrete,
+            MultiDiscrete and MultiBinary; a dict or tuple of these for Dict and Tuple; else a list.
+        actions: B actions, likewise, as `sample_actions` returned them.
+        rewards: float64 array [B]; all that was paid until the agent's next decision.
+        extras: by name, what `sample_actions` said about each decision; arrays [B, ...].
+        starts: int64 array [K + 1]; where trajectories begin, and B.
+        next_observations: K elements of the observation space: what followed each trajectory's last
+            decision, the true final observation where the agent ended. Zeros where there was none.
+        has_next: bool array [K]; whether there was one. Where an agent did not terminate and there
+            was none, its last decision has no known outcome.
+        is_terminated: bool array [K]; whether the agent ended here by the rules of the world: nothing
+            comes after.
+        is_truncated: bool array [K]; whether it was cut off from outside: its future has a value, that
+            of the next observation. Never true together with `is_terminated`. Both false: the episode
+            goes on in a trajectory of a later batch.
+        agent_ids: whose each trajectory is; length K.
+        copies: the number of its copy of the env; length K.
+        episodes: the number of its episode in that copy; length K.
+    """
+
+    observations: Any
+    actions: Any
+    rewards: NDArray[np.float64]
+    extras: Mapping[str, NDArray[Any]]
+    starts: NDArray[np.int64]
+    next_observations: Any
+    has_next: NDArray[np.bool_]
+    is_terminated: NDArray[np.bool_]
+    is_truncated: NDArray[np.bool_]
+    agent_ids: Sequence[AgentID]
+    copies: Sequence[int]
+    episodes: Sequence[int]
+
+    def __len__(self) -> int:
+        """Return B, the number of decisions."""
+        return len(self.rewards)
+
+    @cached_property
+    def trajectories(self) -> Sequence[Trajectory]:
+        """The K trajectories as lists, made when they are first asked for."""
+        rewards, starts = self.rewards.tolist(), self.starts.tolist()
+        following = rows_of(self.next_observations)
+        terminated, truncated = self.is_terminated.tolist(), self.is_truncated.tolist()
+        found = []
+        for k, has_next in enumerate(self.has_next.tolist()):
+            first, end = starts[k], starts[k + 1]
+            found.append(
+                Trajectory(
+                    self.agent_ids[k],
+                    self.copies[k],
+                    self.episodes[k],
+                    rows_of(slice_rows(self.observations, first, end)),
+                    rows_of(slice_rows(self.actions, first, end)),
+                    rewards[first:end],
+                    {name: rows_of(values[first:end]) for name, values in self.extras.items()},
+                    following[k] if has_next else None,
+                    is_terminated=terminated[k],
+                    is_truncated=truncated[k],
+                )
+            )
+        return tuple(found)

@@ -1,0 +1,160 @@
+"""`PolicyRows`: who asks a policy in this step, and what its agents went through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as gym
+import numpy as np
+
+from phantom_core.errors import EnvError, ObservationError, PolicyMappingError
+from phantom_core.policies.policy import Policy
+from phantom_core.rollouts.columns import OutsideSpaceError, membership
+from phantom_core.rollouts.experience_log import ExperienceLog
+from phantom_core.seeding import RowStreams
+from phantom_core.types import Action, AgentID, Observation, PolicyID
+
+if TYPE_CHECKING:
+    from phantom_core.rollouts.env_copy import EnvCopy
+    from phantom_core.seeding import UniformStream
+
+
+class Lane:
+    """One agent in one copy of the env.
+
+    Attributes:
+        copy: the copy.
+        agent_id: the agent.
+        group: the rows of its policy.
+        stream: what its policy's draws come from.
+        observation: the newest observation.
+        episode_return: the sum of its rewards in this episode.
+        rows: the rows of its open trajectory in the log; empty: it has none.
+        last_row: the row of its last decision; -1: none.
+    """
+
+    __slots__ = ("agent_id", "copy", "episode_return", "group", "last_row", "observation", "rows", "stream")
+
+    def __init__(self, copy: EnvCopy, agent_id: AgentID, group: PolicyRows, stream: UniformStream) -> None:
+        self.copy = copy
+        self.agent_id = agent_id
+        self.group = group
+        self.stream = stream
+        self.begin_episode()
+
+    def begin_episode(self) -> None:
+        """Forget the episode before."""
+        self.observation: Observation = None
+        self.episode_return = 0.0
+        self.rows: list[int] = []
+        self.last_row = -1
+
+
+class PolicyRows:
+    """One policy, the lanes that ask it in the present step, and its log.
+
+    Attributes:
+        policy_id: the policy's id.
+        policy: the policy.
+        is_learning: whether it explores, and its agents' trajectories are kept.
+        lanes: the lanes that ask it in this step.
+        observations: what they observed, one after the other.
+        log: what its agents went through.
+        is_valid: whether something is an element of the observation space.
+    """
+
+    def __init__(self, policy_id: PolicyID, policy: Policy) -> None:
+        self.policy_id = policy_id
+        self.policy = policy
+        self.is_learning = False
+        self.lanes: list[Lane] = []
+        self.observations: list[Observation] = []
+        self.log = ExperienceLog(policy.observation_space, policy.action_space)
+        self.is_valid = membership(policy.observation_space)
+        self._is_action = membership(policy.action_space)
+        self._is_discrete = isinstance(policy.action_space, gym.spaces.Discrete)
+
+    def decide(self) -> None:
+        """Ask the policy once for the actions of all lanes, and give these to their copies.
+
+        Raises:
+            ObservationError: if an observation is not in its space.
+            EnvError: if an action is not in its space. Discrete actions are always checked, others in
+                the first episode.
+        """
+        lanes, log, policy = self.lanes, self.log, self.policy
+        if not self.is_learning:
+            log.observations.clear()
+        try:
+            observations = log.observations.write(self.observations)
+        except OutsideSpaceError as error:
+            raise self.outside(lanes[error.index], self.observations[error.index]) from None
+        extras: Mapping[str, Sequence[Any]] = {}
+        if self.is_learning or policy.acts_randomly:
+            draws = RowStreams([lane.stream for lane in lanes])
+            actions, extras = policy.sample_actions(observations, draws)
+            played = policy.env_actions(actions)
+        else:
+            actions = played = policy.compute_actions(observations)
+        if self._is_discrete and isinstance(actions, np.ndarray):
+            is_same = played is actions
+            actions = actions.tolist()
+            played = actions if is_same else played
+        self._hand_out(played)
+        if self.is_learning:
+            self._keep(actions, extras)
+        self.lanes, self.observations = [], []
+
+    def outside(self, lane: Lane, observation: Observation) -> ObservationError:
+        """Return the error that an observation is not in its space."""
+        return ObservationError(
+            f"Observation of {lane.agent_id!r} at step {lane.copy.length} {_describe(observation)}, but its "
+            f"observation space is {self.policy.observation_space}. Change encode_observation() or the space."
+        )
+
+    def check_spaces(self, agent_id: AgentID, spaces: tuple[gym.Space[Any], gym.Space[Any]]) -> None:
+        """Check that the policy was made for these spaces.
+
+        Raises:
+            PolicyMappingError: if it was made for others.
+        """
+        own = self.policy.observation_space, self.policy.action_space
+        for what, needed, found in zip(("observation", "action"), spaces, own, strict=True):
+            if needed != found:
+                raise PolicyMappingError(
+                    f"Policy {self.policy_id!r} was made for the {what} space {found}, but agent "
+                    f"{agent_id!r} has {needed}. Give the agent another policy, or the space of the others."
+                )
+
+    def _hand_out(self, played: Sequence[Action]) -> None:
+        actions = played.tolist() if self._is_discrete and isinstance(played, np.ndarray) else played
+        for lane, action in zip(self.lanes, actions, strict=True):
+            copy = lane.copy
+            if (self._is_discrete or copy.episode == 0) and not self._is_action(action):
+                raise self._no_action(lane.agent_id, action)
+            copy.actions[lane.agent_id] = action
+
+    def _keep(self, actions: Sequence[Action], extras: Mapping[str, Any]) -> None:
+        row = len(self.log.rewards)
+        self.log.add_decisions(actions, extras, len(self.lanes))
+        for lane in self.lanes:
+            lane.rows.append(row)
+            lane.last_row = row
+            row += 1
+
+    def _no_action(self, agent_id: AgentID, action: Action) -> EnvError:
+        return EnvError(
+            f"Policy {self.policy_id!r} chose {action!r} for agent {agent_id!r}, which is not in its action "
+            f"space {self.policy.action_space}. Change what the policy returns."
+        )
+
+
+def _describe(observation: Observation) -> str:
+    shape, dtype = getattr(observation, "shape", None), getattr(observation, "dtype", None)
+    if shape:
+        return (
+            f"has shape {shape} and dtype {dtype}, with values from {observation.min()} to "
+            f"{observation.max()}"
+        )
+    return f"is {observation!r} ({type(observation).__name__})"

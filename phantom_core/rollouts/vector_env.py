@@ -1,0 +1,140 @@
+"""`VectorEnv`: n copies of an env, stepped together; and the copies that live in this process."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Container, Mapping, Sequence
+from typing import Any
+
+import gymnasium as gym
+
+from phantom_core.envs.step_result import MultiAgentEnv, StepResult
+from phantom_core.metrics import Metric, Mode
+from phantom_core.rollouts.env_host import EnvHost
+from phantom_core.types import Action, AgentID, Observation
+
+
+class CopyError(Exception):
+    """A copy of the env raised; `__cause__` is what it raised.
+
+    Attributes:
+        number: the number of the copy.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+class VectorEnv(ABC):
+    """n copies of an env that are stepped together and reset one by one.
+
+    The collector plays it. Every method takes the numbers of the copies that are meant, from 0 to
+    n - 1; copies that are not named stand still.
+
+    Attributes:
+        num_copies: n.
+        env_name: what the env is called in messages.
+    """
+
+    num_copies: int
+    env_name: str
+
+    @abstractmethod
+    def reset(self, numbers: Sequence[int], seeds: Sequence[int]) -> list[dict[AgentID, Observation]]:
+        """Start an episode in each of these copies; return the first observations of each.
+
+        Raises:
+            CopyError: if a copy raises.
+        """
+
+    @abstractmethod
+    def step(self, numbers: Sequence[int], actions: Sequence[Mapping[AgentID, Action]]) -> list[StepResult]:
+        """Play one step in each of these copies.
+
+        Raises:
+            CopyError: if a copy raises.
+        """
+
+    @abstractmethod
+    def acting_agent_ids(self, number: int) -> Container[AgentID] | None:
+        """Return who may act in the next step of a copy; None: everybody."""
+
+    @abstractmethod
+    def strategic_agent_ids(self, number: int) -> Sequence[AgentID]:
+        """Return the agents of a copy that observe and act now."""
+
+    @abstractmethod
+    def spaces(self, number: int, agent_id: AgentID) -> tuple[gym.Space[Any], gym.Space[Any]]:
+        """Return the observation space and the action space of an agent of a copy."""
+
+    @abstractmethod
+    def measure(self, metrics: Mapping[str, Metric], mode: Mode) -> None:
+        """Record these metrics, beside the env, after each step from now on."""
+
+    @abstractmethod
+    def take_metrics(self, number: int) -> dict[str, Any]:
+        """Return the reduced metrics of the episode that just ended in a copy."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close every copy."""
+
+
+class LocalVectorEnv(VectorEnv):
+    """Copies of an env in this process."""
+
+    def __init__(self, envs: Sequence[MultiAgentEnv]) -> None:
+        """Take the copies, of one class and configuration."""
+        self.num_copies = len(envs)
+        self.env_name = type(envs[0]).__name__
+        self._hosts = [EnvHost(env) for env in envs]
+
+    def reset(self, numbers: Sequence[int], seeds: Sequence[int]) -> list[dict[AgentID, Observation]]:
+        """Start an episode in each of these copies, one after the other."""
+        found = []
+        number = 0
+        try:
+            for number, seed in zip(numbers, seeds, strict=True):
+                found.append(self._hosts[number].reset(seed))
+        except Exception as error:
+            raise CopyError(number) from error
+        return found
+
+    def step(self, numbers: Sequence[int], actions: Sequence[Mapping[AgentID, Action]]) -> list[StepResult]:
+        """Play one step in each of these copies, one after the other."""
+        hosts = self._hosts
+        found = []
+        number = 0
+        try:
+            for number, chosen in zip(numbers, actions, strict=True):
+                found.append(hosts[number].step(chosen))
+        except Exception as error:
+            raise CopyError(number) from error
+        return found
+
+    def acting_agent_ids(self, number: int) -> Container[AgentID] | None:
+        """Return who may act in the next step of a copy."""
+        return self._hosts[number].env.acting_agent_ids
+
+    def strategic_agent_ids(self, number: int) -> Sequence[AgentID]:
+        """Return the agents of a copy that observe and act now."""
+        return self._hosts[number].env.strategic_agent_ids
+
+    def spaces(self, number: int, agent_id: AgentID) -> tuple[gym.Space[Any], gym.Space[Any]]:
+        """Return the spaces of an agent of a copy."""
+        return self._hosts[number].spaces(agent_id)
+
+    def measure(self, metrics: Mapping[str, Metric], mode: Mode) -> None:
+        """Record these metrics after each step from now on."""
+        for host in self._hosts:
+            host.measure(metrics, mode)
+
+    def take_metrics(self, number: int) -> dict[str, Any]:
+        """Return the reduced metrics of the episode that just ended in a copy."""
+        return self._hosts[number].take_metrics()
+
+    def close(self) -> None:
+        """Close every copy."""
+        for host in self._hosts:
+            host.env.close()
