@@ -107,6 +107,7 @@ if TYPE_CHECKING:
     from phantom_core.world.samplers import UniformArraySampler as UniformArraySampler
     from phantom_core.world.samplers import UniformFloatSampler as UniformFloatSampler
     from phantom_core.world.samplers import UniformIntSampler as UniformIntSampler
+    from phantom_core.world.stochastic_network import StochasticNetwork as StochasticNetwork
     from phantom_core.world.supertypes import Supertype as Supertype
 
     __version__: str
@@ -183,6 +184,7 @@ _MODULE_BY_NAME = {
     "StageID": "phantom_core.types",
     "StepResult": "phantom_core.envs.step_result",
     "StepRules": "phantom_core.envs.step_rules",
+    "StochasticNetwork": "phantom_core.world.stochastic_network",
     "StrategicAgent": "phantom_core.world.agents",
     "Supertype": "phantom_core.world.supertypes",
     "TrainEnd": "phantom_core.hooks.events",
@@ -281,6 +283,7 @@ __all__ = [
     "StageID",
     "StepResult",
     "StepRules",
+    "StochasticNetwork",
     "StrategicAgent",
     "Supertype",
     "TrainEnd",

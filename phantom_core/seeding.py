@@ -41,6 +41,15 @@ def derive_seed(seed: int, *path: object) -> int:
     return name_key((seed, *path)) >> 1
 
 
+def unit_draw(seed: int, *path: object) -> float:
+    """Return one uniform draw in [0, 1) that the name alone decides: for thousands of draws, each by name.
+
+    >>> unit_draw(1, "connection", "A", "B") == unit_draw(1, "connection", "A", "B")
+    True
+    """
+    return (derive_seed(seed, *path) >> 10) / 2.0**53  # 53 bits: never rounds up to 1
+
+
 def make_rng(seed: int, *path: object) -> np.random.Generator:
     """Return the NumPy generator of the child of `seed` named by `path`."""
     return np.random.Generator(np.random.PCG64([seed, *map(name_key, path)]))

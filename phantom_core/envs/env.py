@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Container, Mapping
+from collections.abc import Callable, Collection, Container, Iterator, Mapping
 from functools import cached_property
 from typing import Any, final
 
@@ -20,7 +20,7 @@ from phantom_core.envs.turns import Simultaneous, Turn, TurnOrder
 from phantom_core.errors import EpisodeError
 from phantom_core.seeding import fresh_seed, make_random, make_rng
 from phantom_core.types import Action, AgentID, Observation
-from phantom_core.world.agents import ALL
+from phantom_core.world.agents import ALL, MessageList
 from phantom_core.world.context import AgentView, EnvView
 from phantom_core.world.network import Network
 from phantom_core.world.samplers import SampledValues
@@ -238,17 +238,16 @@ class PhantomEnv(Population):
         self._current_step += 1
         cast = self._current_cast()
         self.refresh_views()
-        self._act(cast, turn, actions)
+        self.network.send_each(self._act(cast, turn, actions))
         next_turn = self.turn_order.advance(self, turn)
         cast = self._current_cast()
         if (cast.has_views or self._has_view) and self.step_rules.has_fresh_views:
             self.refresh_views()
         result = self._settle(cast, turn, next_turn)
         is_over = result.terminations[ALL] or result.truncations[ALL]
-        self._executed_turn, self._turn = turn, None if is_over else next_turn
-        self._halted = None
+        self._executed_turn, self._turn, self._halted = turn, next_turn, None
         if is_over:
-            self._halted = "after its episode ended at step {}"
+            self._turn, self._halted = None, "after its episode ended at step {}"
             self.network.end_episode()
         return result
 
@@ -260,21 +259,21 @@ class PhantomEnv(Population):
 
     # ------------------------------------------------------------------ the parts of a step
 
-    def _act(self, cast: Cast, turn: Turn, actions: Mapping[AgentID, Action]) -> None:
-        """Let the agents whose turn it is act or generate messages, in order."""
-        send_all = self.network.send_all
-        contexts, version = self.network.contexts, cast.version
+    def _act(
+        self, cast: Cast, turn: Turn, actions: Mapping[AgentID, Action]
+    ) -> Iterator[tuple[AgentID, MessageList | None]]:
+        """Let the agents whose turn it is act or generate messages, in order; yield what they send."""
+        network, version = self.network, cast.version
         used = 0
         for agent_id, decode_action, generate_messages, ctx in cast.acting(turn):
-            if version != self.network.version and agent_id not in contexts:
-                continue  # another one's action removed it
+            if version != network.version and agent_id not in network.contexts:
+                used += agent_id in actions  # another one's action removed it
+                continue
             if decode_action is not None and agent_id in actions:
                 used += 1
-                messages = decode_action(ctx, actions[agent_id])
+                yield agent_id, decode_action(ctx, actions[agent_id])
             else:
-                messages = generate_messages(ctx)
-            if messages:
-                send_all(agent_id, messages)
+                yield agent_id, generate_messages(ctx)
         if used < len(actions):
             self.step_rules.check_unused_actions(self, actions)
 
@@ -304,11 +303,13 @@ class PhantomEnv(Population):
             truncated=all_truncated,
             is_deserted=bool(ended or left) and len(ended) == len(cast.players),
         )
+        is_over = is_terminated or is_truncated
+        if ended and not (is_over and rules.needs_reset):  # else a reset brings everybody back anyway
+            self._retire(ended)
         payees: Container[AgentID] | None = observations
-        if is_terminated or is_truncated:
+        if is_over:
             payees = None
         elif ended or left:
-            self._retire(ended)
             payees = {*observations, *ended, *left}
         observations, rewards, infos = ledger.settle(observations, infos, payees)
         return StepResult(observations, rewards, terminations, truncations, infos)
@@ -328,8 +329,7 @@ class PhantomEnv(Population):
 
     def _retire(self, agent_ids: Collection[AgentID]) -> None:
         """Take agents that ended out of play."""
-        if agent_ids:
-            self.network.withdraw(agent_ids)
+        self.network.withdraw(agent_ids)
         for agent_id in agent_ids:
             del self._in_play[agent_id]
 

@@ -50,10 +50,13 @@ class RewardLedger:
 
     def deliver(self, payees: Container[AgentID] | None) -> dict[AgentID, float]:
         """Pay these agents what they are owed; None: everybody."""
-        owed = self._owed
-        if payees is None or all(agent_id in payees for agent_id in owed):
-            self._owed = {}
+        owed, self._owed = self._owed, {}
+        if payees is None:
             return owed
-        paid = {agent_id: reward for agent_id, reward in owed.items() if agent_id in payees}
-        self._owed = {agent_id: reward for agent_id, reward in owed.items() if agent_id not in paid}
-        return paid
+        for agent_id in owed:
+            if agent_id not in payees:
+                break
+        else:  # as in most steps
+            return owed
+        self._owed = {agent_id: reward for agent_id, reward in owed.items() if agent_id not in payees}
+        return {agent_id: reward for agent_id, reward in owed.items() if agent_id in payees}

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, Self
 
 from phantom_core.types import AgentID
 from phantom_core.world.agents import Agent
 from phantom_core.world.messages import Message
 from phantom_core.world.resolvers import BatchResolver, Resolver
-from phantom_core.world.routes import Routes, not_pairs
+from phantom_core.world.routes import Routes, raise_if_not_pairs
 from phantom_core.world.samplers import SampledValues
 from phantom_core.world.topology import Topology
 
@@ -140,19 +140,76 @@ class Network(Topology):
         Raises:
             NetworkError: as in `send`, or if these are no pairs.
         """
-        routes, push, make = self._routes, self.resolver.push, self.message_class
-        allowed = routes.allowed
-        try:
-            for receiver_id, payload in messages:
-                if (sender_id, receiver_id, payload.__class__) in allowed or self.check_message(
-                    sender_id, receiver_id, payload.__class__
-                ):
-                    push(make(sender_id, receiver_id, payload))
-        except (TypeError, ValueError) as error:
-            wrong = not_pairs(sender_id, messages)
-            if wrong is None:
+        self.send_each(((sender_id, messages),))
+
+    def send_each(self, outgoing: Iterable[tuple[AgentID, Iterable[tuple[AgentID, Any]] | None]]) -> None:
+        """Check what several agents returned as messages, and hand it to the resolver.
+
+        Args:
+            outgoing: pairs of a sender's id and its pairs `(receiver_id, payload)`, or None for none.
+
+        Raises:
+            NetworkError: as in `send`, or if these are no pairs.
+        """
+        make, allowed, check = self.message_class, self._routes.allowed, self.check_message
+        queue, push = self.resolver.queue, self.resolver.push
+        for sender_id, messages in outgoing:
+            if not messages:
+                continue
+            try:
+                for receiver_id, payload in messages:
+                    kind = payload.__class__
+                    if (sender_id, receiver_id, kind) in allowed or check(sender_id, receiver_id, kind):
+                        if queue is None:
+                            push(make(sender_id, receiver_id, payload))
+                        else:
+                            queue[receiver_id].append(make(sender_id, receiver_id, payload))
+            except (TypeError, ValueError) as error:
+                raise_if_not_pairs(sender_id, messages, error)
                 raise
-            raise wrong from error
+
+    def deliver(self, batches: Iterable[tuple[AgentID, Sequence[Message[Any]]]]) -> int:
+        """For resolvers: hand each batch to its receiver, and send what the receivers answer.
+
+        Args:
+            batches: pairs of a receiver's id and its messages, in the order of delivery.
+
+        Returns:
+            The number of messages whose receiver is not in the episode; they are not delivered.
+
+        Raises:
+            NetworkError: as `send_all`, or if an agent has no handler for a message.
+        """
+        contexts, make = self.contexts, self.message_class
+        allowed, check = self._routes.allowed, self.check_message
+        queue, push = self.resolver.queue, self.resolver.push
+        undelivered = 0
+        for sender_id, batch in batches:  # who receives now sends the answers
+            ctx = contexts.get(sender_id)
+            if ctx is None:
+                undelivered += len(batch)
+                continue
+            agent, handlers = ctx.agent, ctx.agent.direct_handlers
+            if handlers is None:
+                self.send_all(sender_id, agent.handle_batch(ctx, batch))
+                continue
+            for message in batch:
+                handler = handlers.get(message.payload.__class__)
+                answers = handler(agent, ctx, message) if handler else agent.handle_message(ctx, message)
+                if not answers:
+                    continue
+                try:
+                    for receiver_id, payload in answers:
+                        kind = payload.__class__
+                        if (sender_id, receiver_id, kind) in allowed or check(sender_id, receiver_id, kind):
+                            if queue is None:
+                                push(make(sender_id, receiver_id, payload))
+                            else:
+                                queue[receiver_id].append(make(sender_id, receiver_id, payload))
+                except (TypeError, ValueError) as error:
+                    raise_if_not_pairs(sender_id, answers, error)
+                    raise
+        return undelivered
 
     def check_message(self, sender_id: AgentID, receiver_id: AgentID, payload_class: type) -> bool:
         """Called when a message is sent of which none was allowed before; False: drop it in silence.

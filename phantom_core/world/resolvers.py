@@ -25,14 +25,25 @@ class Resolver(ABC):
     """Takes the messages that agents send, and delivers them when the step resolves.
 
     Attributes:
-        enable_tracking: whether to keep every message that is sent in `tracked_messages`.
         undelivered: messages of this episode whose receiver had left it before they arrived.
+        queue: messages by receiver id, to which the network may add a message itself instead of calling
+            `push`; None: it calls `push` for each.
     """
 
     def __init__(self, *, enable_tracking: bool = False) -> None:
-        self.enable_tracking = enable_tracking
         self.undelivered = 0
+        self.queue: defaultdict[AgentID, list[Message[Any]]] | None = None
+        self._enable_tracking = enable_tracking
         self._tracked: list[Message[Any]] = []
+
+    @property
+    def enable_tracking(self) -> bool:
+        """Whether every message that is sent is kept in `tracked_messages`."""
+        return self._enable_tracking
+
+    @enable_tracking.setter
+    def enable_tracking(self, enable: bool) -> None:
+        self._enable_tracking = enable
 
     @property
     def tracked_messages(self) -> list[Message[Any]]:
@@ -102,6 +113,7 @@ class BatchResolver(Resolver):
         self.round_limit = round_limit
         self.shuffle_batches = shuffle_batches
         self._queue: defaultdict[AgentID, list[Message[Any]]] = defaultdict(list)
+        self._open_queue()
         self._random = random.Random(0)  # noqa: S311  made anew in begin_episode
 
     def begin_episode(self, episode_seed: int) -> None:
@@ -122,41 +134,37 @@ class BatchResolver(Resolver):
         Raises:
             ResolverError: if messages are left after the last allowed round.
         """
-        send_all = network.send_all
-        rounds = 0
+        queue, rounds = self._queue, 0
         limit = MAX_ROUNDS if self.round_limit is None else self.round_limit
-        while self._queue:
+        while queue:
             if rounds == limit:
                 self._give_up(rounds)
             rounds += 1
-            batches, self._queue = self._queue, defaultdict(list)
-            for receiver_id, batch in batches.items():
-                ctx = contexts.get(receiver_id)
-                if ctx is None:
-                    self.undelivered += len(batch)
-                    continue
-                if self.shuffle_batches:
+            batches = list(queue.items())
+            queue.clear()
+            if self.shuffle_batches:
+                for _, batch in batches:
                     self._random.shuffle(batch)
-                agent = ctx.agent
-                handlers = agent.direct_handlers
-                if handlers is None:
-                    answers = agent.handle_batch(ctx, batch)
-                    if answers:
-                        send_all(receiver_id, answers)
-                    continue
-                for message in batch:  # the same as handle_batch, without the calls
-                    handler = handlers.get(message.payload.__class__)
-                    answer = (
-                        agent.handle_message(ctx, message)
-                        if handler is None
-                        else handler(agent, ctx, message)
-                    )
-                    if answer:
-                        send_all(receiver_id, answer)
+            self.undelivered += network.deliver(batches)
 
     def reset(self) -> None:
         """Drop the messages that were not delivered."""
         self._queue.clear()
+
+    @property
+    def enable_tracking(self) -> bool:
+        """Whether every message that is sent is kept in `tracked_messages`."""
+        return self._enable_tracking
+
+    @enable_tracking.setter
+    def enable_tracking(self, enable: bool) -> None:
+        self._enable_tracking = enable
+        self._open_queue()
+
+    def _open_queue(self) -> None:
+        """Let the network add to the queue itself, unless each message is to be seen by `push`."""
+        is_pushed = self._enable_tracking or type(self).push is not BatchResolver.push
+        self.queue = None if is_pushed else self._queue
 
     def _give_up(self, rounds: int) -> None:
         left = [message for batch in self._queue.values() for message in batch]

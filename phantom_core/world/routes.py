@@ -99,17 +99,21 @@ class Routes:
         return f"{sent}they are not connected. Call network.add_connection({sender_id!r}, {receiver_id!r})."
 
 
-def not_pairs(sender_id: AgentID, messages: object) -> NetworkError | None:
-    """Return what is wrong with messages that could not be sent; None: the error came from elsewhere."""
+def raise_if_not_pairs(sender_id: AgentID, messages: object, error: Exception) -> None:
+    """Say what is wrong with messages that could not be sent; do nothing if the error came from elsewhere.
+
+    Raises:
+        NetworkError: if the messages are no pairs.
+    """
     if isinstance(messages, (list, tuple)):
-        if all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in messages):  # noqa: PLR2004
-            return None
-    elif isinstance(messages, Iterable):
-        return None  # a generator may raise an error of its own
-    return NetworkError(
-        f"Agent {sender_id!r} returned {messages!r} as messages. Expected a list of pairs "
-        "(receiver_id, payload), such as [('SHOP', Order(3))]."
-    )
+        are_pairs = all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in messages)  # noqa: PLR2004
+    else:
+        are_pairs = messages is None or isinstance(messages, Iterable)  # a generator may raise its own
+    if not are_pairs:
+        raise NetworkError(
+            f"Agent {sender_id!r} returned {messages!r} as messages. Expected a list of pairs "
+            "(receiver_id, payload), such as [('SHOP', Order(3))]."
+        ) from error
 
 
 def _names(allowed: tuple[AgentType, ...] | None) -> str:

@@ -1,0 +1,177 @@
+"""`StochasticNetwork`: connections that are drawn anew at each reset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple, TypeAlias
+
+from phantom_core.errors import ConfigError
+from phantom_core.seeding import unit_draw
+from phantom_core.types import AgentID
+from phantom_core.world.agents import Agent
+from phantom_core.world.network import Network
+from phantom_core.world.resolvers import Resolver
+from phantom_core.world.samplers import SampledValues, Sampler
+
+Rate: TypeAlias = float | Sampler[float]
+"""The probability that a connection is there in an episode, or a sampler that is drawn for each episode."""
+
+
+class Link(NamedTuple):
+    """A connection that may be there."""
+
+    rate: Rate
+    directed: bool
+
+
+class StochasticNetwork(Network):
+    """A network in which each connection is there with a probability, its rate.
+
+    All connections are drawn at each reset, from the episode's seed and the names of the two agents: what
+    one connection draws does not depend on which others there are. Both directions of a connection are
+    there, or neither. Before the first reset only the connections with rate 1 are there.
+    """
+
+    def __init__(
+        self,
+        agents: Iterable[Agent] = (),
+        resolver: Resolver | None = None,
+        connections: Iterable[tuple[AgentID, AgentID] | tuple[AgentID, AgentID, Rate]] = (),
+        *,
+        ignore_connection_errors: bool = False,
+        enforce_msg_payload_checks: bool = True,
+    ) -> None:
+        """Build a network.
+
+        Args:
+            agents: the first agents; their order is the order in which they act.
+            resolver: decides in what order messages are delivered; default `BatchResolver()`.
+            connections: `(id, id)`, or `(id, id, rate)`.
+            ignore_connection_errors: drop messages between unconnected agents in silence.
+            enforce_msg_payload_checks: check the rules of `msg_payload`.
+
+        Raises:
+            ConfigError: for a duplicate or unknown agent id, or a rate that is no probability.
+        """
+        self._links: dict[tuple[AgentID, AgentID], Link] = {}
+        super().__init__(
+            agents,
+            resolver,
+            ignore_connection_errors=ignore_connection_errors,
+            enforce_msg_payload_checks=enforce_msg_payload_checks,
+        )
+        self.add_connections_from(connections)
+
+    def add_connection(self, u: AgentID, v: AgentID, rate: Rate = 1.0, *, directed: bool = False) -> None:
+        """Let a connection be there with a probability; adding it again changes the rate.
+
+        During an episode it is drawn at once, and forgotten at the next reset.
+
+        Args:
+            u: an agent.
+            v: another, or the same.
+            rate: the probability, from 0 to 1, or a sampler of it, which has one value per episode.
+            directed: whether only `u` may send to `v`.
+
+        Raises:
+            ConfigError: if the network lacks an agent, or the rate is no probability.
+        """
+        for agent_id in (u, v):
+            self._require(agent_id)
+        if not isinstance(rate, Sampler):
+            _check_rate(rate, u, v)
+        link = Link(rate, directed)
+        if self._episode_seed is not None and self._is_running:
+            if self._is_drawn((u, v), link, self._episode_seed, self._sampled):
+                super().add_connection(u, v, directed=directed)
+            return
+        for pair in ((u, v),) if directed else ((u, v), (v, u)):
+            self._links.pop(pair, None)
+        self._links[u, v] = link
+        if not isinstance(rate, Sampler) and rate == 1:
+            super().add_connection(u, v, directed=directed)
+
+    def add_connections_from(
+        self,
+        connections: Iterable[tuple[AgentID, AgentID] | tuple[AgentID, AgentID, Rate]],
+        *,
+        directed: bool = False,
+    ) -> None:
+        """Add connections, each `(id, id)`, or `(id, id, rate)`.
+
+        Raises:
+            ConfigError: for anything else.
+        """
+        for connection in connections:
+            if len(connection) not in (2, 3):
+                raise ConfigError(f"The connection {connection!r} is neither (id, id) nor (id, id, rate).")
+            self.add_connection(*connection, directed=directed)
+
+    def add_connections_between(
+        self,
+        us: Iterable[AgentID],
+        vs: Iterable[AgentID],
+        rate: Rate = 1.0,
+        *,
+        directed: bool = False,
+    ) -> None:
+        """Add a connection between each agent of the first group and each of the second."""
+        others = list(vs)
+        for u in us:
+            for v in others:
+                self.add_connection(u, v, rate, directed=directed)
+
+    def remove_connection(self, u: AgentID, v: AgentID, *, directed: bool = False) -> None:
+        """Disconnect two agents: for this episode, or for good if none is running.
+
+        Raises:
+            ConfigError: if there is no such connection, or the network lacks an agent.
+        """
+        is_known = not self._is_running and any(pair in self._links for pair in ((u, v), (v, u)))
+        if is_known:
+            for pair in ((u, v), (v, u)):
+                self._links.pop(pair, None)
+        if not is_known or self.has_edge(u, v) or self.has_edge(v, u):
+            super().remove_connection(u, v, directed=directed)
+
+    def remove_agent(self, agent_id: AgentID) -> Agent:
+        """Remove an agent with all its connections: for this episode, or for good if none is running."""
+        agent = super().remove_agent(agent_id)
+        if not self._is_running:
+            self._links = {pair: link for pair, link in self._links.items() if agent_id not in pair}
+        return agent
+
+    def begin_episode(self, episode_seed: int, values: SampledValues | None = None) -> None:
+        """Called by the env at each reset: seed everybody, then draw the connections."""
+        super().begin_episode(episode_seed, values)
+        drawn: list[tuple[AgentID, AgentID]] = []
+        for (u, v), link in self._links.items():
+            if self._is_drawn((u, v), link, episode_seed, self._sampled):
+                drawn += [(u, v)] if link.directed else [(u, v), (v, u)]
+        self._rebuild(list(self._agents.values()), drawn)
+
+    def _is_drawn(
+        self,
+        pair: tuple[AgentID, AgentID],
+        link: Link,
+        episode_seed: int,
+        values: SampledValues | None,
+    ) -> bool:
+        rate: Any = link.rate
+        if isinstance(rate, Sampler):
+            values = SampledValues(episode_seed) if values is None else values
+            rate = values.value_of(rate, "connection", *pair)
+            _check_rate(rate, *pair)
+        return bool(unit_draw(episode_seed, "connection", *pair) < rate)
+
+
+def _check_rate(rate: Any, u: AgentID, v: AgentID) -> None:
+    try:
+        is_probability = bool(0.0 <= rate <= 1.0)
+    except TypeError:
+        is_probability = False
+    if not is_probability:
+        raise ConfigError(
+            f"The connection of {u!r} and {v!r} has rate={rate!r}. Expected a probability from 0 to 1, or a "
+            "sampler of one."
+        )
