@@ -38,6 +38,7 @@ bench: $(VENV)/.setup ## measure the speed of env.step
 	@$(BIN)/python tests/benchmarks/bench_env_step.py
 
 check-integrations: $(VENV)/.setup-tests ## compare with other libraries, after installing them
+	@$(PIP) install torch==2.13.0
 	@$(PIP) install -r tests/requirements-integrations.txt
 	@$(BIN)/pytest -m integration tests plugins
 

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from phantom_core import metrics as metrics
     from phantom_core import seeding as seeding
     from phantom_core import types as types
+    from phantom_core.adapters.aec_view import to_aec as to_aec
     from phantom_core.adapters.gymnasium_env import GymnasiumEnv as GymnasiumEnv
+    from phantom_core.adapters.parallel_view import to_parallel as to_parallel
+    from phantom_core.adapters.pettingzoo_env import PettingZooEnv as PettingZooEnv
+    from phantom_core.adapters.single_agent_env import SingleAgentEnvAdapter as SingleAgentEnvAdapter
     from phantom_core.envs.env import PhantomEnv as PhantomEnv
     from phantom_core.envs.reward_ledger import RewardLedger as RewardLedger
     from phantom_core.envs.stackelberg import StackelbergEnv as StackelbergEnv
@@ -164,6 +168,7 @@ _MODULE_BY_NAME = {
     "NormalArraySampler": "phantom_core.world.samplers",
     "NormalSampler": "phantom_core.world.samplers",
     "Observation": "phantom_core.types",
+    "PettingZooEnv": "phantom_core.adapters.pettingzoo_env",
     "PhantomEnv": "phantom_core.envs.env",
     "PhantomError": "phantom_core.errors",
     "Policy": "phantom_core.policies.policy",
@@ -180,6 +185,7 @@ _MODULE_BY_NAME = {
     "SampledValues": "phantom_core.world.samplers",
     "Sampler": "phantom_core.world.samplers",
     "Simultaneous": "phantom_core.envs.turns",
+    "SingleAgentEnvAdapter": "phantom_core.adapters.single_agent_env",
     "StackelbergEnv": "phantom_core.envs.stackelberg",
     "StageID": "phantom_core.types",
     "StepResult": "phantom_core.envs.step_result",
@@ -207,6 +213,8 @@ _MODULE_BY_NAME = {
     "load_policies": "phantom_core.training.run_directory",
     "msg_handler": "phantom_core.world.agents",
     "msg_payload": "phantom_core.world.messages",
+    "to_aec": "phantom_core.adapters.aec_view",
+    "to_parallel": "phantom_core.adapters.parallel_view",
     "train": "phantom_core.training.train",
 }
 _SUBMODULES = ("errors", "metrics", "seeding", "types")
@@ -263,6 +271,7 @@ __all__ = [
     "NormalArraySampler",
     "NormalSampler",
     "Observation",
+    "PettingZooEnv",
     "PhantomEnv",
     "PhantomError",
     "Policy",
@@ -279,6 +288,7 @@ __all__ = [
     "SampledValues",
     "Sampler",
     "Simultaneous",
+    "SingleAgentEnvAdapter",
     "StackelbergEnv",
     "StageID",
     "StepResult",
@@ -310,6 +320,8 @@ __all__ = [
     "msg_handler",
     "msg_payload",
     "seeding",
+    "to_aec",
+    "to_parallel",
     "train",
     "types",
 ]

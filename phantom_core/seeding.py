@@ -50,6 +50,15 @@ def unit_draw(seed: int, *path: object) -> float:
     return (derive_seed(seed, *path) >> 10) / 2.0**53  # 53 bits: never rounds up to 1
 
 
+def small_seed(seed: int | None) -> int | None:
+    """Return a seed modulo 2**31; None stays None. Many envs of other libraries take no larger ones.
+
+    >>> small_seed(7), small_seed(2**31 + 7), small_seed(None)
+    (7, 7, None)
+    """
+    return None if seed is None else seed % 2**31
+
+
 def make_rng(seed: int, *path: object) -> np.random.Generator:
     """Return the NumPy generator of the child of `seed` named by `path`."""
     return np.random.Generator(np.random.PCG64([seed, *map(name_key, path)]))

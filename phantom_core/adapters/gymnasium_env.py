@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 
 from phantom_core.envs.step_result import StepResult
-from phantom_core.errors import ConfigError, EnvError, listing
+from phantom_core.errors import ConfigError, EnvError, listing, told
+from phantom_core.seeding import small_seed
 from phantom_core.types import Action, AgentID, Observation
 from phantom_core.world.agents import ALL, Agent, StrategicAgent
 
@@ -21,7 +24,7 @@ class GymnasiumEnv:
     """A single-agent Gymnasium env as an env with one agent.
 
     Observations, rewards, terminations, truncations (also those of time-limit wrappers) and infos are
-    passed on as they are.
+    passed on as they are; rewards and flags become plain floats and bools.
 
     Attributes:
         gym_env: the Gymnasium env.
@@ -31,35 +34,31 @@ class GymnasiumEnv:
     acting_agent_ids: None = None
 
     def __init__(
-        self, env: str | gym.Env[Any, Any], *, agent_id: AgentID = "agent", **make_kwargs: Any
+        self,
+        env: str | gym.Env[Any, Any] | Callable[..., gym.Env[Any, Any]],
+        *,
+        agent_id: AgentID = "agent",
+        **make_kwargs: Any,
     ) -> None:
         """Wrap an env.
 
         Args:
-            env: an env, or the id of a registered one, such as `"FrozenLake-v1"`.
+            env: an env; the id of a registered one, such as `"FrozenLake-v1"` or `"module:Name-v0"`; or
+                a class or function that makes one.
             agent_id: what to call the agent.
-            **make_kwargs: passed to `gymnasium.make` with the id.
+            **make_kwargs: passed to `gymnasium.make` with the id (`render_mode`, `max_episode_steps`, what
+                the env itself takes), or to the class or function.
 
         Raises:
-            ConfigError: if there is no env with this id, it cannot be made, or there are arguments for
-                `gymnasium.make` but no id.
+            ConfigError: if there is no env with this id, it cannot be made, its `reset` takes no seed, or
+                there are arguments for an env that is made already.
         """
-        if isinstance(env, str):
-            try:
-                env = gym.make(env, **make_kwargs)
-            except (gym.error.Error, ImportError, TypeError) as error:
-                msg = f"Gymnasium could not make {env!r}: {error}"
-                raise ConfigError(msg) from error
-        elif make_kwargs:
-            msg = (
-                f"GymnasiumEnv got {', '.join(make_kwargs)} beside an env that is made already. Pass the "
-                "id of an env instead, or set it where you make the env."
-            )
-            raise ConfigError(msg)
-        self.gym_env: gym.Env[Any, Any] = env
+        self.gym_env: gym.Env[Any, Any] = _make(env, make_kwargs)
+        _check_takes_seed(self.gym_env.unwrapped)
         self._id = agent_id
         agent = GymnasiumAgent(agent_id)
-        agent.observation_space, agent.action_space = env.observation_space, env.action_space
+        agent.observation_space = self.gym_env.observation_space
+        agent.action_space = self.gym_env.action_space
         self._agent = agent
 
     @property
@@ -85,8 +84,17 @@ class GymnasiumEnv:
     def reset(
         self, seed: int | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[dict[AgentID, Observation], dict[AgentID, dict[str, Any]]]:
-        """Start an episode; return observation and info by agent id."""
-        observation, info = self.gym_env.reset(seed=seed, options=None if options is None else dict(options))
+        """Start an episode.
+
+        Args:
+            seed: passed to the env; taken modulo 2**31, because some envs take no larger ones.
+            options: passed to the env.
+
+        Returns:
+            Observation and info by agent id.
+        """
+        given = {} if options is None else {"options": dict(options)}
+        observation, info = self.gym_env.reset(seed=small_seed(seed), **given)
         return {self._id: observation}, {self._id: info}
 
     def step(self, actions: Mapping[AgentID, Action]) -> StepResult:
@@ -103,14 +111,61 @@ class GymnasiumEnv:
             )
             raise EnvError(msg)
         observation, reward, terminated, truncated, info = self.gym_env.step(actions[agent_id])
+        terminated, truncated = bool(terminated), bool(truncated)
+        number: Any = reward.item() if isinstance(reward, np.ndarray) else reward  # some envs return [r]
         return StepResult(
             {agent_id: observation},
-            {agent_id: float(reward)},
+            {agent_id: float(number)},
             {agent_id: terminated, ALL: terminated},
             {agent_id: truncated, ALL: truncated},
             {agent_id: info},
         )
 
+    @property
+    def render_mode(self) -> str | None:
+        """The render mode of the env."""
+        return self.gym_env.render_mode
+
+    def render(self) -> Any:
+        """Return what the env's own `render` returns."""
+        return self.gym_env.render()
+
     def close(self) -> None:
         """Close the Gymnasium env."""
         self.gym_env.close()
+
+
+def _make(
+    env: str | gym.Env[Any, Any] | Callable[..., gym.Env[Any, Any]], make_kwargs: Mapping[str, Any]
+) -> gym.Env[Any, Any]:
+    """Return an env, made if need be."""
+    if isinstance(env, gym.Env):
+        if make_kwargs:
+            raise ConfigError(
+                f"GymnasiumEnv got {', '.join(make_kwargs)} beside an env that is made already. Pass the "
+                "id of an env instead, or set it where you make the env."
+            )
+        return env
+    name = repr(env) if isinstance(env, str) else getattr(env, "__name__", repr(env))
+    try:
+        made = gym.make(env, **make_kwargs) if isinstance(env, str) else env(**make_kwargs)
+    except Exception as error:  # whatever a stranger's constructor raises
+        who = "Gymnasium" if isinstance(env, str) else "GymnasiumEnv"
+        raise ConfigError(f"{who} could not make {name}: {told(error)}.") from error
+    if not isinstance(made, gym.Env):
+        raise ConfigError(f"GymnasiumEnv got {name}, which makes a {type(made).__name__}. {_EXPECTED}")
+    return made
+
+
+_EXPECTED = "Expected a gymnasium.Env, what makes one, or the id of a registered one."
+
+
+def _check_takes_seed(env: gym.Env[Any, Any]) -> None:
+    parameters = inspect.signature(env.reset).parameters
+    if "seed" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
+    raise ConfigError(
+        f"{type(env).__name__}.reset() takes no seed, so its episodes could not be repeated. Write "
+        "reset(self, *, seed=None, options=None), call super().reset(seed=seed) in it, and draw from "
+        "self.np_random."
+    )

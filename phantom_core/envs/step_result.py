@@ -31,11 +31,8 @@ class StepResult(NamedTuple):
     infos: dict[AgentID, dict[str, Any]]
 
 
-class MultiAgentEnv(Protocol):
-    """What the collector, evaluation and the policy mapping need of an env.
-
-    `PhantomEnv` and the adapters of other libraries' envs are such envs.
-    """
+class Roster(Protocol):
+    """Who takes part in an env: what the policy mapping needs of it."""
 
     @property
     def agents(self) -> Mapping[AgentID, Agent]:
@@ -52,6 +49,13 @@ class MultiAgentEnv(Protocol):
     @property
     def action_spaces(self) -> Mapping[AgentID, gym.Space[Any]]:
         """Action space of each strategic agent."""
+
+
+class MultiAgentEnv(Roster, Protocol):
+    """What the collector and evaluation need of an env.
+
+    `PhantomEnv` and the adapters of other libraries' envs are such envs.
+    """
 
     @property
     def acting_agent_ids(self) -> Container[AgentID] | None:

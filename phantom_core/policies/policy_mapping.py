@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import gymnasium as gym
 
-from phantom_core.envs.step_result import MultiAgentEnv
+from phantom_core.envs.step_result import Roster
 from phantom_core.errors import PhantomError, PolicyMappingError, did_you_mean, listing, told
 from phantom_core.policies.policy import Policy
 from phantom_core.seeding import make_rng
@@ -86,7 +86,7 @@ def parse_policy_mapping(policies: PolicyMapping) -> dict[PolicyID, PolicySpec]:
     return {policy_id: _parse(policy_id, value) for policy_id, value in policies.items()}
 
 
-def group_agents(env: MultiAgentEnv, specs: Mapping[PolicyID, PolicySpec]) -> dict[PolicyID, Group]:
+def group_agents(env: Roster, specs: Mapping[PolicyID, PolicySpec]) -> dict[PolicyID, Group]:
     """Say which agents use which policy, and check that this is complete and consistent.
 
     Raises:
@@ -278,10 +278,10 @@ def _is_class(value: object, base: type) -> bool:
     return isinstance(value, type) and issubclass(value, base)
 
 
-def _select(env: MultiAgentEnv, policy_id: PolicyID, agents: AgentSelection) -> tuple[AgentID, ...]:
+def _select(env: Roster, policy_id: PolicyID, agents: AgentSelection) -> tuple[AgentID, ...]:
     if isinstance(agents, type) or callable(agents):
         strategic = set(env.strategic_agent_ids)
-        selected = [i for i, agent in env.agents.items() if i in strategic and _applies(agents, agent)]
+        selected = [i for i, agent in env.agents.items() if i in strategic and applies(agents, agent)]
     else:
         selected = list(agents)
         for agent_id in selected:
@@ -296,7 +296,8 @@ def _select(env: MultiAgentEnv, policy_id: PolicyID, agents: AgentSelection) -> 
     return tuple(selected)
 
 
-def _applies(agents: AgentSelection, agent: Agent) -> bool:
+def applies(agents: AgentSelection, agent: Agent) -> bool:
+    """Tell whether a selection holds for an agent."""
     if isinstance(agents, type):
         return isinstance(agent, agents)
     if callable(agents):
@@ -304,7 +305,7 @@ def _applies(agents: AgentSelection, agent: Agent) -> bool:
     return agent.id in agents
 
 
-def _check_agent(env: MultiAgentEnv, policy_id: PolicyID, agent_id: AgentID) -> None:
+def _check_agent(env: Roster, policy_id: PolicyID, agent_id: AgentID) -> None:
     if agent_id not in env.agents:
         msg = (
             f"Policy {policy_id!r} names agent {agent_id!r}, but there is no such "

@@ -31,6 +31,30 @@ class Counter(gym.Env[int, int]):
         self.is_closed = True
 
 
+class Odd(gym.Env[Any, Any]):
+    """Returns what NumPy makes of things; its observations are composed."""
+
+    observation_space = gym.spaces.Dict(
+        place=gym.spaces.Tuple([gym.spaces.Discrete(3), gym.spaces.Box(0.0, 1.0, (2,))]),
+        action_mask=gym.spaces.MultiBinary(2),
+    )
+    action_space = gym.spaces.Discrete(2)
+    metadata = {"render_modes": ["ansi"]}  # noqa: RUF012  as Gymnasium wants it
+
+    def __init__(self, render_mode: str | None = None, reward: Any = 1) -> None:
+        self.render_mode, self.reward = render_mode, reward
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        return self.observation_space.sample(), {"seed": seed}
+
+    def step(self, action: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
+        return self.observation_space.sample(), self.reward, np.bool_(action), np.bool_(0), {}
+
+    def render(self) -> Any:
+        return "a picture"
+
+
 def test_the_one_agent_has_the_spaces_of_the_env() -> None:
     counter = Counter()
     env = ph.GymnasiumEnv(counter, agent_id="PLAYER")
@@ -137,4 +161,81 @@ def test_the_reserved_id_is_refused() -> None:
         ph.GymnasiumEnv(Counter(), agent_id="__all__")
     assert str(caught.value) == (
         "An agent may not be named '__all__': that key stands for the whole env. Choose another id."
+    )
+
+
+@pytest.mark.parametrize("reward", [2, np.float32(2), np.int64(2), np.array(2.0), np.array([2.0])])
+def test_rewards_and_flags_become_plain_numbers_and_bools(reward: Any) -> None:
+    env = ph.GymnasiumEnv(Odd(reward=reward))
+    env.reset(1)
+    result = env.step({"agent": 1})
+    assert (result.rewards, type(result.rewards["agent"])) == ({"agent": 2.0}, float)
+    assert result.terminations == {"agent": True, "__all__": True}
+    assert {type(flag) for flag in result.terminations.values()} == {bool}
+
+
+def test_composed_observations_are_passed_on_and_collected() -> None:
+    env = ph.GymnasiumEnv(Odd)
+    policy = ph.ConstantPolicy(Odd.observation_space, Odd.action_space, action=0)
+    collector = ph.Collector([env], {"one": policy}, {"agent": "one"}, seed=1, learning=["one"])
+    (trajectory,) = collector.collect(ph.CollectPlan(steps=3))["one"].trajectories
+    assert [Odd.observation_space.contains(seen) for seen in trajectory.observations] == [True] * 3
+
+
+def test_a_class_or_function_may_make_the_env() -> None:
+    env = ph.GymnasiumEnv(Odd, render_mode="ansi")
+    assert isinstance(env.gym_env, Odd)
+    assert (env.render_mode, env.render()) == ("ansi", "a picture")
+
+
+def test_the_render_mode_is_passed_to_make() -> None:
+    env = ph.GymnasiumEnv("FrozenLake-v1", render_mode="ansi")
+    env.reset(1)
+    assert env.render_mode == "ansi"
+    assert "FFFH" in env.render()
+
+
+def test_an_id_may_name_the_module_that_registers_it(
+    guess_folder: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = "gymnasium.envs.toy_text.frozen_lake:FrozenLakeEnv"
+    (guess_folder / "lakes.py").write_text(
+        f"import gymnasium\n\ngymnasium.register('lakes/Lake-v0', entry_point='{lake}')\n"
+    )
+    monkeypatch.syspath_prepend(guess_folder)
+    assert ph.GymnasiumEnv("lakes:lakes/Lake-v0").observation_spaces["agent"].n == 16  # type: ignore[attr-defined]
+    gym.registry.pop("lakes/Lake-v0")
+
+
+def test_seeds_are_passed_on_modulo_two_to_the_31() -> None:
+    env = ph.GymnasiumEnv(Odd)
+    seeds = [env.reset(seed)[1]["agent"]["seed"] for seed in (7, 2**31 + 7, 2**63 - 1, None)]
+    assert seeds == [7, 7, 2**31 - 1, None]
+
+
+def test_an_env_that_cannot_be_seeded_is_refused() -> None:
+    class Unseeded(Counter):
+        def reset(self) -> tuple[int, dict[str, Any]]:  # type: ignore[override]  that is the defect
+            return 0, {}
+
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        ph.GymnasiumEnv(gym.wrappers.TimeLimit(Unseeded(), 3))
+    assert str(caught.value) == (
+        "Unseeded.reset() takes no seed, so its episodes could not be repeated. Write reset(self, *, "
+        "seed=None, options=None), call super().reset(seed=seed) in it, and draw from self.np_random."
+    )
+
+
+def test_what_makes_no_env_is_refused() -> None:
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        ph.GymnasiumEnv(dict)  # type: ignore[arg-type]  that is the defect
+    assert str(caught.value) == (
+        "GymnasiumEnv got dict, which makes a dict. Expected a gymnasium.Env, what makes one, or the id of a "
+        "registered one."
+    )
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        ph.GymnasiumEnv(Odd, wheels=4)
+    assert str(caught.value) == (
+        "GymnasiumEnv could not make Odd: TypeError: Odd.__init__() got an unexpected keyword argument "
+        "'wheels'."
     )

@@ -23,11 +23,11 @@ PAGES = [
 ]
 
 
-def blocks(language: str) -> list[Any]:
+def blocks(info: str) -> list[Any]:
     found: list[Any] = []
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        for match in re.finditer(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        for match in re.finditer(rf"^```{info}\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
             line = text[: match.start()].count("\n") + 2
             name = f"{page.relative_to(ROOT)}:{line}"
             found.append(pytest.param("\n" * (line - 1) + match[1], name, id=name))
@@ -37,7 +37,25 @@ def blocks(language: str) -> list[Any]:
 @pytest.mark.parametrize(("code", "name"), blocks("python"))
 def test_python_block_runs(code: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(ROOT / "docs" / "examples")
     exec(compile(code, name, "exec", dont_inherit=True), {"__name__": "__main__"})  # noqa: S102  our own docs
+
+
+@pytest.mark.integration
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("library", "code", "name"),
+    [
+        pytest.param(library, *block.values, id=block.id)
+        for library in ("mpe2", "stable_baselines3")
+        for block in blocks(f"python needs={library}")
+    ],
+)
+def test_python_block_that_needs_another_library_runs(
+    library: str, code: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip(library, reason=f"{library} is not installed: run make check-integrations")
+    test_python_block_runs(code, name, tmp_path, monkeypatch)
 
 
 def test_the_trainer_of_the_readme_trains() -> None:

@@ -1,0 +1,131 @@
+"""`to_aec`: one of our envs as an `AECEnv` of PettingZoo, where one agent acts at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from phantom_core.adapters.pettingzoo_library import import_pettingzoo
+from phantom_core.adapters.pettingzoo_methods import PettingZooMethods
+from phantom_core.envs.step_result import MultiAgentEnv
+from phantom_core.errors import EnvError, EpisodeError
+from phantom_core.types import Action, AgentID, Observation
+from phantom_core.world.agents import ALL
+
+
+def to_aec(env: MultiAgentEnv) -> Any:
+    """Return an env as an `AECEnv` of PettingZoo.
+
+    Agents are selected when they are to decide: in a turn-based env those whose turn it is, and nobody
+    else. Those that decide in the same step of the env are selected one after the other, and see
+    nothing of each other's actions; the step is played when the last of them has acted. `last()` gives
+    the agent's newest observation and all that it was paid since its last action. An agent that ended
+    is selected once more, before all others, to take its last reward; its action is then None.
+    Observations with an action mask are passed on as they are.
+
+    Args:
+        env: the env. It is played from now on through what is returned.
+
+    Raises:
+        ConfigError: if PettingZoo is not installed, or the env has no strategic agent.
+    """
+    env_class: Any = import_pettingzoo("to_aec").AECEnv
+
+    class PhantomAECEnv(_AECMethods, env_class):  # type: ignore[misc]  # it ships no types
+        """One of our envs; its methods are those of the first base class."""
+
+    return PhantomAECEnv(env)
+
+
+class _AECMethods(PettingZooMethods):
+    def __init__(self, env: MultiAgentEnv) -> None:
+        super().__init__(env)
+        self.agent_selection: AgentID | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self.rewards: dict[AgentID, float] = dict.fromkeys(self.agents, 0.0)
+        self._cumulative_rewards: dict[AgentID, float] = dict.fromkeys(self.agents, 0.0)
+        self.terminations: dict[AgentID, bool] = dict.fromkeys(self.agents, False)
+        self.truncations: dict[AgentID, bool] = dict.fromkeys(self.agents, False)
+        self.infos: dict[AgentID, dict[str, Any]] = {i: self._play.infos.get(i, {}) for i in self.agents}
+        self._decided: dict[AgentID, Action] = {}
+        self._queue: list[AgentID] = []
+
+    def reset(self, seed: int | None = None, options: Mapping[str, Any] | None = None) -> None:
+        """Start an episode, and select the first agent that is to decide."""
+        self._play.reset(seed, options)
+        self._follow()
+        self._begin()
+        self._play_until_somebody_decides()
+        self._select()
+
+    def observe(self, agent: AgentID) -> Observation:
+        """Return the newest observation of an agent; before its first, the element nearest to zero."""
+        return self._observed(agent)
+
+    def step(self, action: Action) -> None:
+        """Take the action of the selected agent; when all have decided, play a step of the env.
+
+        Raises:
+            EnvError: if the action is None while the agent is in the episode, or not None after its end.
+            EpisodeError: before the first reset, or after the end.
+        """
+        agent = self.agent_selection
+        if not self.agents or agent is None:
+            raise EpisodeError(f"{type(self).__name__} was stepped outside an episode. Call env.reset().")
+        self.rewards = dict.fromkeys(self.rewards, 0.0)
+        has_ended = self.terminations[agent] or self.truncations[agent]
+        if has_ended != (action is None):
+            state, expected = ("ended", "None") if has_ended else ("is in the episode", "an action")
+            raise EnvError(f"{agent!r} {state}, but its action is {action!r}. Expected {expected}.")
+        if has_ended:
+            self._forget(agent)
+        else:
+            self._cumulative_rewards[agent] = 0.0
+            self._decided[agent] = action
+            if not self._queue:
+                self._play_once()
+                self._play_until_somebody_decides()
+        self._select()
+
+    def _play_until_somebody_decides(self) -> None:
+        while not (self._play.is_over or self._play.deciding_agent_ids):
+            self._play_once()
+        self._queue = self._play.deciding_agent_ids
+
+    def _play_once(self) -> None:
+        decided, self._decided = self._decided, {}
+        result = self._play.step(decided)
+        for agent in result.terminations:
+            if agent == ALL:
+                continue
+            if agent not in self.rewards:  # it joined
+                self.agents.append(agent)
+                self.rewards[agent] = self._cumulative_rewards[agent] = 0.0
+            reward = float(result.rewards.get(agent, 0.0))
+            self.rewards[agent] += reward
+            self._cumulative_rewards[agent] += reward
+            self.terminations[agent] = result.terminations[agent]
+            self.truncations[agent] = result.truncations[agent]
+            self.infos[agent] = self._play.infos.get(agent, {})
+        self.possible_agents += [agent for agent in self.agents if agent not in self.possible_agents]
+
+    def _select(self) -> None:
+        """Select an agent that ended, or else the next that is to decide."""
+        ended = [agent for agent in self.agents if self.terminations[agent] or self.truncations[agent]]
+        if ended:
+            self.agent_selection = ended[0]
+        elif self._queue:
+            self.agent_selection = self._queue.pop(0)
+
+    def _forget(self, agent: AgentID) -> None:
+        self.agents.remove(agent)
+        for table in (
+            self.rewards,
+            self._cumulative_rewards,
+            self.terminations,
+            self.truncations,
+            self.infos,
+        ):
+            del table[agent]

@@ -1,0 +1,174 @@
+"""`OtherAgents`: plays given policies for every agent of an env but one."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import gymnasium as gym
+
+from phantom_core.envs.step_result import MultiAgentEnv, Roster
+from phantom_core.errors import EnvError, PolicyMappingError
+from phantom_core.hooks.plugin_manager import PluginManager
+from phantom_core.policies.policy import Policy
+from phantom_core.policies.policy_mapping import (
+    AgentSelection,
+    PolicyChoice,
+    PolicyMapping,
+    PolicySpec,
+    applies,
+    group_agents,
+    make_policies,
+    parse_policy_mapping,
+)
+from phantom_core.seeding import RowStreams, UniformStream, derive_seed, make_rng, small_seed
+from phantom_core.types import Action, AgentID, Observation, PolicyID
+from phantom_core.world.agents import Agent
+
+OtherPolicies: TypeAlias = (
+    PolicyMapping | Mapping[AgentID, PolicyChoice | tuple[PolicyChoice, Mapping[str, Any]]]
+)
+"""A policy mapping, or by agent id: a policy (an instance, a class, a registered name), or
+`(policy, config)`."""
+
+
+class OtherAgents:
+    """Decides for every strategic agent of an env but one.
+
+    Attributes:
+        policies: the policies, by policy id.
+    """
+
+    def __init__(self, env: MultiAgentEnv, agent_id: AgentID, other_policies: OtherPolicies) -> None:
+        """Build the policies; those that are given as instances are copied.
+
+        Raises:
+            PolicyMappingError: if one is given to the one agent, or another agent has none.
+        """
+        self._env = env
+        self._specs = {
+            policy_id: replace(spec, agents=_without(agent_id, policy_id, spec.agents))
+            for policy_id, spec in _parse(other_policies).items()
+        }
+        groups = {
+            policy_id: replace(  # its action space is seeded, so it is its own
+                group,
+                spec=replace(group.spec, policy=_own(group.spec.policy, policy_id)),
+                action_space=copy.deepcopy(group.action_space),
+            )
+            for policy_id, group in group_agents(_OtherRoster(env, agent_id), self._specs).items()
+        }
+        self._policy_by_agent = {i: policy_id for policy_id, group in groups.items() for i in group.agent_ids}
+        self.policies: dict[PolicyID, Policy] = make_policies(groups, {}, _load_policy, seed=0)
+        self._streams: dict[PolicyID, UniformStream] = {}
+
+    def begin_episode(self, seed: int) -> None:
+        """Let all that the policies draw follow from a seed."""
+        for policy_id, policy in self.policies.items():
+            self._streams[policy_id] = UniformStream(make_rng(seed, "actions", policy_id))
+            policy.action_space.seed(small_seed(derive_seed(seed, "action_space", policy_id)))
+
+    def decide(self, observations: Mapping[AgentID, Observation]) -> dict[AgentID, Action]:
+        """Return the actions of the agents that observed this."""
+        rows: dict[PolicyID, list[AgentID]] = {}
+        for agent_id in observations:
+            rows.setdefault(self._policy_of(agent_id), []).append(agent_id)
+        decided: dict[AgentID, Action] = {}
+        for policy_id, agent_ids in rows.items():
+            policy, batch = self.policies[policy_id], [observations[i] for i in agent_ids]
+            if policy.acts_randomly:
+                draws = RowStreams([self._streams[policy_id]] * len(batch))
+                actions, _ = policy.sample_actions(batch, draws)
+            else:
+                actions = policy.compute_actions(batch)
+            decided.update(zip(agent_ids, actions, strict=True))
+        return decided
+
+    def _policy_of(self, agent_id: AgentID) -> PolicyID:
+        """Return the policy of an agent; of one that joined, the first that selects it."""
+        if agent_id not in self._policy_by_agent:
+            agent = self._env.agents[agent_id]
+            found = [i for i, spec in self._specs.items() if applies(spec.agents, agent)]
+            if not found:
+                raise EnvError(
+                    f"Agent {agent_id!r} joined, but other_policies has no policy for it. Select agents that "
+                    "join by class or by a predicate."
+                )
+            self._policy_by_agent[agent_id] = found[0]
+        return self._policy_by_agent[agent_id]
+
+
+class _OtherRoster:
+    """The agents of an env without one."""
+
+    def __init__(self, env: Roster, agent_id: AgentID) -> None:
+        self.agents = {i: agent for i, agent in env.agents.items() if i != agent_id}
+        self.strategic_agent_ids = [i for i in env.strategic_agent_ids if i != agent_id]
+        self.observation_spaces: Mapping[AgentID, gym.Space[Any]] = env.observation_spaces
+        self.action_spaces: Mapping[AgentID, gym.Space[Any]] = env.action_spaces
+
+
+def _parse(other_policies: OtherPolicies) -> dict[PolicyID, PolicySpec]:
+    """Turn the short forms by agent id into specs; the one parser does the rest."""
+    if not isinstance(other_policies, Mapping):
+        msg = (
+            f"other_policies is {other_policies!r}. Expected a mapping, such as {{'RIVAL': 'random'}} or "
+            "{'rivals': ('random', ['RIVAL'])}."
+        )
+        raise PolicyMappingError(msg)
+    specs: dict[Any, Any] = {}
+    for key, value in other_policies.items():
+        short = _short_form(key, value)
+        specs[key if short is None or isinstance(key, str) else repr(key)] = short or value
+    return parse_policy_mapping(specs) if specs else {}
+
+
+def _short_form(agent_id: AgentID, value: Any) -> PolicySpec | None:
+    """Return the spec that a policy, or a pair of a policy and its config, stands for."""
+    match value:
+        case (policy, Mapping() as config) if _is_policy(policy):
+            return PolicySpec(agents=[agent_id], policy=policy, config=config)
+        case policy if _is_policy(policy):
+            return PolicySpec(agents=[agent_id], policy=policy)
+    return None
+
+
+def _is_policy(value: object) -> bool:
+    return isinstance(value, (Policy, str)) or (isinstance(value, type) and issubclass(value, Policy))
+
+
+def _without(agent_id: AgentID, policy_id: PolicyID, agents: AgentSelection) -> AgentSelection:
+    """Let a class or a predicate select among the others; refuse a list that names the one agent."""
+    if isinstance(agents, type) or callable(agents):
+
+        def others(agent: Agent) -> bool:
+            return agent.id != agent_id and applies(agents, agent)
+
+        others.__name__ = getattr(agents, "__name__", repr(agents))
+        return others
+    if agent_id in agents:
+        msg = (
+            f"other_policies gives policy {policy_id!r} to {agent_id!r}, the agent that is played from "
+            "outside. Leave it out."
+        )
+        raise PolicyMappingError(msg)
+    return agents
+
+
+def _own(choice: PolicyChoice | None, policy_id: PolicyID) -> PolicyChoice:
+    if choice is None:
+        msg = (
+            f"other_policies says who uses policy {policy_id!r}, but not what it is. Nothing is trained "
+            f"here: write ('random', [ids]) or (policy, AgentClass)."
+        )
+        raise PolicyMappingError(msg)
+    return copy.deepcopy(choice) if isinstance(choice, Policy) else choice
+
+
+def _load_policy(name: str) -> type[Policy]:
+    manager = PluginManager()
+    manager.load_installed_plugins()
+    loaded: type[Policy] = manager.registry().find("policy", name).load()
+    return loaded

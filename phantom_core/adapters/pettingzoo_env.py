@@ -1,0 +1,128 @@
+"""`PettingZooEnv`: any env of PettingZoo as an env that can be trained in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import gymnasium as gym
+
+from phantom_core.adapters.pettingzoo_games import Game, ParallelGame, TurnGame
+from phantom_core.adapters.pettingzoo_library import import_pettingzoo, make_pettingzoo_env
+from phantom_core.envs.step_result import StepResult
+from phantom_core.seeding import small_seed
+from phantom_core.types import Action, AgentID, Observation
+from phantom_core.world.agents import ALL, Agent, StrategicAgent
+
+_WHOLE_ENV = {ALL}
+
+
+class PettingZooAgent(StrategicAgent):
+    """Stands for whoever acts in the PettingZoo env; only its id and spaces are used."""
+
+
+class PettingZooEnv:
+    """An env of PettingZoo as one of ours.
+
+    A `ParallelEnv`, or an `AECEnv` that PettingZoo calls parallelizable, is played with all live agents
+    at once. Any other `AECEnv` is played as it is: one agent acts in each step, and observes when its
+    turn comes, or at its end, together with what it earned since its last turn.
+
+    Attributes:
+        pettingzoo_env: the env of PettingZoo.
+    """
+
+    def __init__(self, env: str | Callable[..., Any] | Any, **make_kwargs: Any) -> None:
+        """Wrap an env.
+
+        Args:
+            env: an env; or what makes one: a function or class, `"package.module:function"`, a module
+                such as `"mpe2.simple_spread_v3"`, or an id of PettingZoo's registry. The parallel env
+                is made where there are both.
+            **make_kwargs: passed to what makes the env.
+
+        Raises:
+            ConfigError: if PettingZoo is not installed, or the env cannot be found or made.
+        """
+        made = make_pettingzoo_env(env, make_kwargs)
+        self.pettingzoo_env: Any = made
+        is_parallel = isinstance(made, import_pettingzoo("PettingZooEnv").ParallelEnv)
+        self._game: Game = ParallelGame(made) if is_parallel else TurnGame(made)
+        self._agents: dict[AgentID, PettingZooAgent] = {}
+        if not hasattr(made, "possible_agents"):  # it makes up its agents as it goes
+            made.reset()
+            self._meet(made.agents)
+        else:
+            self._meet(made.possible_agents)
+
+    @property
+    def agents(self) -> Mapping[AgentID, Agent]:
+        """The possible agents by id, and those that appeared without having been announced."""
+        return self._agents
+
+    @property
+    def strategic_agent_ids(self) -> list[AgentID]:
+        """The ids of `agents`: all of them act."""
+        return list(self._agents)
+
+    @property
+    def observation_spaces(self) -> dict[AgentID, gym.Space[Any]]:
+        """Observation space by agent id."""
+        return {i: self.pettingzoo_env.observation_space(i) for i in self._agents}
+
+    @property
+    def action_spaces(self) -> dict[AgentID, gym.Space[Any]]:
+        """Action space by agent id."""
+        return {i: self.pettingzoo_env.action_space(i) for i in self._agents}
+
+    @property
+    def acting_agent_ids(self) -> tuple[AgentID, ...] | None:
+        """The agent whose turn it is; None in parallel envs: everybody."""
+        return self._game.acting_agent_ids
+
+    @property
+    def render_mode(self) -> str | None:
+        """The render mode of the env."""
+        mode: str | None = getattr(self.pettingzoo_env, "render_mode", None)
+        return mode
+
+    def reset(
+        self, seed: int | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[dict[AgentID, Observation], dict[AgentID, dict[str, Any]]]:
+        """Start an episode.
+
+        Args:
+            seed: passed to the env; taken modulo 2**31, because some envs take no larger ones.
+            options: passed to the env.
+        """
+        given = None if options is None else dict(options)
+        observations, infos = self._game.reset(small_seed(seed), given)
+        self._meet(observations)
+        return observations, infos
+
+    def step(self, actions: Mapping[AgentID, Action]) -> StepResult:
+        """Play one step.
+
+        Raises:
+            EnvError: if there is no action for an agent whose turn it is.
+            EpisodeError: before the first reset, or after the end.
+        """
+        result = self._game.step(actions)
+        if not result.terminations.keys() - _WHOLE_ENV <= self._agents.keys():
+            self._meet(result.terminations.keys() - _WHOLE_ENV)
+        return result
+
+    def render(self) -> Any:
+        """Return what the env's own `render` returns."""
+        return self.pettingzoo_env.render()
+
+    def close(self) -> None:
+        """Close the env."""
+        self.pettingzoo_env.close()
+
+    def _meet(self, agent_ids: Iterable[AgentID]) -> None:
+        for agent_id in agent_ids:
+            if agent_id not in self._agents:
+                agent = self._agents[agent_id] = PettingZooAgent(agent_id)
+                agent.observation_space = self.pettingzoo_env.observation_space(agent_id)
+                agent.action_space = self.pettingzoo_env.action_space(agent_id)

@@ -1,0 +1,87 @@
+"""`Playthrough`: an env as its adapters see it: who is in the episode, what each saw, who is to decide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from phantom_core.envs.step_result import MultiAgentEnv, StepResult
+from phantom_core.types import Action, AgentID, Observation
+from phantom_core.world.agents import ALL
+
+
+class Playthrough:
+    """Plays an env and remembers what its agents know.
+
+    An agent is to decide when it has observed something that it has not acted on yet, and the env lets
+    it act now: the rule of the collector.
+
+    Attributes:
+        env: the env.
+        live_agent_ids: the strategic agents that are in the episode.
+        observations: the newest observation of each agent that observed in this episode.
+        infos: the info that came with it.
+        is_over: whether there is no step to play.
+    """
+
+    def __init__(self, env: MultiAgentEnv) -> None:
+        self.env = env
+        self.live_agent_ids: list[AgentID] = []
+        self.observations: dict[AgentID, Observation] = {}
+        self.infos: dict[AgentID, dict[str, Any]] = {}
+        self.is_over = True
+        self._unanswered: dict[AgentID, None] = {}
+
+    def reset(self, seed: int | None, options: Mapping[str, Any] | None = None) -> None:
+        """Start an episode."""
+        observations, infos = self.env.reset(seed=seed, options=options)
+        self.observations, self.infos = dict(observations), dict(infos)
+        self.live_agent_ids = list(self.env.strategic_agent_ids)
+        self._unanswered = dict.fromkeys(observations)
+        self.is_over = False
+
+    @property
+    def deciding_agent_ids(self) -> list[AgentID]:
+        """The agents that are to decide now, in the order in which they observed."""
+        if self.is_over:
+            return []
+        acting = self.env.acting_agent_ids
+        return [agent_id for agent_id in self._unanswered if acting is None or agent_id in acting]
+
+    def step(self, actions: Mapping[AgentID, Action]) -> StepResult:
+        """Play one step with the actions of agents that are to decide.
+
+        Returns:
+            What the env returned, with the flags completed: when the episode ends they say of every
+            agent how, and an agent that is gone without a word is truncated.
+        """
+        result = self.env.step(actions)
+        for agent_id in actions:
+            self._unanswered.pop(agent_id, None)
+        self.observations.update(result.observations)
+        self.infos.update(result.infos)
+        self._unanswered.update(dict.fromkeys(result.observations))
+        result = self._with_all_flags(result)
+        flags = zip(result.terminations.items(), result.truncations.values(), strict=True)
+        self.live_agent_ids = []
+        for (agent_id, terminated), truncated in flags:
+            if agent_id == ALL:
+                self.is_over = terminated or truncated
+            elif terminated or truncated:
+                self._unanswered.pop(agent_id, None)
+            else:
+                self.live_agent_ids.append(agent_id)
+        return result
+
+    def _with_all_flags(self, result: StepResult) -> StepResult:
+        known_terminations, known_truncations = result.terminations, result.truncations
+        all_terminated, all_truncated = known_terminations[ALL], known_truncations[ALL]
+        terminations: dict[AgentID, bool] = {}
+        truncations: dict[AgentID, bool] = {}
+        for agent_id in dict.fromkeys((*self.live_agent_ids, *known_terminations)):
+            terminated = bool(known_terminations.get(agent_id, False))
+            truncated = bool(known_truncations.get(agent_id, agent_id not in known_terminations))
+            if not (terminated or truncated):
+                terminated, truncated = bool(all_terminated), bool(all_truncated)
+            terminations[agent_id], truncations[agent_id] = terminated, truncated
+        return result._replace(terminations=terminations, truncations=truncations)
