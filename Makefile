@@ -36,6 +36,7 @@ fix: $(VENV)/.setup-tests ## format, and mend what ruff can mend
 
 bench: $(VENV)/.setup ## measure the speed of env.step
 	@$(BIN)/python tests/benchmarks/bench_env_step.py
+	@$(BIN)/python tests/benchmarks/bench_compat_step.py
 
 check-integrations: $(VENV)/.setup-tests ## compare with other libraries, after installing them
 	@$(PIP) install torch==2.13.0

@@ -14,4 +14,4 @@ def core_modules(repository: Path) -> list[Path]:
 @pytest.fixture(scope="session")
 def plugin_modules(repository: Path) -> list[Path]:
     """Every module that a plugin ships."""
-    return sorted(repository.glob("plugins/*/phantom_*/**/*.py"))
+    return sorted(repository.glob("plugins/*/phantom*/**/*.py"))

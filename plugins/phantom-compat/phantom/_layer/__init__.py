@@ -1,0 +1,1 @@
+"""How the layer over phantom_core is made: nothing that programs import."""

@@ -1,0 +1,194 @@
+"""`PhantomEnv`: the env in which everybody acts, observes and is rewarded in each step."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import gymnasium as gym
+
+import phantom_core as ph
+from phantom._layer.lookout import Lookout
+from phantom._layer.plain_attribute import PlainAttribute
+from phantom._layer.predecessor_rules import PaidNow, PredecessorRules
+from phantom.agents import StrategicAgent
+from phantom.network import Network
+from phantom.supertype import Supertype
+from phantom.telemetry import logger
+from phantom.types import AgentID
+from phantom.utils.samplers import Sampler
+
+
+class PhantomEnv(ph.PhantomEnv, gym.Env[Any, Any]):
+    """A world of agents on a network. Subclasses may have an inner class `Supertype`.
+
+    Attributes:
+        env_supertype: what the env's type is drawn from at each reset; None: it has none.
+        env_type: the type of this episode; None before the first reset.
+    """
+
+    Step = ph.StepResult
+    turn: Any = PlainAttribute()  # programs may use these names for what they like
+    random: Any = PlainAttribute()
+    rng: Any = PlainAttribute()
+
+    def __init__(
+        self,
+        num_steps: int | None,
+        network: Network | None = None,
+        env_supertype: Supertype | Mapping[str, Any] | None = None,
+        agent_supertypes: Mapping[AgentID, Supertype | Mapping[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(network=Network() if network is None else network)
+        self.num_steps = num_steps
+        self.step_rules = PredecessorRules()
+        self.reward_ledger = PaidNow()
+        self._samplers: list[Sampler[Any]] = []
+        self._chosen_ctxs: dict[AgentID, Any] | None = None
+        self._lookout: Lookout | None = None
+        self._counted = (-1, 0)  # network version, strategic agents
+        if env_supertype is not None:
+            self.env_supertype = self._managed(type(self), env_supertype)
+        for agent_id, supertype in (agent_supertypes or {}).items():
+            agent: Any = self.agents[agent_id]
+            agent.supertype = self._managed(type(agent), supertype)
+        self._sample()
+        for agent in self.agents.values():
+            agent.reset()
+
+    # ------------------------------------------------------------------ who exists
+
+    @property
+    def n_agents(self) -> int:
+        """The number of agents."""
+        return len(self.network)
+
+    @property
+    def _terminations(self) -> set[AgentID]:
+        return self.terminated_agent_ids
+
+    @_terminations.setter
+    def _terminations(self, agent_ids: Iterable[AgentID]) -> None:
+        self.terminated_agent_ids = set(agent_ids)
+
+    @property
+    def _truncations(self) -> set[AgentID]:
+        return self.truncated_agent_ids
+
+    @_truncations.setter
+    def _truncations(self, agent_ids: Iterable[AgentID]) -> None:
+        self.truncated_agent_ids = set(agent_ids)
+
+    # ------------------------------------------------------------------ time
+
+    def reset(  # type: ignore[override, misc]  # programs override it
+        self, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[AgentID, Any], dict[str, Any]]:
+        """Start an episode; return the first observations, and an empty dict."""
+        if logger.is_on:
+            logger.log_reset()
+        if seed is not None:
+            gym.Env.reset(self, seed=seed)
+        self._chosen_ctxs = None
+        self._sample()
+        observations, _ = ph.PhantomEnv.reset(self, seed=seed)
+        if logger.is_on:
+            logger.log_observations(observations)
+        return observations, {}
+
+    def step(self, actions: Mapping[AgentID, Any]) -> ph.StepResult:  # type: ignore[override, misc]  # likewise
+        """Play one step."""
+        self._chosen_ctxs = None
+        return self._logged_step(actions) if logger.is_on else ph.PhantomEnv.step(self, actions)
+
+    def is_terminated(self) -> bool:
+        """Tell whether every strategic agent is terminated."""
+        return len(self._terminations) == self._num_strategic_agents()
+
+    def is_truncated(self) -> bool:
+        """Tell whether the time limit is reached, or every strategic agent is truncated."""
+        is_late = self.num_steps is not None and self._current_step == self.num_steps
+        return is_late or len(self._truncations) == self._num_strategic_agents()
+
+    def render(self) -> None:
+        """Show nothing."""
+
+    # ------------------------------------------------------------------ for programs with their own `step`
+
+    def refresh_views(self) -> None:
+        """Ask the agents what they show to the env, then the env, then the agents what neighbours see."""
+        lookout = self._lookout
+        if lookout is None or lookout.version != self.network.version:
+            lookout = self._lookout = Lookout(self)
+        if lookout.is_needed:
+            lookout.refresh(self)
+        else:
+            super().refresh_views()
+
+    def resolve_network(self) -> None:
+        """Deliver all messages between the agents that have a context."""
+        self.pre_message_resolution()
+        self.network.resolve(self._ctxs)  # type: ignore[call-arg]  # this package's network
+        self.post_message_resolution()
+
+    @property
+    def _ctxs(self) -> dict[AgentID, Any]:
+        """Context by id of the agents that are in this step."""
+        return self.network.contexts if self._chosen_ctxs is None else self._chosen_ctxs
+
+    def _make_ctxs(self, agent_ids: Iterable[AgentID]) -> None:
+        """Look at everybody's views anew, for those of these agents that did not end."""
+        contexts = self.network.contexts
+        ended = [i for i in self._terminations | self._truncations if i in contexts]
+        if ended:
+            self.network.withdraw(ended)
+        self.refresh_views()
+        self._chosen_ctxs = {i: contexts[i] for i in agent_ids if i in contexts}
+
+    def _handle_acting_agents(self, agent_ids: Iterable[AgentID], actions: Mapping[AgentID, Any]) -> None:
+        """Let these agents act, or generate messages, in order; those without a context do neither."""
+        for agent_id in agent_ids:
+            ctx = self._ctxs.get(agent_id)
+            if ctx is None:
+                continue
+            if agent_id in actions:
+                messages = ctx.agent.decode_action(ctx, actions[agent_id])
+            else:
+                messages = ctx.agent.generate_messages(ctx)
+            if messages:
+                self.network.send_all(agent_id, messages)
+
+    # ------------------------------------------------------------------ how
+
+    def _managed(self, owner: type, given: Any) -> Any:
+        """Return a supertype whose samplers the env draws from."""
+        supertype: Any = owner.Supertype(**given) if isinstance(given, Mapping) else given  # type: ignore[attr-defined]  # the inner class
+        supertype._managed = True
+        for value in vars(supertype).values():
+            if isinstance(value, Sampler) and not any(value is known for known in self._samplers):
+                self._samplers.append(value)
+        return supertype
+
+    def _sample(self) -> None:
+        for sampler in self._samplers:
+            sampler.sample()
+
+    def _num_strategic_agents(self) -> int:
+        version, number = self._counted
+        if version != self.network.version:
+            number = sum(isinstance(agent, StrategicAgent) for agent in self.agents.values())
+            self._counted = self.network.version, number
+        return number
+
+    def _logged_step(self, actions: Mapping[AgentID, Any]) -> ph.StepResult:
+        logger.log_step(self._current_step + 1, self.num_steps)
+        logger.log_actions(actions)
+        logger.log_start_decoding_actions()
+        step = ph.PhantomEnv.step(self, actions)
+        logger.log_step_values(*step)
+        self._log_transition()
+        logger.log_metrics(self)
+        if step.terminations["__all__"] or step.truncations["__all__"]:
+            logger.log_episode_done()
+        return step
+
+    def _log_transition(self) -> None:
+        """Tell the logger about stages, where there are some."""
