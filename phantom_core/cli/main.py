@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from typing import Any, Final
 
 import click
+
+from phantom_core.cli.lazy_group import LazyGroup
 
 _COMMANDS: Final = {
     "train": ("phantom_core.cli.train_command:train_command", "Train the policies of a run file."),
@@ -23,25 +24,7 @@ _COMMANDS: Final = {
 }
 
 
-class _LazyGroup(click.Group):
-    """Imports a command when it is used, so that `--help` is instant."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        module_name, _, attribute = _COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module_name), attribute)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in _COMMANDS.items()])
-
-
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, places=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="phantom-rl-core", prog_name="phantom")
 @click.option("-v", "--verbose", is_flag=True, help="Show the full traceback of an error.")
 @click.pass_context

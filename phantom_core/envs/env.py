@@ -208,7 +208,7 @@ class PhantomEnv(Population):
             self.network.begin_episode(episode_seed, values)
         self.network.reset()
         self._turn = turn = self.turn_order.first(self)
-        self._settled_cast = cast = self._recast()
+        self._settled_cast = cast = self._cast_of_episode()
         self._in_play = dict.fromkeys(player.agent_id for player in cast.players)
         observations: Observations = {}
         infos: Infos = {}
@@ -349,6 +349,14 @@ class PhantomEnv(Population):
         """Return the cast, built anew if an agent ended or the network changed."""
         cast = self._cast
         return cast if cast is not None and cast.version == self.network.version else self._recast()
+
+    def _cast_of_episode(self) -> Cast:
+        """Return the cast of a new episode: that of the last one, if nobody came or went."""
+        cast = self._cast
+        if cast is None or cast.frame is not self.network.frame or cast.version != self.network.version:
+            return self._recast()
+        self.refresh_views()
+        return cast
 
     def _recast(self) -> Cast:
         self._cast = Cast(self.network)

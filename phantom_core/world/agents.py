@@ -165,11 +165,12 @@ class Agent:
             ConfigError: if the agent has no supertype, and its class has one that needs values.
         """
         self._episode_seed = episode_seed
-        self.__dict__.pop("random", None)
-        self.__dict__.pop("rng", None)
+        own = self.__dict__
+        own.pop("random", None)
+        own.pop("rng", None)
         if self.supertype is not None:
             self.type = self.supertype.sample_in(values or SampledValues(episode_seed), ("agent", self._id))
-        else:
+        elif hasattr(type(self), "Supertype"):
             check_has_supertype(type(self), self._name)
 
     def reset(self) -> None:

@@ -248,11 +248,15 @@ class Network(Topology):
 
     def reset(self) -> None:
         """Called by the env at each reset, when all is seeded: reset every agent in order."""
-        done: set[AgentID] = set()
-        while left := [agent for agent_id, agent in self._agents.items() if agent_id not in done]:
-            for agent in left:  # one of them may add another
+        agents, version = list(self._agents.values()), self.version
+        for agent in agents:
+            agent.reset()
+        while version != self.version:  # one of them added another
+            known, version = {agent.id for agent in agents}, self.version
+            joined = [agent for agent_id, agent in self._agents.items() if agent_id not in known]
+            agents += joined
+            for agent in joined:
                 agent.reset()
-                done.add(agent.id)
         self._is_running = True
 
     def end_episode(self) -> None:

@@ -109,6 +109,8 @@ class BareSupplyChain:
         self.step_count = 0
         for shop in self.shops:
             shop.stock = 0
+        for number, customer in enumerate(self.customers):
+            customer.random.seed(number)
 
     def step(self, action: int) -> tuple[dict[str, int], dict[str, float], bool]:
         self.step_count += 1
