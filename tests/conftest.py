@@ -1,5 +1,6 @@
 """Fixtures that every test may use."""
 
+import functools
 import importlib.util
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -66,15 +67,26 @@ def repository() -> Path:
 
 
 @pytest.fixture(scope="session")
-def supply_chain(repository: Path) -> ModuleType:
+def example(repository: Path) -> Callable[[str], ModuleType]:
+    """Import a module of docs/examples by its name, once."""
+
+    @functools.cache
+    def load(name: str) -> ModuleType:
+        path = repository / "docs" / "examples" / f"{name}.py"
+        spec = importlib.util.spec_from_file_location(f"{name}_of_the_tests", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def supply_chain(example: Callable[[str], ModuleType]) -> ModuleType:
     """The module docs/examples/supply_chain.py."""
-    path = repository / "docs" / "examples" / "supply_chain.py"
-    spec = importlib.util.spec_from_file_location("supply_chain_of_the_tests", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return example("supply_chain")
 
 
 @pytest.fixture

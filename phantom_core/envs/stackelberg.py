@@ -17,8 +17,9 @@ from phantom_core.world.supertypes import Supertype
 class StackelbergEnv(FiniteStateMachineEnv):
     """An env in which the leaders act in odd steps and the followers, who saw it, in even ones.
 
-    Each side is rewarded for its own half-turns, and paid with its next observation. Plain agents that
-    are in neither list generate messages in both half-turns, after those who are.
+    Both sides are rewarded after the followers' half-turn, when the outcome of both decisions is known,
+    and paid with their next observation. Plain agents that are in neither list generate messages in
+    both half-turns, after those who are.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class StackelbergEnv(FiniteStateMachineEnv):
         """Set up the world.
 
         Args:
-            num_steps: the time limit of an episode in half-turns; None: no limit.
+            num_steps: the time limit of an episode in half-turns, best an even number; None: no limit.
             network: the agents and their connections.
             leader_agents: ids of those who act first, in order.
             follower_agents: ids of those who act then, in order.
@@ -52,9 +53,10 @@ class StackelbergEnv(FiniteStateMachineEnv):
         check_ids(name, "follower_agents", followers, network.agents)
         _check_sides(name, leaders, followers, network.agents)
         self._leaders, self._followers = leaders, followers
+        players = [i for i in (*leaders, *followers) if isinstance(network[i], StrategicAgent)]
         stages = [
-            FSMStage("leaders", [*leaders, self._takes_no_side], next_stages=["followers"]),
-            FSMStage("followers", [*followers, self._takes_no_side], next_stages=["leaders"]),
+            FSMStage("leaders", [*leaders, self._takes_no_side], [], ["followers"]),
+            FSMStage("followers", [*followers, self._takes_no_side], players, ["leaders"]),
         ]
         super().__init__(
             num_steps,

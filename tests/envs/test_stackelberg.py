@@ -37,13 +37,15 @@ def make_env(
     return ph.StackelbergEnv(num_steps, ph.Network([Player("F"), Player("L"), *extra]), leaders, followers)
 
 
-def test_leaders_and_followers_act_in_turn_and_are_paid_with_their_next_observation() -> None:
+def test_both_sides_are_rewarded_when_both_have_acted_and_paid_with_their_next_observation() -> None:
     env = make_env(num_steps=4)
     assert env.reset(1)[0] == {"L": 0}
     assert (env.current_stage, env.acting_agent_ids) == ("leaders", ("L",))
     steps = [env.step({"L": 0, "F": 0}) for _ in range(4)]
     assert [step.observations for step in steps] == [{"F": 1}, {"L": 2}, {"F": 3}, {"L": 4, "F": 4}]
-    assert [step.rewards for step in steps] == [{}, {"L": 10.0}, {"F": 100.0}, {"L": 1000.0, "F": 10_000.0}]
+    first, second = 100.0, 10_000.0
+    rewards = [{}, {"L": first}, {"F": first}, {"F": second, "L": second}]
+    assert [step.rewards for step in steps] == rewards
     assert steps[-1].truncations == {"F": True, "L": True, ALL: True}
 
 

@@ -1,0 +1,222 @@
+"""The examples run, learn what theory says, and their known answers hold by hand and by enumeration."""
+
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import product
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import phantom_core as ph
+
+LoadExample = Callable[[str], ModuleType]
+
+LEARNING = [
+    "competing_shops",
+    "dealer_market",
+    "digital_ads",
+    "repeated_dilemma",
+    "stackelberg_pricing",
+]
+
+
+def play(env: ph.PhantomEnv, *rows: dict[str, Any], seed: int = 1) -> list[ph.StepResult]:
+    env.reset(seed)
+    return [env.step(row) for row in rows]
+
+
+@pytest.mark.parametrize("name", LEARNING)
+def test_an_example_runs_and_says_what_it_found(
+    name: str, example: LoadExample, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert example(name).main(iterations=2) is not None
+    assert capsys.readouterr().out
+
+
+# ---------------------------------------------------------------------- Stackelberg pricing
+
+
+def profits(own: int, other: int) -> tuple[int, int]:
+    """Return what a shop and its rival earn."""
+    return own * max(0, 4 - own + other), other * max(0, 4 - other + own)
+
+
+def test_leader_and_follower_learn_the_equilibrium_of_the_grid(example: LoadExample) -> None:
+    module = example("stackelberg_pricing")
+
+    def answer(price: int) -> int:
+        return max(module.FOLLOWER_PRICES, key=lambda own: profits(own, price)[0])
+
+    best = max(module.LEADER_PRICES, key=lambda price: profits(price, answer(price))[0])
+    assert (best, answer(best), profits(best, answer(best))) == (6, 5, (18, 25))
+    assert module.main() == (best, answer(best))
+
+
+@given(leader=st.integers(0, 6), follower=st.integers(0, 12))
+def test_both_earn_what_the_prices_say(example: LoadExample, leader: int, follower: int) -> None:
+    module = example("stackelberg_pricing")
+    env = module.StackelbergPricingEnv()
+    env.num_steps = 2
+    *_, last = play(env, {"LEADER": leader}, {"FOLLOWER": follower})
+    own, other = profits(module.LEADER_PRICES[leader], module.FOLLOWER_PRICES[follower])
+    assert last.rewards == {"LEADER": own, "FOLLOWER": other}
+
+
+# ---------------------------------------------------------------------- the repeated dilemma
+
+
+def test_tit_for_tat_and_a_defector_earn_what_one_counts_by_hand(example: LoadExample) -> None:
+    module = example("repeated_dilemma")
+    spaces = module.PlayerAgent.observation_space, module.PlayerAgent.action_space
+    policies = {
+        "nice": ph.FunctionPolicy(*spaces, function=module.tit_for_tat),
+        "nasty": ph.ConstantPolicy(*spaces, action=1),
+    }
+    assert module.play(policies, "nice", "nice") == (30.0, 30.0)
+    assert module.play(policies, "nasty", "nasty") == (10.0, 10.0)
+    assert module.play(policies, "nice", "nasty") == (0.0 + 9 * 1.0, 5.0 + 9 * 1.0)
+    assert module.play(policies, "nasty", "nice") == (14.0, 9.0)
+
+
+def test_a_learner_cooperates_with_tit_for_tat(example: LoadExample) -> None:
+    assert example("repeated_dilemma").main() == (30.0, 30.0)
+
+
+# ---------------------------------------------------------------------- competing shops
+
+
+def expected_profit(price: int, cost: int) -> Fraction:
+    """Return what a shop earns in a day against two rivals who ask 6, with four customers."""
+    share = Fraction(1) if price < 6 else Fraction(1, 3) if price == 6 else Fraction(0)
+    return 4 * share * (price - cost)
+
+
+def test_a_shop_learns_the_best_price_for_each_cost(example: LoadExample) -> None:
+    best = {cost: max(range(1, 11), key=lambda p: expected_profit(p, cost)) for cost in range(1, 6)}
+    assert best == {1: 5, 2: 5, 3: 5, 4: 5, 5: 6}
+    assert example("competing_shops").main() == best
+
+
+@given(seed=st.integers(0, 1000), prices=st.tuples(*[st.integers(1, 10)] * 3))
+@settings(max_examples=30)
+def test_customers_buy_where_it_is_cheapest_and_no_money_is_lost(
+    example: LoadExample, seed: int, prices: tuple[int, ...]
+) -> None:
+    module = example("competing_shops")
+    env = module.CompetingShopsEnv()
+    shops = env.strategic_agents
+    *_, last = play(env, dict(zip(env.strategic_agent_ids, prices, strict=True)), {}, seed=seed)
+    margins = [shop.price - shop.type.cost for shop in shops]
+    for shop, margin in zip(shops, margins, strict=True):
+        assert last.rewards[shop.id] in [margin * sold for sold in range(5)]
+        assert last.rewards[shop.id] == 0 or shop.price == min(prices)
+    assert sum(last.rewards.values()) + env["FACTORY"].revenue == 4 * min(prices)
+
+
+def test_each_shop_has_a_cost_of_its_own_that_others_do_not_shift(example: LoadExample) -> None:
+    module = example("competing_shops")
+    env = module.CompetingShopsEnv()
+    costs = set()
+    for seed in range(50):
+        env.reset(seed)
+        costs.add(tuple(shop.type.cost for shop in env.strategic_agents))
+    assert {cost for row in costs for cost in row} == {1, 2, 3, 4, 5}
+    assert len(costs) > 30
+    given_costs = module.CompetingShopsEnv(agent_supertypes={"SHOP1": {"cost": 3}})
+    given_costs.reset(1)
+    assert given_costs["SHOP1"].type.cost == 3
+
+
+# ---------------------------------------------------------------------- the dealer market
+
+
+def lowest_margin(dealers: int) -> float:
+    return float(sum(((20 - margin) / 20) ** dealers for margin in range(1, 20)))
+
+
+def cost_of(plan: tuple[int, ...]) -> float:
+    """Return what three lots cost on average above the first price, asking so many dealers for each."""
+    return sum(
+        lowest_margin(asked) + 2.5 * (asked - 1) * (len(plan) - 1 - lot) for lot, asked in enumerate(plan)
+    )
+
+
+def test_an_investor_learns_to_ask_few_dealers_first_and_all_of_them_last(example: LoadExample) -> None:
+    best = min(product((1, 2, 3), repeat=3), key=cost_of)
+    assert (best, cost_of(best)) == ((1, 2, 3), pytest.approx(22.6875))
+    asked, paid = example("dealer_market").main()
+    assert tuple(asked) == best
+    assert paid == pytest.approx(22.6875, abs=0.6)  # 2000 episodes: a standard error of 0.2
+
+
+@pytest.mark.parametrize("plan", [(1, 1, 1), (3, 3, 3), (1, 2, 3)], ids=str)
+def test_a_plan_costs_what_theory_says(plan: tuple[int, ...], example: LoadExample) -> None:
+    env = example("dealer_market").DealerMarketEnv()
+    costs = [
+        -sum(step.rewards["INVESTOR"] for step in play(env, *({"INVESTOR": k} for k in plan), seed=seed))
+        for seed in range(1500)
+    ]
+    assert np.mean(costs) == pytest.approx(cost_of(plan), abs=4 * np.std(costs) / len(costs) ** 0.5)
+
+
+# ---------------------------------------------------------------------- digital ads
+
+
+def make_ads(module: ModuleType) -> ph.PhantomEnv:
+    """Make the market with known types: offers are worth 6 or 3, 4 or 2, and 1 or 2."""
+    types = [(8, 12, 0), (8, 8, 0), (8, 4, 1)]
+    env: ph.PhantomEnv = module.DigitalAdsEnv()
+    for number, (budget, value, theme) in enumerate(types, 1):
+        env[f"ADV{number}"].set_supertype({"budget": budget, "value": value, "theme": theme})
+    return env
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_truthful_bidders_pay_the_second_highest_worth_while_the_money_lasts(
+    seed: int, example: LoadExample
+) -> None:
+    module = example("digital_ads")
+    env = make_ads(module)
+    env.network.resolver.enable_tracking = True
+    env.reset(seed)
+    observations = env.step({}).observations
+    bids = {agent_id: module.truthful_bid(seen) for agent_id, seen in observations.items()}
+    is_theme_0 = bids["ADV1"] == 6
+    assert bids == ({"ADV1": 6, "ADV2": 4, "ADV3": 1} if is_theme_0 else {"ADV1": 3, "ADV2": 2, "ADV3": 2})
+    env.step(bids)
+    (sold,) = [m for m in env.network.resolver.tracked_messages if type(m.payload).__name__ == "Sold"]
+    assert (sold.receiver_id, sold.payload.price) == ("ADV1", 4 if is_theme_0 else 2)
+    assert env["ADV1"].budget == 8 - sold.payload.price  # type: ignore[attr-defined]
+
+
+@given(seed=st.integers(0, 1000), draws=st.randoms(use_true_random=False))
+@settings(max_examples=30)
+def test_nobody_spends_more_than_its_budget_and_earnings_are_clicks_minus_prices(
+    example: LoadExample, seed: int, draws: Any
+) -> None:
+    module = example("digital_ads")
+    env = module.DigitalAdsEnv()
+    env.network.resolver.enable_tracking = True
+    env.reset(seed)
+    budgets = {agent.id: agent.budget for agent in env.strategic_agents}
+    earned = dict.fromkeys(budgets, 0.0)
+    for _ in range(env.num_steps):
+        result = env.step({agent_id: draws.randrange(7) for agent_id in budgets})
+        for agent_id, reward in result.rewards.items():
+            earned[agent_id] += reward
+    messages = env.network.resolver.tracked_messages
+    for agent in env.strategic_agents:
+        received = [message.payload for message in messages if message.receiver_id == agent.id]
+        spent = sum(payload.price for payload in received if isinstance(payload, module.Sold))
+        clicks = sum(isinstance(payload, module.Click) for payload in received)
+        assert 0 <= agent.budget == budgets[agent.id] - spent
+        assert earned[agent.id] == clicks * agent.type.value - spent
+
+
+def test_a_learner_earns_more_than_a_truthful_bidder_whose_money_is_short(example: LoadExample) -> None:
+    learned, truthful = example("digital_ads").main()
+    assert learned > 1.2 * truthful
