@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
 import gymnasium as gym
 
 from phantom_core.envs.step_result import MultiAgentEnv, Roster
-from phantom_core.errors import EnvError, PolicyMappingError
+from phantom_core.errors import EnvError, ObservationError, PolicyMappingError
 from phantom_core.hooks.plugin_manager import PluginManager
 from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import (
@@ -23,6 +23,7 @@ from phantom_core.policies.policy_mapping import (
     make_policies,
     parse_policy_mapping,
 )
+from phantom_core.rollouts.columns import OutsideSpaceError, make_column
 from phantom_core.seeding import RowStreams, UniformStream, derive_seed, make_rng, small_seed
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 from phantom_core.world.agents import Agent
@@ -62,6 +63,7 @@ class OtherAgents:
         }
         self._policy_by_agent = {i: policy_id for policy_id, group in groups.items() for i in group.agent_ids}
         self.policies: dict[PolicyID, Policy] = make_policies(groups, {}, _load_policy, seed=0)
+        self._columns = {i: make_column(policy.observation_space) for i, policy in self.policies.items()}
         self._streams: dict[PolicyID, UniformStream] = {}
 
     def begin_episode(self, seed: int) -> None:
@@ -77,14 +79,28 @@ class OtherAgents:
             rows.setdefault(self._policy_of(agent_id), []).append(agent_id)
         decided: dict[AgentID, Action] = {}
         for policy_id, agent_ids in rows.items():
-            policy, batch = self.policies[policy_id], [observations[i] for i in agent_ids]
-            if policy.acts_randomly:
-                draws = RowStreams([self._streams[policy_id]] * len(batch))
-                actions, _ = policy.sample_actions(batch, draws)
-            else:
-                actions = policy.compute_actions(batch)
+            actions = self._ask(policy_id, agent_ids, [observations[i] for i in agent_ids])
             decided.update(zip(agent_ids, actions, strict=True))
         return decided
+
+    def _ask(
+        self, policy_id: PolicyID, agent_ids: Sequence[AgentID], observations: Sequence[Observation]
+    ) -> Sequence[Action]:
+        """Ask a policy as the collector does: once for all its agents, with batched observations."""
+        policy, column = self.policies[policy_id], self._columns[policy_id]
+        column.clear()
+        try:
+            batch = column.write(observations)
+        except OutsideSpaceError as error:
+            raise ObservationError(
+                f"Observation of {agent_ids[error.index]!r} is {observations[error.index]!r}, but its "
+                f"observation space is {policy.observation_space}. Change encode_observation() or the space."
+            ) from None
+        if not policy.acts_randomly:
+            return policy.compute_actions(batch)
+        draws = RowStreams([self._streams[policy_id]] * len(observations))
+        actions, _ = policy.sample_actions(batch, draws)
+        return policy.env_actions(actions)
 
     def _policy_of(self, agent_id: AgentID) -> PolicyID:
         """Return the policy of an agent; of one that joined, the first that selects it."""

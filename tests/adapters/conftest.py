@@ -1,8 +1,9 @@
 """Envs whose rewards are known, in every order of turns, for the tests of the adapters."""
 
 import importlib
+import itertools
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -84,6 +85,16 @@ class OneAfterTheOther:
         return ph.Turn(number % len(players), acting=(player.id,))
 
 
+def players_network(
+    player_class: type[PlayerAgent], num_players: int, lifetimes: Mapping[str, int] | None
+) -> tuple[list[str], ph.Network]:
+    ids = [f"player_{number}" for number in range(num_players)]
+    players = [player_class(i, (lifetimes or {}).get(i)) for i in ids]
+    network = ph.Network([*players, ClerkAgent("clerk")])
+    network.add_connections_between(ids, ["clerk"])
+    return ids, network
+
+
 class PlayersEnv(ph.PhantomEnv):
     """Players player_0 to player_n, and a clerk; lifetimes in steps by player id."""
 
@@ -97,11 +108,61 @@ class PlayersEnv(ph.PhantomEnv):
         *,
         takes_turns: bool = False,
     ) -> None:
-        ids = [f"player_{number}" for number in range(num_players)]
-        players = [PlayerAgent(i, (lifetimes or {}).get(i)) for i in ids]
-        network = ph.Network([*players, ClerkAgent("clerk")])
-        network.add_connections_between(ids, ["clerk"])
+        _, network = players_network(self.player_class, num_players, lifetimes)
         super().__init__(num_steps, network, turn_order=OneAfterTheOther() if takes_turns else None)
+
+
+class TurnsEnv(PlayersEnv):
+    """One player acts in each step."""
+
+    def __init__(self, num_players: int, num_steps: int, lifetimes: Mapping[str, int]) -> None:
+        super().__init__(num_players, num_steps, lifetimes, takes_turns=True)
+
+
+class LeaderEnv(ph.StackelbergEnv):
+    """player_0 leads, the others follow."""
+
+    def __init__(self, num_players: int, num_steps: int, lifetimes: Mapping[str, int]) -> None:
+        ids, network = players_network(PlayerAgent, num_players, lifetimes)
+        super().__init__(num_steps, network, ids[:1], ids[1:])
+
+
+class StagesEnv(ph.FiniteStateMachineEnv):
+    """First no player acts, then player_0, then by chance the others or again nobody."""
+
+    def __init__(self, num_players: int, num_steps: int, lifetimes: Mapping[str, int]) -> None:
+        ids, network = players_network(PlayerAgent, num_players, lifetimes)
+        stages = [
+            ph.FSMStage("nobody", ["clerk"], next_stages=["first"]),
+            ph.FSMStage("first", ids[:1], next_stages=["others", "nobody"], handler=self.toss),
+            ph.FSMStage("others", ids[1:], next_stages=["nobody"]),
+        ]
+        super().__init__(num_steps, network, "nobody", stages=stages)
+
+    def toss(self) -> str:
+        return self.random.choice(["others", "nobody"])
+
+
+ENVS: dict[str, Callable[[int, int, Mapping[str, int]], ph.PhantomEnv]] = {
+    "simultaneous": PlayersEnv,
+    "turns": TurnsEnv,
+    "leader": LeaderEnv,
+    "stages": StagesEnv,
+}
+LIFETIMES: list[dict[str, int]] = [{}, {"player_0": 5}, {"player_0": 4, "player_1": 4, "player_2": 7}]
+
+
+@pytest.fixture(params=itertools.product(ENVS, LIFETIMES), ids=str)
+def make_players(request: pytest.FixtureRequest) -> Callable[[], ph.PhantomEnv]:
+    """Makes an env of player_0 to player_2: every order of turns, with players that end early or not."""
+    name, lifetimes = request.param
+    return lambda: ENVS[name](3, 40, lifetimes)
+
+
+@pytest.fixture(scope="session")
+def envs_by_order() -> Mapping[str, Callable[[int, int, Mapping[str, int]], ph.PhantomEnv]]:
+    """Classes by order of turns; each takes `(num_players, num_steps, lifetimes)`."""
+    return ENVS
 
 
 @pytest.fixture(scope="session")

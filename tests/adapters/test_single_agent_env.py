@@ -1,13 +1,15 @@
 """One agent of a multi-agent env is a Gymnasium env; the others play given policies."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env, data_equivalence
+from hypothesis import given
+from hypothesis import strategies as st
 
 import phantom_core as ph
 
@@ -40,23 +42,36 @@ def rewards(shown: list[Any]) -> list[float]:
     return [step[1] for step in shown[1:]]
 
 
-@pytest.mark.parametrize("takes_turns", [False, True])
-@pytest.mark.parametrize("lifetimes", [{}, {"player_0": 2}, {"player_1": 2}, {"player_1": 3}])
+@pytest.mark.parametrize("agent_id", ["player_0", "player_1"])
 def test_gymnasiums_own_check_passes_without_a_warning(
-    players_env: Any, gym_id: str, lifetimes: dict[str, int], *, takes_turns: bool
+    make_players: Callable[[], ph.PhantomEnv], gym_id: str, agent_id: str
 ) -> None:
-    config = {"num_players": 3, "num_steps": 9, "lifetimes": lifetimes, "takes_turns": takes_turns}
-    others = {"others": ("random", players_env.player_class)}
-    kwargs = {
-        "env_class": players_env,
-        "agent_id": "player_1",
-        "other_policies": others,
-        "env_config": config,
-    }
+    others = {"others": ("random", ph.StrategicAgent)}
+    kwargs = {"env_class": make_players, "agent_id": agent_id, "other_policies": others}
     gym.register(gym_id, entry_point=ph.SingleAgentEnvAdapter, kwargs=kwargs)  # type: ignore[arg-type]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check_env(gym.make(gym_id).unwrapped)
+
+
+@given(
+    order=st.sampled_from(["simultaneous", "turns", "leader", "stages"]),
+    agent_id=st.sampled_from(["player_0", "player_1"]),
+    lifetimes=st.dictionaries(st.sampled_from(["player_0", "player_1", "player_2"]), st.integers(3, 7)),
+    seed=st.integers(0, 9),
+)
+def test_the_agent_gets_every_reward_once(
+    envs_by_order: Any, order: str, agent_id: str, lifetimes: dict[str, int], seed: int
+) -> None:
+    env = ph.SingleAgentEnvAdapter(
+        lambda: envs_by_order[order](3, 9, lifetimes), agent_id, {"others": ("random", ph.StrategicAgent)}
+    )
+    try:
+        shown = play(env, seed, [0, 1, 2])
+    except ph.errors.EnvError:
+        assert lifetimes[agent_id] <= 3  # it ended before its turn
+        return
+    assert sum(rewards(shown)) == env.env.agents[agent_id].computed  # type: ignore[attr-defined]
 
 
 def test_it_passes_the_check_for_the_supply_chain(supply_chain: Any) -> None:
@@ -183,6 +198,45 @@ def test_policies_given_as_instances_are_copied_and_can_get_new_parameters(playe
     env.policies["player_1"].load_state_dict({"action": 1})
     play(env, 1, [0])
     assert env.env.agents["player_1"].actions == [1]  # type: ignore[attr-defined]
+
+
+def test_policies_are_asked_once_for_all_their_agents_with_batched_observations(players_env: Any) -> None:
+    class Asked(ph.Policy):
+        """Takes action 1, and notes what it is shown."""
+
+        def __init__(self, observation_space: Any, action_space: Any) -> None:
+            super().__init__(observation_space, action_space)
+            self.shapes: list[tuple[int, ...]] = []
+
+        def compute_action(self, observation: Any) -> Any:
+            raise NotImplementedError
+
+        def compute_actions(self, observations: Any) -> Any:
+            self.shapes.append(observations.shape)
+            return [1] * len(observations)
+
+    others = {"others": (Asked, players_env.player_class)}
+    env = ph.SingleAgentEnvAdapter(players_env, "player_0", others, {"num_players": 4, "num_steps": 2})
+    play(env, 1, [0])
+    assert env.policies["others"].shapes == [(3, 3), (3, 3)]  # type: ignore[attr-defined]
+
+
+def test_an_observation_of_another_agent_outside_its_space_is_an_error(players_env: Any) -> None:
+    class Wild(players_env.player_class):  # type: ignore[misc]  the fixture is a class
+        def encode_observation(self, ctx: ph.Context) -> Any:
+            return np.full(2, 7.0) if self.id == "player_1" else super().encode_observation(ctx)
+
+    class WildEnv(players_env):  # type: ignore[misc]  likewise
+        player_class = Wild
+
+    env = ph.SingleAgentEnvAdapter(WildEnv, "player_0", {"player_1": "random"})
+    env.reset(seed=1)
+    with pytest.raises(ph.errors.ObservationError) as caught:
+        env.step(0)
+    assert str(caught.value) == (
+        "Observation of 'player_1' is array([7., 7.]), but its observation space is Box(0.0, 1.0, (3,), "
+        "float32). Change encode_observation() or the space."
+    )
 
 
 def test_every_form_of_policy_mapping_is_understood(players_env: Any) -> None:
