@@ -51,11 +51,13 @@ class _AECMethods(PettingZooMethods):
         self.infos: dict[AgentID, dict[str, Any]] = {i: self._play.infos.get(i, {}) for i in self.agents}
         self._decided: dict[AgentID, Action] = {}
         self._queue: list[AgentID] = []
+        self._ended: list[AgentID] = []
 
     def reset(self, seed: int | None = None, options: Mapping[str, Any] | None = None) -> None:
         """Start an episode, and select the first agent that is to decide."""
         self._play.reset(seed, options)
-        self._follow()
+        self.agents = list(self._play.live_agent_ids)
+        self._meet(self.agents)
         self._begin()
         self._play_until_somebody_decides()
         self._select()
@@ -101,6 +103,7 @@ class _AECMethods(PettingZooMethods):
             if agent == ALL:
                 continue
             if agent not in self.rewards:  # it joined
+                self._meet([agent])
                 self.agents.append(agent)
                 self.rewards[agent] = self._cumulative_rewards[agent] = 0.0
             reward = float(result.rewards.get(agent, 0.0))
@@ -109,13 +112,13 @@ class _AECMethods(PettingZooMethods):
             self.terminations[agent] = result.terminations[agent]
             self.truncations[agent] = result.truncations[agent]
             self.infos[agent] = self._play.infos.get(agent, {})
-        self.possible_agents += [agent for agent in self.agents if agent not in self.possible_agents]
+            if self.terminations[agent] or self.truncations[agent]:
+                self._ended.append(agent)
 
     def _select(self) -> None:
         """Select an agent that ended, or else the next that is to decide."""
-        ended = [agent for agent in self.agents if self.terminations[agent] or self.truncations[agent]]
-        if ended:
-            self.agent_selection = ended[0]
+        if self._ended:
+            self.agent_selection = self._ended.pop(0)
         elif self._queue:
             self.agent_selection = self._queue.pop(0)
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import gymnasium as gym
-import numpy as np
 
+from phantom_core.adapters.plain_values import as_float
 from phantom_core.envs.step_result import StepResult
 from phantom_core.errors import ConfigError, EnvError, listing, told
 from phantom_core.seeding import small_seed
@@ -112,14 +112,18 @@ class GymnasiumEnv:
             raise EnvError(msg)
         observation, reward, terminated, truncated, info = self.gym_env.step(actions[agent_id])
         terminated, truncated = bool(terminated), bool(truncated)
-        number: Any = reward.item() if isinstance(reward, np.ndarray) else reward  # some envs return [r]
         return StepResult(
             {agent_id: observation},
-            {agent_id: float(number)},
+            {agent_id: as_float(reward)},
             {agent_id: terminated, ALL: terminated},
             {agent_id: truncated, ALL: truncated},
             {agent_id: info},
         )
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What the env says about itself, such as its render modes."""
+        return self.gym_env.metadata
 
     @property
     def render_mode(self) -> str | None:

@@ -45,7 +45,8 @@ class _ParallelMethods(PettingZooMethods):
     ) -> tuple[dict[AgentID, Observation], dict[AgentID, dict[str, Any]]]:
         """Start an episode."""
         self._play.reset(seed, options)
-        self._follow()
+        self.agents = list(self._play.live_agent_ids)
+        self._meet(self.agents)
         return self._everyone_observed(self.agents), self._everyones_infos(self.agents, self._play.infos)
 
     def step(
@@ -61,8 +62,9 @@ class _ParallelMethods(PettingZooMethods):
         has_turn = set(self._play.deciding_agent_ids)
         known = set(self.possible_agents)
         result = self._play.step({i: a for i, a in actions.items() if i in has_turn or i not in known})
-        self._follow()
+        self.agents = list(self._play.live_agent_ids)
         agents = [agent for agent in result.terminations if agent != ALL]
+        self._meet(self.agents)
         return (
             self._everyone_observed(agents),
             {agent: float(result.rewards.get(agent, 0.0)) for agent in agents},

@@ -81,6 +81,12 @@ class PettingZooEnv:
         return self._game.acting_agent_ids
 
     @property
+    def metadata(self) -> Mapping[str, Any]:
+        """What the env says about itself, such as its name and render modes."""
+        found: Mapping[str, Any] = getattr(self.pettingzoo_env, "metadata", {})
+        return found
+
+    @property
     def render_mode(self) -> str | None:
         """The render mode of the env."""
         mode: str | None = getattr(self.pettingzoo_env, "render_mode", None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from phantom_core.adapters.plain_values import as_float
 from phantom_core.envs.step_result import StepResult
 from phantom_core.errors import EnvError, EpisodeError, listing
 from phantom_core.types import Action, AgentID, Observation
@@ -45,7 +46,8 @@ class ParallelGame:
         """Start an episode; everybody observes."""
         observations, infos = self._env.reset(seed=seed, options=options)
         self._live, self._has_truncated = list(self._env.agents), False
-        return {i: observations[i] for i in self._live}, {i: infos.get(i, {}) for i in self._live}
+        seen = {i: observations[i] for i in self._live if i in observations}
+        return seen, {i: infos.get(i, {}) for i in seen}
 
     def step(self, actions: Mapping[AgentID, Action]) -> StepResult:
         """Let every live agent act."""
@@ -76,7 +78,7 @@ class ParallelGame:
                 result.observations[agent_id] = observations[agent_id]
                 result.infos[agent_id] = infos.get(agent_id, {})
             if agent_id in rewards:
-                result.rewards[agent_id] = float(rewards[agent_id])
+                result.rewards[agent_id] = as_float(rewards[agent_id])
         _end_if_over(result, is_over=not self._live, has_truncated=self._has_truncated)
         return result
 
@@ -122,7 +124,7 @@ class TurnGame:
             agent_id = env.agent_selection
             observation, reward, terminated, truncated, info = env.last()
             result.observations[agent_id], result.infos[agent_id] = observation, info
-            result.rewards[agent_id] = float(reward)
+            result.rewards[agent_id] = as_float(reward)
             result.terminations[agent_id], result.truncations[agent_id] = bool(terminated), bool(truncated)
             if not (terminated or truncated):
                 is_over = False

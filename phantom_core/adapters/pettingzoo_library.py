@@ -77,7 +77,7 @@ def _find_maker(library: ModuleType, name: str) -> Callable[..., Any]:
     except Exception as error:  # whatever importing raises
         raise ConfigError(
             f"PettingZooEnv got env={name!r}, but {module_name!r} could not be imported: "
-            f"{told(error)}. Install the package that it is part of. {_EXPECTED}"
+            f"{told(error)}. Install the package that it is part of, or mend the name. {_EXPECTED}"
         ) from error
     wanted = [function_name] if function_name else ["parallel_env", "env"]
     for candidate in wanted:

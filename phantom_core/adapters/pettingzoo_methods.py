@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import gymnasium as gym
@@ -10,7 +11,7 @@ import gymnasium as gym
 from phantom_core.adapters.playthrough import Playthrough
 from phantom_core.adapters.space_elements import as_numpy, blank
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import ConfigError
+from phantom_core.errors import ConfigError, EnvError, did_you_mean, listing
 from phantom_core.types import AgentID, Observation
 
 
@@ -24,6 +25,7 @@ class PettingZooMethods:
     """
 
     def __init__(self, env: MultiAgentEnv) -> None:
+        self._play = Playthrough(env)
         if not env.strategic_agent_ids:
             env.reset()  # it may build its network there
         if not env.strategic_agent_ids:
@@ -32,27 +34,24 @@ class PettingZooMethods:
             )
         self.env = env
         self.agents: list[AgentID] = []
-        self.possible_agents: list[AgentID] = list(env.strategic_agent_ids)
+        self.possible_agents: list[AgentID] = []
         self.render_mode: str | None = getattr(env, "render_mode", None)
         self.metadata: dict[str, Any] = {
             "name": type(env).__name__,
             "render_modes": [] if self.render_mode is None else [self.render_mode],
+            **getattr(env, "metadata", {}),
         }
-        self._play = Playthrough(env)
         self._observation_spaces: dict[AgentID, gym.Space[Any]] = {}
         self._action_spaces: dict[AgentID, gym.Space[Any]] = {}
+        self._meet(env.strategic_agent_ids)
 
     def observation_space(self, agent: AgentID) -> gym.Space[Any]:
         """Return the agent's observation space: a copy, always the same object."""
-        if agent not in self._observation_spaces:
-            self._observation_spaces[agent] = copy.deepcopy(self.env.observation_spaces[agent])
-        return self._observation_spaces[agent]
+        return self._space(self._observation_spaces, agent)
 
     def action_space(self, agent: AgentID) -> gym.Space[Any]:
         """Return the agent's action space: a copy, always the same object."""
-        if agent not in self._action_spaces:
-            self._action_spaces[agent] = copy.deepcopy(self.env.action_spaces[agent])
-        return self._action_spaces[agent]
+        return self._space(self._action_spaces, agent)
 
     def render(self) -> Any:
         """Return what our env's own `render` returns; None if it has none."""
@@ -70,7 +69,21 @@ class PettingZooMethods:
             return blank(space)
         return as_numpy(space, self._play.observations[agent])
 
-    def _follow(self) -> None:
-        """Take over who is in the episode, after a step or reset."""
-        self.agents = list(self._play.live_agent_ids)
-        self.possible_agents += [agent for agent in self.agents if agent not in self.possible_agents]
+    def _meet(self, agents: Iterable[AgentID]) -> None:
+        """Note the spaces of agents that were not there before."""
+        new = [agent for agent in agents if agent not in self._observation_spaces]
+        if new:
+            observation_spaces, action_spaces = self.env.observation_spaces, self.env.action_spaces
+            for agent in new:
+                self._observation_spaces[agent] = copy.deepcopy(observation_spaces[agent])
+                self._action_spaces[agent] = copy.deepcopy(action_spaces[agent])
+            self.possible_agents += new
+
+    @staticmethod
+    def _space(spaces: Mapping[AgentID, gym.Space[Any]], agent: AgentID) -> gym.Space[Any]:
+        if agent not in spaces:
+            raise EnvError(
+                f"There is no agent {agent!r}.{did_you_mean(agent, spaces)} Those that were there so far: "
+                f"{listing(spaces)}."
+            )
+        return spaces[agent]

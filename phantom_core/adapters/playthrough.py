@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
+from phantom_core.errors import ConfigError
 from phantom_core.types import Action, AgentID, Observation
 from phantom_core.world.agents import ALL
 
@@ -25,6 +26,17 @@ class Playthrough:
     """
 
     def __init__(self, env: MultiAgentEnv) -> None:
+        """Look at an env.
+
+        Raises:
+            ConfigError: if it is none, or a class.
+        """
+        if isinstance(env, type) or not hasattr(env, "strategic_agent_ids"):
+            name = f"the class {env.__name__}" if isinstance(env, type) else f"a {type(env).__name__}"
+            raise ConfigError(
+                f"Expected a multi-agent env, but got {name}. Give an instance of a ph.PhantomEnv, or an "
+                "adapter such as ph.PettingZooEnv."
+            )
         self.env = env
         self.live_agent_ids: list[AgentID] = []
         self.observations: dict[AgentID, Observation] = {}
@@ -46,6 +58,7 @@ class Playthrough:
         if self.is_over:
             return []
         acting = self.env.acting_agent_ids
+        acting = frozenset(acting) if isinstance(acting, tuple) else acting
         return [agent_id for agent_id in self._unanswered if acting is None or agent_id in acting]
 
     def step(self, actions: Mapping[AgentID, Action]) -> StepResult:

@@ -40,6 +40,8 @@ class SingleAgentEnvAdapter(gym.Env[Any, Any]):
         agent_id: AgentID,
         other_policies: OtherPolicies | None = None,
         env_config: Mapping[str, Any] | None = None,
+        *,
+        render_mode: str | None = None,
     ) -> None:
         """Make the env and the policies of the other agents.
 
@@ -51,13 +53,16 @@ class SingleAgentEnvAdapter(gym.Env[Any, Any]):
                 instance (it is copied), a class, or a registered name. Classes and predicates select
                 among the other agents. None if there are no others.
             env_config: keyword arguments for the env.
+            render_mode: one more keyword argument for the env, if given, as by `gymnasium.make`.
 
         Raises:
             ConfigError: if the agent does not exist or act.
             PolicyMappingError: if an agent has no policy or two, or a policy cannot be built.
             EnvError: if the env cannot be made.
         """
-        self.env = _make_env(env_class, env_config or {})
+        given = {} if render_mode is None else {"render_mode": render_mode}
+        self.env = _make_env(env_class, {**(env_config or {}), **given})
+        self._play = Playthrough(self.env)
         if agent_id not in self.env.strategic_agent_ids:
             self.env.reset()  # it may build its network there
         _check_acts(self.env, agent_id)
@@ -65,9 +70,11 @@ class SingleAgentEnvAdapter(gym.Env[Any, Any]):
         self.observation_space = copy.deepcopy(self.env.observation_spaces[agent_id])
         self.action_space = copy.deepcopy(self.env.action_spaces[agent_id])
         self.render_mode: str | None = getattr(self.env, "render_mode", None)
-        self.metadata = {"render_modes": [] if self.render_mode is None else [self.render_mode]}
+        self.metadata = {
+            "render_modes": [] if self.render_mode is None else [self.render_mode],
+            **getattr(self.env, "metadata", {}),
+        }
         self._others = OtherAgents(self.env, agent_id, other_policies or {})
-        self._play = Playthrough(self.env)
         self._has_ended = True
         self._earned = 0.0
 

@@ -319,7 +319,7 @@ EXPECTED = (
             (
                 "PettingZooEnv got env='no_such_zoo.chess_v9', but 'no_such_zoo.chess_v9' could not be "
                 "imported: ModuleNotFoundError: No module named 'no_such_zoo'. Install the package that it "
-                f"is part of. {EXPECTED}"
+                f"is part of, or mend the name. {EXPECTED}"
             ),
         ),
         (

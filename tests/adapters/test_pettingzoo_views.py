@@ -301,6 +301,57 @@ def test_agents_that_join_are_asked_too(players_env: Any) -> None:
     assert env.env.agents["player_9"].actions == [1, 1]  # type: ignore[attr-defined]
 
 
+def test_agents_that_leave_are_let_go(players_env: Any) -> None:
+    class Leaving(players_env):  # type: ignore[misc]  the fixture is a class
+        def post_message_resolution(self) -> None:
+            super().post_message_resolution()
+            if self.current_step == 2:
+                self.network.remove_agent("player_1")
+
+    steps = parallel_episode(ph.to_parallel(Leaving(2, 3)), 1)[1:]
+    both = ["player_0", "player_1"]
+    assert [sorted(step[2]) for step in steps] == [both, both, ["player_0"]]
+    assert [step[3].get("player_1") for step in steps] == [False, True, None]
+    turns = aec_episode(ph.to_aec(Leaving(2, 3)), 1)
+    assert [agent for agent, _, action in turns if action is not None] == [*both, *both, "player_0"]
+    assert [agent for agent, _, action in turns if action is None] == ["player_1", "player_0"]
+
+
+def test_an_agent_that_joins_and_leaves_unseen_is_let_go(players_env: Any) -> None:
+    class Passing(players_env):  # type: ignore[misc]  the fixture is a class
+        def post_message_resolution(self) -> None:
+            super().post_message_resolution()
+            if self.current_step == 2:
+                self.network.add_agent(self.player_class("player_9", None))
+                self.network.add_connection("player_9", "clerk")
+            if self.current_step == 3:
+                self.network.remove_agent("player_9")
+
+    parallel = ph.to_parallel(Passing(3, 5, takes_turns=True))
+    steps = parallel_episode(parallel, 1)[1:]
+    assert [step[3].get("player_9") for step in steps] == [None, False, True, None, None]
+    turns = aec_episode(ph.to_aec(Passing(3, 5, takes_turns=True)), 1)
+    assert [action for agent, _, action in turns if agent == "player_9"] == [None]
+
+
+def test_only_agents_that_were_there_have_spaces(players_env: Any) -> None:
+    with pytest.raises(ph.errors.EnvError) as caught:
+        ph.to_parallel(players_env()).action_space("player_7")
+    assert str(caught.value) == (
+        "There is no agent 'player_7'. Did you mean 'player_1'? Those that were there so far: 'player_0', "
+        "'player_1'."
+    )
+
+
+def test_what_is_no_env_is_refused(players_env: Any) -> None:
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        ph.to_aec(players_env)
+    assert str(caught.value) == (
+        "Expected a multi-agent env, but got the class PlayersEnv. Give an instance of a ph.PhantomEnv, or "
+        "an adapter such as ph.PettingZooEnv."
+    )
+
+
 def test_an_env_without_strategic_agents_is_refused() -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
         ph.to_parallel(ph.PhantomEnv(3, ph.Network([ph.Agent("clerk")])))

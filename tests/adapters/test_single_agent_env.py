@@ -64,7 +64,9 @@ def test_the_agent_gets_every_reward_once(
     envs_by_order: Any, order: str, agent_id: str, lifetimes: dict[str, int], seed: int
 ) -> None:
     env = ph.SingleAgentEnvAdapter(
-        lambda: envs_by_order[order](3, 9, lifetimes), agent_id, {"others": ("random", ph.StrategicAgent)}
+        lambda: envs_by_order[order](3, 9, lifetimes),
+        agent_id,
+        {"others": (ph.RandomPolicy, ph.StrategicAgent)},
     )
     try:
         shown = play(env, seed, [0, 1, 2])
@@ -322,6 +324,38 @@ def test_it_renders_if_the_env_does(players_env: Any) -> None:
     assert (plain.render_mode, plain.metadata["render_modes"], plain.render()) == (None, [], None)
 
 
+def test_an_env_that_renders_passes_gymnasiums_check(players_env: Any, gym_id: str) -> None:
+    class Drawn(players_env):  # type: ignore[misc]  the fixture is a class
+        metadata = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012  as Gymnasium wants it
+
+        def __init__(self, render_mode: str | None = None) -> None:
+            super().__init__(1)
+            self.render_mode = render_mode
+
+        def render(self) -> str | None:
+            return None if self.render_mode is None else f"step {self.current_step}"
+
+    kwargs = {"env_class": Drawn, "agent_id": "player_0"}
+    gym.register(gym_id, entry_point=ph.SingleAgentEnvAdapter, kwargs=kwargs)  # type: ignore[arg-type]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", ".* that is not in the possible render_modes")  # of the class
+        check_env(gym.make(gym_id, render_mode="ansi").unwrapped)
+
+
+def test_it_ends_with_an_agent_that_leaves(players_env: Any) -> None:
+    class Leaving(players_env):  # type: ignore[misc]  the fixture is a class
+        def post_message_resolution(self) -> None:
+            super().post_message_resolution()
+            if self.current_step == 2:
+                self.network.remove_agent("player_1")
+
+    one = ph.SingleAgentEnvAdapter(Leaving, "player_0", {"player_1": "random"}, {"num_steps": 4})
+    assert flags(play(one, 1, [0])) == [(False, False)] * 3 + [(False, True)]
+    other = ph.SingleAgentEnvAdapter(Leaving, "player_1", {"player_0": "random"}, {"num_steps": 4})
+    assert flags(play(other, 1, [0])) == [(False, False), (True, False)]
+
+
 def test_a_step_before_the_first_reset_is_an_error(players_env: Any) -> None:
     env = ph.SingleAgentEnvAdapter(players_env, "player_0", {"player_1": "random"})
     with pytest.raises(ph.errors.EpisodeError) as caught:
@@ -409,4 +443,10 @@ def test_an_env_that_cannot_be_made_is_an_error(players_env: Any) -> None:
         ph.SingleAgentEnvAdapter(players_env(), "player_0")
     assert str(caught_config.value).startswith(
         "env_class is <PlayersEnv step 0/6, 3 agents>. Expected an env class"
+    )
+    with pytest.raises(ph.errors.ConfigError) as caught_config:
+        ph.SingleAgentEnvAdapter(lambda: gym.make("CartPole-v1"), "player_0")  # type: ignore[arg-type, return-value]
+    assert str(caught_config.value) == (
+        "Expected a multi-agent env, but got a TimeLimit. Give an instance of a ph.PhantomEnv, or an adapter "
+        "such as ph.PettingZooEnv."
     )

@@ -71,3 +71,17 @@ def test_the_example_trains_and_writes_a_run(phantom: Path, repository: Path, tm
     folder.mkdir()
     run(phantom, "train", examples / "supply_chain_tabular.toml", "--iterations", "2", cwd=folder)
     assert len(list(folder.rglob("run.json"))) == 1
+
+
+def test_the_core_works_without_pettingzoo_and_says_what_needs_it(phantom: Path, tmp_path: Path) -> None:
+    code = (
+        "import phantom_core as ph\n"
+        "try:\n"
+        "    ph.PettingZooEnv('mpe2.simple_spread_v3')\n"
+        "except ph.PhantomError as error:\n"
+        "    print(error)\n"
+    )
+    assert run(phantom.parent / "python", "-c", code, cwd=tmp_path) == (
+        "PettingZooEnv needs PettingZoo, which could not be imported: ModuleNotFoundError: No module named "
+        "'pettingzoo'. pip install pettingzoo.\n"
+    )
