@@ -84,54 +84,58 @@ class Collector:
             EnvError: if an env raises, with the episode's seed and the step.
             ObservationError: if an observation is not in its space.
         """
-        number = len(self._copies)
+        copies, number = self._copies, len(self._copies)
         if plan.steps is not None:
-            for _ in range(-(-plan.steps // number)):
-                self._step(self._copies)
-        else:
-            share, rest = divmod(plan.episodes or 0, number)
-            left = {copy.number: share + (copy.number < rest) for copy in self._copies}
-            while playing := [copy for copy in self._copies if left[copy.number]]:
-                for copy in self._step(playing):
-                    left[copy.number] -= 1
+            self._play(copies, -(-plan.steps // number))
+            return self._take_batches()
+        share, rest = divmod(plan.episodes or 0, number)
+        left = [share + (n < rest) for n in range(number)]
+        while playing := [copy for copy in copies if left[copy.number]]:
+            for copy in self._play(playing):
+                left[copy.number] -= 1
         return self._take_batches()
 
     def close(self) -> None:
         """Close every copy of the env."""
         self._envs.close()
 
-    def _step(self, copies: Sequence[EnvCopy]) -> list[EnvCopy]:
-        """Make one step in each of these copies; return those whose episode ended with it."""
-        self._begin_episodes([copy for copy in copies if copy.is_over])
-        for copy in copies:
-            copy.put_questions()
-        started = perf_counter()
-        for group in self._groups.values():
-            if group.lanes:
-                group.decide()
-        numbers, actions = [copy.number for copy in copies], [copy.take_actions() for copy in copies]
-        decided = perf_counter()
-        try:
-            results = self._envs.step(numbers, actions)
-        except CopyError as error:
-            copy = self._copies[error.number]
-            raise copy.failed(error.__cause__, f"step {copy.length + 1}") from error.__cause__
-        stepped = perf_counter()
-        self.policy_seconds += decided - started
-        self.env_seconds += stepped - decided
-        self.env_steps += len(copies)
-        ended = []
-        for copy, result in zip(copies, results, strict=True):
-            summary = copy.take(result)
-            if summary is not None:
-                ended.append(copy)
-                if self._on_episode is not None:
-                    self._on_episode(summary)
+    def _play(self, copies: Sequence[EnvCopy], num_steps: int | None = None) -> list[EnvCopy]:
+        """Make so many steps in each of these copies; None: until an episode ends, whose copy is returned."""
+        numbers, groups = [copy.number for copy in copies], list(self._groups.values())
+        ended: list[EnvCopy] = []
+        steps, policy_seconds, env_seconds = 0, 0.0, 0.0
+        while not ended if num_steps is None else steps < num_steps:
+            steps += 1
+            actions = []
+            for copy in copies:
+                if copy.is_over:
+                    self._begin_episodes([copy for copy in copies if copy.is_over])
+                actions.append(copy.put_questions())
+            started = perf_counter()
+            for group in groups:
+                if group.lanes:
+                    group.decide()
+            decided = perf_counter()
+            try:
+                results = self._envs.step(numbers, actions)
+            except CopyError as error:
+                copy = self._copies[error.number]
+                raise copy.failed(error.__cause__, f"step {copy.length + 1}") from error.__cause__
+            stepped = perf_counter()
+            policy_seconds += decided - started
+            env_seconds += stepped - decided
+            for copy, result in zip(copies, results):  # noqa: B905  strict costs as much as the loop
+                summary = copy.take(result)
+                if summary is not None:
+                    ended.append(copy)
+                    if self._on_episode is not None:
+                        self._on_episode(summary)
+        self.env_steps += steps * len(copies)
+        self.policy_seconds += policy_seconds
+        self.env_seconds += env_seconds
         return ended
 
     def _begin_episodes(self, copies: Sequence[EnvCopy]) -> None:
-        if not copies:
-            return
         started = perf_counter()
         try:
             found = self._envs.reset([copy.number for copy in copies], [copy.next_seed for copy in copies])
@@ -172,7 +176,8 @@ class Collector:
             )
         policy_id = self._policy_by_agent[agent_id]
         group = self._groups[policy_id]
-        group.check_spaces(agent_id, self._envs.spaces(copy.number, agent_id))
+        facts = self._envs.facts(copy.number)
+        group.check_spaces(agent_id, (facts.observation_spaces[agent_id], facts.action_spaces[agent_id]))
         stream = self._streams.get((policy_id, copy.number))
         if stream is None:
             stream = UniformStream(make_rng(self._seed, "actions", policy_id, copy.number))

@@ -34,11 +34,13 @@ class Column(ABC):
 
     Attributes:
         size: the number of rows.
+        capacity: the number of rows that there is room for.
     """
 
     def __init__(self, space: gym.Space[Any]) -> None:
         self.space = space
         self.size = 0
+        self.capacity = 0
 
     def write(self, values: Sequence[Any]) -> Any:
         """Add elements; return them as a batch, which can be read until the next call.
@@ -48,7 +50,8 @@ class Column(ABC):
         """
         start = self.size
         end = start + len(values)
-        self.reserve(end)
+        if end > self.capacity:
+            self.reserve(end)
         try:
             batch = self.write_fast(start, end, values)
         except (_DoubtError, TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError):
@@ -86,9 +89,15 @@ class Column(ABC):
             self.assign(start + index, value)
         return self.read(start, start + len(values))
 
-    @abstractmethod
     def reserve(self, capacity: int) -> None:
         """Make room for so many rows."""
+        if capacity > self.capacity:
+            self.capacity = max(capacity, 2 * self.capacity, _FIRST_CAPACITY)
+            self.grow(self.capacity, self.size)
+
+    @abstractmethod
+    def grow(self, capacity: int, size: int) -> None:
+        """Make room for so many rows, of which the first `size` are in use."""
 
     @abstractmethod
     def write_fast(self, start: int, end: int, values: Sequence[Any]) -> Any:
@@ -128,15 +137,12 @@ class ArrayColumn(Column):
         self._array: NDArray[Any] = np.zeros((0, *shape), self._dtype)
         self._joined = self._array
 
-    def reserve(self, capacity: int) -> None:
+    def grow(self, capacity: int, size: int) -> None:
         """Make room for so many rows."""
-        if capacity > len(self._array):
-            grown = np.zeros(
-                (max(capacity, 2 * len(self._array), _FIRST_CAPACITY), *self._shape), self._dtype
-            )
-            grown[: self.size] = self._array[: self.size]
-            self._array = grown
-            self._joined = grown.reshape(-1, *self._shape[1:]) if self._shape else grown
+        grown = np.zeros((capacity, *self._shape), self._dtype)
+        grown[:size] = self._array[:size]
+        self._array = grown
+        self._joined = grown.reshape(-1, *self._shape[1:]) if self._shape else grown
 
     def write_fast(self, start: int, end: int, values: Sequence[Any]) -> NDArray[Any]:
         """Write and check all at once."""
@@ -196,7 +202,7 @@ class DiscreteColumn(Column):
         self._first, self._end = int(space.start), int(space.start + space.n)
         self._values: list[int] = []
 
-    def reserve(self, capacity: int) -> None:
+    def grow(self, capacity: int, size: int) -> None:
         """A list makes its own room."""
 
     def clear(self) -> None:
@@ -204,14 +210,19 @@ class DiscreteColumn(Column):
         self.size = 0
         self._values.clear()
 
-    def write_fast(self, start: int, end: int, values: Sequence[Any]) -> Sequence[int]:
-        """Write and check all at once."""
-        first, beyond = self._first, self._end
+    def write(self, values: Sequence[Any]) -> Any:
+        """Add elements; return them as a list of ints."""
+        first, end = self._first, self._end
         for value in values:
-            if type(value) is not int or not first <= value < beyond:
-                raise _DoubtError
+            if type(value) is not int or not first <= value < end:
+                return super().write(values)
         self._values += values
+        self.size += len(values)
         return values
+
+    def write_fast(self, start: int, end: int, values: Sequence[Any]) -> list[int]:
+        """Look at the elements one by one."""
+        raise _DoubtError
 
     def assign(self, row: int, value: Any) -> None:
         """Write one element."""
@@ -244,11 +255,10 @@ class NestedColumn(Column):
         self._parts: dict[Any, Column] = {key: make_part(part) for key, part in parts}
         self._kind = {dict if self._is_dict else tuple}
 
-    def reserve(self, capacity: int) -> None:
+    def grow(self, capacity: int, size: int) -> None:
         """Make room for so many rows."""
         for part in self._parts.values():
-            part.size = self.size
-            part.reserve(capacity)
+            part.grow(capacity, size)
 
     def write_fast(self, start: int, end: int, values: Sequence[Any]) -> Any:
         """Write and check part by part."""
@@ -292,9 +302,8 @@ class ListColumn(Column):
         super().__init__(space)
         self._values: list[Any] = []
 
-    def reserve(self, capacity: int) -> None:
+    def grow(self, capacity: int, size: int) -> None:
         """A list makes its own room."""
-        del self._values[self.size :]
 
     def write_fast(self, start: int, end: int, values: Sequence[Any]) -> list[Any]:
         """Check one by one: there is no faster way."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -38,8 +38,9 @@ class EnvCopy:
         self.length = 0
         self.is_over = True
         self.actions: dict[AgentID, Action] = {}
-        self.history: list[Mapping[AgentID, Action]] = []
+        self.history: list[dict[AgentID, Action]] = []
         self._envs = envs
+        self._facts = envs.facts(number)
         self._seed = seed
         self._make_lane = make_lane
         self._known: dict[AgentID, Lane] = {}  # every agent that was met in any episode
@@ -59,38 +60,45 @@ class EnvCopy:
         self.episode += 1
         self.length = 0
         self.is_over = False
-        self.actions, self.history = {}, []
+        self.history = []
         self._lanes, self._waiting = {}, {}
-        for agent_id in self._envs.strategic_agent_ids(self.number):
+        for agent_id in self._facts.strategic_agent_ids:
             self._take_part(agent_id)
         self._num_live = len(self._lanes)
         self._has_joiners = False
-        self._see(observations)
+        for agent_id, observation in observations.items():
+            lane = self._lanes.get(agent_id) or self._join(agent_id)
+            lane.observation = observation
+            self._waiting[agent_id] = lane
 
-    def put_questions(self) -> None:
-        """Let each agent that is to act ask its policy."""
-        acting = self._envs.acting_agent_ids(self.number)
-        waiting, self._waiting = self._waiting, {}
-        for agent_id, lane in waiting.items():
-            if acting is None or agent_id in acting:
-                group = lane.group
-                group.lanes.append(lane)
-                group.observations.append(lane.observation)
-            else:
-                self._check(lane)
-                self._waiting[agent_id] = lane
-
-    def take_actions(self) -> Mapping[AgentID, Action]:
-        """Return the actions for the next step."""
-        actions, self.actions = self.actions, {}
+    def put_questions(self) -> dict[AgentID, Action]:
+        """Let each agent that is to act ask its policy; return the dict that takes their actions."""
+        actions: dict[AgentID, Action] = {}
+        self.actions = actions
         self.history.append(actions)
+        acting = self._facts.acting_agent_ids
+        waiting = self._waiting
+        if acting is None:
+            asking: Iterable[Lane] = waiting.values()
+            self._waiting = {}
+        else:
+            asking = [waiting.pop(agent_id) for agent_id in list(waiting) if agent_id in acting]
+            for lane in waiting.values():
+                self._check(lane)
+        for lane in asking:
+            group = lane.group
+            group.lanes.append(lane)
+            group.observations.append(lane.observation)
         return actions
 
     def take(self, result: StepResult) -> EpisodeSummary | None:
         """Take in what a step returned; return a summary if the episode ended."""
         self.length += 1
-        self._see(result.observations)
-        lanes = self._lanes
+        lanes, waiting = self._lanes, self._waiting
+        for agent_id, observation in result.observations.items():
+            lane = lanes.get(agent_id) or self._join(agent_id)
+            lane.observation = observation
+            waiting[agent_id] = lane
         for agent_id, reward in result.rewards.items():
             lane = lanes.get(agent_id) or self._join(agent_id)
             if type(reward) is not float:
@@ -150,14 +158,7 @@ class EnvCopy:
         return EnvError(f"{place}: {told(error)}. {again}")
 
     def _acting(self) -> Container[AgentID] | None:
-        return () if self.is_over else self._envs.acting_agent_ids(self.number)
-
-    def _see(self, observations: Mapping[AgentID, Observation]) -> None:
-        lanes, waiting = self._lanes, self._waiting
-        for agent_id, observation in observations.items():
-            lane = lanes.get(agent_id) or self._join(agent_id)
-            lane.observation = observation
-            waiting[agent_id] = lane
+        return () if self.is_over else self._facts.acting_agent_ids
 
     def _take_part(self, agent_id: AgentID) -> Lane:
         """Let an agent take part in this episode."""

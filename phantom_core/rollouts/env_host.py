@@ -6,8 +6,6 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-import gymnasium as gym
-
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.metrics import Metric, Mode, record_metrics, reduce_metrics
 from phantom_core.types import Action, AgentID, Observation
@@ -37,10 +35,6 @@ class EnvHost:
         """Start an episode; return the first observations."""
         self._values.clear()
         return self.env.reset(seed=seed)[0]
-
-    def spaces(self, agent_id: AgentID) -> tuple[gym.Space[Any], gym.Space[Any]]:
-        """Return the observation space and the action space of an agent."""
-        return self.env.observation_spaces[agent_id], self.env.action_spaces[agent_id]
 
     def take_metrics(self) -> dict[str, Any]:
         """Return the reduced metrics of the episode that just ended."""

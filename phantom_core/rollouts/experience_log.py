@@ -63,7 +63,7 @@ class ExperienceLog:
             ConfigError: if the names of the extras are not those of the rows before.
         """
         start = len(self.rewards)
-        if extras.keys() != self._extras.keys():
+        if (extras or self._extras) and extras.keys() != self._extras.keys():
             if start:
                 raise ConfigError(
                     f"sample_actions() returned the extras {listing(extras)}, but {listing(self._extras)} "

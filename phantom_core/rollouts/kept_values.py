@@ -72,7 +72,7 @@ class KeptActions:
 
     def write(self, start: int, values: Sequence[Any]) -> None:
         """Add B values after the first `start` rows."""
-        self._values[start:] = values
+        self._values += values
 
     def take(self, rows: NDArray[np.int64]) -> Any:
         """Return these rows as a batch of its own."""

