@@ -202,8 +202,8 @@ def test_policies_that_are_not_trained_stay_as_they_are() -> None:
 def test_same_seed_gives_the_same_table_and_another_seed_another() -> None:
     def table(seed: int) -> list[list[float]]:
         results = ph.train(
-            "q-learning", env=ph.GymnasiumEnv, env_config={"env": newest("FrozenLake")},
-            num_iterations=5, seed=seed, run_dir=None,
+            "q-learning", env=ph.GymnasiumEnv, env_config={"env": newest("Taxi")},
+            num_iterations=2, seed=seed, run_dir=None,
         )  # fmt: skip
         return results.policies["default"].state_dict()["table"].tolist()
 
