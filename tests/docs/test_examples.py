@@ -1,8 +1,10 @@
 """The examples run, learn what theory says, and their known answers hold by hand and by enumeration."""
 
+import re
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import product
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -35,6 +37,24 @@ def test_an_example_runs_and_says_what_it_found(
 ) -> None:
     assert example(name).main(iterations=2) is not None
     assert capsys.readouterr().out
+
+
+def test_every_example_is_explained_beside_a_picture_of_its_network(repository: Path) -> None:
+    page = (repository / "docs/explanation/examples.md").read_text(encoding="utf-8")
+    names = sorted(path.stem for path in (repository / "docs/examples").glob("*.py"))
+    assert [name for name in names if f"(../examples/{name}.py)" not in page] == []
+    assert [name for name in names if f"(../images/{name}.svg)" not in page] == []
+
+
+@pytest.mark.parametrize("page", ["docs/explanation/examples.md", "docs/explanation/the_step_pipeline.md"])
+def test_every_picture_of_a_page_is_there_and_has_both_colour_schemes(page: str, repository: Path) -> None:
+    text = (repository / page).read_text(encoding="utf-8")
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
+    assert pictures
+    for picture in pictures:
+        drawing = ((repository / page).parent / picture).read_text(encoding="utf-8")
+        assert "prefers-color-scheme: dark" in drawing
+        assert "<title>" in drawing
 
 
 # ---------------------------------------------------------------------- Stackelberg pricing
