@@ -1,7 +1,7 @@
 """Agent-based models that learn: `import phantom_core as ph`.
 
 Every public name is an attribute of this package, imported when it is first used. `ph.metrics`,
-`ph.errors`, `ph.seeding` and `ph.types` are modules.
+`ph.errors`, `ph.seeding`, `ph.testing` and `ph.types` are modules.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from phantom_core import errors as errors
     from phantom_core import metrics as metrics
     from phantom_core import seeding as seeding
+    from phantom_core import testing as testing
     from phantom_core import types as types
     from phantom_core.adapters.aec_view import to_aec as to_aec
     from phantom_core.adapters.gymnasium_env import GymnasiumEnv as GymnasiumEnv
@@ -217,7 +218,7 @@ _MODULE_BY_NAME = {
     "to_parallel": "phantom_core.adapters.parallel_view",
     "train": "phantom_core.training.train",
 }
-_SUBMODULES = ("errors", "metrics", "seeding", "types")
+_SUBMODULES = ("errors", "metrics", "seeding", "testing", "types")
 
 __all__ = [
     "ACTING_NEXT",

@@ -3,14 +3,17 @@
 import functools
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import settings
 
-from phantom_core.hooks.discovery import installed_entries
+from phantom_core import testing
+from phantom_core.testing.fake_distributions import forget_modules
 
 settings.register_profile("phantom", deadline=None)  # a busy machine is not a failure
 settings.load_profile("phantom")
@@ -95,9 +98,7 @@ def forgotten_modules(tmp_path: Path) -> Iterator[None]:
     path_before = list(sys.path)
     yield
     sys.path[:] = path_before
-    for name, module in list(sys.modules.items()):
-        if str(getattr(module, "__file__", "")).startswith(str(tmp_path)):
-            del sys.modules[name]
+    forget_modules(tmp_path)
 
 
 @pytest.fixture
@@ -111,44 +112,16 @@ def guess_folder(tmp_path: Path, forgotten_modules: None) -> Path:  # noqa: ARG0
 
 
 @pytest.fixture
-def fake_distribution(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    forgotten_modules: None,  # noqa: ARG001  cleans up
-) -> Iterator[MakeDistribution]:
-    """Make a distribution that looks installed: modules beside a `.dist-info` folder, on `sys.path`.
+def fake_distribution(tmp_path: Path) -> Iterator[MakeDistribution]:
+    """Make distributions that look installed until the test ends: `phantom_core.testing.fake_distribution`.
 
     `fake_distribution("acme", {"phantom_core.trainers": {"acme": "acme_rl:Acme"}}, {"acme_rl": "..."})`
     returns its folder; `requires` and `version` are as in `pyproject.toml`.
     """
+    with ExitStack() as stack:
 
-    def make(
-        name: str,
-        entry_points: Mapping[str, Mapping[str, str]],
-        modules: Mapping[str, str] | None = None,
-        *,
-        version: str = "1.0",
-        requires: str = "phantom-rl-core>=0.1,<0.2",
-        summary: str = "",
-        folder: str | None = None,
-    ) -> Path:
-        site = tmp_path / (folder or f"site-{name}")
-        info = site / f"{name.replace('-', '_')}-{version}.dist-info"
-        info.mkdir(parents=True)
-        needs = f"Requires-Dist: {requires}\n" if requires else ""
-        (info / "METADATA").write_text(
-            f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nSummary: {summary}\n{needs}"
-        )
-        lines = [
-            f"[{group}]\n" + "".join(f"{entry} = {target}\n" for entry, target in targets.items())
-            for group, targets in entry_points.items()
-        ]
-        (info / "entry_points.txt").write_text("\n".join(lines))
-        for module, source in (modules or {}).items():
-            (site / f"{module}.py").write_text(source)
-        monkeypatch.syspath_prepend(site)
-        installed_entries.cache_clear()
-        return site
+        def make(name: str, *args: Any, folder: str | None = None, **kwargs: Any) -> Path:
+            site = tmp_path / (folder or f"site-{name}")
+            return stack.enter_context(testing.fake_distribution(site, name, *args, **kwargs))
 
-    yield make
-    installed_entries.cache_clear()
+        yield make

@@ -1,0 +1,108 @@
+"""Toy envs in which the best choice depends on what is learned from how an episode ended.
+
+Each has a fork, and one right way. Which way a learner takes tells whether it values what follows a
+truncation, what follows a termination, and what the next episode begins with. They are registered nowhere.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from phantom_core.envs.env import PhantomEnv
+from phantom_core.testing.toy_agents import Form, ToyAgent, ToyForm
+from phantom_core.world.network import Network
+
+FORK: Final = 0
+RICH: Final = 1
+GONE: Final = 2
+
+
+class _Heir(ToyAgent):
+    """Half of the episodes begin in the rich room, where each of 5 steps pays 1, half at the fork."""
+
+    num_states = 3
+    steps_left = 5
+
+    def first_state(self) -> int:
+        self.steps_left = 5
+        return self.random.choice((FORK, RICH))
+
+    def choose(self, choice: int) -> None:
+        if self.state == FORK:
+            self.fork(choice)
+            return
+        self.reward = 1.0
+        self.steps_left -= 1
+        if self.steps_left == 0:
+            self.end(GONE)
+
+    def fork(self, choice: int) -> None:
+        raise NotImplementedError
+
+    def end(self, state: int) -> None:
+        self.state, self.has_ended = state, True
+
+
+class _CutOff(_Heir):
+    def fork(self, choice: int) -> None:
+        if choice == 0:
+            self.reward = 1.0
+            self.end(GONE)
+        else:
+            self.reward, self.state, self.is_cut_off = 0.0, RICH, True
+
+
+class CutOffEnv(PhantomEnv):
+    """At the fork, 0 pays 1 and ends; 1 pays nothing, enters the rich room, and is cut off there.
+
+    What is cut off goes on, so 1 is right: its value is γ times that of the rich room, about 3. A
+    learner that takes a truncation for an end finds nothing there and prefers 0. Agent `A1`.
+    """
+
+    right_choice = 1
+
+    def __init__(self, *, observes: Form = "discrete", acts: Form = "discrete") -> None:
+        super().__init__(10, Network([_CutOff("A1", ToyForm(observes, acts))]))
+
+
+class _DeadEnd(_Heir):
+    def fork(self, choice: int) -> None:
+        self.reward = float(choice == 0)
+        self.end(GONE if choice == 0 else RICH)
+
+
+class DeadEndEnv(PhantomEnv):
+    """At the fork, 0 pays 1 and ends; 1 pays nothing and ends in view of the rich room.
+
+    Nothing follows an end, so 0 is right. A learner that values what it saw last prefers 1. Agent `A1`.
+    """
+
+    right_choice = 0
+
+    def __init__(self, *, observes: Form = "discrete", acts: Form = "discrete") -> None:
+        super().__init__(10, Network([_DeadEnd("A1", ToyForm(observes, acts))]))
+
+
+class _Walker(ToyAgent):
+    num_states = 4
+
+    def choose(self, choice: int) -> None:
+        is_quitting = self.state == 0 and choice == 0
+        has_arrived = self.state == 2  # noqa: PLR2004  two steps from the start
+        self.reward = 0.5 * is_quitting + 1.0 * has_arrived
+        self.has_ended = is_quitting or has_arrived
+        self.state = 3 if self.has_ended else self.state + 1
+
+
+class LongWayEnv(PhantomEnv):
+    """At the start, 0 pays 0.5 and ends; 1 leads on, and pays 1 two steps later, where it ends.
+
+    An episode is worth more on the long way, so 1 is right (for γ above 0.71). A learner that takes
+    the start of the next episode for the consequence of an end earns 0.5 per step on the short way,
+    0.33 on the long one, and prefers 0. Agent `A1`.
+    """
+
+    right_choice = 1
+
+    def __init__(self, *, observes: Form = "discrete", acts: Form = "discrete") -> None:
+        super().__init__(10, Network([_Walker("A1", ToyForm(observes, acts))]))
