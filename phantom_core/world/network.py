@@ -152,7 +152,7 @@ class Network(Topology):
             NetworkError: as in `send`, or if these are no pairs.
         """
         make, allowed, check = self.message_class, self._routes.allowed, self.check_message
-        queue, push = self.resolver.queue, self.resolver.push
+        inboxes = self.resolver.inboxes
         for sender_id, messages in outgoing:
             if not messages:
                 continue
@@ -160,10 +160,7 @@ class Network(Topology):
                 for receiver_id, payload in messages:
                     kind = payload.__class__
                     if (sender_id, receiver_id, kind) in allowed or check(sender_id, receiver_id, kind):
-                        if queue is None:
-                            push(make(sender_id, receiver_id, payload))
-                        else:
-                            queue[receiver_id].append(make(sender_id, receiver_id, payload))
+                        inboxes[receiver_id].append(make(sender_id, receiver_id, payload))
             except (TypeError, ValueError) as error:
                 raise_if_not_pairs(sender_id, messages, error)
                 raise
@@ -182,7 +179,7 @@ class Network(Topology):
         """
         contexts, make = self.contexts, self.message_class
         allowed, check = self._routes.allowed, self.check_message
-        queue, push = self.resolver.queue, self.resolver.push
+        inboxes = self.resolver.inboxes
         undelivered = 0
         for sender_id, batch in batches:  # who receives now sends the answers
             ctx = contexts.get(sender_id)
@@ -202,10 +199,7 @@ class Network(Topology):
                     for receiver_id, payload in answers:
                         kind = payload.__class__
                         if (sender_id, receiver_id, kind) in allowed or check(sender_id, receiver_id, kind):
-                            if queue is None:
-                                push(make(sender_id, receiver_id, payload))
-                            else:
-                                queue[receiver_id].append(make(sender_id, receiver_id, payload))
+                            inboxes[receiver_id].append(make(sender_id, receiver_id, payload))
                 except (TypeError, ValueError) as error:
                     raise_if_not_pairs(sender_id, answers, error)
                     raise

@@ -6,7 +6,7 @@ import random
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from phantom_core.errors import ConfigError, ResolverError
 from phantom_core.seeding import make_random
@@ -21,18 +21,49 @@ MAX_ROUNDS = 1000
 """Rounds after which messages that still produce answers are taken for an endless exchange."""
 
 
+class Inbox(Protocol):
+    """Where the messages of one receiver are put."""
+
+    def append(self, message: Any, /) -> None:
+        """Take a message that was sent; the network has checked it."""
+
+
+class Inboxes(Protocol):
+    """The inboxes by receiver id."""
+
+    def __getitem__(self, receiver_id: AgentID, /) -> Inbox:
+        """Return the inbox of a receiver."""
+
+
+class PushEach:
+    """All inboxes of a resolver that wants to see each message: calls its `push`."""
+
+    __slots__ = ("_resolver",)
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+
+    def __getitem__(self, receiver_id: AgentID) -> PushEach:
+        """Return the inbox of every receiver."""
+        return self
+
+    def append(self, message: Message[Any]) -> None:
+        """Hand a message to the resolver."""
+        self._resolver.push(message)
+
+
 class Resolver(ABC):
     """Takes the messages that agents send, and delivers them when the step resolves.
 
     Attributes:
         undelivered: messages of this episode whose receiver had left it before they arrived.
-        queue: messages by receiver id, to which the network may add a message itself instead of calling
-            `push`; None: it calls `push` for each.
+        inboxes: where the network puts messages, with `inboxes[receiver_id].append(message)`; by default
+            that calls `push`.
     """
 
     def __init__(self, *, enable_tracking: bool = False) -> None:
         self.undelivered = 0
-        self.queue: defaultdict[AgentID, list[Message[Any]]] | None = None
+        self.inboxes: Inboxes = PushEach(self)
         self._enable_tracking = enable_tracking
         self._tracked: list[Message[Any]] = []
 
@@ -164,7 +195,7 @@ class BatchResolver(Resolver):
     def _open_queue(self) -> None:
         """Let the network add to the queue itself, unless each message is to be seen by `push`."""
         is_pushed = self._enable_tracking or type(self).push is not BatchResolver.push
-        self.queue = None if is_pushed else self._queue
+        self.inboxes = PushEach(self) if is_pushed else self._queue
 
     def _give_up(self, rounds: int) -> None:
         left = [message for batch in self._queue.values() for message in batch]
