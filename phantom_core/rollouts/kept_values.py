@@ -70,9 +70,9 @@ class KeptActions:
         self._space = space
         self._values: list[Any] = []
 
-    def write(self, start: int, values: Sequence[Any]) -> None:
+    def write(self, start: int, values: Sequence[Any] | NDArray[Any]) -> None:
         """Add B values after the first `start` rows."""
-        self._values += values
+        self._values.extend(values.tolist() if isinstance(values, np.ndarray) else values)
 
     def take(self, rows: NDArray[np.int64]) -> Any:
         """Return these rows as a batch of its own."""

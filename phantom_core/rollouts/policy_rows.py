@@ -108,8 +108,8 @@ class PolicyRows:
             raise self.outside(lanes[error.index], self.observations[error.index]) from None
         if self._is_sampling:
             actions, extras = self.policy.sample_actions(observations, self._draws_for(lanes))
-            is_same = self._plays_what_it_samples
-            played = actions if is_same else self.policy.env_actions(actions)
+            played = actions if self._plays_what_it_samples else self.policy.env_actions(actions)
+            is_same = played is actions
         else:
             actions = played = self.policy.compute_actions(observations)
             extras, is_same = {}, True

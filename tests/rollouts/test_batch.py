@@ -190,6 +190,25 @@ def test_extras_with_other_names_than_before_are_refused() -> None:
     )
 
 
+class ShiftingPolicy(ph.RandomPolicy):
+    """Samples arrays of choices from 10 on, and plays them from 0 on."""
+
+    def sample_actions(self, observations: Any, rng: ph.RowStreams) -> tuple[Any, dict[str, Any]]:
+        return np.asarray(super().sample_actions(observations, rng)[0]) + 10, {}
+
+    def env_actions(self, actions: Any) -> Any:
+        return actions - 10
+
+
+def test_choices_that_are_sampled_as_an_array_and_played_as_another_are_kept_as_sampled() -> None:
+    env = ph.PhantomEnv(20, ph.Network([ShowAgent("A", DISCRETE, lambda n: n + 1)]))
+    policy = ShiftingPolicy(DISCRETE, ShowAgent.action_space)
+    collector = ph.Collector([env], {"p": policy}, {"A": "p"}, seed=1, learning=["p"])
+    actions = collector.collect(ph.CollectPlan(steps=20))["p"].actions
+    assert actions.dtype == np.int64
+    assert set(actions.tolist()) == {10, 11, 12}
+
+
 def test_actions_keep_the_dtype_that_the_policy_returned() -> None:
     class Small(EchoPolicy):
         act = staticmethod(lambda number: np.full((number, 2), 0.25, np.float32))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import gymnasium as gym
 import numpy as np
@@ -17,6 +17,24 @@ from phantom_ppo.running_moments import RunningMoments
 from phantom_ppo.twin_mlp import Activation, TwinMLP
 
 Array = NDArray[Any]
+
+
+class Network(Protocol):
+    """An actor and a critic, as a policy uses them.
+
+    Attributes:
+        parameters: all parameters as one vector; whoever writes into it changes the networks.
+        extra: those of them that do not depend on the input; the last ones of the vector.
+    """
+
+    parameters: Array
+    extra: Array
+
+    def initialise(self, rng: np.random.Generator) -> None:
+        """Draw the first weights; `extra` stays as it is."""
+
+    def policy_outputs(self, features: Array) -> Array:
+        """Return what the actor says about features [B, width]: [B, outputs]."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +78,7 @@ class MLPActorCriticPolicy(ph.Policy):
         moments: mean and deviation of the features, part of the policy; they stand still while it acts.
     """
 
-    config_class = ActorCriticConfig
+    config_class: ClassVar[type | None] = ActorCriticConfig
 
     def __init__(
         self, observation_space: gym.Space[Any], action_space: gym.Space[Any], **config: Any
@@ -74,17 +92,21 @@ class MLPActorCriticPolicy(ph.Policy):
         self.layout = ObservationLayout(observation_space)
         self.distribution = make_distribution(action_space)
         self._check_mask()
-        self.network = TwinMLP(
+        self.network = self.make_network()
+        if isinstance(self.distribution, DiagonalGaussian):
+            self.network.extra[:] = self.config.log_std_init
+        self.moments = RunningMoments(self.layout.width)
+        self._prepare_scaling()
+
+    def make_network(self) -> Network:
+        """Make both networks, before their first weights are drawn."""
+        return TwinMLP(
             self.layout.width,
             self.config.hidden_sizes,
             self.distribution.num_outputs,
             self.distribution.num_extra,
             activation=self.config.activation,
         )
-        if isinstance(self.distribution, DiagonalGaussian):
-            self.network.extra[:] = self.config.log_std_init
-        self.moments = RunningMoments(self.layout.width)
-        self._prepare_scaling()
 
     def seed(self, rng: np.random.Generator) -> None:
         """Draw the first weights."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from phantom_ppo.actor_critic import MLPActorCriticPolicy
 from phantom_ppo.flat_adam import FlatAdam, clip_norm
 from phantom_ppo.ppo_loss import LossSettings, LossTerms, Samples, ppo_loss
+from phantom_ppo.twin_mlp import TwinMLP
 
 Array = NDArray[Any]
 
@@ -18,6 +19,7 @@ class NumpyBackend:
     """Computes with the policy's own networks and changes their parameters in place."""
 
     def __init__(self, policy: MLPActorCriticPolicy) -> None:
+        assert isinstance(policy.network, TwinMLP)  # the trainer sees to it
         self._network, self._distribution = policy.network, policy.distribution
         self._adam = FlatAdam(self._network.parameters)
 

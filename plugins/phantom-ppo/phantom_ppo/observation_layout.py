@@ -56,6 +56,7 @@ class ObservationLayout:
     observation with a mask, which says by 1 or 0 whether each action is allowed now.
 
     Attributes:
+        inner_space: the space of what is observed, without a mask.
         width: the number of features.
         mask_width: the number of entries of the mask; 0 without one.
         is_number: bool array [width]: whether a feature comes from a Box, so that scaling it makes sense.
@@ -69,13 +70,13 @@ class ObservationLayout:
         """
         self.space = space
         self.mask_width = 0
-        self._inner = space
+        self.inner_space = space
         self._is_masked = False
         if isinstance(space, gym.spaces.Dict) and ACTION_MASK in space.spaces:
             self._is_masked = True
-            self._inner, self.mask_width = _split_masked(space)
+            self.inner_space, self.mask_width = _split_masked(space)
         self._leaves: list[_Leaf] = []
-        self._add(self._inner, ())
+        self._add(self.inner_space, ())
         self.width = self._leaves[-1].end if self._leaves else 0
         self.is_number = np.zeros(self.width, dtype=bool)
         for leaf in self._leaves:
@@ -142,7 +143,7 @@ class ObservationLayout:
                 return found[path].reshape(len(features), *space.shape)
             return found[path]
 
-        return build(self._inner, ())
+        return build(self.inner_space, ())
 
     def _add(self, space: gym.Space[Any], path: tuple[Key, ...]) -> None:
         if isinstance(space, gym.spaces.Dict):

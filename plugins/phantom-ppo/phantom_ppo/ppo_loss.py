@@ -127,17 +127,18 @@ def ppo_loss(
     log_ratio = log_prob - samples.log_probs
     ratio = np.exp(log_ratio)
     surrogate = ratio * advantages
-    clipped = np.clip(ratio, 1.0 - epsilon, 1.0 + epsilon) * advantages
+    clipped = np.minimum(np.maximum(ratio, 1.0 - epsilon), 1.0 + epsilon) * advantages
     is_active = surrogate <= clipped  # where the minimum is the clipped one, nothing depends on r
-    deviation = np.abs(ratio - 1.0)
+    change = ratio - 1.0
+    deviation = np.abs(change)
     value_loss, d_values = _value_loss(values, samples, settings)
     terms = LossTerms(
-        policy_loss=-float(np.minimum(surrogate, clipped).mean()),
+        policy_loss=-_mean(np.minimum(surrogate, clipped)),
         value_loss=value_loss,
-        entropy=float(entropy.mean()),
-        approx_kl=float((ratio - 1.0 - log_ratio).mean()),
+        entropy=_mean(entropy),
+        approx_kl=_mean(change - log_ratio),
         clip_fraction=np.count_nonzero(deviation > epsilon) / number,
-        ratio_error=float(deviation.max()),
+        ratio_error=float(np.maximum.reduce(deviation)),
     )
     gradients = LossGradients(
         d_log_prob=is_active * surrogate * (-1.0 / number),
@@ -151,7 +152,7 @@ def normalised(advantages: Array) -> Array:
     """Return advantages with mean 0 and standard deviation 1; a single one stays as it is."""
     if len(advantages) == 1:
         return advantages
-    centred = advantages - advantages.mean()
+    centred = advantages - _mean(advantages)
     scaled: Array = centred / (np.sqrt(centred @ centred / (len(centred) - 1)) + 1e-8)
     return scaled
 
@@ -160,6 +161,11 @@ def explained_variance(values: Array, returns: Array) -> float | None:
     """Return 1 − Var(R − V) / Var(R): 1 is perfect, 0 no better than a constant; None if R is constant."""
     variance = float(np.var(returns))
     return None if variance == 0.0 else 1.0 - float(np.var(returns - values)) / variance
+
+
+def _mean(values: Array) -> float:
+    """Return the mean; `values.mean()` takes twice as long for a minibatch."""
+    return float(np.add.reduce(values)) / len(values)
 
 
 def _value_loss(values: Array, samples: Samples, settings: LossSettings) -> tuple[float, Array]:
@@ -172,5 +178,5 @@ def _value_loss(values: Array, samples: Samples, settings: LossSettings) -> tupl
         is_clipped = (clipped_error**2 > error**2) & (np.abs(change) >= limit)
         worst = np.maximum(error**2, clipped_error**2)
         slope = np.where(is_clipped, 0.0, error)
-        return float(worst.mean()), slope * (2.0 * settings.value_coefficient / len(samples))
+        return _mean(worst), slope * (2.0 * settings.value_coefficient / len(samples))
     return float(error @ error) / len(samples), error * (2.0 * settings.value_coefficient / len(samples))

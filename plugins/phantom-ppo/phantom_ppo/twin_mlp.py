@@ -27,6 +27,8 @@ class TwinMLP:
 
     Attributes:
         layout: names and shapes of the parameters: `hidden0.weights`, …, `critic.bias`, `extra`.
+        depth: the number of hidden layers.
+        activation: the name of φ.
         parameters: the flat vector.
         gradient: the flat gradient that `backward` writes.
         extra: parameters that do not depend on the input, such as the Gaussian's log σ.
@@ -46,10 +48,10 @@ class TwinMLP:
         self.parameters = np.zeros(self.layout.size, dtype)
         self.gradient = np.zeros(self.layout.size, dtype)
         self._hidden_sizes = tuple(hidden_sizes)
-        self._is_tanh = activation == "tanh"
+        self.depth = len(self._hidden_sizes)
+        self.activation: Activation = activation
         self._views = self.layout.views(self.parameters)
         self._gradients = self.layout.views(self.gradient)
-        self._depth = len(self._hidden_sizes)
         self._hidden: list[Array] = []
         self._d_hidden: list[Array] = []
         self._inputs: list[Array] = []
@@ -85,7 +87,7 @@ class TwinMLP:
         self._make_room(rows)
         hidden = features
         self._inputs = [features]
-        for layer in range(self._depth):
+        for layer in range(self.depth):
             room = self._hidden[layer][:, :rows]
             np.matmul(hidden, self._views[f"hidden{layer}.weights"], out=room)
             room += self._views[f"hidden{layer}.bias"]
@@ -110,27 +112,29 @@ class TwinMLP:
         gradients, views = self._gradients, self._views
         gradients["extra"][:] = d_extra
         hidden = self._inputs.pop()
+        rows = len(d_values)
+        ones = np.ones((1, rows), d_values.dtype)  # a sum by matmul takes a quarter of the time of np.sum
         heads = ((ACTOR, "actor", d_outputs), (CRITIC, "critic", d_values[:, None]))
         for tower, head, d_head in heads:
             np.matmul(self._of(hidden, tower).T, d_head, out=gradients[f"{head}.weights"])
-            np.add.reduce(d_head, axis=0, out=gradients[f"{head}.bias"])
-        if not self._depth:
+            np.matmul(ones[0], d_head, out=gradients[f"{head}.bias"])
+        if not self.depth:
             return
-        d_hidden = self._d_hidden[-1][:, : len(d_values)]
+        d_hidden = self._d_hidden[-1][:, :rows]
         for tower, head, d_head in heads:
-            np.matmul(d_head, views[f"{head}.weights"].T, out=d_hidden[tower])
-        for layer in reversed(range(self._depth)):
+            _times_transposed(d_head, views[f"{head}.weights"], out=d_hidden[tower])
+        for layer in reversed(range(self.depth)):
             d_hidden *= self._slope(hidden)
             hidden = self._inputs.pop()
             np.matmul(hidden.swapaxes(-1, -2), d_hidden, out=gradients[f"hidden{layer}.weights"])
-            np.add.reduce(d_hidden, axis=1, keepdims=True, out=gradients[f"hidden{layer}.bias"])
+            np.matmul(ones, d_hidden, out=gradients[f"hidden{layer}.bias"])
             if layer:
                 weights = views[f"hidden{layer}.weights"].swapaxes(1, 2)
-                d_hidden = np.matmul(d_hidden, weights, out=self._d_hidden[layer - 1][:, : len(d_values)])
+                d_hidden = np.matmul(d_hidden, weights, out=self._d_hidden[layer - 1][:, :rows])
 
     def _run_tower(self, features: Array, tower: int, head: str) -> Array:
         hidden, views = features, self._views
-        for layer in range(self._depth):
+        for layer in range(self.depth):
             hidden = hidden @ views[f"hidden{layer}.weights"][tower]
             hidden += views[f"hidden{layer}.bias"][tower]
             hidden = self._activate(hidden)
@@ -140,18 +144,20 @@ class TwinMLP:
 
     def _activate(self, hidden: Array) -> Array:
         """Apply φ in place."""
-        return np.tanh(hidden, out=hidden) if self._is_tanh else np.maximum(hidden, 0.0, out=hidden)
+        return (
+            np.tanh(hidden, out=hidden) if self.activation == "tanh" else np.maximum(hidden, 0.0, out=hidden)
+        )
 
     def _slope(self, hidden: Array) -> Array:
         """Return φ′ at the point where φ has the value `hidden`, which is overwritten."""
-        if not self._is_tanh:
+        if self.activation == "relu":
             return np.greater(hidden, 0.0)
         np.multiply(hidden, hidden, out=hidden)
         return np.subtract(1.0, hidden, out=hidden)
 
     def _of(self, hidden: Array, tower: int) -> Array:
         """Return one network's part; without hidden layers both see the features."""
-        part: Array = hidden[tower] if self._depth else hidden
+        part: Array = hidden[tower] if self.depth else hidden
         return part
 
     def _make_room(self, rows: int) -> None:
@@ -161,6 +167,14 @@ class TwinMLP:
         shapes = [(2, rows, width) for width in self._hidden_sizes]
         self._hidden = [np.empty(shape, self.parameters.dtype) for shape in shapes]
         self._d_hidden = [np.empty(shape, self.parameters.dtype) for shape in shapes]
+
+
+def _times_transposed(d_head: Array, weights: Array, out: Array) -> None:
+    """Write d_head weightsᵀ into `out`; for a single column NumPy multiplies 5 times faster than matmul."""
+    if weights.shape[1] == 1:
+        np.multiply(d_head, weights[:, 0], out=out)
+    else:
+        np.matmul(d_head, weights.T, out=out)
 
 
 def _shapes(

@@ -1,0 +1,212 @@
+"""`PPOTrainer`: proximal policy optimisation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+import phantom_core as ph
+from phantom_ppo.actor_critic import MLPActorCriticPolicy
+from phantom_ppo.advantages import gae
+from phantom_ppo.numpy_backend import NumpyBackend
+from phantom_ppo.ppo_config import PPOConfig
+from phantom_ppo.ppo_loss import LossSettings, LossTerms, Samples, normalised
+from phantom_ppo.reward_scale import RewardScale
+from phantom_ppo.twin_mlp import TwinMLP
+from phantom_ppo.update_report import UpdateReport, check_first_ratio
+
+Array = NDArray[Any]
+
+
+class Backend(Protocol):
+    """Computes values, probabilities and gradient steps of one policy."""
+
+    def values(self, features: Array) -> Array:
+        """Return the value of each row of features: [B]."""
+
+    def log_probs(self, features: Array, masks: Array | None, actions: Array) -> Array:
+        """Return how likely each action is now: log π(a|s) [B]."""
+
+    def step(self, samples: Samples, settings: LossSettings) -> tuple[LossTerms, float | None]:
+        """Make one gradient step; return the loss before it and the norm of its gradient, if made."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of the optimiser."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Learner:
+    """What the trainer keeps for one policy between updates."""
+
+    backend: Backend
+    reward_scale: RewardScale
+
+
+class PPOTrainer(ph.Trainer):
+    """Learns from what the policy just did, in steps that keep it close to what it was.
+
+    Each iteration plays the policy, estimates advantages with GAE(λ), and then makes several passes
+    over the decisions in shuffled minibatches, descending the clipped loss of `ppo_loss`.
+
+    Values and log-probabilities are computed after the rollout, in one pass, with the weights that the
+    policy acted with. A decision that waited for its outcome through an update is counted as one of
+    the policy as it is now.
+
+    Source: Schulman et al. 2017, "Proximal policy optimization algorithms", arXiv:1707.06347; details
+    as collected by Huang et al. 2022, "The 37 implementation details of proximal policy optimization".
+    """
+
+    config_class = PPOConfig
+    policy_class = MLPActorCriticPolicy
+    config: PPOConfig
+
+    def __init__(self, **config: Any) -> None:
+        super().__init__(**config)
+        self._learners: dict[ph.PolicyID, Learner] = {}
+        self._saved: dict[ph.PolicyID, Mapping[str, Any]] = {}
+
+    def collect_plan(self) -> ph.CollectPlan:
+        """Play so many env steps in each copy of the env."""
+        copies = self.config.copies
+        return ph.CollectPlan(steps=copies * self.config.steps_per_copy, copies=copies)
+
+    def update(
+        self,
+        policy_id: ph.PolicyID,
+        policy: ph.Policy,
+        batch: ph.Batch,
+        rng: np.random.Generator,
+    ) -> Mapping[str, float]:
+        """Make the policy of the iteration better, in several passes over what it went through."""
+        assert isinstance(policy, MLPActorCriticPolicy)
+        if not len(batch):
+            return {}
+        learner, settings = self._learner(policy_id, policy), self._settings()
+        samples = self._samples(policy, learner, batch)
+        if not len(samples):
+            return {}
+        report = UpdateReport()
+        for minibatch in self._minibatches(samples, rng):
+            terms, gradient_norm = learner.backend.step(minibatch, settings)
+            report.add(terms, gradient_norm)
+            if gradient_norm is None:  # the policy has moved too far
+                break
+        check_first_ratio(report.first, policy)
+        policy.see(policy.layout.features(batch.observations))
+        return report.quantities(samples, settings)
+
+    def leave(self) -> None:
+        """Stop working for a run, and forget its optimisers."""
+        super().leave()
+        self._learners.clear()
+        self._saved.clear()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return, for each policy, the state of its optimiser and the scale of its rewards."""
+        learners = {
+            policy_id: {
+                "optimizer": learner.backend.state_dict(),
+                "rewards": learner.reward_scale.state_dict(),
+            }
+            for policy_id, learner in self._learners.items()
+        }
+        return {"learners": {**self._saved, **learners}}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        self._learners.clear()
+        self._saved = dict(state["learners"])
+
+    def _learner(self, policy_id: ph.PolicyID, policy: MLPActorCriticPolicy) -> Learner:
+        """Return what is kept for a policy, made at its first update."""
+        if policy_id not in self._learners:
+            scale = RewardScale(self.config.gamma, self.config.reward_clip)
+            learner = self._learners[policy_id] = Learner(self._backend(policy), scale)
+            saved = self._saved.pop(policy_id, None)
+            if saved is not None:
+                learner.backend.load_state_dict(saved["optimizer"])
+                learner.reward_scale.load_state_dict(saved["rewards"])
+        return self._learners[policy_id]
+
+    def _backend(self, policy: MLPActorCriticPolicy) -> Backend:
+        if self.config.backend == "numpy" and isinstance(policy.network, TwinMLP):
+            return NumpyBackend(policy)
+        if self.config.backend == "numpy":
+            raise ph.errors.ConfigError(
+                f"A {type(policy).__name__} computes in torch, but ppo has backend='numpy'. Set "
+                "backend='torch' for the trainer."
+            )
+        try:
+            from phantom_ppo.torch_backend import TorchBackend
+        except ImportError as error:
+            raise ph.errors.ConfigError(
+                "ppo has backend='torch', but torch is not installed. Run: pip install 'phantom-ppo[torch]'"
+            ) from error
+        return TorchBackend(policy, self.config.device)
+
+    def _settings(self) -> LossSettings:
+        """Return the settings of this update: schedules go linearly from first to final value."""
+        config, progress = self.config, self.progress
+
+        def now(first: float, final: float) -> float:
+            return first + (final - first) * progress
+
+        return LossSettings(
+            learning_rate=now(config.lr, config.lr_final),
+            clip_range=now(config.clip_range, config.clip_range_final),
+            entropy_coefficient=now(config.entropy_coefficient, config.entropy_coefficient_final),
+            value_coefficient=config.value_coefficient,
+            clip_range_value=config.clip_range_value,
+            max_grad_norm=config.max_grad_norm,
+            max_kl=None if config.target_kl is None else 1.5 * config.target_kl,
+        )
+
+    def _samples(self, policy: MLPActorCriticPolicy, learner: Learner, batch: ph.Batch) -> Samples:
+        """Return what was collected, with values, advantages and log-probabilities."""
+        backend = learner.backend
+        rewards = learner.reward_scale(batch) if self.config.normalize_rewards else batch.rewards
+        features, masks = policy.features(batch.observations), policy.layout.mask(batch.observations)
+        values = backend.values(features)
+        is_over, is_unknown = batch.is_terminated, ~(batch.has_next | batch.is_terminated)
+        last_unknown = batch.starts[1:][is_unknown] - 1
+        if is_unknown.any():  # such a decision earned what the critic promised, and teaches nothing
+            rewards = rewards.copy()
+            rewards[last_unknown] = values[last_unknown]
+            is_over = is_over | is_unknown
+        advantages = gae(
+            rewards,
+            values,
+            backend.values(policy.features(batch.next_observations)),
+            is_over,
+            batch.starts,
+            gamma=self.config.gamma,
+            gae_lambda=self.config.gae_lambda,
+        )
+        samples = Samples(
+            features,
+            masks,
+            batch.actions,
+            backend.log_probs(features, masks, batch.actions),
+            values,
+            advantages.astype(values.dtype),
+            (advantages + values).astype(values.dtype),
+        )
+        return samples[np.delete(np.arange(len(samples)), last_unknown)] if is_unknown.any() else samples
+
+    def _minibatches(self, samples: Samples, rng: np.random.Generator) -> Iterator[Samples]:
+        """Yield every decision once per epoch, in shuffled minibatches of nearly equal size."""
+        number = -(-len(samples) // self.config.minibatch_size)
+        for _ in range(self.config.epochs):
+            order = rng.permutation(len(samples))
+            for rows in np.array_split(order, number):
+                minibatch = samples if number == 1 else samples[rows]
+                if self.config.normalize_advantages:
+                    minibatch = replace(minibatch, advantages=normalised(minibatch.advantages))
+                yield minibatch

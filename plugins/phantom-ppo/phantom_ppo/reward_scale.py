@@ -1,0 +1,53 @@
+"""`RewardScale`: divides rewards by the running deviation of the discounted return."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import phantom_core as ph
+from phantom_ppo.running_moments import RunningMoments
+
+
+class RewardScale:
+    """Scales rewards so that discounted returns have a deviation near 1; their mean stays.
+
+    The return that is followed is Rₜ = rₜ + γ Rₜ₋₁ within an episode, as in OpenAI's baselines. An
+    episode that goes on in a later batch continues where it was.
+    """
+
+    def __init__(self, gamma: float, clip: float) -> None:
+        self._gamma, self._clip = gamma, clip
+        self._moments = RunningMoments(1)
+        self._running: dict[str, float] = {}
+
+    def __call__(self, batch: ph.Batch) -> NDArray[np.float64]:
+        """Take in the rewards of a batch and return them scaled: float64 array [B]."""
+        self._moments.update(self._discounted(batch)[:, None])
+        scaled: NDArray[np.float64] = batch.rewards / float(self._moments.scale[0])
+        return np.clip(scaled, -self._clip, self._clip, out=scaled)
+
+    def _discounted(self, batch: ph.Batch) -> NDArray[np.float64]:
+        rewards = batch.rewards.tolist()
+        returns: list[float] = []
+        for number, (begin, end) in enumerate(zip(batch.starts[:-1], batch.starts[1:], strict=True)):
+            name = f"{batch.copies[number]} {batch.agent_ids[number]!r}"
+            total = self._running.pop(name, 0.0)
+            for reward in rewards[begin:end]:
+                total = reward + self._gamma * total
+                returns.append(total)
+            if not (batch.is_terminated[number] or batch.is_truncated[number]):
+                self._running[name] = total
+        return np.array(returns, dtype=np.float64)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the moments, and the returns of the episodes that go on."""
+        return {"moments": self._moments.state_dict(), "running": dict(self._running)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        self._moments.load_state_dict(state["moments"])
+        self._running = dict(state["running"])

@@ -1,0 +1,62 @@
+"""The distributions of `action_distributions` in PyTorch: log-probabilities and entropies with gradients."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from phantom_ppo.action_distributions import (
+    MASKED,
+    ActionDistribution,
+    Bernoulli,
+    Categorical,
+    DiagonalGaussian,
+    MultiCategorical,
+)
+
+_Pair = tuple[torch.Tensor, torch.Tensor]
+
+
+def log_prob_and_entropy(
+    distribution: ActionDistribution,
+    outputs: torch.Tensor,
+    extra: torch.Tensor,
+    actions: torch.Tensor,
+    mask: torch.Tensor | None,
+) -> _Pair:
+    """Return log π(a|s) and the entropy of each row: two tensors [B].
+
+    Args:
+        distribution: the family of distributions.
+        outputs: what the network says [B, outputs].
+        extra: parameters that are the same for every row.
+        actions: stored actions [B, …].
+        mask: which actions are allowed, bool [B, A]; None: all.
+    """
+    if mask is not None:
+        outputs = torch.where(mask, outputs, MASKED)
+    flat = actions.reshape(len(actions), -1)
+    if isinstance(distribution, Categorical):
+        return _categorical(outputs, flat[:, 0] - distribution.start)
+    if isinstance(distribution, MultiCategorical):
+        index = (actions - torch.from_numpy(distribution.start).to(actions.device)).reshape(flat.shape)
+        columns = zip(outputs.split(distribution.sizes, dim=1), index.unbind(1), strict=True)
+        parts = [_categorical(logits, chosen) for logits, chosen in columns]
+        log_probs, entropies = (torch.stack(part) for part in zip(*parts, strict=True))
+        return log_probs.sum(0, dtype=torch.float64), entropies.sum(0)
+    if isinstance(distribution, Bernoulli):
+        softplus = torch.logaddexp(torch.zeros_like(outputs), outputs)
+        entropy = (softplus - outputs * torch.sigmoid(outputs)).sum(1)
+        return (flat * outputs - softplus).sum(1, dtype=torch.float64), entropy
+    assert isinstance(distribution, DiagonalGaussian)
+    z = (flat - outputs) * torch.exp(-extra)
+    scale = extra.double().sum() + 0.5 * flat.shape[1] * math.log(2.0 * math.pi)
+    log_prob = -0.5 * (z * z).sum(1, dtype=torch.float64) - scale
+    return log_prob, (scale + 0.5 * flat.shape[1]).expand(len(flat))
+
+
+def _categorical(logits: torch.Tensor, index: torch.Tensor) -> _Pair:
+    log_probs = torch.log_softmax(logits, dim=1)
+    chosen = log_probs.gather(1, index[:, None].long())[:, 0]
+    return chosen, -(log_probs.exp() * log_probs).sum(1)
