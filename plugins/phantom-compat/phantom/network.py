@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
@@ -28,7 +28,9 @@ class Network(ph.Network):
     """Agents and connections; each connection goes both ways.
 
     Attributes:
-        may_lose_messages: whether a message may be on its way over a connection that is not there.
+        may_lose_messages: whether a message may be on its way over a connection that never was.
+        resolved_version: the version of the network when messages were last resolved; while it is this
+            one, no connection was removed under a message.
     """
 
     message_class: ClassVar[Any] = Message
@@ -51,6 +53,7 @@ class Network(ph.Network):
     ) -> None:
         self._graph: tuple[int, Any] | None = None
         self._has_warned = False
+        self.resolved_version = 0
         super().__init__(
             resolver=BatchResolver() if resolver is None else resolver,
             ignore_connection_errors=ignore_connection_errors,
@@ -101,16 +104,13 @@ class Network(ph.Network):
         """
         matrix = np.asarray(adjacency_matrix)
         if len(agent_ids) != matrix.shape[0]:
-            raise ValueError(
-                f"Number of agent IDs doesn't match adjacency matrix dimensions: {len(agent_ids)} and "
-                f"{matrix.shape}."
-            )
+            raise ValueError("Number of agent IDs doesn't match adjacency matrix dimensions.")
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:  # noqa: PLR2004  rows and columns
-            raise ValueError(f"Adjacency matrix must be square: its shape is {matrix.shape}.")
+            raise ValueError("Adjacency matrix must be square.")
         if not (matrix.transpose() == matrix).all():
             raise ValueError("Adjacency matrix must be symmetric.")
         if not (np.abs(np.diagonal(matrix)) < _HOLLOW).all():
-            raise ValueError("Adjacency matrix must be hollow: zeros on its diagonal.")
+            raise ValueError("Adjacency matrix must be hollow.")
         for row, agent_id in enumerate(agent_ids):
             for column in range(row + 1, len(agent_ids)):
                 if matrix[row, column] > 0:
@@ -122,6 +122,12 @@ class Network(ph.Network):
             self.contexts.pop(agent_id, None)
         self.has_withdrawn = True
         self.version += 1
+
+    def subnet_for(self, agent_id: AgentID) -> Self:
+        """Return a network of the agent and its neighbours, with a resolver of its own."""
+        part = super().subnet_for(agent_id)
+        part._graph = None
+        return part
 
     # ------------------------------------------------------------------ episodes, contexts and messages
 
@@ -137,12 +143,22 @@ class Network(ph.Network):
         views = {i: self.agents[i].view(agent_id) for i in self.neighbours_of(agent_id)}
         return Context(self.agents[agent_id], views, env_view)
 
+    def send(self, sender_id: AgentID, receiver_id: AgentID, payload: Any) -> None:
+        """Check a message and hand it to the resolver.
+
+        Raises:
+            NetworkError: if there is no connection; or the payload's class is not decorated, or not
+                allowed for the sender or the receiver.
+        """
+        Network.send_all(self, sender_id, ((receiver_id, payload),))
+
     def resolve(self, contexts: Mapping[AgentID, Any] | None = None) -> None:
         """Deliver all messages to the agents that have a context; then drop what is left."""
         if logger.is_on:
             logger.log_start_resolving_msgs()
         self.resolver.resolve(self, self.contexts if contexts is None else contexts)
         self.resolver.reset()
+        self.resolved_version = self.version
 
     def check_message(self, sender_id: AgentID, receiver_id: AgentID, payload_class: type) -> bool:
         """Check a kind of message that was not sent before.
@@ -163,8 +179,9 @@ class Network(ph.Network):
                     stacklevel=2,
                 )
             return True
-        if not super().check_message(sender_id, receiver_id, payload_class):  # there is no connection
-            self.may_lose_messages = True
+        if not super().check_message(sender_id, receiver_id, payload_class) and not self.may_lose_messages:
+            self.may_lose_messages = True  # there is no connection
+            self.version += 1
         return True
 
 
@@ -182,7 +199,7 @@ class StochasticNetwork(Network):
         self._base_connections: list[tuple[AgentID, AgentID, Any]] = []
         super().__init__(agents, resolver, connections, ignore_connection_errors, enforce_msg_payload_checks)
 
-    def add_connection(self, u: AgentID, v: AgentID, rate: float | ComparableSampler[Any] = 1.0) -> None:  # type: ignore[override]  # the predecessor's signature
+    def add_connection(self, u: AgentID, v: AgentID, rate: Any = 1.0, *, directed: bool = False) -> None:
         """Connect two agents in both directions, with this probability at each reset.
 
         Raises:
@@ -191,10 +208,13 @@ class StochasticNetwork(Network):
         for agent_id in (u, v):
             if agent_id not in self.agents:
                 raise ValueError(f"Agent with id '{agent_id}' does not exist in the network. Add it first.")
+        if directed:  # a part of a network that was drawn
+            super().add_connection(u, v, directed=True)
+            return
         self._base_connections.append((u, v, rate))
         self._draw(u, v, rate)
 
-    def add_connections_from(self, connections: Iterable[Any]) -> None:  # type: ignore[override]  # likewise
+    def add_connections_from(self, connections: Iterable[Any], *, directed: bool = False) -> None:
         """Add connections given as `(u, v)` or `(u, v, rate)`.
 
         Raises:
@@ -203,7 +223,7 @@ class StochasticNetwork(Network):
         for connection in connections:
             if len(connection) not in (2, 3):
                 raise ValueError(f"Got the connection {connection!r}. Expected (u, v) or (u, v, rate).")
-            self.add_connection(*connection)
+            self.add_connection(*connection, directed=directed)
 
     def add_connections_between(  # type: ignore[override]  # likewise
         self, us: Iterable[AgentID], vs: Iterable[AgentID], rate: float | ComparableSampler[Any] = 1.0
@@ -213,6 +233,13 @@ class StochasticNetwork(Network):
         for u in us:
             for v in others:
                 self.add_connection(u, v, rate)
+
+    def subnet_for(self, agent_id: AgentID) -> Self:
+        """Return a network of the agent and its neighbours, which draws their connections."""
+        part = super().subnet_for(agent_id)
+        known = part.agents
+        part._base_connections = [c for c in self._base_connections if c[0] in known and c[1] in known]
+        return part
 
     def resample_connectivity(self) -> None:
         """Draw all connections anew."""

@@ -74,6 +74,12 @@ class BatchResolver(Resolver):
         self.shuffle_batches = shuffle_batches
         self.messages: defaultdict[AgentID, list[Message[Any]]] = defaultdict(list)
 
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        """Ask `handle_push` for every message where a subclass overrides it."""
+        super().__init_subclass__(**kwargs)
+        if "handle_push" in vars(cls) and "push" not in vars(cls):
+            cls.push = Resolver.push  # type: ignore[method-assign]  # the long way
+
     def push(self, message: Any) -> None:
         """Put a message into its receiver's batch of the next round."""
         if self.enable_tracking or logger.is_on:
@@ -95,39 +101,45 @@ class BatchResolver(Resolver):
         Raises:
             RuntimeError: if messages are left after the last allowed round.
         """
-        rounds = 0
+        rounds, send_all = 0, network.send_all
+        is_plain = not (self.shuffle_batches or logger.is_on or network.may_lose_messages)
         while self.messages and rounds != self.round_limit:
-            if logger.is_on:
-                logger.log_resolver_round(rounds, self.round_limit)
             rounds += 1
+            if logger.is_on:
+                logger.log_resolver_round(rounds - 1, self.round_limit)
             batches, self.messages = self.messages, defaultdict(list)
             for receiver_id, batch in batches.items():
                 ctx = contexts.get(receiver_id)
-                if ctx is not None:
-                    self._deliver(network, ctx, receiver_id, batch)
+                if ctx is None:
+                    continue
+                handlers = ctx.agent.direct_handlers
+                if handlers is None or not is_plain or network.version != network.resolved_version:
+                    answers = self._deliver(network, ctx, batch)
+                    if answers:
+                        send_all(receiver_id, answers)
+                    continue
+                for message in batch:  # the same as handle_batch, without the calls
+                    handler = handlers.get(message.payload.__class__)
+                    if handler is None:
+                        answers = ctx.agent.handle_message(ctx, message)
+                    else:
+                        answers = handler(ctx.agent, ctx, message)
+                    if answers:
+                        send_all(receiver_id, answers)
         if self.messages:
-            left = sum(len(batch) for batch in self.messages.values())
-            self.messages.clear()
-            raise RuntimeError(
-                f"{left} message(s) still in queue after {rounds} rounds (round_limit={self.round_limit})."
-            )
+            self._give_up(rounds)
 
-    def _deliver(
-        self, network: "Network", ctx: Context, receiver_id: AgentID, batch: list[Message[Any]]
-    ) -> None:
-        if network.may_lose_messages:
+    def _deliver(self, network: "Network", ctx: Context, batch: list[Message[Any]]) -> Any:
+        """Hand over what can be delivered, shuffled if that is wanted; return the answers."""
+        if network.may_lose_messages or network.version != network.resolved_version:
             batch = [m for m in batch if network.has_edge(m.sender_id, m.receiver_id)]
         if self.shuffle_batches:
             np.random.shuffle(batch)  # type: ignore[arg-type]  # it shuffles lists too
-        agent = ctx.agent
-        handlers = None if logger.is_on else agent.direct_handlers
-        if handlers is None:
-            answers = agent.handle_batch(ctx, batch)
-            if answers:
-                network.send_all(receiver_id, answers)
-            return
-        for message in batch:
-            handler = handlers.get(message.payload.__class__)
-            answers = agent.handle_message(ctx, message) if handler is None else handler(agent, ctx, message)
-            if answers:
-                network.send_all(receiver_id, answers)
+        return ctx.agent.handle_batch(ctx, batch)
+
+    def _give_up(self, rounds: int) -> None:
+        left = sum(len(batch) for batch in self.messages.values())
+        self.messages.clear()
+        raise RuntimeError(
+            f"{left} message(s) still in queue after {rounds} rounds (round_limit={self.round_limit})."
+        )
