@@ -9,7 +9,6 @@ import phantom_core as ph
 from phantom._layer.lookout import Lookout
 from phantom._layer.plain_attribute import PlainAttribute
 from phantom._layer.predecessor_rules import PaidNow, PredecessorRules
-from phantom.agents import StrategicAgent
 from phantom.network import Network
 from phantom.supertype import Supertype
 from phantom.telemetry import logger
@@ -44,7 +43,6 @@ class PhantomEnv(ph.PhantomEnv, gym.Env[Any, Any]):
         self._samplers: list[Sampler[Any]] = []
         self._chosen_ctxs: dict[AgentID, Any] | None = None
         self._lookout: Lookout | None = None
-        self._counted = (-1, 0)  # network version, strategic agents
         if env_supertype is not None:
             self.env_supertype = self._managed(type(self), env_supertype)
         for agent_id, supertype in (agent_supertypes or {}).items():
@@ -101,12 +99,19 @@ class PhantomEnv(ph.PhantomEnv, gym.Env[Any, Any]):
 
     def is_terminated(self) -> bool:
         """Tell whether every strategic agent is terminated."""
-        return len(self._terminations) == self._num_strategic_agents()
+        lookout = self._lookout
+        if lookout is None or lookout.version != self.network.version:
+            lookout = self._look_out()
+        return len(self.terminated_agent_ids) == lookout.num_strategic
 
     def is_truncated(self) -> bool:
         """Tell whether the time limit is reached, or every strategic agent is truncated."""
-        is_late = self.num_steps is not None and self._current_step == self.num_steps
-        return is_late or len(self._truncations) == self._num_strategic_agents()
+        if self._current_step == self.num_steps:
+            return True
+        lookout = self._lookout
+        if lookout is None or lookout.version != self.network.version:
+            lookout = self._look_out()
+        return len(self.truncated_agent_ids) == lookout.num_strategic
 
     def render(self) -> None:
         """Show nothing."""
@@ -117,16 +122,16 @@ class PhantomEnv(ph.PhantomEnv, gym.Env[Any, Any]):
         """Ask the agents what they show to the env, then the env, then the agents what neighbours see."""
         lookout = self._lookout
         if lookout is None or lookout.version != self.network.version:
-            lookout = self._lookout = Lookout(self)
+            lookout = self._look_out()
         if lookout.is_needed:
             lookout.refresh(self)
         else:
-            super().refresh_views()
+            self.network.frame.view = None  # made when somebody reads it
 
     def resolve_network(self) -> None:
         """Deliver all messages between the agents that have a context."""
         self.pre_message_resolution()
-        self.network.resolve(self._ctxs)  # type: ignore[call-arg]  # this package's network
+        self.network.resolve(self._chosen_ctxs)  # type: ignore[call-arg]  # this package's network
         self.post_message_resolution()
 
     @property
@@ -171,12 +176,9 @@ class PhantomEnv(ph.PhantomEnv, gym.Env[Any, Any]):
         for sampler in self._samplers:
             sampler.sample()
 
-    def _num_strategic_agents(self) -> int:
-        version, number = self._counted
-        if version != self.network.version:
-            number = sum(isinstance(agent, StrategicAgent) for agent in self.agents.values())
-            self._counted = self.network.version, number
-        return number
+    def _look_out(self) -> Lookout:
+        self._lookout = lookout = Lookout(self)
+        return lookout
 
     def _logged_step(self, actions: Mapping[AgentID, Any]) -> ph.StepResult:
         logger.log_step(self._current_step + 1, self.num_steps)

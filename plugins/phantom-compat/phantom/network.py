@@ -28,20 +28,22 @@ class Network(ph.Network):
     """Agents and connections; each connection goes both ways.
 
     Attributes:
-        may_lose_messages: whether a message may be on its way over a connection that never was.
+        is_special: whether a message may be on its way over a connection that never was, or each has to
+            go through `send`, which a subclass overrides.
         resolved_version: the version of the network when messages were last resolved; while it is this
             one, no connection was removed under a message.
     """
 
     message_class: ClassVar[Any] = Message
     context_class: ClassVar[Any] = LiveContext
-    may_lose_messages = False
+    is_special = False
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         """Let every message go through `send` where a subclass overrides it."""
         super().__init_subclass__(**kwargs)
-        if "send" in vars(cls) and "send_all" not in vars(cls):
-            cls.send_all = _send_each  # type: ignore[method-assign, assignment]  # the same, one by one
+        if "send" in vars(cls):
+            cls.is_special = True
+            cls.send_each = _send_one_by_one  # type: ignore[method-assign, assignment]  # the same, one by one
 
     def __init__(
         self,
@@ -150,14 +152,15 @@ class Network(ph.Network):
             NetworkError: if there is no connection; or the payload's class is not decorated, or not
                 allowed for the sender or the receiver.
         """
-        Network.send_all(self, sender_id, ((receiver_id, payload),))
+        ph.Network.send_each(self, ((sender_id, ((receiver_id, payload),)),))
 
     def resolve(self, contexts: Mapping[AgentID, Any] | None = None) -> None:
         """Deliver all messages to the agents that have a context; then drop what is left."""
         if logger.is_on:
             logger.log_start_resolving_msgs()
-        self.resolver.resolve(self, self.contexts if contexts is None else contexts)
-        self.resolver.reset()
+        resolver = self.resolver
+        resolver.resolve(self, self.contexts if contexts is None else contexts)
+        resolver.reset()
         self.resolved_version = self.version
 
     def check_message(self, sender_id: AgentID, receiver_id: AgentID, payload_class: type) -> bool:
@@ -179,9 +182,10 @@ class Network(ph.Network):
                     stacklevel=2,
                 )
             return True
-        if not super().check_message(sender_id, receiver_id, payload_class) and not self.may_lose_messages:
-            self.may_lose_messages = True  # there is no connection
-            self.version += 1
+        is_connected = super().check_message(sender_id, receiver_id, payload_class)
+        if not is_connected and not self.is_special:
+            self.is_special = True
+            self.version += 1  # this very message is looked at too
         return True
 
 
@@ -261,6 +265,7 @@ class StochasticNetwork(Network):
             super().add_connection(u, v)
 
 
-def _send_each(self: Network, sender_id: AgentID, messages: Iterable[tuple[AgentID, Any]]) -> None:
-    for receiver_id, payload in messages:
-        self.send(sender_id, receiver_id, payload)
+def _send_one_by_one(self: Network, outgoing: Iterable[tuple[AgentID, Iterable[Any] | None]]) -> None:
+    for sender_id, messages in outgoing:
+        for receiver_id, payload in messages or ():
+            self.send(sender_id, receiver_id, payload)

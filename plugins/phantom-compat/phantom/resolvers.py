@@ -69,23 +69,31 @@ class BatchResolver(Resolver):
         round_limit: int | None = None,
         shuffle_batches: bool = False,
     ) -> None:
+        self.messages: defaultdict[AgentID, list[Message[Any]]] = defaultdict(list)
         super().__init__(enable_tracking)
+        self.enable_tracking = enable_tracking
         self.round_limit = round_limit
         self.shuffle_batches = shuffle_batches
-        self.messages: defaultdict[AgentID, list[Message[Any]]] = defaultdict(list)
 
-    def __init_subclass__(cls, **kwargs: object) -> None:
-        """Ask `handle_push` for every message where a subclass overrides it."""
-        super().__init_subclass__(**kwargs)
-        if "handle_push" in vars(cls) and "push" not in vars(cls):
-            cls.push = Resolver.push  # type: ignore[method-assign]  # the long way
+    @property
+    def enable_tracking(self) -> bool:
+        """Whether every message that is sent is kept in `tracked_messages`."""
+        return self._is_tracking
 
-    def push(self, message: Any) -> None:
-        """Put a message into its receiver's batch of the next round."""
-        if self.enable_tracking or logger.is_on:
-            super().push(message)
-        else:
-            self.messages[message.receiver_id].append(message)
+    @enable_tracking.setter
+    def enable_tracking(self, enable: bool) -> None:
+        self._is_tracking = enable
+        is_seen = enable or type(self).handle_push is not _HANDLE_PUSH
+        self._open_messages = None if is_seen else self.messages
+
+    @property
+    def queue(self) -> Any:
+        """The messages, to which a network may add by itself; None: each has to go through `push`."""
+        return None if logger.is_on else self._open_messages
+
+    @queue.setter
+    def queue(self, _: object) -> None:
+        """Ignore what the core says at first."""
 
     def handle_push(self, message: Message[Any]) -> None:
         """Put a message into its receiver's batch of the next round."""
@@ -101,45 +109,36 @@ class BatchResolver(Resolver):
         Raises:
             RuntimeError: if messages are left after the last allowed round.
         """
-        rounds, send_all = 0, network.send_all
-        is_plain = not (self.shuffle_batches or logger.is_on or network.may_lose_messages)
-        while self.messages and rounds != self.round_limit:
+        messages, rounds = self.messages, 0
+        everybody: object = network.contexts
+        is_plain = contexts is everybody and not (self.shuffle_batches or network.is_special or logger.is_on)
+        while messages and rounds != self.round_limit:
             rounds += 1
             if logger.is_on:
                 logger.log_resolver_round(rounds - 1, self.round_limit)
-            batches, self.messages = self.messages, defaultdict(list)
-            for receiver_id, batch in batches.items():
-                ctx = contexts.get(receiver_id)
-                if ctx is None:
-                    continue
-                handlers = ctx.agent.direct_handlers
-                if handlers is None or not is_plain or network.version != network.resolved_version:
-                    answers = self._deliver(network, ctx, batch)
-                    if answers:
-                        send_all(receiver_id, answers)
-                    continue
-                for message in batch:  # the same as handle_batch, without the calls
-                    handler = handlers.get(message.payload.__class__)
-                    if handler is None:
-                        answers = ctx.agent.handle_message(ctx, message)
-                    else:
-                        answers = handler(ctx.agent, ctx, message)
-                    if answers:
-                        send_all(receiver_id, answers)
-        if self.messages:
-            self._give_up(rounds)
+            batches = list(messages.items())
+            messages.clear()
+            if is_plain and network.version == network.resolved_version:
+                network.deliver(batches)  # type: ignore[arg-type]  # messages of this package
+                continue
+            for receiver_id, batch in batches:
+                if receiver_id in contexts:
+                    answers = self._deliver(network, contexts[receiver_id], batch)
+                    network.send_all(receiver_id, answers)
+        if messages:
+            left = sum(len(batch) for batch in messages.values())
+            messages.clear()
+            raise RuntimeError(
+                f"{left} message(s) still in queue after {rounds} rounds (round_limit={self.round_limit})."
+            )
 
     def _deliver(self, network: "Network", ctx: Context, batch: list[Message[Any]]) -> Any:
         """Hand over what can be delivered, shuffled if that is wanted; return the answers."""
-        if network.may_lose_messages or network.version != network.resolved_version:
+        if network.is_special or network.version != network.resolved_version:
             batch = [m for m in batch if network.has_edge(m.sender_id, m.receiver_id)]
         if self.shuffle_batches:
             np.random.shuffle(batch)  # type: ignore[arg-type]  # it shuffles lists too
         return ctx.agent.handle_batch(ctx, batch)
 
-    def _give_up(self, rounds: int) -> None:
-        left = sum(len(batch) for batch in self.messages.values())
-        self.messages.clear()
-        raise RuntimeError(
-            f"{left} message(s) still in queue after {rounds} rounds (round_limit={self.round_limit})."
-        )
+
+_HANDLE_PUSH = BatchResolver.handle_push

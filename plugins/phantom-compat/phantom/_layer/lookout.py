@@ -11,12 +11,14 @@ class Lookout:
 
     Attributes:
         version: the version of the network that it was made from.
+        num_strategic: the number of strategic agents, in play or not.
         is_needed: whether any agent, or the env's class, has a view of its own.
     """
 
     def __init__(self, env: Any) -> None:
         network = env.network
         self.version: int = network.version
+        self.num_strategic = sum(isinstance(a, ph.StrategicAgent) for a in network.agents.values())
         self._ids: list[AgentID] = list(network.contexts)
         agents = [ctx.agent for ctx in network.contexts.values()]
         self._publishers = [agent for agent in agents if _publishes(agent)]
