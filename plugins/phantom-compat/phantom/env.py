@@ -45,6 +45,9 @@ class PhantomEnv(ph.PhantomEnv, gym.Env[Any, Any]):
         self._lookout: Lookout | None = None
         if env_supertype is not None:
             self.env_supertype = self._managed(type(self), env_supertype)
+            assert isinstance(self.env_supertype, type(self).Supertype), (  # type: ignore[attr-defined]  # the inner class
+                f"env_supertype is {env_supertype!r}. Expected a {type(self).__name__}.Supertype."
+            )
         for agent_id, supertype in (agent_supertypes or {}).items():
             agent: Any = self.agents[agent_id]
             agent.supertype = self._managed(type(agent), supertype)
