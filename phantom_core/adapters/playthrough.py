@@ -38,17 +38,17 @@ class Playthrough:
                 "adapter such as ph.PettingZooEnv."
             )
         self.env = env
-        self.live_agent_ids: list[AgentID] = []
+        self._go_on_with([])
         self.observations: dict[AgentID, Observation] = {}
         self.infos: dict[AgentID, dict[str, Any]] = {}
         self.is_over = True
-        self._unanswered: dict[AgentID, None] = {}
+        self._unanswered: dict[AgentID, None] = {}  # those who observed and have not acted on it
 
     def reset(self, seed: int | None, options: Mapping[str, Any] | None = None) -> None:
         """Start an episode."""
         observations, infos = self.env.reset(seed=seed, options=options)
         self.observations, self.infos = dict(observations), dict(infos)
-        self.live_agent_ids = list(self.env.strategic_agent_ids)
+        self._go_on_with(list(self.env.strategic_agent_ids))
         self._unanswered = dict.fromkeys(observations)
         self.is_over = False
 
@@ -69,22 +69,36 @@ class Playthrough:
             agent how, and an agent that is gone without a word is truncated.
         """
         result = self.env.step(actions)
+        observed = result.observations
         for agent_id in actions:
             self._unanswered.pop(agent_id, None)
-        self.observations.update(result.observations)
+        self.observations.update(observed)
         self.infos.update(result.infos)
-        self._unanswered.update(dict.fromkeys(result.observations))
+        self._unanswered.update(dict.fromkeys(observed))
+        terminations, truncations = result.terminations, result.truncations
+        is_quiet = True not in terminations.values() and True not in truncations.values()
+        if is_quiet and terminations.keys() == self._expected:
+            return result  # nobody joined, left or ended
         result = self._with_all_flags(result)
-        flags = zip(result.terminations.items(), result.truncations.values(), strict=True)
-        self.live_agent_ids = []
-        for (agent_id, terminated), truncated in flags:
+        self._note_changes(result)
+        return result
+
+    def _note_changes(self, result: StepResult) -> None:
+        """Note who is in the episode from now on."""
+        live: list[AgentID] = []
+        for agent_id, terminated in result.terminations.items():
+            has_ended = terminated or result.truncations[agent_id]
             if agent_id == ALL:
-                self.is_over = terminated or truncated
-            elif terminated or truncated:
+                self.is_over = has_ended
+            elif has_ended:
                 self._unanswered.pop(agent_id, None)
             else:
-                self.live_agent_ids.append(agent_id)
-        return result
+                live.append(agent_id)
+        self._go_on_with(live)
+
+    def _go_on_with(self, live_agent_ids: list[AgentID]) -> None:
+        self.live_agent_ids = live_agent_ids
+        self._expected = {*live_agent_ids, ALL}  # whose flags a step without changes returns
 
     def _with_all_flags(self, result: StepResult) -> StepResult:
         known_terminations, known_truncations = result.terminations, result.truncations
