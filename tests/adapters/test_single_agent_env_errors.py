@@ -1,0 +1,95 @@
+"""What does not fit together when one agent is to be played is said in a sentence."""
+
+from typing import Any
+
+import gymnasium as gym
+import pytest
+
+import phantom_core as ph
+
+
+@pytest.mark.parametrize(
+    ("agent_id", "others", "message"),
+    [
+        (
+            "player_9",
+            {},
+            (
+                "Agent 'player_9' is no agent of PlayersEnv. Did you mean 'player_1'? Agents that act: "
+                "'player_0', 'player_1'."
+            ),
+        ),
+        ("clerk", {}, "Agent 'clerk' does not act. Agents that act: 'player_0', 'player_1'."),
+        (
+            "player_0",
+            {},
+            (
+                "There is no policy for 'player_1'. Select every agent that acts in one of the policies "
+                "(none), or give it one that does not learn, such as 'random'."
+            ),
+        ),
+        (
+            "player_0",
+            {"rivals": ("random", ["player_1", "player_0"])},
+            (
+                "other_policies gives policy 'rivals' to 'player_0', the agent that is played from outside. "
+                "Leave it out."
+            ),
+        ),
+        (
+            "player_0",
+            {"player_1": "random", "player_7": "random"},
+            (
+                "Policy 'player_7' names agent 'player_7', but there is no such agent. Did you mean "
+                "'player_1'? Agents that act: 'player_1'."
+            ),
+        ),
+        (
+            "player_0",
+            {"rivals": ["player_1"]},
+            (
+                "other_policies says who uses policy 'rivals', but not what it is. Nothing is trained here: "
+                "write ('random', [ids]) or (policy, AgentClass)."
+            ),
+        ),
+        (
+            "player_0",
+            ["player_1"],
+            (
+                "other_policies is ['player_1']. Expected a mapping, such as {'RIVAL': 'random'} or "
+                "{'rivals': ('random', ['RIVAL'])}."
+            ),
+        ),
+        (
+            "player_0",
+            {"player_1": "randm"},
+            "No policy named 'randm'. Did you mean 'random'?",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_an_error_that_says_so(
+    players_env: Any, agent_id: str, others: Any, message: str
+) -> None:
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        ph.SingleAgentEnvAdapter(players_env, agent_id, others)
+    assert str(caught.value).startswith(message)  # the registry lists what is installed
+
+
+def test_an_env_that_cannot_be_made_is_an_error(players_env: Any) -> None:
+    with pytest.raises(ph.errors.EnvError) as caught:
+        ph.SingleAgentEnvAdapter(players_env, "player_0", env_config={"players": 3})
+    assert str(caught.value) == (
+        "PlayersEnv could not be made: TypeError: PlayersEnv.__init__() got an unexpected keyword argument "
+        "'players'. Its env_config: {'players': 3}."
+    )
+    with pytest.raises(ph.errors.ConfigError) as caught_config:
+        ph.SingleAgentEnvAdapter(players_env(), "player_0")
+    assert str(caught_config.value).startswith(
+        "env_class is <PlayersEnv step 0/6, 3 agents>. Expected an env class"
+    )
+    with pytest.raises(ph.errors.ConfigError) as caught_config:
+        ph.SingleAgentEnvAdapter(lambda: gym.make("CartPole-v1"), "player_0")  # type: ignore[arg-type, return-value]
+    assert str(caught_config.value) == (
+        "Expected a multi-agent env, but got a TimeLimit. Give an instance of a ph.PhantomEnv, or an adapter "
+        "such as ph.PettingZooEnv."
+    )
