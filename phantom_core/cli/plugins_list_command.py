@@ -3,54 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from dataclasses import asdict
 
 import click
 
-from phantom_core.hooks.discovery import (
-    CORE_DISTRIBUTION,
-    KIND_BY_GROUP,
-    InstalledEntry,
-    installed_entries,
-)
-from phantom_core.hooks.plugin_manager import is_disabled
+from phantom_core.cli.text_columns import aligned
+from phantom_core.hooks.discovery import scan
+from phantom_core.hooks.entry_status import EntryStatus, statuses
+from phantom_core.hooks.plugin_settings import PluginSettings
 
 
 @click.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
 def list_command(*, as_json: bool) -> None:
-    """List every component and plugin that is installed. Imports none of them."""
-    rows = [_row(entry) for entry in installed_entries()]
-    rows.sort(key=lambda row: (row["kind"], row["name"], row["distribution"]))
+    """List every component and plugin that is installed. Imports none of them.
+
+    The status says whether it will work: ok; disabled; incompatible (with this core); conflict (two
+    distributions offer the name); shadowed duplicate (the distribution is found twice); missing
+    dependency; failed (its metadata or its module is not there).
+    """
+    found = statuses(scan(), PluginSettings.of_surroundings())
     if as_json:
-        click.echo(json.dumps(rows, indent=1))
+        click.echo(json.dumps([asdict(status) for status in found], indent=1))
         return
-    click.echo(_table(("kind", "name", "distribution", "version", "status"), rows))
+    heading = ("kind", "name", "distribution", "version", "source", "status")
+    click.echo(aligned([heading, *map(_row, found)]))
 
 
-def _row(entry: InstalledEntry) -> dict[str, str]:
-    status = "ok"
-    if is_disabled(entry):
-        status = "disabled"
-    elif not entry.is_compatible:
-        status = f"incompatible: needs {CORE_DISTRIBUTION}{entry.core_specifier}"
-    return {
-        "kind": KIND_BY_GROUP.get(entry.group, "plugin"),
-        "name": entry.name,
-        "distribution": entry.distribution,
-        "version": entry.version,
-        "status": status,
-        "target": entry.target,
-    }
-
-
-def _table(columns: Sequence[str], rows: Sequence[dict[str, str]]) -> str:
-    widths = (
-        {column: max(len(column), *(len(row[column]) for row in rows)) for column in columns}
-        if rows
-        else {c: len(c) for c in columns}
-    )
-    lines = [dict(zip(columns, columns, strict=True)), *rows]
-    return "\n".join(
-        "  ".join(line[column].ljust(widths[column]) for column in columns).rstrip() for line in lines
-    )
+def _row(status: EntryStatus) -> tuple[str, ...]:
+    told = f"{status.status}: {status.reason}" if status.reason else status.status
+    return (status.kind, status.name, status.distribution, status.version, status.source, told)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from phantom_core.cli.text_columns import aligned
+from phantom_core.hooks.plugin_times import PluginTimes
+
 
 def final_line(mean_return: float, reference_return: float | None) -> str:
     """Return the result of an evaluation.
@@ -16,3 +19,17 @@ def final_line(mean_return: float, reference_return: float | None) -> str:
     return (
         f"mean return {mean_return:.1f} = {100 * mean_return / reference_return:.1f} % of {reference_return}"
     )
+
+
+def times_table(times: PluginTimes) -> str:
+    """Return how much of a run's time each plugin took, and in which hooks."""
+    run = times.run_seconds or 1.0
+    rows = [("plugin", "hook", "calls", "seconds", "share of the run")]
+    for plugin, seconds in times.seconds_by_plugin().items():
+        rows.append((plugin, "all", "", f"{seconds:.3f}", f"{seconds / run:.1%}"))
+        rows += [
+            ("", bill.hook, f"{bill.calls:,}", f"{bill.seconds:.3f}", f"{bill.seconds / run:.1%}")
+            for bill in times.dearest_first()
+            if bill.plugin == plugin
+        ]
+    return aligned(rows)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from phantom_core.cli.report import final_line
+from phantom_core.cli.report import final_line, times_table
+from phantom_core.hooks.plugin_times import PluginTimes
 from phantom_core.training.components import Components
 from phantom_core.training.run_file import RunFile
 from phantom_core.training.train import carry_out
@@ -30,9 +31,22 @@ from phantom_core.training.train_result import TrainingResults
     metavar="NAME",
     help="Use these loggers instead of the file's. Repeatable.",
 )
+@click.option(
+    "-p",
+    "plugins",
+    multiple=True,
+    metavar="PLACE",
+    help="Let this follow the run too: a module, ./file.py or ./file.py:Class. Repeatable.",
+)
 @click.option("--iterations", type=int, metavar="N", help="Make so many iterations.")
 @click.option("--seed", type=int, metavar="N", help="What everything random follows from.")
 @click.option("--run-dir", metavar="DIR", help="Make the run's folder in this folder.  [default: runs]")
+@click.option(
+    "--strict-plugins",
+    is_flag=True,
+    help="End the run when a plugin is broken, or an exception is in a hook.",
+)
+@click.option("--plugin-times", is_flag=True, help="Say at the end how much of the time each plugin took.")
 @click.option("-v", "--verbose", is_flag=True, help="Show the full traceback of an error.")
 def train_command(
     *,
@@ -40,9 +54,12 @@ def train_command(
     assignments: tuple[str, ...],
     trainer: str | None,
     loggers: tuple[str, ...],
+    plugins: tuple[str, ...],
     iterations: int | None,
     seed: int | None,
     run_dir: str | None,
+    strict_plugins: bool,
+    plugin_times: bool,
     verbose: bool,
 ) -> int:
     """Train the policies of a run file, and write a run directory.
@@ -53,23 +70,30 @@ def train_command(
     run_file = RunFile.read(file)
     for assignment in assignments:
         run_file.set_from_text(assignment)
-    if trainer is not None:
-        run_file.set("trainer.name", trainer, "--trainer")
-    if loggers:
-        run_file.set("loggers", list(loggers), "--logger")
-    if iterations is not None:
-        run_file.set("iterations", iterations, "--iterations")
-    if seed is not None:
-        run_file.set("seed", seed, "--seed")
-    if run_dir is not None:
-        run_file.set("run_dir", run_dir, "--run-dir")
-    components = Components()
+    if plugins:
+        run_file.add_hooks(plugins, "-p")
+    for origin, key, value in (
+        ("--trainer", "trainer.name", trainer),
+        ("--logger", "loggers", list(loggers) or None),
+        ("--iterations", "iterations", iterations),
+        ("--seed", "seed", seed),
+        ("--run-dir", "run_dir", run_dir),
+        ("--strict-plugins", "strict_hooks", strict_plugins or None),
+    ):
+        if value is not None:
+            run_file.set(key, value, origin)
+    components = Components(run_file.plugin_settings())
     request = run_file.to_request(components)
-    results = carry_out(request, components, run_file.resolved(), run_file.origins)
+    times = PluginTimes() if plugin_times else None
+    results = carry_out(request, components, run_file.resolved(), run_file.origins, times=times)
+    if times is not None:
+        click.echo(times_table(times))
     _report(
         results,
         request.evaluation.reference_return if request.evaluation else None,
     )
+    if results.problems:
+        return 1
     return 130 if results.status == "interrupted" else 0
 
 
@@ -77,6 +101,8 @@ def _report(results: TrainingResults, reference_return: float | None) -> None:
     """Say how it ended, where it is, and last what it is worth."""
     for failure in results.hook_failures:
         click.echo(f"Warning: {failure}", err=True)
+    for problem in results.problems:
+        click.echo(f"Error: {problem}", err=True)
     if results.status != "completed":
         noun = "iteration" if results.iterations == 1 else "iterations"
         reasons = ", ".join(results.stop_reasons)

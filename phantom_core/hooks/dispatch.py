@@ -1,8 +1,17 @@
-"""Firing life-cycle hooks: order frozen at run start, one guarded call per implementation."""
+"""Firing life-cycle hooks: order frozen at run start, one guarded call per implementation.
+
+Each hook is a `Channel`, which holds the functions to call as one tuple. Where a hook is fired often, keep
+its channel and look at `subscribers` before making an event for nobody:
+
+    ended = dispatcher.channel("on_episode_end")
+    if ended.subscribers:
+        ended.fire(event)
+"""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -10,6 +19,7 @@ from phantom_core.errors import ConfigError, HookError, PhantomError, told
 from phantom_core.hooks.events import IterationEnd
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS, PROJECT
 from phantom_core.hooks.plugin_manager import PluginManager, Subscriber
+from phantom_core.hooks.plugin_times import PluginTimes
 
 MAX_FAILURES_IN_A_ROW: Final = 3
 """After so many failures in a row in one hook a plugin is switched off for the rest of the run."""
@@ -44,37 +54,126 @@ class HookFailure:
         return f"Plugin {self.plugin!r} failed {times} in {self.hook}{off}: {self.error}."
 
 
+class Channel:
+    """One hook of a run: who is called, in which order.
+
+    Attributes:
+        hook: its name.
+        subscribers: the name of each plugin that is called, and its function.
+    """
+
+    __slots__ = ("_dispatcher", "_failing", "hook", "subscribers")
+
+    def __init__(
+        self, hook: str, subscribers: tuple[tuple[str, Callable[[Any], Any]], ...], dispatcher: Dispatcher
+    ) -> None:
+        self.hook = hook
+        self.subscribers = subscribers
+        self._dispatcher = dispatcher
+        self._failing = False  # whether somebody has failures in a row, which a success would end
+
+    def fire(self, event: Any) -> None:
+        """Call everybody; what somebody raises is contained.
+
+        Raises:
+            HookError: in strict mode, after everybody was called, for the first one that raised.
+        """
+        if self._failing:
+            self.ask(event)
+            return
+        to_raise: Exception | None = None
+        for plugin, function in self.subscribers:
+            try:
+                function(event)
+            except Exception as error:  # contained: a logger must not lose a run
+                to_raise = self._failed(plugin, error, to_raise)
+        if to_raise is not None:
+            raise to_raise
+
+    def ask(self, event: Any) -> list[tuple[str, Any]]:
+        """Call everybody, as `fire` does; return what each plugin returned."""
+        returned: list[tuple[str, Any]] = []
+        to_raise: Exception | None = None
+        for plugin, function in self.subscribers:
+            try:
+                returned.append((plugin, function(event)))
+            except Exception as error:
+                to_raise = self._failed(plugin, error, to_raise)
+            else:
+                self._dispatcher.succeeded(plugin, self.hook)
+        if to_raise is not None:
+            raise to_raise
+        return returned
+
+    def fire_for_all(self, event: Any) -> None:
+        """Call everybody, whatever happens: an exit or Ctrl-C is raised after the last one was called."""
+        to_raise: BaseException | None = None
+        for plugin, function in self.subscribers:
+            try:
+                function(event)
+            except Exception as error:
+                to_raise = self._failed(plugin, error, to_raise)
+            except BaseException as error:
+                to_raise = error
+        if to_raise is not None:
+            raise to_raise
+
+    def drop(self, plugin: str) -> None:
+        """Call a plugin no more."""
+        self.subscribers = tuple(pair for pair in self.subscribers if pair[0] != plugin)
+
+    def _failed(self, plugin: str, error: Exception, to_raise: Any) -> Any:
+        """Note an exception; return what is to be raised in the end."""
+        self._failing = True
+        self._dispatcher.note(plugin, self.hook, error)
+        if to_raise is None and self._dispatcher.is_strict:
+            to_raise = _hook_error(plugin, self.hook, error)
+            to_raise.__cause__ = error
+        return to_raise
+
+
 class Dispatcher:
     """Delivers events to the plugins of a run, and keeps their failures away from it.
 
     Attributes:
+        is_strict: whether an exception in a hook ends the run.
         failures: by plugin and hook, what went wrong so far.
     """
 
-    def __init__(self, manager: PluginManager, *, is_strict: bool = False) -> None:
+    def __init__(
+        self, manager: PluginManager, *, is_strict: bool | None = None, times: PluginTimes | None = None
+    ) -> None:
         """Freeze who is called, in which order.
 
         Args:
             manager: the plugins of the run.
-            is_strict: whether an exception in a hook ends the run.
+            is_strict: whether an exception in a hook ends the run; None: as the manager's settings say.
+            times: where to note how long each call takes; None: nowhere.
 
         Raises:
             ConfigError: if the order cannot be met.
         """
-        self.is_strict = is_strict
+        self.is_strict = manager.settings.is_strict if is_strict is None else is_strict
         self.failures: dict[tuple[str, str], HookFailure] = {}
         self._off: set[str] = set()
-        self._subscribers: dict[str, tuple[Subscriber, ...]] = {
-            hook: manager.subscribers(hook) for hook in LIFE_CYCLE_HOOKS
+        found = {hook: manager.subscribers(hook) for hook in LIFE_CYCLE_HOOKS}
+        self._ambient = {s.plugin_name for of_hook in found.values() for s in of_hook if s.is_ambient}
+        self._channels = {
+            hook: Channel(hook, tuple(_callee(s, times) for s in of_hook), self)
+            for hook, of_hook in found.items()
         }
+
+    def channel(self, hook: str) -> Channel:
+        """Return a hook, to keep where it is fired often."""
+        return self._channels[hook]
 
     def has_subscribers(self, hook: str) -> bool:
         """Tell whether anybody wants to know, before an event is made for nobody."""
-        return bool(self._subscribers[hook])
+        return bool(self._channels[hook].subscribers)
 
     def order(self, hook: str) -> list[str]:
         """Return the names of the plugins that implement a hook, in the order in which they run."""
-        return [subscriber.plugin_name for subscriber in self._subscribers[hook]]
+        return [plugin for plugin, _ in self._channels[hook].subscribers]
 
     def start(self, event: Any) -> None:
         """Fire `on_train_start`, in which a plugin that the user named may refuse the run.
@@ -83,12 +182,11 @@ class Dispatcher:
             ConfigError: if a selected plugin says what is wrong.
             HookError: if it raises anything else.
         """
-        for subscriber in self._subscribers["on_train_start"]:
+        for plugin, function in self._channels["on_train_start"].subscribers:
             try:
-                subscriber.implementation.function(event)
+                function(event)
             except Exception as error:
-                plugin = subscriber.plugin_name
-                if subscriber.is_ambient and not self.is_strict:
+                if plugin in self._ambient and not self.is_strict:
                     self._note(plugin, "on_train_start", error, give_up=True)
                 elif isinstance(error, PhantomError):  # it says itself what to do
                     raise ConfigError(f"Plugin {plugin!r}: {error}") from error
@@ -101,36 +199,16 @@ class Dispatcher:
         Raises:
             HookError: in strict mode, after everybody was called, for the first one that raised.
         """
-        self._deliver(hook, event)
+        channel = self._channels[hook]
+        if hook == "on_train_end":
+            channel.fire_for_all(event)
+        else:
+            channel.fire(event)
 
     def stop_reasons(self, event: IterationEnd) -> list[str]:
         """Ask everybody whether to stop; return all reasons, each with the name of its plugin."""
-        return [f"{plugin}: {reason}" for plugin, reason in self._deliver("should_stop", event) if reason]
-
-    def _deliver(self, hook: str, event: Any) -> list[tuple[str, Any]]:
-        """Call everybody; return what each plugin returned."""
-        returned: list[tuple[str, Any]] = []
-        to_raise: BaseException | None = None
-        for subscriber in self._subscribers[hook]:
-            plugin = subscriber.plugin_name
-            if plugin in self._off and hook != "on_train_end":
-                continue
-            try:
-                returned.append((plugin, subscriber.implementation.function(event)))
-            except Exception as error:  # contained: a logger must not lose a run
-                self._note(plugin, hook, error)
-                if self.is_strict and to_raise is None:
-                    to_raise = _hook_error(plugin, hook, error)
-                    to_raise.__cause__ = error
-            except BaseException as error:  # an exit, or Ctrl-C; the end is delivered all the same
-                if hook != "on_train_end":
-                    raise
-                to_raise = error
-            else:
-                self.succeeded(plugin, hook)
-        if to_raise is not None:
-            raise to_raise
-        return returned
+        asked = self._channels["should_stop"].ask(event)
+        return [f"{plugin}: {reason}" for plugin, reason in asked if reason]
 
     def is_off(self, plugin: str) -> bool:
         """Tell whether a plugin or metric was switched off."""
@@ -147,7 +225,7 @@ class Dispatcher:
             raise _hook_error(plugin, hook, error) from error
 
     def note(self, plugin: str, hook: str, error: Exception) -> None:
-        """Note what is wrong with a plugin or metric and hurts nothing."""
+        """Note an exception of a plugin or metric, and go on even in strict mode."""
         self._note(plugin, hook, error)
 
     def succeeded(self, plugin: str, hook: str) -> None:
@@ -166,8 +244,17 @@ class Dispatcher:
         if give_up or failure.in_a_row == MAX_FAILURES_IN_A_ROW:
             failure.is_switched_off = True
             self._off.add(plugin)
+            for of_hook, channel in self._channels.items():
+                if of_hook != "on_train_end":  # it closes its files there
+                    channel.drop(plugin)
         if failure.count == 1 or failure.is_switched_off:
             _log.warning("%s", str(failure), exc_info=error if _log.isEnabledFor(logging.DEBUG) else None)
+
+
+def _callee(subscriber: Subscriber, times: PluginTimes | None) -> tuple[str, Callable[[Any], Any]]:
+    plugin, implementation = subscriber.plugin_name, subscriber.implementation
+    function = implementation.function
+    return plugin, function if times is None else times.timed(plugin, implementation.hook, function)
 
 
 def _hook_error(plugin: str, hook: str, error: Exception) -> HookError:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import importlib
 import logging
-import os
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 import pluggy
 
-from phantom_core.errors import ConfigError, PhantomError, told
+from phantom_core.errors import IncompatiblePluginError, PhantomError, PluginError, told
 from phantom_core.hooks.discovery import (
     CORE_DISTRIBUTION,
     KIND_BY_GROUP,
@@ -20,24 +17,17 @@ from phantom_core.hooks.discovery import (
     InstalledEntry,
     core_version,
     installed_entries,
-    normalised,
 )
-from phantom_core.hooks.hookspecs import (
-    HOOK_NAMES,
-    PROJECT,
-    REGISTRATION_HOOKS,
-    HookSpecs,
-    Kind,
-    Registration,
-    hookimpl,
-)
+from phantom_core.hooks.entry_point_plugin import EntryPointPlugin
+from phantom_core.hooks.hook_order import ordered
+from phantom_core.hooks.hookspecs import HOOK_NAMES, PROJECT, REGISTRATION_HOOKS, HookSpecs, Registration
 from phantom_core.hooks.plugin_adapter import Implementation, PluginAdapter
+from phantom_core.hooks.plugin_settings import PluginSettings
 from phantom_core.hooks.registry import Component, Registry
 
-DISABLED_VARIABLE: Final = "PHANTOM_DISABLED_PLUGINS"
-"""Environment variable: names of distributions and plugin objects that are not loaded, with commas."""
-
 _log = logging.getLogger(PROJECT)
+
+Skipping: TypeAlias = Literal["disabled", "incompatible", "missing dependency", "failed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +37,12 @@ class SkippedPlugin:
     Attributes:
         name: the plugin object, as `distribution:name`.
         reason: one sentence.
+        status: what kind of reason it is.
     """
 
     name: str
     reason: str
+    status: Skipping = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,60 +79,37 @@ _OPTIONS: Final = {
 }
 
 
-class EntryPointPlugin:
-    """Turns the entry-point lines of one distribution into registrations."""
-
-    def __init__(self, entries: Sequence[InstalledEntry]) -> None:
-        self.entries = {(KIND_BY_GROUP[entry.group], entry.name): entry for entry in entries}
-
-    def _of(self, kind: Kind) -> list[Registration]:
-        return [
-            Registration(kind, name, entry.target, entry.summary)
-            for (of_kind, name), entry in self.entries.items()
-            if of_kind == kind
-        ]
-
-    @hookimpl
-    def phantom_register_trainers(self) -> list[Registration]:
-        """Return the trainers of the distribution."""
-        return self._of("trainer")
-
-    @hookimpl
-    def phantom_register_policies(self) -> list[Registration]:
-        """Return the policies of the distribution."""
-        return self._of("policy")
-
-    @hookimpl
-    def phantom_register_metrics(self) -> list[Registration]:
-        """Return the metrics of the distribution."""
-        return self._of("metric")
-
-    @hookimpl
-    def phantom_register_loggers(self) -> list[Registration]:
-        """Return the loggers of the distribution."""
-        return self._of("logger")
-
-    @hookimpl
-    def phantom_register_envs(self) -> list[Registration]:
-        """Return the envs of the distribution."""
-        return self._of("env")
-
-
 class PluginManager:
     """The plugins that take part in one run.
 
     Attributes:
+        settings: who is left out.
         skipped: installed plugin objects that do not take part, with the reason.
+        disabled: installed components that are not offered, with the reason.
+        ambient: installed plugin objects that take part.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: PluginSettings | None = None) -> None:
+        """Offer the components of every distribution that may take part; nothing is imported.
+
+        Args:
+            settings: who is left out; None: as environment variables and `phantom.toml` say.
+        """
+        self.settings = PluginSettings.of_surroundings() if settings is None else settings
         self._pluggy = _Pluggy(PROJECT)
         self._pluggy.add_hookspecs(HookSpecs)
-        self._ambient: set[str] = set()
+        self._ambient_names: set[str] = set()
+        self.ambient: list[InstalledEntry] = []
         self.skipped: list[SkippedPlugin] = []
+        self.disabled: dict[InstalledEntry, str] = {}
         by_distribution: dict[str, list[InstalledEntry]] = {}
         for entry in installed_entries():
-            if entry.group in KIND_BY_GROUP and not is_disabled(entry):
+            if entry.group not in KIND_BY_GROUP:
+                continue
+            refusal = self.settings.refusal_of(entry)
+            if refusal:
+                self.disabled[entry] = refusal
+            else:
                 by_distribution.setdefault(entry.distribution, []).append(entry)
         for distribution, entries in by_distribution.items():
             self.register(EntryPointPlugin(entries), f"entry points of {distribution}")
@@ -159,24 +128,25 @@ class PluginManager:
         adapter = PluginAdapter(plugin, unique)
         self._pluggy.register(adapter, unique)
         if is_ambient:
-            self._ambient.add(unique)
+            self._ambient_names.add(unique)
         return adapter.plugin
 
     def load_installed_plugins(self) -> None:
-        """Import the installed plugin objects; skip, and report, those that are disabled or broken."""
+        """Import the installed plugin objects; skip, and report, those that are disabled or broken.
+
+        Raises:
+            PluginError: in strict mode, for the first one that is broken.
+        """
         for entry in installed_entries():
             if entry.group != PLUGIN_GROUP:
                 continue
-            name = f"{entry.distribution}:{entry.name}"
-            try:
-                reason = self._load(entry, name)
-            except PhantomError as error:
-                reason = str(error)
-            except (Exception, SystemExit) as error:  # what a stranger's module raises when it is imported
-                reason = f"it could not be loaded: {told(error)}."
-            if reason:
-                self.skipped.append(SkippedPlugin(name, reason))
-                _log.warning("Plugin %r is skipped: %s", name, reason)
+            skipped = self._load(entry)
+            if skipped is None:
+                self.ambient.append(entry)
+                continue
+            self.skipped.append(skipped)
+            if skipped.status != "disabled":
+                _log.warning("Plugin %r is skipped: %s", skipped.name, skipped.reason)
 
     def registry(self) -> Registry:
         """Ask every plugin what it offers; a plugin that raises is skipped, and reported."""
@@ -185,7 +155,7 @@ class PluginManager:
             for hook in REGISTRATION_HOOKS:
                 if hook in adapter.implementations:
                     components += self._components(adapter, hook)
-        return Registry(components)
+        return Registry(components, self.disabled)
 
     def subscribers(self, hook: str) -> tuple[Subscriber, ...]:
         """Return who implements a hook, in the order in which they run.
@@ -199,7 +169,7 @@ class PluginManager:
             adapter.plugin_name: Subscriber(
                 adapter.plugin_name,
                 adapter.implementations[hook],
-                adapter.plugin_name in self._ambient,
+                adapter.plugin_name in self._ambient_names,
             )
             for adapter in self._adapters()
             if hook in adapter.implementations
@@ -209,21 +179,28 @@ class PluginManager:
     def _adapters(self) -> list[PluginAdapter]:
         return [plugin for plugin in self._pluggy.get_plugins() if isinstance(plugin, PluginAdapter)]
 
-    def _load(self, entry: InstalledEntry, name: str) -> str:
-        """Import and register one plugin object; return why not, or an empty string."""
-        if is_disabled(entry):
-            return f"{DISABLED_VARIABLE} names it."
+    def _load(self, entry: InstalledEntry) -> SkippedPlugin | None:
+        """Import and register one plugin object; return why not, or None."""
+        name = entry.qualified_name
+        refusal = self.settings.refusal_of(entry)
+        if refusal:
+            return SkippedPlugin(name, refusal, "disabled")
         if not entry.is_compatible:
-            return (
+            reason = (
                 f"it needs {CORE_DISTRIBUTION}{entry.core_specifier}, but {core_version()} is installed. "
                 f"Run: pip install -U {entry.distribution} {CORE_DISTRIBUTION}"
             )
-        module_name, _, attribute = entry.target.partition(":")
-        plugin: Any = importlib.import_module(module_name)
-        for part in filter(None, attribute.split(".")):
-            plugin = getattr(plugin, part)
-        self.register(plugin, name, is_ambient=True)
-        return ""
+            if self.settings.is_strict:
+                raise IncompatiblePluginError(_strict(name, reason), plugin=name)
+            return SkippedPlugin(name, reason, "incompatible")
+        try:
+            self.register(_imported(entry), name, is_ambient=True)
+        except (Exception, SystemExit) as error:  # what a stranger's module raises when it is imported
+            reason = str(error) if isinstance(error, PhantomError) else _reason(error, entry)
+            if self.settings.is_strict:
+                raise PluginError(_strict(name, reason), plugin=name) from error
+            return SkippedPlugin(name, reason, "missing dependency" if _missing(error, entry) else "failed")
+        return None
 
     def _components(self, adapter: PluginAdapter, hook: str) -> list[Component]:
         try:
@@ -231,51 +208,37 @@ class PluginManager:
             return [_component(adapter, registration) for registration in registrations]
         except Exception as error:  # whatever a stranger's hook raises
             reason = f"{hook}() failed: {told(error)}."
+            if self.settings.is_strict:
+                raise PluginError(_strict(adapter.plugin_name, reason), plugin=adapter.plugin_name) from error
             self.skipped.append(SkippedPlugin(adapter.plugin_name, reason))
             _log.warning("Plugin %r offers nothing: %s", adapter.plugin_name, reason)
             return []
 
 
-def is_disabled(entry: InstalledEntry) -> bool:
-    """Tell whether the environment variable names an entry or its distribution."""
-    given = os.environ.get(DISABLED_VARIABLE, "").split(",")
-    named = {normalised(name.strip()) for name in given if name.strip()}
-    own = (entry.distribution, entry.name, f"{entry.distribution}:{entry.name}")
-    return any(normalised(name) in named for name in own)
+def _imported(entry: InstalledEntry) -> Any:
+    module_name, _, attribute = entry.target.partition(":")
+    plugin: Any = importlib.import_module(module_name)
+    for part in filter(None, attribute.split(".")):
+        plugin = getattr(plugin, part)
+    return plugin
 
 
-def ordered(implementations: Mapping[str, Implementation], hook: str) -> list[str]:
-    """Sort plugins by name, then move them as their `before` and `after` say.
-
-    Names of plugins that do not take part are ignored.
-
-    Raises:
-        ConfigError: if they form a circle.
-    """
-    sorter: TopologicalSorter[str] = TopologicalSorter()
-    by_name = {normalised(name): name for name in sorted(implementations)}
-    for name, implementation in implementations.items():
-        sorter.add(name, *_known(implementation.after, by_name))
-        for later in _known(implementation.before, by_name):
-            sorter.add(later, name)
-    try:
-        sorter.prepare()
-    except CycleError as error:
-        circle = ", ".join(repr(name) for name in sorted(set(error.args[1])))
-        raise ConfigError(
-            f"The plugins {circle} each want to run {hook} before the other. Change their before= or after=."
-        ) from None
-    order: list[str] = []
-    ready: list[str] = []
-    while sorter.is_active():
-        ready = sorted([*ready, *sorter.get_ready()], key=lambda name: (normalised(name), name))
-        order.append(ready.pop(0))
-        sorter.done(order[-1])
-    return order
+def _missing(error: BaseException, entry: InstalledEntry) -> str:
+    """Return the package that somebody else was to bring along; empty if that is not what is wrong."""
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return ""
+    package = error.name.split(".")[0]
+    return "" if package == entry.target.partition(":")[0].split(".")[0] else package
 
 
-def _known(names: Iterable[str], by_name: Mapping[str, str]) -> list[str]:
-    return [by_name[normalised(name)] for name in names if normalised(name) in by_name]
+def _reason(error: BaseException, entry: InstalledEntry) -> str:
+    package = _missing(error, entry)
+    advice = f" Install {package}, or disable the plugin." if package else ""
+    return f"it could not be loaded: {told(error)}.{advice}"
+
+
+def _strict(name: str, reason: str) -> str:
+    return f"Plugin {name!r} cannot take part, and plugins are strict: {reason}"
 
 
 def _component(adapter: PluginAdapter, registration: Registration) -> Component:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from phantom_core.errors import (
     AmbiguousNameError,
+    ConfigError,
     IncompatiblePluginError,
     PluginError,
     UnknownNameError,
     did_you_mean,
     told,
 )
-from phantom_core.hooks.discovery import CORE_DISTRIBUTION, core_version, normalised
+from phantom_core.hooks.discovery import CORE_DISTRIBUTION, InstalledEntry, core_version, normalised
 from phantom_core.hooks.hookspecs import Kind
 
 DISTRIBUTION_BY_NAME: Final = {
@@ -114,8 +116,17 @@ class Component:
 class Registry:
     """All components that are offered, by kind and name."""
 
-    def __init__(self, components: Iterable[Component]) -> None:
+    def __init__(
+        self, components: Iterable[Component], disabled: Mapping[InstalledEntry, str] = MappingProxyType({})
+    ) -> None:
+        """Take what is offered.
+
+        Args:
+            components: the components.
+            disabled: entries that are installed and not offered, with the reason.
+        """
         self._components = tuple(components)
+        self._disabled = disabled
 
     def components(self, kind: Kind | None = None) -> Sequence[Component]:
         """Return the components of a kind, or all, sorted by kind, name and distribution."""
@@ -132,9 +143,11 @@ class Registry:
         Raises:
             UnknownNameError: if there is none.
             AmbiguousNameError: if several distributions offer one.
+            ConfigError: if it is disabled.
         """
         found = self._named(kind, name)
         if not found:
+            self._check_disabled(kind, name)
             raise self._unknown(kind, name)
         if len(found) > 1:
             raise _ambiguous(kind, name, found)
@@ -152,6 +165,16 @@ class Registry:
             if normalised(component.name) == normalised(bare)
             and (not distribution or normalised(component.distribution) == normalised(distribution))
         ]
+
+    def _check_disabled(self, kind: Kind, name: str) -> None:
+        distribution, _, bare = name.rpartition(":")
+        for entry, refusal in self._disabled.items():
+            is_named = normalised(entry.name) == normalised(bare) and entry.kind == kind
+            if is_named and normalised(distribution) in ("", normalised(entry.distribution)):
+                raise ConfigError(
+                    f"{kind.capitalize()} {entry.name!r} of {entry.distribution} {entry.version} is "
+                    f"disabled: {refusal} Change that, or select another {kind}."
+                )
 
     def _unknown(self, kind: Kind, name: str) -> UnknownNameError:
         known = tuple(component.name for component in self.components(kind))

@@ -11,6 +11,7 @@ from phantom_core.errors import ConfigError, PhantomError, PluginError, told
 from phantom_core.hooks.discovery import normalised
 from phantom_core.hooks.hookspecs import Hooks, Kind
 from phantom_core.hooks.plugin_manager import PluginManager
+from phantom_core.hooks.plugin_settings import PluginSettings
 from phantom_core.hooks.registry import Component, Registry
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy import Policy
@@ -27,8 +28,13 @@ class Components:
         used: the components that were selected so far, for the record.
     """
 
-    def __init__(self) -> None:
-        self.manager = PluginManager()
+    def __init__(self, settings: PluginSettings | None = None) -> None:
+        """Look around for plugins.
+
+        Args:
+            settings: who is left out; None: as environment variables and `phantom.toml` say.
+        """
+        self.manager = PluginManager(settings)
         self.manager.load_installed_plugins()
         self.registry: Registry = self.manager.registry()
         self.used: list[Component] = []

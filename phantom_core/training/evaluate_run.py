@@ -42,7 +42,6 @@ def evaluate_run(
             f"The run {directory.path} has status {facts.get('status')!r}: it did not finish, "
             "so there is nothing to evaluate."
         )
-    components = Components()
     run_file = RunFile.read(directory.path / CONFIG_FILE)
     if "env" not in run_file.table:
         raise RunDirectoryError(
@@ -50,6 +49,7 @@ def evaluate_run(
             "made again. Use ph.load_policies(run) and ph.evaluate(env, ...)."
         )
     _check_env_config(directory, facts)
+    components = Components(run_file.plugin_settings())
     policy_by_agent = {_hashable(agent_id): policy_id for agent_id, policy_id in facts["policy_by_agent"]}
     plan = run_file.evaluation()
     env_class = components.env_class(run_file.env(components))

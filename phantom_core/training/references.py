@@ -48,6 +48,35 @@ def load_reference(reference: str, *, setting: str, folder: Path, start: str = "
     return value
 
 
+def load_module(place: str, *, setting: str, folder: Path, start: str = "the run file") -> ModuleType:
+    """Import a module by its name, or from a file.
+
+    Args:
+        place: `package.module` or `path/to/file.py`.
+        setting: where it was read, for messages.
+        folder: what relative paths are relative to.
+        start: what that folder is, for messages.
+
+    Raises:
+        ConfigError: if it cannot be imported.
+    """
+    if place.endswith(".py"):
+        return _load_file(folder / place, setting, place, start)
+    return _load_module(place, setting, place)
+
+
+def absolute(reference: Any, folder: Path) -> Any:
+    """Return a reference to a file as one that holds from anywhere; others as they are.
+
+    >>> absolute("pkg.mod:Class", Path("/a")), absolute("./b.py:Class", Path("/a"))
+    ('pkg.mod:Class', '/a/b.py:Class')
+    """
+    place, separator, name = str(reference).rpartition(":")
+    if separator and place.endswith(".py"):
+        return f"{(folder / place).resolve()}:{name}"
+    return str((folder / reference).resolve()) if str(reference).endswith(".py") else reference
+
+
 def reference_to(value: Any) -> str | None:
     """Return the reference that leads to a class or function; None if none does."""
     name, module_name = getattr(value, "__qualname__", ""), getattr(value, "__module__", "")

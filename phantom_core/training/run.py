@@ -48,6 +48,7 @@ class Run:
         env_steps: env steps made in training.
         history: one row per iteration.
         stop_reasons: what stops it early.
+        problems: what the run could not write, one sentence each.
         is_interrupted: whether a signal asked it to stop.
         policies: policy by id.
         policy_by_agent: policy id by agent id.
@@ -83,6 +84,7 @@ class Run:
         self.env_steps = 0
         self.history: list[dict[str, float]] = []
         self.stop_reasons: list[str] = []
+        self.problems: list[str] = []
         self.is_interrupted = False
         self.policies: Mapping[PolicyID, Policy] = {}
         self.policy_by_agent: Mapping[AgentID, PolicyID] = {}
@@ -173,6 +175,11 @@ class Run:
                     "reached. Call log_rewards() after each env step, or give num_iterations."
                 )
             self._end_iteration()
+
+    def add_problem(self, sentence: str) -> None:
+        """Note that something of the run could not be written; the run goes on."""
+        self.problems.append(sentence)
+        _log.warning("%s", sentence)
 
     def log(self, values: Mapping[str, float]) -> None:
         """Keep values for the end of the iteration; several under one name are averaged."""

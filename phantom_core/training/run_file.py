@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -13,12 +13,15 @@ from phantom_core.component_config import build
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
 from phantom_core.hooks.hookspecs import Kind
+from phantom_core.hooks.plugin_settings import PluginSettings
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy_mapping import AgentSelection, PolicySpec
 from phantom_core.training.components import Components
-from phantom_core.training.references import load_reference
+from phantom_core.training.named_hooks import load_hooks
+from phantom_core.training.references import absolute, load_reference
 from phantom_core.training.run_record import DEFAULT
 from phantom_core.training.run_request import EvaluationPlan, RunRequest, flattened
+from phantom_core.training.run_tables import PolicyTable, RunTable
 from phantom_core.training.trainer import Trainer
 from phantom_core.world.agents import Agent
 
@@ -27,58 +30,6 @@ FILE: Final = "file"
 
 
 _LENGTHS: Final = {"iterations": "total_steps", "total_steps": "iterations"}
-
-
-@dataclass(frozen=True)
-class RunTable:
-    """The top level of a run file."""
-
-    env: str
-    """`./file.py:Class` relative to this file, `package.module:Class`, or a registered name."""
-    trainer: Any
-    """A registered name or a reference, or tables with settings by trainer name."""
-    name: str | None = None
-    """What the run is called; default: the name of the file."""
-    loggers: list[str] = field(default_factory=list)
-    """Registered names."""
-    iterations: int | None = None
-    """How many iterations to make; this or `total_steps`."""
-    total_steps: int | None = None
-    """How many env steps to make; this or `iterations`."""
-    seed: int | None = None
-    """What everything random follows from; default: a new one, which `run.json` records."""
-    run_dir: str = "runs"
-    """The folder in which the run's own folder is made."""
-    strict_hooks: bool | None = None
-    """Whether an exception in a hook ends the run."""
-    env_config: dict[str, Any] = field(default_factory=dict)
-    """Keyword arguments for the env."""
-    logger: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Settings by logger name."""
-    policies: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Policy tables by policy id; default: one policy for all agents."""
-    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Metric tables by metric name."""
-    evaluate: dict[str, Any] | None = None
-    """When and how to evaluate; default: not at all."""
-
-
-@dataclass(frozen=True)
-class PolicyTable:
-    """A table `[policies.<id>]`; the name of an agent class is written `class`."""
-
-    agents: list[Any] | None = None
-    """Agent ids; this or `class`."""
-    agent_class: str | None = field(default=None, metadata={"name": "class"})
-    """Reference to an agent class or a predicate; this or `agents`."""
-    policy: str | None = None
-    """A registered name or a reference; default: the trainer's own policy class."""
-    config: dict[str, Any] = field(default_factory=dict)
-    """Settings of the policy."""
-    trainer: str | None = None
-    """Registered name of the trainer of this policy; default: the trainer of the run."""
-    train: bool | None = None
-    """Whether it is trained; default: yes, if it has no `policy`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +125,7 @@ class RunFile:
             metrics={name: self._metric(name, table, components) for name, table in top.metrics.items()},
             loggers=top.loggers,
             logger_config=top.logger,
+            hooks=[load_hooks(r, setting="hooks", folder=self.path.parent) for r in top.hooks],
             evaluation=self.evaluation(),
             seed=top.seed,
             name=top.name or self.path.stem,
@@ -202,6 +154,21 @@ class RunFile:
         table = self._top().evaluate
         return None if table is None else cast("EvaluationPlan", build(EvaluationPlan, table, "evaluate"))
 
+    def plugin_settings(self) -> PluginSettings:
+        """Return which plugins take no part, as the surroundings and the file say.
+
+        Raises:
+            ConfigError: if a setting is wrong.
+        """
+        top = self._top()
+        settings = PluginSettings.of_surroundings().with_table(top.plugins, self.path.name)
+        return settings if top.strict_hooks is None else replace(settings, is_strict=top.strict_hooks)
+
+    def add_hooks(self, references: Sequence[str], origin: str) -> None:
+        """Let more objects follow the run, as references relative to the current folder."""
+        given = self.table.get("hooks", [])
+        self.set("hooks", [*given, *(absolute(reference, Path.cwd()) for reference in references)], origin)
+
     def resolved(self) -> dict[str, Any]:
         """Return the values for `config.toml`, with file references that hold from anywhere."""
         table = {key: value for key, value in self.table.items() if key != "run_dir"}
@@ -211,6 +178,8 @@ class RunFile:
         table["trainer"] = {
             absolute if key == name else key: value for key, value in table["trainer"].items()
         } | {"name": absolute}
+        if "hooks" in table:
+            table["hooks"] = [self._absolute(reference) for reference in table["hooks"]]
         for kind, keys in (("policies", ("class", "policy")), ("metrics", ("metric",))):
             if kind in table:
                 table[kind] = {
@@ -223,10 +192,7 @@ class RunFile:
         return cast("RunTable", build(RunTable, self.table, self.path.name, separator=": "))
 
     def _absolute(self, reference: Any) -> Any:
-        place, separator, name = str(reference).rpartition(":")
-        if separator and place.endswith(".py"):
-            return f"{(self.path.parent / place).resolve()}:{name}"
-        return reference
+        return absolute(reference, self.path.parent)
 
     def _load(self, reference: str, setting: str) -> Any:
         return load_reference(reference, setting=setting, folder=self.path.parent)

@@ -100,6 +100,7 @@ class RunRecord:
             env_steps=run.env_steps,
             stop_reasons=run.stop_reasons,
             hook_failures=list(run.dispatcher.failure_sentences()),
+            problems=list(run.problems),
         )
         self.directory.write_run(self.facts)
 

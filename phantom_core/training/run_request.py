@@ -24,7 +24,7 @@ from phantom_core.policies.policy_mapping import (
     select_policies_to_train,
 )
 from phantom_core.seeding import MAX_SEED
-from phantom_core.training.references import reference_to
+from phantom_core.training.references import absolute, reference_to
 from phantom_core.training.trainer import Trainer
 from phantom_core.types import PolicyID
 
@@ -118,6 +118,7 @@ class RunRequest:
             "trainer": self._trainer_table(plain),
             "loggers": [logger for logger in self.loggers if isinstance(logger, str)],
             "logger": plain.table(self.logger_config, "logger"),
+            "hooks": [absolute(hooks, Path.cwd()) for hooks in self.hooks if isinstance(hooks, str)],
             "iterations": self.num_iterations,
             "total_steps": self.total_steps,
             "seed": self.seed,

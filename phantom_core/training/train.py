@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,12 +14,15 @@ from phantom_core.errors import ConfigError, PhantomError
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.events import CheckpointSaved
 from phantom_core.hooks.hookspecs import Hooks
+from phantom_core.hooks.plugin_settings import PluginSettings
+from phantom_core.hooks.plugin_times import PluginTimes
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy_mapping import PolicyMapping, PolicySpec, parse_policy_mapping
 from phantom_core.seeding import fresh_seed
 from phantom_core.training.components import Components
 from phantom_core.training.evaluator import Evaluator
 from phantom_core.training.guarded_metric import guarded
+from phantom_core.training.named_hooks import load_hooks
 from phantom_core.training.run import Run
 from phantom_core.training.run_directory import RunDirectory
 from phantom_core.training.run_record import DEFAULT, RunRecord
@@ -29,11 +31,6 @@ from phantom_core.training.train_loop import TrainingSetup, is_full
 from phantom_core.training.train_result import TrainingResults
 from phantom_core.training.trainer import Trainer
 from phantom_core.types import PolicyID
-
-STRICT_VARIABLE: Final = "PHANTOM_STRICT"
-"""Environment variable: `1` makes an exception in a hook end the run."""
-
-_log = logging.getLogger("phantom_core")
 
 EVERYBODY: Final[PolicyMapping] = {"default": PolicySpec(agents=lambda _: True)}
 """The policy mapping of a run that gives none: one policy for all agents."""
@@ -73,12 +70,14 @@ def train(
         metrics: metric by name, to measure while training and in evaluations.
         loggers: registered names or instances.
         logger_config: settings by logger name.
-        hooks: objects that follow the run: instances of `Hooks`, or with functions marked `hookimpl`.
+        hooks: objects that follow the run: instances of `Hooks`, or with functions marked `hookimpl`; or
+            where to import one from, as `"./my_logger.py:MyLogger"`, relative to the current folder.
         evaluation: how to evaluate; None: not at all.
         seed: what everything random in the run follows from; None: a new one, which `run.json` records.
         name: what the run is called; None: named after trainer and env.
         run_dir: the folder in which the run's own folder is made; None: write nothing.
-        strict_hooks: whether an exception in a hook ends the run; None: as `PHANTOM_STRICT` says.
+        strict_hooks: whether a broken plugin, or an exception in a hook, ends the run; None: as
+            `PHANTOM_STRICT` says.
 
     Returns:
         Policies, history, how it ended, and where it was written.
@@ -108,7 +107,10 @@ def train(
         run_dir=run_dir,
         strict_hooks=strict_hooks,
     )
-    return carry_out(request, Components(), request.to_config(), {}, request.not_in_config)
+    settings = PluginSettings.of_surroundings()
+    if strict_hooks is not None:
+        settings = replace(settings, is_strict=strict_hooks)
+    return carry_out(request, Components(settings), request.to_config(), {}, request.not_in_config)
 
 
 def carry_out(
@@ -117,6 +119,7 @@ def carry_out(
     config: Mapping[str, Any],
     origins: Mapping[str, str],
     not_in_config: Sequence[str] = (),
+    times: PluginTimes | None = None,
 ) -> TrainingResults:
     """Carry a request out.
 
@@ -126,6 +129,7 @@ def carry_out(
         config: the request as plain values, for `config.toml`.
         origins: by dotted name, where a setting came from.
         not_in_config: dotted names of settings that plain values cannot say.
+        times: where to note how long each hook takes; None: nowhere.
     """
     trainer_name, trainer = components.trainer(request.trainer, request.trainer_config)
     env_class = components.env_class(request.env)
@@ -135,10 +139,11 @@ def carry_out(
     run_name = request.name or f"{trainer_name}-{getattr(env_class, '__name__', 'env')}"
     seed = fresh_seed() if request.seed is None else request.seed
     directory = None if request.run_dir is None else RunDirectory.create(request.run_dir, run_name)
-    if directory is not None and not components.uses("logger", "jsonl"):
+    is_wanted = directory is not None and components.registry.has("logger", "jsonl")  # else it is disabled
+    if is_wanted and not components.uses("logger", "jsonl"):
         components.attach_logger("jsonl", request.logger_config)
     run = Run(
-        Dispatcher(components.manager, is_strict=_is_strict(wanted=request.strict_hooks)),
+        Dispatcher(components.manager, times=times),
         name=run_name,
         seed=seed,
         trainer_name=trainer_name,
@@ -159,10 +164,21 @@ def carry_out(
     try:
         results = _make(run, trainer, setup, request.evaluation, directory)
     except BaseException as error:
-        record.fail(run, error)
+        with _contained(run):
+            record.fail(run, error)
         raise
-    record.end(run, results)
-    return results
+    with _contained(run):
+        record.end(run, results)
+    return replace(results, problems=tuple(run.problems))
+
+
+@contextmanager
+def _contained(run: Run) -> Iterator[None]:
+    """Note that the run's own files could not be written: a full disk must not lose a run."""
+    try:
+        yield
+    except PhantomError as error:
+        run.add_problem(str(error))
 
 
 @contextmanager
@@ -172,7 +188,7 @@ def standalone_run(trainer: Trainer, *, seed: int | None) -> Iterator[None]:
     _attach_tensorboard(trainer, components)
     name = type(trainer).__name__
     run = Run(
-        Dispatcher(components.manager, is_strict=_is_strict()),
+        Dispatcher(components.manager),
         name=name,
         seed=fresh_seed() if seed is None else seed,
         trainer_name=name,
@@ -202,7 +218,7 @@ def _make(
         run.policies = results.policies
         run.policy_by_agent = run.policy_by_agent or results.policy_by_agent
         run.policies_to_train = run.policies_to_train or tuple(setup.policies_to_train or results.policies)
-        _save(run, directory)
+        _save_somewhere(run, directory)
         evaluation = None if evaluator is None or run.is_interrupted else evaluator.at_end()
     return replace(
         results,
@@ -238,21 +254,34 @@ def _train(
             setup.metrics,
         )
     except BaseException:
-        try:
-            _save(run, directory)
-        except PhantomError as error:  # what broke the run off is worth more
-            _log.warning("The policies could not be saved: %s", error)
+        _save_somewhere(run, directory)
         raise
     finally:
         for one in everyone:
             one.leave()
 
 
-def _save(run: Run, directory: RunDirectory | None) -> None:
-    if directory is not None and run.policies:
-        path = directory.save_policies(run.policies)
-        event = CheckpointSaved(iteration=run.iteration, env_steps=run.env_steps, path=path)
-        run.dispatcher.fire("on_checkpoint", event)
+def _save_somewhere(run: Run, directory: RunDirectory | None) -> None:
+    """Save the policies; if the run directory does not take them, put them with the temporary files."""
+    if directory is None or not run.policies:
+        return
+    try:
+        _save(run, directory)
+    except PhantomError as error:
+        try:
+            path = RunDirectory(Path(tempfile.mkdtemp(prefix=f"{run.name}-"))).save_policies(run.policies)
+        except (PhantomError, OSError):
+            run.add_problem(f"The policies are not saved. {error}")
+        else:
+            run.add_problem(
+                f"{error} They are in {path}: mend it, and move that folder into {directory.path}."
+            )
+
+
+def _save(run: Run, directory: RunDirectory) -> None:
+    path = directory.save_policies(run.policies)
+    event = CheckpointSaved(iteration=run.iteration, env_steps=run.env_steps, path=path)
+    run.dispatcher.fire("on_checkpoint", event)
 
 
 def _other_trainers(
@@ -280,7 +309,10 @@ def _attach_observers(request: RunRequest, trainer: Trainer, components: Compone
     for logger in request.loggers:
         components.attach_logger(logger, request.logger_config)
     for hooks in request.hooks:
-        components.attach(hooks)
+        if isinstance(hooks, str):
+            components.attach(load_hooks(hooks, start="the current folder"))
+        else:
+            components.attach(hooks)
     _attach_tensorboard(trainer, components)
 
 
@@ -288,7 +320,3 @@ def _attach_tensorboard(trainer: Trainer, components: Components) -> None:
     if trainer.tensorboard_log_dir is not None:
         settings = {"directory": str(trainer.tensorboard_log_dir)}
         components.attach_logger("tensorboard", {"tensorboard": settings})
-
-
-def _is_strict(*, wanted: bool | None = None) -> bool:
-    return os.environ.get(STRICT_VARIABLE, "") not in ("", "0") if wanted is None else wanted

@@ -173,9 +173,10 @@ def _collect_and_update(
 
 def _log_episodes(run: Run, iteration: int, episodes: Sequence[EpisodeSummary]) -> None:
     """Log the episodes that ended in this iteration: rewards per step, returns, lengths, metrics."""
-    if run.dispatcher.has_subscribers("on_episode_end"):
-        for episode in episodes:
-            run.dispatcher.fire("on_episode_end", _episode_end(iteration, episode))
+    ended = run.dispatcher.channel("on_episode_end")
+    for episode in episodes:
+        if ended.subscribers:
+            ended.fire(_episode_end(iteration, episode))
     if not episodes:
         return
     steps = sum(episode.length for episode in episodes)

@@ -25,6 +25,7 @@ class TrainingResults:
         status: how the run ended: `"completed"`, `"stopped"` or `"interrupted"`.
         stop_reasons: what stopped it early.
         hook_failures: one sentence for each plugin that failed on the way.
+        problems: what the run could not write, such as its policies on a full disk; one sentence each.
         run_directory: where it was written; None: nowhere.
         evaluation: the evaluation after the last iteration; None: there was none.
     """
@@ -37,5 +38,6 @@ class TrainingResults:
     status: Status = "completed"
     stop_reasons: tuple[str, ...] = ()
     hook_failures: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
     run_directory: Path | None = None
     evaluation: Evaluation | None = None

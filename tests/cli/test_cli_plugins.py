@@ -14,29 +14,50 @@ SUICIDAL = "import os\nos._exit(1)\n"
 def test_list_shows_every_component_and_plugin_with_its_status(
     phantom: Callable[..., Any], fake_distribution: Callable[..., Path], monkeypatch: Any
 ) -> None:
-    fake_distribution("acme", {"phantom_core.trainers": {"acme-rl": "acme_rl:Trainer"}})
+    trainer = {"phantom_core.trainers": {"acme-rl": "acme_rl:Trainer"}}
+    fake_distribution("acme", trainer, {"acme_rl": SUICIDAL})
     fake_distribution("offline", {"phantom_core.plugins": {"follow": "offline:Follow"}})
     fake_distribution("later", {"phantom_core.envs": {"mars": "later:Mars"}}, requires="phantom-rl-core>=7")
+    fake_distribution("twin", trainer, {"acme_rl": SUICIDAL}, version="2.0")
+    fake_distribution(
+        "hungry", {"phantom_core.envs": {"pie": "pie:Pie"}}, {"pie": ""}, requires="acme-oven>=3"
+    )
+    fake_distribution("old", {"phantom_core.envs": {"moon": "moon:Moon"}}, {"moon": ""}, folder="late")
+    fake_distribution("old", {"phantom_core.envs": {"moon": "moon:Moon"}}, {"moon": ""}, version="1.1")
+    fake_distribution("gone", {"phantom_core.metrics": {"gone": "gone.away:Gone"}})
     monkeypatch.setenv("PHANTOM_DISABLED_PLUGINS", "offline")
     outcome = phantom("plugins", "list")
     assert (outcome.code, outcome.err) == (0, "")
     rows = [" ".join(line.split()) for line in outcome.out.splitlines()]
-    assert rows[0] == "kind name distribution version status"
-    assert "trainer acme-rl acme 1.0 ok" in rows
-    assert "plugin follow offline 1.0 disabled" in rows
-    assert "env mars later 1.0 incompatible: needs phantom-rl-core>=7" in rows
+    assert rows[0] == "kind name distribution version source status"
+    expected = [
+        "trainer acme-rl acme 1.0 index conflict: also offered by twin",
+        "trainer acme-rl twin 2.0 index conflict: also offered by acme",
+        "plugin follow offline 1.0 index disabled: PHANTOM_DISABLED_PLUGINS names it",
+        "env mars later 1.0 index incompatible: needs phantom-rl-core>=7",
+        "env pie hungry 1.0 index missing dependency: needs acme-oven>=3",
+        "env moon old 1.1 index ok",
+        "metric gone gone 1.0 index failed: there is no module gone.away",
+    ]
+    assert [row for row in expected if row not in rows] == []
+    (shadowed,) = [row for row in rows if "shadowed" in row]
+    assert shadowed.startswith("env moon old 1.0 index shadowed duplicate: old 1.1 in ")
+    assert shadowed.endswith(" comes first")
     assert rows[1:] == sorted(rows[1:])
 
 
 def test_list_is_json_on_request(phantom: Callable[..., Any]) -> None:
     rows = json.loads(phantom("plugins", "list", "--json").out)
     (row,) = [row for row in rows if row["name"] == "q-learning"]
+    assert row["source"].startswith("editable /")
     assert row == {
         "kind": "trainer",
         "name": "q-learning",
         "distribution": "phantom-qlearning",
         "version": row["version"],
+        "source": row["source"],
         "status": "ok",
+        "reason": "",
         "target": "phantom_qlearning.qlearning_trainer:QLearningTrainer",
     }
 

@@ -12,8 +12,8 @@ import pytest
 import phantom_core as ph
 from phantom_core.hooks.hookspecs import HOOK_NAMES
 from phantom_core.testing.findings import KINDS
-from phantom_core.training.run_file import PolicyTable, RunTable
 from phantom_core.training.run_request import EvaluationPlan
+from phantom_core.training.run_tables import PolicyTable, RunTable
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [

@@ -137,7 +137,10 @@ def test_an_installed_plugin_object_takes_part(target: str, fake_distribution: C
     [
         (
             ("import no_such_thing"),
-            "it could not be loaded: ModuleNotFoundError: No module named 'no_such_thing'.",
+            (
+                "it could not be loaded: ModuleNotFoundError: No module named 'no_such_thing'. Install "
+                "no_such_thing, or disable the plugin."
+            ),
         ),
         ("raise SystemExit(3)", "it could not be loaded: SystemExit: 3."),
         (
@@ -161,7 +164,8 @@ def test_a_broken_plugin_object_is_reported_and_skipped(
     )
     manager = PluginManager()
     manager.load_installed_plugins()
-    assert manager.skipped == [SkippedPlugin("acme:follow", reason)]
+    assert [(s.name, s.reason) for s in manager.skipped] == [("acme:follow", reason)]
+    assert manager.skipped[0].status == ("missing dependency" if "no_such" in reason else "failed")
     assert [(r.levelno, r.getMessage()) for r in caplog.records] == [
         (logging.WARNING, f"Plugin 'acme:follow' is skipped: {reason}")
     ]
@@ -177,7 +181,7 @@ def test_a_disabled_plugin_object_is_not_imported(
     monkeypatch.setenv("PHANTOM_DISABLED_PLUGINS", disabled)
     manager = PluginManager()
     manager.load_installed_plugins()
-    assert manager.skipped == [SkippedPlugin("acme:follow", "PHANTOM_DISABLED_PLUGINS names it.")]
+    assert manager.skipped == [SkippedPlugin("acme:follow", "PHANTOM_DISABLED_PLUGINS names it.", "disabled")]
     assert "acme_follow" not in sys.modules
 
 
@@ -194,7 +198,7 @@ def test_a_plugin_object_for_another_core_is_not_imported(fake_distribution: Cal
         f"it needs phantom-rl-core>=7, but {ph.__version__} is installed. Run: pip install -U acme "
         "phantom-rl-core"
     )
-    assert manager.skipped == [SkippedPlugin("acme:follow", reason)]
+    assert manager.skipped == [SkippedPlugin("acme:follow", reason, "incompatible")]
     assert "acme_follow" not in sys.modules
 
 

@@ -252,7 +252,7 @@ class FakeRun:
     """As much of a run as its record reads."""
 
     name, seed, trainer_name = "run", 1, "q-learning"
-    iterations, env_steps, stop_reasons = 1, 2, ()
+    iterations, env_steps, stop_reasons, problems = 1, 2, (), ()
     policies_to_train, policy_by_agent = ("p",), {"A": "p", ("B", 1): "p"}
 
     dispatcher = Dispatcher(PluginManager())

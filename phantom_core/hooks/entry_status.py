@@ -1,0 +1,150 @@
+"""What can be said of an installed plugin without importing it: whether it will work, and why not."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.machinery import ModuleSpec, PathFinder
+from typing import Literal, TypeAlias
+
+from phantom_core.hooks.discovery import (
+    CORE_DISTRIBUTION,
+    PLUGIN_GROUP,
+    InstalledEntry,
+    Scan,
+    distribution_version,
+    normalised,
+    requirements,
+)
+from phantom_core.hooks.plugin_settings import PluginSettings
+
+Status: TypeAlias = Literal[
+    "ok", "disabled", "incompatible", "conflict", "shadowed duplicate", "failed", "missing dependency"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class EntryStatus:
+    """One installed component or plugin object, and whether it will work.
+
+    Attributes:
+        kind: a kind of component, or `"plugin"`.
+        name: the name it is selected by.
+        distribution: the distribution that ships it.
+        version: the version of that distribution.
+        source: where it was installed from.
+        status: whether it will work.
+        reason: why not; empty if it will.
+        target: where it is imported from.
+    """
+
+    kind: str
+    name: str
+    distribution: str
+    version: str
+    source: str
+    status: Status
+    reason: str
+    target: str
+
+
+def statuses(scan: Scan, settings: PluginSettings) -> list[EntryStatus]:
+    """Return everything that was found, sorted by kind, name and distribution; nothing is imported."""
+    rivals = _rivals(scan.entries, settings)
+    found = [_status(entry, *_verdict(entry, settings, rivals)) for entry in scan.entries]
+    for entry in scan.shadowed:
+        winner = next(e for e in scan.entries if normalised(e.distribution) == normalised(entry.distribution))
+        reason = f"{winner.distribution} {winner.version} in {winner.location} comes first"
+        found.append(_status(entry, "shadowed duplicate", reason))
+    for broken in scan.broken:
+        reason = f"{broken.problem} ({broken.location})"
+        found.append(EntryStatus("?", "?", broken.name, "?", "?", "failed", reason, ""))
+    return sorted(found, key=lambda s: (s.kind, normalised(s.name), s.distribution, s.version))
+
+
+def _status(entry: InstalledEntry, status: Status, reason: str) -> EntryStatus:
+    return EntryStatus(
+        kind=entry.kind,
+        name=entry.name,
+        distribution=entry.distribution,
+        version=entry.version,
+        source=entry.source,
+        status=status,
+        reason=reason,
+        target=entry.target,
+    )
+
+
+def _verdict(
+    entry: InstalledEntry, settings: PluginSettings, rivals: dict[tuple[str, str], list[InstalledEntry]]
+) -> tuple[Status, str]:
+    refusal = settings.refusal_of(entry)
+    if refusal:
+        return "disabled", refusal.rstrip(".")
+    if not entry.is_compatible:
+        return "incompatible", f"needs {CORE_DISTRIBUTION}{entry.core_specifier}"
+    missing_module = module_problem(entry.target)
+    if missing_module:
+        return "failed", missing_module
+    missing = missing_requirements(entry.requires)
+    if missing:
+        return "missing dependency", f"needs {', '.join(missing)}"
+    others = [e for e in rivals.get(_key(entry), ()) if e is not entry]
+    if others:
+        return "conflict", f"also offered by {', '.join(e.distribution for e in others)}"
+    return "ok", ""
+
+
+def _rivals(
+    entries: Iterable[InstalledEntry], settings: PluginSettings
+) -> dict[tuple[str, str], list[InstalledEntry]]:
+    """Return by kind and name who offers it; plugin objects have the name of their distribution too."""
+    found: dict[tuple[str, str], list[InstalledEntry]] = {}
+    for entry in entries:
+        if entry.group != PLUGIN_GROUP and not settings.refusal_of(entry):
+            found.setdefault(_key(entry), []).append(entry)
+    return found
+
+
+def _key(entry: InstalledEntry) -> tuple[str, str]:
+    return entry.kind, normalised(entry.name)
+
+
+@cache
+def missing_requirements(requires: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what a distribution needs and is not installed, or in a version that it does not want."""
+    missing = []
+    for requirement in requirements(requires):
+        version = distribution_version(requirement.name)
+        wanted = f"{requirement.name}{requirement.specifier}"
+        if version is None:
+            missing.append(wanted)
+        elif not requirement.specifier.contains(version, prereleases=True):
+            missing.append(f"{wanted} (installed: {version})")
+    return tuple(missing)
+
+
+def module_problem(target: str) -> str:
+    """Return what is wrong with the module of a target, without importing it; empty if it is there."""
+    module_name = target.partition(":")[0].strip()
+    try:
+        spec = find_module(module_name)
+    except (ImportError, ValueError, AttributeError) as error:
+        return f"the module {module_name} cannot be looked for: {error}"
+    return "" if spec is not None else f"there is no module {module_name}"
+
+
+def find_module(name: str) -> ModuleSpec | None:
+    """Return where a module is, or None; unlike `importlib.util.find_spec`, without importing its parents."""
+    top, *rest = name.split(".")
+    spec = importlib.util.find_spec(top)
+    path = top
+    for part in rest:
+        if spec is None or spec.submodule_search_locations is None:
+            return None
+        locations: Sequence[str] = list(spec.submodule_search_locations)
+        path = f"{path}.{part}"
+        spec = PathFinder.find_spec(path, locations)
+    return spec

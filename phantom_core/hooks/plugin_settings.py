@@ -1,0 +1,153 @@
+"""Which installed plugins may take part: settings that act before anything is imported."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, cast
+
+from phantom_core.component_config import build
+from phantom_core.errors import ConfigError
+from phantom_core.hooks.discovery import CORE_DISTRIBUTION, InstalledEntry, normalised
+
+DISABLED_VARIABLE: Final = "PHANTOM_DISABLED_PLUGINS"
+"""Environment variable: names of distributions, components and plugin objects to leave out, with commas."""
+
+ALLOWED_VARIABLE: Final = "PHANTOM_ALLOWED_PLUGINS"
+"""Environment variable: the only ones that may take part, besides the core's own, with commas."""
+
+STRICT_VARIABLE: Final = "PHANTOM_STRICT"
+"""Environment variable: `1` makes a broken plugin, or an exception in a hook, end the run."""
+
+SETTINGS_FILE: Final = "phantom.toml"
+"""Settings of the working directory: data, of which nothing is executed."""
+
+
+@dataclass(frozen=True)
+class PluginsTable:
+    """The table `[plugins]` of `phantom.toml` and of a run file."""
+
+    disable: list[str] = field(default_factory=list)
+    """Names of distributions, components or plugin objects that take no part."""
+    allow: list[str] | None = None
+    """The only ones that may take part, besides the core's own; default: all."""
+
+
+@dataclass(frozen=True, slots=True)
+class NameList:
+    """Names, and who gave them.
+
+    Attributes:
+        source: who, such as `PHANTOM_DISABLED_PLUGINS`.
+        names: distributions, names of entries, or `distribution:name`.
+    """
+
+    source: str
+    names: tuple[str, ...]
+
+    def names_entry(self, entry: InstalledEntry) -> bool:
+        """Tell whether an entry is meant."""
+        own = {normalised(name) for name in (entry.distribution, entry.name, entry.qualified_name)}
+        return any(normalised(name) in own for name in self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class PluginSettings:
+    """Who is left out. Every list can only take away: who is allowed must be allowed by each.
+
+    Attributes:
+        disabled: lists of those that take no part.
+        allowed: lists of the only ones that may.
+        is_strict: whether a broken plugin ends the run, instead of being skipped.
+    """
+
+    disabled: tuple[NameList, ...] = ()
+    allowed: tuple[NameList, ...] = ()
+    is_strict: bool = False
+
+    @classmethod
+    def of_surroundings(cls) -> PluginSettings:
+        """Return what the environment variables and `phantom.toml` in the working directory say.
+
+        Raises:
+            ConfigError: if the file is wrong.
+        """
+        settings = cls(is_strict=os.environ.get(STRICT_VARIABLE, "") not in ("", "0"))
+        disabled, allowed = (_names_in(variable) for variable in (DISABLED_VARIABLE, ALLOWED_VARIABLE))
+        if disabled:
+            settings = replace(settings, disabled=(NameList(DISABLED_VARIABLE, disabled),))
+        if allowed:
+            settings = replace(settings, allowed=(NameList(ALLOWED_VARIABLE, allowed),))
+        return settings.with_table(_read_settings_file(Path(SETTINGS_FILE)), SETTINGS_FILE)
+
+    def with_table(self, table: Mapping[str, Any], source: str) -> PluginSettings:
+        """Return these settings and those of a table `[plugins]`.
+
+        Args:
+            table: the table.
+            source: the file that it is from.
+
+        Raises:
+            ConfigError: for an unknown key or a value of the wrong type.
+        """
+        given = cast("PluginsTable", build(PluginsTable, table, f"{source}: plugins"))
+        settings = self
+        if given.disable:
+            names = NameList(f"plugins.disable in {source}", tuple(given.disable))
+            settings = replace(settings, disabled=(*settings.disabled, names))
+        if given.allow is not None:
+            names = NameList(f"plugins.allow in {source}", tuple(given.allow))
+            settings = replace(settings, allowed=(*settings.allowed, names))
+        return settings
+
+    def refusal_of(self, entry: InstalledEntry) -> str:
+        """Return why an entry takes no part, as a sentence; empty: it may.
+
+        Lists of allowed names do not concern the core's own entries, which runs need.
+        """
+        for names in self.disabled:
+            if names.names_entry(entry):
+                return f"{names.source} names it."
+        if normalised(entry.distribution) != CORE_DISTRIBUTION:
+            for names in self.allowed:
+                if not names.names_entry(entry):
+                    return f"{names.source} does not name it."
+        return ""
+
+    def strangers(self, entries: Iterable[InstalledEntry]) -> list[tuple[str, str]]:
+        """Return the names that mean nothing that is installed, each with its source."""
+        entries = tuple(entries)
+        return [
+            (name, names.source)
+            for names in (*self.disabled, *self.allowed)
+            for name in names.names
+            if not any(NameList("", (name,)).names_entry(entry) for entry in entries)
+        ]
+
+
+def _names_in(variable: str) -> tuple[str, ...]:
+    return tuple(name for part in os.environ.get(variable, "").split(",") if (name := part.strip()))
+
+
+def _read_settings_file(path: Path) -> Mapping[str, Any]:
+    """Return the table `[plugins]` of a file; nothing if there is no file."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        table = tomllib.loads(text)
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}. Mend it, or remove it.") from error
+    others = [key for key in table if key != "plugins"]
+    if others:
+        raise ConfigError(
+            f"{path} has {others[0]!r}, but only the table [plugins] is read from it. Settings of a run go "
+            "into a run file."
+        )
+    plugins = table.get("plugins", {})
+    if not isinstance(plugins, dict):
+        raise ConfigError(f"{path}: plugins = {plugins!r} is wrong. Expected a table: [plugins].")
+    return plugins

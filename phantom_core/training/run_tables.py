@@ -1,0 +1,62 @@
+"""The tables of a run file, each field with what it means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class RunTable:
+    """The top level of a run file."""
+
+    env: str
+    """`./file.py:Class` relative to this file, `package.module:Class`, or a registered name."""
+    trainer: Any
+    """A registered name or a reference, or tables with settings by trainer name."""
+    name: str | None = None
+    """What the run is called; default: the name of the file."""
+    loggers: list[str] = field(default_factory=list)
+    """Registered names."""
+    iterations: int | None = None
+    """How many iterations to make; this or `total_steps`."""
+    total_steps: int | None = None
+    """How many env steps to make; this or `iterations`."""
+    hooks: list[str] = field(default_factory=list)
+    """What else follows the run: `./file.py:Class` relative to this file, or `package.module:Class`."""
+    seed: int | None = None
+    """What everything random follows from; default: a new one, which `run.json` records."""
+    run_dir: str = "runs"
+    """The folder in which the run's own folder is made."""
+    strict_hooks: bool | None = None
+    """Whether an exception in a hook ends the run."""
+    env_config: dict[str, Any] = field(default_factory=dict)
+    """Keyword arguments for the env."""
+    logger: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Settings by logger name."""
+    policies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Policy tables by policy id; default: one policy for all agents."""
+    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Metric tables by metric name."""
+    evaluate: dict[str, Any] | None = None
+    """When and how to evaluate; default: not at all."""
+    plugins: dict[str, Any] = field(default_factory=dict)
+    """Which installed plugins take no part: `disable`, `allow`."""
+
+
+@dataclass(frozen=True)
+class PolicyTable:
+    """A table `[policies.<id>]`; the name of an agent class is written `class`."""
+
+    agents: list[Any] | None = None
+    """Agent ids; this or `class`."""
+    agent_class: str | None = field(default=None, metadata={"name": "class"})
+    """Reference to an agent class or a predicate; this or `agents`."""
+    policy: str | None = None
+    """A registered name or a reference; default: the trainer's own policy class."""
+    config: dict[str, Any] = field(default_factory=dict)
+    """Settings of the policy."""
+    trainer: str | None = None
+    """Registered name of the trainer of this policy; default: the trainer of the run."""
+    train: bool | None = None
+    """Whether it is trained; default: yes, if it has no `policy`."""
