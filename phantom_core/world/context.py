@@ -79,6 +79,15 @@ class Context:
         self._views = views
         self._frame = frame
 
+    def __getstate__(self) -> tuple[Agent, dict[AgentID, AgentView | None], ViewFrame]:
+        """Return what a copy is made of: a read-only mapping itself can be neither copied nor pickled."""
+        return self.agent, self._views, self._frame
+
+    def __setstate__(self, state: tuple[Agent, dict[AgentID, AgentView | None], ViewFrame]) -> None:
+        """Become a copy."""
+        self.agent, self._views, self._frame = state
+        self.agent_views = MappingProxyType(self._views)
+
     @property
     def env_view(self) -> EnvView:
         """What every agent can see of the env."""

@@ -29,8 +29,13 @@ class Sampler(ABC, Generic[T]):
     Put it into a field of a `Supertype`: at each reset the env draws it and the agent (or the env)
     gets the value in the same field of its `type`. Subclasses override `draw`. Samplers are equal
     only if they are the same object.
+
+    Attributes:
+        is_default: whether it is the default of a field of a supertype class, and so belongs to the
+            class: it is drawn for each owner on its own.
     """
 
+    is_default: bool = False
     _value: T | None = None
 
     @property
@@ -196,16 +201,16 @@ class SampledValues:
     episode_seed: int
     _drawn: dict[int, tuple[Sampler[Any], Any]] = field(default_factory=dict, init=False, repr=False)
 
-    def value_of(self, sampler: Sampler[T], *name: object, is_shared: bool = True) -> T:
+    def value_of(self, sampler: Sampler[T], *name: object) -> T:
         """Return the value of a sampler in this episode, drawn when it is first asked for.
+
+        All places that hold the sampler get this value, unless it is the default of a field.
 
         Args:
             sampler: what to draw.
             name: the place where it was found first, which names its random stream.
-            is_shared: whether all places that hold this object see one value; else it is drawn for
-                this place alone.
         """
-        if not is_shared:
+        if sampler.is_default:
             return sampler.sample(make_rng(self.episode_seed, "sampler", *name))
         if id(sampler) not in self._drawn:
             drawn = sampler.sample(make_rng(self.episode_seed, "sampler", *name))

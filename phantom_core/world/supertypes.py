@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self, TypeAlias
 
 import gymnasium as gym
@@ -15,8 +15,8 @@ from phantom_core.errors import ConfigError, did_you_mean, listing
 from phantom_core.seeding import fresh_seed, make_rng
 from phantom_core.world.samplers import SampledValues, Sampler
 
-_Draw: TypeAlias = Callable[[Sampler[Any], tuple[object, ...], bool], Any]
-"""Returns the value of a sampler, given its place and whether others that hold it see the same one."""
+_Draw: TypeAlias = Callable[[Sampler[Any], tuple[object, ...]], Any]
+"""Returns a value of a sampler, given its place."""
 
 
 class Supertype:
@@ -31,6 +31,14 @@ class Supertype:
     all of them see. A sampler that is the default of a field is drawn for each owner on its own.
     """
 
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        """Note which samplers belong to the class: copies of an agent, made in any way, still know it."""
+        super().__init_subclass__(**kwargs)
+        for value in vars(cls).values():
+            default = value.default if isinstance(value, dataclasses.Field) else value
+            for sampler in _samplers_in(default):
+                object.__setattr__(sampler, "is_default", True)  # also where it is a frozen dataclass
+
     def sample(self, seed: int | None = None) -> Self:
         """Return a type: a copy in which each sampler is replaced by a value.
 
@@ -44,11 +52,7 @@ class Supertype:
 
     def sample_in(self, values: SampledValues, owner: object) -> Self:
         """Return the type that the owner of this supertype has in an episode; called at each reset."""
-
-        def draw(sampler: Sampler[Any], place: tuple[object, ...], is_shared: bool) -> Any:  # noqa: FBT001  a callback
-            return values.value_of(sampler, owner, *place, is_shared=is_shared)
-
-        sampled: Self = _replaced(self, draw, ())
+        sampled: Self = _replaced(self, lambda sampler, place: values.value_of(sampler, owner, *place), ())
         return sampled
 
     def to_obs_space(self, low: float = -math.inf, high: float = math.inf) -> gym.spaces.Dict:
@@ -60,7 +64,7 @@ class Supertype:
         Raises:
             ConfigError: if a field holds something else, as a text.
         """
-        example = _replaced(self, lambda sampler, place, _: sampler.draw(make_rng(0, *place)), ())
+        example = _replaced(self, lambda sampler, place: sampler.draw(make_rng(0, *place)), ())
         return gym.spaces.Dict(
             {name: _space_of(value, low, high) for name, value in _observed(example, ()).items()}
         )
@@ -159,13 +163,12 @@ def _required_fields(cls: type) -> list[str]:
     return [f.name for f in _fields(cls) if f.init and f.default is missing and f.default_factory is missing]
 
 
-def _replaced(supertype: Any, draw: _Draw, place: tuple[object, ...], *, is_shared: bool = True) -> Any:
+def _replaced(supertype: Any, draw: _Draw, place: tuple[object, ...]) -> Any:
     """Copy a supertype with every sampler replaced by what `draw` returns for it."""
     given, computed = {}, {}
     for f in _fields(type(supertype)):
         value = getattr(supertype, f.name)
-        shared = is_shared and value is not f.default  # a default belongs to the class, not to its users
-        replaced = _replaced_value(value, draw, (*place, f.name), is_shared=shared)
+        replaced = _replaced_value(value, draw, (*place, f.name))
         if f.init:
             given[f.name] = replaced
         elif replaced is not value:
@@ -176,27 +179,33 @@ def _replaced(supertype: Any, draw: _Draw, place: tuple[object, ...], *, is_shar
     return result
 
 
-def _replaced_value(value: Any, draw: _Draw, place: tuple[object, ...], *, is_shared: bool) -> Any:
+def _replaced_value(value: Any, draw: _Draw, place: tuple[object, ...]) -> Any:
     if isinstance(value, Sampler):
-        return draw(value, place, is_shared)
+        return draw(value, place)
     if isinstance(value, Supertype):
-        return _replaced(value, draw, place, is_shared=is_shared)
+        return _replaced(value, draw, place)
     if isinstance(value, np.ndarray):
         return value.copy()
     kind = type(value)
     if kind is dict:
-        return {
-            key: _replaced_value(item, draw, (*place, key), is_shared=is_shared)
-            for key, item in value.items()
-        }
+        return {key: _replaced_value(item, draw, (*place, key)) for key, item in value.items()}
     if kind is list or isinstance(value, tuple):
-        items = [
-            _replaced_value(item, draw, (*place, i), is_shared=is_shared) for i, item in enumerate(value)
-        ]
+        items = [_replaced_value(item, draw, (*place, i)) for i, item in enumerate(value)]
         return items if kind is list else kind(*items) if hasattr(kind, "_fields") else kind(items)
     if isinstance(value, (set, frozenset, list, dict)):
         _check_no_sampler(value, place)
     return value
+
+
+def _samplers_in(value: Any) -> Iterator[Sampler[Any]]:
+    """Yield the samplers in a default."""
+    if isinstance(value, Sampler):
+        yield value
+    elif isinstance(value, Supertype):
+        yield from _samplers_in([getattr(value, f.name) for f in _fields(type(value))])
+    elif isinstance(value, (list, tuple, dict)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _samplers_in(item)
 
 
 def _check_no_sampler(value: Any, place: tuple[object, ...]) -> None:

@@ -242,6 +242,18 @@ def test_two_envs_of_one_class_do_not_share_their_stages() -> None:
     assert (one.current_step, two.current_step) == (2, 1)
 
 
+def test_a_copy_of_an_env_plays_on_its_own() -> None:
+    env = Shop()
+    env.reset(1)
+    env.step({})
+    twin = copy.deepcopy(env)
+    twin.step({})
+    assert (env.current_stage, twin.current_stage) == ("open", "closed")
+    assert (env.current_step, twin.current_step) == (1, 2)
+    env.step({})
+    assert env.current_stage == "closed"
+
+
 def stay(env: ph.FiniteStateMachineEnv) -> str:
     assert isinstance(env, ph.FiniteStateMachineEnv)
     return "a"

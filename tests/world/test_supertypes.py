@@ -1,5 +1,7 @@
 """From a supertype to a type: what is drawn, who shares it, and how a type is observed."""
 
+import copy
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -181,6 +183,43 @@ def test_the_default_of_a_class_is_drawn_for_each_agent_on_its_own() -> None:
     env = make_market("A", "B")
     env.reset(1)
     assert env["A"].type.cost != env["B"].type.cost
+
+
+def test_defaults_in_collections_and_in_supertypes_are_drawn_for_each_agent_too() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Inner(ph.Supertype):
+        low: Any = 1.0
+
+    class Owner(ph.Agent):
+        @dataclass(frozen=True)
+        class Supertype(ph.Supertype):
+            pair: Any = (ph.UniformFloatSampler(), 1)
+            inner: Any = Inner(ph.UniformFloatSampler())
+            named: Any = field(default=ph.UniformFloatSampler())
+
+    env = ph.PhantomEnv(3, ph.Network([Owner("A"), Owner("B")]))
+    env.reset(1)
+    first, second = env["A"].type, env["B"].type
+    assert first.pair[0] != second.pair[0]
+    assert first.inner.low != second.inner.low
+    assert first.named != second.named
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])  # noqa: S301  our own bytes
+def test_a_copy_of_an_env_draws_the_same_types(duplicate: Callable[[Market], Market]) -> None:
+    shared = ph.UniformIntSampler(0, 10**9)
+    env = make_market("A", "B", "C", "D", agent_supertypes={"C": {"cost": shared}, "D": {"cost": shared}})
+    twin = duplicate(env)
+    env.reset(1)
+    copied_late = duplicate(env)
+    for other in (twin, copied_late):
+        other.reset(1)
+        assert [agent.type for agent in other.agents.values()] == [
+            agent.type for agent in env.agents.values()
+        ]
+        assert other.env_type == env.env_type
+    assert env["A"].type != env["B"].type
+    assert env["C"].type == env["D"].type
 
 
 def test_a_sampler_that_is_handed_to_several_has_one_value_that_all_see() -> None:
