@@ -285,7 +285,7 @@ class PhantomEnv(Population):
         observations, terminations, truncations, infos, ended = settle(
             cast.settled(turn, next_turn),
             ledger,
-            joined,
+            () if rules.pays_newcomers else joined,
             pays_unseen=rules.pays_unseen,
             terminated=all_terminated,
             truncated=all_truncated,

@@ -96,6 +96,24 @@ def test_infos_that_no_reset_returns_are_not_collected() -> None:
     assert talker.asked_for_infos == 0
 
 
+def test_who_joins_in_a_step_is_rewarded_for_it_where_rules_say_so() -> None:
+    class PaysNewcomers(ph.StepRules):
+        pays_newcomers = True
+
+    class Inviting(ph.PhantomEnv):
+        def pre_message_resolution(self) -> None:
+            if self.current_step == 1:
+                self.network.add_agent(Talker("C"))
+
+    rewards = []
+    for rules in (ph.StepRules(), PaysNewcomers()):
+        env = Inviting(3, ph.Network([Talker("A"), Talker("B")], connections=[("A", "B")]))
+        env.step_rules = rules
+        env.reset(seed=1)
+        rewards.append(env.step({}).rewards)
+    assert rewards == [{"A": 1.0, "B": 1.0}, {"A": 1.0, "B": 1.0, "C": 1.0}]
+
+
 def test_a_step_outside_an_episode_plays_the_first_turn_where_rules_allow_it() -> None:
     class Anytime(ph.StepRules):
         needs_reset = False
