@@ -40,6 +40,7 @@ class SingleAgentEnvAdapter(gym.Env[Any, Any]):
         self._check(other_policies)
         self._observations: dict[AgentID, Any] = {}
         self._actions: dict[AgentID, Any] = {}
+        self._ended: set[AgentID] = set()
         self._env.reset()
         self._policies = {
             other_id: policy_class(
@@ -92,6 +93,7 @@ class SingleAgentEnvAdapter(gym.Env[Any, Any]):
         super().reset(seed=seed)
         self._observations, _ = self._env.reset(seed=seed, options=options)
         self._actions = {}
+        self._ended.clear()
         infos: dict[str, Any] = {}
         while self._active_agent not in self._observations:
             step = self._play({})
@@ -123,11 +125,13 @@ class SingleAgentEnvAdapter(gym.Env[Any, Any]):
         others = {
             agent_id: self._policies[agent_id].compute_action(observation)
             for agent_id, observation in self._observations.items()
-            if agent_id in self._policies
+            if agent_id in self._policies and agent_id not in self._ended
         }
         self._actions = {**own, **others}
         step = self._env.step(self._actions)
         self._observations = dict(step.observations)
+        ends = (*step.terminations.items(), *step.truncations.items())
+        self._ended |= {agent_id for agent_id, has_ended in ends if has_ended}
         return step
 
     def _check(self, other_policies: Mapping[AgentID, Any]) -> None:

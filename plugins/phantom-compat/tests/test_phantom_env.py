@@ -307,8 +307,8 @@ def test_without_strategic_agents_everything_ends_at_once() -> None:
 
 def test_a_step_needs_no_reset_before_it() -> None:
     env = env_of(Learner("L"))
-    assert env.step({"L": 2}).observations == {"L": 1}
-    assert env.current_step == 1
+    step = env.step({"L": 2})
+    assert (step.observations, step.rewards, env.current_step) == ({"L": 1}, {"L": 10.0}, 1)
 
 
 def test_an_env_goes_on_after_an_error_in_a_step() -> None:
