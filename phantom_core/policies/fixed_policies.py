@@ -16,15 +16,26 @@ from phantom_core.policies.policy import Policy
 from phantom_core.seeding import RowStreams
 from phantom_core.types import Action, Observation
 
+_MASK = "action_mask"
+
 
 class RandomPolicy(Policy):
-    """Draws uniformly from the action space, whatever it observes."""
+    """Draws uniformly from the action space.
+
+    It looks at what it observes only for a mask: where the observations are Dicts with an `action_mask`
+    and the actions are Discrete, it draws from those that the mask allows, or from all if it allows none.
+    """
 
     acts_randomly = True
 
     def __init__(self, observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> None:
         super().__init__(observation_space, action_space)
         self._space = copy.deepcopy(action_space)  # its generator is ours alone
+        self._has_mask = (
+            isinstance(observation_space, gym.spaces.Dict)
+            and _MASK in observation_space.spaces
+            and isinstance(action_space, gym.spaces.Discrete)
+        )
 
     def seed(self, rng: np.random.Generator) -> None:
         """Seed the draws."""
@@ -32,6 +43,8 @@ class RandomPolicy(Policy):
 
     def compute_action(self, observation: Observation) -> Action:
         """Return a draw from the action space."""
+        if self._has_mask and np.any(observation[_MASK]):
+            return self._space.sample(mask=np.asarray(observation[_MASK], np.int8))
         return self._space.sample()
 
     def sample_actions(
@@ -40,6 +53,9 @@ class RandomPolicy(Policy):
         """Return draws that follow from each row's own stream."""
         if isinstance(self._space, gym.spaces.Discrete):
             first, count = int(self._space.start), int(self._space.n)
+            if self._has_mask:
+                draws = zip(rng.uniform(), observations[_MASK], strict=True)
+                return [first + _allowed(draw, mask, count) for draw, mask in draws], {}
             return [first + int(draw * count) for draw in rng.uniform()], {}
         actions = []
         for draw in rng.uniform():
@@ -88,6 +104,12 @@ class FunctionPolicy(Policy):
     def compute_action(self, observation: Observation) -> Action:
         """Return what the function makes of the observation."""
         return self.config.function(observation)
+
+
+def _allowed(draw: float, mask: Any, count: int) -> int:
+    """Return the index that a draw in [0, 1) picks among those that a mask allows."""
+    allowed = np.flatnonzero(mask)
+    return int(allowed[int(draw * len(allowed))]) if len(allowed) else int(draw * count)
 
 
 def _as_element(space: gym.Space[Any], action: Any) -> Action:

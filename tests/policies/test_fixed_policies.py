@@ -36,6 +36,27 @@ def test_a_random_policy_leaves_the_generator_of_the_space_alone() -> None:
     assert space.sample() == expected
 
 
+def test_a_random_policy_draws_from_what_a_mask_allows() -> None:
+    mask = gym.spaces.MultiBinary(4)
+    observations = gym.spaces.Dict(observation=gym.spaces.Discrete(1), action_mask=mask)
+    policy = ph.RandomPolicy(observations, gym.spaces.Discrete(4, start=10))
+    masks = np.array([[1, 0, 0, 0], [0, 1, 0, 1], [0, 0, 0, 0]], np.int8)
+    drawn = [set(), set(), set()]  # type: ignore[var-annotated]
+    rng = streams(1)
+    for _ in range(60):
+        actions, _ = policy.sample_actions({"observation": [0, 0, 0], "action_mask": masks}, rng)
+        for seen, action in zip(drawn, actions, strict=True):
+            seen.add(action)
+    everything = {10, 11, 12, 13}
+    assert drawn == [{10}, {11, 13}, everything]
+    policy.seed(np.random.default_rng(1))
+    finished = [
+        {int(policy.compute_action({"observation": 0, "action_mask": row})) for _ in range(60)}
+        for row in masks
+    ]
+    assert finished == [{10}, {11, 13}, everything]
+
+
 def test_a_constant_policy_makes_a_number_an_element_of_a_box() -> None:
     action = ph.ConstantPolicy(OBSERVATIONS, BOX, action=0.5).compute_action(0)
     assert BOX.contains(action)
