@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train setup-tests test check fix bench check-integrations dist clean
+.PHONY: help setup train setup-tests test check fix bench bench-quality check-integrations dist clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,8 +17,8 @@ help: ## show this list
 setup: $(VENV)/.setup ## create .venv and install the core and every plugin, editable
 	@echo "Ready in $(VENV). Next: make train"
 
-train: $(VENV)/.setup ## train the supply-chain example
-	@$(BIN)/phantom train docs/examples/supply_chain_tabular.toml
+train: $(VENV)/.setup ## train the supply-chain example with PPO
+	@$(BIN)/phantom train docs/examples/supply_chain.toml
 
 setup-tests: $(VENV)/.setup-tests ## add what the tests and checks need
 	@echo "Ready. Next: make test, or make check"
@@ -40,6 +40,10 @@ fix: $(VENV)/.setup-tests ## format, and mend what ruff can mend
 bench: $(VENV)/.setup ## measure the speed of env.step
 	@$(BIN)/python tests/benchmarks/bench_env_step.py
 	@$(BIN)/python tests/benchmarks/bench_compat_step.py
+
+bench-quality: $(VENV)/.setup ## train ppo on every task, many seeds (hours), into docs/benchmarks.md; TASKS=… for some
+	@$(PIP) install -r tests/benchmarks/quality/requirements.txt
+	@$(BIN)/python tests/benchmarks/quality/run_quality.py $(TASKS)
 
 check-integrations: $(VENV)/.setup-tests ## compare with other libraries, after installing them
 	@$(PIP) install torch==2.13.0

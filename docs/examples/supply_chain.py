@@ -5,7 +5,7 @@ hand, and then receives what it ordered. It earns 1 for each item sold and pays 
 stock at the end of the step. The best any policy can earn with one shop and five customers is 818.02
 per episode of 100 steps (computed by dynamic programming in the tests).
 
-    phantom train docs/examples/supply_chain_tabular.toml
+    phantom train docs/examples/supply_chain.toml
 """
 
 from __future__ import annotations
