@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from phantom_core.policies.policy import Policy as Policy
     from phantom_core.policies.policy_mapping import PolicyMapping as PolicyMapping
     from phantom_core.policies.policy_mapping import PolicySpec as PolicySpec
+    from phantom_core.recording.recorder import Recorder as Recorder
     from phantom_core.rollouts.batch import Batch as Batch
     from phantom_core.rollouts.collect import Collector as Collector
     from phantom_core.rollouts.collect_plan import CollectPlan as CollectPlan
@@ -178,6 +179,7 @@ _MODULE_BY_NAME = {
     "PolicySpec": "phantom_core.policies.policy_mapping",
     "RandomPolicy": "phantom_core.policies.fixed_policies",
     "Range": "phantom_core.world.ranges",
+    "Recorder": "phantom_core.recording.recorder",
     "Registration": "phantom_core.hooks.hookspecs",
     "Resolver": "phantom_core.world.resolvers",
     "RewardFunction": "phantom_core.world.reward_functions",
@@ -281,6 +283,7 @@ __all__ = [
     "PolicySpec",
     "RandomPolicy",
     "Range",
+    "Recorder",
     "Registration",
     "Resolver",
     "RewardFunction",

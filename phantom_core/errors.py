@@ -14,6 +14,7 @@ PhantomError
 │   ├── StageError            a stage that moved where it may not
 │   ├── ObservationError      an observation outside its space
 │   └── EpisodeError          a step before reset, or after the end
+├── RecordingError            a recording that cannot be written, read or played again
 ├── CheckpointError           a checkpoint that cannot be written or read
 └── RunDirectoryError         a run directory that cannot be written or read
 
@@ -128,6 +129,10 @@ class ObservationError(EnvError):
 
 class EpisodeError(EnvError):
     """A step before the first reset, or after the end of the episode."""
+
+
+class RecordingError(PhantomError):
+    """A recording that cannot be written, read or played again."""
 
 
 class CheckpointError(PhantomError):

@@ -11,6 +11,7 @@ import numpy as np
 
 from phantom_core.envs import env_checks as checks
 from phantom_core.envs.casting import Cast
+from phantom_core.envs.env_recorder import EnvRecorder
 from phantom_core.envs.population import Population
 from phantom_core.envs.reward_ledger import RewardLedger
 from phantom_core.envs.settlement import Infos, Observations, look, settle
@@ -92,6 +93,7 @@ class PhantomEnv(Population):
         self._settled_cast: Cast | None = None  # who was in play is known as long as this is the cast
         self._in_play: dict[AgentID, None] = {}
         self._has_view = type(self).view is not self._lazy_view
+        self._recorder: EnvRecorder | None = None
         self._halted: str | None = "before its first reset"  # why there is no step to play
 
     @property
@@ -122,6 +124,19 @@ class PhantomEnv(Population):
     def episode_seed(self) -> int | None:
         """The seed of this episode: `reset(seed=...)` with it plays the same world again."""
         return self._episode_seed
+
+    @property
+    def recorder(self) -> EnvRecorder | None:
+        """What writes the episodes of this env, from the next reset on; None: nothing does."""
+        return self._recorder
+
+    @recorder.setter
+    def recorder(self, recorder: EnvRecorder | None) -> None:
+        if self._recorder not in (None, recorder):
+            self._recorder.detach()
+        if recorder is not None:
+            recorder.attach(self)
+        self._recorder = recorder
 
     @cached_property
     def random(self) -> random.Random:
@@ -169,7 +184,9 @@ class PhantomEnv(Population):
             method(ctx)
 
     def close(self) -> None:
-        """Release what the env holds; the default holds nothing."""
+        """Release what the env holds; the default closes the recorder."""
+        if self._recorder is not None:
+            self._recorder.close()
 
     # ------------------------------------------------------------------ time
 
@@ -214,6 +231,8 @@ class PhantomEnv(Population):
         infos: Infos = {}
         look(cast.beginners(turn), observations, infos if self.step_rules.has_first_infos else None)
         self._halted = None
+        if self._recorder is not None:
+            self._recorder.on_reset(self, observations, infos)
         return observations, infos
 
     @final
@@ -249,6 +268,8 @@ class PhantomEnv(Population):
         if is_over:
             self._turn, self._halted = None, "after its episode ended at step {}"
             self.network.end_episode()
+        if self._recorder is not None:
+            self._recorder.on_step(self, actions, result)
         return result
 
     def resolve_network(self) -> None:

@@ -20,7 +20,7 @@ AgentType: TypeAlias = type | str
 """An agent class, or the name of one (for classes that are defined later)."""
 
 
-class Message(msgspec.Struct, Generic[PayloadT], frozen=True):
+class Message(msgspec.Struct, Generic[PayloadT], frozen=True, array_like=True):
     """One message on its way from one agent to another. It cannot be changed.
 
     Attributes:
@@ -122,9 +122,8 @@ def _as_struct(cls: ClassT) -> ClassT:
         if isinstance(value, dataclasses.Field):
             namespace[name] = _struct_field(value)
     bases = (*(base for base in cls.__bases__ if base is not object), msgspec.Struct)
-    return cast(
-        "ClassT", types.new_class(cls.__name__, bases, {"frozen": True}, lambda ns: ns.update(namespace))
-    )
+    settings = {"frozen": True, "tag": True, "tag_field": "class"}  # the tag is how recordings name it
+    return cast("ClassT", types.new_class(cls.__name__, bases, settings, lambda ns: ns.update(namespace)))
 
 
 def _check_defaults(cls: type[msgspec.Struct]) -> None:

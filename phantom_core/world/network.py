@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, ClassVar, Self
 
 from phantom_core.types import AgentID
 from phantom_core.world.agents import Agent
 from phantom_core.world.messages import Message
 from phantom_core.world.resolvers import BatchResolver, Resolver
+from phantom_core.world.round_watch import RoundWatch
 from phantom_core.world.routes import Routes, raise_if_not_pairs
 from phantom_core.world.samplers import SampledValues
 from phantom_core.world.topology import Topology
@@ -26,6 +28,7 @@ class Network(Topology):
     Attributes:
         message_class: what a message is; called with sender id, receiver id and payload.
         resolver: decides in what order messages are delivered.
+        recorder: is told of each round of messages before it is delivered; set by the env's recorder.
     """
 
     message_class: ClassVar[type[Any]] = Message
@@ -53,6 +56,7 @@ class Network(Topology):
         """
         super().__init__()
         self.resolver = BatchResolver() if resolver is None else resolver
+        self.recorder: RoundWatch | None = None
         self._routes = Routes(
             self._agents,
             self._connections,
@@ -121,6 +125,11 @@ class Network(Topology):
 
     # ------------------------------------------------------------------ messages
 
+    @property
+    def payload_classes(self) -> AbstractSet[type]:
+        """The classes of the payloads that were sent so far."""
+        return self._routes.payload_classes
+
     def send(self, sender_id: AgentID, receiver_id: AgentID, payload: Any) -> None:
         """Check a message and hand it to the resolver, which delivers it when the step resolves.
 
@@ -177,6 +186,9 @@ class Network(Topology):
         Raises:
             NetworkError: as `send_all`, or if an agent has no handler for a message.
         """
+        if self.recorder is not None:
+            batches = list(batches)
+            self.recorder.on_round(batches)
         contexts, make = self.contexts, self.message_class
         allowed, check = self._routes.allowed, self.check_message
         inboxes = self.resolver.inboxes

@@ -21,6 +21,7 @@ class Routes:
         allowed: `(sender id, receiver id, payload class)` of every message that was found allowed
             since the connections last changed. Whoever sends looks here first.
         ignore_connection_errors: whether a message between unconnected agents is dropped in silence.
+        payload_classes: of every message that was ever found allowed.
         enforce_msg_payload_checks: whether the rules of `msg_payload` are checked.
     """
 
@@ -33,6 +34,7 @@ class Routes:
         enforce_msg_payload_checks: bool,
     ) -> None:
         self.allowed: set[tuple[AgentID, AgentID, type]] = set()
+        self.payload_classes: set[type] = set()
         self.ignore_connection_errors = ignore_connection_errors
         self.enforce_msg_payload_checks = enforce_msg_payload_checks
         self._agents = agents
@@ -56,6 +58,7 @@ class Routes:
         if self.enforce_msg_payload_checks:
             self._check_payload(sender_id, receiver_id, payload_class)
         self.allowed.add((sender_id, receiver_id, payload_class))
+        self.payload_classes.add(payload_class)
         return True
 
     def _check_payload(self, sender_id: AgentID, receiver_id: AgentID, payload_class: type) -> None:

@@ -1,0 +1,36 @@
+"""What an env tells a recorder; `Recorder` is one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from phantom_core.envs.step_result import StepResult
+from phantom_core.types import Action, AgentID, Observation
+
+if TYPE_CHECKING:
+    from phantom_core.envs.env import PhantomEnv
+
+
+class EnvRecorder(Protocol):
+    """Writes down what happens in one env."""
+
+    def attach(self, env: PhantomEnv) -> None:
+        """Called when it is set as the recorder of an env."""
+
+    def detach(self) -> None:
+        """Called when the env gets another recorder, or none."""
+
+    def on_reset(
+        self,
+        env: PhantomEnv,
+        observations: Mapping[AgentID, Observation],
+        infos: Mapping[AgentID, Mapping[str, Any]],
+    ) -> None:
+        """Called after each reset."""
+
+    def on_step(self, env: PhantomEnv, actions: Mapping[AgentID, Action], result: StepResult) -> None:
+        """Called after each step."""
+
+    def close(self) -> None:
+        """Called when the env is closed."""

@@ -1,0 +1,49 @@
+"""The lines of a recording: what is written after a reset, after a step and at the end of an episode."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+FORMAT: Final = 1
+"""The number of the format, in the first line of each episode."""
+
+
+class StartRow(msgspec.Struct, tag_field="record", tag="start", omit_defaults=True):
+    """An episode after its reset."""
+
+    format: int
+    seed: int | None
+    env_class: str
+    agents: list[str]
+    env: str | None = None
+    env_config: dict[str, Any] | None = None
+    next_turn: Any = None
+    observations: dict[str, Any] = {}
+    infos: dict[str, Any] = {}
+
+
+class StepRow(msgspec.Struct, tag_field="record", tag="step", omit_defaults=True):
+    """One step."""
+
+    step: int
+    turn: Any
+    next_turn: Any = None
+    actions: dict[str, Any] = {}
+    messages: list[Any] = []
+    """Of each round, pairs of a receiver and its messages [sender, receiver, payload]."""
+    observations: dict[str, Any] = {}
+    rewards: dict[str, Any] = {}
+    terminations: list[str] = []
+    truncations: list[str] = []
+    infos: dict[str, Any] = {}
+    metrics: dict[str, Any] = {}
+
+
+class EndRow(msgspec.Struct, tag_field="record", tag="end", omit_defaults=True):
+    """The end of an episode; without `is_finished` it was left before its end."""
+
+    num_steps: int
+    is_finished: bool
+    metrics: dict[str, Any] = {}

@@ -1,0 +1,217 @@
+"""`Recorder`: writes what happens in an env, step by step, as lines of JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+
+import msgspec
+
+from phantom_core.envs.step_result import StepResult
+from phantom_core.errors import RecordingError
+from phantom_core.metrics import Metric, record_metrics, reduce_metrics
+from phantom_core.recording.plain_values import to_plain
+from phantom_core.recording.recorded_rows import FORMAT, EndRow, StartRow
+from phantom_core.recording.step_encoder import StepEncoder
+from phantom_core.training.references import reference_to
+from phantom_core.types import Action, AgentID, Observation
+from phantom_core.world.round_watch import Batches
+
+if TYPE_CHECKING:
+    from phantom_core.envs.env import PhantomEnv
+    from phantom_core.world.network import Network
+
+_CHUNK: Final = 1 << 18
+"""Bytes that are gathered before they are written in the middle of an episode."""
+
+
+class Sink(Protocol):
+    """Where the lines go: a binary file, an `EpisodePrinter`, or anything that takes bytes."""
+
+    def write(self, data: bytearray, /) -> object:
+        """Take whole lines."""
+
+    def flush(self) -> object:
+        """Called at the end of each episode."""
+
+    def close(self) -> object:
+        """Called when the recorder is closed."""
+
+
+class Recorder:
+    """Writes every episode of one env: `env.recorder = ph.Recorder("episodes.jsonl")`.
+
+    One line of JSON for the reset, one for each step and one for the end. All values are copied at
+    once. An episode that is left before its end is written as far as it got, and marked.
+
+    Recording starts at the next reset. `close()`, `env.close()` or the end of a `with` block closes the
+    file; `env.recorder = None` only stops. Copies of the env record nothing.
+    """
+
+    def __init__(
+        self,
+        target: str | Path | Sink,
+        *,
+        env_config: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, Metric] | None = None,
+    ) -> None:
+        """Open the file.
+
+        Args:
+            target: the file to write, which is emptied first; or an object to write to, such as an
+                `EpisodePrinter`.
+            env_config: what the env was made with, so that `ph.replay` can make it again.
+            metrics: metric by name, to read in each step and to reduce at the end of an episode, with
+                mode `"evaluate"`.
+
+        Raises:
+            RecordingError: if the file cannot be written.
+        """
+        self._is_file = isinstance(target, (str, Path))
+        self._sink: Sink | None = _opened(target) if isinstance(target, (str, Path)) else target
+        self._env_config = to_plain({} if env_config is None else env_config)
+        self._metrics = dict(metrics or {})
+        self._values: dict[str, list[Any]] = {}
+        self._encoder = StepEncoder()
+        self._buffer = bytearray()
+        self._env: PhantomEnv | None = None
+        self._reference: str | None = None
+        self._network: Network | None = None
+        self._rounds: list[Any] = []  # of the step that is being made
+        self._num_steps: int | None = None  # of the episode that is being written
+
+    def close(self) -> None:
+        """Finish what was written, close the file, and leave the env without a recorder."""
+        env = self._env
+        if env is not None and env.recorder is self:
+            env.recorder = None  # which detaches
+        if self._sink is not None:
+            self._sink.close()
+            self._sink = None
+
+    # ------------------------------------------------------------------ what env and network call
+
+    def attach(self, env: PhantomEnv) -> None:
+        """Called when it is set as the recorder of an env.
+
+        Raises:
+            RecordingError: if it is closed, or records another env.
+        """
+        if self._env not in (None, env):
+            raise RecordingError(
+                f"This Recorder already records another {type(self._env).__name__}. Make one for each env."
+            )
+        if self._sink is None:
+            raise RecordingError("This Recorder is closed. Make another one.")
+        self._env = env
+        self._reference = reference_to(type(env))
+
+    def detach(self) -> None:
+        """Called when the env gets another recorder, or none: finish what was written."""
+        self._end_episode(is_finished=False)
+        self._watch(None)
+        self._env = None
+
+    def on_reset(
+        self,
+        env: PhantomEnv,
+        observations: Mapping[AgentID, Observation],
+        infos: Mapping[AgentID, Mapping[str, Any]],
+    ) -> None:
+        """Called after each reset."""
+        self._end_episode(is_finished=False)
+        self._watch(env.network)
+        self._rounds, self._values = [], {}
+        self._write(
+            StartRow(
+                format=FORMAT,
+                seed=env.episode_seed,
+                env_class=type(env).__name__,
+                agents=self._encoder.names(env),
+                env=self._reference,
+                env_config=self._env_config,
+                next_turn=None if env.turn is None else to_plain(env.turn.name),
+                observations=to_plain(observations),
+                infos=to_plain(infos) if any(infos.values()) else {},
+            )
+        )
+        self._num_steps = 0
+
+    def on_round(self, batches: Batches) -> None:
+        """Called before the messages of a round are delivered."""
+        self._rounds.append(self._encoder.copied(batches))
+
+    def on_step(self, env: PhantomEnv, actions: Mapping[AgentID, Action], result: StepResult) -> None:
+        """Called after each step."""
+        turn = env.executed_turn
+        if self._num_steps is None or turn is None:  # it was set in the middle of an episode
+            return
+        self._num_steps += 1
+        rounds, self._rounds = self._rounds, []
+        metrics = self._measure(env) if self._metrics else {}
+        self._buffer += self._encoder.encode(env, turn, actions, result, rounds, metrics)
+        self._buffer += b"\n"
+        if env.turn is None:
+            self._end_episode(is_finished=True)
+        elif len(self._buffer) > _CHUNK or not self._is_file:
+            self._hand_over()
+
+    # ------------------------------------------------------------------ how it is written
+
+    def _measure(self, env: PhantomEnv) -> dict[str, Any]:
+        """Read the metrics after a step."""
+        found: dict[str, list[Any]] = {}
+        record_metrics(env, self._metrics, found)
+        for name, values in found.items():
+            self._values.setdefault(name, []).extend(values)
+        return {name: to_plain(values[-1]) for name, values in found.items()}
+
+    def _end_episode(self, *, is_finished: bool) -> None:
+        if self._num_steps is None:
+            return
+        reduced = to_plain(reduce_metrics(self._metrics, self._values, "evaluate"))
+        self._write(EndRow(num_steps=self._num_steps, is_finished=is_finished, metrics=reduced))
+        self._num_steps = None
+        self._hand_over()
+        if self._sink is not None:
+            self._sink.flush()
+
+    def _write(self, row: msgspec.Struct) -> None:
+        self._buffer += msgspec.json.encode(row)
+        self._buffer += b"\n"
+        if not self._is_file:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        if self._sink is not None:
+            self._sink.write(self._buffer)
+            self._buffer = bytearray()
+
+    def _watch(self, network: Network | None) -> None:
+        """Get the messages of a network, and no longer those of another one."""
+        if self._network is not None:
+            self._network.recorder = None
+        if network is not None:
+            network.recorder = self
+        self._network = network
+
+    def __enter__(self) -> Self:
+        """Return the recorder."""
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Close it."""
+        self.close()
+
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        """Leave the recorder out of copies and pickles of its env: they have none."""
+        return NoneType, ()
+
+
+def _opened(path: str | Path) -> Sink:
+    try:
+        return Path(path).open("wb")
+    except OSError as error:
+        raise RecordingError(f"The recording {path} cannot be written: {error.strerror}.") from error

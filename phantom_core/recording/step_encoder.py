@@ -1,0 +1,226 @@
+"""From a step to a line of JSON: directly where that is exact, else value by value."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from phantom_core.envs.step_result import StepResult
+from phantom_core.envs.turns import Turn
+from phantom_core.errors import RecordingError
+from phantom_core.recording.plain_values import action_to_plain, id_text, payload_to_plain, to_plain
+from phantom_core.recording.recorded_rows import StepRow
+from phantom_core.types import Action, AgentID
+from phantom_core.world.messages import Message
+from phantom_core.world.network import Network
+from phantom_core.world.round_watch import Batches
+
+if TYPE_CHECKING:
+    from phantom_core.envs.env import PhantomEnv
+
+_EXACT = frozenset({int, bool, str, float})
+
+
+class StepEncoder:
+    """Encodes the steps of one env.
+
+    JSON has no NaN and only text as keys, and what is written must be a copy. Where the ids of all
+    agents are text, the fields of all payloads plain and all numbers finite, msgspec encodes the step
+    as it is, which takes a fifth of the time.
+    """
+
+    def __init__(self) -> None:
+        self._json = msgspec.json.Encoder(enc_hook=to_plain)
+        self._network: Network | None = None
+        self._version = -1
+        self._names: list[str] = []
+        self._dtypes: dict[AgentID, np.dtype[Any]] = {}
+        self._has_text_ids = False
+        self._num_payloads = -1
+        self._types_by_payload: dict[type, frozenset[Any]] = {}
+        self._has_plain_payloads = False
+        self._has_floats = False
+
+    def names(self, env: PhantomEnv) -> list[str]:
+        """Return what the env's agents are called.
+
+        Raises:
+            RecordingError: if two have the same name.
+        """
+        network = env.network
+        if network is not self._network or network.version != self._version:
+            self._network, self._version, self._num_payloads = network, network.version, -1
+            self._names = _names_of(network)
+            self._has_text_ids = all(type(agent_id) is str for agent_id in network.agents)
+            self._dtypes = _action_dtypes(network)
+        return self._names
+
+    def copied(self, batches: Batches) -> Any:
+        """Return the messages of a round: as they are if nobody can change them, else a copy."""
+        network = self._network
+        assert network is not None
+        if len(network.payload_classes) != self._num_payloads:
+            self._meet(network)
+        return batches if self._has_plain_payloads else _plain_round(batches)
+
+    def encode(
+        self,
+        env: PhantomEnv,
+        turn: Turn,
+        actions: Mapping[AgentID, Action],
+        result: StepResult,
+        rounds: list[Any],
+        metrics: dict[str, Any],
+    ) -> bytes:
+        """Return the line of a step."""
+        if env.network.version != self._version:
+            self.names(env)
+        row = self._direct_row(env, turn, actions, result, rounds) if self._has_text_ids else None
+        if row is not None:
+            row.metrics = metrics
+            try:
+                line = self._json.encode(row)
+            except (TypeError, ValueError, OverflowError):
+                row = None  # a turn whose name is no text, or a number that is too large
+            else:
+                if not self._has_floats or b"null" not in line:
+                    return line
+        return self._json.encode(self._plain_row(env, turn, actions, result, rounds, metrics))
+
+    def _direct_row(
+        self, env: PhantomEnv, turn: Turn, actions: Mapping[Any, Any], result: StepResult, rounds: list[Any]
+    ) -> StepRow | None:
+        """Return the step as msgspec can encode it; None: a number is not finite.
+
+        The sum of all numbers is finite only if each of them is, and costs next to nothing.
+        """
+        total, dtypes = 0.0, self._dtypes
+        chosen: dict[str, Any] = {}
+        for agent_id, action in actions.items():
+            if type(action) is int:
+                chosen[agent_id] = action
+            elif type(action) is np.ndarray and action.ndim == 1 and action.dtype is dtypes.get(agent_id):
+                chosen[agent_id] = values = action.tolist()
+                total += sum(values)
+            else:
+                chosen[agent_id] = action_to_plain(action, dtypes.get(agent_id))
+        seen: dict[Any, Any] = {}
+        for agent_id, value in result.observations.items():
+            if type(value) is np.ndarray and value.ndim == 1 and value.dtype.kind in "biuf":
+                seen[agent_id] = values = value.tolist()
+                total += sum(values)
+            else:
+                seen[agent_id] = value if type(value) is int else to_plain(value)
+        rewards: dict[Any, Any] = result.rewards
+        for reward in rewards.values():
+            total += reward
+        if total - total != 0.0:
+            return None
+        _, _, terminations, truncations, infos = result
+        next_turn = env.turn
+        return StepRow(
+            env.current_step,
+            turn.name,
+            None if next_turn is turn or next_turn is None else next_turn.name,
+            chosen,
+            rounds,
+            seen,
+            rewards,
+            _ended(terminations) if True in terminations.values() else [],
+            _ended(truncations) if True in truncations.values() else [],
+            to_plain(infos) if any(infos.values()) else {},
+        )
+
+    def _plain_row(
+        self,
+        env: PhantomEnv,
+        turn: Turn,
+        actions: Mapping[AgentID, Action],
+        result: StepResult,
+        rounds: list[Any],
+        metrics: dict[str, Any],
+    ) -> StepRow:
+        """Return the step value by value: NaN as text, ids by their names."""
+        next_turn = env.turn
+        return StepRow(
+            step=env.current_step,
+            turn=to_plain(turn.name),
+            next_turn=None if next_turn is turn or next_turn is None else to_plain(next_turn.name),
+            actions={
+                id_text(i): action_to_plain(action, self._dtypes.get(i)) for i, action in actions.items()
+            },
+            messages=[_plain_round(batches) for batches in rounds],
+            observations=to_plain(result.observations),
+            rewards=to_plain(result.rewards),
+            terminations=_ended(result.terminations),
+            truncations=_ended(result.truncations),
+            infos=to_plain(result.infos) if any(result.infos.values()) else {},
+            metrics=metrics,
+        )
+
+    def _meet(self, network: Network) -> None:
+        """Find out how messages with the payloads that were sent so far are encoded."""
+        self._num_payloads = len(network.payload_classes)
+        known = self._types_by_payload
+        types: set[Any] = set()
+        for payload_class in network.payload_classes:
+            if payload_class not in known:
+                known[payload_class] = _field_types(payload_class)
+            types |= known[payload_class]
+        has_all = type(network).check_message is Network.check_message  # else some may be missing here
+        has_all = has_all and network.message_class is Message
+        self._has_plain_payloads = self._has_text_ids and has_all and types <= _EXACT
+        self._has_floats = float in types
+
+
+def _names_of(network: Network) -> list[str]:
+    names: dict[str, AgentID] = {}
+    for agent_id in network.agents:
+        other = names.setdefault(id_text(agent_id), agent_id)
+        if other != agent_id:
+            raise RecordingError(
+                f"The agents {other!r} and {agent_id!r} have the same name in a recording, "
+                f"{id_text(agent_id)}. Give one of them another id."
+            )
+    return list(names)
+
+
+def _action_dtypes(network: Network) -> dict[AgentID, np.dtype[Any]]:
+    """Return the dtype of each agent's action space that has one."""
+    spaces = {i: getattr(agent, "action_space", None) for i, agent in network.agents.items()}
+    dtypes = {i: getattr(space, "dtype", None) for i, space in spaces.items()}
+    return {i: dtype for i, dtype in dtypes.items() if dtype is not None}
+
+
+def _ended(ends: Mapping[AgentID, bool]) -> list[str]:
+    return [id_text(agent_id) for agent_id, is_end in ends.items() if is_end]
+
+
+class _PlainRound(list[Any]):
+    """A round of messages that were copied value by value."""
+
+
+def _plain_round(batches: Any) -> Any:
+    if type(batches) is _PlainRound:
+        return batches
+    return _PlainRound([id_text(receiver), list(map(_plain_message, batch))] for receiver, batch in batches)
+
+
+def _plain_message(message: Any) -> list[Any]:
+    return [id_text(message.sender_id), id_text(message.receiver_id), payload_to_plain(message.payload)]
+
+
+def _field_types(payload_class: Any) -> frozenset[Any]:
+    """Return the declared types of a payload's fields; `object` for what is not known to be plain."""
+    config = getattr(payload_class, "__struct_config__", None)
+    if config is None or config.tag is None:
+        return frozenset([object])
+    try:
+        hints = typing.get_type_hints(payload_class)
+    except (NameError, TypeError):  # written as text that names something local
+        return frozenset([object])
+    return frozenset(hints.get(name, object) for name in payload_class.__struct_fields__)
