@@ -53,7 +53,13 @@ if TYPE_CHECKING:
     from phantom_core.policies.policy import Policy as Policy
     from phantom_core.policies.policy_mapping import PolicyMapping as PolicyMapping
     from phantom_core.policies.policy_mapping import PolicySpec as PolicySpec
+    from phantom_core.recording.episode_printer import EpisodePrinter as EpisodePrinter
+    from phantom_core.recording.recorded_episodes import RecordedEpisode as RecordedEpisode
+    from phantom_core.recording.recorded_episodes import RecordedMessage as RecordedMessage
+    from phantom_core.recording.recorded_episodes import RecordedStep as RecordedStep
+    from phantom_core.recording.recorded_episodes import read_recording as read_recording
     from phantom_core.recording.recorder import Recorder as Recorder
+    from phantom_core.recording.replay import replay as replay
     from phantom_core.rollouts.batch import Batch as Batch
     from phantom_core.rollouts.collect import Collector as Collector
     from phantom_core.rollouts.collect_plan import CollectPlan as CollectPlan
@@ -146,6 +152,7 @@ _MODULE_BY_NAME = {
     "Encoder": "phantom_core.world.encoders",
     "EnvView": "phantom_core.world.context",
     "EpisodeEnd": "phantom_core.hooks.events",
+    "EpisodePrinter": "phantom_core.recording.episode_printer",
     "EpisodeSummary": "phantom_core.rollouts.trajectory",
     "Evaluation": "phantom_core.rollouts.evaluate",
     "EvaluationEnd": "phantom_core.hooks.events",
@@ -179,6 +186,9 @@ _MODULE_BY_NAME = {
     "PolicySpec": "phantom_core.policies.policy_mapping",
     "RandomPolicy": "phantom_core.policies.fixed_policies",
     "Range": "phantom_core.world.ranges",
+    "RecordedEpisode": "phantom_core.recording.recorded_episodes",
+    "RecordedMessage": "phantom_core.recording.recorded_episodes",
+    "RecordedStep": "phantom_core.recording.recorded_episodes",
     "Recorder": "phantom_core.recording.recorder",
     "Registration": "phantom_core.hooks.hookspecs",
     "Resolver": "phantom_core.world.resolvers",
@@ -216,6 +226,8 @@ _MODULE_BY_NAME = {
     "load_policies": "phantom_core.training.run_directory",
     "msg_handler": "phantom_core.world.agents",
     "msg_payload": "phantom_core.world.messages",
+    "read_recording": "phantom_core.recording.recorded_episodes",
+    "replay": "phantom_core.recording.replay",
     "to_aec": "phantom_core.adapters.aec_view",
     "to_parallel": "phantom_core.adapters.parallel_view",
     "train": "phantom_core.training.train",
@@ -250,6 +262,7 @@ __all__ = [
     "Encoder",
     "EnvView",
     "EpisodeEnd",
+    "EpisodePrinter",
     "EpisodeSummary",
     "Evaluation",
     "EvaluationEnd",
@@ -283,6 +296,9 @@ __all__ = [
     "PolicySpec",
     "RandomPolicy",
     "Range",
+    "RecordedEpisode",
+    "RecordedMessage",
+    "RecordedStep",
     "Recorder",
     "Registration",
     "Resolver",
@@ -323,6 +339,8 @@ __all__ = [
     "metrics",
     "msg_handler",
     "msg_payload",
+    "read_recording",
+    "replay",
     "seeding",
     "to_aec",
     "to_parallel",

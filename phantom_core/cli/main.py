@@ -17,6 +17,7 @@ _COMMANDS: Final = {
         "Evaluate the policies of a finished run.",
     ),
     "doctor": ("phantom_core.cli.doctor_command:doctor_command", "Say what in an env will bite in training."),
+    "show": ("phantom_core.cli.show_command:show_command", "Show the episodes of a recording."),
     "plugins": (
         "phantom_core.cli.plugins_command:plugins_command",
         "Show what is installed, and how to set it.",

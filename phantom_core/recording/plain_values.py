@@ -39,33 +39,26 @@ def to_plain(value: Any) -> Any:
     kind = type(value)
     if kind in _AS_IT_IS:
         return value
-    if kind is int:
-        return value if -_LARGEST <= value < _LARGEST else repr(value)
-    if kind is float:
-        return value if math.isfinite(value) else repr(value)
-    if isinstance(value, np.ndarray):
-        return array_to_plain(value)
-    if isinstance(value, np.generic):
-        return to_plain(value.item()) if value.dtype.kind in "biufU" else repr(value)
-    if isinstance(value, Mapping):
-        return {id_text(key): to_plain(part) for key, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [to_plain(part) for part in value]
-    if isinstance(value, (set, frozenset)):
-        return sorted((to_plain(part) for part in value), key=repr)
+    if kind is int or kind is float:
+        is_number = -_LARGEST <= value < _LARGEST if kind is int else math.isfinite(value)
+        return value if is_number else repr(value)
+    if isinstance(value, (np.ndarray, np.generic)):
+        return array_to_plain(value) if value.dtype.kind in "biufUO" else repr(value)
+    if isinstance(value, (Mapping, list, tuple, set, frozenset)):
+        return _collection_to_plain(value)
     return _object_to_plain(value)
 
 
 def array_to_plain(array: Any) -> Any:
-    """Return an array as lists; NaN and infinities as text."""
+    """Return an array as lists, a NumPy scalar as a number; NaN and infinities as text."""
     values = array.tolist()
-    if array.dtype.kind in "biU":
-        return values
+    if array.dtype.kind != "f":
+        return to_plain(values) if array.dtype.kind == "O" else values
     if array.ndim == 1 and array.size <= _SHORT:
-        total = sum(values) if array.dtype.kind == "f" else math.nan
+        total = sum(values)
         is_finite = total - total == 0.0  # a fifth of the time that NumPy takes for a few numbers
     else:
-        is_finite = array.dtype.kind == "f" and bool(np.isfinite(array).all())
+        is_finite = bool(np.isfinite(array).all())
     return values if is_finite else to_plain(values)
 
 
@@ -92,7 +85,7 @@ def action_to_plain(action: Any, dtype: Any = None) -> Any:
         plain = {"dtype": action.dtype.str, "array": values}
         return plain if action.size else {**plain, "shape": action.shape}
     if isinstance(action, np.generic) and action.dtype.kind in "biufU":
-        return {"dtype": action.dtype.str, "scalar": to_plain(action.item())}
+        return {"dtype": action.dtype.str, "scalar": array_to_plain(action)}
     if kind in (list, tuple):
         return {kind.__name__: [action_to_plain(part) for part in action]}
     if isinstance(action, dict) and all(type(key) is str for key in action):
@@ -111,26 +104,37 @@ def action_from_plain(plain: Any, dtype: Any = None) -> Any:
         return np.array(plain, dtype)
     if not isinstance(plain, dict):
         return plain
+    found: Any
     match plain:
-        case {"dtype": dtype, "array": values}:
-            array = np.array(values, dtype)
-            return array.reshape(plain["shape"]) if "shape" in plain else array
-        case {"dtype": dtype, "scalar": value}:
-            return np.array(value, dtype)[()]
+        case {"dtype": own, "array": values}:
+            array = np.array(values, own)
+            found = array.reshape(plain["shape"]) if "shape" in plain else array
+        case {"dtype": own, "scalar": value}:
+            found = np.array(value, own)[()]
         case {"list": parts}:
-            return [action_from_plain(part) for part in parts]
+            found = [action_from_plain(part) for part in parts]
         case {"tuple": parts}:
-            return tuple(action_from_plain(part) for part in parts)
+            found = tuple(action_from_plain(part) for part in parts)
         case {"dict": parts}:
-            return {key: action_from_plain(part) for key, part in parts.items()}
+            found = {key: action_from_plain(part) for key, part in parts.items()}
         case {"float": text}:
-            return float(text)
+            found = float(text)
         case {"int": text}:
-            return int(text)
-    raise RecordingError(
-        f"The action {plain} was recorded as text, so it cannot be played again. Actions are numbers, "
-        "strings, arrays, and lists, tuples or dicts of those."
-    )
+            found = int(text)
+        case _:
+            raise RecordingError(
+                f"The action {plain} was recorded as text, so it cannot be played again. Actions are "
+                "numbers, strings, arrays, and lists, tuples or dicts of those."
+            )
+    return found
+
+
+def _collection_to_plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {id_text(key): to_plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [to_plain(part) for part in value]
+    return sorted((to_plain(part) for part in value), key=repr)
 
 
 def _object_to_plain(value: Any) -> Any:

@@ -31,14 +31,14 @@ class StepRow(msgspec.Struct, tag_field="record", tag="step", omit_defaults=True
     turn: Any
     next_turn: Any = None
     actions: dict[str, Any] = {}
-    messages: list[Any] = []
-    """Of each round, pairs of a receiver and its messages [sender, receiver, payload]."""
     observations: dict[str, Any] = {}
     rewards: dict[str, Any] = {}
     terminations: list[str] = []
     truncations: list[str] = []
     infos: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
+    messages: list[Any] = []
+    """Of each round, pairs of a receiver and its messages [sender, receiver, payload]."""
 
 
 class EndRow(msgspec.Struct, tag_field="record", tag="end", omit_defaults=True):

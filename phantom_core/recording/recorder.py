@@ -79,7 +79,7 @@ class Recorder:
         self._env: PhantomEnv | None = None
         self._reference: str | None = None
         self._network: Network | None = None
-        self._rounds: list[Any] = []  # of the step that is being made
+        self._rounds: list[bytes] = []  # of the step that is being made
         self._num_steps: int | None = None  # of the episode that is being written
 
     def close(self) -> None:
@@ -134,14 +134,14 @@ class Recorder:
                 env_config=self._env_config,
                 next_turn=None if env.turn is None else to_plain(env.turn.name),
                 observations=to_plain(observations),
-                infos=to_plain(infos) if any(infos.values()) else {},
+                infos=to_plain(infos),
             )
         )
         self._num_steps = 0
 
     def on_round(self, batches: Batches) -> None:
         """Called before the messages of a round are delivered."""
-        self._rounds.append(self._encoder.copied(batches))
+        self._rounds.append(self._encoder.round(batches))
 
     def on_step(self, env: PhantomEnv, actions: Mapping[AgentID, Action], result: StepResult) -> None:
         """Called after each step."""
@@ -151,8 +151,7 @@ class Recorder:
         self._num_steps += 1
         rounds, self._rounds = self._rounds, []
         metrics = self._measure(env) if self._metrics else {}
-        self._buffer += self._encoder.encode(env, turn, actions, result, rounds, metrics)
-        self._buffer += b"\n"
+        self._buffer += self._encoder.step(env, turn, actions, result, rounds, metrics)
         if env.turn is None:
             self._end_episode(is_finished=True)
         elif len(self._buffer) > _CHUNK or not self._is_file:

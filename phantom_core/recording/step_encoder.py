@@ -12,7 +12,12 @@ import numpy as np
 from phantom_core.envs.step_result import StepResult
 from phantom_core.envs.turns import Turn
 from phantom_core.errors import RecordingError
-from phantom_core.recording.plain_values import action_to_plain, id_text, payload_to_plain, to_plain
+from phantom_core.recording.plain_values import (
+    action_to_plain,
+    id_text,
+    payload_to_plain,
+    to_plain,
+)
 from phantom_core.recording.recorded_rows import StepRow
 from phantom_core.types import Action, AgentID
 from phantom_core.world.messages import Message
@@ -34,7 +39,7 @@ class StepEncoder:
     """
 
     def __init__(self) -> None:
-        self._json = msgspec.json.Encoder(enc_hook=to_plain)
+        self._json = msgspec.json.Encoder(enc_hook=_array_or_plain)
         self._network: Network | None = None
         self._version = -1
         self._names: list[str] = []
@@ -59,81 +64,70 @@ class StepEncoder:
             self._dtypes = _action_dtypes(network)
         return self._names
 
-    def copied(self, batches: Batches) -> Any:
-        """Return the messages of a round: as they are if nobody can change them, else a copy."""
+    def round(self, batches: Batches) -> bytes:
+        """Return the messages of a round as JSON."""
         network = self._network
         assert network is not None
         if len(network.payload_classes) != self._num_payloads:
             self._meet(network)
-        return batches if self._has_plain_payloads else _plain_round(batches)
+        if self._has_plain_payloads:
+            written = self._json.encode(batches)
+            if not self._has_floats or b"null" not in written:
+                return written
+        return self._json.encode(_plain_round(batches))
 
-    def encode(
+    def step(
         self,
         env: PhantomEnv,
         turn: Turn,
-        actions: Mapping[AgentID, Action],
+        actions: Mapping[Any, Action],
         result: StepResult,
-        rounds: list[Any],
+        rounds: list[bytes],
         metrics: dict[str, Any],
     ) -> bytes:
         """Return the line of a step."""
         if env.network.version != self._version:
             self.names(env)
-        row = self._direct_row(env, turn, actions, result, rounds) if self._has_text_ids else None
-        if row is not None:
-            row.metrics = metrics
-            try:
-                line = self._json.encode(row)
-            except (TypeError, ValueError, OverflowError):
-                row = None  # a turn whose name is no text, or a number that is too large
-            else:
-                if not self._has_floats or b"null" not in line:
-                    return line
-        return self._json.encode(self._plain_row(env, turn, actions, result, rounds, metrics))
+        line = self._direct_line(env, turn, actions, result, metrics) if self._has_text_ids else None
+        if line is None or b"null" in line:
+            line = self._json.encode(self._plain_row(env, turn, actions, result, metrics))
+        if not rounds:
+            return line + b"\n"
+        return b"".join((line[:-1], b',"messages":[', b",".join(rounds), b"]}\n"))
 
-    def _direct_row(
-        self, env: PhantomEnv, turn: Turn, actions: Mapping[Any, Any], result: StepResult, rounds: list[Any]
-    ) -> StepRow | None:
-        """Return the step as msgspec can encode it; None: a number is not finite.
-
-        The sum of all numbers is finite only if each of them is, and costs next to nothing.
-        """
-        total, dtypes = 0.0, self._dtypes
-        chosen: dict[str, Any] = {}
+    def _direct_line(
+        self,
+        env: PhantomEnv,
+        turn: Turn,
+        actions: Mapping[Any, Any],
+        result: StepResult,
+        metrics: dict[str, Any],
+    ) -> bytes | None:
+        """Let msgspec encode the step as it is; None: it cannot. What is not finite becomes null."""
+        observations, rewards, terminations, truncations, infos = result
+        dtypes, next_turn, name = self._dtypes, env.turn, turn.name
         for agent_id, action in actions.items():
-            if type(action) is int:
-                chosen[agent_id] = action
-            elif type(action) is np.ndarray and action.ndim == 1 and action.dtype is dtypes.get(agent_id):
-                chosen[agent_id] = values = action.tolist()
-                total += sum(values)
-            else:
-                chosen[agent_id] = action_to_plain(action, dtypes.get(agent_id))
-        seen: dict[Any, Any] = {}
-        for agent_id, value in result.observations.items():
-            if type(value) is np.ndarray and value.ndim == 1 and value.dtype.kind in "biuf":
-                seen[agent_id] = values = value.tolist()
-                total += sum(values)
-            else:
-                seen[agent_id] = value if type(value) is int else to_plain(value)
-        rewards: dict[Any, Any] = result.rewards
-        for reward in rewards.values():
-            total += reward
-        if total - total != 0.0:
+            is_array = type(action) is np.ndarray and action.dtype is dtypes.get(agent_id) and action.size
+            if not is_array and type(action) is not int:
+                actions = {i: action_to_plain(part, dtypes.get(i)) for i, part in actions.items()}
+                break
+        try:
+            return self._json.encode(
+                StepRow(
+                    env.current_step,
+                    name if type(name) is str else to_plain(name),
+                    None if next_turn is turn or next_turn is None else to_plain(next_turn.name),
+                    actions,  # type: ignore[arg-type]  # a dict by ids that are text
+                    observations,  # type: ignore[arg-type]  # likewise, as are the next two
+                    rewards,  # type: ignore[arg-type]
+                    _ended(terminations) if True in terminations.values() else [],
+                    _ended(truncations) if True in truncations.values() else [],
+                    infos,  # type: ignore[arg-type]
+                    metrics,
+                )
+            )
+        except (TypeError, ValueError, OverflowError):  # keys that are no text, numbers that are too large
             return None
-        _, _, terminations, truncations, infos = result
-        next_turn = env.turn
-        return StepRow(
-            env.current_step,
-            turn.name,
-            None if next_turn is turn or next_turn is None else next_turn.name,
-            chosen,
-            rounds,
-            seen,
-            rewards,
-            _ended(terminations) if True in terminations.values() else [],
-            _ended(truncations) if True in truncations.values() else [],
-            to_plain(infos) if any(infos.values()) else {},
-        )
 
     def _plain_row(
         self,
@@ -141,7 +135,6 @@ class StepEncoder:
         turn: Turn,
         actions: Mapping[AgentID, Action],
         result: StepResult,
-        rounds: list[Any],
         metrics: dict[str, Any],
     ) -> StepRow:
         """Return the step value by value: NaN as text, ids by their names."""
@@ -153,12 +146,11 @@ class StepEncoder:
             actions={
                 id_text(i): action_to_plain(action, self._dtypes.get(i)) for i, action in actions.items()
             },
-            messages=[_plain_round(batches) for batches in rounds],
             observations=to_plain(result.observations),
             rewards=to_plain(result.rewards),
             terminations=_ended(result.terminations),
             truncations=_ended(result.truncations),
-            infos=to_plain(result.infos) if any(result.infos.values()) else {},
+            infos=to_plain(result.infos),
             metrics=metrics,
         )
 
@@ -175,6 +167,10 @@ class StepEncoder:
         has_all = has_all and network.message_class is Message
         self._has_plain_payloads = self._has_text_ids and has_all and types <= _EXACT
         self._has_floats = float in types
+
+
+def _array_or_plain(value: Any) -> Any:
+    return value.tolist() if type(value) is np.ndarray else to_plain(value)
 
 
 def _names_of(network: Network) -> list[str]:
@@ -200,14 +196,8 @@ def _ended(ends: Mapping[AgentID, bool]) -> list[str]:
     return [id_text(agent_id) for agent_id, is_end in ends.items() if is_end]
 
 
-class _PlainRound(list[Any]):
-    """A round of messages that were copied value by value."""
-
-
-def _plain_round(batches: Any) -> Any:
-    if type(batches) is _PlainRound:
-        return batches
-    return _PlainRound([id_text(receiver), list(map(_plain_message, batch))] for receiver, batch in batches)
+def _plain_round(batches: Batches) -> list[Any]:
+    return [[id_text(receiver_id), [_plain_message(m) for m in batch]] for receiver_id, batch in batches]
 
 
 def _plain_message(message: Any) -> list[Any]:
