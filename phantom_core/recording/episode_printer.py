@@ -122,7 +122,7 @@ class EpisodePrinter:
         elif kind in ("terminations", "truncations"):
             ended = [name for name in values if self._is_chosen(name) or name == ALL]
             if ended:
-                yield "  ".join(ended)
+                yield ", ".join(ended)
         elif isinstance(values, Mapping):
             chosen = {
                 name: value
@@ -131,7 +131,7 @@ class EpisodePrinter:
             }
             width = max(map(len, chosen), default=0)
             for name, value in chosen.items():
-                yield f"{name:<{width}}  {_text(value)}"
+                yield f"{name:<{width}}  {_text(_bare(value) if kind == 'actions' else value)}"
 
     def _message_lines(self, messages: Iterable[RecordedMessage]) -> Iterator[str]:
         for message in messages:
@@ -160,6 +160,18 @@ def _head(number: int, env_class: str, seed: int | None) -> str:
 
 def _turns(step: RecordedStep) -> str:
     return f"{step.turn}" if step.turn == step.next_turn else f"{step.turn} ──▶ {step.next_turn}"
+
+
+def _bare(action: Any) -> Any:
+    """Return an action without its type."""
+    match action:
+        case {"dtype": _, "array": value} | {"dtype": _, "scalar": value}:
+            return value
+        case {"list": parts} | {"tuple": parts}:
+            return [_bare(part) for part in parts]
+        case {"dict": parts}:
+            return {key: _bare(part) for key, part in parts.items()}
+    return action
 
 
 def _text(value: Any) -> str:

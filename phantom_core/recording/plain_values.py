@@ -80,7 +80,7 @@ def action_to_plain(action: Any, dtype: Any = None) -> Any:
     kind = type(action)
     if kind is np.ndarray and action.dtype.kind in "biufU":
         values = array_to_plain(action)
-        if action.dtype == dtype and action.size:
+        if dtype is not None and action.dtype == dtype and action.ndim and action.size:
             return values
         plain = {"dtype": action.dtype.str, "array": values}
         return plain if action.size else {**plain, "shape": action.shape}

@@ -71,7 +71,8 @@ def replay(
         if tuple(listener.agents) != recorded.agents:
             raise RecordingError(
                 f"The env has other agents than the recorded {recorded.env_class}: "
-                f"{listing(listener.agents)} instead of {listing(recorded.agents)}. Give env_config to the Recorder, or env to replay."
+                f"{listing(listener.agents)} instead of {listing(recorded.agents)}. Give env_config to the "
+                "Recorder, or env to replay."
             )
         _compare(recorded.steps[0], listener.newest)
         for wanted in recorded.steps[1 : last + 1]:

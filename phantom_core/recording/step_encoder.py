@@ -107,7 +107,8 @@ class StepEncoder:
         observations, rewards, terminations, truncations, infos = result
         dtypes, next_turn, name = self._dtypes, env.turn, turn.name
         for agent_id, action in actions.items():
-            is_array = type(action) is np.ndarray and action.dtype is dtypes.get(agent_id) and action.size
+            dtype = dtypes.get(agent_id)
+            is_array = type(action) is np.ndarray and action.dtype is dtype and action.ndim and action.size
             if not is_array and type(action) is not int:
                 actions = {i: action_to_plain(part, dtypes.get(i)) for i, part in actions.items()}
                 break
@@ -122,7 +123,7 @@ class StepEncoder:
                     rewards,  # type: ignore[arg-type]
                     _ended(terminations) if True in terminations.values() else [],
                     _ended(truncations) if True in truncations.values() else [],
-                    infos,  # type: ignore[arg-type]
+                    to_plain(infos) if any(infos.values()) else infos,  # type: ignore[arg-type]
                     metrics,
                 )
             )
