@@ -11,7 +11,7 @@ import numpy as np
 
 from phantom_core.envs import env_checks as checks
 from phantom_core.envs.casting import Cast
-from phantom_core.envs.env_recorder import EnvRecorder
+from phantom_core.envs.env_recorder import Recorded
 from phantom_core.envs.population import Population
 from phantom_core.envs.reward_ledger import RewardLedger
 from phantom_core.envs.settlement import Infos, Observations, look, settle
@@ -28,12 +28,12 @@ from phantom_core.world.samplers import SampledValues
 from phantom_core.world.supertypes import Supertype
 
 
-class PhantomEnv(Population):
+class PhantomEnv(Recorded, Population):
     """A world of agents on a network, played in steps.
 
     Subclass it to build the network in `__init__`; override the small parts (`on_reset`, `view`,
-    `is_terminated`, `is_truncated`, `pre_message_resolution`, `post_message_resolution`), not `reset`
-    and `step`.
+    `is_terminated`, `is_truncated`, `pre_message_resolution`, `post_message_resolution`, `close`), not
+    `reset` and `step`.
 
     One step: the agents whose turn it is act; messages are delivered; then, one strategic agent after
     the other, observation, infos, reward, terminated and truncated. A reward is delivered exactly once,
@@ -93,7 +93,6 @@ class PhantomEnv(Population):
         self._settled_cast: Cast | None = None  # who was in play is known as long as this is the cast
         self._in_play: dict[AgentID, None] = {}
         self._has_view = type(self).view is not self._lazy_view
-        self._recorder: EnvRecorder | None = None
         self._halted: str | None = "before its first reset"  # why there is no step to play
 
     @property
@@ -124,19 +123,6 @@ class PhantomEnv(Population):
     def episode_seed(self) -> int | None:
         """The seed of this episode: `reset(seed=...)` with it plays the same world again."""
         return self._episode_seed
-
-    @property
-    def recorder(self) -> EnvRecorder | None:
-        """What writes the episodes of this env, from the next reset on; None: nothing does."""
-        return self._recorder
-
-    @recorder.setter
-    def recorder(self, recorder: EnvRecorder | None) -> None:
-        if self._recorder not in (None, recorder):
-            self._recorder.detach()
-        if recorder is not None:
-            recorder.attach(self)
-        self._recorder = recorder
 
     @cached_property
     def random(self) -> random.Random:
@@ -182,11 +168,6 @@ class PhantomEnv(Population):
         """Called after all messages were delivered; tells each agent."""
         for method, ctx in self._current_cast().post_resolution:
             method(ctx)
-
-    def close(self) -> None:
-        """Release what the env holds; the default closes the recorder."""
-        if self._recorder is not None:
-            self._recorder.close()
 
     # ------------------------------------------------------------------ time
 

@@ -1,4 +1,4 @@
-"""What an env tells a recorder; `Recorder` is one."""
+"""What an env tells a recorder, of which `Recorder` is one, and how an env gets one."""
 
 from __future__ import annotations
 
@@ -34,3 +34,27 @@ class EnvRecorder(Protocol):
 
     def close(self) -> None:
         """Called when the env is closed."""
+
+
+class Recorded:
+    """An env that may have a recorder."""
+
+    _recorder: EnvRecorder | None = None
+
+    @property
+    def recorder(self) -> EnvRecorder | None:
+        """What writes the episodes of this env, from the next reset on; None: nothing does."""
+        return self._recorder
+
+    @recorder.setter
+    def recorder(self, recorder: EnvRecorder | None) -> None:
+        if self._recorder not in (None, recorder):
+            self._recorder.detach()
+        if recorder is not None:
+            recorder.attach(self)  # type: ignore[arg-type]  # only PhantomEnv derives from this
+        self._recorder = recorder
+
+    def close(self) -> None:
+        """Release what the env holds; the default closes the recorder."""
+        if self._recorder is not None:
+            self._recorder.close()

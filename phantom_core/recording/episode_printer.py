@@ -9,7 +9,7 @@ from typing import Any, Final, TextIO
 import msgspec
 
 from phantom_core.errors import ConfigError, did_you_mean, listing
-from phantom_core.recording.plain_values import id_text
+from phantom_core.recording.json_values import id_text
 from phantom_core.recording.recorded_episodes import (
     RecordedEpisode,
     RecordedMessage,

@@ -12,7 +12,7 @@ import msgspec
 from phantom_core.envs.step_result import StepResult
 from phantom_core.errors import RecordingError
 from phantom_core.metrics import Metric, record_metrics, reduce_metrics
-from phantom_core.recording.plain_values import to_plain
+from phantom_core.recording.json_values import to_plain
 from phantom_core.recording.recorded_rows import FORMAT, EndRow, StartRow
 from phantom_core.recording.step_encoder import StepEncoder
 from phantom_core.training.references import reference_to

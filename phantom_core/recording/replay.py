@@ -11,7 +11,7 @@ import msgspec
 
 from phantom_core.envs.env import PhantomEnv
 from phantom_core.errors import RecordingError, listing
-from phantom_core.recording.plain_values import action_from_plain, id_text
+from phantom_core.recording.json_values import action_from_plain, id_text
 from phantom_core.recording.recorded_episodes import (
     RecordedEpisode,
     RecordedStep,

@@ -12,7 +12,7 @@ import numpy as np
 from phantom_core.envs.step_result import StepResult
 from phantom_core.envs.turns import Turn
 from phantom_core.errors import RecordingError
-from phantom_core.recording.plain_values import (
+from phantom_core.recording.json_values import (
     action_to_plain,
     id_text,
     payload_to_plain,

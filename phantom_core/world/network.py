@@ -174,9 +174,7 @@ class Network(Topology):
                 raise_if_not_pairs(sender_id, messages, error)
                 raise
 
-    def deliver(  # noqa: C901  every part on its own would cost a call per message
-        self, batches: Iterable[tuple[AgentID, Sequence[Message[Any]]]]
-    ) -> int:
+    def deliver(self, batches: Iterable[tuple[AgentID, Sequence[Message[Any]]]]) -> int:
         """For resolvers: hand each batch to its receiver, and send what the receivers answer.
 
         Args:
