@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from phantom_core.envs.stage_checks import as_tuple, check_ids
-from phantom_core.envs.stages import FiniteStateMachineEnv, FSMStage
+from phantom_core.envs.stage_checks import as_tuple, check_ids, is_rule, select, selects
+from phantom_core.envs.stages import AgentSelection, FiniteStateMachineEnv, FSMStage
 from phantom_core.errors import ConfigError, listing
 from phantom_core.types import AgentID
 from phantom_core.world.agents import Agent, StrategicAgent
@@ -26,8 +26,8 @@ class StackelbergEnv(FiniteStateMachineEnv):
         self,
         num_steps: int | None,
         network: Network,
-        leader_agents: Iterable[AgentID],
-        follower_agents: Iterable[AgentID],
+        leader_agents: AgentSelection,
+        follower_agents: AgentSelection,
         *,
         env_supertype: Supertype | Mapping[str, Any] | None = None,
         agent_supertypes: Mapping[AgentID, Supertype | Mapping[str, Any]] | None = None,
@@ -37,8 +37,8 @@ class StackelbergEnv(FiniteStateMachineEnv):
         Args:
             num_steps: the time limit of an episode in half-turns, best an even number; None: no limit.
             network: the agents and their connections.
-            leader_agents: ids of those who act first, in order.
-            follower_agents: ids of those who act then, in order.
+            leader_agents: ids or rules of those who act first, in order, as in `FSMStage`.
+            follower_agents: ids or rules of those who act then, in order.
             env_supertype: as in `PhantomEnv`.
             agent_supertypes: as in `PhantomEnv`.
 
@@ -51,9 +51,14 @@ class StackelbergEnv(FiniteStateMachineEnv):
         followers = as_tuple(name, "follower_agents", follower_agents) or ()
         check_ids(name, "leader_agents", leaders, network.agents)
         check_ids(name, "follower_agents", followers, network.agents)
-        _check_sides(name, leaders, followers, network.agents)
+        agents = network.agents
+        _check_sides(name, select(leaders, agents), select(followers, agents), agents)
         self._leaders, self._followers = leaders, followers
-        players = [i for i in (*leaders, *followers) if isinstance(network[i], StrategicAgent)]
+        players = [
+            item
+            for item in (*leaders, *followers)
+            if is_rule(item) or isinstance(network[item], StrategicAgent)
+        ]
         stages = [
             FSMStage("leaders", [*leaders, self._takes_no_side], [], ["followers"]),
             FSMStage("followers", [*followers, self._takes_no_side], players, ["leaders"]),
@@ -70,19 +75,16 @@ class StackelbergEnv(FiniteStateMachineEnv):
     @property
     def leader_agents(self) -> tuple[AgentID, ...]:
         """The ids of those who act in odd steps, in order."""
-        return self._leaders
+        return select(self._leaders, self.agents)
 
     @property
     def follower_agents(self) -> tuple[AgentID, ...]:
         """The ids of those who act in even steps, in order."""
-        return self._followers
+        return select(self._followers, self.agents)
 
     def _takes_no_side(self, agent: Agent) -> bool:
-        return (
-            not isinstance(agent, StrategicAgent)
-            and agent.id not in self._leaders
-            and agent.id not in self._followers
-        )
+        sides = (*self._leaders, *self._followers)
+        return not isinstance(agent, StrategicAgent) and not any(selects(item, agent) for item in sides)
 
 
 def _check_sides(

@@ -19,11 +19,29 @@ def is_rule(item: object) -> bool:
     return issubclass(item, Agent) if isinstance(item, type) else callable(item)
 
 
+def selects(item: Any, agent: Agent) -> bool:
+    """Tell whether an item of a selection, an id or a rule, stands for an agent."""
+    if not is_rule(item):
+        return bool(item == agent.id)
+    return isinstance(agent, item) if isinstance(item, type) else bool(item(agent))
+
+
+def select(selection: Iterable[Any], agents: Mapping[AgentID, Agent]) -> tuple[AgentID, ...]:
+    """Return the ids of the agents that are there and selected, each once: item after item."""
+    chosen: dict[AgentID, None] = {}
+    for item in selection:
+        if is_rule(item):
+            chosen |= {agent_id: None for agent_id, agent in agents.items() if selects(item, agent)}
+        elif item in agents:
+            chosen[item] = None
+    return tuple(chosen)
+
+
 def as_tuple(owner: str, argument: str, given: Any) -> tuple[Any, ...] | None:
     """Return a collection of ids and rules as a tuple; None stays None, a rule stands for itself.
 
     Raises:
-        ConfigError: if it is no collection, or has an id twice.
+        ConfigError: if it is no collection, has an item twice, or one that is not hashable.
     """
     if given is None:
         return None
@@ -32,10 +50,24 @@ def as_tuple(owner: str, argument: str, given: Any) -> tuple[Any, ...] | None:
     if isinstance(given, str) or not isinstance(given, Iterable):
         raise ConfigError(f"{owner} got {argument}={given!r}. Expected a list: write [{given!r}].")
     items = tuple(given)
+    for item in items:
+        check_hashable(f"{owner} names in {argument}", item)
     twice = [item for item in dict.fromkeys(items) if items.count(item) > 1]
     if twice:
         raise ConfigError(f"{owner} got {listing(twice)} twice in {argument}. Name each one once.")
     return items
+
+
+def check_hashable(what: str, item: object) -> None:
+    """Refuse an id that cannot be one.
+
+    Raises:
+        ConfigError: that shows it.
+    """
+    try:
+        hash(item)
+    except TypeError:
+        raise ConfigError(f"{what} {item!r}, which is not hashable. Use a str, an int or an Enum.") from None
 
 
 def check_ids(
@@ -64,6 +96,19 @@ def check_ids(
             f"{owner} names in {argument} {listing(others)}, but only a {kind.__name__} can be there. Leave "
             "them out, or change their class."
         )
+
+
+def check_stages(stages: Iterable[object]) -> None:
+    """Refuse what is no stage.
+
+    Raises:
+        ConfigError: that shows it.
+    """
+    for stage in stages:
+        if not hasattr(stage, "next_stages"):
+            raise ConfigError(
+                f"A FiniteStateMachineEnv got the stage {stage!r}. Expected an FSMStage object."
+            )
 
 
 def check_machine(stages: Collection[FSMStage], initial_stage: StageID, handled: Collection[StageID]) -> None:

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from phantom_core.envs.env import PhantomEnv
-from phantom_core.envs.stage_checks import as_tuple, check_ids, check_machine, is_rule, takes_env
+from phantom_core.envs.stage_checks import (
+    as_tuple,
+    check_hashable,
+    check_ids,
+    check_machine,
+    check_stages,
+    select,
+    takes_env,
+)
 from phantom_core.envs.turns import Turn
 from phantom_core.errors import ConfigError, StageError, listing
 from phantom_core.types import AgentID, StageID
@@ -67,6 +75,7 @@ class FSMStage:
             ConfigError: if agents or stages are no collections, or have an item twice.
         """
         owner = f"Stage {stage_id!r}"
+        check_hashable("A stage got the id", stage_id)
         self.id = stage_id
         self.acting_agents = as_tuple(owner, "acting_agents", acting_agents)
         self.rewarded_agents = as_tuple(owner, "rewarded_agents", rewarded_agents)
@@ -120,6 +129,7 @@ class Stages:
             ConfigError: if the machine cannot be played.
         """
         self.stages = tuple(stages)
+        check_stages(self.stages)
         self.initial_stage = initial_stage
         self._handlers: dict[StageID, tuple[Handler, bool]] = {
             stage.id: (stage.handler, takes_env(f"Stage {stage.id!r}", stage.handler))
@@ -198,6 +208,9 @@ class FiniteStateMachineEnv(PhantomEnv):
 
     A method that overrides a decorated one takes its place, decorated again or not. One step plays one
     stage, and the time limit counts stages.
+
+    Attributes:
+        is_resolved: whether the messages of the step that is being played were delivered.
     """
 
     def __init__(
@@ -295,24 +308,11 @@ def _decorated_stages(env_class: type) -> dict[str, FSMStage]:
 
 def _make_turn(stage: FSMStage, network: Network) -> Turn:
     agents = network.agents
-    acting = None if stage.acting_agents is None else _select(stage.acting_agents, agents)
+    acting = None if stage.acting_agents is None else select(stage.acting_agents, agents)
     if stage.rewarded_agents is not None:
-        rewarded: tuple[AgentID, ...] | None = _select(stage.rewarded_agents, agents)
+        rewarded: tuple[AgentID, ...] | None = select(stage.rewarded_agents, agents)
     else:
         rewarded = acting
     if rewarded is not None:
         rewarded = tuple(i for i in rewarded if isinstance(agents[i], StrategicAgent))
     return Turn(stage.id, acting, rewarded)
-
-
-def _select(selection: Iterable[Any], agents: Mapping[AgentID, Agent]) -> tuple[AgentID, ...]:
-    """Return the ids of the agents that are there and selected, each once, in order."""
-    chosen: dict[AgentID, None] = {}
-    for item in selection:
-        if not is_rule(item):
-            chosen |= {item: None} if item in agents else {}
-        elif isinstance(item, type):
-            chosen |= {i: None for i, agent in agents.items() if isinstance(agent, item)}
-        else:
-            chosen |= {i: None for i, agent in agents.items() if item(agent)}
-    return tuple(chosen)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -109,11 +111,11 @@ class UniformIntSampler(ComparableSampler[int]):
 
     def __post_init__(self) -> None:
         """Refuse bounds in the wrong order, and bounds that are no integers."""
+        _check_bounds(self)
         for name in ("low", "high", "clip_low", "clip_high"):
             bound = getattr(self, name)
-            if bound is not None and (isinstance(bound, bool) or int(bound) != bound):
+            if bound is not None and int(bound) != bound:
                 raise ConfigError(f"UniformIntSampler got {name}={bound!r}. Expected an integer.")
-        _check_bounds(self)
 
     def draw(self, rng: np.random.Generator) -> int:
         """Return an int."""
@@ -243,6 +245,7 @@ def _clip_array(values: Any, low: float | None, high: float | None) -> NDArray[n
 
 
 def _check_bounds(sampler: Any) -> None:
+    _check_numbers(sampler, "low", "high")
     if not sampler.low <= sampler.high:
         name = type(sampler).__name__
         raise ConfigError(
@@ -252,6 +255,7 @@ def _check_bounds(sampler: Any) -> None:
 
 
 def _check_sigma(sampler: Any) -> None:
+    _check_numbers(sampler, "mu", "sigma")
     if not sampler.sigma >= 0:
         raise ConfigError(
             f"{type(sampler).__name__} got sigma={sampler.sigma!r}. Expected a standard deviation of 0 or "
@@ -260,8 +264,18 @@ def _check_sigma(sampler: Any) -> None:
     _check_clips(sampler)
 
 
+def _check_numbers(sampler: Any, *names: str) -> None:
+    for name in names:
+        number = getattr(sampler, name)
+        if isinstance(number, bool) or not isinstance(number, Real) or not math.isfinite(number):
+            raise ConfigError(f"{type(sampler).__name__} got {name}={number!r}. Expected a finite number.")
+
+
 def _check_clips(sampler: Any) -> None:
     low, high = sampler.clip_low, sampler.clip_high
+    _check_numbers(
+        sampler, *(name for name in ("clip_low", "clip_high") if getattr(sampler, name) is not None)
+    )
     if low is not None and high is not None and not low <= high:
         raise ConfigError(
             f"{type(sampler).__name__} got clip_low={low!r} and clip_high={high!r}. Expected clip_low to be "

@@ -70,6 +70,19 @@ def test_it_is_a_machine_of_two_stages() -> None:
     assert (env.leader_agents, env.follower_agents) == (("L",), ("F",))
 
 
+def test_sides_may_be_selected_by_class_also_those_that_join_later() -> None:
+    class Follower(Player):
+        """Follows."""
+
+    env: Any = ph.StackelbergEnv(None, ph.Network([Follower("F"), Player("L"), Crowd("C")]), ["L"], Follower)
+    env.reset(1)
+    env.network.add_agent(Follower("G"))
+    assert (env.leader_agents, env.follower_agents) == (("L",), ("F", "G"))
+    env.step({})
+    assert (env.acting_agent_ids, env.turn.rewarded) == (("F", "G", "C"), ("L", "F", "G"))
+    assert env.step({}).rewards == {"L": 100.0}
+
+
 @pytest.mark.parametrize(
     ("refuse", "message"),
     [

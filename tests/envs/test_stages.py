@@ -482,6 +482,18 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
         lambda: go(acting="SHOP"),
         "Stage 'a' got acting_agents='SHOP'. Expected a list: write ['SHOP'].",
     ),
+    "a stage id that is not hashable": (
+        lambda: go(["a"]),
+        "A stage got the id ['a'], which is not hashable. Use a str, an int or an Enum.",
+    ),
+    "an agent id that is not hashable": (
+        lambda: go(acting=["A", ["B"]]),
+        "Stage 'a' names in acting_agents ['B'], which is not hashable. Use a str, an int or an Enum.",
+    ),
+    "no stage among the stages": (
+        lambda: ph.FiniteStateMachineEnv(1, network(), "a", stages=["a"]),  # type: ignore[list-item]
+        "A FiniteStateMachineEnv got the stage 'a'. Expected an FSMStage object.",
+    ),
     "a stage for a list": (
         lambda: go(next_stages=0),
         "Stage 'a' got next_stages=0. Expected a list: write [0].",

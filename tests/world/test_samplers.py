@@ -156,6 +156,17 @@ def test_a_negative_deviation_is_refused(kind: Callable[..., object]) -> None:
     )
 
 
+@pytest.mark.parametrize("number", ["a", None, float("inf"), float("nan"), True, [1.0]])
+def test_parameters_are_finite_numbers(number: Any) -> None:
+    for make, name in (
+        (lambda: ph.UniformFloatSampler(0.0, number), "UniformFloatSampler got high"),
+        (lambda: ph.UniformIntSampler(number, 3), "UniformIntSampler got low"),
+        (lambda: ph.NormalSampler(0.0, number), "NormalSampler got sigma"),
+        (lambda: ph.NormalArraySampler(number, 1.0), "NormalArraySampler got mu"),
+    ):
+        assert message_of(make) == f"{name}={number!r}. Expected a finite number."
+
+
 def test_integers_need_integer_bounds() -> None:
     assert message_of(lambda: ph.UniformIntSampler(0, 2.5)) == (
         "UniformIntSampler got high=2.5. Expected an integer."
