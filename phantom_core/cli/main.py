@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> None:
     what the user gave. 130: interrupted.
     """
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")  # small networks are faster so, and results repeat
+        os.environ.setdefault(variable, "1")  # as training/blas_threads.py does, before NumPy starts any
     given = sys.argv[1:] if arguments is None else arguments
     is_verbose = any(argument in ("-v", "--verbose") for argument in given)
     try:

@@ -25,6 +25,7 @@ from phantom_core.hooks.events import (
     TrainStart,
 )
 from phantom_core.policies.policy import Policy
+from phantom_core.training.blas_threads import one_blas_thread
 from phantom_core.types import AgentID, PolicyID
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ class Run:
     def scope(self) -> Iterator[None]:
         """Run the block; whatever happens in it, every plugin learns of the end."""
         try:
-            with self._stopping_on_signals():
+            with one_blas_thread(), self._stopping_on_signals():
                 yield
         except BaseException as error:
             status: Status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"

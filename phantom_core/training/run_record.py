@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from phantom_core.errors import told
 from phantom_core.hooks.discovery import CORE_DISTRIBUTION, distribution_version
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS
 from phantom_core.rollouts.evaluate import Evaluation
+from phantom_core.training.blas_threads import blas_threads, one_blas_thread
 from phantom_core.training.components import Components
 from phantom_core.training.run import Run
 from phantom_core.training.run_directory import RunDirectory
@@ -24,8 +24,6 @@ FORMAT: Final = 1
 
 DEFAULT: Final = "default"
 """The origin of a setting that nobody gave."""
-
-_THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(slots=True)
@@ -51,6 +49,8 @@ class RunRecord:
         """Write the settings, and that the run is being made."""
         self.directory.write_config(self.config)
         self._components = components
+        with one_blas_thread():  # as the run will be
+            threads = blas_threads()
         self.facts.update(
             format=FORMAT,
             name=run.name,
@@ -65,7 +65,7 @@ class RunRecord:
             **_selected(components),
             hook_order={hook: order for hook in LIFE_CYCLE_HOOKS if (order := run.dispatcher.order(hook))},
             skipped_plugins=[{"name": s.name, "reason": s.reason} for s in components.manager.skipped],
-            blas_threads={name: os.environ.get(name) for name in _THREAD_VARIABLES},
+            blas_threads=threads,
             origins={name: self.origins.get(name, "argument") for name in flattened(self.config)},
             not_in_config=list(self.not_in_config),
         )
