@@ -1,4 +1,7 @@
-"""The two ways in which PettingZoo's envs are played: everybody at once, or one after the other."""
+"""The two ways in which PettingZoo's envs are played: everybody at once, or one after the other.
+
+Infos are copied, because many envs hand out the same dicts again and again.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +50,7 @@ class ParallelGame:
         observations, infos = self._env.reset(seed=seed, options=options)
         self._live, self._has_truncated = list(self._env.agents), False
         seen = {i: observations[i] for i in self._live if i in observations}
-        return seen, {i: infos.get(i, {}) for i in seen}
+        return seen, {i: dict(infos.get(i, ())) for i in seen}
 
     def step(self, actions: Mapping[AgentID, Action]) -> StepResult:
         """Let every live agent act."""
@@ -76,7 +79,7 @@ class ParallelGame:
             result.terminations[agent_id], result.truncations[agent_id] = terminated, truncated
             if agent_id in observations:
                 result.observations[agent_id] = observations[agent_id]
-                result.infos[agent_id] = infos.get(agent_id, {})
+                result.infos[agent_id] = dict(infos.get(agent_id, ()))
             if agent_id in rewards:
                 result.rewards[agent_id] = as_float(rewards[agent_id])
         _end_if_over(result, is_over=not self._live, has_truncated=self._has_truncated)
@@ -123,7 +126,7 @@ class TurnGame:
         while env.agents:
             agent_id = env.agent_selection
             observation, reward, terminated, truncated, info = env.last()
-            result.observations[agent_id], result.infos[agent_id] = observation, info
+            result.observations[agent_id], result.infos[agent_id] = observation, dict(info)
             result.rewards[agent_id] = as_float(reward)
             result.terminations[agent_id], result.truncations[agent_id] = bool(terminated), bool(truncated)
             if not (terminated or truncated):

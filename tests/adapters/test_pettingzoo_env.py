@@ -7,6 +7,7 @@ import gymnasium as gym
 import numpy as np
 import pettingzoo
 import pytest
+from gymnasium.utils.env_checker import check_env
 from pettingzoo.utils.conversions import parallel_to_aec
 
 import phantom_core as ph
@@ -297,6 +298,20 @@ def test_there_and_back_in_parallel_agents_live_the_same_life(players_env: Any) 
         return env
 
     assert lives(make(), 5) == lives(ph.PettingZooEnv(ph.to_parallel(make())), 5)
+
+
+def test_one_agent_of_a_pettingzoo_env_is_a_gymnasium_env() -> None:
+    for env_class, agent_id, other in ((Nim, "player_1", "player_0"), (Guess, "guesser_0", "guesser_1")):
+        env = ph.SingleAgentEnvAdapter(
+            ph.PettingZooEnv, agent_id, {other: ("constant", {"action": 0})}, {"env": env_class}
+        )
+        check_env(env, skip_render_check=True)
+    nim = ph.SingleAgentEnvAdapter(
+        ph.PettingZooEnv, "player_1", {"player_0": ("constant", {"action": 0})}, {"env": lambda: Nim(4)}
+    )
+    assert nim.reset(seed=1) == (3, {})
+    assert nim.step(0) == (1, 0.0, False, False, {})
+    assert nim.step(0) == (0, 1.0, True, False, {})
 
 
 def test_an_agent_that_is_to_act_needs_an_action() -> None:
