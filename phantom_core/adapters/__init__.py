@@ -1,1 +1,1 @@
-"""Envs of other libraries, made playable and trainable here."""
+"""Envs of other libraries made playable and trainable here, and ours there."""
