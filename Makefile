@@ -39,6 +39,8 @@ fix: $(VENV)/.setup-tests ## format, and mend what ruff can mend
 
 bench: $(VENV)/.setup ## measure the speed of env.step
 	@$(BIN)/python tests/benchmarks/bench_env_step.py
+	@$(BIN)/python tests/benchmarks/bench_hooks.py
+	@$(BIN)/python tests/benchmarks/bench_plugins_list.py
 	@$(BIN)/python tests/benchmarks/bench_compat_step.py
 
 bench-quality: $(VENV)/.setup ## train ppo on every task, many seeds (hours), into docs/benchmarks.md; TASKS=… for some

@@ -13,9 +13,17 @@ _COMMANDS: Final = {
         "phantom_core.cli.plugins_list_command:list_command",
         "List every component and plugin, with its status.",
     ),
+    "info": (
+        "phantom_core.cli.plugins_info_command:info_command",
+        "Show a distribution and what it offers.",
+    ),
     "describe": (
         "phantom_core.cli.plugins_describe_command:describe_command",
         "Show the settings of a component.",
+    ),
+    "order": (
+        "phantom_core.cli.plugins_order_command:order_command",
+        "Show which plugins run a hook, in which order and why.",
     ),
 }
 

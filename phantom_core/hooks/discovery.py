@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 import importlib_metadata
 from importlib_metadata import IDistribution
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from phantom_core.errors import told
@@ -73,7 +74,7 @@ class InstalledEntry:
     @property
     def is_compatible(self) -> bool:
         """Whether the installed core meets the distribution's version bound."""
-        return Requirement(f"core{self.core_specifier}").specifier.contains(core_version(), prereleases=True)
+        return _core_meets(self.core_specifier)
 
 
 class BrokenMetadata(NamedTuple):
@@ -111,6 +112,11 @@ def normalised(name: str) -> str:
     'q-learning'
     """
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@cache
+def _core_meets(specifier: str) -> bool:
+    return SpecifierSet(specifier).contains(core_version(), prereleases=True)
 
 
 @cache
@@ -245,9 +251,17 @@ def _core_specifier(requires: tuple[str, ...]) -> str:
 def requirements(lines: Iterable[str]) -> Iterator[Requirement]:
     """Yield the requirements that hold here, without any extra."""
     for line in lines:
-        try:
-            requirement = Requirement(line)
-        except InvalidRequirement:
-            continue
-        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+        requirement = _requirement(line)
+        if requirement is not None:
             yield requirement
+
+
+@cache
+def _requirement(line: str) -> Requirement | None:
+    """Return a requirement, or None if it does not hold here; many distributions have the same ones."""
+    try:
+        requirement = Requirement(line)
+    except InvalidRequirement:
+        return None
+    holds = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+    return requirement if holds else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
@@ -52,8 +52,8 @@ class EntryStatus:
 
 def statuses(scan: Scan, settings: PluginSettings) -> list[EntryStatus]:
     """Return everything that was found, sorted by kind, name and distribution; nothing is imported."""
-    rivals = _rivals(scan.entries, settings)
-    found = [_status(entry, *_verdict(entry, settings, rivals)) for entry in scan.entries]
+    rivals, version_of = _rivals(scan.entries, settings), cache(distribution_version)
+    found = [_status(entry, *_verdict(entry, settings, rivals, version_of)) for entry in scan.entries]
     for entry in scan.shadowed:
         winner = next(e for e in scan.entries if normalised(e.distribution) == normalised(entry.distribution))
         reason = f"{winner.distribution} {winner.version} in {winner.location} comes first"
@@ -78,7 +78,10 @@ def _status(entry: InstalledEntry, status: Status, reason: str) -> EntryStatus:
 
 
 def _verdict(
-    entry: InstalledEntry, settings: PluginSettings, rivals: dict[tuple[str, str], list[InstalledEntry]]
+    entry: InstalledEntry,
+    settings: PluginSettings,
+    rivals: dict[tuple[str, str], list[InstalledEntry]],
+    version_of: Callable[[str], str | None],
 ) -> tuple[Status, str]:
     refusal = settings.refusal_of(entry)
     if refusal:
@@ -88,7 +91,7 @@ def _verdict(
     missing_module = module_problem(entry.target)
     if missing_module:
         return "failed", missing_module
-    missing = missing_requirements(entry.requires)
+    missing = missing_requirements(entry.requires, version_of)
     if missing:
         return "missing dependency", f"needs {', '.join(missing)}"
     others = [e for e in rivals.get(_key(entry), ()) if e is not entry]
@@ -112,12 +115,18 @@ def _key(entry: InstalledEntry) -> tuple[str, str]:
     return entry.kind, normalised(entry.name)
 
 
-@cache
-def missing_requirements(requires: tuple[str, ...]) -> tuple[str, ...]:
-    """Return what a distribution needs and is not installed, or in a version that it does not want."""
+def missing_requirements(
+    requires: tuple[str, ...], version_of: Callable[[str], str | None] = distribution_version
+) -> tuple[str, ...]:
+    """Return what a distribution needs and is not installed, or in a version that it does not want.
+
+    Args:
+        requires: its requirements, as in its metadata.
+        version_of: from the name of a distribution to its version; None: it is not installed.
+    """
     missing = []
     for requirement in requirements(requires):
-        version = distribution_version(requirement.name)
+        version = version_of(requirement.name)
         wanted = f"{requirement.name}{requirement.specifier}"
         if version is None:
             missing.append(wanted)

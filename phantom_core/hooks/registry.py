@@ -179,12 +179,22 @@ class Registry:
     def _unknown(self, kind: Kind, name: str) -> UnknownNameError:
         known = tuple(component.name for component in self.components(kind))
         registered = ", ".join(f"{c.name} ({c.provider})" for c in self.components(kind)) or "none"
-        distribution = DISTRIBUTION_BY_NAME.get(normalised(name))
-        advice = f" To install it: pip install {distribution}" if distribution else ""
+        advice = install_advice(name)
         if kind == "env" and not advice:
             advice = " A class is named './file.py:Class' or 'package.module:Class'."
         msg = f"No {kind} named {name!r}.{did_you_mean(name, known)} Registered: {registered}.{advice}"
         return UnknownNameError(msg, kind=kind, name=name, known=known)
+
+
+def install_advice(name: str) -> str:
+    """Return how to install what a well-known name belongs to, or an empty string.
+
+    >>> install_advice("PPO")
+    ' To install it: pip install phantom-ppo'
+    """
+    distribution = DISTRIBUTION_BY_NAME.get(normalised(name), normalised(name))
+    is_known = distribution in DISTRIBUTION_BY_NAME.values()
+    return f" To install it: pip install {distribution}" if is_known else ""
 
 
 def _ambiguous(kind: Kind, name: str, found: Sequence[Component]) -> AmbiguousNameError:

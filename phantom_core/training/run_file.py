@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from phantom_core.training.named_hooks import load_hooks
 from phantom_core.training.references import absolute, load_reference
 from phantom_core.training.run_record import DEFAULT
 from phantom_core.training.run_request import EvaluationPlan, RunRequest, flattened
-from phantom_core.training.run_tables import PolicyTable, RunTable
+from phantom_core.training.run_tables import PolicyTable, RunTable, read_table
 from phantom_core.training.trainer import Trainer
 from phantom_core.world.agents import Agent
 
@@ -53,14 +52,7 @@ class RunFile:
         Raises:
             ConfigError: if there is none, or it is not TOML.
         """
-        try:
-            text = path.read_text(encoding="utf-8")
-            table = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(_syntax_error(path, text, error)) from error
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            raise ConfigError(f"The run file {path} cannot be read: {reason}. Name a TOML file.") from error
+        table = read_table(path)
         if isinstance(table.get("trainer"), str):
             table["trainer"] = {"name": table["trainer"]}
         return cls(path, table, dict.fromkeys(flattened(table), FILE))
@@ -287,14 +279,3 @@ def parse_assignment(assignment: str) -> tuple[str, Any]:
         return key, tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return key, text
-
-
-def _syntax_error(path: Path, text: str, error: tomllib.TOMLDecodeError) -> str:
-    found = re.search(r"^(?P<what>.*) \(at line (?P<line>\d+), (?P<column>column \d+)\)$", str(error))
-    if found is None:  # tomllib says: at end of document
-        return f"{path}:{text.count(chr(10)) + 1}: {error}. Expected TOML."
-    line = text.splitlines()[int(found["line"]) - 1]
-    advice = "Expected TOML."
-    if re.match(r"\s*\[trainer\.", line):
-        advice = "With a table for its settings, leave the line trainer = out."
-    return f"{path}:{found['line']}: {found['what']} ({found['column']}). {advice}"

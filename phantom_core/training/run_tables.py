@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+from phantom_core.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -60,3 +65,30 @@ class PolicyTable:
     """Registered name of the trainer of this policy; default: the trainer of the run."""
     train: bool | None = None
     """Whether it is trained; default: yes, if it has no `policy`."""
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """Return what a TOML file holds.
+
+    Raises:
+        ConfigError: if there is no file, or it is not TOML.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(_syntax_error(path, text, error)) from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ConfigError(f"The run file {path} cannot be read: {reason}. Name a TOML file.") from error
+
+
+def _syntax_error(path: Path, text: str, error: tomllib.TOMLDecodeError) -> str:
+    found = re.search(r"^(?P<what>.*) \(at line (?P<line>\d+), (?P<column>column \d+)\)$", str(error))
+    if found is None:  # tomllib says: at end of document
+        return f"{path}:{text.count(chr(10)) + 1}: {error}. Expected TOML."
+    line = text.splitlines()[int(found["line"]) - 1]
+    advice = "Expected TOML."
+    if re.match(r"\s*\[trainer\.", line):
+        advice = "With a table for its settings, leave the line trainer = out."
+    return f"{path}:{found['line']}: {found['what']} ({found['column']}). {advice}"

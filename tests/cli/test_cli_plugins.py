@@ -158,3 +158,39 @@ def test_a_name_of_two_distributions_is_described_for_the_one_that_is_named(
     assert phantom("plugins", "describe", "acme:twin").out.startswith(
         "logger twin  (acme 1.0, acme_twin:Twin)"
     )
+
+
+def test_describe_gives_a_json_schema(
+    phantom: Callable[..., Any], fake_distribution: Callable[..., Path]
+) -> None:
+    source = '''
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+import phantom_core as ph
+
+@dataclass(frozen=True)
+class AcmeConfig:
+    size: int
+    """How large it is."""
+    mode: Literal["fast", "slow"] = "fast"
+    tags: list[str] = field(default_factory=list)
+    key: Callable[[int], int] | None = None
+
+class Acme(ph.Hooks):
+    config_class = AcmeConfig
+'''
+    fake_distribution("acme", {"phantom_core.loggers": {"acme": "acme_schema:Acme"}}, {"acme_schema": source})
+    assert json.loads(phantom("plugins", "describe", "acme", "--json-schema").out) == {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "logger acme",
+        "type": "object",
+        "properties": {
+            "size": {"type": "integer", "description": "How large it is."},
+            "mode": {"enum": ["fast", "slow"], "default": "fast"},
+            "tags": {"type": "array", "items": {"type": "string"}},
+            "key": {"default": None},
+        },
+        "required": ["size"],
+        "additionalProperties": False,
+    }
