@@ -29,7 +29,8 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             "error", "Training is refused before its first iteration: no policy can be built for the agent."
         ),
         "no-end-flags": Kind(
-            "error", "The collector cannot tell whether the episode ended, and stops the run."
+            "error",
+            "The collector stops the run with a KeyError in the first such step in which an agent ends.",
         ),
         "observation-outside-space": Kind("error", "The collector stops the run with an ObservationError."),
         "observation-dtype": Kind("error", "The collector stops the run with an ObservationError."),
@@ -53,7 +54,8 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         ),
         "observation-changed-later": Kind(
             "warning",
-            "The collector keeps observations without copying them, so trainers learn from the later values.",
+            "The collector keeps the last observation of a trajectory without copying it, so trainers learn "
+            "from the later values.",
         ),
         "never-observes": Kind("warning", "Its policy is never asked, and learns nothing from it."),
         "never-acts": Kind("warning", "Its policy is never asked, and learns nothing from it."),

@@ -2,6 +2,7 @@
 
 # ruff: noqa: ARG001, ARG005  what stands in for a method has its arguments, used or not
 
+import contextlib
 import random
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -362,9 +363,9 @@ WORLDS: dict[str, tuple[Callable[..., Any], str]] = {
         ),
     ),
     "does not say when it ends": (
-        passed_on(lambda step, r: r._replace(truncations={}) if step == 2 else r),
+        passed_on(lambda step, r: r._replace(terminations={})),
         (
-            "error no-end-flags: step 2: step() returned truncations without the key '__all__'. Set it in "
+            "error no-end-flags: step 1: step() returned terminations without the key '__all__'. Set it in "
             "each step: whether the whole episode ended."
         ),
     ),
@@ -442,6 +443,41 @@ def test_every_kind_of_finding_is_triggered_by_a_broken_env() -> None:
     triggered = {sentence.split()[1].rstrip(":") for _, sentence in CASES.values()}
     elsewhere = {"hash-order", "no-end"}  # the tests below
     assert triggered | elsewhere == set(KINDS)
+
+
+class Dice(ph.Trainer):
+    """Collects 60 steps with policies that act at random, and learns nothing."""
+
+    policy_class = ph.RandomPolicy
+
+    def collect_plan(self) -> ph.CollectPlan:
+        return ph.CollectPlan(steps=60)
+
+    def update(self, *args: Any) -> dict[str, float]:
+        return {}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_training_stops_where_the_doctor_says_so(name: str) -> None:
+    env, sentence = CASES[name]
+    is_error = sentence.startswith("error") and "observation-infinite" not in sentence
+
+    def policy_of(agent_id: Any) -> ph.PolicySpec:
+        return ph.PolicySpec(agents=lambda agent: repr(agent.id) == repr(agent_id), train=True)
+
+    def train() -> None:
+        probe = env()
+        with contextlib.suppress(Exception):  # some fail in their first reset
+            probe.reset(seed=1)
+        ids = probe.strategic_agent_ids or ["nobody"]
+        policies = {f"p{number}": policy_of(agent_id) for number, agent_id in enumerate(ids)}
+        Dice().train(env, 1, policies, None, seed=1)
+
+    if is_error:
+        with pytest.raises((ph.PhantomError, KeyError)):
+            train()
+    else:
+        train()
 
 
 # ---------------------------------------------------------------------- envs that are well
