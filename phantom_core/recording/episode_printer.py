@@ -81,9 +81,9 @@ class EpisodePrinter:
         self._decoder = msgspec.json.Decoder(Row)
         self._episode = -1
 
-    def write(self, data: bytes | bytearray, /) -> None:
+    def write(self, data: bytes, /) -> None:
         """Print lines of a recording."""
-        for line in bytes(data).splitlines():
+        for line in data.splitlines():
             row = self._decoder.decode(line)
             if isinstance(row, StartRow):
                 self._episode += 1

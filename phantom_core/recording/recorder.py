@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from phantom_core.envs.env import PhantomEnv
     from phantom_core.world.network import Network
 
-_CHUNK: Final = 1 << 18
-"""Bytes that are gathered before they are written in the middle of an episode."""
+_CHUNK: Final = 400
+"""Parts of lines that are gathered before they are written in the middle of an episode: of 100 steps."""
 
 
 class Sink(Protocol):
     """Where the lines go: a binary file, an `EpisodePrinter`, or anything that takes bytes."""
 
-    def write(self, data: bytearray, /) -> object:
+    def write(self, data: bytes, /) -> object:
         """Take whole lines."""
 
     def flush(self) -> object:
@@ -75,7 +75,7 @@ class Recorder:
         self._metrics = dict(metrics or {})
         self._values: dict[str, list[Any]] = {}
         self._encoder = StepEncoder()
-        self._buffer = bytearray()
+        self._parts: list[bytes] = []  # of lines that were not handed over yet
         self._env: PhantomEnv | None = None
         self._reference: str | None = None
         self._network: Network | None = None
@@ -151,10 +151,10 @@ class Recorder:
         self._num_steps += 1
         rounds, self._rounds = self._rounds, []
         metrics = self._measure(env) if self._metrics else {}
-        self._buffer += self._encoder.step(env, turn, actions, result, rounds, metrics)
+        self._parts += self._encoder.step(env, turn, actions, result, rounds, metrics)
         if env.turn is None:
             self._end_episode(is_finished=True)
-        elif len(self._buffer) > _CHUNK or not self._is_file:
+        elif len(self._parts) > _CHUNK or not self._is_file:
             self._hand_over()
 
     # ------------------------------------------------------------------ how it is written
@@ -178,15 +178,14 @@ class Recorder:
             self._sink.flush()
 
     def _write(self, row: msgspec.Struct) -> None:
-        self._buffer += msgspec.json.encode(row)
-        self._buffer += b"\n"
+        self._parts += (msgspec.json.encode(row), b"\n")
         if not self._is_file:
             self._hand_over()
 
     def _hand_over(self) -> None:
         if self._sink is not None:
-            self._sink.write(self._buffer)
-            self._buffer = bytearray()
+            self._sink.write(b"".join(self._parts))
+            self._parts = []
 
     def _watch(self, network: Network | None) -> None:
         """Get the messages of a network, and no longer those of another one."""

@@ -89,8 +89,8 @@ class _Listener:
         self.newest = RecordedStep(step=0)
         self._decoder = msgspec.json.Decoder(Row)
 
-    def write(self, data: bytearray, /) -> None:
-        for line in bytes(data).splitlines():
+    def write(self, data: bytes, /) -> None:
+        for line in data.splitlines():
             row = self._decoder.decode(line)
             if isinstance(row, StartRow):
                 self.agents = row.agents

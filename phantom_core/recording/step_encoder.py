@@ -84,16 +84,16 @@ class StepEncoder:
         result: StepResult,
         rounds: list[bytes],
         metrics: dict[str, Any],
-    ) -> bytes:
-        """Return the line of a step."""
+    ) -> tuple[bytes, ...]:
+        """Return the line of a step, in parts."""
         if env.network.version != self._version:
             self.names(env)
         line = self._direct_line(env, turn, actions, result, metrics) if self._has_text_ids else None
         if line is None or b"null" in line:
             line = self._json.encode(self._plain_row(env, turn, actions, result, metrics))
         if not rounds:
-            return line + b"\n"
-        return b"".join((line[:-1], b',"messages":[', b",".join(rounds), b"]}\n"))
+            return (line, b"\n")
+        return (line[:-1], b',"messages":[', b",".join(rounds), b"]}\n")
 
     def _direct_line(
         self,
