@@ -293,7 +293,7 @@ class PhantomEnv(Recorded, Population):
             truncated=all_truncated,
         )
         if ended:
-            self._note_ends(ended, terminations)
+            rules.note_ends(self, ended, terminations, truncations)
             if rules.has_final_observation:
                 late = cast.overlooked(turn, next_turn, self.truncated_agent_ids.intersection(ended))
                 look(late, observations, infos)  # what a learner bootstraps from
@@ -315,11 +315,6 @@ class PhantomEnv(Recorded, Population):
             payees = {*observations, *ended, *left}
         observations, rewards, infos = ledger.settle(observations, infos, payees)
         return StepResult(observations, rewards, terminations, truncations, infos)
-
-    def _note_ends(self, ended: list[AgentID], terminations: Mapping[AgentID, bool]) -> None:
-        for agent_id in ended:
-            noted = self.terminated_agent_ids if terminations[agent_id] else self.truncated_agent_ids
-            noted.add(agent_id)
 
     def _changes(self, cast: Cast) -> tuple[Collection[AgentID], Collection[AgentID]]:
         """Return which strategic agents left, and which joined, since agents were last settled."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from phantom_core.envs.env_checks import check_ignored_actions
@@ -45,6 +45,25 @@ class StepRules:
             next_turn: the turn that comes next; None: the turn order ended the episode.
         """
         return env.is_terminated() or next_turn is None, env.is_truncated()
+
+    def note_ends(
+        self,
+        env: PhantomEnv,
+        ended: Iterable[AgentID],
+        terminations: Mapping[AgentID, bool],
+        truncations: Mapping[AgentID, bool],
+    ) -> None:
+        """Note which agents ended with this step; who is terminated and truncated counts as terminated.
+
+        Args:
+            env: the env, whose `terminated_agent_ids` and `truncated_agent_ids` are added to.
+            ended: the agents.
+            terminations: whether each agent is terminated.
+            truncations: whether each agent is truncated.
+        """
+        for agent_id in ended:
+            noted = env.terminated_agent_ids if terminations[agent_id] else env.truncated_agent_ids
+            noted.add(agent_id)
 
     def conclude(
         self, env: PhantomEnv, *, terminated: bool, truncated: bool, is_deserted: bool

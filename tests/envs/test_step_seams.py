@@ -96,6 +96,29 @@ def test_infos_that_no_reset_returns_are_not_collected() -> None:
     assert talker.asked_for_infos == 0
 
 
+def test_rules_say_which_agents_count_as_ended() -> None:
+    class NotesNobody(ph.StepRules):
+        def note_ends(self, env: Any, ended: Any, terminations: Any, truncations: Any) -> None:
+            noted.append((list(ended), terminations["A"], truncations["A"]))
+
+    class Ending(Talker):
+        def is_terminated(self, ctx: ph.Context) -> bool:
+            return True
+
+        is_truncated = is_terminated
+
+    noted: list[Any] = []
+    ended = []
+    for rules in (ph.StepRules(), NotesNobody()):
+        env = ph.PhantomEnv(3, ph.Network([Ending("A"), Talker("B")], connections=[("A", "B")]))
+        env.step_rules = rules
+        env.reset(seed=1)
+        env.step({})
+        ended.append((env.terminated_agent_ids, env.truncated_agent_ids))
+    assert ended == [({"A"}, set()), (set(), set())]
+    assert noted == [(["A"], True, True)]
+
+
 def test_who_joins_in_a_step_is_rewarded_for_it_where_rules_say_so() -> None:
     class PaysNewcomers(ph.StepRules):
         pays_newcomers = True
