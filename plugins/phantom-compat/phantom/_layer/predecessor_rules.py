@@ -1,6 +1,6 @@
 """How the predecessor settles a step: the core's seams, set to its ways."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 import phantom_core as ph
@@ -20,6 +20,17 @@ class PredecessorRules(ph.StepRules):
     def cut_off(self, env: Any, next_turn: ph.Turn | None) -> tuple[bool, bool]:
         """Leave it to the agents: the time limit shows in `"__all__"` only."""
         return False, False
+
+    def note_ends(
+        self,
+        env: Any,
+        ended: Iterable[AgentID],
+        terminations: Mapping[AgentID, bool],
+        truncations: Mapping[AgentID, bool],
+    ) -> None:
+        """Note each end by its kind; who is terminated and truncated counts as both."""
+        env.terminated_agent_ids.update(agent_id for agent_id in ended if terminations[agent_id])
+        env.truncated_agent_ids.update(agent_id for agent_id in ended if truncations[agent_id])
 
     def conclude(
         self, env: Any, *, terminated: bool, truncated: bool, is_deserted: bool
