@@ -47,7 +47,8 @@ class Sampler(ABC, Generic[T]):
 
     def sample(self, rng: np.random.Generator) -> T:
         """Draw a value, keep it as `value` and return it."""
-        self._value = value = self.draw(rng)
+        value = self.draw(rng)
+        object.__setattr__(self, "_value", value)  # also where it is a frozen dataclass
         return value
 
     @abstractmethod

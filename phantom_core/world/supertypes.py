@@ -151,11 +151,12 @@ def _built(inner: type[Supertype], name: str, given: Mapping[Any, Any]) -> Super
 
 
 def _fields(cls: type) -> tuple[dataclasses.Field[Any], ...]:
-    if not dataclasses.is_dataclass(cls) or (
-        "__dataclass_fields__" not in vars(cls) and inspect.get_annotations(cls)
-    ):
+    fields = dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else None
+    is_decorated = "__dataclass_fields__" in vars(cls)
+    adds_fields = inspect.get_annotations(cls) or any(f.name in vars(cls) for f in fields or ())
+    if fields is None or (adds_fields and not is_decorated):
         raise ConfigError(f"{cls.__qualname__} is a Supertype but no dataclass. Decorate it with @dataclass.")
-    return dataclasses.fields(cls)
+    return fields
 
 
 def _required_fields(cls: type) -> list[str]:

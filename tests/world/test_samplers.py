@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,33 @@ def test_samplers_are_equal_only_to_themselves_and_can_be_keys(make: Callable[[]
     assert one == one  # noqa: PLR0124  identity is the rule
     assert one != other
     assert {one: 1, other: 2}[one] == 1
+
+
+def test_a_sampler_of_ones_own_needs_only_draw_and_may_be_frozen() -> None:
+    @dataclass(frozen=True)
+    class Die(ph.Sampler[int]):
+        sides: int = 6
+
+        def draw(self, rng: np.random.Generator) -> int:
+            return 1 + int(rng.integers(self.sides))
+
+    class Plain(ph.Sampler[int]):
+        def __init__(self) -> None:
+            """Call no super."""
+
+        def draw(self, rng: np.random.Generator) -> int:
+            return 7
+
+    die, plain = Die(), Plain()
+    assert die.sample(rng(1)) == die.value in range(1, 7)
+    assert plain.value is None
+    assert plain.sample(rng()) == plain.value == 7
+
+    @dataclass(frozen=True)
+    class Thrown(ph.Supertype):
+        number: int | ph.Sampler[int] = Die()
+
+    assert Thrown().sample(1).number in range(1, 7)
 
 
 def test_samplers_can_be_pickled() -> None:

@@ -99,6 +99,14 @@ def test_a_sampler_in_a_set_is_refused() -> None:
     )
 
 
+def test_a_supertype_without_fields_of_its_own_needs_no_decorator() -> None:
+    class Same(Prices):
+        """Is what it inherits."""
+
+    assert type(Same(low=ph.UniformIntSampler(3, 3)).sample(1)) is Same
+    assert Same(low=ph.UniformIntSampler(3, 3)).sample(1).low == 3
+
+
 def test_fields_without_init_are_sampled_or_computed_anew() -> None:
     @dataclass
     class Derived(ph.Supertype):
@@ -120,8 +128,11 @@ def test_a_supertype_that_is_no_dataclass_is_refused() -> None:
     class Lower(Prices):
         lower: float = 0.5
 
+    class Other(Prices):
+        low = 0.5
+
     name = "test_a_supertype_that_is_no_dataclass_is_refused.<locals>"
-    for cls in (Bare, Lower):
+    for cls in (Bare, Lower, Other):
         assert message_of(cls().sample) == (
             f"{name}.{cls.__name__} is a Supertype but no dataclass. Decorate it with @dataclass."
         )
