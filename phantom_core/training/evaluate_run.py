@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import RunDirectoryError, listing
 from phantom_core.rollouts.evaluate import Evaluation, evaluate
 from phantom_core.seeding import derive_seed
@@ -17,7 +18,11 @@ from phantom_core.training.train_loop import TrainingSetup
 
 
 def evaluate_run(
-    run: str | Path, *, num_episodes: int | None = None, seed: int | None = None
+    run: str | Path,
+    *,
+    num_episodes: int | None = None,
+    seed: int | None = None,
+    prepare: Callable[[MultiAgentEnv, Mapping[str, Any]], None] | None = None,
 ) -> tuple[Evaluation, float | None]:
     """Evaluate the final policies of a run.
 
@@ -25,6 +30,7 @@ def evaluate_run(
         run: the run directory.
         num_episodes: how many episodes; None: as in the run's own evaluation, or 100.
         seed: what they follow from; None: as in the run's own evaluation, which is then repeated.
+        prepare: called with the env and what it was made with, before it is played.
 
     Returns:
         The evaluation, and the reference return of the run file.
@@ -55,13 +61,12 @@ def evaluate_run(
     env_class = components.env_class(run_file.env(components))
     setup = TrainingSetup(env_class, run_file.table.get("env_config", {}), {}, None, {})
     if seed is None:
-        seed = (
-            plan.seed
-            if plan is not None and plan.seed is not None
-            else derive_seed(facts["seed"], "evaluation")
-        )
+        own = None if plan is None else plan.seed
+        seed = derive_seed(facts["seed"], "evaluation") if own is None else own
     env = setup.make_env()
     try:
+        if prepare is not None:
+            prepare(env, setup.env_config)
         evaluation = evaluate(
             env,
             load_policies(directory.path),
