@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from time import perf_counter
+from typing import Any
 
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import EnvError, listing
+from phantom_core.errors import CheckpointError, EnvError, listing
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy import Policy
 from phantom_core.rollouts.batch import Batch
@@ -95,6 +96,50 @@ class Collector:
                 left[copy.number] -= 1
         return self._take_batches()
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the collector stands between two calls of `collect`.
+
+        It covers what is carried over to the next call, every stream of random draws, and each copy's
+        episode, as the actions that were played in it.
+        """
+        streams = {
+            policy_id: {
+                str(n): stream.state_dict() for (i, n), stream in self._streams.items() if i == policy_id
+            }
+            for policy_id in self._groups
+        }
+        return {
+            "seed": self._seed,
+            "env_steps": self.env_steps,
+            "copies": [copy.state_dict() for copy in self._copies],
+            "streams": streams,
+            "logs": {i: group.log.state_dict() for i, group in self._groups.items() if group.is_learning},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Stand where a collector of the same policies, seed and number of copies stood.
+
+        Each copy plays its episode again, from its seed and with the same actions.
+
+        Raises:
+            CheckpointError: if the collector differs, or an env goes otherwise this time.
+        """
+        wanted = state["seed"], len(state["copies"])
+        if wanted != (self._seed, len(self._copies)):
+            raise CheckpointError(
+                f"The saved collector has seed {wanted[0]} and {wanted[1]} copies of the env, but this one "
+                f"has seed {self._seed} and {len(self._copies)}. Make it with the same."
+            )
+        self.env_steps = int(state["env_steps"])
+        for policy_id, saved in state["streams"].items():
+            for number, position in saved.items():
+                self._stream(policy_id, int(number)).load_state_dict(position)
+        for policy_id, rows in state["logs"].items():
+            self._groups[policy_id].log.load_state_dict(rows)
+        spaces = {policy_id: group.policy.action_space for policy_id, group in self._groups.items()}
+        for copy, position in zip(self._copies, state["copies"], strict=True):
+            copy.load_state_dict(position, spaces)
+
     def close(self) -> None:
         """Close every copy of the env."""
         self._envs.close()
@@ -178,8 +223,11 @@ class Collector:
         group = self._groups[policy_id]
         facts = self._envs.facts(copy.number)
         group.check_spaces(agent_id, (facts.observation_spaces[agent_id], facts.action_spaces[agent_id]))
-        stream = self._streams.get((policy_id, copy.number))
-        if stream is None:
-            stream = UniformStream(make_rng(self._seed, "actions", policy_id, copy.number))
-            self._streams[policy_id, copy.number] = stream
-        return Lane(copy, agent_id, group, stream)
+        return Lane(copy, agent_id, group, self._stream(policy_id, copy.number))
+
+    def _stream(self, policy_id: PolicyID, number: int) -> UniformStream:
+        """Return what a policy's draws in a copy come from."""
+        if (policy_id, number) not in self._streams:
+            rng = make_rng(self._seed, "actions", policy_id, number)
+            self._streams[policy_id, number] = UniformStream(rng)
+        return self._streams[policy_id, number]

@@ -7,14 +7,17 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
+import gymnasium as gym
+
 from phantom_core.envs.step_result import StepResult
-from phantom_core.errors import EnvError, PhantomError, told
+from phantom_core.errors import CheckpointError, EnvError, PhantomError, told
+from phantom_core.rollouts.copy_state import decode_history, digest, encode_history
 from phantom_core.rollouts.experience_log import Stretch
 from phantom_core.rollouts.policy_rows import Lane
 from phantom_core.rollouts.trajectory import EpisodeSummary
-from phantom_core.rollouts.vector_env import VectorEnv
+from phantom_core.rollouts.vector_env import CopyError, VectorEnv
 from phantom_core.seeding import derive_seed
-from phantom_core.types import Action, AgentID, Observation
+from phantom_core.types import Action, AgentID, Observation, PolicyID
 from phantom_core.world.agents import ALL
 
 
@@ -76,16 +79,7 @@ class EnvCopy:
         actions: dict[AgentID, Action] = {}
         self.actions = actions
         self.history.append(actions)
-        acting = self._facts.acting_agent_ids
-        waiting = self._waiting
-        if acting is None:
-            asking: Iterable[Lane] = waiting.values()
-            self._waiting = {}
-        else:
-            asking = [waiting.pop(agent_id) for agent_id in list(waiting) if agent_id in acting]
-            for lane in waiting.values():
-                self._check(lane)
-        for lane in asking:
+        for lane in self._take_asking():
             group = lane.group
             group.lanes.append(lane)
             group.observations.append(lane.observation)
@@ -146,6 +140,54 @@ class EnvCopy:
         """Return the lanes with an open trajectory."""
         return [lane for lane in self._lanes.values() if lane.rows]
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the copy stands between two iterations."""
+        policies = {
+            agent_id: (lane.group.policy_id, lane.group.policy.action_space)
+            for agent_id, lane in self._known.items()
+        }
+        return {
+            "episode": self.episode,
+            "is_over": self.is_over,
+            "history": encode_history([] if self.is_over else self.history, policies),
+            "digest": "" if self.is_over else self._digest(),
+            "open": [[repr(lane.agent_id), lane.last_row] for lane in self.open_lanes()],
+        }
+
+    def load_state_dict(
+        self, state: Mapping[str, Any], action_spaces: Mapping[PolicyID, gym.Space[Any]]
+    ) -> None:
+        """Stand where a copy stood: play its episode again.
+
+        Args:
+            state: what `state_dict` returned.
+            action_spaces: action space by policy id.
+
+        Raises:
+            CheckpointError: if the episode goes otherwise now.
+        """
+        self._lanes, self._waiting, self.is_over = {}, {}, True
+        self.episode = int(state["episode"])
+        if state["is_over"]:
+            return
+        self.episode -= 1
+        history = decode_history(state["history"], action_spaces)
+        try:
+            self._replay(history)
+            is_same = not self.is_over and self._digest() == state["digest"]
+        except (CopyError, KeyError, EnvError):
+            is_same = False
+        if not is_same:
+            raise CheckpointError(
+                f"Copy {self.number} of {self._envs.env_name} cannot be restored: episode {self.episode}, "
+                f"played again from its seed with the same actions for {len(history)} steps, gives other "
+                "observations, rewards or random draws. Let everything in it follow from reset(seed=...)."
+            )
+        self._finished = []
+        lanes = {repr(agent_id): lane for agent_id, lane in self._lanes.items()}
+        for name, row in state["open"]:
+            lanes[name].rows, lanes[name].last_row = [int(row)], int(row)
+
     def failed(self, error: BaseException | None, where: str) -> Exception:
         """Say where it happened: in which episode, and how to play it again."""
         assert isinstance(error, Exception)
@@ -156,6 +198,33 @@ class EnvCopy:
         if isinstance(error, PhantomError):
             return type(error)(f"{error} ({place}. {again})") if isinstance(error, EnvError) else error
         return EnvError(f"{place}: {told(error)}. {again}")
+
+    def _take_asking(self) -> Iterable[Lane]:
+        """Return those who act in the next step; from now on they wait no more."""
+        acting = self._facts.acting_agent_ids
+        waiting = self._waiting
+        if acting is None:
+            self._waiting = {}
+            return waiting.values()
+        asking = [waiting.pop(agent_id) for agent_id in list(waiting) if agent_id in acting]
+        for lane in waiting.values():
+            self._check(lane)
+        return asking
+
+    def _digest(self) -> str:
+        """Return a hash of what the agents see and earned, and of the env's generators."""
+        returns = {agent_id: lane.episode_return for agent_id, lane in self._lanes.items()}
+        seen = {agent_id: lane.observation for agent_id, lane in self._waiting.items()}
+        return digest([self.length, returns, seen, self._envs.fingerprint(self.number)])
+
+    def _replay(self, history: Sequence[Mapping[str, Action]]) -> None:
+        self.begin(self._envs.reset([self.number], [self.next_seed])[0])
+        for named in history:
+            self._take_asking()
+            agent_ids = {repr(agent_id): agent_id for agent_id in self._lanes}
+            actions = {agent_ids[name]: action for name, action in named.items()}
+            self.history.append(actions)
+            self.take(self._envs.step([self.number], [actions])[0])
 
     def _acting(self) -> Container[AgentID] | None:
         return () if self.is_over else self._facts.acting_agent_ids

@@ -8,6 +8,7 @@ from typing import Any
 
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.metrics import Metric, Mode, record_metrics, reduce_metrics
+from phantom_core.rollouts.copy_state import digest, generators_of
 from phantom_core.types import Action, AgentID, Observation
 
 
@@ -39,6 +40,10 @@ class EnvHost:
     def take_metrics(self) -> dict[str, Any]:
         """Return the reduced metrics of the episode that just ended."""
         return reduce_metrics(self._metrics, self._values, self._mode) if self._metrics else {}
+
+    def fingerprint(self) -> str:
+        """Return a hash of the states of the env's named generators."""
+        return digest(generators_of(self.env))
 
     def _step_and_measure(self, actions: Mapping[AgentID, Action]) -> StepResult:
         result = self.env.step(actions)

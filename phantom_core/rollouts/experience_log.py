@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phantom_core.errors import ConfigError, listing
+from phantom_core.policies.batching import rows_of
 from phantom_core.rollouts.batch import Batch
 from phantom_core.rollouts.columns import make_column
+from phantom_core.rollouts.copy_state import decode_batch, encode_batch
 from phantom_core.rollouts.kept_values import KeptArray, KeptValues, kept_actions
 from phantom_core.types import AgentID, Observation
 
@@ -51,6 +53,12 @@ class ExperienceLog:
     """
 
     def __init__(self, observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> None:
+        self._spaces = observation_space, action_space
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget every row."""
+        observation_space, action_space = self._spaces
         self.observations = make_column(observation_space)
         self.rewards: list[float] = []
         self._actions = kept_actions(action_space)
@@ -104,6 +112,30 @@ class ExperienceLog:
         self._actions.keep(kept)
         for values in self._extras.values():
             values.keep(kept)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return every row."""
+        rows = np.arange(len(self.rewards))
+        return {
+            "observations": encode_batch(self.observations.take(rows)),
+            "actions": encode_batch(self._actions.take(rows)),
+            "rewards": np.array(self.rewards, dtype=np.float64),
+            "extras": {name: values.take(rows) for name, values in self._extras.items()},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        self.clear()
+        observation_space, action_space = self._spaces
+        for observation in rows_of(decode_batch(observation_space, state["observations"])):
+            self.observations.add(observation)
+        self.rewards += state["rewards"].tolist()
+        actions = decode_batch(action_space, state["actions"])
+        if self.rewards:
+            self._actions.write(0, actions if isinstance(self._actions, KeptArray) else rows_of(actions))
+        for name, values in state["extras"].items():
+            self._extras[name] = KeptArray()
+            self._extras[name].write(0, values)
 
     def _next_observations(self, stretches: Sequence[Stretch]) -> Any:
         column = make_column(self.observations.space)

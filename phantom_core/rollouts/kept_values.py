@@ -33,7 +33,8 @@ class KeptValues(Protocol):
 class KeptArray:
     """Values as a growing array, whose dtype and shape are those of the first values."""
 
-    def __init__(self) -> None:
+    def __init__(self, empty: NDArray[Any] | None = None) -> None:
+        self._empty = np.zeros(0) if empty is None else empty
         self._array: NDArray[Any] | None = None
 
     def write(self, start: int, values: Any) -> None:
@@ -51,7 +52,7 @@ class KeptArray:
 
     def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
         """Return these rows as an array of its own."""
-        return np.zeros(len(rows)) if self._array is None else self._array.take(rows, axis=0)
+        return self._empty.copy() if self._array is None else self._array.take(rows, axis=0)
 
     def elements(self, rows: NDArray[np.int64]) -> list[Any]:
         """Return these rows one by one."""
@@ -94,5 +95,6 @@ class KeptActions:
 
 def kept_actions(space: gym.Space[Any]) -> KeptValues:
     """Return an empty column for actions of a space."""
-    arrays = (gym.spaces.Box, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)
-    return KeptArray() if isinstance(space, arrays) else KeptActions(space)
+    if isinstance(space, (gym.spaces.Box, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)):
+        return KeptArray(np.zeros((0, *space.shape), space.dtype))
+    return KeptActions(space)

@@ -89,6 +89,10 @@ class VectorEnv(ABC):
         """Return the reduced metrics of the episode that just ended in a copy."""
 
     @abstractmethod
+    def fingerprint(self, number: int) -> str:
+        """Return a hash of the states of a copy's named generators."""
+
+    @abstractmethod
     def close(self) -> None:
         """Close every copy."""
 
@@ -137,6 +141,10 @@ class LocalVectorEnv(VectorEnv):
     def take_metrics(self, number: int) -> dict[str, Any]:
         """Return the reduced metrics of the episode that just ended in a copy."""
         return self._hosts[number].take_metrics()
+
+    def fingerprint(self, number: int) -> str:
+        """Return a hash of the states of a copy's named generators."""
+        return self._hosts[number].fingerprint()
 
     def close(self) -> None:
         """Close every copy."""

@@ -1,0 +1,119 @@
+"""Where a copy of an env stands, as arrays and JSON values; an env is restored by replaying its episode."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from phantom_core.policies.batching import rows_of
+from phantom_core.rollouts.columns import make_column
+from phantom_core.types import Action, AgentID, PolicyID
+
+
+def encode_history(
+    history: Sequence[Mapping[AgentID, Action]], policies: Mapping[AgentID, tuple[PolicyID, gym.Space[Any]]]
+) -> dict[str, Any]:
+    """Return the actions of an episode's steps, by `repr` of the agent: when it acted, and how.
+
+    Args:
+        history: the actions of each step.
+        policies: policy id and action space of each agent.
+    """
+    steps: dict[AgentID, list[int]] = {}
+    actions: dict[AgentID, list[Action]] = {}
+    for step, chosen in enumerate(history):
+        for agent_id, action in chosen.items():
+            steps.setdefault(agent_id, []).append(step)
+            actions.setdefault(agent_id, []).append(action)
+    agents = {
+        repr(agent_id): {
+            "policy": policies[agent_id][0],
+            "steps": np.array(taken, dtype=np.int64),
+            "actions": _batched(policies[agent_id][1], actions[agent_id]),
+        }
+        for agent_id, taken in steps.items()
+    }
+    return {"length": len(history), "agents": agents}
+
+
+def decode_history(
+    state: Mapping[str, Any], action_spaces: Mapping[PolicyID, gym.Space[Any]]
+) -> list[dict[str, Action]]:
+    """Return what `encode_history` encoded, with the `repr` of each agent in the place of its id."""
+    history: list[dict[str, Action]] = [{} for _ in range(int(state["length"]))]
+    for name, taken in state["agents"].items():
+        actions = _unbatched(action_spaces[taken["policy"]], taken["actions"])
+        for step, action in zip(taken["steps"].tolist(), actions, strict=True):
+            history[step][name] = action
+    return history
+
+
+def digest(parts: Iterable[object]) -> str:
+    """Return a hash of observations, rewards and generators: equal only if all bits are equal."""
+    found = hashlib.sha256()
+    for part in parts:
+        _feed(found, part)
+    return found.hexdigest()
+
+
+def generators_of(env: Any) -> list[object]:
+    """Return the states of the named generators that an env and its agents have used so far."""
+    owners = [env, *getattr(env, "agents", {}).values()]
+    states: list[object] = []
+    for owner in owners:
+        made = getattr(owner, "__dict__", {})
+        if "random" in made and hasattr(made["random"], "getstate"):
+            states.append(repr(made["random"].getstate()))
+        if isinstance(made.get("rng"), np.random.Generator):
+            states.append(json.dumps(made["rng"].bit_generator.state, default=repr, sort_keys=True))
+    return states
+
+
+def encode_batch(batch: Any) -> Any:
+    """Return a batch with its tuples as lists, as a checkpoint holds them."""
+    if isinstance(batch, dict):
+        return {str(key): encode_batch(part) for key, part in batch.items()}
+    return [encode_batch(part) for part in batch] if isinstance(batch, tuple) else batch
+
+
+def decode_batch(space: gym.Space[Any], saved: Any) -> Any:
+    """Return what `encode_batch` encoded, laid out as the space is."""
+    if isinstance(space, gym.spaces.Dict):
+        return {key: decode_batch(part, saved[str(key)]) for key, part in space.spaces.items()}
+    if isinstance(space, gym.spaces.Tuple):
+        return tuple(decode_batch(part, own) for part, own in zip(space.spaces, saved, strict=True))
+    return saved
+
+
+def _batched(space: gym.Space[Any], actions: list[Action]) -> Any:
+    if isinstance(space, (gym.spaces.Box, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)):
+        return np.array(actions)
+    column = make_column(space)
+    for action in actions:
+        column.add(action)
+    return encode_batch(column.take(np.arange(len(actions))))
+
+
+def _unbatched(space: gym.Space[Any], saved: Any) -> list[Action]:
+    if isinstance(space, gym.spaces.Box):
+        return [np.array(action) for action in saved]  # also where the shape is ()
+    return rows_of(decode_batch(space, saved))
+
+
+def _feed(found: Any, part: object) -> None:
+    if isinstance(part, np.ndarray) and not part.dtype.hasobject:
+        found.update(f"{part.dtype.str}{part.shape}".encode() + part.tobytes())
+    elif isinstance(part, Mapping):
+        for key, value in part.items():
+            found.update(repr(key).encode())
+            _feed(found, value)
+    elif isinstance(part, (tuple, list)):
+        for value in part:
+            _feed(found, value)
+    else:
+        found.update(repr(part).encode() + b";")
