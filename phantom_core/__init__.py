@@ -72,6 +72,8 @@ if TYPE_CHECKING:
     from phantom_core.testing.findings import Diagnosis as Diagnosis
     from phantom_core.testing.findings import Finding as Finding
     from phantom_core.training.run_directory import load_policies as load_policies
+    from phantom_core.training.run_plans import CheckpointPlan as CheckpointPlan
+    from phantom_core.training.run_plans import TrainingPhase as TrainingPhase
     from phantom_core.training.run_request import EvaluationPlan as EvaluationPlan
     from phantom_core.training.train import train as train
     from phantom_core.training.train_result import TrainingResults as TrainingResults
@@ -135,6 +137,7 @@ _MODULE_BY_NAME = {
     "ChainedDecoder": "phantom_core.world.decoders",
     "ChainedEncoder": "phantom_core.world.encoders",
     "ChainedReward": "phantom_core.world.reward_functions",
+    "CheckpointPlan": "phantom_core.training.run_plans",
     "CheckpointSaved": "phantom_core.hooks.events",
     "CollectPlan": "phantom_core.rollouts.collect_plan",
     "Collector": "phantom_core.rollouts.collect",
@@ -210,6 +213,7 @@ _MODULE_BY_NAME = {
     "TrainFailed": "phantom_core.hooks.events",
     "TrainStart": "phantom_core.hooks.events",
     "Trainer": "phantom_core.training.trainer",
+    "TrainingPhase": "phantom_core.training.run_plans",
     "TrainingResults": "phantom_core.training.train_result",
     "Trajectory": "phantom_core.rollouts.trajectory",
     "Turn": "phantom_core.envs.turns",
@@ -245,6 +249,7 @@ __all__ = [
     "ChainedDecoder",
     "ChainedEncoder",
     "ChainedReward",
+    "CheckpointPlan",
     "CheckpointSaved",
     "CollectPlan",
     "Collector",
@@ -320,6 +325,7 @@ __all__ = [
     "TrainFailed",
     "TrainStart",
     "Trainer",
+    "TrainingPhase",
     "TrainingResults",
     "Trajectory",
     "Turn",

@@ -29,6 +29,8 @@ class Collector:
     episodes do not depend on that number.
 
     Attributes:
+        learning: ids of the policies that explore, and whose trajectories are kept.
+        policy_by_agent: policy id of each agent that was met or is known.
         env_steps: env steps made so far, over all copies.
         env_seconds: the time spent in the env's steps so far.
         policy_seconds: the time spent in choosing actions so far.
@@ -63,17 +65,31 @@ class Collector:
         self.policy_seconds = 0.0
         self._envs = envs if isinstance(envs, VectorEnv) else LocalVectorEnv(envs)
         self._envs.measure(metrics or {}, mode)
-        self._policy_by_agent = policy_by_agent
+        self.policy_by_agent = dict(policy_by_agent)
         self._seed = int(seed)  # a NumPy integer has another name
         self._on_episode = on_episode
         self._groups = {policy_id: PolicyRows(policy_id, policy) for policy_id, policy in policies.items()}
-        for policy_id, group in self._groups.items():
-            group.is_learning = policy_id in learning
+        self.learning: tuple[PolicyID, ...] = ()
         self._streams: dict[tuple[PolicyID, int], UniformStream] = {}
         self._copies = [
             EnvCopy(self._envs, number, self._seed, self._make_lane)
             for number in range(self._envs.num_copies)
         ]
+        self.set_learning(learning)
+
+    def set_learning(self, policy_ids: Collection[PolicyID]) -> None:
+        """Change which policies learn from now on, between two calls of `collect`.
+
+        The others behave as finished policies do. What was begun with a policy that stops or starts to
+        learn, and is not finished, is forgotten.
+        """
+        self.learning = tuple(policy_ids)
+        for policy_id, group in self._groups.items():
+            if group.is_learning != (policy_id in self.learning):
+                group.is_learning = not group.is_learning
+                group.log.clear()
+                for copy in self._copies:
+                    copy.forget(group)
 
     def collect(self, plan: CollectPlan) -> dict[PolicyID, Batch]:
         """Play as much as the plan says.
@@ -213,13 +229,13 @@ class Collector:
 
     def _make_lane(self, copy: EnvCopy, agent_id: AgentID) -> Lane:
         """Prepare for an agent that a copy meets for the first time."""
-        if agent_id not in self._policy_by_agent:
+        if agent_id not in self.policy_by_agent:
             raise EnvError(
                 f"Agent {agent_id!r} joined {self._envs.env_name} at step {copy.length}, after its agents "
-                f"were given their policies: {listing(self._policy_by_agent)}. Let every strategic agent be "
+                f"were given their policies: {listing(self.policy_by_agent)}. Let every strategic agent be "
                 "there after the first reset."
             )
-        policy_id = self._policy_by_agent[agent_id]
+        policy_id = self.policy_by_agent[agent_id]
         group = self._groups[policy_id]
         facts = self._envs.facts(copy.number)
         group.check_spaces(agent_id, (facts.observation_spaces[agent_id], facts.action_spaces[agent_id]))

@@ -13,7 +13,7 @@ from phantom_core.envs.step_result import StepResult
 from phantom_core.errors import CheckpointError, EnvError, PhantomError, told
 from phantom_core.rollouts.copy_state import decode_history, digest, encode_history
 from phantom_core.rollouts.experience_log import Stretch
-from phantom_core.rollouts.policy_rows import Lane
+from phantom_core.rollouts.policy_rows import Lane, PolicyRows
 from phantom_core.rollouts.trajectory import EpisodeSummary
 from phantom_core.rollouts.vector_env import CopyError, VectorEnv
 from phantom_core.seeding import derive_seed
@@ -135,6 +135,12 @@ class EnvCopy:
         """Return what was finished since the last call."""
         finished, self._finished = self._finished, []
         return finished
+
+    def forget(self, group: PolicyRows) -> None:
+        """Drop what agents of one policy began."""
+        for lane in self._lanes.values():
+            if lane.group is group:
+                lane.rows, lane.last_row = [], -1
 
     def open_lanes(self) -> list[Lane]:
         """Return the lanes with an open trajectory."""

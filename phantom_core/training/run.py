@@ -7,7 +7,7 @@ import signal
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, MappingProxyType
@@ -26,6 +26,7 @@ from phantom_core.hooks.events import (
 )
 from phantom_core.policies.policy import Policy
 from phantom_core.training.blas_threads import one_blas_thread
+from phantom_core.training.run_plans import TrainingPhase
 from phantom_core.types import AgentID, PolicyID
 
 if TYPE_CHECKING:
@@ -54,10 +55,13 @@ class Run:
         policies: policy by id.
         policy_by_agent: policy id by agent id.
         policies_to_train: ids of the policies that are trained.
+        training_plan: whose turn it is to learn; empty: everybody's, in every iteration.
         other_trainers: by name, the trainers that single policies name.
         load_policy_class: from a registered name to a policy class.
         before_start: called before `on_train_start`; refuses the run by raising.
         before_logging: called at the end of each iteration; what it returns is logged too.
+        after_iteration: called after each iteration with what was logged; writes checkpoints.
+        training_state: returns what a checkpoint holds beside the policies.
     """
 
     def __init__(
@@ -90,10 +94,13 @@ class Run:
         self.policies: Mapping[PolicyID, Policy] = {}
         self.policy_by_agent: Mapping[AgentID, PolicyID] = {}
         self.policies_to_train: tuple[PolicyID, ...] = ()
+        self.training_plan: Sequence[TrainingPhase] = ()
         self.other_trainers: Mapping[str, Trainer] = {}
         self.load_policy_class: Callable[[str], type[Policy]] = _no_names
         self.before_start: Callable[[], None] | None = None
         self.before_logging: Callable[[], Mapping[str, float]] | None = None
+        self.after_iteration: Callable[[Mapping[str, float]], None] | None = None
+        self.training_state: Callable[[], dict[str, Any]] = dict
         self._pending: dict[str, list[float]] = {}
         self._steps_before = 0
         self._has_begun = False
@@ -255,6 +262,8 @@ class Run:
         )
         self.dispatcher.fire("on_iteration_end", event)
         self.stop_reasons += self.dispatcher.stop_reasons(event)
+        if self.after_iteration is not None:
+            self.after_iteration(values)
 
     @contextmanager
     def _stopping_on_signals(self) -> Iterator[None]:

@@ -24,6 +24,7 @@ from phantom_core.training.space_codec import decode_space, encode_space
 from phantom_core.types import PolicyID
 
 POLICIES: Final = "policies"
+CHECKPOINTS: Final = "checkpoints"
 RUN_FILE: Final = "run.json"
 CONFIG_FILE: Final = "config.toml"
 
@@ -104,8 +105,18 @@ class RunDirectory:
         Raises:
             CheckpointError: if the spaces, the settings or the state of a policy cannot be saved.
         """
-        save_checkpoint(self.path / POLICIES, _encode_all(policies))
+        save_checkpoint(self.path / POLICIES, encode_policies(policies))
         return self.path / POLICIES
+
+    def save_checkpoint(self, name: str, state: Mapping[str, Any]) -> Path:
+        """Write a checkpoint into the folder `checkpoints`; return its own folder.
+
+        Raises:
+            CheckpointError: if something cannot be saved.
+        """
+        path = self.path / CHECKPOINTS / name
+        save_checkpoint(path, state)
+        return path
 
     def check_policies(self, policies: Mapping[PolicyID, Policy]) -> None:
         """Check that `save_policies` can write these policies, without writing anything.
@@ -113,7 +124,7 @@ class RunDirectory:
         Raises:
             CheckpointError: if the spaces, the settings or the state of a policy cannot be saved.
         """
-        check_state(_encode_all(policies))
+        check_state(encode_policies(policies))
 
     def _write(self, name: str, content: bytes) -> None:
         temporary = self.path / f".{name}-{secrets.token_hex(4)}"
@@ -130,7 +141,7 @@ def load_policies(
     """Return the final policies of a run, for use, as frozen opponents or for a warm start.
 
     Args:
-        run: the run directory.
+        run: the run directory; or the folder of a checkpoint in it, for the policies of that time.
         policy_classes: policy class by id, for policies whose class cannot be imported, such as one
             that was defined in a notebook.
 
@@ -138,15 +149,22 @@ def load_policies(
         RunDirectoryError: if it is no run directory.
         CheckpointError: if a policy cannot be read or rebuilt.
     """
-    directory = RunDirectory.open(run)
-    saved = load_checkpoint(directory.path / POLICIES)
+    path = Path(run)
+    if path.parent.name == CHECKPOINTS and not (path / RUN_FILE).is_file():
+        saved = load_checkpoint(path)["policies"]
+    else:
+        saved = load_checkpoint(RunDirectory.open(path).path / POLICIES)
     return {
-        policy_id: _decode(policy_id, data, policy_classes or {}, directory.path)
-        for policy_id, data in saved.items()
+        policy_id: _decode(policy_id, data, policy_classes or {}, path) for policy_id, data in saved.items()
     }
 
 
-def _encode_all(policies: Mapping[PolicyID, Policy]) -> dict[str, Any]:
+def encode_policies(policies: Mapping[PolicyID, Policy]) -> dict[str, Any]:
+    """Return policies as the arrays and JSON values of a checkpoint.
+
+    Raises:
+        CheckpointError: if the spaces, the settings or the state of a policy cannot be saved.
+    """
     return {policy_id: _encode(policy_id, policy) for policy_id, policy in policies.items()}
 
 

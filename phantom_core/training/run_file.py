@@ -18,6 +18,7 @@ from phantom_core.policies.policy_mapping import AgentSelection, PolicySpec
 from phantom_core.training.components import Components
 from phantom_core.training.named_hooks import load_hooks
 from phantom_core.training.references import absolute, load_reference
+from phantom_core.training.run_plans import CheckpointPlan
 from phantom_core.training.run_record import DEFAULT
 from phantom_core.training.run_request import EvaluationPlan, RunRequest, flattened
 from phantom_core.training.run_tables import PolicyTable, RunTable, read_table
@@ -119,6 +120,8 @@ class RunFile:
             logger_config=top.logger,
             hooks=[load_hooks(r, setting="hooks", folder=self.path.parent) for r in top.hooks],
             evaluation=self.evaluation(),
+            checkpoint=self._checkpoint(top.checkpoint),
+            training_plan=top.training_plan,
             seed=top.seed,
             name=top.name or self.path.stem,
             run_dir=top.run_dir,
@@ -160,6 +163,9 @@ class RunFile:
         """Let more objects follow the run, as references relative to the current folder."""
         given = self.table.get("hooks", [])
         self.set("hooks", [*given, *(absolute(reference, Path.cwd()) for reference in references)], origin)
+
+    def _checkpoint(self, table: Mapping[str, Any] | None) -> CheckpointPlan | None:
+        return None if table is None else cast("CheckpointPlan", build(CheckpointPlan, table, "checkpoint"))
 
     def resolved(self) -> dict[str, Any]:
         """Return the values for `config.toml`, with file references that hold from anywhere."""

@@ -25,6 +25,7 @@ from phantom_core.policies.policy_mapping import (
 )
 from phantom_core.seeding import MAX_SEED
 from phantom_core.training.references import absolute, reference_to
+from phantom_core.training.run_plans import CheckpointPlan, TrainingPlan, parse_training_plan
 from phantom_core.training.trainer import Trainer
 from phantom_core.types import PolicyID
 
@@ -70,6 +71,8 @@ class RunRequest:
     logger_config: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     hooks: Sequence[object] = ()
     evaluation: EvaluationPlan | None = None
+    checkpoint: CheckpointPlan | None = None
+    training_plan: TrainingPlan | None = None
     seed: int | None = None
     name: str | None = None
     run_dir: str | Path | None = "runs"
@@ -94,6 +97,9 @@ class RunRequest:
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise ConfigError(f"The run got {name}={value!r}. Expected a positive integer.")
         _check_seed("seed", self.seed)
+        _check_checkpoint(self)
+        if self.training_plan is not None:
+            parse_training_plan(self.training_plan)
 
     def to_config(self) -> dict[str, Any]:
         """Return the request as the plain values of a run file.
@@ -127,9 +133,14 @@ class RunRequest:
             "policies": self._policy_tables(plain),
             "metrics": {name: _metric_table(metric, name, plain) for name, metric in self.metrics.items()},
         }
-        if self.evaluation is not None:
-            table = {f.name: getattr(self.evaluation, f.name) for f in fields(EvaluationPlan)}
-            config["evaluate"] = without_nothing(table)
+        for table, part in (("evaluate", self.evaluation), ("checkpoint", self.checkpoint)):
+            if part is not None:
+                config[table] = without_nothing({f.name: getattr(part, f.name) for f in fields(part)})
+        if self.training_plan is not None:
+            phases = parse_training_plan(self.training_plan)
+            config["training_plan"] = [
+                {"policies": list(phase.policies), "iterations": phase.iterations} for phase in phases
+            ]
         return without_nothing(config), plain.lost
 
     def _policy_tables(self, plain: _Plain) -> dict[str, Any]:
@@ -305,6 +316,20 @@ def _check_collections(request: RunRequest) -> None:
     if request.evaluation is not None and not isinstance(request.evaluation, EvaluationPlan):
         raise ConfigError(
             f"evaluation is {request.evaluation!r}. Expected ph.EvaluationPlan(episodes=100), for instance."
+        )
+
+
+def _check_checkpoint(request: RunRequest) -> None:
+    if request.checkpoint is None:
+        return
+    if not isinstance(request.checkpoint, CheckpointPlan):
+        raise ConfigError(
+            f"checkpoint is {request.checkpoint!r}. Expected ph.CheckpointPlan(every=10), for instance."
+        )
+    if request.run_dir is None:
+        raise ConfigError(
+            "The run is to write checkpoints, but run_dir is None: there is no place for them. Give a "
+            "folder, or leave checkpoint out."
         )
 
 

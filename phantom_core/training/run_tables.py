@@ -45,6 +45,10 @@ class RunTable:
     """Metric tables by metric name."""
     evaluate: dict[str, Any] | None = None
     """When and how to evaluate; default: not at all."""
+    checkpoint: dict[str, Any] | None = None
+    """When to write checkpoints, and which to keep; default: only the final policies."""
+    training_plan: list[dict[str, Any]] | None = None
+    """Whose turn it is to learn; default: all that are trained, in every iteration."""
     plugins: dict[str, Any] = field(default_factory=dict)
     """Which installed plugins take no part: `disable`, `allow`."""
 

@@ -19,12 +19,14 @@ from phantom_core.hooks.plugin_times import PluginTimes
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy_mapping import PolicyMapping, PolicySpec, parse_policy_mapping
 from phantom_core.seeding import fresh_seed
+from phantom_core.training.checkpointer import Checkpointer
 from phantom_core.training.components import Components
 from phantom_core.training.evaluator import Evaluator
 from phantom_core.training.guarded_metric import guarded
 from phantom_core.training.named_hooks import load_hooks
 from phantom_core.training.run import Run
 from phantom_core.training.run_directory import RunDirectory
+from phantom_core.training.run_plans import CheckpointPlan, TrainingPlan, parse_training_plan
 from phantom_core.training.run_record import DEFAULT, RunRecord
 from phantom_core.training.run_request import EvaluationPlan, RunRequest, flattened
 from phantom_core.training.train_loop import TrainingSetup, is_full
@@ -51,6 +53,8 @@ def train(
     logger_config: Mapping[str, Mapping[str, Any]] | None = None,
     hooks: Sequence[object] = (),
     evaluation: EvaluationPlan | None = None,
+    checkpoint: CheckpointPlan | None = None,
+    training_plan: TrainingPlan | None = None,
     seed: int | None = None,
     name: str | None = None,
     run_dir: str | Path | None = "runs",
@@ -73,6 +77,10 @@ def train(
         hooks: objects that follow the run: instances of `Hooks`, or with functions marked `hookimpl`; or
             where to import one from, as `"./my_logger.py:MyLogger"`, relative to the current folder.
         evaluation: how to evaluate; None: not at all.
+        checkpoint: when to write checkpoints, and which to keep; None: only the final policies.
+        training_plan: whose turn it is to learn: phases such as `{"policies": ["a"], "iterations": 5}`
+            that follow each other and begin again after the last. Policies whose turn it is not behave
+            as finished ones. None: all that are trained learn in every iteration.
         seed: what everything random in the run follows from; None: a new one, which `run.json` records.
         name: what the run is called; None: named after trainer and env.
         run_dir: the folder in which the run's own folder is made; None: write nothing.
@@ -102,6 +110,8 @@ def train(
         logger_config=logger_config or {},
         hooks=hooks,
         evaluation=evaluation,
+        checkpoint=checkpoint,
+        training_plan=training_plan,
         seed=seed,
         name=name,
         run_dir=run_dir,
@@ -157,6 +167,11 @@ def carry_out(
         origins = {**origins, "seed": DEFAULT}
     metrics = guarded(request.metrics, run.dispatcher)
     setup = TrainingSetup(env_class, request.env_config, policies, request.policies_to_train, metrics)
+    if request.training_plan is not None:
+        run.training_plan = parse_training_plan(request.training_plan)
+    if directory is not None and request.checkpoint is not None:
+        checkpointer = Checkpointer(run, request.checkpoint, directory)
+        run.after_iteration, run.before_start = checkpointer.after_iteration, checkpointer.check
     if directory is None:
         return _make(run, trainer, setup, request.evaluation, None)
     record = RunRecord(directory, {**config, "seed": seed}, origins, not_in_config=not_in_config)
@@ -242,7 +257,7 @@ def _train(
     for one in everyone:
         one.enter(run)
     trainer.metrics = setup.metrics
-    if directory is not None:
+    if directory is not None and run.before_start is None:
         run.before_start = lambda: directory.check_policies(run.policies)
     try:
         return trainer.train(

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
-
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, EnvError, PhantomError, PolicyMappingError, told
-from phantom_core.hooks.events import EpisodeEnd
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import (
@@ -19,11 +16,10 @@ from phantom_core.policies.policy_mapping import (
     parse_policy_mapping,
     select_policies_to_train,
 )
-from phantom_core.rollouts.collect import Collector
-from phantom_core.rollouts.trajectory import EpisodeSummary
-from phantom_core.seeding import derive_seed, make_rng
+from phantom_core.seeding import derive_seed
+from phantom_core.training.full_training import FullTraining
 from phantom_core.training.guarded_metric import GuardedMetric
-from phantom_core.training.run import Run
+from phantom_core.training.run_plans import check_training_plan
 from phantom_core.training.train_result import TrainingResults
 from phantom_core.training.trainer import Trainer
 from phantom_core.types import PolicyID
@@ -96,9 +92,17 @@ def train_loop(trainer: Trainer, setup: TrainingSetup, num_iterations: int | Non
     trainers = {policy_id: trainer.trainer_of(specs[policy_id]) for policy_id in run.policies_to_train}
     for policy_id in run.policies_to_train:
         _check_trainable(policy_id, run.policies[policy_id], trainers[policy_id])
+    if run.training_plan:
+        check_training_plan(run.training_plan, run.policies_to_train)
     if is_full(trainer):
         _collect_and_update(trainers, trainer, setup, env, num_iterations)
     else:
+        if run.training_plan:
+            raise ConfigError(
+                f"{type(trainer).__name__} steps the env itself, so it cannot follow a training_plan. Use a "
+                "trainer with update()."
+            )
+        run.training_state = lambda: {"trainer": trainer.state_dict()}
         for _ in trainer.iterations(num_iterations):
             trainer.training_step(env, run.policy_by_agent, run.policies, run.policies_to_train)
     for metric in setup.metrics.values():
@@ -143,67 +147,14 @@ def _collect_and_update(
     env: MultiAgentEnv,
     num_iterations: int | None,
 ) -> None:
-    run, plan = trainer.run, trainer.collect_plan()
-    episodes: list[EpisodeSummary] = []
-    collector = Collector(
-        [env, *(setup.make_env() for _ in range(plan.copies - 1))],
-        run.policies,
-        run.policy_by_agent,
-        seed=derive_seed(run.seed, "training"),
-        learning=run.policies_to_train,
-        metrics=setup.metrics,
-        on_episode=episodes.append,
-    )
-    rngs = {policy_id: make_rng(run.seed, "update", policy_id) for policy_id in run.policies_to_train}
+    plan = trainer.collect_plan()
+    envs = [env, *(setup.make_env() for _ in range(plan.copies - 1))]
+    training = FullTraining(trainer.run, envs, trainers, plan, metrics=setup.metrics)
     try:
         for iteration in trainer.iterations(num_iterations):
-            for policy_id in run.policies_to_train:
-                trainers[policy_id].begin_iteration(policy_id, run.policies[policy_id])
-            batches = collector.collect(plan)
-            run.env_steps = collector.env_steps
-            _log_episodes(run, iteration, episodes)
-            episodes.clear()
-            for policy_id in run.policies_to_train:
-                learner, policy = trainers[policy_id], run.policies[policy_id]
-                quantities = learner.update(policy_id, policy, batches[policy_id], rngs[policy_id])
-                run.log({f"{policy_id}/{name}": value for name, value in quantities.items()})
+            training.iterate(iteration)
     finally:
-        collector.close()
-
-
-def _log_episodes(run: Run, iteration: int, episodes: Sequence[EpisodeSummary]) -> None:
-    """Log the episodes that ended in this iteration: rewards per step, returns, lengths, metrics."""
-    ended = run.dispatcher.channel("on_episode_end")
-    for episode in episodes:
-        if ended.subscribers:
-            ended.fire(_episode_end(iteration, episode))
-    if not episodes:
-        return
-    steps = sum(episode.length for episode in episodes)
-    agents = episodes[0].episode_returns
-    per_step = {agent_id: sum(e.episode_returns[agent_id] for e in episodes) / steps for agent_id in agents}
-    run.log({f"rewards/{agent_id}": reward for agent_id, reward in per_step.items()})
-    run.log({"rewards/group": float(np.mean(list(per_step.values())))})
-    for policy_id in run.policies_to_train:
-        users = [agent_id for agent_id, used in run.policy_by_agent.items() if used == policy_id]
-        returns = [e.episode_returns[agent_id] for e in episodes for agent_id in users]
-        run.log({f"{policy_id}/episode_return": float(np.mean(returns))})
-    run.log({"episode_length": steps / len(episodes)})
-    for name in dict.fromkeys(name for e in episodes for name in e.metrics):
-        values = [e.metrics[name] for e in episodes if name in e.metrics]
-        run.log({name: float(np.mean(values))})
-
-
-def _episode_end(iteration: int, episode: EpisodeSummary) -> EpisodeEnd:
-    return EpisodeEnd(
-        iteration=iteration,
-        copy=episode.copy,
-        episode=episode.episode,
-        length=episode.length,
-        episode_returns=episode.episode_returns,
-        is_terminated=episode.is_terminated,
-        metrics=episode.metrics,
-    )
+        training.close()
 
 
 def _check_trainable(policy_id: PolicyID, policy: Policy, trainer: Trainer) -> None:

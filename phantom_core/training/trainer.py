@@ -123,6 +123,19 @@ class Trainer:
         """
         raise NotImplementedError
 
+    # ------------------------------------------------------------------ every trainer may override
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what the trainer keeps from one iteration to the next, apart from its policies.
+
+        Optimisers and running statistics belong here, as NumPy arrays and JSON values, nested in dicts
+        and lists. Schedules that follow `progress` need nothing. The default is nothing.
+        """
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned, between two iterations or before the first."""
+
     # ------------------------------------------------------------------ a simple trainer overrides
 
     def training_step(

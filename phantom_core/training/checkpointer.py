@@ -1,0 +1,82 @@
+"""`Checkpointer`: writes checkpoints while a run goes on, and removes those that nobody wants to keep."""
+
+from __future__ import annotations
+
+import math
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from phantom_core.hooks.events import CheckpointSaved
+from phantom_core.training.checkpoint import check_state
+from phantom_core.training.run import Run
+from phantom_core.training.run_directory import RunDirectory, encode_policies
+from phantom_core.training.run_plans import CheckpointPlan
+
+
+class Checkpointer:
+    """Writes `checkpoints/iteration-<iterations made>` in the run directory when its plan says so.
+
+    A checkpoint holds the policies, as the final ones are held, and all that the next iterations depend
+    on: optimisers, running statistics, streams of random draws, and where the collector stands.
+    """
+
+    def __init__(self, run: Run, plan: CheckpointPlan, directory: RunDirectory) -> None:
+        self._run = run
+        self._plan = plan
+        self._directory = directory
+        self._written: list[tuple[int, float, Path]] = []  # iterations made, score, folder
+
+    def check(self) -> None:
+        """Check that what a checkpoint holds can be saved, before the first iteration.
+
+        Raises:
+            CheckpointError: if it cannot.
+        """
+        check_state(self._state(-math.inf))
+
+    def after_iteration(self, values: Mapping[str, float]) -> None:
+        """Write a checkpoint if it is time to.
+
+        Args:
+            values: what was logged in the iteration.
+
+        Raises:
+            CheckpointError: if something cannot be saved.
+        """
+        run = self._run
+        if run.iterations % self._plan.every:
+            return
+        score = self._score(values)
+        path = self._directory.save_checkpoint(f"iteration-{run.iterations:06}", self._state(score))
+        self._written.append((run.iterations, score, path))
+        self._remove_others()
+        event = CheckpointSaved(iteration=run.iteration, env_steps=run.env_steps, path=path)
+        run.dispatcher.fire("on_checkpoint", event)
+
+    def _state(self, score: float) -> dict[str, Any]:
+        run = self._run
+        return {
+            "iterations": run.iterations,
+            "env_steps": run.env_steps,
+            "score": score,
+            "policies": encode_policies(run.policies),
+            "training": run.training_state(),
+        }
+
+    def _score(self, values: Mapping[str, float]) -> float:
+        """Return how good the policies of an iteration are; -∞ if nothing is known."""
+        names = [f"{policy_id}/episode_return" for policy_id in self._run.policies_to_train]
+        returns = [values[name] for name in names if name in values]
+        score = values.get("eval/mean_return", sum(returns) / len(returns) if returns else -math.inf)
+        return score if math.isfinite(score) else -math.inf
+
+    def _remove_others(self) -> None:
+        """Keep the newest and the best; of equally good ones, the newer."""
+        best = sorted(self._written, key=lambda written: (written[1], written[0]), reverse=True)
+        kept = [*self._written[-self._plan.keep_last :], *best[: self._plan.keep_best]]
+        for written in self._written:
+            if written not in kept:
+                shutil.rmtree(written[2], ignore_errors=True)
+        self._written = [written for written in self._written if written in kept]

@@ -1,0 +1,180 @@
+"""`FullTraining`: the loop of full trainers, collect and update; and where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from phantom_core.errors import CheckpointError
+from phantom_core.hooks.events import EpisodeEnd
+from phantom_core.rollouts.collect import Collector
+from phantom_core.rollouts.collect_plan import CollectPlan
+from phantom_core.rollouts.trajectory import EpisodeSummary
+from phantom_core.seeding import derive_seed, make_rng
+from phantom_core.training.run_plans import in_turn
+from phantom_core.types import PolicyID
+
+if TYPE_CHECKING:
+    from phantom_core.envs.step_result import MultiAgentEnv
+    from phantom_core.metrics import Metric
+    from phantom_core.training.run import Run
+    from phantom_core.training.trainer import Trainer
+
+
+class FullTraining:
+    """Collects experience with all policies and lets each trainer learn from its policies' share.
+
+    Attributes:
+        collector: plays the policies.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        envs: Sequence[MultiAgentEnv],
+        trainers: Mapping[PolicyID, Trainer],
+        collect_plan: CollectPlan,
+        *,
+        metrics: Mapping[str, Metric],
+    ) -> None:
+        """Set up the collector.
+
+        Args:
+            run: the run; its policies are played.
+            envs: copies of the env.
+            trainers: who trains which policy.
+            collect_plan: how much to collect in each iteration.
+            metrics: what to measure.
+        """
+        self._run = run
+        self._trainers = trainers
+        self._plan = collect_plan
+        self._episodes: list[EpisodeSummary] = []
+        self._rngs = {policy_id: make_rng(run.seed, "update", policy_id) for policy_id in trainers}
+        self.collector = Collector(
+            envs,
+            run.policies,
+            run.policy_by_agent,
+            seed=derive_seed(run.seed, "training"),
+            learning=tuple(trainers),
+            metrics=metrics,
+            on_episode=self._episodes.append,
+        )
+        run.policy_by_agent = self.collector.policy_by_agent
+        run.training_state = self.state_dict
+
+    def iterate(self, iteration: int) -> None:
+        """Make one iteration: collect, log the episodes that ended, and update whose turn it is."""
+        run, collector = self._run, self.collector
+        started = perf_counter()
+        env_before, policy_before = collector.env_seconds, collector.policy_seconds
+        if run.training_plan:
+            collector.set_learning(in_turn(run.training_plan, iteration))
+        for policy_id in collector.learning:
+            self._trainers[policy_id].begin_iteration(policy_id, run.policies[policy_id])
+        batches = collector.collect(self._plan)
+        run.env_steps = collector.env_steps
+        log_episodes(run, iteration, self._episodes)
+        self._episodes.clear()
+        updating = perf_counter()
+        for policy_id in collector.learning:
+            learner, policy, rng = self._trainers[policy_id], run.policies[policy_id], self._rngs[policy_id]
+            quantities = learner.update(policy_id, policy, batches[policy_id], rng)
+            run.log({f"{policy_id}/{name}": value for name, value in quantities.items()})
+        ended = perf_counter()
+        whole = ended - started
+        run.log(
+            {
+                "time/env_share": (collector.env_seconds - env_before) / whole,
+                "time/inference_share": (collector.policy_seconds - policy_before) / whole,
+                "time/update_share": (ended - updating) / whole,
+            }
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that the next iterations depend on, apart from the policies: arrays and JSON values."""
+        return {
+            "collector": self.collector.state_dict(),
+            "trainers": {policy_id: trainer.state_dict() for policy_id, trainer in self._each_once().items()},
+            "update_streams": {policy_id: rng.bit_generator.state for policy_id, rng in self._rngs.items()},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where another training of the same run stood; the policies are loaded apart from this.
+
+        Raises:
+            CheckpointError: if it trained other policies, or an env goes otherwise this time.
+        """
+        if state["update_streams"].keys() != self._rngs.keys():
+            raise CheckpointError(
+                f"The saved training is of the policies {list(state['update_streams'])}, but this one is of "
+                f"{list(self._rngs)}. Train the same policies."
+            )
+        for policy_id, position in state["update_streams"].items():
+            self._rngs[policy_id].bit_generator.state = position
+        for policy_id, trainer in self._each_once().items():
+            trainer.load_state_dict(state["trainers"][policy_id])
+        self.collector.load_state_dict(state["collector"])
+
+    def close(self) -> None:
+        """Close the copies of the env."""
+        self.collector.close()
+
+    def _each_once(self) -> dict[PolicyID, Trainer]:
+        """Return each trainer once, by the first policy that it trains."""
+        found: dict[PolicyID, Trainer] = {}
+        for policy_id, trainer in self._trainers.items():
+            if not any(trainer is other for other in found.values()):
+                found[policy_id] = trainer
+        return found
+
+
+def log_episodes(run: Run, iteration: int, episodes: Sequence[EpisodeSummary]) -> None:
+    """Log the episodes that ended in this iteration: rewards per step, returns, lengths, metrics.
+
+    An agent counts in the episodes that it took part in.
+    """
+    ended = run.dispatcher.channel("on_episode_end")
+    for episode in episodes:
+        if ended.subscribers:
+            ended.fire(_episode_end(iteration, episode))
+    if not episodes:
+        return
+    earned: dict[Any, float] = {}
+    lived: dict[Any, int] = {}
+    for episode in episodes:
+        for agent_id, episode_return in episode.episode_returns.items():
+            earned[agent_id] = earned.get(agent_id, 0.0) + episode_return
+            lived[agent_id] = lived.get(agent_id, 0) + episode.length
+    per_step = {agent_id: earned[agent_id] / lived[agent_id] for agent_id in earned}
+    run.log({f"rewards/{agent_id}": reward for agent_id, reward in per_step.items()})
+    if per_step:
+        run.log({"rewards/group": float(np.mean(list(per_step.values())))})
+    for policy_id in run.policies_to_train:
+        returns = [
+            episode_return
+            for episode in episodes
+            for agent_id, episode_return in episode.episode_returns.items()
+            if run.policy_by_agent[agent_id] == policy_id
+        ]
+        if returns:
+            run.log({f"{policy_id}/episode_return": float(np.mean(returns))})
+    run.log({"episode_length": sum(episode.length for episode in episodes) / len(episodes)})
+    for name in dict.fromkeys(name for e in episodes for name in e.metrics):
+        values = [e.metrics[name] for e in episodes if name in e.metrics]
+        run.log({name: float(np.mean(values))})
+
+
+def _episode_end(iteration: int, episode: EpisodeSummary) -> EpisodeEnd:
+    return EpisodeEnd(
+        iteration=iteration,
+        copy=episode.copy,
+        episode=episode.episode,
+        length=episode.length,
+        episode_returns=episode.episode_returns,
+        is_terminated=episode.is_terminated,
+        metrics=episode.metrics,
+    )

@@ -1,0 +1,131 @@
+"""When a run writes checkpoints, and whose turn it is to learn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
+
+from phantom_core.component_config import build
+from phantom_core.errors import ConfigError, did_you_mean, listing
+from phantom_core.types import PolicyID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointPlan:
+    """When a run writes checkpoints, and which of them it keeps.
+
+    Attributes:
+        every: write one after every so many iterations.
+        keep_last: how many of the newest are kept.
+        keep_best: how many of the best are kept beside them. One is as good as the evaluation of its
+            iteration (`eval/mean_return`) or, in an iteration without one, as the mean episode return
+            of the policies that are trained.
+    """
+
+    every: int
+    keep_last: int = 3
+    keep_best: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that make no sense."""
+        for name, value, least in (
+            ("every", self.every, 1),
+            ("keep_last", self.keep_last, 1),
+            ("keep_best", self.keep_best, 0),
+        ):
+            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+                raise ConfigError(
+                    f"checkpoint.{name} = {value!r}. Expected an integer that is at least {least}."
+                )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingPhase:
+    """A part of a training plan: these policies learn for so many iterations.
+
+    Attributes:
+        policies: ids of the policies whose turn it is.
+        iterations: for how many iterations.
+    """
+
+    policies: Sequence[PolicyID]
+    iterations: int
+
+    def __post_init__(self) -> None:
+        """Refuse a phase in which nothing happens."""
+        if isinstance(self.policies, str) or not self.policies:
+            raise ConfigError(
+                f"A phase of the training plan has policies={self.policies!r}. Expected a list of policy ids "
+                "that is not empty."
+            )
+        if isinstance(self.iterations, bool) or not isinstance(self.iterations, int) or self.iterations < 1:
+            raise ConfigError(
+                f"A phase of the training plan has iterations={self.iterations!r}. Expected a positive "
+                "integer."
+            )
+
+
+TrainingPlan: TypeAlias = Sequence[TrainingPhase | Mapping[str, Any]]
+"""Phases that follow each other and begin again after the last: `TrainingPhase`s or dicts of their fields."""
+
+
+def parse_training_plan(plan: TrainingPlan) -> tuple[TrainingPhase, ...]:
+    """Turn every phase into a `TrainingPhase`.
+
+    Raises:
+        ConfigError: if it is no list of phases.
+    """
+    if isinstance(plan, (str, Mapping)) or not isinstance(plan, Iterable) or not plan:
+        raise ConfigError(
+            f"training_plan is {plan!r}. Expected a list of phases, such as "
+            "[{'policies': ['a'], 'iterations': 5}, {'policies': ['b'], 'iterations': 5}]."
+        )
+    return tuple(_phase(number, phase) for number, phase in enumerate(plan))
+
+
+def check_training_plan(phases: Sequence[TrainingPhase], policies_to_train: Sequence[PolicyID]) -> None:
+    """Check that a plan gives a turn to every policy that is trained, and to no other.
+
+    Raises:
+        ConfigError: if it does not.
+    """
+    named = dict.fromkeys(policy_id for phase in phases for policy_id in phase.policies)
+    for policy_id in named:
+        if policy_id not in policies_to_train:
+            raise ConfigError(
+                f"The training plan names policy {policy_id!r}, which is not "
+                f"trained.{did_you_mean(policy_id, policies_to_train)} Policies that are trained: "
+                f"{listing(policies_to_train)}."
+            )
+    left = [policy_id for policy_id in policies_to_train if policy_id not in named]
+    if left:
+        raise ConfigError(
+            f"The training plan gives no turn to {listing(left)}. Name it in a phase, or take it out of "
+            "policies_to_train."
+        )
+
+
+def in_turn(phases: Sequence[TrainingPhase], iteration: int) -> tuple[PolicyID, ...]:
+    """Return the policies that learn in an iteration.
+
+    >>> plan = [TrainingPhase(policies=["a"], iterations=2), TrainingPhase(policies=["b"], iterations=1)]
+    >>> [in_turn(plan, iteration) for iteration in range(4)]
+    [('a',), ('a',), ('b',), ('a',)]
+    """
+    left = iteration % sum(phase.iterations for phase in phases)
+    for phase in phases:
+        if left < phase.iterations:
+            return tuple(phase.policies)
+        left -= phase.iterations
+    raise AssertionError(left)
+
+
+def _phase(number: int, phase: TrainingPhase | Mapping[str, Any]) -> TrainingPhase:
+    if isinstance(phase, TrainingPhase):
+        return phase
+    if not isinstance(phase, Mapping):
+        raise ConfigError(
+            f"training_plan[{number}] is {phase!r}. Expected a dict of policies and iterations."
+        )
+    return cast("TrainingPhase", build(TrainingPhase, dict(phase), f"training_plan[{number}]"))
