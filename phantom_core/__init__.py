@@ -65,8 +65,10 @@ if TYPE_CHECKING:
     from phantom_core.rollouts.collect_plan import CollectPlan as CollectPlan
     from phantom_core.rollouts.evaluate import Evaluation as Evaluation
     from phantom_core.rollouts.evaluate import evaluate as evaluate
+    from phantom_core.rollouts.make_vector_env import make_vector_env as make_vector_env
     from phantom_core.rollouts.trajectory import EpisodeSummary as EpisodeSummary
     from phantom_core.rollouts.trajectory import Trajectory as Trajectory
+    from phantom_core.rollouts.vector_env import VectorEnv as VectorEnv
     from phantom_core.seeding import RowStreams as RowStreams
     from phantom_core.testing.diagnose import diagnose as diagnose
     from phantom_core.testing.findings import Diagnosis as Diagnosis
@@ -224,10 +226,12 @@ _MODULE_BY_NAME = {
     "UniformRange": "phantom_core.world.ranges",
     "UnitArrayLinspaceRange": "phantom_core.world.ranges",
     "UnitArrayUniformRange": "phantom_core.world.ranges",
+    "VectorEnv": "phantom_core.rollouts.vector_env",
     "diagnose": "phantom_core.testing.diagnose",
     "evaluate": "phantom_core.rollouts.evaluate",
     "hookimpl": "phantom_core.hooks.hookspecs",
     "load_policies": "phantom_core.training.run_directory",
+    "make_vector_env": "phantom_core.rollouts.make_vector_env",
     "msg_handler": "phantom_core.world.agents",
     "msg_payload": "phantom_core.world.messages",
     "read_recording": "phantom_core.recording.recorded_episodes",
@@ -336,12 +340,14 @@ __all__ = [
     "UniformRange",
     "UnitArrayLinspaceRange",
     "UnitArrayUniformRange",
+    "VectorEnv",
     "__version__",
     "diagnose",
     "errors",
     "evaluate",
     "hookimpl",
     "load_policies",
+    "make_vector_env",
     "metrics",
     "msg_handler",
     "msg_payload",

@@ -296,6 +296,11 @@ def _select(env: Roster, policy_id: PolicyID, agents: AgentSelection) -> tuple[A
     return tuple(selected)
 
 
+def policies_for(agent: Agent, specs: Mapping[PolicyID, PolicySpec]) -> list[PolicyID]:
+    """Return the policies whose rule, a class or a predicate, holds for an agent that joins."""
+    return [i for i, spec in specs.items() if callable(spec.agents) and applies(spec.agents, agent)]
+
+
 def applies(agents: AgentSelection, agent: Agent) -> bool:
     """Tell whether a selection holds for an agent."""
     if isinstance(agents, type):

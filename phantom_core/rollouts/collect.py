@@ -7,9 +7,10 @@ from time import perf_counter
 from typing import Any
 
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import CheckpointError, EnvError, listing
+from phantom_core.errors import CheckpointError, PolicyMappingError, listing
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy import Policy
+from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.batch import Batch
 from phantom_core.rollouts.collect_plan import CollectPlan
 from phantom_core.rollouts.env_copy import EnvCopy
@@ -43,6 +44,7 @@ class Collector:
         policy_by_agent: Mapping[AgentID, PolicyID],
         *,
         seed: int,
+        specs: Mapping[PolicyID, PolicySpec] | None = None,
         learning: Collection[PolicyID] = (),
         metrics: Mapping[str, Metric] | None = None,
         mode: Mode = "train",
@@ -55,6 +57,8 @@ class Collector:
             policies: policy by id.
             policy_by_agent: policy id of each strategic agent.
             seed: what the copies' episodes and the policies' draws follow from.
+            specs: how agents that join during an episode find their policy: the class or predicate of
+                exactly one of these policies holds for them.
             learning: ids of the policies that explore, and whose trajectories are kept.
             metrics: what to measure in each episode.
             mode: how metrics are reduced.
@@ -66,6 +70,7 @@ class Collector:
         self._envs = envs if isinstance(envs, VectorEnv) else LocalVectorEnv(envs)
         self._envs.measure(metrics or {}, mode)
         self.policy_by_agent = dict(policy_by_agent)
+        self._specs = specs or {}
         self._seed = int(seed)  # a NumPy integer has another name
         self._on_episode = on_episode
         self._groups = {policy_id: PolicyRows(policy_id, policy) for policy_id, policy in policies.items()}
@@ -99,6 +104,7 @@ class Collector:
 
         Raises:
             EnvError: if an env raises, with the episode's seed and the step.
+            PolicyMappingError: if no policy is meant for an agent that joins, or it has other spaces.
             ObservationError: if an observation is not in its space.
         """
         copies, number = self._copies, len(self._copies)
@@ -230,16 +236,27 @@ class Collector:
     def _make_lane(self, copy: EnvCopy, agent_id: AgentID) -> Lane:
         """Prepare for an agent that a copy meets for the first time."""
         if agent_id not in self.policy_by_agent:
-            raise EnvError(
-                f"Agent {agent_id!r} joined {self._envs.env_name} at step {copy.length}, after its agents "
-                f"were given their policies: {listing(self.policy_by_agent)}. Let every strategic agent be "
-                "there after the first reset."
-            )
+            self.policy_by_agent[agent_id] = self._policy_of_joiner(copy, agent_id)
         policy_id = self.policy_by_agent[agent_id]
         group = self._groups[policy_id]
         facts = self._envs.facts(copy.number)
         group.check_spaces(agent_id, (facts.observation_spaces[agent_id], facts.action_spaces[agent_id]))
         return Lane(copy, agent_id, group, self._stream(policy_id, copy.number))
+
+    def _policy_of_joiner(self, copy: EnvCopy, agent_id: AgentID) -> PolicyID:
+        found = self._envs.policies_for(copy.number, agent_id, self._specs)
+        if len(found) == 1:
+            return found[0]
+        joined = f"Agent {agent_id!r} joined {self._envs.env_name} at step {copy.length}, "
+        if found:
+            raise PolicyMappingError(
+                f"{joined}and is meant for two policies: {listing(found)}. Leave it in one."
+            )
+        raise PolicyMappingError(
+            f"{joined}and none of the policies is meant for it ({listing(self._groups)}). Select it by its "
+            "class or by a predicate: a list of ids holds only for agents that are there after the first "
+            "reset."
+        )
 
     def _stream(self, policy_id: PolicyID, number: int) -> UniformStream:
         """Return what a policy's draws in a copy come from."""

@@ -202,8 +202,12 @@ class EnvCopy:
         place = f"{self._envs.env_name} failed in {where} of episode {episode}"
         again = f"Play it again with env.reset(seed={seed})."
         if isinstance(error, PhantomError):
-            return type(error)(f"{error} ({place}. {again})") if isinstance(error, EnvError) else error
-        return EnvError(f"{place}: {told(error)}. {again}")
+            said = type(error)(f"{error} ({place}. {again})") if isinstance(error, EnvError) else error
+        else:
+            said = EnvError(f"{place}: {told(error)}. {again}")
+        for note in getattr(error, "__notes__", ()) if said is not error else ():
+            said.add_note(note)  # the traceback in a worker
+        return said
 
     def _take_asking(self) -> Iterable[Lane]:
         """Return those who act in the next step; from now on they wait no more."""

@@ -8,8 +8,9 @@ from typing import Any
 
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.metrics import Metric, Mode, record_metrics, reduce_metrics
+from phantom_core.policies.policy_mapping import PolicySpec, policies_for
 from phantom_core.rollouts.copy_state import digest, generators_of
-from phantom_core.types import Action, AgentID, Observation
+from phantom_core.types import Action, AgentID, Observation, PolicyID
 
 
 class EnvHost:
@@ -40,6 +41,10 @@ class EnvHost:
     def take_metrics(self) -> dict[str, Any]:
         """Return the reduced metrics of the episode that just ended."""
         return reduce_metrics(self._metrics, self._values, self._mode) if self._metrics else {}
+
+    def policies_for(self, agent_id: AgentID, specs: Mapping[PolicyID, PolicySpec]) -> list[PolicyID]:
+        """Return the policies whose rule holds for an agent that joined."""
+        return policies_for(self.env.agents[agent_id], specs)
 
     def fingerprint(self) -> str:
         """Return a hash of the states of the env's named generators."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy import Policy
+from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.collect import Collector
 from phantom_core.rollouts.collect_plan import CollectPlan
 from phantom_core.rollouts.trajectory import EpisodeSummary
@@ -32,14 +33,19 @@ class Evaluation:
 
     @property
     def mean_return(self) -> float:
-        """Mean over the episodes of the mean return of the agents that count."""
-        return float(np.mean([[e.episode_returns[a] for a in self.agent_ids] for e in self.episodes]))
+        """Mean over the episodes of the mean return of the agents that count and took part."""
+        returns = [
+            [e.episode_returns[a] for a in self.agent_ids if a in e.episode_returns] for e in self.episodes
+        ]
+        return float(np.mean([np.mean(of_episode) for of_episode in returns if of_episode]))
 
     @property
     def episode_returns(self) -> dict[AgentID, tuple[float, ...]]:
-        """For each agent id, its return in each episode."""
-        agents = self.episodes[0].episode_returns
-        return {a: tuple(e.episode_returns[a] for e in self.episodes) for a in agents}
+        """For each agent id, its return in each episode that it took part in."""
+        agents = dict.fromkeys(agent_id for e in self.episodes for agent_id in e.episode_returns)
+        return {
+            a: tuple(e.episode_returns[a] for e in self.episodes if a in e.episode_returns) for a in agents
+        }
 
     @property
     def metrics(self) -> dict[str, tuple[Any, ...]]:
@@ -56,6 +62,8 @@ def evaluate(
     num_episodes: int,
     seed: int,
     agent_ids: Sequence[AgentID] | None = None,
+    policy_ids: Collection[PolicyID] | None = None,
+    specs: Mapping[PolicyID, PolicySpec] | None = None,
     metrics: Mapping[str, Metric] | None = None,
 ) -> Evaluation:
     """Play finished policies (`compute_actions`) in episodes whose seeds follow from `seed`.
@@ -68,7 +76,9 @@ def evaluate(
         policy_by_agent: policy id of each strategic agent.
         num_episodes: how many episodes to play.
         seed: what the episodes follow from.
-        agent_ids: the agents whose mean return counts; default: all.
+        agent_ids: the agents whose mean return counts; default: as `policy_ids` says.
+        policy_ids: the policies whose agents' mean return counts; default: all.
+        specs: how agents that join during an episode find their policy.
         metrics: what to measure; reduced with mode `"evaluate"`.
     """
     episodes: list[EpisodeSummary] = []
@@ -76,10 +86,14 @@ def evaluate(
         [env],
         copy.deepcopy(dict(policies)),
         policy_by_agent,
+        specs=specs,
         seed=seed,
         metrics=metrics,
         mode="evaluate",
         on_episode=episodes.append,
     )
     collector.collect(CollectPlan(episodes=num_episodes))
-    return Evaluation(episodes, list(policy_by_agent if agent_ids is None else agent_ids))
+    if agent_ids is None:
+        counting = policies if policy_ids is None else policy_ids
+        agent_ids = [a for a, policy_id in collector.policy_by_agent.items() if policy_id in counting]
+    return Evaluation(episodes, list(agent_ids))

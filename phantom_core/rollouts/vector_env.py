@@ -10,8 +10,9 @@ import gymnasium as gym
 
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.metrics import Metric, Mode
+from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.env_host import EnvHost
-from phantom_core.types import Action, AgentID, Observation
+from phantom_core.types import Action, AgentID, Observation, PolicyID
 
 
 class CopyError(Exception):
@@ -89,6 +90,12 @@ class VectorEnv(ABC):
         """Return the reduced metrics of the episode that just ended in a copy."""
 
     @abstractmethod
+    def policies_for(
+        self, number: int, agent_id: AgentID, specs: Mapping[PolicyID, PolicySpec]
+    ) -> list[PolicyID]:
+        """Return the policies whose rule, a class or a predicate, holds for an agent that joined a copy."""
+
+    @abstractmethod
     def fingerprint(self, number: int) -> str:
         """Return a hash of the states of a copy's named generators."""
 
@@ -141,6 +148,12 @@ class LocalVectorEnv(VectorEnv):
     def take_metrics(self, number: int) -> dict[str, Any]:
         """Return the reduced metrics of the episode that just ended in a copy."""
         return self._hosts[number].take_metrics()
+
+    def policies_for(
+        self, number: int, agent_id: AgentID, specs: Mapping[PolicyID, PolicySpec]
+    ) -> list[PolicyID]:
+        """Return the policies whose rule holds for an agent that joined a copy."""
+        return self._hosts[number].policies_for(agent_id, specs)
 
     def fingerprint(self, number: int) -> str:
         """Return a hash of the states of a copy's named generators."""

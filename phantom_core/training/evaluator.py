@@ -42,7 +42,6 @@ class Evaluator:
 
     def _evaluate(self) -> dict[str, float]:
         run, plan = self._run, self._plan
-        trained = [a for a, policy_id in run.policy_by_agent.items() if policy_id in run.policies_to_train]
         env = self._setup.make_env()
         try:
             evaluation = evaluate(
@@ -51,7 +50,8 @@ class Evaluator:
                 run.policy_by_agent,
                 num_episodes=plan.episodes,
                 seed=derive_seed(run.seed, "evaluation") if plan.seed is None else plan.seed,
-                agent_ids=trained,
+                policy_ids=run.policies_to_train,
+                specs=run.policy_specs,
                 metrics=self._setup.metrics,
             )
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -10,16 +11,19 @@ import numpy as np
 
 from phantom_core.errors import CheckpointError
 from phantom_core.hooks.events import EpisodeEnd
+from phantom_core.metrics import not_recorded
 from phantom_core.rollouts.collect import Collector
 from phantom_core.rollouts.collect_plan import CollectPlan
 from phantom_core.rollouts.trajectory import EpisodeSummary
 from phantom_core.seeding import derive_seed, make_rng
+from phantom_core.training.guarded_metric import GuardedMetric
 from phantom_core.training.run_plans import in_turn
 from phantom_core.types import PolicyID
 
 if TYPE_CHECKING:
     from phantom_core.envs.step_result import MultiAgentEnv
     from phantom_core.metrics import Metric
+    from phantom_core.rollouts.vector_env import VectorEnv
     from phantom_core.training.run import Run
     from phantom_core.training.trainer import Trainer
 
@@ -34,7 +38,7 @@ class FullTraining:
     def __init__(
         self,
         run: Run,
-        envs: Sequence[MultiAgentEnv],
+        envs: VectorEnv | Sequence[MultiAgentEnv],
         trainers: Mapping[PolicyID, Trainer],
         collect_plan: CollectPlan,
         *,
@@ -52,16 +56,18 @@ class FullTraining:
         self._run = run
         self._trainers = trainers
         self._plan = collect_plan
+        self._metrics = metrics
         self._episodes: list[EpisodeSummary] = []
         self._rngs = {policy_id: make_rng(run.seed, "update", policy_id) for policy_id in trainers}
         self.collector = Collector(
             envs,
             run.policies,
             run.policy_by_agent,
+            specs=run.policy_specs,
             seed=derive_seed(run.seed, "training"),
             learning=tuple(trainers),
             metrics=metrics,
-            on_episode=self._episodes.append,
+            on_episode=self._take_episode,
         )
         run.policy_by_agent = self.collector.policy_by_agent
         run.training_state = self.state_dict
@@ -122,6 +128,19 @@ class FullTraining:
     def close(self) -> None:
         """Close the copies of the env."""
         self.collector.close()
+
+    def _take_episode(self, episode: EpisodeSummary) -> None:
+        """Keep an episode; metrics that were read in a worker say here whether they failed."""
+        if self._run.workers:
+            received = {
+                name: metric.received(episode.metrics[name])
+                for name, metric in self._metrics.items()
+                if name in episode.metrics and isinstance(metric, GuardedMetric)
+            }
+            metrics = {**episode.metrics, **received}
+            recorded = {name: value for name, value in metrics.items() if value is not not_recorded}
+            episode = replace(episode, metrics=recorded)
+        self._episodes.append(episode)
 
     def _each_once(self) -> dict[PolicyID, Trainer]:
         """Return each trainer once, by the first policy that it trains."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from phantom_core.errors import ConfigError, PhantomError, listing
+from phantom_core.errors import ConfigError, PhantomError, listing, told
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.metrics import Metric, Mode, not_recorded
 
@@ -55,6 +56,21 @@ class GuardedMetric(Metric):
                 ),
             )
 
+    def received(self, value: Any) -> Any:
+        """Return a reduced value that comes from a worker, or `not_recorded` if it is a failure there."""
+        if self._dispatcher.is_off(self._name):
+            return not_recorded
+        if isinstance(value, MetricFailure):
+            self._dispatcher.contain(self._name, "extract", PhantomError(value.text))
+            return not_recorded
+        self._dispatcher.succeeded(self._name, "extract")
+        self._has_recorded = True
+        return value
+
+    def __reduce__(self) -> tuple[type[WorkerMetric], tuple[Metric]]:
+        """Be sent to a worker as a metric whose failures come back with its values."""
+        return WorkerMetric, (self.metric,)
+
     def reduce(self, values: Sequence[Any], mode: Mode) -> Any:
         """Return the metric's reduced value, or `not_recorded` if it raises or makes no numbers."""
         try:
@@ -63,6 +79,41 @@ class GuardedMetric(Metric):
         except Exception as error:
             self._dispatcher.contain(self._name, "reduce", error)
             return not_recorded
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class MetricFailure:
+    """In the place of a value: what a metric raised in a worker."""
+
+    text: str
+
+
+class WorkerMetric(Metric):
+    """A metric in a worker: what it raises is returned in the place of an episode's value."""
+
+    def __init__(self, metric: Metric) -> None:
+        self.metric = metric
+        self.fsm_stages = metric.fsm_stages
+        self.description = metric.description
+
+    def extract(self, env: Any) -> Any:
+        """Return the metric's value, or a failure."""
+        try:
+            return self.metric.extract(env)
+        except Exception as error:  # a metric is a stranger's code
+            return MetricFailure(told(error))
+
+    def reduce(self, values: Sequence[Any], mode: Mode) -> Any:
+        """Return the metric's reduced value, or the first failure."""
+        failures = [value for value in values if isinstance(value, MetricFailure)]
+        if failures:
+            return failures[0]
+        try:
+            value = self.metric.reduce(values, mode)
+            np.mean(np.asarray(value, dtype=np.float64))
+        except Exception as error:  # a metric is a stranger's code
+            return MetricFailure(told(error))
         return value
 
 

@@ -25,6 +25,7 @@ from phantom_core.hooks.events import (
     TrainStart,
 )
 from phantom_core.policies.policy import Policy
+from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.training.blas_threads import one_blas_thread
 from phantom_core.training.run_plans import TrainingPhase
 from phantom_core.types import AgentID, PolicyID
@@ -54,8 +55,10 @@ class Run:
         is_interrupted: whether a signal asked it to stop.
         policies: policy by id.
         policy_by_agent: policy id by agent id.
+        policy_specs: by policy id, how agents that join during an episode find their policy.
         policies_to_train: ids of the policies that are trained.
         training_plan: whose turn it is to learn; empty: everybody's, in every iteration.
+        workers: how many processes step the copies of the env; 0: this one.
         other_trainers: by name, the trainers that single policies name.
         load_policy_class: from a registered name to a policy class.
         before_start: called before `on_train_start`; refuses the run by raising.
@@ -93,8 +96,10 @@ class Run:
         self.is_interrupted = False
         self.policies: Mapping[PolicyID, Policy] = {}
         self.policy_by_agent: Mapping[AgentID, PolicyID] = {}
+        self.policy_specs: Mapping[PolicyID, PolicySpec] = {}
         self.policies_to_train: tuple[PolicyID, ...] = ()
         self.training_plan: Sequence[TrainingPhase] = ()
+        self.workers = 0
         self.other_trainers: Mapping[str, Trainer] = {}
         self.load_policy_class: Callable[[str], type[Policy]] = _no_names
         self.before_start: Callable[[], None] | None = None

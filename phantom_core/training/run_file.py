@@ -122,6 +122,7 @@ class RunFile:
             evaluation=self.evaluation(),
             checkpoint=self._checkpoint(top.checkpoint),
             training_plan=top.training_plan,
+            workers=top.workers,
             seed=top.seed,
             name=top.name or self.path.stem,
             run_dir=top.run_dir,

@@ -73,6 +73,7 @@ class RunRequest:
     evaluation: EvaluationPlan | None = None
     checkpoint: CheckpointPlan | None = None
     training_plan: TrainingPlan | None = None
+    workers: int = 0
     seed: int | None = None
     name: str | None = None
     run_dir: str | Path | None = "runs"
@@ -97,6 +98,8 @@ class RunRequest:
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise ConfigError(f"The run got {name}={value!r}. Expected a positive integer.")
         _check_seed("seed", self.seed)
+        if isinstance(self.workers, bool) or not isinstance(self.workers, int) or self.workers < 0:
+            raise ConfigError(f"The run got workers={self.workers!r}. Expected a number of processes, or 0.")
         _check_checkpoint(self)
         if self.training_plan is not None:
             parse_training_plan(self.training_plan)
@@ -127,6 +130,7 @@ class RunRequest:
             "hooks": [absolute(hooks, Path.cwd()) for hooks in self.hooks if isinstance(hooks, str)],
             "iterations": self.num_iterations,
             "total_steps": self.total_steps,
+            "workers": self.workers or None,
             "seed": self.seed,
             "name": self.name,
             "strict_hooks": self.strict_hooks,

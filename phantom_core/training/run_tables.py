@@ -49,6 +49,8 @@ class RunTable:
     """When to write checkpoints, and which to keep; default: only the final policies."""
     training_plan: list[dict[str, Any]] | None = None
     """Whose turn it is to learn; default: all that are trained, in every iteration."""
+    workers: int = 0
+    """How many processes step the copies of the env; default: none but the run's own."""
     plugins: dict[str, Any] = field(default_factory=dict)
     """Which installed plugins take no part: `disable`, `allow`."""
 

@@ -33,8 +33,15 @@ from phantom_core.training.train_loop import TrainingSetup, is_full
 from phantom_core.training.train_result import TrainingResults
 from phantom_core.training.trainer import Trainer
 from phantom_core.types import PolicyID
+from phantom_core.world.agents import Agent
 
-EVERYBODY: Final[PolicyMapping] = {"default": PolicySpec(agents=lambda _: True)}
+
+def is_anybody(agent: Agent) -> bool:  # noqa: ARG001  a rule for all agents
+    """Tell that an agent is meant, whoever it is."""
+    return True
+
+
+EVERYBODY: Final[PolicyMapping] = {"default": PolicySpec(agents=is_anybody)}
 """The policy mapping of a run that gives none: one policy for all agents."""
 
 
@@ -55,6 +62,7 @@ def train(
     evaluation: EvaluationPlan | None = None,
     checkpoint: CheckpointPlan | None = None,
     training_plan: TrainingPlan | None = None,
+    workers: int = 0,
     seed: int | None = None,
     name: str | None = None,
     run_dir: str | Path | None = "runs",
@@ -81,6 +89,8 @@ def train(
         training_plan: whose turn it is to learn: phases such as `{"policies": ["a"], "iterations": 5}`
             that follow each other and begin again after the last. Policies whose turn it is not behave
             as finished ones. None: all that are trained learn in every iteration.
+        workers: how many processes step the copies of the env that the trainer asks for; 0: this one.
+            They pay where a step of the env takes well over 100 µs.
         seed: what everything random in the run follows from; None: a new one, which `run.json` records.
         name: what the run is called; None: named after trainer and env.
         run_dir: the folder in which the run's own folder is made; None: write nothing.
@@ -112,6 +122,7 @@ def train(
         evaluation=evaluation,
         checkpoint=checkpoint,
         training_plan=training_plan,
+        workers=workers,
         seed=seed,
         name=name,
         run_dir=run_dir,
@@ -167,11 +178,7 @@ def carry_out(
         origins = {**origins, "seed": DEFAULT}
     metrics = guarded(request.metrics, run.dispatcher)
     setup = TrainingSetup(env_class, request.env_config, policies, request.policies_to_train, metrics)
-    if request.training_plan is not None:
-        run.training_plan = parse_training_plan(request.training_plan)
-    if directory is not None and request.checkpoint is not None:
-        checkpointer = Checkpointer(run, request.checkpoint, directory)
-        run.after_iteration, run.before_start = checkpointer.after_iteration, checkpointer.check
+    _follow_plans(run, request, directory)
     if directory is None:
         return _make(run, trainer, setup, request.evaluation, None)
     record = RunRecord(directory, {**config, "seed": seed}, origins, not_in_config=not_in_config)
@@ -194,6 +201,16 @@ def _contained(run: Run) -> Iterator[None]:
         yield
     except PhantomError as error:
         run.add_problem(str(error))
+
+
+def _follow_plans(run: Run, request: RunRequest, directory: RunDirectory | None) -> None:
+    """Tell the run whose turn it is to learn, where envs are stepped, and when to write checkpoints."""
+    run.workers = request.workers
+    if request.training_plan is not None:
+        run.training_plan = parse_training_plan(request.training_plan)
+    if directory is not None and request.checkpoint is not None:
+        checkpointer = Checkpointer(run, request.checkpoint, directory)
+        run.after_iteration, run.before_start = checkpointer.after_iteration, checkpointer.check
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,6 +17,7 @@ from phantom_core.policies.policy_mapping import (
     parse_policy_mapping,
     select_policies_to_train,
 )
+from phantom_core.rollouts.make_vector_env import make_vector_env
 from phantom_core.seeding import derive_seed
 from phantom_core.training.full_training import FullTraining
 from phantom_core.training.guarded_metric import GuardedMetric
@@ -41,17 +43,27 @@ class TrainingSetup:
         Raises:
             EnvError: if the env cannot be made.
         """
-        name = getattr(self.env_class, "__name__", repr(self.env_class))
-        try:
-            env = self.env_class(**copy.deepcopy(dict(self.env_config)))  # copies of an env share nothing
-        except PhantomError:
-            raise
-        except Exception as error:  # whatever a user's constructor raises
-            raise EnvError(
-                f"{name} could not be made: {told(error)}. Its env_config: {dict(self.env_config)}."
-            ) from error
-        check_is_env(env, _NEEDED)
-        return env
+        return build_env(self.env_class, self.env_config)
+
+
+def build_env(env_class: Callable[..., MultiAgentEnv], env_config: Mapping[str, Any]) -> MultiAgentEnv:
+    """Make an env with a configuration that it shares with no other.
+
+    Raises:
+        EnvError: if the env cannot be made.
+        ConfigError: if it is no env.
+    """
+    name = getattr(env_class, "__name__", repr(env_class))
+    try:
+        env = env_class(**copy.deepcopy(dict(env_config)))
+    except PhantomError:
+        raise
+    except Exception as error:  # whatever a user's constructor raises
+        raise EnvError(
+            f"{name} could not be made: {told(error)}. Its env_config: {dict(env_config)}."
+        ) from error
+    check_is_env(env, _NEEDED)
+    return env
 
 
 _NEEDED: Final = ("reset", "step", "close", "agents", "strategic_agent_ids", "observation_spaces")
@@ -82,6 +94,7 @@ def train_loop(trainer: Trainer, setup: TrainingSetup, num_iterations: int | Non
     env = setup.make_env()
     specs = parse_policy_mapping(setup.policies)
     run.policies_to_train = select_policies_to_train(specs, setup.policies_to_train)
+    run.policy_specs = specs
     _reset_once(env, run.seed)
     run.policy_by_agent, policies = trainer.setup_policy_specs_and_mapping(env, specs)
     for policy_id in run.policies_to_train:
@@ -97,14 +110,7 @@ def train_loop(trainer: Trainer, setup: TrainingSetup, num_iterations: int | Non
     if is_full(trainer):
         _collect_and_update(trainers, trainer, setup, env, num_iterations)
     else:
-        if run.training_plan:
-            raise ConfigError(
-                f"{type(trainer).__name__} steps the env itself, so it cannot follow a training_plan. Use a "
-                "trainer with update()."
-            )
-        run.training_state = lambda: {"trainer": trainer.state_dict()}
-        for _ in trainer.iterations(num_iterations):
-            trainer.training_step(env, run.policy_by_agent, run.policies, run.policies_to_train)
+        _step_simply(trainer, env, num_iterations)
     for metric in setup.metrics.values():
         if isinstance(metric, GuardedMetric):
             metric.finish(env)
@@ -117,6 +123,23 @@ def train_loop(trainer: Trainer, setup: TrainingSetup, num_iterations: int | Non
         status=run.status,
         stop_reasons=tuple(run.stop_reasons),
     )
+
+
+def _step_simply(trainer: Trainer, env: MultiAgentEnv, num_iterations: int | None) -> None:
+    """Let a simple trainer make its iterations."""
+    run, name = trainer.run, type(trainer).__name__
+    if run.workers:
+        raise ConfigError(
+            f"{name} steps the env itself, so it cannot use workers={run.workers}. Leave workers out, or use "
+            "a trainer with update()."
+        )
+    if run.training_plan:
+        raise ConfigError(
+            f"{name} steps the env itself, so it cannot follow a training_plan. Use a trainer with update()."
+        )
+    run.training_state = lambda: {"trainer": trainer.state_dict()}
+    for _ in trainer.iterations(num_iterations):
+        trainer.training_step(env, run.policy_by_agent, run.policies, run.policies_to_train)
 
 
 def is_full(trainer: Trainer) -> bool:
@@ -148,7 +171,8 @@ def _collect_and_update(
     num_iterations: int | None,
 ) -> None:
     plan = trainer.collect_plan()
-    envs = [env, *(setup.make_env() for _ in range(plan.copies - 1))]
+    make_env = functools.partial(build_env, setup.env_class, setup.env_config)
+    envs = make_vector_env(make_env, plan.copies, workers=trainer.run.workers, first=env)
     training = FullTraining(trainer.run, envs, trainers, plan, metrics=setup.metrics)
     try:
         for iteration in trainer.iterations(num_iterations):

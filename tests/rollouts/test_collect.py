@@ -363,25 +363,3 @@ def test_a_reward_of_an_env_of_another_library_is_checked_too(reward: Any) -> No
     assert str(caught.value) == (
         f"The reward of 'agent' at step 1 is {reward!r}. Expected a finite number: change compute_reward()."
     )
-
-
-class Joining(ph.PhantomEnv):
-    """A second agent joins in the third step."""
-
-    def __init__(self) -> None:
-        super().__init__(5, ph.Network([CounterAgent("A")]))
-
-    def pre_message_resolution(self) -> None:
-        if self.current_step == 3:
-            newcomer = CounterAgent("NEW")
-            newcomer.count = newcomer.start = 0
-            self.network.add_agent(newcomer)
-
-
-def test_an_agent_that_joins_during_an_episode_is_named() -> None:
-    with pytest.raises(ph.errors.EnvError) as caught:
-        collector_for(Joining()).collect(ph.CollectPlan(episodes=1))
-    assert str(caught.value) == (
-        "Agent 'NEW' joined Joining at step 3, after its agents were given their policies: 'A'. Let every "
-        "strategic agent be there after the first reset."
-    )

@@ -1,0 +1,199 @@
+"""What happens in a worker process: it plays some copies of an env and answers the driver."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import signal
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+import gymnasium as gym
+
+from phantom_core.envs.step_result import MultiAgentEnv, StepResult
+from phantom_core.errors import EnvError, told
+from phantom_core.metrics import Metric, Mode
+from phantom_core.policies.policy_mapping import PolicySpec
+from phantom_core.rollouts.env_host import EnvHost
+from phantom_core.rollouts.shared_rows import SharedRows
+from phantom_core.types import Action, AgentID, PolicyID
+from phantom_core.world.agents import ALL
+
+
+@dataclass(slots=True)
+class CopyFacts:
+    """What a copy of an env says about itself, as the driver knows it.
+
+    Attributes:
+        acting_agent_ids: who may act in the next step; None: everybody.
+        strategic_agent_ids: the agents that observe and act.
+        observation_spaces: observation space by agent id.
+        action_spaces: action space by agent id.
+    """
+
+    acting_agent_ids: tuple[AgentID, ...] | None
+    strategic_agent_ids: tuple[AgentID, ...]
+    observation_spaces: dict[AgentID, gym.Space[Any]]
+    action_spaces: dict[AgentID, gym.Space[Any]]
+
+    @classmethod
+    def of(cls, env: MultiAgentEnv) -> CopyFacts:
+        """Ask an env."""
+        ids = tuple(env.strategic_agent_ids)
+        observation_spaces, action_spaces = env.observation_spaces, env.action_spaces
+        return cls(
+            _acting(env, ids),
+            ids,
+            {agent_id: observation_spaces[agent_id] for agent_id in ids},
+            {agent_id: action_spaces[agent_id] for agent_id in ids},
+        )
+
+
+@dataclass(slots=True)
+class Reply:
+    """What a worker says about one copy after a step or reset, beside the shared rows.
+
+    Attributes:
+        acting_agent_ids: who may act in the next step.
+        facts: what the copy says about itself, if that changed.
+        rest: what does not fit into the shared rows.
+        metrics: the reduced metrics, if the episode ended.
+    """
+
+    acting_agent_ids: tuple[AgentID, ...] | None
+    facts: CopyFacts | None = None
+    rest: Any = None
+    metrics: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An exception in a worker.
+
+    Attributes:
+        copy: the copy, as the worker counts.
+        error: the exception, or one that says the same.
+        text: its traceback.
+    """
+
+    copy: int
+    error: Exception
+    text: str
+
+
+def work(connection: Connection, order: bytes, buffer: Any) -> None:
+    """Make the copies and answer the driver until it closes the connection.
+
+    Args:
+        connection: to the driver.
+        order: pickled: what makes an env, how many copies, and how rows are laid out.
+        buffer: the memory of the shared rows.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver is interrupted, and ends its workers
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        try:
+            make_env, number, layouts = pickle.loads(order)  # noqa: S301  from our own driver
+            worker = Worker(make_env, number, SharedRows(layouts, number, buffer))
+        except Exception as error:  # whatever a user's module or constructor raises
+            connection.send(_failure(0, error))
+            return
+        connection.send(None)
+        while True:
+            name, arguments = connection.recv()
+            connection.send(worker.answer(name, arguments))
+
+
+class Worker:
+    """Plays some copies of an env, one after the other."""
+
+    def __init__(self, make_env: Callable[[], MultiAgentEnv], number: int, rows: SharedRows) -> None:
+        self._rows = rows
+        self._hosts: list[EnvHost] = []
+        for copy in range(number):
+            rows.current[0] = copy
+            self._hosts.append(EnvHost(make_env()))
+        self._facts = [CopyFacts.of(host.env) for host in self._hosts]
+
+    def answer(self, name: str, arguments: tuple[Any, ...]) -> Any:
+        """Do what the driver asks for; return the answer, or the failure."""
+        try:
+            return getattr(self, name)(*arguments)
+        except Exception as error:  # whatever a user's env raises
+            return _failure(int(self._rows.current[0]), error)
+
+    def reset(self, copies: Sequence[int], seeds: Sequence[int]) -> list[Reply]:
+        """Start an episode in each of these copies; the observations are pickled."""
+        replies = []
+        for copy, seed in zip(copies, seeds, strict=True):
+            self._rows.current[0] = copy
+            observations = self._hosts[copy].reset(seed)
+            reply = self._reply(copy, is_changed=True)
+            reply.rest = observations
+            replies.append(reply)
+        return replies
+
+    def step(self, copies: Sequence[int], rest: Sequence[Mapping[AgentID, Action]]) -> list[Reply]:
+        """Play one step in each of these copies."""
+        replies = []
+        for copy, actions in zip(copies, rest, strict=True):
+            self._rows.current[0] = copy
+            result = self._hosts[copy].step(self._rows.read_actions(copy, actions))
+            left = self._rows.write_result(copy, result)
+            reply = self._reply(copy, is_changed=left is not None and self._is_changed(copy, left))
+            reply.rest = left
+            if result.terminations[ALL] or result.truncations[ALL]:
+                reply.metrics = self._hosts[copy].take_metrics()
+            replies.append(reply)
+        return replies
+
+    def measure(self, metrics: Mapping[str, Metric], mode: Mode) -> None:
+        """Record these metrics from now on."""
+        for host in self._hosts:
+            host.measure(metrics, mode)
+
+    def policies_for(
+        self, copy: int, agent_id: AgentID, specs: Mapping[PolicyID, PolicySpec]
+    ) -> list[PolicyID]:
+        """Return the policies whose rule holds for an agent that joined a copy."""
+        return self._hosts[copy].policies_for(agent_id, specs)
+
+    def fingerprint(self, copy: int) -> str:
+        """Return a hash of the states of a copy's named generators."""
+        return self._hosts[copy].fingerprint()
+
+    def close(self) -> None:
+        """Close every copy."""
+        for host in self._hosts:
+            host.env.close()
+
+    def _is_changed(self, copy: int, left: StepResult) -> bool:
+        known = self._facts[copy].observation_spaces
+        return any(agent_id not in known for part in left for agent_id in part)
+
+    def _reply(self, copy: int, *, is_changed: bool) -> Reply:
+        env = self._hosts[copy].env
+        if not is_changed:
+            return Reply(_acting(env, self._facts[copy].strategic_agent_ids))
+        facts = CopyFacts.of(env)
+        if facts.strategic_agent_ids == self._facts[copy].strategic_agent_ids:
+            return Reply(facts.acting_agent_ids)
+        self._facts[copy] = facts
+        return Reply(facts.acting_agent_ids, facts)
+
+
+def _acting(env: MultiAgentEnv, agent_ids: Sequence[AgentID]) -> tuple[AgentID, ...] | None:
+    acting = env.acting_agent_ids
+    return None if acting is None else tuple(agent_id for agent_id in agent_ids if agent_id in acting)
+
+
+def _failure(copy: int, error: Exception) -> Failure:
+    text = "".join(traceback.format_exception(error))
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301  our own bytes
+    except Exception:  # whatever a user's exception does when it is pickled
+        error = EnvError(told(error))
+    error.__cause__ = error.__context__ = None
+    return Failure(copy, error, text)
