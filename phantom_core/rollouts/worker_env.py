@@ -255,8 +255,9 @@ class WorkerHandle:
         if process.is_alive() and not self._is_asked:
             try:
                 self._connection.send(("close", ()))
-                self._connection.poll(_PATIENCE)
-            except OSError:
+                if self._connection.poll(_PATIENCE):
+                    self._connection.recv()
+            except (EOFError, OSError):
                 pass  # it is gone
         self._connection.close()  # which ends its loop
         process.join(0.0 if self._is_asked else _PATIENCE)

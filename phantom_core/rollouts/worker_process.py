@@ -93,7 +93,7 @@ def work(connection: Connection, order: bytes, buffer: Any) -> None:
         buffer: the memory of the shared rows.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver is interrupted, and ends its workers
-    with contextlib.suppress(EOFError, BrokenPipeError):
+    with contextlib.suppress(EOFError, OSError):  # the driver is gone, or done
         try:
             make_env, number, layouts = pickle.loads(order)  # noqa: S301  from our own driver
             worker = Worker(make_env, number, SharedRows(layouts, number, buffer))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from phantom_core.errors import ConfigError, PhantomError, listing, told
+from phantom_core.errors import ConfigError, PhantomError, listing
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.metrics import Metric, Mode, not_recorded
 
@@ -61,7 +61,7 @@ class GuardedMetric(Metric):
         if self._dispatcher.is_off(self._name):
             return not_recorded
         if isinstance(value, MetricFailure):
-            self._dispatcher.contain(self._name, "extract", PhantomError(value.text))
+            self._dispatcher.contain(self._name, "extract", value.as_exception())
             return not_recorded
         self._dispatcher.succeeded(self._name, "extract")
         self._has_recorded = True
@@ -86,7 +86,17 @@ class GuardedMetric(Metric):
 class MetricFailure:
     """In the place of a value: what a metric raised in a worker."""
 
+    kind: str
     text: str
+
+    @classmethod
+    def of(cls, error: Exception) -> MetricFailure:
+        """Note an exception as text, which can always be sent."""
+        return cls(type(error).__name__, str(error))
+
+    def as_exception(self) -> Exception:
+        """Return an exception that reads like the one in the worker."""
+        return type(self.kind, (Exception,), {})(self.text)
 
 
 class WorkerMetric(Metric):
@@ -102,7 +112,7 @@ class WorkerMetric(Metric):
         try:
             return self.metric.extract(env)
         except Exception as error:  # a metric is a stranger's code
-            return MetricFailure(told(error))
+            return MetricFailure.of(error)
 
     def reduce(self, values: Sequence[Any], mode: Mode) -> Any:
         """Return the metric's reduced value, or the first failure."""
@@ -113,7 +123,7 @@ class WorkerMetric(Metric):
             value = self.metric.reduce(values, mode)
             np.mean(np.asarray(value, dtype=np.float64))
         except Exception as error:  # a metric is a stranger's code
-            return MetricFailure(told(error))
+            return MetricFailure.of(error)
         return value
 
 

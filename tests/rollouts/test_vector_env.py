@@ -311,8 +311,8 @@ def test_a_run_uses_workers_and_metrics_that_fail_there_are_contained(world: Mod
         )
         (failure,) = results.hook_failures
         assert failure == (
-            "Plugin 'metrics.bad' failed 3 times in extract and was switched off: ZeroDivisionError: division "
-            "by zero."
+            "Plugin 'metrics.bad' failed 3 times in extract and was switched off: ZeroDivisionError: "
+            "division by zero."
         )
         rows.append([{n: v for n, v in row.items() if not n.startswith("time/")} for row in results.history])
     assert rows[0] == rows[1]
