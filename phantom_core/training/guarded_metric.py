@@ -96,7 +96,8 @@ class MetricFailure:
 
     def as_exception(self) -> Exception:
         """Return an exception that reads like the one in the worker."""
-        return type(self.kind, (Exception,), {})(self.text)
+        error: Exception = type(self.kind, (Exception,), {})(self.text)
+        return error
 
 
 class WorkerMetric(Metric):
