@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import inspect
 import re
+import textwrap
 import types
 import typing
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -110,6 +114,29 @@ def type_text(annotation: Any) -> str:
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
         return " | ".join(map(type_text, typing.get_args(annotation)))
     return str(annotation).replace("typing.", "").replace("collections.abc.", "")
+
+
+def field_documents(config_class: type) -> dict[str, str]:
+    """Return the string that stands below each field of a dataclass, also of its base classes."""
+    found: dict[str, str] = {}
+    for cls in reversed(config_class.__mro__):
+        if not dataclasses.is_dataclass(cls):
+            continue
+        try:
+            tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
+        except (OSError, TypeError, SyntaxError):
+            continue  # made in a session, without a source
+        body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
+        for statement, below in pairwise(body):
+            if (
+                isinstance(statement, ast.AnnAssign)
+                and isinstance(statement.target, ast.Name)
+                and isinstance(below, ast.Expr)
+            ):
+                text = ast.literal_eval(below.value) if isinstance(below.value, ast.Constant) else None
+                if isinstance(text, str):
+                    found[statement.target.id] = " ".join(text.split())
+    return found
 
 
 def _written_name(field: dataclasses.Field[Any]) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import inspect
 import textwrap
 import typing
-from itertools import pairwise
 from typing import Any
 
-from phantom_core.component_config import config_class_of, type_text
+from phantom_core.component_config import config_class_of, field_documents, type_text
 from phantom_core.hooks.registry import Component
 
 
@@ -33,29 +31,6 @@ def describe(component: Component) -> str:
             documents.get(field.name, ""), 90, initial_indent="      ", subsequent_indent="      "
         )
     return "\n".join(lines)
-
-
-def field_documents(config_class: type) -> dict[str, str]:
-    """Return the string that stands below each field of a dataclass, also of its base classes."""
-    found: dict[str, str] = {}
-    for cls in reversed(config_class.__mro__):
-        if not dataclasses.is_dataclass(cls):
-            continue
-        try:
-            tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
-        except (OSError, TypeError, SyntaxError):
-            continue  # made in a session, without a source
-        body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
-        for statement, below in pairwise(body):
-            if (
-                isinstance(statement, ast.AnnAssign)
-                and isinstance(statement.target, ast.Name)
-                and isinstance(below, ast.Expr)
-            ):
-                text = ast.literal_eval(below.value) if isinstance(below.value, ast.Constant) else None
-                if isinstance(text, str):
-                    found[statement.target.id] = " ".join(text.split())
-    return found
 
 
 def _default(field: dataclasses.Field[Any]) -> str:

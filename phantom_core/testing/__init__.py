@@ -14,41 +14,71 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from phantom_core.testing.check_runner import CheckResult as CheckResult
+    from phantom_core.testing.check_runner import run_checks as run_checks
+    from phantom_core.testing.ending_envs import CutOffEnv as CutOffEnv
+    from phantom_core.testing.ending_envs import DeadEndEnv as DeadEndEnv
+    from phantom_core.testing.ending_envs import LongWayEnv as LongWayEnv
+    from phantom_core.testing.env_conformance import EnvConformance as EnvConformance
     from phantom_core.testing.fake_distributions import fake_distribution as fake_distribution
     from phantom_core.testing.hook_recording import HookRecorder as HookRecorder
     from phantom_core.testing.hook_recording import hook_recorder as hook_recorder
+    from phantom_core.testing.import_report import assert_no_import as assert_no_import
+    from phantom_core.testing.logger_conformance import LoggerConformance as LoggerConformance
+    from phantom_core.testing.metric_conformance import MetricConformance as MetricConformance
+    from phantom_core.testing.policy_conformance import PolicyConformance as PolicyConformance
     from phantom_core.testing.toy_envs import CoinEnv as CoinEnv
     from phantom_core.testing.toy_envs import DelayedRewardEnv as DelayedRewardEnv
     from phantom_core.testing.toy_envs import DilemmaEnv as DilemmaEnv
     from phantom_core.testing.toy_envs import DyingAgentsEnv as DyingAgentsEnv
     from phantom_core.testing.toy_envs import IdentityEnv as IdentityEnv
     from phantom_core.testing.toy_envs import TurnBasedEnv as TurnBasedEnv
+    from phantom_core.testing.trainer_conformance import TrainerConformance as TrainerConformance
 
 _MODULE_BY_NAME = {
+    "CheckResult": "check_runner",
     "CoinEnv": "toy_envs",
     "CutOffEnv": "ending_envs",
     "DeadEndEnv": "ending_envs",
     "DelayedRewardEnv": "toy_envs",
     "DilemmaEnv": "toy_envs",
     "DyingAgentsEnv": "toy_envs",
+    "EnvConformance": "env_conformance",
     "HookRecorder": "hook_recording",
     "IdentityEnv": "toy_envs",
+    "LoggerConformance": "logger_conformance",
     "LongWayEnv": "ending_envs",
+    "MetricConformance": "metric_conformance",
+    "PolicyConformance": "policy_conformance",
+    "TrainerConformance": "trainer_conformance",
     "TurnBasedEnv": "toy_envs",
+    "assert_no_import": "import_report",
     "fake_distribution": "fake_distributions",
     "hook_recorder": "hook_recording",
+    "run_checks": "check_runner",
 }
 
 __all__ = [
+    "CheckResult",
     "CoinEnv",
+    "CutOffEnv",
+    "DeadEndEnv",
     "DelayedRewardEnv",
     "DilemmaEnv",
     "DyingAgentsEnv",
+    "EnvConformance",
     "HookRecorder",
     "IdentityEnv",
+    "LoggerConformance",
+    "LongWayEnv",
+    "MetricConformance",
+    "PolicyConformance",
+    "TrainerConformance",
     "TurnBasedEnv",
+    "assert_no_import",
     "fake_distribution",
     "hook_recorder",
+    "run_checks",
 ]
 
 

@@ -14,46 +14,41 @@ from phantom_core.world.network import Network
 
 FORK: Final = 0
 RICH: Final = 1
-GONE: Final = 2
+EMPTY: Final = 2
 
 
 class _Heir(ToyAgent):
-    """Half of the episodes begin in the rich room, where each of 5 steps pays 1, half at the fork."""
+    """Episodes begin at the fork, in the rich room (each of 5 steps pays 1), or in the empty one (0)."""
 
     num_states = 3
     steps_left = 5
 
     def first_state(self) -> int:
         self.steps_left = 5
-        return self.random.choice((FORK, RICH))
+        return self.random.choice((FORK, RICH, EMPTY))
 
     def choose(self, choice: int) -> None:
         if self.state == FORK:
             self.fork(choice)
             return
-        self.reward = 1.0
+        self.reward = float(self.state == RICH)
         self.steps_left -= 1
-        if self.steps_left == 0:
-            self.end(GONE)
+        self.has_ended = self.steps_left == 0
 
     def fork(self, choice: int) -> None:
-        raise NotImplementedError
-
-    def end(self, state: int) -> None:
-        self.state, self.has_ended = state, True
+        """Pay 1 for choice 0; lead to the empty room, or by choice 1 to the rich one."""
+        self.reward = float(choice == 0)
+        self.state = RICH if choice == 1 else EMPTY
 
 
 class _CutOff(_Heir):
     def fork(self, choice: int) -> None:
-        if choice == 0:
-            self.reward = 1.0
-            self.end(GONE)
-        else:
-            self.reward, self.state, self.is_cut_off = 0.0, RICH, True
+        super().fork(choice)
+        self.is_cut_off = True
 
 
 class CutOffEnv(PhantomEnv):
-    """At the fork, 0 pays 1 and ends; 1 pays nothing, enters the rich room, and is cut off there.
+    """At the fork, 0 pays 1 and leads to the empty room, 1 to the rich one; there the agent is cut off.
 
     What is cut off goes on, so 1 is right: its value is γ times that of the rich room, about 3. A
     learner that takes a truncation for an end finds nothing there and prefers 0. Agent `A1`.
@@ -67,12 +62,12 @@ class CutOffEnv(PhantomEnv):
 
 class _DeadEnd(_Heir):
     def fork(self, choice: int) -> None:
-        self.reward = float(choice == 0)
-        self.end(GONE if choice == 0 else RICH)
+        super().fork(choice)
+        self.has_ended = True
 
 
 class DeadEndEnv(PhantomEnv):
-    """At the fork, 0 pays 1 and ends; 1 pays nothing and ends in view of the rich room.
+    """At the fork, 0 pays 1 and ends in view of the empty room; 1 ends in view of the rich one.
 
     Nothing follows an end, so 0 is right. A learner that values what it saw last prefers 1. Agent `A1`.
     """

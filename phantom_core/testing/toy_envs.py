@@ -81,22 +81,20 @@ class DilemmaEnv(PhantomEnv):
 
 
 class _Waiter(ToyAgent):
-    num_states = 4
-    was_right = False
+    num_states = 6
 
     def choose(self, choice: int) -> None:
-        if self.state == 0:
-            self.was_right = choice == 1
-        self.state += 1
-        self.has_ended = self.state == self.num_states - 1
-        self.reward = float(self.has_ended and self.was_right)
+        self.reward = float(self.state == 2)  # noqa: PLR2004  two steps after the right choice
+        self.has_ended = self.state in (2, 4)
+        following = {0: (3, 1)[choice], 1: 2, 3: 4}
+        self.state = following.get(self.state, 5)
 
 
 class DelayedRewardEnv(PhantomEnv):
     """The first choice decides, the third step pays: 1 if the first choice was 1.
 
-    Agent `A1` sees the number of the step and ends after 3. Best return 1, random 1/2. At the start
-    choice 1 is worth γ², and choice 0 nothing.
+    Agent `A1` sees 0, then 1 and 2 if it was right, else 3 and 4; at the end 5. Best return 1, random
+    1/2. At the start choice 1 is worth γ², and choice 0 nothing.
     """
 
     def __init__(self, *, observes: Form = "discrete", acts: Form = "discrete") -> None:

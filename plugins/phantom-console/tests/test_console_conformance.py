@@ -1,0 +1,5 @@
+from phantom_core.testing import LoggerConformance
+
+
+class TestConsole(LoggerConformance):
+    name = "console"

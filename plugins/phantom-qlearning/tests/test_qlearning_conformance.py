@@ -1,0 +1,9 @@
+from phantom_core.testing import PolicyConformance, TrainerConformance
+
+
+class TestQLearning(TrainerConformance):
+    name = "q-learning"
+
+
+class TestQTable(PolicyConformance):
+    name = "q-table"

@@ -1,0 +1,152 @@
+"""Loggers with one defect each, and one without."""
+
+import queue
+import random
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import phantom_core as ph
+
+
+class CorrectLogger(ph.Hooks):
+    """Writes one line per iteration."""
+
+    file: Any = None
+
+    def on_train_start(self, event: ph.TrainStart, /) -> None:
+        if event.run_directory is not None:
+            self.file = Path(event.run_directory, "lines.txt").open("w", encoding="utf-8")  # noqa: SIM115  until the end of the run
+
+    def on_metrics(self, event: ph.MetricsRecorded, /) -> None:
+        self.write(f"{event.iteration} {dict(event.values)}")
+
+    def on_train_end(self, event: ph.TrainEnd, /) -> None:
+        if self.file is not None:
+            self.file.close()
+            self.file = None
+
+    def write(self, line: str) -> None:
+        if self.file is not None:
+            self.file.write(f"{line}\n")
+
+
+class Raises(CorrectLogger):
+    """Does not know evaluations."""
+
+    def on_evaluation_end(self, event: ph.EvaluationEnd, /) -> None:
+        raise OSError("no space left on device")
+
+
+class ChangesWeights(CorrectLogger):
+    """Rounds the policies that it looks at."""
+
+    def on_iteration_end(self, event: ph.IterationEnd, /) -> None:
+        for policy in event.policies.values():
+            policy.table = policy.table.round(2)
+
+
+class Shuffles(CorrectLogger):
+    """Writes the values in random order."""
+
+    def on_metrics(self, event: ph.MetricsRecorded, /) -> None:
+        random.shuffle(list(event.values))
+        super().on_metrics(event)
+
+
+class CountsInIntegers(CorrectLogger):
+    """Cannot take NaN."""
+
+    def on_metrics(self, event: ph.MetricsRecorded, /) -> None:
+        self.write(str({name: int(1000 * value) for name, value in event.values.items()}))
+
+
+class FixedColumns(CorrectLogger):
+    """Has the columns of the first iteration."""
+
+    columns: Any = None
+
+    def on_metrics(self, event: ph.MetricsRecorded, /) -> None:
+        self.columns = self.columns or sorted(event.values)
+        self.write(str([event.values[name] for name in self.columns]))
+
+
+class ClosesOnce(CorrectLogger):
+    """Writes a last line, every time it ends."""
+
+    has_started = False
+
+    def on_train_start(self, event: ph.TrainStart, /) -> None:
+        super().on_train_start(event)
+        self.has_started = True
+
+    def on_train_end(self, event: ph.TrainEnd, /) -> None:
+        if self.has_started:
+            if self.file is None and event.status == "completed" and self.closed_file is not None:
+                self.closed_file.write("end\n")
+            self.closed_file = self.file
+        super().on_train_end(event)
+
+    closed_file: Any = None
+
+
+class NeedsAStart(CorrectLogger):
+    """Counts on having been started."""
+
+    def on_train_start(self, event: ph.TrainStart, /) -> None:
+        super().on_train_start(event)
+        self.lines = 0
+
+    def on_metrics(self, event: ph.MetricsRecorded, /) -> None:
+        super().on_metrics(event)
+        self.lines += 1
+
+
+class NeedsAnIteration(CorrectLogger):
+    """Counts on a whole iteration, if the run fails."""
+
+    last: Any = None
+
+    def on_metrics(self, event: ph.MetricsRecorded, /) -> None:
+        super().on_metrics(event)
+        self.last = event.iteration
+
+    def on_exception(self, event: ph.TrainFailed, /) -> None:
+        self.write(f"failed after {self.last + 1} iterations")
+
+
+class NeedsADirectory(CorrectLogger):
+    """Counts on a run directory."""
+
+    def on_train_start(self, event: ph.TrainStart, /) -> None:
+        self.file = Path(event.run_directory, "lines.txt").open("w", encoding="utf-8")  # noqa: SIM115  likewise
+
+
+class LeavesAThread(CorrectLogger):
+    """Writes in a thread that nobody ends."""
+
+    def on_train_start(self, event: ph.TrainStart, /) -> None:
+        super().on_train_start(event)
+        lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+        threading.Thread(target=lines.get, name="writer", daemon=True).start()
+
+
+class KeepsEvents(CorrectLogger):
+    """Keeps the values, to write them at the end."""
+
+    def on_metrics(self, event: ph.MetricsRecorded, /) -> None:
+        super().on_metrics(event)
+        self.last = event.values
+
+
+class Blocks(CorrectLogger):
+    """Waits for a server in every iteration."""
+
+    def on_metrics(self, event: ph.MetricsRecorded, /) -> None:
+        super().on_metrics(event)
+        time.sleep(0.06)
+
+
+class NoHooks:
+    """Is no logger at all."""

@@ -1,0 +1,138 @@
+"""Policies with one defect each, and one without."""
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+import phantom_core as ph
+
+
+class CorrectPolicy(ph.Policy):
+    """A linear policy on arrays."""
+
+    def __init__(self, observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> None:
+        super().__init__(observation_space, action_space)
+        if not isinstance(observation_space, gym.spaces.Box) or not isinstance(
+            action_space, gym.spaces.Discrete
+        ):
+            raise ph.errors.ConfigError("a linear policy needs a Box and a Discrete space")
+        self.weights = np.zeros((observation_space.shape[0], int(action_space.n)))
+
+    def seed(self, rng: np.random.Generator) -> None:
+        self.weights = rng.normal(size=self.weights.shape)
+
+    def compute_action(self, observation: Any) -> int:
+        return int(np.argmax(observation @ self.weights))
+
+    def sample_actions(self, observations: Any, rng: ph.RowStreams) -> tuple[Sequence[int], dict[str, Any]]:
+        noise = rng.uniforms(self.weights.shape[1])
+        return np.argmax(observations @ self.weights + noise, axis=1).tolist(), {"noise": noise[:, 0]}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"weights": self.weights.copy()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.weights = np.array(state["weights"])
+
+
+class LeavesTheSpace(CorrectPolicy):
+    """Counts from one."""
+
+    def sample_actions(self, observations: Any, rng: ph.RowStreams) -> tuple[Sequence[int], dict[str, Any]]:
+        actions, extras = super().sample_actions(observations, rng)
+        return [action + 3 for action in actions], extras
+
+
+class DiffersTogether(CorrectPolicy):
+    """Its fast way is another way."""
+
+    def compute_actions(self, observations: Any) -> list[int]:
+        return np.argmin(observations @ self.weights, axis=1).tolist()
+
+
+class ChangesItsMind(CorrectPolicy):
+    """Counts how often it was asked."""
+
+    def compute_actions(self, observations: Any) -> list[int]:
+        actions = super().compute_actions(observations)
+        self.weights[0, 0] += 1e-9
+        return actions
+
+
+class DrawsElsewhere(CorrectPolicy):
+    """Draws from the operating system."""
+
+    def sample_actions(self, observations: Any, rng: ph.RowStreams) -> tuple[Sequence[int], dict[str, Any]]:
+        fresh = np.random.default_rng()
+        return [int(fresh.integers(3)) for _ in observations], {}
+
+
+class WeightsOfItsOwn(CorrectPolicy):
+    """Draws its weights from the operating system."""
+
+    def seed(self, rng: np.random.Generator) -> None:
+        super().seed(np.random.default_rng())
+
+
+class DrawsGlobally(CorrectPolicy):
+    """Draws from the process-wide generator, and uses nothing of it."""
+
+    def sample_actions(self, observations: Any, rng: ph.RowStreams) -> tuple[Sequence[int], dict[str, Any]]:
+        random.random()  # noqa: S311  this is its defect
+        return super().sample_actions(observations, rng)
+
+
+class ShortExtras(CorrectPolicy):
+    """Tells about all actions at once."""
+
+    def sample_actions(self, observations: Any, rng: ph.RowStreams) -> tuple[Sequence[int], dict[str, Any]]:
+        actions, extras = super().sample_actions(observations, rng)
+        return actions, {"noise": extras["noise"][:1]}
+
+
+class LoadsNothing(CorrectPolicy):
+    """Forgets to load."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        pass
+
+
+class HandsOutWeights(CorrectPolicy):
+    """Its state is itself."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"weights": self.weights}
+
+
+class ScalesInPlace(CorrectPolicy):
+    """Scales what it was handed, where it is."""
+
+    def sample_actions(self, observations: Any, rng: ph.RowStreams) -> tuple[Sequence[int], dict[str, Any]]:
+        observations *= 1.0 - 1e-3
+        return super().sample_actions(observations, rng)
+
+
+class KeepsTheLast(CorrectPolicy):
+    """Adds what it saw last to what it sees."""
+
+    last: Any = None
+
+    def sample_actions(self, observations: Any, rng: ph.RowStreams) -> tuple[Sequence[int], dict[str, Any]]:
+        seen = observations if self.last is None else 3.0 * self.last - observations
+        self.last = observations
+        return super().sample_actions(seen, rng)
+
+
+class LosesItsWeights(CorrectPolicy):
+    """Leaves its weights at home."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "weights": -self.weights}
+
+    def __deepcopy__(self, memo: Any) -> "LosesItsWeights":
+        twin = type(self)(self.observation_space, self.action_space)
+        twin.weights = self.weights.copy()
+        return twin
