@@ -8,8 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from phantom_core.cli.describe import field_documents
-from phantom_core.component_config import config_class_of
+from phantom_core.component_config import config_class_of, field_documents
 from phantom_core.hooks.registry import Component
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
