@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train setup-tests test check fix bench bench-quality check-integrations dist clean
+.PHONY: help setup train setup-tests test check fix bench bench-ppo bench-quality check-integrations dist clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,11 @@ bench: $(VENV)/.setup ## measure the speed of env.step
 	@$(BIN)/python tests/benchmarks/bench_hooks.py
 	@$(BIN)/python tests/benchmarks/bench_plugins_list.py
 	@$(BIN)/python tests/benchmarks/bench_compat_step.py
+
+bench-ppo: $(VENV)/.setup ## measure the speed of ppo beside Stable-Baselines3, after installing it
+	@$(PIP) install torch==2.13.0
+	@$(PIP) install -r tests/benchmarks/requirements-peers.txt
+	@$(BIN)/python tests/benchmarks/bench_ppo.py
 
 bench-quality: $(VENV)/.setup ## train ppo on every task, many seeds (hours), into docs/benchmarks.md; TASKS=… for some
 	@$(PIP) install -r tests/benchmarks/quality/requirements.txt
