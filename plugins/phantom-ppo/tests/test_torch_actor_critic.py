@@ -148,9 +148,9 @@ def test_a_network_that_cannot_be_imported_is_named() -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
         train("no_such_package.nets:PriceNet")
     assert str(caught.value) == (
-        "Policy 'p': torch-actor-critic got network='no_such_package.nets:PriceNet', which cannot be imported: No module "
-        "named 'no_such_package'. Expected a torch.nn.Module class, or where to import it from, such as "
-        "'my_package.nets:PriceNet'."
+        "Policy 'p': torch-actor-critic got network='no_such_package.nets:PriceNet', which cannot be "
+        "imported: No module named 'no_such_package'. Expected a torch.nn.Module class, or where to import "
+        "it from, such as 'my_package.nets:PriceNet'."
     )
 
 
