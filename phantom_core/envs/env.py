@@ -213,7 +213,7 @@ class PhantomEnv(Recorded, Population):
         look(cast.beginners(turn), observations, infos if self.step_rules.has_first_infos else None)
         self._halted = None
         if self._recorder is not None:
-            self._recorder.on_reset(self, observations, infos)
+            self._recorder.on_reset(self, turn, observations, infos)
         return observations, infos
 
     @final
@@ -250,7 +250,7 @@ class PhantomEnv(Recorded, Population):
             self._turn, self._halted = None, "after its episode ended at step {}"
             self.network.end_episode()
         if self._recorder is not None:
-            self._recorder.on_step(self, actions, result)
+            self._recorder.on_step(self, (turn, self._turn), actions, result)
         return result
 
     def resolve_network(self) -> None:

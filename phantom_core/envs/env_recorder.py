@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from phantom_core.envs.step_result import StepResult
+from phantom_core.envs.turns import Turn
 from phantom_core.types import Action, AgentID, Observation
 
 if TYPE_CHECKING:
     from phantom_core.envs.env import PhantomEnv
+
+
+Turns: TypeAlias = tuple[Turn, Turn | None]
+"""The turn that was played, and the one that comes next; None: the episode ended."""
 
 
 class EnvRecorder(Protocol):
@@ -24,12 +29,15 @@ class EnvRecorder(Protocol):
     def on_reset(
         self,
         env: PhantomEnv,
+        turn: Turn,
         observations: Mapping[AgentID, Observation],
         infos: Mapping[AgentID, Mapping[str, Any]],
     ) -> None:
-        """Called after each reset."""
+        """Called after each reset, with the first turn."""
 
-    def on_step(self, env: PhantomEnv, actions: Mapping[AgentID, Action], result: StepResult) -> None:
+    def on_step(
+        self, env: PhantomEnv, turns: Turns, actions: Mapping[AgentID, Action], result: StepResult
+    ) -> None:
         """Called after each step."""
 
     def close(self) -> None:

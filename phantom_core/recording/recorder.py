@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 import msgspec
 
+from phantom_core.envs.env_recorder import Turns
 from phantom_core.envs.step_result import StepResult
+from phantom_core.envs.turns import Turn
 from phantom_core.errors import RecordingError
 from phantom_core.metrics import Metric, record_metrics, reduce_metrics
 from phantom_core.recording.json_values import to_plain
@@ -117,6 +119,7 @@ class Recorder:
     def on_reset(
         self,
         env: PhantomEnv,
+        turn: Turn,
         observations: Mapping[AgentID, Observation],
         infos: Mapping[AgentID, Mapping[str, Any]],
     ) -> None:
@@ -132,7 +135,7 @@ class Recorder:
                 agents=self._encoder.names(env),
                 env=self._reference,
                 env_config=self._env_config,
-                next_turn=None if env.turn is None else to_plain(env.turn.name),
+                next_turn=to_plain(turn.name),
                 observations=to_plain(observations),
                 infos=to_plain(infos),
             )
@@ -143,16 +146,17 @@ class Recorder:
         """Called before the messages of a round are delivered."""
         self._rounds.append(self._encoder.round(batches))
 
-    def on_step(self, env: PhantomEnv, actions: Mapping[AgentID, Action], result: StepResult) -> None:
+    def on_step(
+        self, env: PhantomEnv, turns: Turns, actions: Mapping[AgentID, Action], result: StepResult
+    ) -> None:
         """Called after each step."""
-        turn = env.executed_turn
-        if self._num_steps is None or turn is None:  # it was set in the middle of an episode
+        if self._num_steps is None:  # it was set in the middle of an episode
             return
         self._num_steps += 1
         rounds, self._rounds = self._rounds, []
         metrics = self._measure(env) if self._metrics else {}
-        self._parts += self._encoder.step(env, turn, actions, result, rounds, metrics)
-        if env.turn is None:
+        self._parts += self._encoder.step(env, turns, actions, result, rounds, metrics)
+        if turns[1] is None:
             self._end_episode(is_finished=True)
         elif len(self._parts) > _CHUNK or not self._is_file:
             self._hand_over()

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from phantom_core.envs.env_recorder import Turns
 from phantom_core.envs.step_result import StepResult
-from phantom_core.envs.turns import Turn
 from phantom_core.errors import RecordingError
 from phantom_core.recording.json_values import (
     action_to_plain,
@@ -79,7 +79,7 @@ class StepEncoder:
     def step(
         self,
         env: PhantomEnv,
-        turn: Turn,
+        turns: Turns,
         actions: Mapping[Any, Action],
         result: StepResult,
         rounds: list[bytes],
@@ -88,9 +88,9 @@ class StepEncoder:
         """Return the line of a step, in parts."""
         if env.network.version != self._version:
             self.names(env)
-        line = self._direct_line(env, turn, actions, result, metrics) if self._has_text_ids else None
+        line = self._direct_line(env, turns, actions, result, metrics) if self._has_text_ids else None
         if line is None or b"null" in line:
-            line = self._json.encode(self._plain_row(env, turn, actions, result, metrics))
+            line = self._json.encode(self._plain_row(env, turns, actions, result, metrics))
         if not rounds:
             return (line, b"\n")
         return (line[:-1], b',"messages":[', b",".join(rounds), b"]}\n")
@@ -98,14 +98,15 @@ class StepEncoder:
     def _direct_line(
         self,
         env: PhantomEnv,
-        turn: Turn,
+        turns: Turns,
         actions: Mapping[Any, Any],
         result: StepResult,
         metrics: dict[str, Any],
     ) -> bytes | None:
         """Let msgspec encode the step as it is; None: it cannot. What is not finite becomes null."""
         observations, rewards, terminations, truncations, infos = result
-        dtypes, next_turn, name = self._dtypes, env.turn, turn.name
+        (turn, next_turn), dtypes = turns, self._dtypes
+        name = turn.name
         for agent_id, action in actions.items():
             dtype = dtypes.get(agent_id)
             is_array = type(action) is np.ndarray and action.dtype is dtype and action.ndim and action.size
@@ -133,13 +134,13 @@ class StepEncoder:
     def _plain_row(
         self,
         env: PhantomEnv,
-        turn: Turn,
+        turns: Turns,
         actions: Mapping[AgentID, Action],
         result: StepResult,
         metrics: dict[str, Any],
     ) -> StepRow:
         """Return the step value by value: NaN as text, ids by their names."""
-        next_turn = env.turn
+        turn, next_turn = turns
         return StepRow(
             step=env.current_step,
             turn=to_plain(turn.name),
