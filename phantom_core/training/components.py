@@ -26,6 +26,7 @@ class Components:
         manager: the plugins.
         registry: the names.
         used: the components that were selected so far, for the record.
+        attached: the objects that were handed over, each with its name, for the record.
     """
 
     def __init__(self, settings: PluginSettings | None = None) -> None:
@@ -38,6 +39,7 @@ class Components:
         self.manager.load_installed_plugins()
         self.registry: Registry = self.manager.registry()
         self.used: list[Component] = []
+        self.attached: list[tuple[str, object]] = []
 
     def trainer(
         self, choice: str | type[Trainer] | Trainer, configs: Mapping[str, Mapping[str, Any]]
@@ -133,7 +135,8 @@ class Components:
     def attach(self, hooks: object) -> None:
         """Let an object follow the run, under the name of its class or module."""
         owner = hooks if isinstance(hooks, type) or hasattr(hooks, "__name__") else type(hooks)
-        self.manager.register(hooks, str(getattr(owner, "__name__", owner)))
+        name = str(getattr(owner, "__name__", owner))
+        self.attached.append((name, self.manager.register(hooks, name)))
 
     def _load(self, component: Component, base: type) -> type[Any]:
         loaded = component.load()

@@ -11,6 +11,7 @@ from typing import Any, Final
 from phantom_core.errors import told
 from phantom_core.hooks.discovery import CORE_DISTRIBUTION, distribution_version
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS
+from phantom_core.hooks.provenance import provenance_of, provenance_of_object
 from phantom_core.rollouts.evaluate import Evaluation
 from phantom_core.training.blas_threads import blas_threads, one_blas_thread
 from phantom_core.training.components import Components
@@ -44,6 +45,7 @@ class RunRecord:
     not_in_config: Sequence[str] = ()
     facts: dict[str, Any] = field(default_factory=dict)
     _components: Components | None = field(default=None, init=False)
+    _provenance: dict[str, dict[str, str]] = field(default_factory=dict, init=False)
 
     def begin(self, run: Run, components: Components) -> None:
         """Write the settings, and that the run is being made."""
@@ -62,9 +64,10 @@ class RunRecord:
                 "python": platform.python_version(),
                 **{n: distribution_version(n) for n in (CORE_DISTRIBUTION, "numpy", "gymnasium")},
             },
-            **_selected(components),
+            **self._selected(components),
+            hooks=[{"name": name, **provenance_of_object(plugin)} for name, plugin in components.attached],
             hook_order={hook: order for hook in LIFE_CYCLE_HOOKS if (order := run.dispatcher.order(hook))},
-            skipped_plugins=[{"name": s.name, "reason": s.reason} for s in components.manager.skipped],
+            skipped_plugins=_skipped(components),
             blas_threads=threads,
             origins={name: self.origins.get(name, "argument") for name in flattened(self.config)},
             not_in_config=list(self.not_in_config),
@@ -86,13 +89,30 @@ class RunRecord:
         self.facts["error"] = told(error)
         self._close(run, status)
 
+    def _selected(self, components: Components) -> dict[str, Any]:
+        """Return the components that were selected so far, each once, and the code that takes part."""
+        selected = dict.fromkeys((c.kind, c.name, c.distribution) for c in components.used)
+        names = [name.partition(":")[0] for _, _, name in selected]
+        names += [entry.distribution for entry in components.manager.ambient]
+        new = [name for name in dict.fromkeys(names) if name not in self._provenance]
+        self._provenance |= {facts["distribution"]: facts for facts in provenance_of(new)}
+        return {
+            "plugins": [self._provenance[name] for name in sorted(self._provenance)],
+            "components": [
+                {"kind": kind, "name": name, "distribution": distribution}
+                for kind, name, distribution in selected
+            ],
+        }
+
     def _note_policies(self, run: Run, policy_by_agent: Mapping[AgentID, PolicyID]) -> None:
         self.facts["policies_to_train"] = list(run.policies_to_train)
         self.facts["policy_by_agent"] = [list(pair) for pair in policy_by_agent.items()]
 
     def _close(self, run: Run, status: str) -> None:
         if self._components is not None:
-            self.facts.update(_selected(self._components))  # policies are looked up while the run is made
+            self.facts.update(
+                self._selected(self._components)
+            )  # policies are looked up while the run is made
         self.facts.update(
             status=status,
             ended=_now(),
@@ -105,17 +125,14 @@ class RunRecord:
         self.directory.write_run(self.facts)
 
 
-def _selected(components: Components) -> dict[str, Any]:
-    """Return the components that were selected so far, each once, and the distributions they come from."""
-    versions = {c.distribution: c.version for c in components.used}
-    selected = dict.fromkeys((c.kind, c.name, c.distribution) for c in components.used)
-    return {
-        "plugins": [{"distribution": name, "version": version} for name, version in sorted(versions.items())],
-        "components": [
-            {"kind": kind, "name": name, "distribution": distribution}
-            for kind, name, distribution in selected
-        ],
-    }
+def _skipped(components: Components) -> list[dict[str, str]]:
+    """Return who takes no part: plugin objects, and components that are disabled."""
+    manager = components.manager
+    skipped = [{"name": s.name, "status": s.status, "reason": s.reason} for s in manager.skipped]
+    return skipped + [
+        {"name": entry.qualified_name, "status": "disabled", "reason": reason}
+        for entry, reason in manager.disabled.items()
+    ]
 
 
 def _evaluation(evaluation: Evaluation) -> dict[str, Any]:

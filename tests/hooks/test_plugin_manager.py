@@ -208,8 +208,9 @@ def test_a_run_with_a_broken_plugin_object_goes_on_and_says_so(
     fake_distribution(
         ("acme"), {"phantom_core.plugins": {"follow": "acme_follow:Follower"}}, {"acme_follow": "1 / 0"}
     )
+    reason = "it could not be loaded: ZeroDivisionError: division by zero."
     assert run_facts(tmp_path)["skipped_plugins"] == [
-        {"name": "acme:follow", "reason": "it could not be loaded: ZeroDivisionError: division by zero."}
+        {"name": "acme:follow", "status": "failed", "reason": reason}
     ]
 
 

@@ -159,6 +159,7 @@ def test_third_party_plugins_train_from_the_command_line(acme: Path, guess_folde
     assert done.stdout.splitlines()[-1] == "mean return 5.0 = 100.0 % of 5.0"  # a random one is 1.7
     (run,) = (guess_folder / "runs").iterdir()
     facts = json.loads((run / "run.json").read_text())
-    assert {"distribution": "acme", "version": "0.3"} in facts["plugins"]
+    (plugin,) = [plugin for plugin in facts["plugins"] if plugin["distribution"] == "acme"]
+    assert (plugin["version"], plugin["source"], len(plugin["sha256"])) == ("0.3", "index", 64)
     assert facts["hook_order"]["on_metrics"] == ["jsonl", "diary"]
     assert (run / "mine.txt").read_text().splitlines()[-1] == "3: eval/mean_return"

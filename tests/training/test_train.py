@@ -183,7 +183,8 @@ def test_a_run_directory_holds_config_record_metrics_and_policies(tmp_path: Path
     assert facts["status"] == "completed"
     assert facts["seed"] == 1
     assert facts["evaluation"]["mean_return"] == results.evaluation.mean_return  # type: ignore[union-attr]
-    assert {"distribution": "phantom-qlearning", "version": "0.1.0"} in facts["plugins"]
+    versions = {plugin["distribution"]: plugin["version"] for plugin in facts["plugins"]}
+    assert versions["phantom-qlearning"] == "0.1.0"
     rows = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
     assert [row["iteration"] for row in rows] == [0, 1, 2, 3, 3]  # and the evaluation after the last
     assert rows[-1]["values"] == {"eval/mean_return": results.evaluation.mean_return}  # type: ignore[union-attr]

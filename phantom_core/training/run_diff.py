@@ -1,0 +1,115 @@
+"""What differs between two runs: settings, seeds, versions, plugins, results."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from phantom_core.training.run_directory import CONFIG_FILE, RunDirectory
+from phantom_core.training.run_request import flattened
+
+_NAMES: Final = ("name", "run_dir")
+_SEEDS: Final = ("seed", "evaluate.seed")
+_RESULTS: Final = ("status", "error", "iterations", "env_steps", "stop_reasons", "hook_failures", "problems")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that is not the same in two runs.
+
+    Attributes:
+        part: `"settings"`, `"seeds"`, `"versions"`, `"plugins"` or `"results"`.
+        name: what it is.
+        first: its value in the first run; None: it has none.
+        second: its value in the second run; None: it has none.
+    """
+
+    part: str
+    name: str
+    first: Any
+    second: Any
+
+
+def diff_runs(first: str | Path, second: str | Path) -> list[Difference]:
+    """Return what differs between two run directories; times, and what the runs are called, do not count.
+
+    Raises:
+        RunDirectoryError: if one is no run directory, or its `run.json` cannot be read.
+    """
+    runs = [_Facts.read(RunDirectory.open(path)) for path in (first, second)]
+    parts = ("settings", "seeds", "versions", "plugins", "results")
+    return [d for part in parts for d in _differences(part, *(getattr(run, part) for run in runs))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """The facts of one run, part by part, as flat tables."""
+
+    settings: Mapping[str, Any]
+    seeds: Mapping[str, Any]
+    versions: Mapping[str, Any]
+    plugins: Mapping[str, Any]
+    results: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, directory: RunDirectory) -> _Facts:
+        facts = directory.read_run()
+        settings = flattened(_config(directory.path / CONFIG_FILE))
+        results = {key: facts.get(key) for key in _RESULTS}
+        results["evaluation.mean_return"] = facts.get("evaluation", {}).get("mean_return")
+        return cls(
+            settings={k: v for k, v in settings.items() if k not in (*_NAMES, *_SEEDS)},
+            seeds={"seed": facts.get("seed"), "evaluate.seed": settings.get("evaluate.seed")},
+            versions=flattened(facts.get("versions", {})) | {"blas_threads": facts.get("blas_threads")},
+            plugins=dict(_plugins(facts)),
+            results=results | dict(_metrics(directory.path / "metrics.jsonl")),
+        )
+
+
+def _differences(part: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Difference]:
+    for name in dict.fromkeys([*first, *second]):
+        one, other = first.get(name), second.get(name)
+        if one != other:
+            yield Difference(part, name, one, other)
+
+
+def _config(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _plugins(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for plugin in facts.get("plugins", ()):
+        for key in ("version", "source", "sha256"):
+            name = {"sha256": "files"}.get(key, key)
+            yield f"{plugin['distribution']} {name}", plugin.get(key)
+    for hooks in facts.get("hooks", ()):
+        yield f"{hooks['name']} {hooks['file']}", hooks["sha256"]
+    for component in facts.get("components", ()):
+        yield f"{component['kind']} {component['name']}", component["distribution"]
+    for skipped in facts.get("skipped_plugins", ()):
+        yield f"{skipped['name']} skipped", f"{skipped.get('status', '')}: {skipped['reason']}"
+    for hook, order in facts.get("hook_order", {}).items():
+        yield f"order of {hook}", order
+
+
+def _metrics(path: Path) -> Iterator[tuple[str, Any]]:
+    """Yield `name @ iteration` and the value, for every value that is no time."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        try:
+            row = json.loads(line)
+        except ValueError:  # the run was broken off while it wrote
+            continue
+        for name, value in row["values"].items():
+            if not name.startswith("time/"):
+                yield f"{name} @ {row['iteration']}", value

@@ -1,0 +1,95 @@
+"""`phantom runs diff A B` names what differs, and nothing else."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LOGGER = (
+    "import phantom_core as ph\nclass Diary(ph.Hooks):\n    def on_train_end(self, event, /):\n        {}\n"
+)
+
+
+@pytest.fixture
+def make_run(phantom: Callable[..., Any], run_file: Callable[..., Path]) -> Callable[..., Path]:
+    """Make a short run; return its folder."""
+
+    def make(*arguments: str, tail: str = "[evaluate]\nepisodes = 2\n") -> Path:
+        outcome = phantom("train", run_file(tail), *arguments)
+        (line,) = [line for line in outcome.out.splitlines() if line.startswith("run directory: ")]
+        return Path(line.removeprefix("run directory: "))
+
+    return make
+
+
+def differences(phantom: Callable[..., Any], *runs: Path) -> dict[tuple[str, str], tuple[Any, Any]]:
+    found = json.loads(phantom("runs", "diff", *runs, "--json").out)
+    return {(d["part"], d["name"]): (d["first"], d["second"]) for d in found}
+
+
+def test_two_runs_of_one_file_do_not_differ(
+    phantom: Callable[..., Any], make_run: Callable[..., Path]
+) -> None:
+    outcome = phantom("runs", "diff", make_run(), make_run("--set", "name=other"))
+    assert outcome == (0, "The runs do not differ, but for times and names.\n", "")
+
+
+def test_settings_seeds_and_results_that_differ_are_named(
+    phantom: Callable[..., Any], make_run: Callable[..., Path]
+) -> None:
+    first = make_run()
+    second = make_run("--set", "trainer.q-learning.alpha=0.5", "--seed", "2", "--iterations", "3")
+    found = differences(phantom, first, second)
+    assert found["settings", "trainer.q-learning.alpha"] == (None, 0.5)
+    assert found["seeds", "seed"] == (1, 2)
+    assert found["results", "iterations"] == (2, 3)
+    assert ("results", "rewards/group @ 2") in found
+    assert not [name for _, name in found if "time/" in name]
+    assert {part for part, _ in found} == {"settings", "seeds", "results"}
+    outcome = phantom("runs", "diff", first, second)
+    lines = [" ".join(line.split()) for line in outcome.out.splitlines()]
+    assert outcome.code == 1
+    assert lines[:6] == [
+        "settings",
+        "iterations 2 → 3",
+        "trainer.q-learning.alpha - → 0.5",
+        "seeds",
+        "seed 1 → 2",
+        "results",
+    ]
+
+
+def test_an_edited_plugin_is_named(
+    phantom: Callable[..., Any], make_run: Callable[..., Path], fake_distribution: Callable[..., Path]
+) -> None:
+    loggers = {"phantom_core.loggers": {"diary": "acme_diary:Diary"}}
+    site = fake_distribution("acme", loggers, {"acme_diary": LOGGER.format("pass")})
+    first = make_run("--logger", "diary")
+    (site / "acme_diary.py").write_text(LOGGER.format("...  # edited"))
+    found = differences(phantom, first, make_run("--logger", "diary"))
+    assert list(found) == [("plugins", "acme files")]
+
+
+def test_hooks_and_plugins_that_take_part_in_one_run_only_are_named(
+    phantom: Callable[..., Any], make_run: Callable[..., Path], guess_folder: Path
+) -> None:
+    (guess_folder / "diary.py").write_text(LOGGER.format("raise OSError('no disk')"))
+    first = make_run()
+    second = make_run("-p", "./diary.py", "--set", "plugins.disable=['phantom-console']")
+    found = differences(phantom, first, second)
+    path = guess_folder.resolve() / "diary.py"
+    assert found["settings", "hooks"] == (None, [str(path)])
+    assert found["plugins", f"Diary {path}"][0] is None
+    assert found["plugins", "order of on_train_end"] == (["jsonl"], ["Diary", "jsonl"])
+    reason = "disabled: plugins.disable in guess.toml names it."
+    assert found["plugins", "phantom-console:console skipped"] == (None, reason)
+    failure = "Plugin 'Diary' failed once in on_train_end: OSError: no disk."
+    assert found["results", "hook_failures"] == ([], [failure])
+
+
+def test_what_is_no_run_directory_is_told(phantom: Callable[..., Any], make_run: Callable[..., Path]) -> None:
+    assert phantom("runs", "diff", make_run(), ".").err == (
+        "Error: . is no run directory: it has no run.json. Name a folder such as runs/<name>-<time>-<id>.\n"
+    )
