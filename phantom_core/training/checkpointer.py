@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from phantom_core.errors import CheckpointError
 from phantom_core.hooks.events import CheckpointSaved
 from phantom_core.training.checkpoint import check_state
 from phantom_core.training.run import Run
@@ -27,6 +28,7 @@ class Checkpointer:
         self._plan = plan
         self._directory = directory
         self._written: list[tuple[int, float, Path]] = []  # iterations made, score, folder
+        self._has_failed = False
 
     def check(self) -> None:
         """Check that what a checkpoint holds can be saved, before the first iteration.
@@ -37,19 +39,22 @@ class Checkpointer:
         check_state(self._state(-math.inf))
 
     def after_iteration(self, values: Mapping[str, float]) -> None:
-        """Write a checkpoint if it is time to.
+        """Write a checkpoint if it is time to; if it cannot be written, the run goes on and says so.
 
         Args:
             values: what was logged in the iteration.
-
-        Raises:
-            CheckpointError: if something cannot be saved.
         """
         run = self._run
         if run.iterations % self._plan.every:
             return
         score = self._score(values)
-        path = self._directory.save_checkpoint(f"iteration-{run.iterations:06}", self._state(score))
+        try:
+            path = self._directory.save_checkpoint(f"iteration-{run.iterations:06}", self._state(score))
+        except CheckpointError as error:  # a full disk must not lose a run
+            if not self._has_failed:  # one sentence says it all
+                run.add_problem(f"No checkpoint after iteration {run.iterations}. {error}")
+            self._has_failed = True
+            return
         self._written.append((run.iterations, score, path))
         self._remove_others()
         event = CheckpointSaved(iteration=run.iteration, env_steps=run.env_steps, path=path)

@@ -199,3 +199,24 @@ def test_what_breaks_a_run_off_is_raised_even_if_nothing_can_be_written(
 
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, Interrupting())
+
+
+def test_a_checkpoint_that_cannot_be_written_loses_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = Path.rename
+
+    def refuse(path: Path, target: Any) -> Any:
+        if Path(target).name.startswith("iteration-"):
+            raise NO_SPACE
+        return whole(path, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    results = run(tmp_path, checkpoint=ph.CheckpointPlan(every=1))
+    directory = results.run_directory or tmp_path
+    assert (results.status, results.iterations) == ("completed", 5)
+    (problem,) = results.problems
+    path = directory / "checkpoints" / "iteration-000001"
+    assert problem == f"No checkpoint after iteration 1. The checkpoint {path} cannot be written: {TOLD}."
+    assert facts_of(results)["problems"] == [problem]
+    assert ph.load_policies(directory).keys() == {"default"}
