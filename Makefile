@@ -37,8 +37,9 @@ fix: $(VENV)/.setup-tests ## format, and mend what ruff can mend
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.setup ## measure the speed of env.step
+bench: $(VENV)/.setup ## measure the speed of env.step and of collection
 	@$(BIN)/python tests/benchmarks/bench_env_step.py
+	@$(BIN)/python tests/benchmarks/bench_collect.py
 	@$(BIN)/python tests/benchmarks/bench_hooks.py
 	@$(BIN)/python tests/benchmarks/bench_plugins_list.py
 	@$(BIN)/python tests/benchmarks/bench_compat_step.py
