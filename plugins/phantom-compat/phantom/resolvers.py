@@ -84,16 +84,17 @@ class BatchResolver(Resolver):
     def enable_tracking(self, enable: bool) -> None:
         self._is_tracking = enable
         is_seen = enable or type(self).handle_push is not _HANDLE_PUSH
-        self._open_messages = None if is_seen else self.messages
+        self._open_inboxes = self._push_each if is_seen else self.messages
 
     @property
-    def queue(self) -> Any:
-        """The messages, to which a network may add by itself; None: each has to go through `push`."""
-        return None if logger.is_on else self._open_messages
+    def inboxes(self) -> Any:
+        """Where the network puts messages: into `messages`, unless each has to go through `push`."""
+        return self._push_each if logger.is_on else self._open_inboxes
 
-    @queue.setter
-    def queue(self, _: object) -> None:
-        """Ignore what the core says at first."""
+    @inboxes.setter
+    def inboxes(self, push_each: Any) -> None:
+        """Take what the core made to call `push` for each message."""
+        self._push_each = push_each
 
     def handle_push(self, message: Message[Any]) -> None:
         """Put a message into its receiver's batch of the next round."""
