@@ -398,3 +398,11 @@ def test_an_overridden_handle_push_sees_every_message() -> None:
     net.send("A", "B", Ping(1))
     ph.PhantomEnv(3, net).step({})
     assert net.resolver.pushed == [1, 2, 3]  # type: ignore[attr-defined]
+
+
+def test_nothing_is_called_for_each_message_while_nobody_watches() -> None:
+    resolver = BatchResolver()
+    assert resolver.inboxes is resolver.messages
+    resolver.enable_tracking = True
+    assert resolver.inboxes is not resolver.messages
+    assert BatchResolver(True).inboxes is not BatchResolver(True).messages

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import phantom as ph
+import phantom_core
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -66,3 +67,17 @@ def test_the_global_generator_is_the_only_randomness() -> None:
             env.step({})
         states.append(np.random.get_state()[1].tolist())  # type: ignore[union-attr]
     assert states[0] == states[1]
+
+
+def test_the_cores_trainers_train_in_envs_of_programs() -> None:
+    program = load("energy_market.py")
+    results = phantom_core.train(
+        "q-learning",
+        env=program["StackelbergEnvCustom"],
+        policies={"mediator": ["M"], "prosumers": program["PROSUMERS"]},
+        num_iterations=2,
+        run_dir=None,
+        seed=1,
+    )
+    assert results.history[-1]["episode_length"] == 10
+    assert results.history[-1]["prosumers/episode_return"] > 0
