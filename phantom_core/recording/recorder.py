@@ -19,14 +19,13 @@ from phantom_core.recording.recorded_rows import FORMAT, EndRow, StartRow
 from phantom_core.recording.step_encoder import StepEncoder
 from phantom_core.training.references import reference_to
 from phantom_core.types import Action, AgentID, Observation
-from phantom_core.world.round_watch import Batches
 
 if TYPE_CHECKING:
     from phantom_core.envs.env import PhantomEnv
     from phantom_core.world.network import Network
 
-_CHUNK: Final = 400
-"""Parts of lines that are gathered before they are written in the middle of an episode: of 100 steps."""
+_CHUNK: Final = 1 << 16
+"""Bytes that are gathered before they are written in the middle of an episode; more fill the caches."""
 
 
 class Sink(Protocol):
@@ -78,10 +77,10 @@ class Recorder:
         self._values: dict[str, list[Any]] = {}
         self._encoder = StepEncoder()
         self._parts: list[bytes] = []  # of lines that were not handed over yet
+        self._max_parts = 0  # so many are about as long as a chunk
         self._env: PhantomEnv | None = None
         self._reference: str | None = None
         self._network: Network | None = None
-        self._rounds: list[bytes] = []  # of the step that is being made
         self._num_steps: int | None = None  # of the episode that is being written
 
     def close(self) -> None:
@@ -93,7 +92,7 @@ class Recorder:
             self._sink.close()
             self._sink = None
 
-    # ------------------------------------------------------------------ what env and network call
+    # ------------------------------------------------------------------ what the env calls
 
     def attach(self, env: PhantomEnv) -> None:
         """Called when it is set as the recorder of an env.
@@ -126,7 +125,7 @@ class Recorder:
         """Called after each reset."""
         self._end_episode(is_finished=False)
         self._watch(env.network)
-        self._rounds, self._values = [], {}
+        self._encoder.rounds, self._values = [], {}
         self._write(
             StartRow(
                 format=FORMAT,
@@ -142,10 +141,6 @@ class Recorder:
         )
         self._num_steps = 0
 
-    def on_round(self, batches: Batches) -> None:
-        """Called before the messages of a round are delivered."""
-        self._rounds.append(self._encoder.round(batches))
-
     def on_step(
         self, env: PhantomEnv, turns: Turns, actions: Mapping[AgentID, Action], result: StepResult
     ) -> None:
@@ -153,12 +148,11 @@ class Recorder:
         if self._num_steps is None:  # it was set in the middle of an episode
             return
         self._num_steps += 1
-        rounds, self._rounds = self._rounds, []
         metrics = self._measure(env) if self._metrics else {}
-        self._parts += self._encoder.step(env, turns, actions, result, rounds, metrics)
+        self._parts += self._encoder.step(env, turns, actions, result, metrics)
         if turns[1] is None:
             self._end_episode(is_finished=True)
-        elif len(self._parts) > _CHUNK or not self._is_file:
+        elif len(self._parts) > self._max_parts or not self._is_file:
             self._hand_over()
 
     # ------------------------------------------------------------------ how it is written
@@ -188,7 +182,9 @@ class Recorder:
 
     def _hand_over(self) -> None:
         if self._sink is not None:
-            self._sink.write(b"".join(self._parts))
+            data = b"".join(self._parts)
+            self._sink.write(data)
+            self._max_parts = _CHUNK * len(self._parts) // max(1, len(data))
             self._parts = []
 
     def _watch(self, network: Network | None) -> None:
@@ -196,7 +192,7 @@ class Recorder:
         if self._network is not None:
             self._network.recorder = None
         if network is not None:
-            network.recorder = self
+            network.recorder = self._encoder
         self._network = network
 
     def __enter__(self) -> Self:
