@@ -283,6 +283,8 @@ class PhantomEnv(Recorded, Population):
         """Observe, reward and end: one strategic agent after the other, then the whole episode."""
         left, joined = self._changes(cast)
         rules, ledger = self.step_rules, self.reward_ledger
+        if left and not rules.reports_leavers:
+            left = ()
         all_terminated, all_truncated = rules.cut_off(self, next_turn)
         observations, terminations, truncations, infos, ended = settle(
             cast.settled(turn, next_turn),

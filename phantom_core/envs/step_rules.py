@@ -23,6 +23,7 @@ class StepRules:
             messages were resolved; else as they were at the start of the step.
         pays_unseen: whether a reward is also computed for an agent whose observation is None; it is
             owed until the agent observes.
+        reports_leavers: whether who was removed from the network in a step is in its result, as terminated.
         pays_newcomers: whether an agent that joined in a step is rewarded for it.
         has_final_observation: whether an agent that is cut off, and was not to observe, observes once
             more.
@@ -32,6 +33,7 @@ class StepRules:
 
     has_fresh_views: ClassVar[bool] = True
     pays_unseen: ClassVar[bool] = True
+    reports_leavers: ClassVar[bool] = True
     pays_newcomers: ClassVar[bool] = False
     has_final_observation: ClassVar[bool] = True
     has_first_infos: ClassVar[bool] = True

@@ -119,6 +119,24 @@ def test_rules_say_which_agents_count_as_ended() -> None:
     assert noted == [(["A"], True, True)]
 
 
+def test_who_leaves_in_a_step_is_left_out_where_rules_say_so() -> None:
+    class LeavesThemOut(ph.StepRules):
+        reports_leavers = False
+
+    class Dismissing(ph.PhantomEnv):
+        def pre_message_resolution(self) -> None:
+            self.network.remove_agent("B")
+
+    reported = []
+    for rules in (ph.StepRules(), LeavesThemOut()):
+        env = Dismissing(3, ph.Network([Talker("A"), Talker("B")], connections=[("A", "B")]))
+        env.step_rules = rules
+        env.reset(seed=1)
+        reported.append(env.step({}).terminations)
+    assert reported[0] == {"A": False, "B": True, "__all__": False}
+    assert reported[1] == {"A": False, "__all__": False}
+
+
 def test_who_joins_in_a_step_is_rewarded_for_it_where_rules_say_so() -> None:
     class PaysNewcomers(ph.StepRules):
         pays_newcomers = True
