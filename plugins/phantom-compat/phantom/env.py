@@ -69,6 +69,7 @@ class PhantomEnv(ph.PhantomEnv, gym.Env[Any, Any]):
     @_terminations.setter
     def _terminations(self, agent_ids: Iterable[AgentID]) -> None:
         self.terminated_agent_ids = set(agent_ids)
+        self.network.bring_back()  # whoever ended is left out again by the next step
 
     @property
     def _truncations(self) -> set[AgentID]:
@@ -77,6 +78,7 @@ class PhantomEnv(ph.PhantomEnv, gym.Env[Any, Any]):
     @_truncations.setter
     def _truncations(self, agent_ids: Iterable[AgentID]) -> None:
         self.truncated_agent_ids = set(agent_ids)
+        self.network.bring_back()  # likewise
 
     # ------------------------------------------------------------------ time
 
@@ -98,6 +100,8 @@ class PhantomEnv(ph.PhantomEnv, gym.Env[Any, Any]):
     def step(self, actions: Mapping[AgentID, Any]) -> ph.StepResult:  # type: ignore[override, misc]  # likewise
         """Play one step."""
         self._chosen_ctxs = None
+        if self.terminated_agent_ids or self.truncated_agent_ids:
+            self._leave_out_the_ended()
         return self._logged_step(actions) if logger.is_on else ph.PhantomEnv.step(self, actions)
 
     def is_terminated(self) -> bool:
@@ -144,11 +148,9 @@ class PhantomEnv(ph.PhantomEnv, gym.Env[Any, Any]):
 
     def _make_ctxs(self, agent_ids: Iterable[AgentID]) -> None:
         """Look at everybody's views anew, for those of these agents that did not end."""
-        contexts = self.network.contexts
-        ended = [i for i in self._terminations | self._truncations if i in contexts]
-        if ended:
-            self.network.withdraw(ended)
+        self._leave_out_the_ended()
         self.refresh_views()
+        contexts = self.network.contexts
         self._chosen_ctxs = {i: contexts[i] for i in agent_ids if i in contexts}
 
     def _handle_acting_agents(self, agent_ids: Iterable[AgentID], actions: Mapping[AgentID, Any]) -> None:
@@ -174,6 +176,13 @@ class PhantomEnv(ph.PhantomEnv, gym.Env[Any, Any]):
             if isinstance(value, Sampler) and not any(value is known for known in self._samplers):
                 self._samplers.append(value)
         return supertype
+
+    def _leave_out_the_ended(self) -> None:
+        """Take those out of play who ended with the last step of an episode, or were said to from outside."""
+        contexts = self.network.contexts
+        ended = [i for i in self.terminated_agent_ids | self.truncated_agent_ids if i in contexts]
+        if ended:
+            self.network.withdraw(ended)
 
     def _sample(self) -> None:
         for sampler in self._samplers:

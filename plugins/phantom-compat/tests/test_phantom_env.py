@@ -397,6 +397,21 @@ def test_ends_can_be_set_from_outside() -> None:
     assert (env._terminations, env._truncations) == (set(), set())
 
 
+@pytest.mark.parametrize("has_reset", [True, False])
+def test_ends_that_were_set_from_outside_count_in_the_next_step(has_reset: bool) -> None:
+    env = env_of(Learner("L"), Learner("M"), Learner("N"))
+    if has_reset:
+        env.reset()
+    env._terminations, env._truncations = {"L"}, {"M"}
+    step = env.step({"L": 1, "N": 1})
+    assert [set(part) - {"__all__"} for part in step] == [{"N"}] * 5
+    env._terminations = set()
+    assert set(env.step({}).rewards) == {"L", "N"}
+    env._truncations.clear()
+    env._terminations.update("LMN")
+    assert env.step({}) == ({}, {}, {"__all__": True}, {"__all__": False}, {})
+
+
 def test_reset_seeds_np_random_and_nothing_else() -> None:
     env = env_of(Learner("L"))
     np.random.seed(3)

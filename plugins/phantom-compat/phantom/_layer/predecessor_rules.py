@@ -13,6 +13,7 @@ class PredecessorRules(ph.StepRules):
     has_fresh_views = False
     pays_unseen = False
     pays_newcomers = True
+    reports_leavers = False
     has_final_observation = False
     has_first_infos = False
     needs_reset = False
