@@ -5,9 +5,6 @@ PYPROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 PROJECTS := $(patsubst %/,%,$(dir $(PYPROJECTS)))
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
-# One BLAS thread: small matrices are faster that way, and sums do not depend on the machine.
-export OPENBLAS_NUM_THREADS := 1
-
 .DEFAULT_GOAL := help
 .PHONY: help setup train setup-tests test check fix bench bench-ppo bench-quality check-integrations dist clean
 

@@ -140,5 +140,6 @@ class RowStreams:
 
     def normals(self, width: int) -> NDArray[np.float64]:
         """Return standard normal draws as a float64 array [B, width] (Box and Muller 1958)."""
-        radius, angle = np.split(self.uniforms(2 * width), 2, axis=1)
+        draws = self.uniforms(2 * width)
+        radius, angle = draws[:, :width], draws[:, width:]
         return np.sqrt(-2.0 * np.log1p(-radius)) * np.cos(2.0 * np.pi * angle)

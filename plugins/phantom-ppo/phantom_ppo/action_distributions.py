@@ -107,10 +107,10 @@ class Categorical(ActionDistribution):
 
     def invert(self, outputs: Array, draws: Array, mask: Array | None = None) -> Array:
         """Return the first action whose cumulated probability is above a draw [B] in [0, 1)."""
-        logits = _masked(outputs, mask)
-        cumulated = np.exp(logits - logits.max(axis=1, keepdims=True)).cumsum(axis=1)
-        thresholds = draws * cumulated[:, -1]
-        index: Array = np.count_nonzero(cumulated <= thresholds[:, None], axis=1)
+        weights = np.array(_masked(outputs, mask).T, order="C")  # [n, B], as in the likelihood
+        weights -= np.maximum.reduce(weights, axis=0)
+        cumulated = np.add.accumulate(np.exp(weights, out=weights), axis=0)
+        index: Array = np.add.reduce(cumulated <= draws * cumulated[-1], axis=0)
         return index + self.start if self.start else index
 
     def mode(self, outputs: Array, mask: Array | None = None) -> Array:

@@ -58,12 +58,8 @@ class TorchActorCriticPolicy(MLPActorCriticPolicy):
         """Make the module; its weights are drawn by `seed`."""
         network = self.config.network
         module_class = network if callable(network) else _imported(network)
-        num_outputs = self.distribution.num_outputs
-        return ModuleNetwork(
-            lambda: module_class(self.layout.inner_space, num_outputs),
-            self.layout.unflatten,
-            self.distribution.num_extra,
-        )
+        sizes = self.distribution.num_outputs, self.distribution.num_extra
+        return ModuleNetwork(module_class, self.layout, *sizes)
 
 
 def _imported(reference: object) -> Any:

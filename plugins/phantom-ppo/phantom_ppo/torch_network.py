@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from phantom_ppo.actor_critic import MLPActorCriticPolicy
 from phantom_ppo.flat_parameters import ParameterLayout
+from phantom_ppo.observation_layout import ObservationLayout
 from phantom_ppo.twin_mlp import TwinMLP
 
 Array = NDArray[Any]
@@ -79,11 +80,12 @@ class ModuleNetwork:
 
     def __init__(
         self,
-        make_module: Callable[[], torch.nn.Module],
-        unflatten: Callable[[torch.Tensor], Any],
+        module_class: Callable[..., torch.nn.Module],
+        layout: ObservationLayout,
+        num_outputs: int,
         num_extra: int,
     ) -> None:
-        self._make_module, self._unflatten = make_module, unflatten
+        self._made_of = module_class, layout, num_outputs, num_extra
         self._module = self._made(0)
         shapes = {name: tuple(value.shape) for name, value in self._module.named_parameters()}
         self._layout = ParameterLayout({**shapes, "extra": (num_extra,)})
@@ -92,6 +94,15 @@ class ModuleNetwork:
         self.extra = self._views["extra"]
         self.tensors: Sequence[torch.Tensor] = []
         self._adopt(self._module)
+
+    def __getstate__(self) -> tuple[Any, Array]:
+        """Return what a copy is made of; the views are not, because a copied view is no view."""
+        return self._made_of, self.parameters
+
+    def __setstate__(self, state: tuple[Any, Array]) -> None:
+        made_of, parameters = state
+        self.__init__(*made_of)  # type: ignore[misc]  # as if it was made anew
+        self.parameters[:] = parameters
 
     def initialise(self, rng: np.random.Generator) -> None:
         """Make the module anew, as it draws its weights; `extra` stays as it is."""
@@ -106,7 +117,7 @@ class ModuleNetwork:
 
     def __call__(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return outputs [B, outputs] and values [B]."""
-        outputs, values = self._module(self._unflatten(features))
+        outputs, values = self._module(self._made_of[1].unflatten(features))
         return outputs, values.reshape(len(features))
 
     def move_to(self, device: torch.device) -> None:
@@ -117,9 +128,10 @@ class ModuleNetwork:
 
     def _made(self, seed: int) -> torch.nn.Module:
         """Make a module whose weights follow from a seed, without touching torch's own generator."""
+        module_class, layout, num_outputs, _ = self._made_of
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return self._make_module().float()
+            return module_class(layout.inner_space, num_outputs).float()
 
     def _adopt(self, module: torch.nn.Module) -> None:
         """Let the parameters of a module live in the flat vector."""

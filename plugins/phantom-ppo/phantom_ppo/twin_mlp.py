@@ -45,17 +45,39 @@ class TwinMLP:
         dtype: type[np.floating[Any]] = np.float32,
     ) -> None:
         self.layout = ParameterLayout(_shapes(num_inputs, hidden_sizes, num_outputs, num_extra))
-        self.parameters = np.zeros(self.layout.size, dtype)
-        self.gradient = np.zeros(self.layout.size, dtype)
-        self._hidden_sizes = tuple(hidden_sizes)
-        self.depth = len(self._hidden_sizes)
+        self.depth = len(hidden_sizes)
         self.activation: Activation = activation
-        self._views = self.layout.views(self.parameters)
-        self._gradients = self.layout.views(self.gradient)
+        self._hidden_sizes = tuple(hidden_sizes)
+        self._use(np.zeros(self.layout.size, dtype))
+
+    def _use(self, parameters: Array) -> None:
+        """Compute with these parameters, in their memory."""
+        self.parameters, self.gradient = parameters, np.zeros_like(parameters)
+        self._views, self._gradients = self.layout.views(parameters), self.layout.views(self.gradient)
+        self.extra = self._views["extra"]
+        self._towers = [
+            (
+                [
+                    (self._views[f"hidden{layer}.weights"][tower], self._views[f"hidden{layer}.bias"][tower])
+                    for layer in range(self.depth)
+                ],
+                self._views[f"{head}.weights"],
+                self._views[f"{head}.bias"],
+            )
+            for tower, head in ((ACTOR, "actor"), (CRITIC, "critic"))
+        ]
         self._hidden: list[Array] = []
         self._d_hidden: list[Array] = []
         self._inputs: list[Array] = []
-        self.extra = self._views["extra"]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy is made of; the views are not, because a copied view is no view."""
+        kept = ("layout", "depth", "activation", "_hidden_sizes", "parameters")
+        return {name: getattr(self, name) for name in kept}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._use(self.parameters)
 
     def initialise(self, rng: np.random.Generator) -> None:
         """Draw orthogonal weights: gain √2 in hidden layers, 0.01 for the actor's head, 1 for the critic's.
@@ -75,11 +97,11 @@ class TwinMLP:
 
     def policy_outputs(self, features: Array) -> Array:
         """Return what the actor says about features [B, inputs]: [B, outputs]."""
-        return self._run_tower(features, ACTOR, "actor")
+        return self._run_tower(features, ACTOR)
 
     def values(self, features: Array) -> Array:
         """Return what the critic says about features [B, inputs]: [B]."""
-        return self._run_tower(features, CRITIC, "critic")[:, 0]
+        return self._run_tower(features, CRITIC)[:, 0]
 
     def forward(self, features: Array) -> tuple[Array, Array]:
         """Return outputs [B, outputs] and values [B], and keep what `backward` needs."""
@@ -132,14 +154,15 @@ class TwinMLP:
                 weights = views[f"hidden{layer}.weights"].swapaxes(1, 2)
                 d_hidden = np.matmul(d_hidden, weights, out=self._d_hidden[layer - 1][:, :rows])
 
-    def _run_tower(self, features: Array, tower: int, head: str) -> Array:
-        hidden, views = features, self._views
-        for layer in range(self.depth):
-            hidden = hidden @ views[f"hidden{layer}.weights"][tower]
-            hidden += views[f"hidden{layer}.bias"][tower]
+    def _run_tower(self, features: Array, tower: int) -> Array:
+        hidden = features
+        layers, head_weights, head_bias = self._towers[tower]
+        for weights, bias in layers:
+            hidden = hidden @ weights
+            hidden += bias
             hidden = self._activate(hidden)
-        result: Array = hidden @ views[f"{head}.weights"]
-        result += views[f"{head}.bias"]
+        result: Array = hidden @ head_weights
+        result += head_bias
         return result
 
     def _activate(self, hidden: Array) -> Array:

@@ -1,3 +1,5 @@
+import copy
+import pickle
 from typing import Any
 
 import gymnasium as gym
@@ -111,6 +113,22 @@ def test_widths_activation_and_first_deviation_are_settings() -> None:
     )
     assert policy.network.parameters.size == 2 * (2 * 5 + 5) + 5 * 3 + 3 + 5 + 1 + 3
     assert policy.network.extra.tolist() == [-1.0, -1.0, -1.0]
+
+
+def through_bytes(policy: Any) -> Any:
+    return pickle.loads(pickle.dumps(policy))  # noqa: S301  our own bytes
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, through_bytes])
+def test_a_copy_acts_alike_and_shares_nothing_but_its_vector_is_its_own_networks(copied: Any) -> None:
+    policy = make()
+    other = copied(policy)
+    _, batch = batched(BOX, 5)
+    before = policy.network.policy_outputs(batch)
+    assert other.network.policy_outputs(batch).tolist() == before.tolist()
+    other.network.parameters *= 2.0
+    assert other.network.policy_outputs(batch).tolist() != before.tolist()
+    assert policy.network.policy_outputs(batch).tolist() == before.tolist()
 
 
 def test_parameters_of_another_policy_are_refused() -> None:

@@ -1,5 +1,7 @@
 """Training with `backend="torch"` and networks of the user's; `make check-integrations` installs torch."""
 
+import copy
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +129,21 @@ def test_a_network_of_the_users_is_saved_and_loaded(tmp_path: Path) -> None:
     assert loaded.state_dict()["parameters"].tolist() == parameters(results)
     observation = SHELF.sample()
     assert loaded.compute_action(observation) == results.policies["p"].compute_action(observation)
+
+
+def through_bytes(policy: Any) -> Any:
+    return pickle.loads(pickle.dumps(policy))  # noqa: S301  our own bytes
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, through_bytes])
+def test_a_copy_of_a_users_network_is_whole_and_its_own(copied: Any) -> None:
+    policy: Any = train(ShelfNet, 1).policies["p"]
+    other, features = copied(policy), np.eye(6, dtype=np.float32)
+    before = policy.network.policy_outputs(features)
+    assert other.network.policy_outputs(features).tolist() == before.tolist()
+    other.network.parameters *= 2.0
+    assert other.network.policy_outputs(features).tolist() != before.tolist()
+    assert policy.network.policy_outputs(features).tolist() == before.tolist()
 
 
 def test_a_network_that_draws_at_random_is_refused_at_the_first_update() -> None:
