@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from phantom_core.rollouts.evaluate import Evaluation as Evaluation
     from phantom_core.rollouts.evaluate import evaluate as evaluate
     from phantom_core.rollouts.make_vector_env import make_vector_env as make_vector_env
+    from phantom_core.rollouts.native_vector_env import NativeVectorEnv as NativeVectorEnv
     from phantom_core.rollouts.trajectory import EpisodeSummary as EpisodeSummary
     from phantom_core.rollouts.trajectory import Trajectory as Trajectory
     from phantom_core.rollouts.vector_env import VectorEnv as VectorEnv
@@ -178,6 +179,7 @@ _MODULE_BY_NAME = {
     "Metric": "phantom_core.metrics",
     "MetricsRecorded": "phantom_core.hooks.events",
     "MultiAgentEnv": "phantom_core.envs.step_result",
+    "NativeVectorEnv": "phantom_core.rollouts.native_vector_env",
     "Network": "phantom_core.world.network",
     "NormalArraySampler": "phantom_core.world.samplers",
     "NormalSampler": "phantom_core.world.samplers",
@@ -292,6 +294,7 @@ __all__ = [
     "Metric",
     "MetricsRecorded",
     "MultiAgentEnv",
+    "NativeVectorEnv",
     "Network",
     "NormalArraySampler",
     "NormalSampler",

@@ -210,7 +210,10 @@ class Collector:
             raise self._copies[error.number].failed(error.__cause__, "reset") from error.__cause__
         self.env_seconds += perf_counter() - started
         for copy, observations in zip(copies, found, strict=True):
-            copy.begin(observations)
+            if observations is None:  # the next step only resets it, and is none of the env's
+                self.env_steps -= 1
+            else:
+                copy.begin(observations)
 
     def _take_batches(self) -> dict[PolicyID, Batch]:
         """Hand over what is finished; only decisions without a known outcome stay in the logs."""

@@ -87,6 +87,9 @@ class EnvCopy:
 
     def take(self, result: StepResult) -> EpisodeSummary | None:
         """Take in what a step returned; return a summary if the episode ended."""
+        if self.is_over:  # it was only reset
+            self.begin(result.observations)
+            return None
         self.length += 1
         lanes, waiting = self._lanes, self._waiting
         for agent_id, observation in result.observations.items():
@@ -107,12 +110,7 @@ class EnvCopy:
             self._look_around(terminations)
         if not (True in terminations.values() or True in truncations.values()):
             return None
-        is_over = terminations[ALL] or truncations[ALL]
-        for agent_id, terminated in terminations.items():
-            if (terminated or truncations[agent_id] or is_over) and agent_id != ALL:
-                self._num_live -= 1
-                self._close(agent_id, is_terminated=bool(terminated))
-        return self._end_episode(is_terminated=bool(terminations[ALL])) if is_over else None
+        return self._take_ends(terminations, truncations)
 
     def cut(self) -> None:
         """Finish the trajectories that go on, up to the last decision whose outcome is known."""
@@ -228,7 +226,7 @@ class EnvCopy:
         return digest([self.length, returns, seen, self._envs.fingerprint(self.number)])
 
     def _replay(self, history: Sequence[Mapping[str, Action]]) -> None:
-        self.begin(self._envs.reset([self.number], [self.next_seed])[0])
+        self.begin(self._envs.reset([self.number], [self.next_seed])[0] or {})
         for named in history:
             self._take_asking()
             agent_ids = {repr(agent_id): agent_id for agent_id in self._lanes}
@@ -279,6 +277,17 @@ class EnvCopy:
         stretch.is_terminated, stretch.is_truncated = is_terminated, not is_terminated
         lane.rows, lane.last_row = [], -1
         self._finished.append((lane, stretch))
+
+    def _take_ends(
+        self, terminations: Mapping[AgentID, bool], truncations: Mapping[AgentID, bool]
+    ) -> EpisodeSummary | None:
+        """End the trajectories of those who ended; return a summary if that is everybody."""
+        is_over = terminations[ALL] or truncations[ALL]
+        for agent_id, terminated in terminations.items():
+            if (terminated or truncations[agent_id] or is_over) and agent_id != ALL:
+                self._num_live -= 1
+                self._close(agent_id, is_terminated=bool(terminated))
+        return self._end_episode(is_terminated=bool(terminations[ALL])) if is_over else None
 
     def _end_episode(self, *, is_terminated: bool) -> EpisodeSummary:
         self.is_over = True

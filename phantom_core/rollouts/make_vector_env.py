@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal, TypeAlias, get_args
 
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
+from phantom_core.rollouts.native_vector_env import make_native
 from phantom_core.rollouts.vector_env import LocalVectorEnv, VectorEnv
 from phantom_core.rollouts.worker_env import WorkerVectorEnv
+
+Vectorization: TypeAlias = Literal["copies", "native"]
+"""How n copies come about: n envs, or one vector env that Gymnasium offers."""
 
 
 def make_vector_env(
@@ -15,6 +20,7 @@ def make_vector_env(
     copies: int,
     *,
     workers: int = 0,
+    vectorization: Vectorization = "copies",
     first: MultiAgentEnv | None = None,
 ) -> VectorEnv:
     """Return n copies of an env that a `Collector` can play.
@@ -28,6 +34,9 @@ def make_vector_env(
         copies: how many copies.
         workers: in how many processes the copies live; 0: in this one. Workers pay where a step takes
             well over 100 µs.
+        vectorization: `"copies"`: n envs, whose episodes do not depend on n. `"native"`: the vector env
+            that Gymnasium offers for some envs, such as CartPole, see `NativeVectorEnv`: much faster,
+            but its copies share one stream of random draws, so n is part of what is played.
         first: an env that was made already, if there is one: the first copy, or a model for the
             workers' copies, which is then closed.
 
@@ -35,6 +44,8 @@ def make_vector_env(
         ConfigError: if a number makes no sense, or `make_env` cannot be sent to a worker.
         EnvError: if a worker cannot make its copies.
     """
+    if vectorization not in get_args(Vectorization):
+        raise ConfigError(f"vectorization is {vectorization!r}. Expected 'copies' or 'native'.")
     if copies < 1 or workers < 0:
         raise ConfigError(
             f"make_vector_env got copies={copies} and workers={workers}. Expected at least one copy, and no "
@@ -42,6 +53,15 @@ def make_vector_env(
         )
     if first is None:
         first = make_env()
+    if vectorization == "native":
+        if workers:
+            raise ConfigError(
+                f"make_vector_env got workers={workers} and vectorization='native', which needs none. Leave "
+                "one of the two out."
+            )
+        envs = make_native(first, copies)
+        first.close()
+        return envs
     if not workers:
         return LocalVectorEnv([first, *(make_env() for _ in range(copies - 1))])
     return WorkerVectorEnv(make_env, copies, min(workers, copies), first)

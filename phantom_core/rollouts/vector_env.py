@@ -62,8 +62,10 @@ class VectorEnv(ABC):
     env_name: str
 
     @abstractmethod
-    def reset(self, numbers: Sequence[int], seeds: Sequence[int]) -> list[dict[AgentID, Observation]]:
+    def reset(self, numbers: Sequence[int], seeds: Sequence[int]) -> list[dict[AgentID, Observation] | None]:
         """Start an episode in each of these copies; return the first observations of each.
+
+        None says that they come with what the next step returns, in which the copy does nothing else.
 
         Raises:
             CopyError: if a copy raises.
@@ -113,9 +115,9 @@ class LocalVectorEnv(VectorEnv):
         self.env_name = type(envs[0]).__name__
         self._hosts = [EnvHost(env) for env in envs]
 
-    def reset(self, numbers: Sequence[int], seeds: Sequence[int]) -> list[dict[AgentID, Observation]]:
+    def reset(self, numbers: Sequence[int], seeds: Sequence[int]) -> list[dict[AgentID, Observation] | None]:
         """Start an episode in each of these copies, one after the other."""
-        found = []
+        found: list[dict[AgentID, Observation] | None] = []
         number = 0
         try:
             for number, seed in zip(numbers, seeds, strict=True):

@@ -14,9 +14,10 @@ from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.errors import ConfigError, EnvError, told
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
+from phantom_core.rollouts.copy_facts import CopyFacts
 from phantom_core.rollouts.shared_rows import AgentLayout, SharedRows
 from phantom_core.rollouts.vector_env import CopyError, VectorEnv
-from phantom_core.rollouts.worker_process import CopyFacts, Failure, Reply, work
+from phantom_core.rollouts.worker_process import Failure, Reply, work
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
 _PATIENCE: Final = 2.0
@@ -79,7 +80,7 @@ class WorkerVectorEnv(VectorEnv):
             self.close()
             raise
 
-    def reset(self, numbers: Sequence[int], seeds: Sequence[int]) -> list[dict[AgentID, Observation]]:
+    def reset(self, numbers: Sequence[int], seeds: Sequence[int]) -> list[dict[AgentID, Observation] | None]:
         """Start an episode in each of these copies, in parallel."""
         found: dict[int, dict[AgentID, Observation]] = {}
         seed_by_number = dict(zip(numbers, seeds, strict=True))

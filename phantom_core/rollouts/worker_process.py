@@ -11,45 +11,15 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-import gymnasium as gym
-
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.errors import EnvError, told
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
+from phantom_core.rollouts.copy_facts import CopyFacts, acting_ids
 from phantom_core.rollouts.env_host import EnvHost
 from phantom_core.rollouts.shared_rows import SharedRows
 from phantom_core.types import Action, AgentID, PolicyID
 from phantom_core.world.agents import ALL
-
-
-@dataclass(slots=True)
-class CopyFacts:
-    """What a copy of an env says about itself, as the driver knows it.
-
-    Attributes:
-        acting_agent_ids: who may act in the next step; None: everybody.
-        strategic_agent_ids: the agents that observe and act.
-        observation_spaces: observation space by agent id.
-        action_spaces: action space by agent id.
-    """
-
-    acting_agent_ids: tuple[AgentID, ...] | None
-    strategic_agent_ids: tuple[AgentID, ...]
-    observation_spaces: dict[AgentID, gym.Space[Any]]
-    action_spaces: dict[AgentID, gym.Space[Any]]
-
-    @classmethod
-    def of(cls, env: MultiAgentEnv) -> CopyFacts:
-        """Ask an env."""
-        ids = tuple(env.strategic_agent_ids)
-        observation_spaces, action_spaces = env.observation_spaces, env.action_spaces
-        return cls(
-            _acting(env, ids),
-            ids,
-            {agent_id: observation_spaces[agent_id] for agent_id in ids},
-            {agent_id: action_spaces[agent_id] for agent_id in ids},
-        )
 
 
 @dataclass(slots=True)
@@ -176,17 +146,12 @@ class Worker:
     def _reply(self, copy: int, *, is_changed: bool) -> Reply:
         env = self._hosts[copy].env
         if not is_changed:
-            return Reply(_acting(env, self._facts[copy].strategic_agent_ids))
+            return Reply(acting_ids(env, self._facts[copy].strategic_agent_ids))
         facts = CopyFacts.of(env)
         if facts.strategic_agent_ids == self._facts[copy].strategic_agent_ids:
             return Reply(facts.acting_agent_ids)
         self._facts[copy] = facts
         return Reply(facts.acting_agent_ids, facts)
-
-
-def _acting(env: MultiAgentEnv, agent_ids: Sequence[AgentID]) -> tuple[AgentID, ...] | None:
-    acting = env.acting_agent_ids
-    return None if acting is None else tuple(agent_id for agent_id in agent_ids if agent_id in acting)
 
 
 def _failure(copy: int, error: Exception) -> Failure:

@@ -26,6 +26,7 @@ from phantom_core.hooks.events import (
 )
 from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import PolicySpec
+from phantom_core.rollouts.make_vector_env import Vectorization
 from phantom_core.training.blas_threads import one_blas_thread
 from phantom_core.training.run_plans import TrainingPhase
 from phantom_core.types import AgentID, PolicyID
@@ -59,6 +60,7 @@ class Run:
         policies_to_train: ids of the policies that are trained.
         training_plan: whose turn it is to learn; empty: everybody's, in every iteration.
         workers: how many processes step the copies of the env; 0: this one.
+        vectorization: whether copies are so many envs, or one vector env.
         other_trainers: by name, the trainers that single policies name.
         load_policy_class: from a registered name to a policy class.
         before_start: called before `on_train_start`; refuses the run by raising.
@@ -100,6 +102,7 @@ class Run:
         self.policies_to_train: tuple[PolicyID, ...] = ()
         self.training_plan: Sequence[TrainingPhase] = ()
         self.workers = 0
+        self.vectorization: Vectorization = "copies"
         self.other_trainers: Mapping[str, Trainer] = {}
         self.load_policy_class: Callable[[str], type[Policy]] = _no_names
         self.before_start: Callable[[], None] | None = None

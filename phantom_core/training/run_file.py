@@ -123,6 +123,7 @@ class RunFile:
             checkpoint=self._checkpoint(top.checkpoint),
             training_plan=top.training_plan,
             workers=top.workers,
+            vectorization=top.vectorization,
             seed=top.seed,
             name=top.name or self.path.stem,
             run_dir=top.run_dir,

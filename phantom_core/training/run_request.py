@@ -23,6 +23,7 @@ from phantom_core.policies.policy_mapping import (
     parse_policy_mapping,
     select_policies_to_train,
 )
+from phantom_core.rollouts.make_vector_env import Vectorization
 from phantom_core.seeding import MAX_SEED
 from phantom_core.training.references import absolute, reference_to
 from phantom_core.training.run_plans import CheckpointPlan, TrainingPlan, parse_training_plan
@@ -74,6 +75,7 @@ class RunRequest:
     checkpoint: CheckpointPlan | None = None
     training_plan: TrainingPlan | None = None
     workers: int = 0
+    vectorization: Vectorization = "copies"
     seed: int | None = None
     name: str | None = None
     run_dir: str | Path | None = "runs"
@@ -131,6 +133,7 @@ class RunRequest:
             "iterations": self.num_iterations,
             "total_steps": self.total_steps,
             "workers": self.workers or None,
+            "vectorization": None if self.vectorization == "copies" else self.vectorization,
             "seed": self.seed,
             "name": self.name,
             "strict_hooks": self.strict_hooks,

@@ -6,7 +6,7 @@ import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from phantom_core.errors import ConfigError
 
@@ -51,6 +51,8 @@ class RunTable:
     """Whose turn it is to learn; default: all that are trained, in every iteration."""
     workers: int = 0
     """How many processes step the copies of the env; default: none but the run's own."""
+    vectorization: Literal["copies", "native"] = "copies"
+    """Whether copies are so many envs, or the vector env that Gymnasium offers for some."""
     plugins: dict[str, Any] = field(default_factory=dict)
     """Which installed plugins take no part: `disable`, `allow`."""
 

@@ -18,6 +18,7 @@ from phantom_core.hooks.plugin_settings import PluginSettings
 from phantom_core.hooks.plugin_times import PluginTimes
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy_mapping import PolicyMapping, PolicySpec, parse_policy_mapping
+from phantom_core.rollouts.make_vector_env import Vectorization
 from phantom_core.seeding import fresh_seed
 from phantom_core.training.checkpointer import Checkpointer
 from phantom_core.training.components import Components
@@ -63,6 +64,7 @@ def train(
     checkpoint: CheckpointPlan | None = None,
     training_plan: TrainingPlan | None = None,
     workers: int = 0,
+    vectorization: Vectorization = "copies",
     seed: int | None = None,
     name: str | None = None,
     run_dir: str | Path | None = "runs",
@@ -91,6 +93,8 @@ def train(
             as finished ones. None: all that are trained learn in every iteration.
         workers: how many processes step the copies of the env that the trainer asks for; 0: this one.
             They pay where a step of the env takes well over 100 µs.
+        vectorization: `"copies"`: so many envs; `"native"`: the vector env that Gymnasium offers for
+            some envs, see `NativeVectorEnv`.
         seed: what everything random in the run follows from; None: a new one, which `run.json` records.
         name: what the run is called; None: named after trainer and env.
         run_dir: the folder in which the run's own folder is made; None: write nothing.
@@ -123,6 +127,7 @@ def train(
         checkpoint=checkpoint,
         training_plan=training_plan,
         workers=workers,
+        vectorization=vectorization,
         seed=seed,
         name=name,
         run_dir=run_dir,
@@ -205,7 +210,7 @@ def _contained(run: Run) -> Iterator[None]:
 
 def _follow_plans(run: Run, request: RunRequest, directory: RunDirectory | None) -> None:
     """Tell the run whose turn it is to learn, where envs are stepped, and when to write checkpoints."""
-    run.workers = request.workers
+    run.workers, run.vectorization = request.workers, request.vectorization
     if request.training_plan is not None:
         run.training_plan = parse_training_plan(request.training_plan)
     if directory is not None and request.checkpoint is not None:

@@ -172,7 +172,10 @@ def _collect_and_update(
 ) -> None:
     plan = trainer.collect_plan()
     make_env = functools.partial(build_env, setup.env_class, setup.env_config)
-    envs = make_vector_env(make_env, plan.copies, workers=trainer.run.workers, first=env)
+    run = trainer.run
+    envs = make_vector_env(
+        make_env, plan.copies, workers=run.workers, vectorization=run.vectorization, first=env
+    )
     training = FullTraining(trainer.run, envs, trainers, plan, metrics=setup.metrics)
     try:
         for iteration in trainer.iterations(num_iterations):

@@ -1,0 +1,202 @@
+"""`NativeVectorEnv`: the copies that a Gymnasium vector env steps with arithmetic on arrays."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium.vector import AutoresetMode
+from gymnasium.vector.utils import concatenate, create_empty_array, iterate
+
+from phantom_core.envs.step_result import MultiAgentEnv, StepResult
+from phantom_core.errors import CheckpointError, ConfigError, listing
+from phantom_core.metrics import Metric, Mode
+from phantom_core.policies.policy_mapping import PolicySpec
+from phantom_core.rollouts.copy_facts import CopyFacts
+from phantom_core.rollouts.vector_env import CopyError, VectorEnv
+from phantom_core.types import Action, AgentID, Observation, PolicyID
+from phantom_core.world.agents import ALL
+
+
+class NativeVectorEnv(VectorEnv):
+    """A `gymnasium.vector.VectorEnv` of single-agent envs, in any autoreset mode.
+
+    Its copies share one stream of random draws, which the seed of copy 0's first episode starts. So the
+    number of copies is part of what is played: copy i of 8 and copy i of 4 differ. All copies are
+    stepped together, so collect by steps, not by episodes. There is no env object for each copy, so
+    metrics are refused, and so is saving.
+
+    True final observations are handed over in every mode, and the step in which a copy only resets
+    (mode `NEXT_STEP`) is no transition, and is not counted.
+    """
+
+    def __init__(self, envs: gym.vector.VectorEnv[Any, Any, Any], agent_id: AgentID = "agent") -> None:
+        """Take a vector env.
+
+        Args:
+            envs: the vector env; its metadata say how it resets.
+            agent_id: what to call the agent of each copy.
+
+        Raises:
+            ConfigError: if it does not say how it resets.
+        """
+        mode = envs.metadata.get("autoreset_mode")
+        if not isinstance(mode, AutoresetMode):
+            raise ConfigError(
+                f"{type(envs.unwrapped).__name__} has metadata['autoreset_mode'] = {mode!r}. Expected one of "
+                f"{listing(AutoresetMode)}, so that no transition is made up at the end of an episode."
+            )
+        self.num_copies = envs.num_envs
+        self.env_name = type(envs.unwrapped).__name__
+        self._envs = envs
+        self._mode = mode
+        self._id = agent_id
+        spaces = envs.single_observation_space, envs.single_action_space
+        self._observation_space, self._action_space = spaces
+        self._facts = CopyFacts(None, (agent_id,), {agent_id: spaces[0]}, {agent_id: spaces[1]})
+        self._actions: Any = create_empty_array(spaces[1], self.num_copies)
+        anything = copy.deepcopy(spaces[1])
+        anything.seed(0)
+        self._idle_action = anything.sample()
+        self._first: list[Observation] = []
+        self._is_resetting: set[int] = set()
+
+    def reset(self, numbers: Sequence[int], seeds: Sequence[int]) -> list[dict[AgentID, Observation] | None]:
+        """Return the first observations of episodes; None: they come with the next step."""
+        try:
+            if not self._first:
+                found, _ = self._envs.reset(seed=seeds[0] % 2**32)
+                self._first = self._rows(found)
+            elif self._mode is AutoresetMode.NEXT_STEP:
+                self._is_resetting.update(numbers)
+                return [None] * len(numbers)
+            elif self._mode is AutoresetMode.DISABLED:
+                mask = np.zeros(self.num_copies, dtype=np.bool_)
+                mask[list(numbers)] = True
+                found, _ = self._envs.reset(options={"reset_mask": mask})
+                self._first = self._rows(found)
+        except Exception as error:
+            raise CopyError(numbers[0]) from error
+        return [{self._id: self._first[number]} for number in numbers]
+
+    def step(self, numbers: Sequence[int], actions: Sequence[Mapping[AgentID, Action]]) -> list[StepResult]:
+        """Play one step in all copies.
+
+        Raises:
+            ConfigError: if only some are to be stepped.
+        """
+        if len(numbers) != self.num_copies:
+            raise ConfigError(
+                f"{self.env_name} steps its {self.num_copies} copies together, but {len(numbers)} are to be "
+                "played. Collect by steps, not by episodes."
+            )
+        chosen = [given.get(self._id, self._idle_action) for given in actions]
+        batched = concatenate(self._action_space, chosen, self._actions)
+        try:
+            found, rewards, terminated, truncated, infos = self._envs.step(batched)
+        except Exception as error:
+            raise CopyError(0) from error
+        observations = self._rows(found)
+        flags = list(zip(rewards.tolist(), terminated.tolist(), truncated.tolist(), strict=True))
+        if self._mode is AutoresetMode.SAME_STEP:
+            self._first = observations
+            ended = [number for number, (_, *ends) in enumerate(flags) if any(ends)]
+            observations = list(observations)
+            for number in ended:
+                observations[number] = infos["final_obs"][number]
+        resetting, self._is_resetting = self._is_resetting, set()
+        return [
+            self._result(observations[number], *flags[number], is_first=number in resetting)
+            for number in range(self.num_copies)
+        ]
+
+    def facts(self, number: int) -> CopyFacts:
+        """Return the spaces and the one agent."""
+        return self._facts
+
+    def measure(self, metrics: Mapping[str, Metric], mode: Mode) -> None:
+        """Refuse metrics.
+
+        Raises:
+            ConfigError: if there is one.
+        """
+        if metrics:
+            raise ConfigError(
+                f"Metrics read env objects, but {self.env_name} has none for each copy. Leave out "
+                f"{listing(metrics)}, or use copies of the env."
+            )
+
+    def take_metrics(self, number: int) -> dict[str, Any]:
+        """Return nothing."""
+        return {}
+
+    def policies_for(
+        self, number: int, agent_id: AgentID, specs: Mapping[PolicyID, PolicySpec]
+    ) -> list[PolicyID]:
+        """Return nothing: nobody joins."""
+        return []
+
+    def fingerprint(self, number: int) -> str:
+        """Refuse to be saved.
+
+        Raises:
+            CheckpointError: always.
+        """
+        raise CheckpointError(
+            f"{self.env_name} cannot be saved in the middle of an episode: its copies share one stream of "
+            "random draws. Use copies of the env."
+        )
+
+    def close(self) -> None:
+        """Close the vector env."""
+        self._envs.close()
+
+    def _rows(self, batched: Any) -> list[Observation]:
+        if isinstance(batched, np.ndarray):
+            is_discrete = isinstance(self._observation_space, gym.spaces.Discrete)
+            return batched.tolist() if is_discrete else list(batched.copy())
+        return list(iterate(self._observation_space, copy.deepcopy(batched)))
+
+    def _result(
+        self,
+        observation: Observation,
+        reward: float,
+        terminated: bool,  # noqa: FBT001  as Gymnasium orders them
+        truncated: bool,  # noqa: FBT001
+        *,
+        is_first: bool,
+    ) -> StepResult:
+        agent_id = self._id
+        if is_first:  # the copy only reset: nothing was decided, earned or ended
+            nothing = {agent_id: False, ALL: False}
+            return StepResult({agent_id: observation}, {}, nothing, nothing, {})
+        return StepResult(
+            {agent_id: observation},
+            {agent_id: float(reward)},
+            {agent_id: terminated, ALL: terminated},
+            {agent_id: truncated, ALL: truncated},
+            {},
+        )
+
+
+def make_native(first: MultiAgentEnv, copies: int) -> NativeVectorEnv:
+    """Return the vector env that the makers of a single-agent env offer beside it.
+
+    Args:
+        first: a `GymnasiumEnv` of a registered env.
+        copies: how many copies.
+
+    Raises:
+        ConfigError: if there is none.
+    """
+    spec = getattr(getattr(first, "gym_env", None), "spec", None)
+    if spec is None or spec.vector_entry_point is None:
+        name = type(first).__name__ if spec is None else spec.id
+        raise ConfigError(
+            f"{name} has no vector env of its own (vector_entry_point). Use vectorization='copies'."
+        )
+    envs = gym.make_vec(spec.id, copies, vectorization_mode="vector_entry_point", **spec.kwargs)
+    return NativeVectorEnv(envs, next(iter(first.agents)))

@@ -1,0 +1,178 @@
+"""Gymnasium's own vector envs: in every autoreset mode, no fake transition, and true final observations."""
+
+import functools
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+
+import phantom_core as ph
+
+
+class CountEnv(gym.Env[Any, Any]):
+    """Observes [copy, episode, step]; copy i ends after i + 2 steps, an odd copy by truncation."""
+
+    observation_space = gym.spaces.Box(0.0, 1000.0, (3,), np.float32)
+    action_space = gym.spaces.Discrete(2, start=5)
+
+    def __init__(self, number: int) -> None:
+        self.number, self.episode, self.count = number, -1, 0
+
+    def reset(self, **options: Any) -> Any:
+        super().reset(seed=options.get("seed"))
+        self.episode, self.count = self.episode + 1, 0
+        return self._observation(), {}
+
+    def step(self, action: Any) -> Any:
+        self.count += 1
+        is_over, is_odd = self.count == self.number + 2, bool(self.number % 2)
+        return self._observation(), float(self.count), is_over and not is_odd, is_over and is_odd, {}
+
+    def _observation(self) -> Any:
+        return np.array([self.number, self.episode, self.count], np.float32)
+
+
+class FivePolicy(ph.Policy):
+    def compute_action(self, observation: Any) -> int:
+        return 5
+
+
+def collector_of(envs: ph.VectorEnv, **options: Any) -> ph.Collector:
+    facts = envs.facts(0)
+    policy = FivePolicy(facts.observation_spaces["agent"], facts.action_spaces["agent"])
+    return ph.Collector(envs, {"p": policy}, {"agent": "p"}, seed=1, learning=["p"], **options)
+
+
+def native(mode: AutoresetMode) -> ph.NativeVectorEnv:
+    makers = [functools.partial(CountEnv, number) for number in range(3)]
+    return ph.NativeVectorEnv(SyncVectorEnv(makers, autoreset_mode=mode))
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_every_trajectory_is_one_episode_with_its_true_final_observation(mode: AutoresetMode) -> None:
+    episodes: list[ph.EpisodeSummary] = []
+    collector = collector_of(native(mode), on_episode=episodes.append)
+    batches = [collector.collect(ph.CollectPlan(steps=3 * 4, copies=3))["p"] for _ in range(5)]
+    found: dict[tuple[int, int], list[ph.Trajectory]] = {}
+    for batch in batches:
+        for trajectory in batch.trajectories:
+            found.setdefault((trajectory.copy, trajectory.episode), []).append(trajectory)
+    assert len(episodes) > 10
+    for summary in episodes:
+        pieces = found[summary.copy, summary.episode]
+        length = summary.copy + 2
+        rows = [o.tolist() for t in pieces for o in t.observations]
+        assert rows == [[summary.copy, summary.episode, step] for step in range(length)]
+        assert [r for t in pieces for r in t.rewards] == [step + 1.0 for step in range(length)]
+        assert pieces[-1].next_observation is not None
+        assert pieces[-1].next_observation.tolist() == [summary.copy, summary.episode, length]
+        ends = (pieces[-1].is_terminated, pieces[-1].is_truncated)
+        assert ends == ((False, True) if summary.copy % 2 else (True, False))
+        assert (summary.length, summary.episode_returns) == (length, {"agent": length * (length + 1) / 2})
+
+
+def test_steps_that_only_reset_are_not_counted() -> None:
+    counted = {mode: collector_of(native(mode)) for mode in AutoresetMode}
+    for collector in counted.values():
+        collector.collect(ph.CollectPlan(steps=3 * 6, copies=3))
+    assert {mode: collector.env_steps for mode, collector in counted.items()} == {
+        AutoresetMode.NEXT_STEP: 18 - 4,  # copy 0 ended in steps 2 and 5, copy 1 in 3, copy 2 in 4
+        AutoresetMode.SAME_STEP: 18,
+        AutoresetMode.DISABLED: 18,
+    }
+
+
+def test_cart_pole_is_stepped_by_its_own_vector_env() -> None:
+    make_env = functools.partial(ph.GymnasiumEnv, "CartPole-v1")
+    envs = ph.make_vector_env(make_env, 4, vectorization="native")
+    assert isinstance(envs, ph.NativeVectorEnv)
+    facts = envs.facts(0)
+    policy = ph.RandomPolicy(facts.observation_spaces["agent"], facts.action_spaces["agent"])
+    collector = ph.Collector(envs, {"p": policy}, {"agent": "p"}, seed=1, learning=["p"])
+    batch = collector.collect(ph.CollectPlan(steps=800, copies=4))["p"]
+    assert set(batch.rewards.tolist()) == {1.0}
+    final = batch.next_observations[batch.is_terminated]
+    assert len(final) > 10
+    assert ((np.abs(final[:, 2]) > 0.2) | (np.abs(final[:, 0]) > 2.4)).all()  # fallen, or out of sight
+    collector.close()
+
+
+def test_episodes_cannot_be_collected_because_all_copies_step_together() -> None:
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        collector_of(native(AutoresetMode.DISABLED)).collect(ph.CollectPlan(episodes=3, copies=3))
+    assert str(caught.value) == (
+        "SyncVectorEnv steps its 3 copies together, but 2 are to be played. Collect by steps, not by "
+        "episodes."
+    )
+
+
+def test_metrics_are_refused_with_a_sentence() -> None:
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        collector_of(
+            native(AutoresetMode.DISABLED), metrics={"steps": ph.metrics.SimpleEnvMetric("current_step")}
+        )
+    assert str(caught.value) == (
+        "Metrics read env objects, but SyncVectorEnv has none for each copy. Leave out 'steps', or use "
+        "copies of the env."
+    )
+
+
+def test_saving_is_refused_with_a_sentence() -> None:
+    collector = collector_of(native(AutoresetMode.DISABLED))
+    collector.collect(ph.CollectPlan(steps=3, copies=3))
+    with pytest.raises(ph.errors.CheckpointError) as caught:
+        collector.state_dict()
+    assert str(caught.value) == (
+        "SyncVectorEnv cannot be saved in the middle of an episode: its copies share one stream of random "
+        "draws. Use copies of the env."
+    )
+
+
+def test_a_vector_env_that_does_not_say_how_it_resets_is_refused() -> None:
+    envs = SyncVectorEnv([functools.partial(CountEnv, 0)])
+    envs.metadata = {**envs.metadata, "autoreset_mode": None}
+    with pytest.raises(ph.errors.ConfigError, match=r"\['autoreset_mode'\] = None\."):
+        ph.NativeVectorEnv(envs)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"vectorization": "native"},
+            "FrozenLake-v1 has no vector env of its own (vector_entry_point). Use vectorization='copies'.",
+        ),
+        ({"vectorization": "fast"}, "vectorization is 'fast'. Expected 'copies' or 'native'."),
+    ],
+)
+def test_what_there_is_not_is_refused(options: Any, message: str) -> None:
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        ph.make_vector_env(functools.partial(ph.GymnasiumEnv, "FrozenLake-v1"), 2, **options)
+    assert str(caught.value) == message
+
+
+class SteppingTrainer(ph.Trainer):
+    """Collects by steps, and learns nothing."""
+
+    policy_class = ph.RandomPolicy
+
+    def collect_plan(self) -> ph.CollectPlan:
+        return ph.CollectPlan(steps=40, copies=4)
+
+    def update(self, *_: Any) -> dict[str, float]:
+        return {}
+
+
+def test_a_run_uses_a_native_vector_env_when_it_is_told_to() -> None:
+    results = ph.train(
+        SteppingTrainer,
+        env=ph.GymnasiumEnv,
+        env_config={"env": "CartPole-v1"},
+        num_iterations=3,
+        vectorization="native",
+        seed=1,
+        run_dir=None,
+    )
+    assert 100 < results.env_steps <= 120  # steps that only reset are not counted
