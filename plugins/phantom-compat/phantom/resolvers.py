@@ -110,28 +110,33 @@ class BatchResolver(Resolver):
         Raises:
             RuntimeError: if messages are left after the last allowed round.
         """
-        messages, rounds = self.messages, 0
+        messages, rounds, limit = self.messages, 0, self.round_limit
         everybody: object = network.contexts
         is_plain = contexts is everybody and not (self.shuffle_batches or network.is_special or logger.is_on)
-        while messages and rounds != self.round_limit:
-            rounds += 1
-            if logger.is_on:
-                logger.log_resolver_round(rounds - 1, self.round_limit)
-            batches = list(messages.items())
-            messages.clear()
+        while messages and rounds != limit:
             if is_plain and network.version == network.resolved_version:
+                batches = list(messages.items())
+                messages.clear()
                 network.deliver(batches)  # type: ignore[arg-type]  # messages of this package
-                continue
-            for receiver_id, batch in batches:
-                if receiver_id in contexts:
-                    answers = self._deliver(network, contexts[receiver_id], batch)
-                    network.send_all(receiver_id, answers)
+            else:
+                self._play_round(network, contexts, rounds)
+            rounds += 1
         if messages:
             left = sum(len(batch) for batch in messages.values())
             messages.clear()
             raise RuntimeError(
                 f"{left} message(s) still in queue after {rounds} rounds (round_limit={self.round_limit})."
             )
+
+    def _play_round(self, network: "Network", contexts: Mapping[AgentID, Context], index: int) -> None:
+        """Deliver one round where something is filtered, shuffled or logged."""
+        if logger.is_on:
+            logger.log_resolver_round(index, self.round_limit)
+        batches = list(self.messages.items())
+        self.messages.clear()
+        for receiver_id, batch in batches:
+            if receiver_id in contexts:
+                network.send_all(receiver_id, self._deliver(network, contexts[receiver_id], batch))
 
     def _deliver(self, network: "Network", ctx: Context, batch: list[Message[Any]]) -> Any:
         """Hand over what can be delivered, shuffled if that is wanted; return the answers."""
