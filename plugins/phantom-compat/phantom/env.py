@@ -198,8 +198,8 @@ class PhantomEnv(ph.PhantomEnv, gym.Env[Any, Any]):
         logger.log_start_decoding_actions()
         step = ph.PhantomEnv.step(self, actions)
         logger.log_step_values(*step)
-        self._log_transition()
         logger.log_metrics(self)
+        self._log_transition()
         if step.terminations["__all__"] or step.truncations["__all__"]:
             logger.log_episode_done()
         return step

@@ -103,9 +103,10 @@ class FiniteStateMachineEnv(PhantomEnv):
 
     def enter_next_stage(self) -> None:
         """Called at the end of a step, when everybody observed."""
-        if logger.is_on:
-            logger.log_fsm_transition(self.current_stage, self._next_stage)
         self.previous_stage, self.current_stage = self.current_stage, self._next_stage
+
+    def _log_transition(self) -> None:
+        logger.log_fsm_transition(self.previous_stage, self.current_stage)
 
     @property
     def _observations(self) -> dict[AgentID, Any]:
