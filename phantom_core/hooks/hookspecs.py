@@ -90,7 +90,7 @@ class HookSpecs:
 
     @_spec
     def on_episode_end(self, event: EpisodeEnd, /) -> None:
-        """Called after each episode that was played for training."""
+        """Called for each episode that was played for training, after the iteration's collection."""
 
     @_spec
     def on_evaluation_end(self, event: EvaluationEnd, /) -> None:

@@ -1,0 +1,71 @@
+"""What the code knows is documented: options, hooks, events, settings, variables, public names."""
+
+import dataclasses
+import inspect
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import phantom_core as ph
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+VARIABLE = re.compile(r"\bPHANTOM_[A-Z]+(?:_[A-Z]+)*\b")
+INTERNAL_VARIABLES = {"PHANTOM_DOCTOR_CHILD"}  # set by the core for its own children
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_generated_parts_of_a_page_are_what_the_code_says(
+    page: Path, reference_blocks: ModuleType
+) -> None:
+    text = page.read_text(encoding="utf-8")
+    expected = reference_blocks.with_blocks(text, reference_blocks.generated_blocks())
+    assert text == expected, f"{page.name} is out of date: run .venv/bin/python docs/site/reference_blocks.py"
+
+
+def test_every_part_that_can_be_generated_has_its_place(reference_blocks: ModuleType) -> None:
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    places = [name for _, name, _ in reference_blocks.BLOCK.findall(text)]
+    assert sorted(places) == sorted(reference_blocks.generated_blocks())
+
+
+def test_every_setting_of_every_component_says_what_it_is(reference_blocks: ModuleType) -> None:
+    for line in reference_blocks.components().splitlines():
+        assert not line.endswith("|  |"), line
+        assert not line.startswith(". From"), line
+
+
+def test_every_field_of_every_event_says_what_it_is(reference_blocks: ModuleType) -> None:
+    missing = [
+        f"{cls.__name__}.{field.name}"
+        for cls in reference_blocks.event_classes()
+        for field in dataclasses.fields(cls)
+        if field.name not in reference_blocks.attributes(inspect.getdoc(cls) or "")
+    ]
+    assert missing == []
+
+
+def test_every_option_says_what_it_does(reference_blocks: ModuleType) -> None:
+    tables = "\n".join(map(reference_blocks.options, reference_blocks.commands().values()))
+    assert [line for line in tables.splitlines() if line.endswith(("|  |", "| . |"))] == []
+
+
+def test_every_environment_variable_is_documented() -> None:
+    sources = [*ROOT.glob("phantom_core/**/*.py"), *ROOT.glob("plugins/*/phantom*/**/*.py")]
+    used = {name for path in sources for name in VARIABLE.findall(path.read_text(encoding="utf-8"))}
+    told = {name for page in PAGES for name in VARIABLE.findall(page.read_text(encoding="utf-8"))}
+    assert used - told - INTERNAL_VARIABLES == set()
+
+
+def test_every_public_name_is_in_the_api_reference(api_pages: ModuleType) -> None:
+    listed = {name for names in api_pages.public_names().values() for name in names}
+    modules = {"errors", "metrics", "seeding", "testing", "types"}
+    assert set(ph.__all__) - modules - {"__version__"} <= listed
+    assert {f"testing.{name}" for name in ph.testing.__all__} <= listed
+
+
+def test_every_name_in_the_api_reference_has_a_summary(api_pages: ModuleType) -> None:
+    names = [name for names in api_pages.public_names().values() for name in names]
+    assert [name for name in names if not api_pages.summary(name)] == []
