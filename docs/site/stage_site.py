@@ -17,8 +17,8 @@ from api_pages import api_pages
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DOCS: Final = ROOT / "docs"
-LINK: Final = re.compile(r"(?<!!)\[((?:[^][]|\[[^]]*\])*)\]\(([^()\s]+)\)")
-CODE: Final = re.compile(r"(^(`{3,}).*?^\2[ ]*$|`[^`\n]*\[[^`\n]*`)", re.DOTALL | re.MULTILINE)
+FENCE: Final = re.compile(r"(^(`{3,}).*?^\2[ ]*$)", re.DOTALL | re.MULTILINE)
+LINK_OR_CODE: Final = re.compile(r"(?<!!)\[((?:[^][]|\[[^]]*\])*)\]\(([^()\s]+)\)|`[^`\n]*`")
 LANGUAGES: Final = {".py": "python", ".toml": "toml", ".txt": "text", ".md": "markdown"}
 
 
@@ -62,18 +62,22 @@ def place_of(path: Path) -> str:
     return f"files/{relative}" if path.suffix == ".md" else f"files/{relative}.md"
 
 
+def links(text: str) -> list[str]:
+    """Return what a page links to, in order; what is in code is no link."""
+    return [target for _, target in LINK_OR_CODE.findall(FENCE.sub("", text)) if target]
+
+
 def linked_files(page: Path, text: str) -> list[Path]:
     """Return the files and folders of the repository that a page links to, in order."""
-    prose = CODE.sub("", text)
-    targets = [target.partition("#")[0] for _, target in LINK.findall(prose)]
-    return [(page.parent / target).resolve() for target in targets if target and "://" not in target]
+    targets = [target.partition("#")[0] for target in links(text) if "://" not in target]
+    return [(page.parent / target).resolve() for target in targets if target]
 
 
 def with_site_links(page: Path, text: str) -> str:
     """Return a page with its links as they are in the site."""
 
     def changed(found: re.Match[str]) -> str:
-        label, (name, mark, anchor) = found[1], found[2].partition("#")
+        label, (name, mark, anchor) = found[1], (found[2] or "").partition("#")
         if not name or "://" in name:
             return found[0]
         target = (page.parent / name).resolve()
@@ -84,9 +88,8 @@ def with_site_links(page: Path, text: str) -> str:
         start = Path(place_of(page)).parent
         return f"[{label}]({os.path.relpath(place_of(target), start)}{mark}{anchor})"
 
-    parts = CODE.split(text)
-    for index in range(0, len(parts), 3):  # prose, a block, its fence, prose, …
-        parts[index] = LINK.sub(changed, parts[index])
+    parts = FENCE.split(text)  # prose, a block, its fence, prose, …
+    parts[::3] = [LINK_OR_CODE.sub(changed, prose) for prose in parts[::3]]
     del parts[2::3]
     return "".join(parts)
 

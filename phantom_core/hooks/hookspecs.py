@@ -113,7 +113,7 @@ class HookSpecs:
 
     @_spec
     def on_checkpoint(self, event: CheckpointSaved, /) -> None:
-        """Called after policies were written to disk."""
+        """Called after a checkpoint, or the final policies, were written to disk."""
 
     @_spec
     def on_exception(self, event: TrainFailed, /) -> None:
@@ -184,7 +184,7 @@ class Hooks:
         """Before each iteration."""
 
     def on_episode_end(self, event: EpisodeEnd, /) -> None:
-        """After each episode that was played for training."""
+        """For each episode that was played for training, after the iteration's collection."""
 
     def on_evaluation_end(self, event: EvaluationEnd, /) -> None:
         """After each evaluation, before its values are logged."""
@@ -200,7 +200,7 @@ class Hooks:
         return None
 
     def on_checkpoint(self, event: CheckpointSaved, /) -> None:
-        """After policies were written to disk."""
+        """After a checkpoint, or the final policies, were written to disk."""
 
     def on_exception(self, event: TrainFailed, /) -> None:
         """When an exception ends the run, before `on_train_end`."""
