@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from phantom_core.errors import ConfigError, did_you_mean, listing
+from phantom_core.errors import did_you_mean, listing
 from phantom_core.hooks.events import IterationEnd, TrainEnd, TrainStart
-from phantom_core.hooks.hookspecs import Hooks
+from phantom_core.hooks.hookspecs import PROJECT, Hooks
+
+_log = logging.getLogger(PROJECT)
 
 
 @dataclass(frozen=True)
@@ -87,9 +90,11 @@ class EarlyStopping(Hooks):
         """Say it if the value was never there: a misspelt name must not pass for patience."""
         if event.iterations and not self._was_logged:
             name = self.config.quantity
-            raise ConfigError(
-                f"no iteration logged {name!r}, so nothing could stop the run."
-                f"{did_you_mean(name, self._seen)} Logged: {listing(self._seen)}."
+            _log.warning(
+                "early-stopping: no iteration logged %r, so nothing could stop the run.%s Logged: %s.",
+                name,
+                did_you_mean(name, self._seen),
+                listing(self._seen),
             )
 
     def _is_better(self, value: float, sign: float) -> bool:

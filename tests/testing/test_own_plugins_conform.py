@@ -53,6 +53,15 @@ class TestJsonLinesLogger(LoggerConformance):
     name = "jsonl"
 
 
+class TestCsvLogger(LoggerConformance):
+    name = "csv"
+
+
+class TestEarlyStopping(LoggerConformance):
+    name = "early-stopping"
+    config: ClassVar = {"quantity": "rewards/group", "patience": 1000}
+
+
 class TestGymnasiumEnv(EnvConformance):
     name = "gymnasium"
     config: ClassVar = {"env": "FrozenLake-v1"}
