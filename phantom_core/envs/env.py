@@ -281,7 +281,7 @@ class PhantomEnv(Recorded, Population):
 
     def _settle(self, cast: Cast, turn: Turn, next_turn: Turn | None) -> StepResult:
         """Observe, reward and end: one strategic agent after the other, then the whole episode."""
-        left, joined = self._changes(cast)
+        left, joined = ((), ()) if cast is self._settled_cast else self._changes(cast)
         rules, ledger = self.step_rules, self.reward_ledger
         if left and not rules.reports_leavers:
             left = ()
@@ -320,8 +320,6 @@ class PhantomEnv(Recorded, Population):
 
     def _changes(self, cast: Cast) -> tuple[Collection[AgentID], Collection[AgentID]]:
         """Return which strategic agents left, and which joined, since agents were last settled."""
-        if cast is self._settled_cast:
-            return (), ()
         before, now = self._in_play, dict.fromkeys(player.agent_id for player in cast.players)
         self._settled_cast, self._in_play = cast, now
         return [a for a in before if a not in now], {a for a in now if a not in before}
