@@ -110,7 +110,11 @@ def _string_below(name: str) -> str | None:
 def _directive(name: str) -> str:
     full, value = f"phantom_core.{name}", _value(name)
     if inspect.isclass(value) and _is_code(value):
-        return f".. autoclass:: {full}\n   :members:\n   :show-inheritance:\n"
+        is_derived = any(
+            base.__name__ in ph.__all__ or hasattr(ph.errors, base.__name__) for base in value.__bases__
+        )
+        bases = "   :show-inheritance:\n" if is_derived else ""
+        return f".. autoclass:: {full}\n   :members:\n{bases}"
     if _is_code(value):
         return f".. autofunction:: {full}\n"
     return f".. py:data:: {full}\n\n   {summary(name)}\n"

@@ -8,6 +8,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 from markup import plain_docstring
+from sphinx.domains.python import PyObject
 
 project = "Phantom Core"
 author = "The phantom_core contributors"
@@ -18,6 +19,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 source_suffix = {".md": "markdown"}
 myst_heading_anchors = 3
 napoleon_use_ivar = True
+napoleon_attr_annotations = False
 default_role = "code"  # docstrings mark code as Markdown does
 suppress_warnings = ["misc.highlighting_failure"]  # transcripts of a terminal are no programs
 
@@ -46,6 +48,23 @@ pygments_style = "friendly"
 pygments_dark_style = "github-dark"
 
 
+def readable_signature(
+    _app: Any,
+    _what: str,
+    _name: str,
+    _object: object,
+    _options: object,
+    signature: str | None,
+    result: str | None,
+) -> tuple[str | None, str | None]:
+    """Write a default that is made anew as `...`, which Sphinx can read."""
+    return (signature.replace("<factory>", "...") if signature else signature), result
+
+
 def setup(app: Any) -> None:
     """Let docstrings be read as they were written."""
+    for field in PyObject.doc_field_types:
+        if field.name == "variable":
+            field.label = "Attributes"
     app.connect("autodoc-process-docstring", plain_docstring, priority=400)  # before napoleon
+    app.connect("autodoc-process-signature", readable_signature)

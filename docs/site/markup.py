@@ -28,10 +28,12 @@ def attributes(docstring: str) -> dict[str, str]:
 
 
 def plain_docstring(
-    _app: Any, _what: str, _name: str, _object: object, _options: object, lines: list[str]
+    _app: Any, what: str, _name: str, _object: object, _options: object, lines: list[str]
 ) -> None:
     """Turn a docstring, which marks code as Markdown does, into what Sphinx reads."""
     lines[:] = translated(lines)
+    if what == "property":
+        lines.insert(0, "")  # napoleon takes what is before a colon in the first line for a type
 
 
 def translated(lines: Iterable[str]) -> Iterator[str]:

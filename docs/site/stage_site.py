@@ -100,10 +100,19 @@ def navigation(page: Path, text: str) -> str:
         return ""
     start = Path(place_of(page)).parent
     targets = [target for target in linked_files(page, text) if target.suffix == ".md"]
-    below = [
-        target for target in targets if page.parent in target.parents or ROOT / "plugins" in target.parents
-    ]
-    return _toctree([os.path.relpath(place_of(target), start) for target in below])
+    return _toctree(
+        [os.path.relpath(place_of(target), start) for target in targets if _is_below(target, page)]
+    )
+
+
+def _is_below(target: Path, index: Path) -> bool:
+    """Tell whether a page is next below an index: it is in no folder that has an index of its own."""
+    if target.is_relative_to(ROOT / "plugins"):
+        return True
+    folders = {target.parent, target.parent.parent} if target.name == "index.md" else {target.parent}
+    if not (target.parent / "index.md").is_file():
+        folders.add(target.parent.parent)
+    return index.parent in folders
 
 
 def _toctree(entries: list[str]) -> str:
