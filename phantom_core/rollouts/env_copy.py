@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from numbers import Real
-from typing import Any
+from typing import Any, Final
 
 import gymnasium as gym
 
@@ -20,6 +20,9 @@ from phantom_core.seeding import derive_seed
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 from phantom_core.world.agents import ALL
 
+MAX_HISTORY: Final = 100_000
+"""The steps of an episode whose actions are kept, so that an episode without end does not fill the memory."""
+
 
 class EnvCopy:
     """Follows one copy of an env through its episodes.
@@ -30,7 +33,7 @@ class EnvCopy:
         length: the steps made in it.
         is_over: whether it ended, so that the next one begins with the next step.
         actions: the actions for the next step, by agent id.
-        history: the actions of each step of this episode.
+        history: the actions of each step of this episode, up to `MAX_HISTORY` steps.
     """
 
     def __init__(
@@ -78,7 +81,8 @@ class EnvCopy:
         """Let each agent that is to act ask its policy; return the dict that takes their actions."""
         actions: dict[AgentID, Action] = {}
         self.actions = actions
-        self.history.append(actions)
+        if self.length < MAX_HISTORY:
+            self.history.append(actions)
         for lane in self._take_asking():
             group = lane.group
             group.lanes.append(lane)
@@ -145,7 +149,17 @@ class EnvCopy:
         return [lane for lane in self._lanes.values() if lane.rows]
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the copy stands between two iterations."""
+        """Return where the copy stands between two iterations.
+
+        Raises:
+            CheckpointError: if its episode is longer than what is kept of one.
+        """
+        if self.length > MAX_HISTORY and not self.is_over:
+            raise CheckpointError(
+                f"Episode {self.episode} of copy {self.number} of {self._envs.env_name} has gone on for "
+                f"{self.length:,} steps, and only the actions of {MAX_HISTORY:,} are kept to play it again. "
+                "Give the env a time limit, or save after an episode ended."
+            )
         policies = {
             agent_id: (lane.group.policy_id, lane.group.policy.action_space)
             for agent_id, lane in self._known.items()

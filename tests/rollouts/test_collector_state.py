@@ -185,3 +185,28 @@ def test_a_collector_with_other_copies_is_refused() -> None:
         "The saved collector has seed 4 and 2 copies of the env, but this one has seed 4 and 3. Make it with "
         "the same."
     )
+
+
+class Endless(gym.Env[int, int]):
+    observation_space = action_space = gym.spaces.Discrete(2)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[int, Any]:
+        return 0, {}
+
+    def step(self, action: int) -> tuple[int, float, bool, bool, dict[str, Any]]:
+        return 0, 0.0, False, False, {}
+
+
+def test_an_episode_that_is_too_long_to_be_played_again_cannot_be_saved() -> None:
+    env = ph.GymnasiumEnv(Endless())
+    policies = {"p": ph.ConstantPolicy(Endless.observation_space, Endless.action_space, action=1)}
+    collector = ph.Collector([env], policies, {"agent": "p"}, seed=1)
+    collector.collect(ph.CollectPlan(steps=100_000))
+    collector.state_dict()
+    collector.collect(ph.CollectPlan(steps=1))
+    with pytest.raises(ph.errors.CheckpointError) as caught:
+        collector.state_dict()
+    assert str(caught.value) == (
+        "Episode 0 of copy 0 of GymnasiumEnv has gone on for 100,001 steps, and only the actions of 100,000 "
+        "are kept to play it again. Give the env a time limit, or save after an episode ended."
+    )
