@@ -23,12 +23,13 @@ setup-tests: $(VENV)/.setup-tests ## add what the tests and checks need
 test: $(VENV)/.setup-tests ## run the whole suite: core and every plugin
 	@$(BIN)/pytest
 
-check: $(VENV)/.setup-tests ## everything CI checks: format, lint, types, layers, all tests
+check: $(VENV)/.setup-tests ## everything CI checks: format, lint, types, layers, all tests, the site
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/pytest
+	@$(MAKE) --no-print-directory docs
 
 fix: $(VENV)/.setup-tests ## format, and mend what ruff can mend
 	@$(BIN)/ruff format --quiet .

@@ -117,4 +117,5 @@ def _directive(name: str) -> str:
         return f".. autoclass:: {full}\n   :members:\n{bases}"
     if _is_code(value):
         return f".. autofunction:: {full}\n"
-    return f".. py:data:: {full}\n\n   {summary(name)}\n"
+    module, _, variable = full.rpartition(".")
+    return f".. py:currentmodule:: {module}\n.. py:data:: {variable}\n\n   {summary(name)}\n"

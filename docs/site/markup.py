@@ -32,7 +32,7 @@ def plain_docstring(
 ) -> None:
     """Turn a docstring, which marks code as Markdown does, into what Sphinx reads."""
     lines[:] = translated(lines)
-    if what == "property":
+    if what in ("attribute", "data", "property"):
         lines.insert(0, "")  # napoleon takes what is before a colon in the first line for a type
 
 
