@@ -85,3 +85,22 @@ def test_the_core_works_without_pettingzoo_and_says_what_needs_it(phantom: Path,
         "PettingZooEnv needs PettingZoo, which could not be imported: ModuleNotFoundError: No module named "
         "'pettingzoo'. pip install pettingzoo.\n"
     )
+
+
+def test_plugins_written_by_the_scaffold_install_conform_and_pass_their_tests(
+    phantom: Path, tmp_path: Path
+) -> None:
+    python = phantom.parent / "python"
+    pip = [sys.executable, "-m", "pip", "--quiet", "--python", python, "install"]
+    names = [f"my-{kind}" for kind in ("trainer", "policy", "metric", "logger", "env")]
+    for name in names:
+        run(phantom, "plugins", "new", name.removeprefix("my-"), name, cwd=tmp_path)
+    roots = [tmp_path / f"phantom-{name}" for name in names]
+    run(*pip, "hatchling>=1.27", "pytest>=8.2")
+    run(*pip, "--no-build-isolation", "--no-deps", *roots)
+    run(python, "-m", "pytest", "-q", *roots, cwd=tmp_path)
+    for root in roots:
+        report = json.loads(run(phantom, "plugins", "check", root.name, "--json", cwd=tmp_path))
+        assert (root.name, report["failed"]) == (root.name, 0)
+    trained = run(phantom, "train", "example.toml", cwd=roots[0])
+    assert trained.splitlines()[-1] == "mean return 1.0"

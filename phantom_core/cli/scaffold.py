@@ -1,0 +1,131 @@
+"""A small, complete distribution with one component, written from templates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import Final
+
+from packaging.version import Version
+
+from phantom_core.errors import ConfigError
+from phantom_core.hooks.discovery import core_version
+from phantom_core.hooks.hookspecs import Kind
+from phantom_core.hooks.plugin_manager import PluginManager
+
+_NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+_PREFIX: Final = "phantom-"
+
+_SUMMARIES: Final[Mapping[Kind, str]] = {
+    "trainer": "Tabular Q-learning, to begin with",
+    "policy": "A policy that does again what it sees, to begin with",
+    "metric": "The share of agents above a level, to begin with",
+    "logger": "One line of text per iteration, to begin with",
+    "env": "A heater and a room, to begin with",
+}
+_GROUPS: Final[Mapping[Kind, str]] = {
+    "trainer": "trainers",
+    "policy": "policies",
+    "metric": "metrics",
+    "logger": "loggers",
+    "env": "envs",
+}
+
+
+def write_plugin(kind: Kind, name: str, folder: Path) -> Path:
+    """Write a distribution that installs, is found, and passes its own tests and the conformance kit.
+
+    Args:
+        kind: what it offers.
+        name: the name of the component; the distribution is called `phantom-<name>`.
+        folder: where the distribution's own folder is made.
+
+    Returns:
+        That folder.
+
+    Raises:
+        ConfigError: if the name is none, or taken, or the folder exists or cannot be written.
+    """
+    words = words_for(kind, name)
+    root = folder / words["distribution"]
+    if root.exists():
+        raise ConfigError(f"{root} exists already. Choose another name, or move it away.")
+    try:
+        for path, template in _files(kind, words).items():
+            target = root / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(_filled(template, words), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{root} cannot be written: {error}. Go to a folder of your own first.") from error
+    return root
+
+
+def words_for(kind: Kind, name: str) -> dict[str, str]:
+    """Return what the templates are filled with.
+
+    Raises:
+        ConfigError: if the name is none, or taken.
+    """
+    short = name.removeprefix(_PREFIX)
+    if not _NAME.fullmatch(short):
+        raise ConfigError(
+            f"{name!r} is no name for a plugin. Expected lower-case letters and digits in words joined by "
+            "hyphens, such as 'my-algo'."
+        )
+    registry = PluginManager().registry()
+    if registry.has(kind, short):
+        taken = registry.find(kind, short)
+        raise ConfigError(
+            f"There is a {kind} named {short!r} already, of {taken.provider}. Choose another name."
+        )
+    camel = "".join(word.capitalize() for word in short.split("-"))
+    suffix = kind.capitalize()
+    class_name = camel if camel.endswith(suffix) else camel + suffix
+    stem = class_name.removesuffix(suffix) or class_name
+    words = {
+        "kind": kind,
+        "group": _GROUPS[kind],
+        "name": short,
+        "distribution": f"{_PREFIX}{short}",
+        "package": f"{_PREFIX}{short}".replace("-", "_"),
+        "module": f"{short.replace('-', '_')}_{kind}",
+        "class_name": class_name,
+        "config_name": f"{stem}Config",
+        "policy_name": f"{stem}Policy",
+        "conformance_name": class_name,
+        "summary": _SUMMARIES[kind],
+        "bound": _bound(),
+    }
+    return {**words, "usage": _filled(f"{kind}/usage.md", words).rstrip()}
+
+
+def _files(kind: Kind, words: Mapping[str, str]) -> dict[str, str]:
+    """Return which template makes which file."""
+    package = words["package"]
+    found = {
+        "pyproject.toml": "common/pyproject.toml",
+        "README.md": "common/README.md",
+        ".gitignore": "common/gitignore",
+        ".github/workflows/test.yml": "common/ci.yml",
+        f"{package}/__init__.py": "common/init.py",
+        f"{package}/py.typed": "",
+        f"{package}/{words['module']}.py": f"{kind}/module.py",
+        f"tests/test_{words['module']}.py": f"{kind}/test.py",
+    }
+    return {**found, "example.toml": "trainer/example.toml"} if kind == "trainer" else found
+
+
+def _filled(template: str, words: Mapping[str, str]) -> str:
+    if not template:
+        return ""
+    text = files("phantom_core.cli").joinpath("templates", f"{template}.tmpl").read_text(encoding="utf-8")
+    return Template(text).substitute(words)
+
+
+def _bound() -> str:
+    """Return the versions of the core that a plugin made today works with: those of this minor version."""
+    version = Version(core_version())
+    return f">={version.major}.{version.minor},<{version.major}.{version.minor + 1}"
