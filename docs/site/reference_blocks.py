@@ -22,9 +22,8 @@ import click
 from markup import attributes, sentence, table
 
 import phantom_core as ph
-from phantom_core.cli.describe import field_documents
 from phantom_core.cli.main import phantom
-from phantom_core.component_config import config_class_of, type_text
+from phantom_core.component_config import config_class_of, field_documents, type_text
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS, HookSpecs
 
 ROOT: Final = Path(__file__).resolve().parents[2]

@@ -105,8 +105,18 @@ class Conformance:
         return value
 
     def build(self) -> Any:
-        """Return an instance that can be sent to another process; for a trainer or env its class."""
-        return self.target(**self.option("config"))
+        """Return an instance; for a trainer or env its class, and what a worker needs beside it.
+
+        Raises:
+            AssertionError: if it cannot be built.
+        """
+        try:
+            return self.build_with(self.option("config"))
+        except (TypeError, PhantomError) as error:
+            raise AssertionError(
+                f"{self.subject} cannot be built: {told(error)}. Give it settings, here or in its class: "
+                'conformance = {"config": {...}}.'
+            ) from error
 
     def report(self) -> ImportReport:
         """Return what importing it in a new process does, and whether an instance arrives there."""

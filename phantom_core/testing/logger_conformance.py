@@ -206,10 +206,13 @@ class LoggerConformance(Conformance):
                 self._deliver(logger, [("on_train_end", end_event())])
 
     def _deliver(self, logger: Hooks, events: Iterable[tuple[str, Any]], when: str = "") -> None:
+        """Call hooks; at the end of a run a plugin may raise a `PhantomError`, to say what was in vain."""
         for hook, event in events:
             try:
                 self._call(logger, hook, event)
             except Exception as error:
+                if hook == "on_train_end" and isinstance(error, PhantomError):
+                    continue
                 raise AssertionError(
                     f"{self.subject} raised {told(error)} in {f'{hook} {when}'.strip()}. Expected it to "
                     "raise nothing."

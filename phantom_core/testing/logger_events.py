@@ -59,6 +59,7 @@ def iteration_events(iteration: int, values: Mapping[str, float]) -> list[tuple[
         ),
         ("on_metrics", MetricsRecorded(iteration=iteration, env_steps=steps, values=values)),
         ("on_iteration_end", IterationEnd(iteration=iteration, env_steps=steps, values=values)),
+        ("should_stop", IterationEnd(iteration=iteration, env_steps=steps, values=values)),
     ]
 
 

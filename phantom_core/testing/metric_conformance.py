@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from phantom_core.errors import PhantomError, told, without_stop
+from phantom_core.errors import without_stop
 from phantom_core.metrics import Metric, Mode, not_recorded, record_metrics
 from phantom_core.testing.conformance import Conformance, require
 from phantom_core.testing.episode_trace import fingerprint
@@ -39,17 +39,6 @@ class MetricConformance(Conformance):
         """Return an env in which the metric has values."""
         env = self.option("env")
         return IdentityEnv(2, **config) if env is None else env()
-
-    def build(self) -> Metric:
-        """Return the metric."""
-        try:
-            metric: Metric = super().build()
-        except (TypeError, PhantomError) as error:
-            raise AssertionError(
-                f"{self.subject} cannot be built: {told(error)}. Give it settings, here or in "
-                'the metric: conformance = {"config": {...}}.'
-            ) from error
-        return metric
 
     def values(self) -> list[Any]:
         """Return what the metric reads in an episode with random actions."""

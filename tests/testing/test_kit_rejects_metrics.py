@@ -75,7 +75,7 @@ def test_a_metric_that_needs_settings_says_so(failures: Failures) -> None:
     found = failures(MetricConformance, "broken_metrics", "NeedsSettings")
     assert found["it_has_values"] == (
         "Metric 'needssettings' cannot be built: TypeError: NeedsSettings.__init__() missing 1 required "
-        "positional argument: 'agent_id'. Give it settings, here or in the metric: conformance = "
+        "positional argument: 'agent_id'. Give it settings, here or in its class: conformance = "
         '{"config": {...}}.'
     )
     assert failures(MetricConformance, "broken_metrics", "NeedsSettings", config={"agent_id": "A1"}) == {}
