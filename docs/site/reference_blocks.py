@@ -23,6 +23,7 @@ from markup import attributes, sentence, table
 
 import phantom_core as ph
 from phantom_core.cli.main import phantom
+from phantom_core.cli.scaffold import plugin_files
 from phantom_core.component_config import config_class_of, field_documents, type_text
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS, HookSpecs
 
@@ -52,7 +53,17 @@ def with_blocks(text: str, blocks: dict[str, str]) -> str:
 def generated_blocks() -> dict[str, str]:
     """Return every generated part by its name."""
     blocks = {name: options(command) for name, command in commands().items()}
-    return blocks | {"hooks": hooks(), "events": events(), "components": components()}
+    blocks |= {"hooks": hooks(), "events": events(), "components": components()}
+    return blocks | dict(plugins_to_begin_with())
+
+
+def plugins_to_begin_with() -> Iterator[tuple[str, str]]:
+    """Yield name and text of what matters in what `phantom plugins new KIND my-KIND` writes."""
+    for kind in ("trainer", "policy", "metric", "logger"):
+        for path, text in plugin_files(kind, f"my-{kind}").items():
+            fence = {".py": "python scaffold", ".toml": "toml"}.get(Path(path).suffix)
+            if fence and Path(path).name not in ("__init__.py", "example.toml"):
+                yield f"my-{kind} {path}", f"```{fence}\n{text}```"
 
 
 def commands() -> dict[str, click.Command]:

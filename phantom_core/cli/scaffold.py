@@ -49,21 +49,30 @@ def write_plugin(kind: Kind, name: str, folder: Path) -> Path:
     Raises:
         ConfigError: if the name is none, or taken, or the folder exists or cannot be written.
     """
-    words = words_for(kind, name)
-    root = folder / words["distribution"]
+    root = folder / _words(kind, name)["distribution"]
     if root.exists():
         raise ConfigError(f"{root} exists already. Choose another name, or move it away.")
     try:
-        for path, template in _files(kind, words).items():
+        for path, text in plugin_files(kind, name).items():
             target = root / path
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(_filled(template, words), encoding="utf-8")
+            target.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{root} cannot be written: {error}. Go to a folder of your own first.") from error
     return root
 
 
-def words_for(kind: Kind, name: str) -> dict[str, str]:
+def plugin_files(kind: Kind, name: str) -> dict[str, str]:
+    """Return the files of a distribution: text by path, relative to its folder.
+
+    Raises:
+        ConfigError: if the name is none, or taken.
+    """
+    words = _words(kind, name)
+    return {path: _filled(template, words) for path, template in _templates(kind, words).items()}
+
+
+def _words(kind: Kind, name: str) -> dict[str, str]:
     """Return what the templates are filled with.
 
     Raises:
@@ -102,7 +111,7 @@ def words_for(kind: Kind, name: str) -> dict[str, str]:
     return {**words, "usage": _filled(f"{kind}/usage.md", words).rstrip()}
 
 
-def _files(kind: Kind, words: Mapping[str, str]) -> dict[str, str]:
+def _templates(kind: Kind, words: Mapping[str, str]) -> dict[str, str]:
     """Return which template makes which file."""
     package = words["package"]
     found = {
