@@ -10,10 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import importlib_metadata
-from importlib_metadata import IDistribution
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
@@ -21,6 +20,9 @@ from packaging.version import InvalidVersion, Version
 from phantom_core.errors import told
 from phantom_core.hooks.hookspecs import Kind
 from phantom_core.hooks.install_source import source_text
+
+if TYPE_CHECKING:
+    from importlib_metadata import IDistribution  # new in version 10; MLflow wants an older one
 
 CORE_DISTRIBUTION: Final = "phantom-rl-core"
 KIND_BY_GROUP: Final[dict[str, Kind]] = {

@@ -1,5 +1,6 @@
 """What is installed, read from metadata alone."""
 
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -74,3 +75,14 @@ def test_a_bound_that_holds_only_for_an_extra_does_not_count(fake_distribution: 
     )
     (entry,) = [entry for entry in installed_entries() if entry.distribution == "acme"]
     assert entry.is_compatible
+
+
+def test_versions_of_importlib_metadata_before_10_will_do() -> None:
+    code = (
+        "import importlib_metadata\n"
+        "vars(importlib_metadata).pop('IDistribution', None)\n"
+        "from phantom_core.hooks.discovery import installed_entries\n"
+        "print(len(installed_entries()) > 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("True\n", "")
