@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import phantom_core as ph
+from phantom_core.hooks.registry import DISTRIBUTION_BY_NAME
 
 HEAD = "import os\nimport phantom_core as ph\nos._exit(1)\n"
 SOURCE = HEAD + (
@@ -92,9 +93,12 @@ def test_info_shows_a_distribution_and_what_it_offers(phantom: Callable[..., Any
     assert (table["distribution"], table["entries"][0]["status"]) == ("acme", "ok")
 
 
-def test_info_of_what_is_not_installed_says_how_to_install_it(phantom: Callable[..., Any]) -> None:
-    assert phantom("plugins", "info", "mlflow").err == (
-        "Error: Nothing is installed under the name 'mlflow'. To install it: pip install phantom-mlflow\n"
+def test_info_of_what_is_not_installed_says_how_to_install_it(
+    phantom: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(DISTRIBUTION_BY_NAME, "abacus", "phantom-abacus")
+    assert phantom("plugins", "info", "abacus").err == (
+        "Error: Nothing is installed under the name 'abacus'. To install it: pip install phantom-abacus\n"
     )
     assert phantom("plugins", "info", "jsonll").err == (
         "Error: Nothing is installed under the name 'jsonll'. Did you mean 'jsonl'? See: "

@@ -54,11 +54,12 @@ def test_python_block_runs(code: str, name: str, tmp_path: Path, monkeypatch: py
 
 @pytest.mark.integration
 @pytest.mark.timeout(300)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # what other libraries use is their matter
 @pytest.mark.parametrize(
     ("library", "code", "name"),
     [
         pytest.param(library, *block.values, id=block.id)
-        for library in ("mpe2", "stable_baselines3")
+        for library in ("mlflow", "mpe2", "stable_baselines3", "wandb")
         for block in blocks(f"python needs={library}")
     ],
 )

@@ -23,6 +23,8 @@ COMPONENTS = {
     "q-table",
     "console",
     "tensorboard",
+    "mlflow",
+    "wandb",
 }
 
 

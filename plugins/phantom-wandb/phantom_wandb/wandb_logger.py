@@ -1,0 +1,144 @@
+"""The logger `wandb`: every value, the settings and the files of a run in Weights & Biases."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Final, Literal
+
+import phantom_core as ph
+from phantom_wandb.wandb_run import WandbRun
+
+_EXIT_CODE: Final[Mapping[str, int]] = {"completed": 0, "stopped": 0, "failed": 1, "interrupted": 255}
+"""What W&B takes a run's end from; 255 is what it notes for Ctrl-C."""
+
+
+@dataclass(frozen=True)
+class WandbConfig:
+    """Settings of the logger `wandb`."""
+
+    mode: Literal["offline", "online"] = "offline"
+    """`"offline"` writes to the disk only, for `wandb sync`; `"online"` also sends all to the server."""
+
+    project: str = "phantom"
+    """The project to which the run belongs."""
+
+    entity: str | None = None
+    """The user or team that owns the project; without it, the default of the user who is logged in."""
+
+    directory: str | None = None
+    """The folder in which W&B makes its folder `wandb`; without it, the run directory."""
+
+    step_axis: Literal["env_steps", "iteration"] = "env_steps"
+    """What curves are drawn over: env steps (iterations, while none are counted) or iterations."""
+
+    log_files: bool = True
+    """Whether `config.toml`, `run.json` and the final policies are kept in W&B too."""
+
+
+class WandbLogger(ph.Hooks):
+    """Writes every scalar of a run, its settings, its files and how it ended as a run of W&B.
+
+    The package wandb is imported when a run starts, not before. The run is not `wandb.run`: a program's
+    own runs are left alone.
+
+    Attributes:
+        directory: the folder of the latest run of W&B; None: there was none.
+        run_id: the id of the latest run of W&B; None: there was none.
+    """
+
+    config_class: ClassVar[type] = WandbConfig
+    config: WandbConfig
+    directory: Path | None = None
+    run_id: str | None = None
+    _run: WandbRun | None = None
+    _run_directory: Path | None = None
+    _iteration: int = 0
+
+    def on_train_start(self, event: ph.TrainStart, /) -> None:
+        """Start a run of W&B; write its settings, tags and files.
+
+        Raises:
+            ConfigError: if there is neither a `directory` nor a run directory, or no wandb.
+        """
+        self._end("failed", {})
+        self._run_directory, self._iteration = event.run_directory, 0
+        self._run = self._create(event)
+        self.directory, self.run_id = self._run.directory, self._run.run_id
+        if event.run_directory is not None and self.config.log_files:
+            self._run.log_files(event.run_directory / "config.toml", event.run_directory / "run.json")
+
+    def on_metrics(self, event: ph.MetricsRecorded, /) -> None:
+        """Write all values as one row."""
+        self._iteration = max(self._iteration, event.iteration)
+        if self._run is not None and event.values:
+            has_steps = self.config.step_axis == "env_steps" and event.env_steps > 0
+            self._run.log_metrics(
+                event.values,
+                iteration=self._iteration,
+                env_steps=event.env_steps,
+                axis="env_steps" if has_steps else "iteration",
+            )
+
+    def on_exception(self, event: ph.TrainFailed, /) -> None:
+        """Write what broke the run off."""
+        if self._run is not None:
+            self._run.set_summary({"error": repr(event.exception)})
+
+    def on_train_end(self, event: ph.TrainEnd, /) -> None:
+        """Write how the run ended and its policies, and close it."""
+        summary: dict[str, Any] = {"status": event.status}
+        if event.stop_reasons:
+            summary["stop_reasons"] = "; ".join(event.stop_reasons)
+        self._end(event.status, summary)
+
+    def _create(self, event: ph.TrainStart) -> WandbRun:
+        given = self.config.directory
+        directory = event.run_directory if given is None else Path(given).expanduser()
+        if directory is None:
+            raise ph.errors.ConfigError(
+                "The logger 'wandb' has no folder to write to: the run has no directory. "
+                "Give the run one, or set the logger's directory."
+            )
+        versions = _versions(event.run_directory)
+        try:
+            return WandbRun(
+                directory,
+                mode=self.config.mode,
+                project=self.config.project,
+                entity=self.config.entity,
+                name=event.run_name,
+                tags=[event.trainer_name, f"seed:{event.seed}", f"phantom-rl-core:{ph.__version__}"],
+                config={**event.hyper_parameters, "versions": versions},
+            )
+        except ModuleNotFoundError as error:
+            raise ph.errors.ConfigError(
+                f"The logger 'wandb' needs wandb, which could not be imported: {error}. "
+                "Run: pip install 'phantom-wandb[wandb]'"
+            ) from error
+
+    def _end(self, status: str, summary: Mapping[str, Any]) -> None:
+        """Close the run, whatever else goes wrong."""
+        run, self._run = self._run, None
+        if run is None:
+            return
+        try:
+            run.add_tag(f"status:{status}")
+            run.set_summary(summary)
+            if self._run_directory is not None and self.config.log_files:
+                run.log_files(self._run_directory / "policies")
+        finally:
+            run.end(_EXIT_CODE[status])
+
+
+def _versions(run_directory: Path | None) -> dict[str, str]:
+    """Return version by name, as `run.json` has them; without one, of Python and the core."""
+    path = None if run_directory is None else run_directory / "run.json"
+    if path is None or not path.is_file():
+        return {"python": platform.python_version(), "phantom-rl-core": ph.__version__}
+    facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    plugins = {plugin["distribution"]: plugin["version"] for plugin in facts["plugins"]}
+    return {**facts["versions"], **plugins}
