@@ -45,7 +45,7 @@ bench: $(VENV)/.setup ## measure the speed of env.step and of collection
 bench-ppo: $(VENV)/.setup ## measure the speed of ppo beside Stable-Baselines3, after installing it
 	@$(PIP) install torch==2.13.0
 	@$(PIP) install -r tests/benchmarks/requirements-peers.txt
-	@$(BIN)/python tests/benchmarks/bench_ppo.py
+	@$(BIN)/python tests/benchmarks/bench_ppo.py $(PARTS)
 
 bench-quality: $(VENV)/.setup ## train ppo on every task, many seeds (hours), into docs/benchmarks.md; TASKS=… for some
 	@$(PIP) install -r tests/benchmarks/quality/requirements.txt

@@ -1,6 +1,6 @@
 """How fast `ppo` trains, beside Stable-Baselines3 and a plain script in torch.
 
-    make bench-ppo
+    make bench-ppo            # or some of its parts: PARTS="start compare solve agents copies"
 
 Everybody does the same work on CartPole-v1 with one thread, in turn, in several rounds of one process: read
 the ratios, which are taken round by round. Seconds are CPU seconds of the process, so that neighbours on the
@@ -82,14 +82,14 @@ def compare() -> None:
     """Print steps per second of everybody at each setting, and the ratios to the first."""
     for setting in SETTINGS:
         runs = contenders(setting)
-        steps = {name: 40_960 if name == "ppo" else 10_240 for name in runs}
+        steps = {name: 40_960 if name.startswith("ppo") else 10_240 for name in runs}
         rates = interleaved(runs, ROUNDS, steps)
         print(f"\nCartPole-v1, {setting.copies} copies, {setting.name}")
         reference = next(iter(rates.values()))
         for name, found in rates.items():
             ratios = found / reference
             print(
-                f"  {name:20s} {np.median(found):9,.0f} steps/s   {np.median(ratios):5.2f} times "
+                f"  {name:24s} {np.median(found):9,.0f} steps/s   {np.median(ratios):5.2f} times "
                 f"[{ratios.min():.2f}, {ratios.max():.2f}]"
             )
 
@@ -139,7 +139,14 @@ def share_of_the_env() -> None:
     for copies in (8, 64, 256):
         alone, steps = env_only(copies), 128 * copies * 4
         rate = max(
-            train_ours(steps, copies=copies, steps_per_copy=128, epochs=4, minibatch_size=1024)
+            train_ours(
+                steps,
+                vectorization="native",
+                copies=copies,
+                steps_per_copy=128,
+                epochs=4,
+                minibatch_size=1024,
+            )
             for _ in range(2)
         )
         print(f"  {copies:4d} copies: {rate:9,.0f} of {alone:9,.0f} env steps/s = {rate / alone:.1%}")
@@ -202,11 +209,15 @@ def main() -> None:
         import torch
 
         torch.set_num_threads(1)
-    start_and_memory()
-    compare()
-    solve()
-    several_agents()
-    share_of_the_env()
+    parts = {
+        "start": start_and_memory,
+        "compare": compare,
+        "solve": solve,
+        "agents": several_agents,
+        "copies": share_of_the_env,
+    }
+    for name in sys.argv[1:] or parts:
+        parts[name]()
 
 
 if __name__ == "__main__":

@@ -73,6 +73,7 @@ def train_ours(
     env: Callable[..., Any] = ph.GymnasiumEnv,
     env_config: Mapping[str, Any] | None = None,
     policies: Mapping[str, Any] | None = None,
+    vectorization: str = "copies",
     **config: Any,
 ) -> float:
     """Train with `ppo` for so many env steps; return env steps per CPU second, after a first iteration."""
@@ -84,6 +85,7 @@ def train_ours(
         policies=None if policies is None else dict(policies),
         total_steps=num_steps,
         trainer_config=config,
+        vectorization=vectorization,
         hooks=[clock],
         seed=1,
         run_dir=None,
@@ -148,6 +150,9 @@ def contenders(setting: Setting) -> dict[str, Contender]:
     if has("torch"):
         found["plain torch script"] = lambda steps: train_plain_torch(steps, setting)
     found["ppo"] = lambda steps: train_ours(steps, **setting.ours())
+    found["ppo, native vector env"] = lambda steps: train_ours(
+        steps, vectorization="native", **setting.ours()
+    )
     if has("torch"):
         found["ppo, backend torch"] = lambda steps: train_ours(steps, backend="torch", **setting.ours())
     return found
