@@ -24,11 +24,15 @@ Each message says what happened (with the value), what was expected and what to 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 
 class PhantomError(Exception):
     """Base class of every exception that phantom_core raises on purpose."""
+
+    def __reduce__(self) -> tuple[Callable[..., PhantomError], tuple[object, ...]]:
+        """Let it travel between processes, whatever arguments its class takes."""
+        return _again, (type(self), self.args, self.__dict__)
 
 
 class ConfigError(PhantomError):
@@ -141,6 +145,12 @@ class CheckpointError(PhantomError):
 
 class RunDirectoryError(PhantomError):
     """A run directory that cannot be written or read."""
+
+
+def _again(cls: type[PhantomError], args: tuple[object, ...], attributes: dict[str, object]) -> PhantomError:
+    error = cls.__new__(cls, *args)
+    error.__dict__.update(attributes)
+    return error
 
 
 def did_you_mean(name: object, known: Iterable[object]) -> str:

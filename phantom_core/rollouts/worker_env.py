@@ -11,7 +11,7 @@ from multiprocessing.connection import wait
 from typing import Any, Final
 
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
-from phantom_core.errors import ConfigError, EnvError, told
+from phantom_core.errors import ConfigError, EnvError, PluginError, told
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.copy_facts import CopyFacts
@@ -205,7 +205,7 @@ class WorkerHandle:
             self.receive()
         except CopyError as error:
             cause = error.__cause__
-            if isinstance(cause, EnvError):
+            if isinstance(cause, (EnvError, PluginError)):
                 raise cause from cause.__cause__
             failed = EnvError(
                 f"Worker {self._index} could not make copy {error.number} of {self._env_name}: "

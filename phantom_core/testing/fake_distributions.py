@@ -53,7 +53,8 @@ def fake_distribution(
     try:
         yield folder
     finally:
-        sys.path.remove(str(folder))
+        if str(folder) in sys.path:  # else somebody restored the path
+            sys.path.remove(str(folder))
         forget_modules(folder)
         installed_entries.cache_clear()
 

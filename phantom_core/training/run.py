@@ -24,6 +24,7 @@ from phantom_core.hooks.events import (
     TrainFailed,
     TrainStart,
 )
+from phantom_core.hooks.plugin_plan import PluginPlan
 from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.make_vector_env import Vectorization
@@ -61,6 +62,7 @@ class Run:
         training_plan: whose turn it is to learn; empty: everybody's, in every iteration.
         workers: how many processes step the copies of the env; 0: this one.
         vectorization: whether copies are so many envs, or one vector env.
+        plugin_plan: what those processes must have installed; None: it is not looked at.
         other_trainers: by name, the trainers that single policies name.
         load_policy_class: from a registered name to a policy class.
         before_start: called before `on_train_start`; refuses the run by raising.
@@ -103,6 +105,7 @@ class Run:
         self.training_plan: Sequence[TrainingPhase] = ()
         self.workers = 0
         self.vectorization: Vectorization = "copies"
+        self.plugin_plan: PluginPlan | None = None
         self.other_trainers: Mapping[str, Trainer] = {}
         self.load_policy_class: Callable[[str], type[Policy]] = _no_names
         self.before_start: Callable[[], None] | None = None

@@ -14,6 +14,7 @@ from phantom_core.errors import ConfigError, PhantomError
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.events import CheckpointSaved
 from phantom_core.hooks.hookspecs import Hooks
+from phantom_core.hooks.plugin_plan import PluginPlan
 from phantom_core.hooks.plugin_settings import PluginSettings
 from phantom_core.hooks.plugin_times import PluginTimes
 from phantom_core.metrics import Metric
@@ -184,6 +185,7 @@ def carry_out(
     metrics = guarded(request.metrics, run.dispatcher)
     setup = TrainingSetup(env_class, request.env_config, policies, request.policies_to_train, metrics)
     _follow_plans(run, request, directory)
+    run.plugin_plan = PluginPlan.of(components.used)
     if directory is None:
         return _make(run, trainer, setup, request.evaluation, None)
     record = RunRecord(directory, {**config, "seed": seed}, origins, not_in_config=not_in_config)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, EnvError, PhantomError, PolicyMappingError, told
+from phantom_core.hooks.plugin_plan import PlannedFactory
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import (
@@ -171,8 +172,10 @@ def _collect_and_update(
     num_iterations: int | None,
 ) -> None:
     plan = trainer.collect_plan()
-    make_env = functools.partial(build_env, setup.env_class, setup.env_config)
+    make_env: Callable[[], MultiAgentEnv] = functools.partial(build_env, setup.env_class, setup.env_config)
     run = trainer.run
+    if run.plugin_plan is not None:
+        make_env = PlannedFactory(run.plugin_plan, make_env)
     envs = make_vector_env(
         make_env, plan.copies, workers=run.workers, vectorization=run.vectorization, first=env
     )
