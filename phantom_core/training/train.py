@@ -166,9 +166,8 @@ def carry_out(
     run_name = request.name or f"{trainer_name}-{getattr(env_class, '__name__', 'env')}"
     seed = fresh_seed() if request.seed is None else request.seed
     directory = None if request.run_dir is None else RunDirectory.create(request.run_dir, run_name)
-    is_wanted = directory is not None and components.registry.has("logger", "jsonl")  # else it is disabled
-    if is_wanted and not components.uses("logger", "jsonl"):
-        components.attach_logger("jsonl", request.logger_config)
+    if directory is not None:
+        _attach_jsonl(request, components)
     run = Run(
         Dispatcher(components.manager, times=times),
         name=run_name,
@@ -353,6 +352,12 @@ def _attach_observers(request: RunRequest, trainer: Trainer, components: Compone
         else:
             components.attach(hooks)
     _attach_tensorboard(trainer, components)
+
+
+def _attach_jsonl(request: RunRequest, components: Components) -> None:
+    """Let every run that writes a directory write its values, unless the user disabled that."""
+    if components.registry.has("logger", "jsonl") and not components.uses("logger", "jsonl"):
+        components.attach_logger("jsonl", request.logger_config)
 
 
 def _attach_tensorboard(trainer: Trainer, components: Components) -> None:
