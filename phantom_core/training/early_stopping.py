@@ -88,7 +88,7 @@ class EarlyStopping(Hooks):
 
     def on_train_end(self, event: TrainEnd, /) -> None:
         """Say it if the value was never there: a misspelt name must not pass for patience."""
-        if event.iterations and not self._was_logged:
+        if self._seen and not self._was_logged:
             name = self.config.quantity
             _log.warning(
                 "early-stopping: no iteration logged %r, so nothing could stop the run.%s Logged: %s.",
