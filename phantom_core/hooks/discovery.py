@@ -135,6 +135,18 @@ def distribution_version(name: str) -> str | None:
         return None
 
 
+def packages_by_distribution() -> dict[str, set[str]]:
+    """Return the top-level packages and modules of every distribution, as their metadata says.
+
+    An editable install says nothing of them.
+    """
+    found: dict[str, set[str]] = {}
+    for package, names in importlib_metadata.packages_distributions().items():
+        for name in names:
+            found.setdefault(normalised(name), set()).add(package)
+    return found
+
+
 def recorded_files(name: str) -> tuple[Path, ...]:
     """Return the files that were installed with a distribution, as its RECORD says."""
     try:

@@ -110,6 +110,7 @@ def main() -> None:
         Components()  # as every run looks at what is installed
         heavy = [name for name in request["heavy"] if name in sys.modules]
         facts = _import(module_name, name)
+        facts["heavy"] = [name for name in request["heavy"] if name in sys.modules and name not in heavy]
         if request["pickled"] and not facts["error"]:
             facts |= _unpickle(bytes.fromhex(request["pickled"]))
     sys.stdout.write(f"\n{json.dumps({'heavy_before': heavy, **facts})}\n")
@@ -122,7 +123,7 @@ def _import(module_name: str, name: str) -> dict[str, Any]:
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         try:
             value: Any = importlib.import_module(module_name)
-            for part in name.split("."):
+            for part in filter(None, name.split(".")):  # a module may be the plugin itself
                 value = getattr(value, part)
         except (Exception, SystemExit) as problem:
             error = told(problem)

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from phantom_core.hooks.plugin_settings import DISABLED_VARIABLE
+
 HEAVY_MODULES: Final = (
     "jax",
     "keras",
@@ -33,6 +35,7 @@ class ImportReport:
         error: why the component could not be imported, as half a sentence; empty if it could.
         heavy_before: heavy modules that were there before it was imported: something installed
             imports them in every run.
+        heavy: heavy modules that its import brought in.
         global_random: process-wide generators that the import drew from.
         threads: names of threads that it left running.
         signals: names of signals whose handler it changed.
@@ -46,6 +49,7 @@ class ImportReport:
 
     error: str = ""
     heavy_before: Sequence[str] = ()
+    heavy: Sequence[str] = ()
     global_random: Sequence[str] = ()
     threads: Sequence[str] = ()
     signals: Sequence[str] = ()
@@ -57,7 +61,9 @@ class ImportReport:
     pickle_error: str = ""
 
 
-def import_report(target: str, *, pickled: bytes = b"", timeout: float = 60.0) -> ImportReport:
+def import_report(
+    target: str, *, pickled: bytes = b"", timeout: float = 60.0, disabled: Sequence[str] = ()
+) -> ImportReport:
     """Import `package.module:Name` in a new process and report what that did.
 
     Args:
@@ -65,10 +71,11 @@ def import_report(target: str, *, pickled: bytes = b"", timeout: float = 60.0) -
         pickled: an object to unpickle there afterwards; if it has a method `answer`, its answer is
             reported, else the name of its class.
         timeout: after so many seconds the process is given up.
+        disabled: plugin objects that take no part there, though they are installed.
     """
     request = json.dumps({"target": target, "pickled": pickled.hex(), "heavy": HEAVY_MODULES})
     try:
-        done = run_module("phantom_core.testing.import_child", request, timeout)
+        done = run_module("phantom_core.testing.import_child", request, timeout, disabled)
     except subprocess.TimeoutExpired:
         return ImportReport(error=f"its import took more than {timeout:g} seconds")
     lines = done.stdout.splitlines()
@@ -106,11 +113,13 @@ def assert_no_import(modules: Sequence[str], statement: str) -> None:
         )
 
 
-def run_module(module: str, request: str, timeout: float) -> subprocess.CompletedProcess[str]:
+def run_module(
+    module: str, request: str, timeout: float, disabled: Sequence[str] = ()
+) -> subprocess.CompletedProcess[str]:
     """Run a module as a program in a new process that sees what this one sees; hand it a text."""
     return subprocess.run(  # noqa: S603  this interpreter, and a module of ours
         [sys.executable, "-m", module],
-        env=_environment(),
+        env=_environment(disabled),
         input=request,
         capture_output=True,
         text=True,
@@ -119,5 +128,7 @@ def run_module(module: str, request: str, timeout: float) -> subprocess.Complete
     )
 
 
-def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path)}
+def _environment(disabled: Sequence[str] = ()) -> dict[str, str]:
+    path = os.pathsep.join(path or "." for path in sys.path)
+    names = [name for name in (os.environ.get(DISABLED_VARIABLE), *disabled) if name]
+    return {**os.environ, "PYTHONPATH": path, **({DISABLED_VARIABLE: ",".join(names)} if names else {})}

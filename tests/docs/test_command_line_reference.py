@@ -1,5 +1,6 @@
 """Every command and option is documented."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,3 +38,11 @@ def test_every_option_of_a_command_is_documented_in_its_section(name: str) -> No
 def test_every_section_is_of_a_command() -> None:
     titles = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("## `")]
     assert len(titles) == len(ALL)
+
+
+def test_every_finding_of_the_doctor_of_plugins_is_documented() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \| (\w+) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    folder = PAGE.parents[2] / "phantom_core" / "testing"
+    source = "".join((folder / name).read_text() for name in ("diagnose_plugins.py", "metadata_checks.py"))
+    made = set(re.findall(r'"([a-z]+(?:-[a-z]+)*)",\s+"(error|warning|note)"', source))
+    assert set(rows) == {(check, severity) for check, severity in made if check not in ("error", "warning")}
