@@ -32,6 +32,7 @@ _COMMANDS: Final = {
     "new": (
         "phantom_core.cli.plugins_new_command:new_command",
         "Write a small plugin of your own to begin with.",
+    ),
     "doctor": (
         "phantom_core.cli.plugins_doctor_command:doctor_command",
         "Say what is wrong with what is installed.",
