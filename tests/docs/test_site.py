@@ -71,3 +71,12 @@ def test_an_index_puts_its_pages_into_the_navigation_in_its_order(stage_site: Mo
     text = "[b](write_a_resolver.md) [a](check_an_env.md) [c](../tutorial/first_env.md)"
     toctree = "```{toctree}\n:hidden:\n\nwrite_a_resolver.md\ncheck_an_env.md\n```"
     assert toctree in stage_site.navigation(index, text)
+
+
+def test_no_paragraph_is_written_twice() -> None:
+    places: dict[str, list[str]] = {}
+    for page in set(PAGES) - {ROOT / "README.md"}:  # which begins as the first page does
+        for paragraph in FENCE.sub("", page.read_text(encoding="utf-8")).split("\n\n"):
+            if len(paragraph) > 150 and not paragraph.lstrip().startswith(("|", "<!--")):
+                places.setdefault(" ".join(paragraph.split()), []).append(str(page.relative_to(ROOT)))
+    assert {text[:60]: pages for text, pages in places.items() if len(pages) > 1} == {}
