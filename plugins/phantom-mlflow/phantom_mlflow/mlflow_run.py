@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ from phantom_mlflow.mlflow_names import MlflowNames
 MlflowStatus: TypeAlias = Literal["FINISHED", "FAILED", "KILLED"]
 
 _BATCH: Final = 100  # MLflow takes 100 parameters and 1000 metrics at once
+_SQL: Final = ("sqlalchemy", "alembic")
 _TELEMETRY: Final = "MLFLOW_DISABLE_TELEMETRY"
 
 
@@ -42,6 +44,8 @@ class MlflowRun:
         with _telemetry_off():
             from mlflow import entities, exceptions
             from mlflow.tracking import MlflowClient
+        for needed in _SQL if tracking_uri.startswith("sqlite:") else ():
+            importlib.import_module(needed)  # without them MLflow says that it knows no such store
         self._entities = entities
         self._conflict = exceptions.MlflowException
         self._client = MlflowClient(tracking_uri=tracking_uri)

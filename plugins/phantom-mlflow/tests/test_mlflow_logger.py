@@ -73,6 +73,8 @@ def client(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     package.exceptions = SimpleNamespace(MlflowException=RuntimeError)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "mlflow", package)
     monkeypatch.setitem(sys.modules, "mlflow.tracking", SimpleNamespace(MlflowClient=made))
+    for name in ("alembic", "sqlalchemy"):
+        monkeypatch.setitem(sys.modules, name, ModuleType(name))
     monkeypatch.delenv("MLFLOW_DISABLE_TELEMETRY", raising=False)
     return made
 
@@ -141,6 +143,20 @@ def test_a_missing_mlflow_is_a_sentence_that_says_what_to_install(
         "Plugin 'mlflow': The logger 'mlflow' needs MLflow, which could not be imported: import of mlflow "
         "halted; None in sys.modules. Run: pip install 'phantom-mlflow[mlflow]'"
     )
+
+
+@pytest.mark.usefixtures("client")
+def test_so_is_what_mlflow_needs_for_a_store_in_sqlite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sqlalchemy", None)
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        train(tmp_path)
+    assert str(caught.value) == (
+        "Plugin 'mlflow': The logger 'mlflow' needs MLflow, which could not be imported: import of "
+        "sqlalchemy halted; None in sys.modules. Run: pip install 'phantom-mlflow[mlflow]'"
+    )
+    MlflowLogger(tracking_uri="http://mlflow.example").on_train_start(train_start(None))
 
 
 def test_without_any_store_the_run_is_refused() -> None:
