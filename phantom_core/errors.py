@@ -178,10 +178,15 @@ def listing(values: Iterable[object]) -> str:
 def told(error: BaseException) -> str:
     """Return the class and the text of an exception, to stand in a sentence.
 
+    An exception of a stranger's may raise when it is asked for its text; then there is none.
+
     >>> told(ValueError("no such day.")), told(KeyError())
     ('ValueError: no such day', 'KeyError')
     """
-    text = without_stop(error)
+    try:
+        text = without_stop(error)
+    except Exception:
+        text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 

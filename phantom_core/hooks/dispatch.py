@@ -207,8 +207,14 @@ class Dispatcher:
 
     def stop_reasons(self, event: IterationEnd) -> list[str]:
         """Ask everybody whether to stop; return all reasons, each with the name of its plugin."""
-        asked = self._channels["should_stop"].ask(event)
-        return [f"{plugin}: {reason}" for plugin, reason in asked if reason]
+        reasons = []
+        for plugin, reason in self._channels["should_stop"].ask(event):
+            try:
+                if reason:
+                    reasons.append(f"{plugin}: {reason}")
+            except Exception as error:  # an array, say, is neither true nor false
+                self.contain(plugin, "should_stop", error)
+        return reasons
 
     def is_off(self, plugin: str) -> bool:
         """Tell whether a plugin or metric was switched off."""

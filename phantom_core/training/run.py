@@ -153,8 +153,8 @@ class Run:
                 num_iterations=self.num_iterations,
                 total_steps=self.total_steps,
                 seed=self.seed,
-                hyper_parameters=self.hyper_parameters,
-                policies=self.policies,
+                hyper_parameters=MappingProxyType(self.hyper_parameters),
+                policies=MappingProxyType(dict(self.policies)),
                 policy_by_agent=self.policy_by_agent,
                 policies_to_train=self.policies_to_train,
             )
@@ -268,8 +268,8 @@ class Run:
         event = IterationEnd(
             iteration=self.iteration,
             env_steps=self.env_steps,
-            values=values,
-            policies=self.policies,
+            values=MappingProxyType(values),
+            policies=MappingProxyType(dict(self.policies)),
         )
         self.dispatcher.fire("on_iteration_end", event)
         self.stop_reasons += self.dispatcher.stop_reasons(event)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import phantom_core as ph
@@ -130,6 +131,25 @@ def test_everybody_is_asked_to_stop_and_every_reason_is_recorded() -> None:
     assert dispatch.failure_sentences() == ("Plugin 'p3' failed once in should_stop: OSError: no clock.",)
 
 
+def test_an_answer_that_is_neither_true_nor_false_is_contained() -> None:
+    found, dispatch = reasons([np.array([1, 2]), "late"])
+    assert found == ["p1: late"]
+    (sentence,) = dispatch.failure_sentences()
+    assert sentence.startswith(
+        "Plugin 'p0' failed once in should_stop: ValueError: The truth value of an array"
+    )
+
+
+def test_an_exception_without_a_text_is_contained_too() -> None:
+    class MuteError(Exception):
+        def __str__(self) -> str:
+            raise OSError
+
+    dispatch = dispatcher({"a": Witness(MuteError())})
+    begin(dispatch, 1)
+    assert dispatch.failure_sentences() == (f"Plugin 'a' failed once in {HOOK}: MuteError.",)
+
+
 def test_who_implements_a_hook_is_settled_when_the_run_starts() -> None:
     manager = PluginManager()
     manager.register(Witness(), "a")
@@ -208,3 +228,35 @@ def test_the_environment_variable_makes_hooks_strict(monkeypatch: pytest.MonkeyP
     with pytest.raises(ph.errors.HookError):
         idle_run(hooks=[Witness(OSError("no disk"))])
     assert idle_run(hooks=[Witness(OSError("no disk"))], strict_hooks=False).status == "completed"
+
+
+class Greedy(ph.Hooks):
+    """Tries to change what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refused = 0
+
+    def change(self, *tables: Any) -> None:
+        for table in tables:
+            try:
+                table["mine"] = 1.0
+            except TypeError:
+                self.refused += 1
+
+    def on_train_start(self, event: ph.TrainStart, /) -> None:
+        self.change(event.hyper_parameters, event.policies)
+
+    def on_metrics(self, event: ph.MetricsRecorded, /) -> None:
+        self.change(event.values)
+
+    def on_iteration_end(self, event: ph.IterationEnd, /) -> None:
+        self.change(event.values, event.policies)
+
+
+def test_tables_of_events_cannot_be_changed() -> None:
+    greedy = Greedy()
+    results = idle_run(hooks=[greedy])
+    assert greedy.refused == 2 + 2 * 3
+    assert not any("mine" in row for row in results.history)
+    assert results.hook_failures == ()
