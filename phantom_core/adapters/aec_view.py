@@ -21,7 +21,9 @@ def to_aec(env: MultiAgentEnv) -> Any:
     nothing of each other's actions; the step is played when the last of them has acted. `last()` gives
     the agent's newest observation and all that it was paid since its last action. An agent that ended
     is selected once more, before all others, to take its last reward; its action is then None.
-    Observations with an action mask are passed on as they are.
+    Observations with an action mask are passed on as they are. An action outside the agent's space is
+    handed to the env, unlike in `to_parallel`: PettingZoo's own `api_test` plays 0 in every space, whether
+    it is in it or not. PettingZoo's `AssertOutOfBoundsWrapper` refuses it where spaces are discrete.
 
     Args:
         env: the env. It is played from now on through what is returned.

@@ -7,6 +7,7 @@ from typing import Any
 
 from phantom_core.adapters.pettingzoo_library import import_pettingzoo
 from phantom_core.adapters.pettingzoo_methods import PettingZooMethods
+from phantom_core.adapters.space_elements import check_action
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.types import Action, AgentID, Observation
 from phantom_core.world.agents import ALL
@@ -20,7 +21,7 @@ def to_parallel(env: MultiAgentEnv) -> Any:
     observation once more (before its first one: the element of its space nearest to zero), its reward
     is 0, and its info is empty but for one entry. What it earned meanwhile is paid with its next
     observation or at its end, as always. In each info, `has_turn` says whether the action that the
-    agent gives next is used; other actions are ignored.
+    agent gives next is used; other actions are ignored. One that is used has to be in the agent's space.
 
     An agent that terminates, is truncated or leaves has its flag set, and is gone from `agents`; at the
     time limit all are truncated. Observations with an action mask are passed on as they are.
@@ -58,13 +59,21 @@ class _ParallelMethods(PettingZooMethods):
         dict[AgentID, bool],
         dict[AgentID, dict[str, Any]],
     ]:
-        """Play one step of the env."""
+        """Play one step of the env.
+
+        Raises:
+            EnvError: if an action that is used is outside the agent's space.
+            EpisodeError: before the first reset, or after the end.
+        """
         has_turn = set(self._play.deciding_agent_ids)
         known = set(self.possible_agents)
-        result = self._play.step({i: a for i, a in actions.items() if i in has_turn or i not in known})
+        used = {i: a for i, a in actions.items() if i in has_turn or i not in known}
+        for agent in has_turn.intersection(used):
+            check_action(self.action_space(agent), agent, used[agent])
+        result = self._play.step(used)
         self.agents = list(self._play.live_agent_ids)
         agents = [agent for agent in result.terminations if agent != ALL]
-        self._meet(self.agents)
+        self._meet(agents)  # one that joins in the last step, too
         return (
             self._everyone_observed(agents),
             {agent: float(result.rewards.get(agent, 0.0)) for agent in agents},

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from phantom_core.errors import EnvError
+from phantom_core.types import Action, AgentID
+
 
 def blank(space: spaces.Space[Any]) -> Any:
     """Return the element nearest to zero, to stand for an observation that was not made.
@@ -49,3 +52,17 @@ def as_numpy(space: spaces.Space[Any], element: Any) -> Any:
         case spaces.Tuple():
             return tuple(as_numpy(part, one) for part, one in zip(space.spaces, element, strict=True))
     return element
+
+
+def check_action(space: spaces.Space[Any], agent_id: AgentID, action: Action) -> None:
+    """Refuse what is no element of an agent's action space; policies' actions are checked by the collector.
+
+    Raises:
+        EnvError: that names the agent.
+    """
+    if not space.contains(action):
+        dtype = f" of dtype {action.dtype}" if isinstance(action, np.ndarray) else ""
+        raise EnvError(
+            f"The action of {agent_id!r} is {action!r}{dtype}, but its action space is {space}. Give an "
+            "element of the space."
+        )

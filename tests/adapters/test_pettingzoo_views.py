@@ -2,6 +2,7 @@
 
 import random
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -178,6 +179,27 @@ def test_parallel_refuses_actions_of_nobody(players_env: Any) -> None:
         env.step({"player_0": 0, "nobody": 0})
 
 
+@pytest.mark.parametrize("action", [7, None])
+def test_parallel_refuses_actions_outside_the_space(players_env: Any, action: Any) -> None:
+    env = ph.to_parallel(players_env(1))
+    env.reset(seed=1)
+    with pytest.raises(ph.errors.EnvError) as caught:
+        env.step({"player_0": action})
+    assert str(caught.value) == (
+        f"The action of 'player_0' is {action!r}, but its action space is Discrete(3). Give an element of "
+        "the space."
+    )
+    env.step({"player_0": 2})
+    assert env.env.current_step == 1  # the refused action played none
+
+
+def test_parallel_lets_actions_be_that_are_not_used(players_env: Any) -> None:
+    env = ph.to_parallel(players_env(2, takes_turns=True))
+    env.reset(seed=1)
+    env.step({"player_0": 0, "player_1": None})
+    assert env.env.current_step == 1
+
+
 def test_aec_selects_only_those_whose_turn_it_is(players_env: Any) -> None:
     turns = aec_episode(ph.to_aec(players_env(3, 5, takes_turns=True)), 1)
     decided = [agent for agent, _, action in turns if action is not None]
@@ -299,6 +321,24 @@ def test_agents_that_join_are_asked_too(players_env: Any) -> None:
     while not env.step(0)[3]:
         pass
     assert env.env.agents["player_9"].actions == [1, 1]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("join_step", [1, 2])
+def test_agents_may_join_in_any_step_the_last_too(players_env: Any, zoo_kit: Any, join_step: int) -> None:
+    class Growing(players_env):  # type: ignore[misc]  the fixture is a class
+        def post_message_resolution(self) -> None:
+            super().post_message_resolution()
+            if self.current_step == join_step:
+                self.network.add_agent(self.player_class("player_9", None))
+                self.network.add_connection("player_9", "clerk")
+
+    shown = parallel_episode(ph.to_parallel(Growing(1, 2)), 1)
+    assert shown[-1][4] == {"player_0": True, "player_9": True}  # truncated
+    assert shown[-1][1]["player_9"].shape == (3,)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an agent that was not there before puzzles the test
+        zoo_kit.parallel_api_test(ph.to_parallel(Growing(1, 2)))
+    zoo_kit.api_test(ph.to_aec(Growing(1, 2)))
 
 
 def test_agents_that_leave_are_let_go(players_env: Any) -> None:

@@ -93,3 +93,16 @@ def test_an_env_that_cannot_be_made_is_an_error(players_env: Any) -> None:
         "Expected a multi-agent env, but got a TimeLimit. Give an instance of a ph.PhantomEnv, or an adapter "
         "such as ph.PettingZooEnv."
     )
+
+
+@pytest.mark.parametrize("action", [7, None, 1.0])
+def test_an_action_outside_the_space_is_an_error(players_env: Any, action: Any) -> None:
+    env = ph.SingleAgentEnvAdapter(players_env, "player_0", {"player_1": "random"})
+    env.reset(seed=1)
+    with pytest.raises(ph.errors.EnvError) as caught:
+        env.step(action)
+    assert str(caught.value) == (
+        f"The action of 'player_0' is {action!r}, but its action space is Discrete(3). Give an element of "
+        "the space."
+    )
+    assert env.env.current_step == 0  # type: ignore[attr-defined]  a PhantomEnv
