@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import CheckpointError, PolicyMappingError, listing
@@ -20,6 +21,11 @@ from phantom_core.rollouts.trajectory import EpisodeSummary
 from phantom_core.rollouts.vector_env import CopyError, LocalVectorEnv, VectorEnv
 from phantom_core.seeding import UniformStream, make_rng
 from phantom_core.types import AgentID, PolicyID
+
+_log = logging.getLogger("phantom_core")
+
+LONG_EPISODE: Final = 100_000
+"""After so many steps of waiting for the end of an episode, the collector says so."""
 
 
 class Collector:
@@ -72,7 +78,8 @@ class Collector:
         self.policy_by_agent = dict(policy_by_agent)
         self._specs = specs or {}
         self._seed = int(seed)  # a NumPy integer has another name
-        self._on_episode = on_episode
+        self._on_episode = _let_go if on_episode is None else on_episode
+        self._has_warned = False
         self._groups = {policy_id: PolicyRows(policy_id, policy) for policy_id, policy in policies.items()}
         self.learning: tuple[PolicyID, ...] = ()
         self._streams: dict[tuple[PolicyID, int], UniformStream] = {}
@@ -173,6 +180,8 @@ class Collector:
         steps, policy_seconds, env_seconds = 0, 0.0, 0.0
         while not ended if num_steps is None else steps < num_steps:
             steps += 1
+            if steps == LONG_EPISODE and num_steps is None:
+                self._warn_of_long_episode(copies[0])
             actions = []
             for copy in copies:
                 if copy.is_over:
@@ -195,12 +204,22 @@ class Collector:
                 summary = copy.take(result)
                 if summary is not None:
                     ended.append(copy)
-                    if self._on_episode is not None:
-                        self._on_episode(summary)
+                    self._on_episode(summary)
         self.env_steps += steps * len(copies)
         self.policy_seconds += policy_seconds
         self.env_seconds += env_seconds
         return ended
+
+    def _warn_of_long_episode(self, copy: EnvCopy) -> None:
+        """Say, once, that an episode whose end is waited for may have none."""
+        if not self._has_warned:
+            self._has_warned = True
+            _log.warning(
+                "An episode of %s has gone on for %s steps without an end, and the collection waits for its "
+                "end. Give the env num_steps, let it terminate or truncate, or collect steps: "
+                "ph.CollectPlan(steps=...). Ctrl-C twice breaks it off.",
+                self._envs.env_name, f"{copy.length:,}",
+            )  # fmt: skip
 
     def _begin_episodes(self, copies: Sequence[EnvCopy]) -> None:
         started = perf_counter()
@@ -267,3 +286,7 @@ class Collector:
             rng = make_rng(self._seed, "actions", policy_id, number)
             self._streams[policy_id, number] = UniformStream(rng)
         return self._streams[policy_id, number]
+
+
+def _let_go(summary: EpisodeSummary) -> None:
+    """Take no notice of an episode that ended."""

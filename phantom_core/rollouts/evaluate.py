@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,7 @@ class Evaluation:
         agent_ids: the agents whose mean return counts.
     """
 
-    episodes: Sequence[EpisodeSummary]
+    episodes: Sequence[EpisodeSummary] = field(repr=False)
     agent_ids: Sequence[AgentID]
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import gymnasium as gym
 import numpy as np
@@ -18,6 +18,8 @@ from phantom_core.types import Action, AgentID, Observation, PolicyID
 if TYPE_CHECKING:
     from phantom_core.rollouts.env_copy import EnvCopy
     from phantom_core.seeding import UniformStream
+
+_PAIR: Final = 2
 
 
 class Lane:
@@ -107,7 +109,10 @@ class PolicyRows:
         except OutsideSpaceError as error:
             raise self.outside(lanes[error.index], self.observations[error.index]) from None
         if self._is_sampling:
-            actions, extras = self.policy.sample_actions(observations, self._draws_for(lanes))
+            sampled = self.policy.sample_actions(observations, self._draws_for(lanes))
+            if not _is_pair(sampled):
+                raise self._no_pair(sampled)
+            actions, extras = sampled
             played = actions if self._plays_what_it_samples else self.policy.env_actions(actions)
             is_same = played is actions
         else:
@@ -173,11 +178,23 @@ class PolicyRows:
             "one for each."
         )
 
+    def _no_pair(self, sampled: object) -> ConfigError:
+        return ConfigError(
+            f"{type(self.policy).__name__}.sample_actions() of policy {self.policy_id!r} returned "
+            f"{sampled!r}. Expected a pair, (actions, extras): one action for each observation, "
+            "and a dict, such as {}."
+        )
+
     def _no_action(self, agent_id: AgentID, action: Action) -> EnvError:
         return EnvError(
             f"Policy {self.policy_id!r} chose {action!r} for agent {agent_id!r}, which is not in its action "
             f"space {self.policy.action_space}. Change what the policy returns."
         )
+
+
+def _is_pair(sampled: object) -> bool:
+    """Tell whether it has the form of actions and extras; this is asked in every step."""
+    return isinstance(sampled, tuple) and len(sampled) == _PAIR and hasattr(sampled[1], "keys")
 
 
 def _describe(observation: Observation) -> str:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from phantom_core.errors import CheckpointError
+from phantom_core.errors import CheckpointError, ConfigError
 from phantom_core.hooks.events import EpisodeEnd
 from phantom_core.metrics import not_recorded
 from phantom_core.rollouts.collect import Collector
@@ -89,7 +89,7 @@ class FullTraining:
         for policy_id in collector.learning:
             learner, policy, rng = self._trainers[policy_id], run.policies[policy_id], self._rngs[policy_id]
             quantities = learner.update(policy_id, policy, batches[policy_id], rng)
-            run.log({f"{policy_id}/{name}": value for name, value in quantities.items()})
+            run.log({f"{policy_id}/{name}": value for name, value in _numbers(learner, quantities)})
         ended = perf_counter()
         whole = ended - started
         run.log(
@@ -149,6 +149,27 @@ class FullTraining:
             if not any(trainer is other for other in found.values()):
                 found[policy_id] = trainer
         return found
+
+
+def _numbers(trainer: Trainer, quantities: object) -> Iterator[tuple[str, float]]:
+    """Yield what `update` returned, name by name.
+
+    Raises:
+        ConfigError: if it is no dict of numbers.
+    """
+    if not isinstance(quantities, Mapping):
+        raise ConfigError(
+            f"{type(trainer).__name__}.update() returned {quantities!r}. Expected a dict of numbers to log, "
+            "such as {'loss': 0.5}, or {} for nothing."
+        )
+    for name, value in quantities.items():
+        try:
+            yield name, float(value)
+        except (TypeError, ValueError):
+            raise ConfigError(
+                f"{type(trainer).__name__}.update() returned {value!r} ({type(value).__name__}) as {name!r}. "
+                "Expected a number, so that it can be logged."
+            ) from None
 
 
 def log_episodes(run: Run, iteration: int, episodes: Sequence[EpisodeSummary]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -36,6 +37,8 @@ from phantom_core.training.train_result import TrainingResults
 from phantom_core.training.trainer import Trainer
 from phantom_core.types import PolicyID
 from phantom_core.world.agents import Agent
+
+_log = logging.getLogger("phantom_core")
 
 
 def is_anybody(agent: Agent) -> bool:  # noqa: ARG001  a rule for all agents
@@ -352,12 +355,25 @@ def _attach_observers(request: RunRequest, trainer: Trainer, components: Compone
         else:
             components.attach(hooks)
     _attach_tensorboard(trainer, components)
+    _name_idle_tables(request, components)
 
 
 def _attach_jsonl(request: RunRequest, components: Components) -> None:
     """Let every run that writes a directory write its values, unless the user disabled that."""
     if components.registry.has("logger", "jsonl") and not components.uses("logger", "jsonl"):
         components.attach_logger("jsonl", request.logger_config)
+
+
+def _name_idle_tables(request: RunRequest, components: Components) -> None:
+    """Say which loggers have settings but are not selected; `--logger` may have left them out on purpose."""
+    for name in request.logger_config:
+        component = components.registry.find("logger", name)
+        if component not in components.used and component.name != "jsonl":
+            _log.warning(
+                "The settings of the logger %r (logger.%s) are not used: the run does not select it. Add it "
+                "to loggers, or leave its settings out.",
+                name, name,
+            )  # fmt: skip
 
 
 def _attach_tensorboard(trainer: Trainer, components: Components) -> None:

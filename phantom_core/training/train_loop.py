@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,6 +19,7 @@ from phantom_core.policies.policy_mapping import (
     parse_policy_mapping,
     select_policies_to_train,
 )
+from phantom_core.rollouts.collect_plan import CollectPlan
 from phantom_core.rollouts.make_vector_env import make_vector_env
 from phantom_core.seeding import derive_seed
 from phantom_core.training.full_training import FullTraining
@@ -26,6 +28,8 @@ from phantom_core.training.run_plans import check_training_plan
 from phantom_core.training.train_result import TrainingResults
 from phantom_core.training.trainer import Trainer
 from phantom_core.types import PolicyID
+
+_log = logging.getLogger("phantom_core")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +110,8 @@ def train_loop(trainer: Trainer, setup: TrainingSetup, num_iterations: int | Non
     trainers = {policy_id: trainer.trainer_of(specs[policy_id]) for policy_id in run.policies_to_train}
     for policy_id in run.policies_to_train:
         _check_trainable(policy_id, run.policies[policy_id], trainers[policy_id])
+        if run.directory is not None:
+            _check_is_saved(policy_id, run.policies[policy_id])
     if run.training_plan:
         check_training_plan(run.training_plan, run.policies_to_train)
     if is_full(trainer):
@@ -172,6 +178,11 @@ def _collect_and_update(
     num_iterations: int | None,
 ) -> None:
     plan = trainer.collect_plan()
+    if not isinstance(plan, CollectPlan):
+        raise ConfigError(
+            f"{type(trainer).__name__}.collect_plan() returned {plan!r}. Expected how much to collect, such "
+            "as ph.CollectPlan(episodes=10)."
+        )
     make_env: Callable[[], MultiAgentEnv] = functools.partial(build_env, setup.env_class, setup.env_config)
     run = trainer.run
     if run.plugin_plan is not None:
@@ -194,6 +205,18 @@ def _check_trainable(policy_id: PolicyID, policy: Policy, trainer: Trainer) -> N
             f"{trainer.policy_class.__name__}. Take it out of policies_to_train, or leave its "
             "policy class out."
         )
+
+
+def _check_is_saved(policy_id: PolicyID, policy: Policy) -> None:
+    """Say that what a policy learns will be lost; it may learn nothing, so that is no error."""
+    name = type(policy).__name__
+    if type(policy).state_dict is Policy.state_dict:
+        _log.warning(
+            "Policy %r (%s) is trained, but %s has no state_dict() of its own: what it learns is not in the "
+            "run directory, and phantom evaluate plays it untrained. Override state_dict() and "
+            "load_state_dict().",
+            policy_id, name, name,
+        )  # fmt: skip
 
 
 def _reset_once(env: MultiAgentEnv, seed: int) -> None:

@@ -16,6 +16,8 @@ from phantom_core.types import AgentID, PolicyID
 class TrainingResults:
     """What a run made. Trainers that return more derive from it.
 
+    Its text is short: how the run went, without policies, history and evaluation.
+
     Attributes:
         policies: every policy by id, trained or not.
         policy_by_agent: policy id by agent id.
@@ -30,9 +32,9 @@ class TrainingResults:
         evaluation: the evaluation after the last iteration; None: there was none.
     """
 
-    policies: Mapping[PolicyID, Policy]
-    policy_by_agent: Mapping[AgentID, PolicyID] = field(default_factory=dict)
-    history: Sequence[Mapping[str, float]] = ()
+    policies: Mapping[PolicyID, Policy] = field(repr=False)
+    policy_by_agent: Mapping[AgentID, PolicyID] = field(default_factory=dict, repr=False)
+    history: Sequence[Mapping[str, float]] = field(default=(), repr=False)
     iterations: int = 0
     env_steps: int = 0
     status: Status = "completed"
@@ -40,4 +42,4 @@ class TrainingResults:
     hook_failures: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     run_directory: Path | None = None
-    evaluation: Evaluation | None = None
+    evaluation: Evaluation | None = field(default=None, repr=False)

@@ -1,0 +1,136 @@
+"""What a run says before it wastes its user's time: state that is not saved, tables that nobody reads."""
+
+import signal
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import pytest
+
+import phantom_core as ph
+from phantom_core.rollouts import collect
+
+
+class CoinAgent(ph.StrategicAgent):
+    """Is paid its action."""
+
+    observation_space = gym.spaces.Discrete(1)
+    action_space = gym.spaces.Discrete(2)
+    action = 0
+
+    def decode_action(self, ctx: ph.Context, action: int) -> None:
+        self.action = action
+
+    def encode_observation(self, ctx: ph.Context) -> int:
+        return 0
+
+    def compute_reward(self, ctx: ph.Context) -> float:
+        return float(self.action)
+
+
+class CoinEnv(ph.PhantomEnv):
+    def __init__(self, num_steps: int | None = 2) -> None:
+        super().__init__(num_steps, ph.Network([CoinAgent("A")]))
+
+
+class NotedPolicy(ph.Policy):
+    """Has nowhere to keep what it learns."""
+
+    def compute_action(self, observation: Any) -> int:
+        return 0
+
+
+class SavedPolicy(NotedPolicy):
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+
+class NotingTrainer(ph.Trainer):
+    policy_class = NotedPolicy
+
+    def collect_plan(self) -> ph.CollectPlan:
+        return ph.CollectPlan(episodes=1)
+
+    def update(self, policy_id: Any, policy: Any, batch: Any, rng: Any) -> Mapping[str, float]:
+        return {}
+
+
+class SavingTrainer(NotingTrainer):
+    policy_class = SavedPolicy
+
+
+def train(trainer: type[ph.Trainer] = SavingTrainer, **options: Any) -> ph.TrainingResults:
+    return ph.train(trainer, **{"env": CoinEnv, "num_iterations": 1, "run_dir": None, "seed": 1, **options})
+
+
+def test_a_trained_policy_without_a_state_is_told_before_it_learns(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train(NotingTrainer, run_dir=tmp_path)
+    assert caplog.messages == [
+        (
+            "Policy 'default' (NotedPolicy) is trained, but NotedPolicy has no state_dict() of its own: what "
+            "it learns is not in the run directory, and phantom evaluate plays it untrained. Override "
+            "state_dict() and load_state_dict()."
+        )
+    ]
+
+
+def test_nothing_is_said_about_states_that_are_saved_or_need_not_be(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train(NotingTrainer)  # it writes nothing at all
+    train(SavingTrainer, run_dir=tmp_path)
+    assert caplog.messages == []
+
+
+def test_settings_of_a_logger_that_is_not_selected_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    settings = {"quantity": "rewards/group", "threshold": 0.0}
+    results = train(logger_config={"early-stopping": settings, "jsonl": {}})
+    assert results.status == "completed"
+    assert caplog.messages == [
+        (
+            "The settings of the logger 'early-stopping' (logger.early-stopping) are not used: the run does "
+            "not select it. Add it to loggers, or leave its settings out."
+        )
+    ]
+
+
+def test_results_are_printed_without_their_history() -> None:
+    results = train(evaluation=ph.EvaluationPlan(episodes=2))
+    assert repr(results) == (
+        "TrainingResults(iterations=1, env_steps=2, status='completed', stop_reasons=(), hook_failures=(), "
+        "problems=(), run_directory=None)"
+    )
+    assert repr(results.evaluation) == "Evaluation(agent_ids=['A'])"
+
+
+class EndlessEnv(CoinEnv):
+    """Never ends; asks twice to be stopped at step 50."""
+
+    def __init__(self) -> None:
+        super().__init__(num_steps=None)
+
+    def step(self, actions: Any) -> ph.StepResult:
+        if self.current_step in {49, 50}:
+            signal.raise_signal(signal.SIGTERM)
+        return super().step(actions)
+
+
+def test_an_episode_without_an_end_is_told_and_the_second_signal_breaks_it_off(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert threading.current_thread() is threading.main_thread()
+    monkeypatch.setattr(collect, "LONG_EPISODE", 20)
+    with pytest.raises(KeyboardInterrupt):
+        train(env=EndlessEnv)
+    assert caplog.messages == [
+        (
+            "An episode of EndlessEnv has gone on for 19 steps without an end, and the collection waits for "
+            "its end. Give the env num_steps, let it terminate or truncate, or collect steps: "
+            "ph.CollectPlan(steps=...). Ctrl-C twice breaks it off."
+        ),
+        "SIGTERM: finishing this iteration. Once more breaks it off.",
+    ]
