@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import textwrap
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
-from phantom_core.errors import ConfigError
+from phantom_core.errors import ConfigError, listing
 from phantom_core.hooks.plugin_manager import PluginManager
 from phantom_core.testing.diagnose import diagnose
-from phantom_core.testing.findings import Diagnosis, Finding
+from phantom_core.testing.findings import Diagnosis, Finding, Severity
 from phantom_core.training.references import load_reference
 from phantom_core.training.run_file import parse_assignment
+from phantom_core.types import AgentID
 
 
 @click.command("doctor")
@@ -108,22 +111,39 @@ def _table(diagnosis: Diagnosis) -> dict[str, Any]:
 
 
 def _report(diagnosis: Diagnosis) -> str:
-    order = ("error", "warning", "note")
-    found = sorted(diagnosis.findings, key=lambda finding: order.index(finding.severity))
-    parts = [_paragraph(finding) for finding in found]
+    order = list(_COLOURS)
+    groups = sorted(_alike(diagnosis.findings), key=lambda group: order.index(group[0].severity))
+    parts = [_paragraph(group) for group in groups]
     played = f"Played {_count(diagnosis.num_episodes, 'episode')}, {_count(diagnosis.num_steps, 'step')}."
-    summary = [f"{played} {_verdict(diagnosis)}"]
+    severities = [group[0].severity for group in groups]
+    summary = [f"{played} {_verdict(severities)}"]
     summary += [f"Not checked: {reason}." for reason in diagnosis.not_checked]
+    can = "can train this env"
+    if "error" in severities:
+        can += f" once the {'errors' if severities.count('error') > 1 else 'error'} above "
+        can += f"{'are' if severities.count('error') > 1 else 'is'} mended"
     summary += [
-        f"Trainer {name} can train this env." if refusal is None else f"Trainer {name} cannot: {refusal}"
+        f"Trainer {name} {can}." if refusal is None else f"Trainer {name} cannot: {refusal}"
         for name, refusal in diagnosis.trainers.items()
     ]
     lines = [textwrap.fill(line, _width(), subsequent_indent="  ") for line in summary]
     return "\n\n".join([*parts, "\n".join(lines)])
 
 
-def _paragraph(finding: Finding) -> str:
+def _alike(findings: Iterable[Finding]) -> list[list[Finding]]:
+    """Group findings that say the same of several agents, up to numbers."""
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        message = re.sub(r"\d[\d.e+-]*", "", finding.message)
+        groups.setdefault((finding.check, message), []).append(finding)
+    return list(groups.values())
+
+
+def _paragraph(group: Sequence[Finding]) -> str:
+    finding, *others = group
     again = "" if finding.seed is None else f" (seed {finding.seed})"
+    if others:
+        again += f" The same goes for {_agents([other.agent_id for other in others])}."
     head = click.style(f"{finding.severity:<8}", bold=True, fg=_COLOURS[finding.severity])
     sentences = (f"{finding}{again}", f"→ {finding.consequence}")
     body = [line for sentence in sentences for line in textwrap.wrap(sentence, _width() - 8)]
@@ -134,13 +154,25 @@ def _width() -> int:
     return min(100, max(40, shutil.get_terminal_size((100, 24)).columns))
 
 
-_COLOURS = {"error": "red", "warning": "yellow", "note": "cyan"}
+_COLOURS: Final[dict[Severity, str]] = {"error": "red", "warning": "yellow", "note": "cyan"}
 
 
-def _verdict(diagnosis: Diagnosis) -> str:
-    if not diagnosis.findings:
+def _agents(agent_ids: Sequence[AgentID]) -> str:
+    if len(agent_ids) == 1:
+        return f"agent {agent_ids[0]!r}"
+    if len(agent_ids) <= _NAMED:
+        return f"agents {listing(agent_ids)}"
+    return f"agents {listing(agent_ids[:_NAMED])} and {len(agent_ids) - _NAMED:,} more"
+
+
+_NAMED: Final = 3
+"""So many agents of a group are named, besides the first."""
+
+
+def _verdict(severities: Sequence[Severity]) -> str:
+    if not severities:
         return "Found nothing that will bite."
-    counts = [(s, sum(f.severity == s for f in diagnosis.findings)) for s in ("error", "warning", "note")]
+    counts = [(severity, severities.count(severity)) for severity in _COLOURS]
     return f"Found {', '.join(_count(number, severity) for severity, number in counts if number)}."
 
 

@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import PhantomError
+from phantom_core.errors import PhantomError, listing
 from phantom_core.testing.findings import Finding
 from phantom_core.types import AgentID
 
@@ -18,10 +18,12 @@ from phantom_core.types import AgentID
 def check_agents(env: MultiAgentEnv) -> Iterator[Finding]:
     """Look at the agents of an env that was reset once."""
     if not env.strategic_agent_ids:
+        found = (
+            f"none of its agents is strategic: {listing(env.agents)}" if env.agents else "it has no agents"
+        )
         yield Finding(
             check="no-strategic-agent",
-            message=f"none of its {len(env.agents)} agents is strategic. Derive those that learn from "
-            "ph.StrategicAgent.",
+            message=f"{found}. Derive those that learn from ph.StrategicAgent.",
         )
     for agent_id in env.agents:
         if re.search(r"\bat 0x[0-9a-fA-F]+", repr(agent_id)):

@@ -44,11 +44,6 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "reward-for-nobody": Kind("error", "The collector stops the run: the id has no policy."),
         "reward-not-a-number": Kind("error", "The collector stops the run with an EnvError."),
         "reward-not-finite": Kind("error", "The collector stops the run with an EnvError."),
-        "late-joiner": Kind(
-            "error",
-            "The collector stops the run with an EnvError: policies are given to the agents that are there "
-            "after the first reset.",
-        ),
         "no-allowed-action": Kind(
             "warning", "A policy that heeds masks has nothing to choose from; the others ignore the mask."
         ),
@@ -89,6 +84,11 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             "note",
             "The policy 'random' draws from a normal or exponential distribution there, and nothing clips "
             "what other policies choose.",
+        ),
+        "late-joiner": Kind(
+            "note",
+            "It gets the policy whose class or predicate holds for it; a list of ids cannot match it, and "
+            "without a policy for it the collector stops the run with a PolicyMappingError.",
         ),
         "no-end": Kind("note", "Evaluations, and trainers that collect whole episodes, may play long ones."),
     }

@@ -106,7 +106,10 @@ def _of_a_leaf(space: gym.Space[Any], observation: Observation, path: str) -> tu
             )
             return "observation-outside-space", message
         if observation.dtype.kind == "f" and np.isnan(observation).any():
-            message = f"{name} is NaN at {_first(np.isnan(observation))}. Find what was divided by zero."
+            message = (
+                f"{name} is NaN at {_first(np.isnan(observation))}. Find where it comes from: a division by "
+                "zero, for instance, or a value that was never set."
+            )
             return "observation-not-a-number", message
         if not np.can_cast(observation.dtype, space.dtype):
             message = (

@@ -15,10 +15,11 @@ _SILENCE = 10
 
 
 class JoinerCheck(EnvCheck):
-    """Whether every agent that observes was there after the first reset."""
+    """Whether agents come that were not there after the first reset: one note for each class of them."""
 
     def __init__(self) -> None:
         self._known: tuple[AgentID, ...] | None = None
+        self._told: set[type] = set()
 
     def look(self, moment: Moment) -> Iterator[Finding]:
         """Compare who observes with who was there."""
@@ -33,11 +34,13 @@ class JoinerCheck(EnvCheck):
                     f"{did_you_mean(agent_id, strategic)} Those that act: {listing(strategic)}.",
                     agent_id,
                 )
-            elif agent_id not in self._known:
+            elif agent_id not in self._known and type(moment.env.agents[agent_id]) not in self._told:
+                joined = type(moment.env.agents[agent_id])
+                self._told.add(joined)
                 yield moment.finding(
                     "late-joiner",
-                    f"it was not there after the first reset: {listing(self._known)}. Let it be there from "
-                    "the start, and observe nothing (None) until it takes part.",
+                    f"it was not there after the first reset. Select the policy of each {joined.__name__} "
+                    "that joins by its class or by a predicate.",
                     agent_id,
                 )
 
@@ -46,21 +49,21 @@ class PresenceCheck(EnvCheck):
     """Whether each agent observes and acts, and goes on doing so."""
 
     def __init__(self) -> None:
-        self._strategic: dict[AgentID, None] = {}
+        self._there: dict[AgentID, None] = {}  # at the last moment that was looked at
+        self._strategic: dict[AgentID, None] = {}  # those that were there before a step
         self._observed: set[AgentID] = set()
         self._acted: set[AgentID] = set()
         self._last: dict[AgentID, int] = {}
         self._gap: defaultdict[AgentID, int] = defaultdict(int)
         self._ended: set[AgentID] = set()
-        self._num_steps = 0
 
     def look(self, moment: Moment) -> Iterator[Finding]:
         """Note who observes, who was asked and who ended."""
         if moment.step == 0:
             self._last, self._ended = {}, set()
         else:
-            self._num_steps += 1
-        self._strategic |= dict.fromkeys(moment.env.strategic_agent_ids)
+            self._strategic |= self._there
+        self._there = dict.fromkeys(moment.env.strategic_agent_ids)
         for agent_id in () if moment.is_over else moment.observations:  # the last one is for learners only
             self._gap[agent_id] = max(
                 self._gap[agent_id], moment.step - self._last.get(agent_id, moment.step)
@@ -88,8 +91,8 @@ class PresenceCheck(EnvCheck):
                 )
 
     def finish(self) -> Iterator[Finding]:
-        """Look for agents that never observed, or never acted."""
-        for agent_id in self._strategic if self._num_steps else ():
+        """Look for agents that never observed, or never acted, though there was time to."""
+        for agent_id in self._strategic:
             if agent_id not in self._observed:
                 yield Finding(
                     check="never-observes",

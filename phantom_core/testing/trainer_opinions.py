@@ -11,8 +11,11 @@ from phantom_core.hooks.registry import Component
 def trainer_opinions(env: MultiAgentEnv) -> dict[str, str | None]:
     """Return, for each registered trainer, why it cannot train an agent; None: it can.
 
-    The policy of each trainer is built for the spaces of each agent, with default settings.
+    The policy of each trainer is built for the spaces of each agent, with default settings. An env
+    without strategic agents leaves nothing to say.
     """
+    if not env.strategic_agent_ids:
+        return {}
     components = [c for c in PluginManager().registry().components() if c.kind == "trainer"]
     return {component.name: _refusal(component, env) for component in components}
 

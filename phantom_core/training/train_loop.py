@@ -64,6 +64,8 @@ def build_env(env_class: Callable[..., MultiAgentEnv], env_config: Mapping[str, 
     except PhantomError:
         raise
     except Exception as error:  # whatever a user's constructor raises
+        if isinstance(env_class, type):  # an agent, for instance: that says more than its arguments
+            check_is_env(env_class, ("step",))
         raise EnvError(
             f"{name} could not be made: {told(error)}. Its env_config: {dict(env_config)}."
         ) from error

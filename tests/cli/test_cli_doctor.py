@@ -27,9 +27,14 @@ class Seller(ph.StrategicAgent):
 
 
 class Shop(ph.PhantomEnv):
-    def __init__(self, observed=3):
+    def __init__(self, observed=3, others=0):
         Seller.observed = observed
-        super().__init__(3, ph.Network([Seller("S")]))
+        super().__init__(3, ph.Network([Seller("S"), *(Seller(f"S{n}") for n in range(others))]))
+
+
+class Empty(ph.PhantomEnv):
+    def __init__(self):
+        super().__init__(3, ph.Network([ph.Agent("A")]))
 """
 
 
@@ -66,6 +71,30 @@ def test_what_will_bite_comes_first_and_exits_with_1(
         "Played 1 episode, 3 steps. Found 1 error, 1 note.\n"
         "Trainer "
     )
+
+
+@pytest.mark.parametrize(
+    ("others", "who"),
+    [(1, "agent 'S0'"), (2, "agents 'S0', 'S1'"), (6, "agents 'S0', 'S1', 'S2' and 3 more")],
+)
+def test_what_is_wrong_with_several_agents_is_said_once(
+    others: int, who: str, phantom: Callable[..., Any], ill: str
+) -> None:
+    outcome = phantom("doctor", ill, "--episodes", "1", "--set", f"others={others}")
+    text = " ".join(outcome.out.split())
+    assert f"Change encode_observation() or the space. (seed 0) The same goes for {who}. → The" in text
+    assert "Found 1 error, 1 note." in text
+    assert len(json.loads(phantom("doctor", ill, "--json", "--set", f"others={others}").out)["findings"]) == (
+        2 * (others + 1)
+    )
+
+
+def test_trainers_can_train_an_env_once_its_errors_are_mended(phantom: Callable[..., Any], ill: str) -> None:
+    outcome = phantom("doctor", ill)
+    assert "Trainer ppo can train this env once the error above is mended." in outcome.out
+    outcome = phantom("doctor", "ill_shop.py:Empty")
+    assert outcome.code == 1
+    assert "Trainer" not in outcome.out
 
 
 def test_a_note_alone_exits_with_0(phantom: Callable[..., Any], ill: str) -> None:
@@ -115,6 +144,13 @@ def test_a_registered_env_is_named(phantom: Callable[..., Any]) -> None:
             (
                 "GuessEnv could not be made: TypeError: GuessEnv.__init__() got an unexpected keyword "
                 "argument 'agents'. Its env_config: {{'agents': 2}}."
+            ),
+        ),
+        (
+            ["guess_world.py:GuessAgent"],
+            (
+                "GuessAgent is no multi-agent env: it has no step. Derive it from ph.PhantomEnv, or wrap a "
+                "single-agent env in ph.GymnasiumEnv."
             ),
         ),
         (

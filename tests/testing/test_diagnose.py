@@ -137,8 +137,8 @@ OBSERVATIONS: dict[str, tuple[Callable[..., Any], str]] = {
     "no number": (
         env_of(encode_observation=at(3, lambda self: np.array([np.nan, 0.0], np.float32))),
         (
-            "error observation-not-a-number: agent 'A', step 3: its observation is NaN at (0,). Find what "
-            "was divided by zero."
+            "error observation-not-a-number: agent 'A', step 3: its observation is NaN at (0,). Find where "
+            "it comes from: a division by zero, for instance, or a value that was never set."
         ),
     ),
     "infinite": (
@@ -246,6 +246,16 @@ def joined_late(self: Any) -> None:
     ph.PhantomEnv.post_message_resolution(self)
 
 
+def late_walkers_at(step: int, number: int) -> Callable[[Any], None]:
+    def join(self: Any) -> None:
+        if self.current_step == step:
+            for count in range(number):
+                self.network.add_agent(Walker(f"LATE{count}"))
+        ph.PhantomEnv.post_message_resolution(self)
+
+    return join
+
+
 def two_agents(self: Any) -> None:
     self.network = ph.Network([Walker("A"), Walker("B")])
 
@@ -295,14 +305,14 @@ AGENTS: dict[str, tuple[Callable[..., Any], str]] = {
     "joins late": (
         env_of(env_members={"post_message_resolution": joined_late, "on_reset": two_agents}),
         (
-            "error late-joiner: agent 'LATE', step 3: it was not there after the first reset: 'A', 'B'. Let "
-            "it be there from the start, and observe nothing (None) until it takes part."
+            "note late-joiner: agent 'LATE', step 3: it was not there after the first reset. Select the "
+            "policy of each Walker that joins by its class or by a predicate."
         ),
     ),
     "none acts": (
         env_of(env_members={"__init__": no_strategic_agent}),
         (
-            "error no-strategic-agent: none of its 1 agents is strategic. Derive those that learn from "
+            "error no-strategic-agent: none of its agents is strategic: 'A'. Derive those that learn from "
             "ph.StrategicAgent."
         ),
     ),
@@ -462,15 +472,19 @@ def test_training_stops_where_the_doctor_says_so(name: str) -> None:
     env, sentence = CASES[name]
     is_error = sentence.startswith("error") and "observation-infinite" not in sentence
 
-    def policy_of(agent_id: Any) -> ph.PolicySpec:
-        return ph.PolicySpec(agents=lambda agent: repr(agent.id) == repr(agent_id), train=True)
+    def policy_of(agent_id: Any, ids: list[Any]) -> ph.PolicySpec:
+        def is_meant(agent: ph.Agent) -> bool:  # the first policy is for those that join, too
+            is_joiner = repr(agent.id) not in map(repr, ids)
+            return repr(agent.id) == repr(agent_id) or (is_joiner and agent_id == ids[0])
+
+        return ph.PolicySpec(agents=is_meant, train=True)
 
     def train() -> None:
         probe = env()
         with contextlib.suppress(Exception):  # some fail in their first reset
             probe.reset(seed=1)
         ids = probe.strategic_agent_ids or ["nobody"]
-        policies = {f"p{number}": policy_of(agent_id) for number, agent_id in enumerate(ids)}
+        policies = {f"p{number}": policy_of(agent_id, ids) for number, agent_id in enumerate(ids)}
         Dice().train(env, 1, policies, None, seed=1)
 
     if is_error:
@@ -478,6 +492,20 @@ def test_training_stops_where_the_doctor_says_so(name: str) -> None:
             train()
     else:
         train()
+
+
+@pytest.mark.parametrize("step", [3, 12])
+def test_agents_that_join_are_one_note_per_class_even_in_the_last_step(step: int) -> None:
+    join = late_walkers_at(step, number=3)
+    env = env_of(env_members={"post_message_resolution": join, "on_reset": two_agents})
+    diagnosis = ph.diagnose(env)
+    assert [(f.check, f.agent_id, f.severity) for f in diagnosis.findings] == [
+        ("late-joiner", "LATE0", "note")
+    ]
+    assert diagnosis.findings[0].consequence == (
+        "It gets the policy whose class or predicate holds for it; a list of ids cannot match it, and "
+        "without a policy for it the collector stops the run with a PolicyMappingError."
+    )
 
 
 # ---------------------------------------------------------------------- envs that are well
@@ -613,6 +641,19 @@ def test_numbers_that_make_no_sense_are_refused(settings: dict[str, int], error:
     with pytest.raises(ph.errors.ConfigError) as caught:
         ph.diagnose(env_of(), **settings)
     assert str(caught.value) == error
+
+
+def test_trainers_have_no_opinion_on_an_env_in_which_nobody_acts() -> None:
+    assert ph.diagnose(env_of(env_members={"__init__": no_strategic_agent})).trainers == {}
+
+
+def test_a_class_of_agents_is_no_env() -> None:
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        ph.diagnose(ph.StrategicAgent)  # type: ignore[arg-type]  # that is the point
+    assert str(caught.value) == (
+        "StrategicAgent is no multi-agent env: it has no step. Derive it from ph.PhantomEnv, or wrap a "
+        "single-agent env in ph.GymnasiumEnv."
+    )
 
 
 def test_what_is_no_env_is_refused() -> None:
