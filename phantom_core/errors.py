@@ -24,7 +24,9 @@ Each message says what happened (with the value), what was expected and what to 
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 
 class PhantomError(Exception):
@@ -188,6 +190,32 @@ def told(error: BaseException) -> str:
     except Exception:
         text = ""
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def place_of(error: BaseException) -> str:
+    """Return where a user's code raised, such as ` (boom.py, line 7, in decode_action)`, or an empty string.
+
+    That is the innermost frame outside phantom_core and the standard library, and outside installed
+    packages if there is one.
+    """
+    own, installed = "", ""
+    traceback = error.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        path, name = code.co_filename, "" if code.co_name.startswith("<") else f", in {code.co_name}"
+        place = f" ({Path(path).name}, line {traceback.tb_lineno}{name})"
+        traceback = traceback.tb_next
+        if path.startswith(("<", _CORE)):
+            continue
+        if "site-packages" in path:
+            installed = place
+        elif not path.startswith(_STANDARD_LIBRARY):
+            own = place
+    return own or installed
+
+
+_CORE = f"{Path(__file__).parent}{os.sep}"
+_STANDARD_LIBRARY = f"{Path(os.__file__).parent}{os.sep}"
 
 
 def without_stop(error: object) -> str:

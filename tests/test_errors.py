@@ -1,10 +1,11 @@
 """Errors that phantom_core raises."""
 
 import pickle
+import statistics
 
 import pytest
 
-from phantom_core import errors
+from phantom_core import Network, errors
 
 
 @pytest.mark.parametrize(
@@ -21,3 +22,21 @@ def test_an_error_travels_between_processes_with_its_data(error: errors.PhantomE
     error.add_note("In worker 1")
     again = pickle.loads(pickle.dumps(error))  # noqa: S301  our own bytes
     assert (type(again), str(again), vars(again)) == (type(error), str(error), vars(error))
+
+
+def test_the_place_of_an_error_is_the_innermost_line_of_the_users_own_code() -> None:
+    def mean(values: list[str]) -> float:
+        return statistics.mean(values)  # type: ignore[type-var]  it raises in the standard library
+
+    with pytest.raises(TypeError) as caught:
+        mean(["a"])
+    line = mean.__code__.co_firstlineno + 1
+    assert errors.place_of(caught.value) == f" (test_errors.py, line {line}, in mean)"
+
+
+def test_an_error_that_no_user_code_raised_has_no_place() -> None:
+    with pytest.raises(errors.ConfigError) as caught:
+        Network().remove_agent("A")
+    below_this_test = caught.value.with_traceback(caught.tb.tb_next)
+    assert errors.place_of(below_this_test) == ""
+    assert errors.place_of(ValueError("never raised")) == ""

@@ -12,7 +12,16 @@ from phantom_core.adapters.other_agents import OtherAgents, OtherPolicies
 from phantom_core.adapters.playthrough import Playthrough
 from phantom_core.adapters.space_elements import check_action
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import ConfigError, EnvError, EpisodeError, PhantomError, did_you_mean, listing, told
+from phantom_core.errors import (
+    ConfigError,
+    EnvError,
+    EpisodeError,
+    PhantomError,
+    did_you_mean,
+    listing,
+    place_of,
+    told,
+)
 from phantom_core.policies.policy import Policy
 from phantom_core.seeding import MAX_SEED
 from phantom_core.types import Action, AgentID, Observation, PolicyID
@@ -175,7 +184,7 @@ def _make_env(env_class: Callable[..., MultiAgentEnv], env_config: Mapping[str, 
     except Exception as error:  # whatever a user's constructor raises
         name = getattr(env_class, "__name__", repr(env_class))
         raise EnvError(
-            f"{name} could not be made: {told(error)}. Its env_config: {dict(env_config)}."
+            f"{name} could not be made: {told(error)}{place_of(error)}. Its env_config: {dict(env_config)}."
         ) from error
 
 

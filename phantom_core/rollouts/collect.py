@@ -196,7 +196,7 @@ class Collector:
                 results = self._envs.step(numbers, actions)
             except CopyError as error:
                 copy = self._copies[error.number]
-                raise copy.failed(error.__cause__, f"step {copy.length + 1}") from error.__cause__
+                raise copy.failed(error, f"step {copy.length + 1}") from error.__cause__
             stepped = perf_counter()
             policy_seconds += decided - started
             env_seconds += stepped - decided
@@ -226,7 +226,7 @@ class Collector:
         try:
             found = self._envs.reset([copy.number for copy in copies], [copy.next_seed for copy in copies])
         except CopyError as error:
-            raise self._copies[error.number].failed(error.__cause__, "reset") from error.__cause__
+            raise self._copies[error.number].failed(error, "reset") from error.__cause__
         self.env_seconds += perf_counter() - started
         for copy, observations in zip(copies, found, strict=True):
             if observations is None:  # the next step only resets it, and is none of the env's

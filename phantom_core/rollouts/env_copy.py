@@ -10,7 +10,7 @@ from typing import Any, Final
 import gymnasium as gym
 
 from phantom_core.envs.step_result import StepResult
-from phantom_core.errors import CheckpointError, EnvError, PhantomError, told
+from phantom_core.errors import CheckpointError, EnvError, PhantomError, place_of, told
 from phantom_core.rollouts.copy_state import decode_history, digest, encode_history
 from phantom_core.rollouts.experience_log import Stretch
 from phantom_core.rollouts.policy_rows import Lane, PolicyRows
@@ -206,8 +206,9 @@ class EnvCopy:
         for name, row in state["open"]:
             lanes[name].rows, lanes[name].last_row = [int(row)], int(row)
 
-    def failed(self, error: BaseException | None, where: str) -> Exception:
-        """Say where it happened: in which episode, and how to play it again."""
+    def failed(self, failure: CopyError, where: str) -> Exception:
+        """Say where it happened: in which episode and line, and how to play it again."""
+        error = failure.__cause__
         assert isinstance(error, Exception)
         episode = self.episode + (where == "reset")
         seed = derive_seed(self._seed, "episode", self.number, episode)
@@ -216,7 +217,7 @@ class EnvCopy:
         if isinstance(error, PhantomError):
             said = type(error)(f"{error} ({place}. {again})") if isinstance(error, EnvError) else error
         else:
-            said = EnvError(f"{place}: {told(error)}. {again}")
+            said = EnvError(f"{place}: {told(error)}{failure.place or place_of(error)}. {again}")
         for note in getattr(error, "__notes__", ()) if said is not error else ():
             said.add_note(note)  # the traceback in a worker
         return said

@@ -20,11 +20,13 @@ class CopyError(Exception):
 
     Attributes:
         number: the number of the copy.
+        place: where in the user's code it was raised, if that was in a worker.
     """
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, place: str = "") -> None:
         super().__init__(number)
         self.number = number
+        self.place = place
 
 
 class EnvFacts(Protocol):

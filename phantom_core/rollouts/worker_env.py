@@ -209,7 +209,8 @@ class WorkerHandle:
                 raise cause from cause.__cause__
             failed = EnvError(
                 f"Worker {self._index} could not make copy {error.number} of {self._env_name}: "
-                f"{told(cause) if cause else 'it gave no reason'}. Mend the env, or use workers=0."
+                f"{told(cause) + error.place if cause else 'it gave no reason'}. Mend the env, or use "
+                "workers=0."
             )
             for note in getattr(cause, "__notes__", ()):
                 failed.add_note(note)
@@ -247,7 +248,7 @@ class WorkerHandle:
         self._is_asked = False
         if isinstance(answer, Failure):
             answer.error.add_note(f"In worker {self._index}:\n{answer.text}")
-            raise CopyError(self._numbers[answer.copy]) from answer.error
+            raise CopyError(self._numbers[answer.copy], answer.place) from answer.error
         return answer
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
-from phantom_core.errors import EnvError, told
+from phantom_core.errors import EnvError, place_of, told
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.copy_facts import CopyFacts, acting_ids
@@ -47,11 +47,13 @@ class Failure:
         copy: the copy, as the worker counts.
         error: the exception, or one that says the same.
         text: its traceback.
+        place: where in the user's code it was raised, as a part of a sentence.
     """
 
     copy: int
     error: Exception
     text: str
+    place: str
 
 
 def work(connection: Connection, order: bytes, buffer: Any) -> None:
@@ -155,10 +157,10 @@ class Worker:
 
 
 def _failure(copy: int, error: Exception) -> Failure:
-    text = "".join(traceback.format_exception(error))
+    text, place = "".join(traceback.format_exception(error)), place_of(error)
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301  our own bytes
     except Exception:  # whatever a user's exception does when it is pickled
         error = EnvError(told(error))
     error.__cause__ = error.__context__ = None
-    return Failure(copy, error, text)
+    return Failure(copy, error, text, place)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-import traceback
 import zlib
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from phantom_core.errors import ConfigError, did_you_mean, listing, told
+from phantom_core.errors import ConfigError, did_you_mean, listing, place_of, told
 
 
 def load_reference(reference: str, *, setting: str, folder: Path, start: str = "the run file") -> Any:
@@ -99,13 +98,6 @@ def _own_names(owner: Any) -> list[str]:
     )
 
 
-def _line_of(error: BaseException, path: Path) -> str:
-    """Say where in a file it was raised; empty if it was raised elsewhere."""
-    frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.lineno for frame in frames if frame.filename == str(path)]
-    return f" (line {lines[-1]})" if lines else ""
-
-
 _LOADED_FROM_FILE = "__phantom_loaded_from_file__"
 
 
@@ -114,7 +106,7 @@ def _load_module(name: str, setting: str, reference: str) -> ModuleType:
         return importlib.import_module(name)
     except (Exception, SystemExit) as error:  # whatever a user's module raises
         raise ConfigError(
-            f"{setting} = {reference!r} could not be imported: {told(error)}. "
+            f"{setting} = {reference!r} could not be imported: {told(error)}{place_of(error)}. "
             "Install its package, or name a file: './file.py:Class'."
         ) from error
 
@@ -149,7 +141,6 @@ def _load_file(path: Path, setting: str, reference: str, start: str) -> ModuleTy
         if not isinstance(error, (Exception, SystemExit)):
             raise
         raise ConfigError(
-            f"{setting} = {reference!r} could not be imported: {told(error)}{_line_of(error, path)}. "
-            "Mend the file."
+            f"{setting} = {reference!r} could not be imported: {told(error)}{place_of(error)}. Mend the file."
         ) from error
     return module

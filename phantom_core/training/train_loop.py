@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import ConfigError, EnvError, PhantomError, PolicyMappingError, told
+from phantom_core.errors import ConfigError, EnvError, PhantomError, PolicyMappingError, place_of, told
 from phantom_core.hooks.plugin_plan import PlannedFactory
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy import Policy
@@ -67,7 +67,7 @@ def build_env(env_class: Callable[..., MultiAgentEnv], env_config: Mapping[str, 
         if isinstance(env_class, type):  # an agent, for instance: that says more than its arguments
             check_is_env(env_class, ("step",))
         raise EnvError(
-            f"{name} could not be made: {told(error)}. Its env_config: {dict(env_config)}."
+            f"{name} could not be made: {told(error)}{place_of(error)}. Its env_config: {dict(env_config)}."
         ) from error
     check_is_env(env, _NEEDED)
     return env
@@ -229,5 +229,6 @@ def _reset_once(env: MultiAgentEnv, seed: int) -> None:
         raise
     except Exception as error:  # whatever a user's env raises
         raise EnvError(
-            f"{type(env).__name__} failed in its first reset: {told(error)}. Mend the env, then train."
+            f"{type(env).__name__} failed in its first reset: {told(error)}{place_of(error)}. Mend the env, "
+            "then train."
         ) from error

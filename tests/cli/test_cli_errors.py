@@ -90,10 +90,13 @@ def test_a_name_that_leads_nowhere_is_one_message(
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("import no_such_thing\n", "ModuleNotFoundError: No module named 'no_such_thing' (line 1)"),
-        ("\nraise RuntimeError\n", "RuntimeError (line 2)"),
+        (
+            "import no_such_thing\n",
+            "ModuleNotFoundError: No module named 'no_such_thing' (broken_world.py, line 1)",
+        ),
+        ("\nraise RuntimeError\n", "RuntimeError (broken_world.py, line 2)"),
         ("def f(:\n", "SyntaxError: invalid syntax (broken_world.py, line 1)"),
-        ("raise SystemExit(3)\n", "SystemExit: 3 (line 1)"),
+        ("raise SystemExit(3)\n", "SystemExit: 3 (broken_world.py, line 1)"),
     ],
 )
 def test_an_env_file_that_raises_is_named_with_the_line(
@@ -134,12 +137,12 @@ def test_a_run_directory_below_a_file_is_refused(
 @pytest.mark.parametrize(
     ("method", "message"),
     [
-        ("__init__", "BadEnv could not be made: KeyError: 'oops'. Its env_config: {}."),
-        ("on_reset", "BadEnv failed in its first reset: KeyError: 'oops'. Mend the env, then train."),
+        ("__init__", "BadEnv could not be made: KeyError: 'oops'{place}. Its env_config: {}."),
+        ("on_reset", "BadEnv failed in its first reset: KeyError: 'oops'{place}. Mend the env, then train."),
         (
             "pre_message_resolution",
             (
-                "BadEnv failed in step 1 of episode 0: KeyError: 'oops'. Play it again with "
+                "BadEnv failed in step 1 of episode 0: KeyError: 'oops'{place}. Play it again with "
                 "env.reset(seed=1624469116988683018)."
             ),
         ),
@@ -152,7 +155,9 @@ def test_an_env_that_raises_is_a_sentence(
     with (path.parent / "guess_world.py").open("a") as file:
         file.write(f"\n\nclass BadEnv(GuessEnv):\n    def {method}(self):\n        raise KeyError('oops')\n")
     outcome = phantom("train", path)
-    assert (outcome.code, outcome.out, outcome.err) == (2, "", f"Error: {message}\n")
+    line = len((path.parent / "guess_world.py").read_text().splitlines())
+    told = message.replace("{place}", f" (guess_world.py, line {line}, in {method})")
+    assert (outcome.code, outcome.out, outcome.err) == (2, "", f"Error: {told}\n")
 
 
 def test_usage_errors_have_the_exit_code_2_too(phantom: Callable[..., Any]) -> None:

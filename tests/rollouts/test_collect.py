@@ -320,8 +320,10 @@ def test_an_env_that_raises_is_named_with_step_episode_and_seed() -> None:
     with pytest.raises(ph.errors.EnvError) as caught:
         collector_for(make_env(FailingAgent("A"))).collect(ph.CollectPlan(episodes=1))
     seed = ph.seeding.derive_seed(1, "episode", 0, 0)
+    line = FailingAgent.compute_reward.__code__.co_firstlineno + 1
     assert str(caught.value) == (
-        "PhantomEnv failed in step 2 of episode 0: ZeroDivisionError: float division by zero. Play it "
+        "PhantomEnv failed in step 2 of episode 0: ZeroDivisionError: float division by zero "
+        f"(test_collect.py, line {line}, in compute_reward). Play it "
         f"again with env.reset(seed={seed})."
     )
     assert isinstance(caught.value.__cause__, ZeroDivisionError)

@@ -236,7 +236,8 @@ def test_an_exception_in_a_worker_arrives_with_its_traceback_and_the_seed(world:
         collect(functools.partial(world.WalkEnv, fate="raise"), copies=2, workers=1)
     seed = ph.seeding.derive_seed(5, "episode", 0, 0)
     assert str(caught.value) == (
-        "WalkEnv failed in step 4 of episode 0: ZeroDivisionError: too small. Play it again with "
+        "WalkEnv failed in step 4 of episode 0: ZeroDivisionError: too small (walk_world.py, line 70, in "
+        "pre_message_resolution). Play it again with "
         f"env.reset(seed={seed})."
     )
     (note,) = caught.value.__notes__
@@ -248,7 +249,8 @@ def test_an_env_that_a_worker_cannot_make_is_an_error(world: ModuleType) -> None
     with pytest.raises(ph.errors.EnvError) as caught:
         ph.make_vector_env(world.NoEnv, 2, workers=1)
     assert str(caught.value) == (
-        "Worker 0 could not make copy 0 of NoEnv: ValueError: not here. Mend the env, or use workers=0."
+        "Worker 0 could not make copy 0 of NoEnv: ValueError: not here "
+        "(walk_world.py, line 92, in __init__). Mend the env, or use workers=0."
     )
 
 

@@ -348,6 +348,9 @@ def failing(step: int) -> Callable[[Any], None]:
     return view
 
 
+FAILING_LINE = failing.__code__.co_firstlineno + 3
+
+
 def drawing_in_the_constructor(self: Any) -> None:
     self.luck = random.random()  # noqa: S311  as it should not be
     ph.PhantomEnv.__init__(self, 12, ph.Network([Walker("A")]))
@@ -361,15 +364,15 @@ WORLDS: dict[str, tuple[Callable[..., Any], str]] = {
     "fails in reset": (
         env_of(env_members={"on_reset": failing(0)}),
         (
-            "error env-raised: reset: reset() raised KeyError: 'price'. Mend it: env.reset(seed=0) starts "
-            "the episode again."
+            "error env-raised: reset: reset() raised KeyError: 'price' (test_diagnose.py, line "
+            f"{FAILING_LINE}, in view). Mend it: env.reset(seed=0) starts the episode again."
         ),
     ),
     "fails in a step": (
         env_of(env_members={"pre_message_resolution": failing(3)}),
         (
-            "error env-raised: step 3: step() raised KeyError: 'price'. Mend it: env.reset(seed=0) starts "
-            "the episode again."
+            "error env-raised: step 3: step() raised KeyError: 'price' (test_diagnose.py, line "
+            f"{FAILING_LINE}, in view). Mend it: env.reset(seed=0) starts the episode again."
         ),
     ),
     "does not say when it ends": (

@@ -91,6 +91,12 @@ class UnsteppableEnv(CoinEnv):
             raise ValueError("no money.")
 
 
+def place_in(method: Any, lines: int) -> str:
+    """Return the place so many lines below the head of a method."""
+    line = method.__code__.co_firstlineno + lines
+    return f" (test_input_errors.py, line {line}, in {method.__name__})"
+
+
 class LazyTrainer(ph.Trainer):
     """Does not say how to learn."""
 
@@ -203,18 +209,25 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "an env that fails when it is made": (
         {"env": BrokenEnv},
         EnvError,
-        "BrokenEnv could not be made: ValueError: no money. Its env_config: {}.",
+        (
+            f"BrokenEnv could not be made: ValueError: no money{place_in(BrokenEnv.__init__, 1)}. "
+            "Its env_config: {}."
+        ),
     ),
     "an env that fails in its first reset": (
         {"env": UnresettableEnv},
         EnvError,
-        "UnresettableEnv failed in its first reset: ValueError: no money. Mend the env, then train.",
+        (
+            "UnresettableEnv failed in its first reset: ValueError: no money"
+            f"{place_in(UnresettableEnv.on_reset, 1)}. Mend the env, then train."
+        ),
     ),
     "an env that fails in a later reset": (
         {"env": BrittleEnv},
         EnvError,
         (
-            "BrittleEnv failed in reset of episode 1: ValueError: no money. Play it again with "
+            "BrittleEnv failed in reset of episode 1: ValueError: no money"
+            f"{place_in(BrittleEnv.on_reset, 3)}. Play it again with "
             "env.reset(seed=5528312160819725234)."
         ),
     ),
@@ -222,7 +235,8 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         {"env": UnsteppableEnv},
         EnvError,
         (
-            "UnsteppableEnv failed in step 2 of episode 0: ValueError: no money. Play it again with "
+            "UnsteppableEnv failed in step 2 of episode 0: ValueError: no money"
+            f"{place_in(UnsteppableEnv.post_message_resolution, 2)}. Play it again with "
             "env.reset(seed=1624469116988683018)."
         ),
     ),
@@ -491,4 +505,4 @@ def test_a_run_that_failed_says_so_in_its_directory(tmp_path: Path) -> None:
     (directory,) = tmp_path.iterdir()
     facts = (directory / "run.json").read_text()
     assert '"status": "failed"' in facts
-    assert '"error": "EnvError: UnsteppableEnv failed in step 2 of episode 0: ValueError: no money.' in facts
+    assert '"error": "EnvError: UnsteppableEnv failed in step 2 of episode 0: ValueError: no money (' in facts
