@@ -15,6 +15,8 @@ from phantom_core.training.components import Components
 from phantom_core.training.run_directory import CONFIG_FILE, RunDirectory, load_policies
 from phantom_core.training.run_file import RunFile
 from phantom_core.training.train_loop import TrainingSetup
+from phantom_core.training.written_ids import is_whole, read_id
+from phantom_core.types import AgentID, PolicyID
 
 
 def evaluate_run(
@@ -46,7 +48,7 @@ def evaluate_run(
     if "policy_by_agent" not in facts:
         raise RunDirectoryError(
             f"The run {directory.path} has status {facts.get('status')!r}: it did not finish, "
-            "so there is nothing to evaluate."
+            f"so there is nothing to evaluate.{directory.left_checkpoints()}"
         )
     run_file = RunFile.read(directory.path / CONFIG_FILE)
     if "env" not in run_file.table:
@@ -56,10 +58,10 @@ def evaluate_run(
         )
     _check_env_config(directory, facts)
     components = Components(run_file.plugin_settings())
-    policy_by_agent = {_hashable(agent_id): policy_id for agent_id, policy_id in facts["policy_by_agent"]}
     plan = run_file.evaluation()
     env_class = components.env_class(run_file.env(components))
     setup = TrainingSetup(env_class, run_file.table.get("env_config", {}), {}, None, {})
+    policy_by_agent = _policy_by_agent(facts, setup)
     if seed is None:
         own = None if plan is None else plan.seed
         seed = derive_seed(facts["seed"], "evaluation") if own is None else own
@@ -92,5 +94,15 @@ def _check_env_config(directory: RunDirectory, facts: Mapping[str, Any]) -> None
         )
 
 
-def _hashable(agent_id: object) -> object:
-    return tuple(map(_hashable, agent_id)) if isinstance(agent_id, list) else agent_id
+def _policy_by_agent(facts: Mapping[str, Any], setup: TrainingSetup) -> dict[AgentID, PolicyID]:
+    """Return who uses which policy; ids that JSON cannot hold are those of an env made to be asked."""
+    pairs = facts["policy_by_agent"]
+    known: tuple[AgentID, ...] = ()
+    if not all(is_whole(written) for written, _ in pairs):
+        env = setup.make_env()
+        try:
+            env.reset(seed=derive_seed(facts["seed"], "setup"))  # some build their network in reset
+            known = tuple(env.strategic_agent_ids)
+        finally:
+            env.close()
+    return {read_id(written, known): policy_id for written, policy_id in pairs}

@@ -83,9 +83,18 @@ def reference_to(value: Any) -> str | None:
         return None
     module = sys.modules[module_name]
     file = getattr(module, "__file__", None)
-    if module_name == "__main__" or getattr(module, _LOADED_FROM_FILE, False):
+    if module_name == "__main__" or getattr(module, _LOADED_FROM_FILE, False) or _is_neighbour(module):
         return f"{Path(file).resolve()}:{name}" if file else None
     return f"{module_name}:{name}"
+
+
+def _is_neighbour(module: ModuleType) -> bool:
+    """Tell whether it is a file beside the script or in the current folder; its name leads nowhere else."""
+    file, script = getattr(module, "__file__", None), getattr(sys.modules.get("__main__"), "__file__", None)
+    if not file or "." in module.__name__ or hasattr(module, "__path__"):
+        return False
+    folder = Path(file).resolve().parent
+    return folder == Path.cwd() or (script is not None and folder == Path(script).resolve().parent)
 
 
 def _own_names(owner: Any) -> list[str]:

@@ -70,6 +70,8 @@ class RunDirectory:
             RunDirectoryError: if it is none.
         """
         path = Path(path)
+        if path.parent.name == CHECKPOINTS and (path.parent.parent / RUN_FILE).is_file():
+            raise RunDirectoryError(f"{path} is a checkpoint, not a run directory. {_advice(path)}")
         if not (path / RUN_FILE).is_file():
             raise RunDirectoryError(
                 f"{path} is no run directory: it has no {RUN_FILE}. Name a folder such as "
@@ -118,6 +120,11 @@ class RunDirectory:
         save_checkpoint(path, state)
         return path
 
+    def left_checkpoints(self) -> str:
+        """Return a sentence about the newest checkpoint, to follow another; empty: there is none."""
+        found = sorted((self.path / CHECKPOINTS).glob("iteration-*"))
+        return f" It left checkpoints. {_advice(found[-1])}" if found else ""
+
     def check_policies(self, policies: Mapping[PolicyID, Policy]) -> None:
         """Check that `save_policies` can write these policies, without writing anything.
 
@@ -146,14 +153,20 @@ def load_policies(
             that was defined in a notebook.
 
     Raises:
-        RunDirectoryError: if it is no run directory.
+        RunDirectoryError: if it is no run directory, or has no final policies.
         CheckpointError: if a policy cannot be read or rebuilt.
     """
     path = Path(run)
     if path.parent.name == CHECKPOINTS and not (path / RUN_FILE).is_file():
         saved = load_checkpoint(path)["policies"]
     else:
-        saved = load_checkpoint(RunDirectory.open(path).path / POLICIES)
+        directory = RunDirectory.open(path)
+        if not (path / POLICIES).exists():
+            raise RunDirectoryError(
+                f"The run {path} has no final policies: it broke off, or is still going on."
+                f"{directory.left_checkpoints()}"
+            )
+        saved = load_checkpoint(path / POLICIES)
     return {
         policy_id: _decode(policy_id, data, policy_classes or {}, path) for policy_id, data in saved.items()
     }
@@ -166,6 +179,13 @@ def encode_policies(policies: Mapping[PolicyID, Policy]) -> dict[str, Any]:
         CheckpointError: if the spaces, the settings or the state of a policy cannot be saved.
     """
     return {policy_id: _encode(policy_id, policy) for policy_id, policy in policies.items()}
+
+
+def _advice(checkpoint: Path) -> str:
+    return (
+        f"Its policies: ph.load_policies({str(checkpoint)!r}), to play them with ph.evaluate(env, policies, "
+        "policy_by_agent, ...)."
+    )
 
 
 def _encode(policy_id: PolicyID, policy: Policy) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from phantom_core.training.run import Run
 from phantom_core.training.run_directory import RunDirectory
 from phantom_core.training.run_request import flattened
 from phantom_core.training.train_result import TrainingResults
+from phantom_core.training.written_ids import written_id
 from phantom_core.types import AgentID, PolicyID
 
 FORMAT: Final = 1
@@ -106,7 +107,9 @@ class RunRecord:
 
     def _note_policies(self, run: Run, policy_by_agent: Mapping[AgentID, PolicyID]) -> None:
         self.facts["policies_to_train"] = list(run.policies_to_train)
-        self.facts["policy_by_agent"] = [list(pair) for pair in policy_by_agent.items()]
+        self.facts["policy_by_agent"] = [
+            [written_id(agent_id), policy_id] for agent_id, policy_id in policy_by_agent.items()
+        ]
 
     def _close(self, run: Run, status: str) -> None:
         if self._components is not None:
@@ -140,7 +143,8 @@ def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
         "episodes": len(evaluation.episodes),
         "mean_return": evaluation.mean_return,
         "episode_returns": [
-            [agent_id, list(of_agent)] for agent_id, of_agent in evaluation.episode_returns.items()
+            [written_id(agent_id), list(of_agent)]
+            for agent_id, of_agent in evaluation.episode_returns.items()
         ],
     }
 

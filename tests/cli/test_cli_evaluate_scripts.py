@@ -1,0 +1,115 @@
+"""`phantom evaluate` of runs that a script made: where its env is, who its agents are, how it broke off."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import phantom_core as ph
+from phantom_core.training.references import reference_to
+
+SIDES = """
+import enum
+
+import gymnasium as gym
+
+import phantom_core as ph
+
+
+class Side(enum.Enum):
+    LEFT = 1
+    RIGHT = 2
+
+
+class Walker(ph.StrategicAgent):
+    observation_space = gym.spaces.Discrete(1)
+    action_space = gym.spaces.Discrete(2)
+    action = 0
+
+    def decode_action(self, ctx, action):
+        self.action = action
+
+    def encode_observation(self, ctx):
+        return 0
+
+    def compute_reward(self, ctx):
+        return float(self.action)
+
+
+class SidesEnv(ph.PhantomEnv):
+    def __init__(self):
+        super().__init__(2, ph.Network([Walker(Side.LEFT), Walker((Side.RIGHT, 1)), Walker(3)]))
+"""
+
+SCRIPT = """
+import sys
+
+import phantom_core as ph
+from sides_world import SidesEnv, Side
+
+if __name__ == "__main__":
+    ph.train(
+        "q-learning",
+        env=SidesEnv,
+        policies={"one": [Side.LEFT], "rest": [(Side.RIGHT, 1), 3]},
+        num_iterations=2,
+        checkpoint=ph.CheckpointPlan(every=1),
+        evaluation=ph.EvaluationPlan(episodes=3),
+        seed=1,
+        run_dir="runs",
+    )
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    """A finished run of a script, in another folder than the current one."""
+    (tmp_path / "sides_world.py").write_text(SIDES)
+    (tmp_path / "script.py").write_text(SCRIPT)
+    environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run([sys.executable, "script.py"], cwd=tmp_path, env=environ, check=True, capture_output=True)
+    (found,) = (tmp_path / "runs").iterdir()
+    return found
+
+
+def test_an_env_beside_the_script_and_ids_that_json_cannot_hold_are_found_again(
+    run: Path, phantom: Callable[..., Any]
+) -> None:
+    assert f'env = "{run.parent.parent}/sides_world.py:SidesEnv"' in (run / "config.toml").read_text()
+    outcome = phantom("evaluate", run)
+    assert (outcome.code, outcome.err) == (0, "")
+    lines = outcome.out.splitlines()
+    assert [line.partition(": mean")[0] for line in lines[:-1]] == ["Side.LEFT", "(<Side.RIGHT: 2>, 1)", "3"]
+
+
+def test_a_run_that_was_killed_says_where_its_checkpoints_are(run: Path, phantom: Callable[..., Any]) -> None:
+    (run / "run.json").write_text('{"status": "running"}')
+    (run / "policies").rename(run / "gone")
+    newest = run / "checkpoints" / "iteration-000002"
+    advice = (
+        f"Its policies: ph.load_policies({str(newest)!r}), to play them with ph.evaluate(env, policies, "
+        "policy_by_agent, ...)."
+    )
+    assert phantom("evaluate", run).err == (
+        f"Error: The run {run} has status 'running': it did not finish, so there is nothing to evaluate. It "
+        f"left checkpoints. {advice}\n"
+    )
+    assert phantom("evaluate", newest).err == (
+        f"Error: {newest} is a checkpoint, not a run directory. {advice}\n"
+    )
+    with pytest.raises(ph.errors.RunDirectoryError) as caught:
+        ph.load_policies(run)
+    assert str(caught.value) == (
+        f"The run {run} has no final policies: it broke off, or is still going on. It left checkpoints. "
+        f"{advice}"
+    )
+    assert ph.load_policies(newest).keys() == {"one", "rest"}
+
+
+def test_what_is_installed_is_named_by_its_module() -> None:
+    assert reference_to(ph.PhantomEnv) == "phantom_core.envs.env:PhantomEnv"
+    assert reference_to(pytest.Item) == "_pytest.nodes:Item"
