@@ -29,6 +29,39 @@ def config_class_of(component: type) -> type | None:
     return component if dataclasses.is_dataclass(component) else None
 
 
+def own_parameters(component: type) -> dict[str, inspect.Parameter]:
+    """Return the settings of a component without a `config_class`: what its own `__init__` takes by name.
+
+    Those of the base classes of phantom_core are none.
+    """
+    init = component.__init__  # type: ignore[misc]  # of the class: which function it is, is the question
+    if not inspect.isfunction(init) or init.__module__.startswith("phantom_core."):
+        return {}
+    parameters = list(inspect.signature(init).parameters.values())[1:]
+    return {p.name: p for p in parameters if p.kind is not p.POSITIONAL_ONLY}
+
+
+def check_parameters(component: type, settings: Mapping[str, Any], name: str) -> None:
+    """Check the names of settings that go to a component's own `__init__`.
+
+    Raises:
+        ConfigError: for a parameter that there is not, or one that is missing.
+    """
+    parameters = own_parameters(component)
+    named = {k: p for k, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    unknown = [key for key in settings if key not in named and not takes_any]
+    if unknown and not named:
+        msg = f"{name} takes no settings, but got: {listing(settings)}. Leave them out."
+        raise ConfigError(msg)
+    if unknown:
+        raise ConfigError(_no_setting(unknown[0], named, name))
+    for key, parameter in named.items():
+        if parameter.default is parameter.empty and key not in settings:
+            msg = f"{name} needs a value for {key!r}. Give it one."
+            raise ConfigError(msg)
+
+
 def make_config(component: type, settings: Mapping[str, Any], path: str = "") -> Any:
     """Build and check the settings of a component that has a `config_class`.
 
@@ -152,11 +185,7 @@ def _check_names(
     """Refuse fields that there are not, and name those that are missing."""
     for key in settings:
         if key not in fields:
-            msg = (
-                f"{name} has no setting {key!r}.{did_you_mean(key, fields)} Its settings: "
-                f"{', '.join(fields) or 'none'}."
-            )
-            raise ConfigError(msg)
+            raise ConfigError(_no_setting(key, fields, name))
     for key, field in fields.items():
         missing = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if missing and key not in settings:
@@ -164,6 +193,14 @@ def _check_names(
             of_type = "" if hint is Any else f" ({type_text(hint)})"
             msg = f"{name} needs a value for {key!r}{of_type}. Give it one."
             raise ConfigError(msg)
+
+
+def _no_setting(key: str, known: Iterable[str], name: str) -> str:
+    settings = list(known)
+    return (
+        f"{name} has no setting {key!r}.{did_you_mean(key, settings)} Its settings: "
+        f"{', '.join(settings) or 'none'}."
+    )
 
 
 def _innermost(path: str, value: Any, target: Any) -> tuple[str, Any, Any]:

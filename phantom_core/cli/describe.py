@@ -8,7 +8,7 @@ import textwrap
 import typing
 from typing import Any
 
-from phantom_core.component_config import config_class_of, field_documents, type_text
+from phantom_core.component_config import config_class_of, field_documents, own_parameters, type_text
 from phantom_core.hooks.registry import Component
 
 
@@ -21,7 +21,8 @@ def describe(component: Component) -> str:
     lines += [" ".join(summary.split()), ""] if summary else [""]
     config_class = config_class_of(target)
     if config_class is None:
-        return "\n".join([*lines, "It takes no settings."])
+        taken = [p for name, p in own_parameters(target).items() if not name.endswith("_space")]
+        return "\n".join([*lines, *(f"  {p}" for p in taken)] if taken else [*lines, "It takes no settings."])
     documents, hints = field_documents(config_class), typing.get_type_hints(config_class)
     for field in dataclasses.fields(config_class):
         if not field.init:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
 
 import click
 
-from phantom_core.errors import RecordingError
+from phantom_core.errors import RecordingError, did_you_mean, listing
 from phantom_core.recording.episode_printer import KINDS, EpisodePrinter
-from phantom_core.recording.recorded_episodes import read_recording
+from phantom_core.recording.recorded_episodes import RecordedEpisode, read_recording
 
 
 @click.command("show")
@@ -33,9 +34,32 @@ def show_command(
     del verbose  # main() looks at it
     printer = EpisodePrinter(agents=agents or None, kinds=kinds or None)
     chosen = (None,) if episode is None else (episode, episode + 1)
+    if agents:
+        _check_agents(agents, islice(read_recording(file), *chosen), file)
     is_found = False
     for number, recorded in islice(enumerate(read_recording(file)), *chosen):
         printer.show(recorded, number)
         is_found = True
     if not is_found and episode is not None:
         raise RecordingError(f"The recording {file} has no episode {episode}. Episodes are numbered from 0.")
+    if not is_found:
+        raise RecordingError(
+            f"The recording {file} has no episode. Set env.recorder before env.reset(), which begins one."
+        )
+
+
+def _check_agents(agents: Iterable[str], episodes: Iterable[RecordedEpisode], file: Path) -> None:
+    """Refuse an agent that takes part in none of the episodes, also not later than their start."""
+    known: dict[str, None] = {}
+    for episode in episodes:
+        known |= dict.fromkeys(episode.agents)
+        for step in episode.steps:
+            known |= dict.fromkeys([*step.observations, *step.actions, *step.rewards])
+            for message in step.messages:
+                known |= {message.sender_id: None, message.receiver_id: None}
+    for agent in agents if known else ():
+        if agent not in known:
+            raise RecordingError(
+                f"The recording {file} has no agent {agent!r}.{did_you_mean(agent, known)} Its agents: "
+                f"{listing(known)}."
+            )

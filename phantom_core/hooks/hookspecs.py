@@ -138,7 +138,8 @@ class Hooks:
     `ph.train(hooks=[...])`; a class that is registered as a logger goes by its name.
 
     Attributes:
-        config_class: frozen dataclass of the settings; None: it takes no settings.
+        config_class: frozen dataclass of the settings; None: its settings, if any, are the parameters of its
+            own `__init__`.
         before: names of plugins whose hooks run after this one's, if they take part in the run.
         after: names of plugins whose hooks run before this one's, if they take part in the run.
         config: the settings, an instance of `config_class`; None without one.

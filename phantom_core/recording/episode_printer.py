@@ -48,7 +48,7 @@ class EpisodePrinter:
         SHOP  -1.0
     ```
 
-    What is empty is left out.
+    What is empty is left out; where agents are chosen, so are the steps in which nothing is about them.
     """
 
     def __init__(
@@ -103,9 +103,11 @@ class EpisodePrinter:
 
     def show_step(self, step: RecordedStep) -> None:
         """Print a step."""
+        found = {kind: list(self._lines(kind, getattr(step, kind))) for kind in self._kinds}
+        if self._names is not None and not any(found.values()):
+            return
         self._print("reset" if step.step == 0 else f"step {step.step} · {_turns(step)}")
-        for kind in self._kinds:
-            lines = list(self._lines(kind, getattr(step, kind)))
+        for kind, lines in found.items():
             if lines:
                 self._print(f"  {kind}", *(f"    {line}" for line in lines))
 

@@ -57,21 +57,24 @@ class Recorder:
         *,
         env_config: Mapping[str, Any] | None = None,
         metrics: Mapping[str, Metric] | None = None,
+        overwrite: bool = False,
     ) -> None:
         """Open the file.
 
         Args:
-            target: the file to write, which is emptied first; or an object to write to, such as an
-                `EpisodePrinter`.
+            target: the file to write; or an object to write to, such as an `EpisodePrinter`.
             env_config: what the env was made with, so that `ph.replay` can make it again.
             metrics: metric by name, to read in each step and to reduce at the end of an episode, with
                 mode `"evaluate"`.
+            overwrite: whether to replace a file that has something in it.
 
         Raises:
-            RecordingError: if the file cannot be written.
+            RecordingError: if the file cannot be written, or has something in it.
         """
         self._is_file = isinstance(target, (str, Path))
-        self._sink: Sink | None = _opened(target) if isinstance(target, (str, Path)) else target
+        self._sink: Sink | None = (
+            target if not isinstance(target, (str, Path)) else _opened(target, overwrite=overwrite)
+        )
         self._env_config = to_plain({} if env_config is None else env_config)
         self._metrics = dict(metrics or {})
         self._values: dict[str, list[Any]] = {}
@@ -208,8 +211,13 @@ class Recorder:
         return NoneType, ()
 
 
-def _opened(path: str | Path) -> Sink:
+def _opened(path: str | Path, *, overwrite: bool) -> Sink:
     try:
+        if not overwrite and Path(path).is_file() and Path(path).stat().st_size:
+            raise RecordingError(
+                f"The recording {path} exists already. Record to another file, delete this one, or say "
+                "ph.Recorder(…, overwrite=True)."
+            )
         return Path(path).open("wb")
     except OSError as error:
         raise RecordingError(f"The recording {path} cannot be written: {error.strerror}.") from error

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from phantom_core.component_config import build, config_class_of
+from phantom_core.component_config import build, check_parameters, config_class_of
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, PhantomError, PluginError, told
 from phantom_core.hooks.discovery import normalised
@@ -157,11 +158,9 @@ class Components:
             checked = build(config_class, settings, f"{table}.{name}")
             if config_class is component:
                 return checked
-        elif settings:
-            raise ConfigError(
-                f"{table}.{name} takes no settings, but got: "
-                f"{', '.join(map(repr, settings))}. Leave them out."
-            )
+            _check_takes_settings(component, config_class, settings, f"{table}.{name}")
+        else:
+            check_parameters(component, settings, f"{table}.{name}")
         try:
             return component(**settings)
         except PhantomError:
@@ -171,6 +170,21 @@ class Components:
                 f"{table}.{name} could not be built: {told(error)}. Its settings: {dict(settings)}.",
                 plugin=name,
             ) from error
+
+
+def _check_takes_settings(
+    component: type[Any], config_class: type, settings: Mapping[str, Any], path: str
+) -> None:
+    """Refuse a component with a `config_class` whose own `__init__` does not take its fields by name."""
+    try:
+        inspect.signature(component).bind(**settings)
+    except TypeError as error:
+        raise PluginError(
+            f"{path} could not be built: {component.__name__}.__init__ does not take the fields of "
+            f"{config_class.__name__} by name: {told(error)}. Leave __init__ out and read self.config, or "
+            "write it as: def __init__(self, **settings): super().__init__(**settings).",
+            plugin=component.__name__,
+        ) from error
 
 
 def settings_of(component: Component, configs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

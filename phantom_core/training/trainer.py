@@ -59,7 +59,8 @@ class Trainer:
       `self.iterations(n)`. It steps the env itself and logs with `log_rewards` and `log_metrics`.
 
     Attributes:
-        config_class: frozen dataclass of the settings; None: it takes no settings.
+        config_class: frozen dataclass of the settings; None: its settings, if any, are the parameters of its
+            own `__init__`.
         policy_class: the class of the policies that it trains.
         config: the settings, an instance of `config_class`; None without one.
         tensorboard_log_dir: where the logger plugin `tensorboard` writes; None: it is not attached.

@@ -37,7 +37,6 @@ def test_episode_agent_and_kind_choose_what_is_shown(phantom: Callable[..., Any]
     outcome = phantom("show", recording, "--episode", "1", "--agent", "G2", "--kind", "actions")
     assert outcome.out == (
         "──── episode 1 · GuessEnv · seed 2\n"
-        "reset\n"
         "step 1 · simultaneous\n"
         "  actions\n"
         "    G2  1\n"
@@ -50,6 +49,15 @@ def test_what_cannot_be_shown_is_one_message_and_exit_code_2(
 ) -> None:
     outcome = phantom("show", recording, "--episode", "2")
     message = f"The recording {recording} has no episode 2. Episodes are numbered from 0."
+    assert (outcome.code, outcome.out, outcome.err) == (2, "", f"Error: {message}\n")
+    outcome = phantom("show", recording, "--agent", "G9")
+    message = f"The recording {recording} has no agent 'G9'. Its agents: 'G1', 'G2', 'CLERK'."
+    assert (outcome.code, outcome.out, outcome.err) == (2, "", f"Error: {message}\n")
+    recording.write_text("")
+    outcome = phantom("show", recording)
+    message = (
+        f"The recording {recording} has no episode. Set env.recorder before env.reset(), which begins one."
+    )
     assert (outcome.code, outcome.out, outcome.err) == (2, "", f"Error: {message}\n")
     outcome = phantom("show", "nothing.jsonl")
     message = "The recording nothing.jsonl cannot be read: No such file or directory."

@@ -54,7 +54,6 @@ def test_only_what_was_chosen_is_printed(odd_market: Any, bid: dict[Any, Any]) -
     text = printed(odd_market(2), bid, agents=[7], kinds=["messages", "rewards"])
     assert text == (
         "──── episode 0 · OddMarket · seed 3\n"
-        "reset\n"
         "step 1 · Stage.BID ──▶ Stage.SELL\n"
         "  messages\n"
         "    1  ('buyer', 1) → 7  Bid(price=2.5, quantity=3)\n"

@@ -273,6 +273,17 @@ def test_what_cannot_be_recorded_is_refused(shop_env: Callable[..., ph.PhantomEn
     with pytest.raises(ph.errors.RecordingError) as caught:
         ph.Recorder(tmp_path)
     assert str(caught.value) == f"The recording {tmp_path} cannot be written: Is a directory."
+    kept = tmp_path / "kept.jsonl"
+    kept.write_text("old")
+    with pytest.raises(ph.errors.RecordingError) as caught:
+        ph.Recorder(kept)
+    assert str(caught.value) == (
+        f"The recording {kept} exists already. Record to another file, delete this one, or say "
+        "ph.Recorder(…, overwrite=True)."
+    )
+    assert kept.read_text() == "old"
+    ph.Recorder(kept, overwrite=True).close()
+    ph.Recorder(kept).close()  # there is nothing in it any more
     recorder = ph.Recorder(tmp_path / "x")
     env, other = shop_env(), shop_env()
     env.recorder = recorder

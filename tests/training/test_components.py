@@ -2,17 +2,25 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import phantom_core as ph
 
 
-def error_of(source: str, fake_distribution: Callable[..., Path]) -> ph.PhantomError:
+def error_of(source: str, fake_distribution: Callable[..., Path], **configs: Any) -> ph.PhantomError:
     """Return what a run with the logger of this source raises."""
     fake_distribution("acme", {"phantom_core.loggers": {"acme": "acme_log:Acme"}}, {"acme_log": source})
     with pytest.raises(ph.PhantomError) as caught:
-        ph.train("q-learning", env="gymnasium", num_iterations=1, loggers=["acme"], run_dir=None)
+        ph.train(
+            "q-learning",
+            env="gymnasium",
+            num_iterations=1,
+            loggers=["acme"],
+            logger_config=configs,
+            run_dir=None,
+        )
     return caught.value
 
 
@@ -52,6 +60,54 @@ def test_a_logger_without_a_hook_is_refused(fake_distribution: Callable[..., Pat
     assert str(error) == (
         "Plugin 'acme' implements no hook. Override a method of ph.Hooks, such as on_iteration_end, or leave "
         "it out."
+    )
+
+
+DIARY = """
+import phantom_core as ph
+class Acme(ph.Hooks):
+    def __init__(self, file, every=1):
+        raise OSError(f"{file} {every}")
+"""
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"file": "a", "every": 2},
+            "could not be built: OSError: a 2. Its settings: {'file': 'a', 'every': 2}.",
+        ),
+        ({"file": "a", "evry": 2}, "has no setting 'evry'. Did you mean 'every'? Its settings: file, every."),
+        ({"every": 2}, "needs a value for 'file'. Give it one."),
+    ],
+)
+def test_without_a_config_class_the_parameters_of_its_own_init_are_the_settings_of_a_logger(
+    settings: dict[str, object], message: str, fake_distribution: Callable[..., Path]
+) -> None:
+    error = error_of(DIARY, fake_distribution, acme=settings)
+    assert str(error) == f"logger.acme {message}"
+
+
+def test_an_init_that_takes_no_settings_by_name_is_told_what_to_write(
+    fake_distribution: Callable[..., Path],
+) -> None:
+    source = """
+from dataclasses import dataclass
+import phantom_core as ph
+@dataclass(frozen=True)
+class AcmeConfig:
+    size: int = 1
+class Acme(ph.Hooks):
+    config_class = AcmeConfig
+    def __init__(self, config):
+        self.config = config
+"""
+    error = error_of(source, fake_distribution)
+    assert str(error) == (
+        "logger.acme could not be built: Acme.__init__ does not take the fields of AcmeConfig by name: "
+        "TypeError: missing a required argument: 'config'. Leave __init__ out and read self.config, or write "
+        "it as: def __init__(self, **settings): super().__init__(**settings)."
     )
 
 
