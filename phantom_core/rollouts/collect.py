@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import Any, Final
 
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import CheckpointError, PolicyMappingError, listing
+from phantom_core.errors import CheckpointError, PolicyMappingError, did_you_mean, listing
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import PolicySpec
@@ -69,6 +69,9 @@ class Collector:
             metrics: what to measure in each episode.
             mode: how metrics are reduced.
             on_episode: called with each episode that ends.
+
+        Raises:
+            PolicyMappingError: if an agent has a policy that there is not.
         """
         self.env_steps = 0
         self.env_seconds = 0.0
@@ -76,6 +79,7 @@ class Collector:
         self._envs = envs if isinstance(envs, VectorEnv) else LocalVectorEnv(envs)
         self._envs.measure(metrics or {}, mode)
         self.policy_by_agent = dict(policy_by_agent)
+        _check_ids(self.policy_by_agent, policies)
         self._specs = specs or {}
         self._seed = int(seed)  # a NumPy integer has another name
         self._on_episode = _let_go if on_episode is None else on_episode
@@ -266,6 +270,12 @@ class Collector:
         return Lane(copy, agent_id, group, self._stream(policy_id, copy.number))
 
     def _policy_of_joiner(self, copy: EnvCopy, agent_id: AgentID) -> PolicyID:
+        if not self._specs:
+            raise PolicyMappingError(
+                f"Agent {agent_id!r} of {self._envs.env_name} has no policy: policy_by_agent names only "
+                f"{listing(self.policy_by_agent)}. Add the agent, with one of the policies "
+                f"{listing(self._groups)}."
+            )
         found = self._envs.policies_for(copy.number, agent_id, self._specs)
         if len(found) == 1:
             return found[0]
@@ -286,6 +296,15 @@ class Collector:
             rng = make_rng(self._seed, "actions", policy_id, number)
             self._streams[policy_id, number] = UniformStream(rng)
         return self._streams[policy_id, number]
+
+
+def _check_ids(policy_by_agent: Mapping[AgentID, PolicyID], policies: Mapping[PolicyID, Policy]) -> None:
+    for agent_id, policy_id in policy_by_agent.items():
+        if policy_id not in policies:
+            raise PolicyMappingError(
+                f"Agent {agent_id!r} is given the policy {policy_id!r}, but there is none of that id."
+                f"{did_you_mean(policy_id, policies)} There are: {listing(policies)}."
+            )
 
 
 def _let_go(summary: EpisodeSummary) -> None:

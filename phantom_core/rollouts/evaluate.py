@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from phantom_core.envs.step_result import MultiAgentEnv
+from phantom_core.errors import ConfigError
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import PolicySpec
@@ -80,7 +81,16 @@ def evaluate(
         policy_ids: the policies whose agents' mean return counts; default: all.
         specs: how agents that join during an episode find their policy.
         metrics: what to measure; reduced with mode `"evaluate"`.
+
+    Raises:
+        ConfigError: if `env` is a class.
+        PolicyMappingError: if an agent has no policy, or one that there is not.
+        EnvError: if the env raises, with the episode's seed and the step.
     """
+    if isinstance(env, type):
+        raise ConfigError(
+            f"env is the class {env.__name__}. Expected an env that was made, such as {env.__name__}()."
+        )
     episodes: list[EpisodeSummary] = []
     collector = Collector(
         [env],

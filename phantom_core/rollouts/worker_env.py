@@ -6,6 +6,7 @@ import ctypes
 import multiprocessing
 import pickle
 import signal
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import wait
 from typing import Any, Final
@@ -17,7 +18,7 @@ from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.copy_facts import CopyFacts
 from phantom_core.rollouts.shared_rows import AgentLayout, SharedRows
 from phantom_core.rollouts.vector_env import CopyError, VectorEnv
-from phantom_core.rollouts.worker_process import Failure, Reply, work
+from phantom_core.rollouts.worker_process import UNGUARDED, Failure, Reply, leave_if_starting, work
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
 _PATIENCE: Final = 2.0
@@ -52,9 +53,10 @@ class WorkerVectorEnv(VectorEnv):
             first: a copy to ask for its agents and spaces; it is closed.
 
         Raises:
-            ConfigError: if `make_env` cannot be sent to a worker.
+            ConfigError: if `make_env` cannot be sent to a worker, or the script has no `__main__` guard.
             EnvError: if a worker cannot make its copies.
         """
+        leave_if_starting()
         self.num_copies = num_copies
         self.env_name = type(first).__name__
         self._facts = [CopyFacts.of(first) for _ in range(num_copies)]
@@ -268,9 +270,19 @@ class WorkerHandle:
             process.join()
 
     def _died(self) -> CopyError:
-        """Return the error that the worker is no more."""
+        """Return the error that the worker is no more.
+
+        Raises:
+            ConfigError: if it never began, because the script has no guard.
+        """
         self._process.join()
         code = self._process.exitcode or 0
+        if code == UNGUARDED:
+            script = getattr(sys.modules["__main__"], "__file__", "the script")
+            raise ConfigError(
+                f"Worker {self._index} could not begin: a worker imports {script}, which starts the workers "
+                'again. Put what it runs under `if __name__ == "__main__":`, or use workers=0.'
+            )
         number = self._numbers[int(self.rows.current[0])]
         name = f" ({signal.Signals(-code).name})" if -code in set(signal.Signals) else ""
         cause = EnvError(

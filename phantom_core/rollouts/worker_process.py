@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import pickle
 import signal
+import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Final
 
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.errors import EnvError, place_of, told
@@ -54,6 +56,16 @@ class Failure:
     error: Exception
     text: str
     place: str
+
+
+UNGUARDED: Final = 86
+"""The exit code of a worker that would start a run of its own while it imports the script."""
+
+
+def leave_if_starting() -> None:
+    """End a worker process that is importing the script, which begins a run without a guard."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):  # as multiprocessing itself asks
+        sys.exit(UNGUARDED)  # the driver says what happened
 
 
 def work(connection: Connection, order: bytes, buffer: Any) -> None:

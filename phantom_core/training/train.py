@@ -21,6 +21,7 @@ from phantom_core.hooks.plugin_times import PluginTimes
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy_mapping import PolicyMapping, PolicySpec, parse_policy_mapping
 from phantom_core.rollouts.make_vector_env import Vectorization
+from phantom_core.rollouts.worker_process import leave_if_starting
 from phantom_core.seeding import fresh_seed
 from phantom_core.training.checkpointer import Checkpointer
 from phantom_core.training.components import Components
@@ -114,6 +115,8 @@ def train(
         EnvError: if the env breaks a rule.
         RunDirectoryError: if the run directory cannot be written.
     """
+    if workers:
+        leave_if_starting()
     request = RunRequest(
         trainer=trainer,
         env=env,

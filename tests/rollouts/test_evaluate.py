@@ -1,6 +1,7 @@
 from typing import Any
 
 import gymnasium as gym
+import pytest
 
 import phantom_core as ph
 
@@ -67,3 +68,22 @@ def test_metrics_are_reduced_for_evaluation() -> None:
     metrics = {"die": ph.metrics.SimpleAgentMetric("A", "die", eval_reduce_action="sum")}
     evaluation = evaluate(make_policies(), metrics=metrics)
     assert evaluation.metrics["die"] == evaluation.episode_returns["A"]
+
+
+@pytest.mark.parametrize(
+    ("env", "mapping", "message"),
+    [
+        (DiceEnv, {"A": "one", "B": "other"}, (
+            "env is the class DiceEnv. Expected an env that was made, such as DiceEnv().")),
+        (DiceEnv(), {"A": "one"}, (
+            "Agent 'B' of DiceEnv has no policy: policy_by_agent names only 'A'. Add the agent, with one of "
+            "the policies 'one', 'other'.")),
+        (DiceEnv(), {"A": "one", "B": "othr"}, (
+            "Agent 'B' is given the policy 'othr', but there is none of that id. Did you mean 'other'? There "
+            "are: 'one', 'other'.")),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_evaluated_is_one_sentence(env: Any, mapping: dict[str, str], message: str) -> None:
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        ph.evaluate(env, make_policies(), mapping, num_episodes=1, seed=1)
+    assert str(caught.value) == message
