@@ -10,6 +10,7 @@ PhantomError
 │   └── HookError             a hook implementation raised or is misspelt
 ├── EnvError                  an env or one of its agents broke a rule
 │   ├── NetworkError          a message that the network does not allow
+│   ├── NeighbourError     a look at an agent that is no neighbour; also a KeyError
 │   ├── ResolverError         messages that cannot be resolved
 │   ├── StageError            a stage that moved where it may not
 │   ├── ObservationError      an observation outside its space
@@ -103,6 +104,14 @@ class EnvError(PhantomError):
 
 class NetworkError(EnvError):
     """A message that the network does not allow."""
+
+
+class NeighbourError(EnvError, KeyError):
+    """A look at an agent that is no neighbour."""
+
+    def __str__(self) -> str:
+        """Return the message as it is; a KeyError shows its repr."""
+        return Exception.__str__(self)
 
 
 class ResolverError(EnvError):

@@ -71,10 +71,13 @@ class PhantomEnv(Recorded, Population):
             turn_order: whose turn it is; default: everybody acts at once, in network order.
 
         Raises:
-            ConfigError: if `num_steps` is not positive, or a supertype of the wrong kind or for nobody.
+            ConfigError: if `num_steps` is not positive, the network is none, or a supertype is of the wrong
+                kind or for nobody.
         """
         checks.check_num_steps(type(self).__name__, num_steps)
         self.num_steps = num_steps
+        if network is not None:
+            checks.check_network(type(self).__name__, network)
         self.network = Network() if network is None else network
         self.env_supertype = checks.env_supertype_of(type(self), env_supertype)
         self.env_type: Any = None
@@ -189,7 +192,9 @@ class PhantomEnv(Recorded, Population):
 
         Raises:
             ConfigError: if the seed is not an integer from 0 to 2**63 - 1.
+            EnvError: if `__init__` did not call that of the base class.
         """
+        checks.check_initialised(self)
         self._episode_seed = episode_seed = self._next_seed(seed)
         self._halted = "after a reset that raised an error"  # stays so if anything below raises
         self.__dict__.pop("random", None)

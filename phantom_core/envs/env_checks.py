@@ -12,6 +12,7 @@ from phantom_core.errors import ConfigError, EnvError, did_you_mean, listing
 from phantom_core.seeding import MAX_SEED
 from phantom_core.types import Action, AgentID
 from phantom_core.world.agents import Agent, StrategicAgent
+from phantom_core.world.network import Network
 from phantom_core.world.supertypes import (
     Supertype,
     check_has_supertype,
@@ -36,6 +37,32 @@ def agent_space(agent: StrategicAgent, attribute: str) -> gym.Space[Any]:
     return space
 
 
+def check_network(env_name: str, network: object) -> None:
+    """Refuse a network that is none.
+
+    Raises:
+        ConfigError: that shows it.
+    """
+    if not isinstance(network, Network):
+        raise ConfigError(
+            f"{env_name} got network={network!r}. Expected a ph.Network, such as "
+            "ph.Network([agent, ...], connections=[...])."
+        )
+
+
+def check_initialised(env: object) -> None:
+    """Refuse an env whose `__init__` did not call that of its base class.
+
+    Raises:
+        EnvError: that says so.
+    """
+    if "reward_ledger" not in vars(env):
+        cls = type(env).__name__
+        raise EnvError(
+            f"{cls} was not initialised. Call super().__init__(num_steps, network) in {cls}.__init__."
+        )
+
+
 def check_num_steps(env_name: str, num_steps: int | None) -> None:
     """Refuse a time limit that is none.
 
@@ -44,6 +71,8 @@ def check_num_steps(env_name: str, num_steps: int | None) -> None:
     """
     if num_steps is None:
         return
+    if isinstance(num_steps, Network):
+        raise ConfigError(f"{env_name} got a network as num_steps. Write {env_name}(num_steps, network).")
     if not isinstance(num_steps, int) or isinstance(num_steps, bool) or num_steps < 1:
         raise ConfigError(
             f"{env_name} got num_steps={num_steps!r}. Expected a positive integer, or None for no limit."

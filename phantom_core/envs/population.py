@@ -7,7 +7,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from phantom_core.envs.env_checks import agent_space
+from phantom_core.envs.env_checks import agent_space, check_initialised
 from phantom_core.types import AgentID
 from phantom_core.world.agents import Agent, StrategicAgent
 from phantom_core.world.network import Network
@@ -24,8 +24,16 @@ class Population:
 
     @property
     def agents(self) -> Mapping[AgentID, Agent]:
-        """Agent by id, in network order."""
-        return self.network.agents
+        """Agent by id, in network order.
+
+        Raises:
+            EnvError: if `__init__` did not call that of the base class.
+        """
+        try:
+            return self.network.agents
+        except AttributeError:
+            check_initialised(self)
+            raise
 
     @property
     def agent_ids(self) -> list[AgentID]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from phantom_core.envs.env_checks import check_network
 from phantom_core.envs.stage_checks import as_tuple, check_ids, is_rule, select, selects
 from phantom_core.envs.stages import AgentSelection, FiniteStateMachineEnv, FSMStage
 from phantom_core.errors import ConfigError, listing
@@ -43,16 +44,20 @@ class StackelbergEnv(FiniteStateMachineEnv):
             agent_supertypes: as in `PhantomEnv`.
 
         Raises:
-            ConfigError: if an id is unknown or occurs twice, an agent leads and follows, or a strategic
-                agent does neither; and for what `PhantomEnv` refuses.
+            ConfigError: if a side is empty, an id is unknown or occurs twice, an agent leads and follows,
+                or a strategic agent does neither; and for what `PhantomEnv` refuses.
         """
         name = type(self).__name__
+        check_network(name, network)
         leaders = as_tuple(name, "leader_agents", leader_agents) or ()
         followers = as_tuple(name, "follower_agents", follower_agents) or ()
         check_ids(name, "leader_agents", leaders, network.agents)
         check_ids(name, "follower_agents", followers, network.agents)
         agents = network.agents
         _check_sides(name, select(leaders, agents), select(followers, agents), agents)
+        for side, selection in (("leader_agents", leaders), ("follower_agents", followers)):
+            if not selection:
+                raise ConfigError(f"{name} got no {side}. Name at least one agent, or use PhantomEnv.")
         self._leaders, self._followers = leaders, followers
         players = [
             item

@@ -47,7 +47,15 @@ def msg_handler(payload_class: type) -> Callable[[HandlerT], HandlerT]:
     to the handlers of its nearest base class. Several handlers of one class all run, those of base
     classes first, then in order of definition. A subclass that overrides the method replaces the
     handler, with or without decorating it again.
+
+    Raises:
+        ConfigError: if `payload_class` is no class, as when the brackets are left out.
     """
+    if not isinstance(payload_class, type):
+        raise ConfigError(
+            f"msg_handler got {payload_class!r}. Expected the class of the payloads: @msg_handler(Order). "
+            "For several classes decorate several times."
+        )
 
     def decorate(method: HandlerT) -> HandlerT:
         setattr(method, _HANDLED, (payload_class, *getattr(method, _HANDLED, ())))
@@ -344,3 +352,17 @@ def _bring_space(agent: StrategicAgent, name: str, part: Any) -> None:
     """Take the space of a part, unless the class computes its own."""
     if not isinstance(getattr(type(agent), name), (property, cached_property)):
         setattr(agent, name, getattr(part, name))
+
+
+def check_agent(agent: object) -> None:
+    """Refuse what is no agent, or one that was not initialised.
+
+    Raises:
+        ConfigError: that says which.
+    """
+    if not isinstance(agent, Agent):
+        made = f" Make one of it: {agent.__name__}('ID')." if isinstance(agent, type) else ""
+        raise ConfigError(f"The network got {agent!r} as an agent. Expected an object of a ph.Agent.{made}")
+    if not hasattr(agent, "id"):
+        cls = type(agent).__name__
+        raise ConfigError(f"{cls} was not initialised. Call super().__init__(agent_id) in {cls}.__init__.")

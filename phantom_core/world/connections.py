@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, KeysView
+from typing import Any
 
+from phantom_core.errors import ConfigError
 from phantom_core.types import AgentID
 
 
@@ -63,3 +65,18 @@ class Connections:
         for sender_id, receivers in self._receivers.items():
             for receiver_id in receivers:
                 yield sender_id, receiver_id
+
+
+def check_connection(connection: Any, *shapes: str) -> None:
+    """Refuse what is not written as one of the shapes, such as `(id, id)`.
+
+    Raises:
+        ConfigError: that shows it.
+    """
+    lengths = [shape.count(",") + 1 for shape in shapes]
+    is_sequence = hasattr(connection, "__len__") and not isinstance(connection, (str, bytes))
+    if not is_sequence or len(connection) not in lengths:
+        raise ConfigError(
+            f"The connection {connection!r} is not written as {' or '.join(shapes)}. Expected a list of "
+            "those, such as [('SHOP', 'FACTORY')]."
+        )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from phantom_core.errors import NeighbourError, did_you_mean, listing
 from phantom_core.types import AgentID
 
 if TYPE_CHECKING:
@@ -99,8 +100,23 @@ class Context:
         return list(self._views)
 
     def __getitem__(self, neighbour_id: AgentID) -> AgentView | None:
-        """Return the view of a neighbour; None if it publishes none; KeyError if it is not one."""
-        return self._views[neighbour_id]
+        """Return the view of a neighbour; None if it publishes none.
+
+        Raises:
+            NeighbourError: if it is no neighbour, or not in the episode any more; this is a KeyError too.
+        """
+        try:
+            return self._views[neighbour_id]
+        except KeyError:
+            raise self._no_neighbour(neighbour_id) from None
+
+    def _no_neighbour(self, agent_id: AgentID) -> NeighbourError:
+        me = self.agent.id
+        return NeighbourError(
+            f"{me!r} looked at {agent_id!r}, which is none of its neighbours in the episode."
+            f"{did_you_mean(agent_id, self._views)} They are: {listing(self._views)}. Connect the two with "
+            f"network.add_connection({me!r}, {agent_id!r}), or look only if {agent_id!r} in ctx."
+        )
 
     def __contains__(self, neighbour_id: object) -> bool:
         """Tell whether an agent is a neighbour."""

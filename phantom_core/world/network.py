@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Self
 from phantom_core.types import AgentID
 from phantom_core.world.agents import Agent
 from phantom_core.world.messages import Message
-from phantom_core.world.resolvers import BatchResolver, Resolver
+from phantom_core.world.resolvers import BatchResolver, Resolver, check_resolver
 from phantom_core.world.round_watch import RoundWatch
-from phantom_core.world.routes import Routes, raise_if_not_pairs
+from phantom_core.world.routes import Routes, raise_if_not_batches, raise_if_not_pairs
 from phantom_core.world.samplers import SampledValues
 from phantom_core.world.topology import Topology
 
@@ -52,9 +52,11 @@ class Network(Topology):
             enforce_msg_payload_checks: check the rules of `msg_payload`.
 
         Raises:
-            ConfigError: for a duplicate or unknown agent id.
+            ConfigError: for a duplicate or unknown agent id, and for what is no agent, resolver or pair.
         """
         super().__init__()
+        if resolver is not None:
+            check_resolver(resolver)
         self.resolver = BatchResolver() if resolver is None else resolver
         self.recorder: RoundWatch | None = None
         self._routes = Routes(
@@ -74,7 +76,7 @@ class Network(Topology):
         """Add an agent without connections. In an episode it is seeded and reset at once.
 
         Raises:
-            ConfigError: if the network already has an agent with this id.
+            ConfigError: if it is no agent, was not initialised, or the network already has one with its id.
         """
         super().add_agent(agent)
         if self._episode_seed is not None:
@@ -185,36 +187,38 @@ class Network(Topology):
 
         Raises:
             NetworkError: as `send_all`, or if an agent has no handler for a message.
+            ResolverError: if these are no pairs of an id and messages.
         """
-        if self.recorder is not None:
-            batches = list(batches)
-            self.recorder.on_round(batches)
         contexts, make = self.contexts, self.message_class
         allowed, check = self._routes.allowed, self.check_message
         inboxes = self.resolver.inboxes
-        undelivered = 0
-        for sender_id, batch in batches:  # who receives now sends the answers
-            ctx = contexts.get(sender_id)
-            if ctx is None:
-                undelivered += len(batch)
-                continue
-            agent, handlers = ctx.agent, ctx.agent.direct_handlers
-            if handlers is None:
-                self.send_all(sender_id, agent.handle_batch(ctx, batch))
-                continue
-            for message in batch:
-                handler = handlers.get(message.payload.__class__)
-                answers = handler(agent, ctx, message) if handler else agent.handle_message(ctx, message)
-                if not answers:
+        undelivered, sender_id, answers = 0, None, None
+        try:
+            if self.recorder is not None:
+                batches = list(batches)
+                self.recorder.on_round(batches)
+            for sender_id, batch in batches:  # who receives now sends the answers
+                ctx = contexts.get(sender_id)
+                if ctx is None:
+                    undelivered += len(batch)
                     continue
-                try:
+                agent, handlers = ctx.agent, ctx.agent.direct_handlers
+                if handlers is None:
+                    self.send_all(sender_id, agent.handle_batch(ctx, batch))
+                    continue
+                for message in batch:
+                    handler = handlers.get(message.payload.__class__)
+                    answers = handler(agent, ctx, message) if handler else agent.handle_message(ctx, message)
+                    if not answers:
+                        continue
                     for receiver_id, payload in answers:
                         kind = payload.__class__
                         if (sender_id, receiver_id, kind) in allowed or check(sender_id, receiver_id, kind):
                             inboxes[receiver_id].append(make(sender_id, receiver_id, payload))
-                except (TypeError, ValueError) as error:
-                    raise_if_not_pairs(sender_id, answers, error)
-                    raise
+        except (TypeError, ValueError, AttributeError) as error:
+            raise_if_not_pairs(sender_id, answers or None, error)
+            raise_if_not_batches(batches, error)
+            raise
         return undelivered
 
     def check_message(self, sender_id: AgentID, receiver_id: AgentID, payload_class: type) -> bool:

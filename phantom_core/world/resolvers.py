@@ -213,3 +213,19 @@ class BatchResolver(Resolver):
                 f"(round_limit={self.round_limit}), first: {named}. Raise round_limit or stop replying."
             )
         raise ResolverError(msg)
+
+
+def check_resolver(resolver: object) -> None:
+    """Refuse what is no resolver, or one that was not initialised.
+
+    Raises:
+        ConfigError: that says which.
+    """
+    if not isinstance(resolver, Resolver):
+        raise ConfigError(
+            f"The network got resolver={resolver!r}. Expected an object of a ph.Resolver, such as "
+            "ph.BatchResolver()."
+        )
+    if not hasattr(resolver, "inboxes"):
+        cls = type(resolver).__name__
+        raise ConfigError(f"{cls} was not initialised. Call super().__init__() in {cls}.__init__.")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from phantom_core.errors import NetworkError, did_you_mean, listing
+from phantom_core.errors import NetworkError, ResolverError, did_you_mean, listing
 from phantom_core.types import AgentID
 from phantom_core.world.connections import Connections
 from phantom_core.world.messages import AgentType, is_allowed, payload_rule
@@ -99,6 +99,11 @@ class Routes:
                 f"{sent}there is no such agent.{did_you_mean(receiver_id, self._agents)} "
                 f"{sender_id!r} is connected to: {listing(self._connections.receivers_of(sender_id))}."
             )
+        if sender_id == receiver_id:
+            return (
+                f"{sent}an agent is not connected to itself. Call network.add_connection({sender_id!r}, "
+                f"{sender_id!r}) if it is to send to itself."
+            )
         return f"{sent}they are not connected. Call network.add_connection({sender_id!r}, {receiver_id!r})."
 
 
@@ -117,6 +122,22 @@ def raise_if_not_pairs(sender_id: AgentID, messages: object, error: Exception) -
             f"Agent {sender_id!r} returned {messages!r} as messages. Expected a list of pairs "
             "(receiver_id, payload), such as [('SHOP', Order(3))]."
         ) from error
+
+
+def raise_if_not_batches(batches: object, error: Exception) -> None:
+    """Say what is wrong with what a resolver delivers; do nothing if the error came from elsewhere.
+
+    Raises:
+        ResolverError: if these are no pairs of a receiver's id and its messages.
+    """
+    items = batches if isinstance(batches, (list, tuple)) else ()
+    for item in items:
+        is_pair = isinstance(item, (list, tuple)) and len(item) == 2  # noqa: PLR2004
+        if not is_pair or not isinstance(item[1], Sequence) or isinstance(item[1], (str, bytes)):
+            raise ResolverError(
+                f"The resolver called network.deliver with {item!r}. Expected pairs of a receiver's id and a "
+                "list of its messages: network.deliver([(message.receiver_id, [message])])."
+            ) from error
 
 
 def _names(allowed: tuple[AgentType, ...] | None) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple, TypeAlias
 
-from phantom_core.errors import ConfigError
+from phantom_core.errors import ConfigError, NetworkError
 from phantom_core.seeding import unit_draw
 from phantom_core.types import AgentID
 from phantom_core.world.agents import Agent
+from phantom_core.world.connections import check_connection
 from phantom_core.world.network import Network
 from phantom_core.world.resolvers import Resolver
 from phantom_core.world.samplers import SampledValues, Sampler
@@ -103,8 +104,7 @@ class StochasticNetwork(Network):
             ConfigError: for anything else.
         """
         for connection in connections:
-            if len(connection) not in (2, 3):
-                raise ConfigError(f"The connection {connection!r} is neither (id, id) nor (id, id, rate).")
+            check_connection(connection, "(id, id)", "(id, id, rate)")
             self.add_connection(*connection, directed=directed)
 
     def add_connections_between(
@@ -149,6 +149,35 @@ class StochasticNetwork(Network):
             if self._is_drawn((u, v), link, episode_seed, self._sampled):
                 drawn += [(u, v)] if link.directed else [(u, v), (v, u)]
         self._rebuild(list(self._agents.values()), drawn)
+
+    def check_message(self, sender_id: AgentID, receiver_id: AgentID, payload_class: type) -> bool:
+        """Called when a message is sent of which none was allowed before; False: drop it in silence.
+
+        Raises:
+            NetworkError: as in `send`; also if the connection was not drawn in this episode.
+        """
+        try:
+            return super().check_message(sender_id, receiver_id, payload_class)
+        except NetworkError as error:
+            rate = self._rate_not_drawn(sender_id, receiver_id)
+            if rate is None:
+                raise
+            raise NetworkError(
+                f"Agent {sender_id!r} sent {payload_class.__name__} to {receiver_id!r}, but they are not "
+                f"connected in this episode: their connection has rate {rate!r}. Send only if "
+                f"{receiver_id!r} in ctx, or set ignore_connection_errors=True."
+            ) from error
+
+    def _rate_not_drawn(self, sender_id: AgentID, receiver_id: AgentID) -> Rate | None:
+        """Return the rate of a connection that was not drawn in this episode; None if there is none."""
+        if self._episode_seed is None:
+            return None
+        for pair in ((sender_id, receiver_id), (receiver_id, sender_id)):
+            link = self._links.get(pair)
+            if link is not None and (pair[0] == sender_id or not link.directed):
+                drawn = self._is_drawn(pair, link, self._episode_seed, self._sampled)
+                return None if drawn else link.rate
+        return None
 
     def _is_drawn(
         self,

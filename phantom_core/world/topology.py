@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from phantom_core.errors import ConfigError, did_you_mean, listing
 from phantom_core.types import AgentID
 from phantom_core.world.adjacency import digraph, pairs_of_matrix
-from phantom_core.world.agents import Agent
-from phantom_core.world.connections import Connections
+from phantom_core.world.agents import Agent, check_agent
+from phantom_core.world.connections import Connections, check_connection
 from phantom_core.world.context import AgentView, Context, ViewFrame
 
 if TYPE_CHECKING:
@@ -59,8 +59,9 @@ class Topology:
         """Add an agent without connections.
 
         Raises:
-            ConfigError: if the network already has an agent with this id.
+            ConfigError: if it is no agent, was not initialised, or the network already has one with its id.
         """
+        check_agent(agent)
         if agent.id in self._agents:
             msg = (
                 f"The network already has an agent {agent.id!r} ({self._agents[agent.id]!r}). "
@@ -74,7 +75,13 @@ class Topology:
         self._changed()
 
     def add_agents(self, agents: Iterable[Agent]) -> None:
-        """Add several agents without connections."""
+        """Add several agents without connections.
+
+        Raises:
+            ConfigError: as `add_agent`.
+        """
+        if isinstance(agents, Agent):
+            raise ConfigError(f"The network got {agents!r} as agents. Expected a list: [{agents!r}].")
         for agent in agents:
             self.add_agent(agent)
 
@@ -127,8 +134,14 @@ class Topology:
     def add_connections_from(
         self, connections: Iterable[tuple[AgentID, AgentID]], *, directed: bool = False
     ) -> None:
-        """Connect each pair of ids, in both directions unless `directed`."""
-        for u, v in connections:
+        """Connect each pair of ids, in both directions unless `directed`.
+
+        Raises:
+            ConfigError: if one is no pair, or the network has no agent with one of the ids.
+        """
+        for connection in connections:
+            check_connection(connection, "(id, id)")
+            u, v = connection
             self.add_connection(u, v, directed=directed)
 
     def add_connections_between(

@@ -1,7 +1,7 @@
 """Leaders and followers: whose half-turn it is, who is paid for it when, and what is refused."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -106,6 +106,21 @@ def test_sides_may_be_selected_by_class_also_those_that_join_later() -> None:
             (
                 "StackelbergEnv has strategic agents that neither lead nor follow, and so would never act: "
                 "'F', 'G'. Name them in leader_agents or in follower_agents."
+            ),
+        ),
+        (
+            lambda: ph.StackelbergEnv(2, ph.Network([ph.Agent("A")]), [], ["A"]),
+            "StackelbergEnv got no leader_agents. Name at least one agent, or use PhantomEnv.",
+        ),
+        (
+            lambda: ph.StackelbergEnv(2, ph.Network([ph.Agent("A")]), ["A"], []),
+            "StackelbergEnv got no follower_agents. Name at least one agent, or use PhantomEnv.",
+        ),
+        (
+            lambda: ph.StackelbergEnv(2, cast("Any", None), ["L"], ["F"]),
+            (
+                "StackelbergEnv got network=None. Expected a ph.Network, such as ph.Network([agent, ...], "
+                "connections=[...])."
             ),
         ),
         (

@@ -57,8 +57,14 @@ def test_a_context_shows_neighbours_in_the_order_of_their_connections(env: ph.Ph
     assert ctx["C"] is None
     assert "O" in ctx
     assert "FAR" not in ctx
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError) as caught:
         ctx["FAR"]
+    assert isinstance(caught.value, ph.errors.NeighbourError)
+    assert str(caught.value) == (
+        "'L' looked at 'FAR', which is none of its neighbours in the episode. "
+        "They are: 'C', 'O'. Connect the "
+        "two with network.add_connection('L', 'FAR'), or look only if 'FAR' in ctx."
+    )
     assert ctx.env_view == ph.EnvView(1, 0.1)
 
 

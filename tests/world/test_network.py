@@ -152,8 +152,8 @@ def test_an_allowed_message_is_handed_to_the_resolver() -> None:
         (
             ("SHOP", "SHOP", Ping()),
             (
-                "Agent 'SHOP' sent Ping to 'SHOP', but they are not connected. Call "
-                "network.add_connection('SHOP', 'SHOP')."
+                "Agent 'SHOP' sent Ping to 'SHOP', but an agent is not connected to itself. Call "
+                "network.add_connection('SHOP', 'SHOP') if it is to send to itself."
             ),
         ),
         (

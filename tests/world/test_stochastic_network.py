@@ -159,4 +159,39 @@ def test_an_unknown_agent_is_refused_when_the_connection_is_added() -> None:
 def test_a_connection_is_a_pair_or_a_triple() -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
         make_network(connections=[("A", "B", 0.5, 1)])
-    assert str(caught.value) == "The connection ('A', 'B', 0.5, 1) is neither (id, id) nor (id, id, rate)."
+    assert str(caught.value) == (
+        "The connection ('A', 'B', 0.5, 1) is not written as (id, id) or (id, id, rate). Expected a list of "
+        "those, such as [('SHOP', 'FACTORY')]."
+    )
+
+
+@ph.msg_payload()
+class Hello:
+    """Says hello."""
+
+
+@pytest.mark.parametrize("sender_id", ["A", "B"])
+def test_a_connection_that_was_not_drawn_is_said_to_be_not_there_in_this_episode(sender_id: str) -> None:
+    network = make_network("AB", [("A", "B", 0.3)])
+    seed = next(seed for seed in range(100) if not drawn(network, seed))
+    drawn(network, seed)
+    receiver_id = {"A": "B", "B": "A"}[sender_id]
+    with pytest.raises(ph.errors.NetworkError) as caught:
+        network.send(sender_id, receiver_id, Hello())
+    assert str(caught.value) == (
+        f"Agent {sender_id!r} sent Hello to {receiver_id!r}, but they are not connected in this episode: "
+        f"their connection has rate 0.3. Send only if {receiver_id!r} in ctx, or set "
+        "ignore_connection_errors=True."
+    )
+
+
+def test_where_no_connection_could_be_drawn_there_is_none_to_speak_of() -> None:
+    network = make_network("ABC", [("A", "B")])
+    network.add_connection("A", "C", 0.0, directed=True)
+    assert drawn(network, 1) == {("A", "B"), ("B", "A")}
+    for sender_id, receiver_id in ("BC", "CA"):  # never added; only the other way
+        with pytest.raises(ph.errors.NetworkError, match=r"they are not connected\. Call network"):
+            network.send(sender_id, receiver_id, Hello())
+    network.remove_connection("A", "B")  # during the episode
+    with pytest.raises(ph.errors.NetworkError, match=r"they are not connected\. Call network"):
+        network.send("A", "B", Hello())
