@@ -89,12 +89,23 @@ def reference_to(value: Any) -> str | None:
 
 
 def _is_neighbour(module: ModuleType) -> bool:
-    """Tell whether it is a file beside the script or in the current folder; its name leads nowhere else."""
+    """Tell whether it is beside the script, or in the current folder: its name leads to it nowhere else."""
     file, script = getattr(module, "__file__", None), getattr(sys.modules.get("__main__"), "__file__", None)
-    if not file or "." in module.__name__ or hasattr(module, "__path__"):
+    if not file:
         return False
-    folder = Path(file).resolve().parent
+    folder, _ = _in_package(Path(file).resolve())
+    if folder != Path(file).resolve().parent and str(folder) in sys.path[1:]:
+        return False  # a package that is installed from where it is
     return folder == Path.cwd() or (script is not None and folder == Path(script).resolve().parent)
+
+
+def _in_package(path: Path) -> tuple[Path, str]:
+    """Return the folder that a file is imported from, and its name there, with its packages before it."""
+    folder, names = path.parent, [] if path.stem == "__init__" else [path.stem]
+    while (folder / "__init__.py").is_file():
+        names.insert(0, folder.name)
+        folder = folder.parent
+    return folder, ".".join(names)
 
 
 def _own_names(owner: Any) -> list[str]:
@@ -130,6 +141,33 @@ def _load_file(path: Path, setting: str, reference: str, start: str) -> ModuleTy
     for module in list(sys.modules.values()):
         if getattr(module, "__file__", None) == str(path):
             return module
+    try:
+        return _import_in_package(path) or _import_alone(path)
+    except BaseException as error:
+        if not isinstance(error, (Exception, SystemExit)):
+            raise
+        raise ConfigError(
+            f"{setting} = {reference!r} could not be imported: {told(error)}{place_of(error)}. Mend the file."
+        ) from error
+
+
+def _import_in_package(path: Path) -> ModuleType | None:
+    """Import a file of a package by its name there; None: it is in none, or another has that name."""
+    folder, name = _in_package(path)
+    top = name.partition(".")[0]
+    if folder == path.parent:
+        return None
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+    spec = importlib.util.find_spec(top)
+    if spec is None or spec.origin != str(folder / top / "__init__.py"):
+        return None
+    module = importlib.import_module(name)
+    setattr(module, _LOADED_FROM_FILE, True)
+    return module
+
+
+def _import_alone(path: Path) -> ModuleType:
     name = (
         path.stem
         if path.stem not in sys.modules and importlib.util.find_spec(path.stem) is None
@@ -145,11 +183,7 @@ def _load_file(path: Path, setting: str, reference: str, start: str) -> ModuleTy
         sys.path.append(str(path.parent))  # the file may import its neighbours
     try:
         spec.loader.exec_module(module)
-    except BaseException as error:
+    except BaseException:
         del sys.modules[name]
-        if not isinstance(error, (Exception, SystemExit)):
-            raise
-        raise ConfigError(
-            f"{setting} = {reference!r} could not be imported: {told(error)}{place_of(error)}. Mend the file."
-        ) from error
+        raise
     return module

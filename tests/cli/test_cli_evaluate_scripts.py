@@ -65,15 +65,20 @@ if __name__ == "__main__":
 """
 
 
+def run_script(folder: Path) -> Path:
+    """Run the script in another folder than the current one; return its run directory."""
+    environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run([sys.executable, "script.py"], cwd=folder, env=environ, check=True, capture_output=True)
+    (found,) = (folder / "runs").iterdir()
+    return found
+
+
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """A finished run of a script, in another folder than the current one."""
+    """A finished run of a script with its env beside it."""
     (tmp_path / "sides_world.py").write_text(SIDES)
     (tmp_path / "script.py").write_text(SCRIPT)
-    environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    subprocess.run([sys.executable, "script.py"], cwd=tmp_path, env=environ, check=True, capture_output=True)
-    (found,) = (tmp_path / "runs").iterdir()
-    return found
+    return run_script(tmp_path)
 
 
 def test_an_env_beside_the_script_and_ids_that_json_cannot_hold_are_found_again(
@@ -108,6 +113,25 @@ def test_a_run_that_was_killed_says_where_its_checkpoints_are(run: Path, phantom
         f"{advice}"
     )
     assert ph.load_policies(newest).keys() == {"one", "rest"}
+
+
+def test_an_env_in_a_package_beside_the_script_is_found_again_with_its_neighbours(
+    tmp_path: Path, phantom: Callable[..., Any]
+) -> None:
+    package = tmp_path / "sides_of" / "worlds"
+    package.mkdir(parents=True)
+    (package.parent / "__init__.py").touch()
+    (package / "__init__.py").touch()
+    (package / "parts.py").write_text(SIDES)
+    (package / "whole.py").write_text("from .parts import SidesEnv\n\nclass WholeEnv(SidesEnv):\n    pass\n")
+    script = SCRIPT.replace("from sides_world", "from sides_of.worlds.parts").replace(
+        "env=SidesEnv", "env=WholeEnv"
+    )
+    (tmp_path / "script.py").write_text(f"from sides_of.worlds.whole import WholeEnv\n{script}")
+    run = run_script(tmp_path)
+    assert f'env = "{package}/whole.py:WholeEnv"' in (run / "config.toml").read_text()
+    outcome = phantom("evaluate", run)
+    assert (outcome.code, outcome.err) == (0, "")
 
 
 def test_what_is_installed_is_named_by_its_module() -> None:
