@@ -89,8 +89,12 @@ class StochasticNetwork(Network):
         for pair in ((u, v),) if directed else ((u, v), (v, u)):
             self._links.pop(pair, None)
         self._links[u, v] = link
-        if not isinstance(rate, Sampler) and rate == 1:
+        is_certain = not isinstance(rate, Sampler) and rate == 1
+        seed = self._episode_seed  # there is one in on_reset, where the others are drawn already
+        if is_certain or (seed is not None and self._is_drawn((u, v), link, seed, self._sampled)):
             super().add_connection(u, v, directed=directed)
+        elif self.has_edge(u, v):  # it had another rate before
+            super().remove_connection(u, v, directed=directed)
 
     def add_connections_from(
         self,

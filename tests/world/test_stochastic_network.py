@@ -165,6 +165,31 @@ def test_a_connection_is_a_pair_or_a_triple() -> None:
     )
 
 
+def test_a_connection_that_is_added_in_on_reset_is_drawn_in_this_episode() -> None:
+    class Rewired(ph.PhantomEnv):
+        def on_reset(self) -> None:
+            self.network.add_connection("A", "B", 0.5)  # type: ignore[call-arg, arg-type]  it is stochastic
+
+    def first_of(seed: int) -> list[Any]:
+        network = make_network("AB")
+        Rewired(1, network).reset(seed)
+        return network.connections()
+
+    env = Rewired(1, make_network("AB"))
+    for seed in range(20):
+        env.reset(seed)
+        assert env.network.connections() == first_of(seed)
+    assert {len(first_of(seed)) for seed in range(20)} == {0, 2}
+
+
+def test_another_rate_counts_from_then_on() -> None:
+    network = make_network("AB", [("A", "B")])
+    network.add_connection("A", "B", 0.5)
+    assert network.connections() == []  # before the first reset only what is certain is there
+    network.add_connection("A", "B", 1.0)
+    assert network.connections() == [("A", "B"), ("B", "A")]
+
+
 @ph.msg_payload()
 class Hello:
     """Says hello."""
