@@ -184,8 +184,6 @@ class Collector:
         steps, policy_seconds, env_seconds = 0, 0.0, 0.0
         while not ended if num_steps is None else steps < num_steps:
             steps += 1
-            if steps == LONG_EPISODE and num_steps is None:
-                self._warn_of_long_episode(copies[0])
             actions = []
             for copy in copies:
                 if copy.is_over:
@@ -209,12 +207,14 @@ class Collector:
                 if summary is not None:
                     ended.append(copy)
                     self._on_episode(summary)
+            if steps == LONG_EPISODE and num_steps is None and not ended:
+                self._warn_of_long_episode(max(copy.length for copy in copies))
         self.env_steps += steps * len(copies)
         self.policy_seconds += policy_seconds
         self.env_seconds += env_seconds
         return ended
 
-    def _warn_of_long_episode(self, copy: EnvCopy) -> None:
+    def _warn_of_long_episode(self, length: int) -> None:
         """Say, once, that an episode whose end is waited for may have none."""
         if not self._has_warned:
             self._has_warned = True
@@ -222,7 +222,7 @@ class Collector:
                 "An episode of %s has gone on for %s steps without an end, and the collection waits for its "
                 "end. Give the env num_steps, let it terminate or truncate, or collect steps: "
                 "ph.CollectPlan(steps=...). Ctrl-C twice breaks it off.",
-                self._envs.env_name, f"{copy.length:,}",
+                self._envs.env_name, f"{length:,}",
             )  # fmt: skip
 
     def _begin_episodes(self, copies: Sequence[EnvCopy]) -> None:

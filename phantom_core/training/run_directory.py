@@ -123,7 +123,7 @@ class RunDirectory:
     def left_checkpoints(self) -> str:
         """Return a sentence about the newest checkpoint, to follow another; empty: there is none."""
         found = sorted((self.path / CHECKPOINTS).glob("iteration-*"))
-        return f" It left checkpoints. {_advice(found[-1])}" if found else ""
+        return f" Its newest checkpoint is {found[-1].name}. {_advice(found[-1])}" if found else ""
 
     def check_policies(self, policies: Mapping[PolicyID, Policy]) -> None:
         """Check that `save_policies` can write these policies, without writing anything.

@@ -100,8 +100,8 @@ def test_a_run_that_was_killed_says_where_its_checkpoints_are(run: Path, phantom
         "policy_by_agent, ...)."
     )
     assert phantom("evaluate", run).err == (
-        f"Error: The run {run} has status 'running': it did not finish, so there is nothing to evaluate. It "
-        f"left checkpoints. {advice}\n"
+        f"Error: The run {run} has status 'running': it did not finish, so there is nothing to evaluate. Its "
+        f"newest checkpoint is iteration-000002. {advice}\n"
     )
     assert phantom("evaluate", newest).err == (
         f"Error: {newest} is a checkpoint, not a run directory. {advice}\n"
@@ -109,8 +109,8 @@ def test_a_run_that_was_killed_says_where_its_checkpoints_are(run: Path, phantom
     with pytest.raises(ph.errors.RunDirectoryError) as caught:
         ph.load_policies(run)
     assert str(caught.value) == (
-        f"The run {run} has no final policies: it broke off, or is still going on. It left checkpoints. "
-        f"{advice}"
+        f"The run {run} has no final policies: it broke off, or is still going on. Its newest "
+        f"checkpoint is iteration-000002. {advice}"
     )
     assert ph.load_policies(newest).keys() == {"one", "rest"}
 

@@ -128,7 +128,7 @@ def test_an_episode_without_an_end_is_told_and_the_second_signal_breaks_it_off(
         train(env=EndlessEnv)
     assert caplog.messages == [
         (
-            "An episode of EndlessEnv has gone on for 19 steps without an end, and the collection waits for "
+            "An episode of EndlessEnv has gone on for 20 steps without an end, and the collection waits for "
             "its end. Give the env num_steps, let it terminate or truncate, or collect steps: "
             "ph.CollectPlan(steps=...). Ctrl-C twice breaks it off."
         ),
