@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
-from phantom_core.errors import ConfigError, listing, told, without_stop
+from phantom_core.errors import ConfigError, did_you_mean, listing, told, without_stop
 
 
 def import_pettingzoo(user: str) -> ModuleType:
@@ -101,6 +101,9 @@ def _registered(library: ModuleType, name: str) -> Callable[..., Any]:
             reasons.append(without_stop(error))
             continue
         return lambda **kwargs: library.make(kind, name, **kwargs)
+    ids = [*getattr(library, "parallel_registry", ()), *getattr(library, "aec_registry", ())]
+    nearest = did_you_mean(name, ids)
+    reason = "" if nearest else f": {reasons[-1].partition(' Available environments')[0].removesuffix('.')}"
     raise ConfigError(
-        f"PettingZooEnv got env={name!r}, which PettingZoo does not know: {reasons[-1]}. {_EXPECTED}"
+        f"PettingZooEnv got env={name!r}, which PettingZoo does not know{reason}.{nearest} {_EXPECTED}"
     )

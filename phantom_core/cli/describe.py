@@ -21,8 +21,8 @@ def describe(component: Component) -> str:
     lines += [" ".join(summary.split()), ""] if summary else [""]
     config_class = config_class_of(target)
     if config_class is None:
-        taken = [p for name, p in own_parameters(target).items() if not name.endswith("_space")]
-        return "\n".join([*lines, *(f"  {p}" for p in taken)] if taken else [*lines, "It takes no settings."])
+        taken = [_parameter(p) for name, p in own_parameters(target).items() if not name.endswith("_space")]
+        return "\n".join([*lines, *(taken or ["It takes no settings."])])
     documents, hints = field_documents(config_class), typing.get_type_hints(config_class)
     for field in dataclasses.fields(config_class):
         if not field.init:
@@ -32,6 +32,16 @@ def describe(component: Component) -> str:
             documents.get(field.name, ""), 90, initial_indent="      ", subsequent_indent="      "
         )
     return "\n".join(lines)
+
+
+def _parameter(parameter: inspect.Parameter) -> str:
+    text = str(parameter.replace(annotation=parameter.empty, default=parameter.empty))
+    annotation = parameter.annotation
+    if annotation is not parameter.empty:
+        text += f": {annotation if isinstance(annotation, str) else type_text(annotation)}"
+    if parameter.default is not parameter.empty:
+        text += f" = {parameter.default!r}"
+    return f"  {text}"
 
 
 def _default(field: dataclasses.Field[Any]) -> str:

@@ -24,6 +24,18 @@ class LazyGroup(click.Group):
         """Return the names of the commands, in the order in which they are shown."""
         return list(self.places)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is called; one that there is not is refused with the nearest name."""
+        name = args[0]
+        if name not in self.places and not name.startswith("-"):
+            from phantom_core.errors import did_you_mean
+
+            commands = ", ".join(self.places)
+            ctx.fail(f"No such command {name!r}.{did_you_mean(name, self.places)} Commands: {commands}.")
+        return super().resolve_command(ctx, args)
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command; None: there is none of this name."""
         if cmd_name not in self.places:

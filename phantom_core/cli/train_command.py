@@ -91,19 +91,20 @@ def train_command(
     _report(
         results,
         request.evaluation.reference_return if request.evaluation else None,
+        said_how_it_ended=any((c.kind, c.name) == ("logger", "console") for c in components.used),
     )
     if results.problems:
         return 1
     return 130 if results.status == "interrupted" else 0
 
 
-def _report(results: TrainingResults, reference_return: float | None) -> None:
+def _report(results: TrainingResults, reference_return: float | None, *, said_how_it_ended: bool) -> None:
     """Say how it ended, where it is, and last what it is worth."""
     for failure in results.hook_failures:
         click.echo(f"Warning: {failure}", err=True)
     for problem in results.problems:
         click.echo(f"Error: {problem}", err=True)
-    if results.status != "completed":
+    if results.status != "completed" and not said_how_it_ended:
         noun = "iteration" if results.iterations == 1 else "iterations"
         reasons = ", ".join(results.stop_reasons)
         click.echo(f"{results.status.capitalize()} after {results.iterations} {noun}: {reasons}.")

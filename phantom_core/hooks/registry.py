@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -182,6 +183,8 @@ class Registry:
         advice = install_advice(name)
         if kind == "env" and not advice:
             advice = " A class is named './file.py:Class' or 'package.module:Class'."
+            if re.search(r"-v\d+$", name):
+                advice = f" If it is a Gymnasium env: env='gymnasium', env_config={{'env': {name!r}}}."
         msg = f"No {kind} named {name!r}.{did_you_mean(name, known)} Registered: {registered}.{advice}"
         return UnknownNameError(msg, kind=kind, name=name, known=known)
 

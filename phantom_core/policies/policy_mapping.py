@@ -247,9 +247,10 @@ def _parse(policy_id: PolicyID, value: Any) -> PolicySpec:
     if _is_selection(value):
         return PolicySpec(agents=value)
     if not isinstance(value, tuple):
+        hint = f" An agent's id stands in a list: [{value!r}]." if isinstance(value, str) else ""
         raise PolicyMappingError(
             f"Policy {policy_id!r} is {value!r}. Expected an agent class, a list of agent ids, a "
-            "tuple (policy, agents, config) or a PolicySpec."
+            f"tuple (policy, agents, config) or a PolicySpec.{hint}"
         )
     match value:
         case (policy, agents) if _is_choice(policy) and _is_selection(agents):
@@ -311,6 +312,13 @@ def applies(agents: AgentSelection, agent: Agent) -> bool:
 
 
 def _check_agent(env: Roster, policy_id: PolicyID, agent_id: AgentID) -> None:
+    if _is_class(agent_id, Agent):
+        name = getattr(agent_id, "__name__", repr(agent_id))
+        msg = (
+            f"Policy {policy_id!r} has the class {name} in a list of agent ids. Write the class without a "
+            f"list: {name}."
+        )
+        raise PolicyMappingError(msg)
     if agent_id not in env.agents:
         msg = (
             f"Policy {policy_id!r} names agent {agent_id!r}, but there is no such "

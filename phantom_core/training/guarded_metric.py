@@ -51,8 +51,8 @@ class GuardedMetric(Metric):
                 self._name,
                 "extract",
                 PhantomError(
-                    f"no step had a value of {self.metric!r}. Check its ids and stages; agents at the end: "
-                    f"{listing(env.agents)}"
+                    f"no step had a value of this {type(self.metric).__name__}. Check its ids and stages; "
+                    f"agents at the end: {listing(env.agents)}"
                 ),
             )
 

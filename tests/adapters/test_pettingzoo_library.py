@@ -47,6 +47,14 @@ EXPECTED = (
         ),
         ("classic/no_such_game-v3", {}, "PettingZooEnv got env='classic/no_such_game-v3', which PettingZoo "),
         (
+            "classic/ches-v6",
+            {},
+            (
+                "PettingZooEnv got env='classic/ches-v6', which PettingZoo does not know. Did you mean "
+                f"'classic/chess-v6'? {EXPECTED}"
+            ),
+        ),
+        (
             make_env,
             {"steps": 3},
             (

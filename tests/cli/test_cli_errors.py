@@ -1,5 +1,7 @@
 """Bad input on the command line: one message, exit code 2, a traceback only with -v."""
 
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -108,6 +110,26 @@ def test_an_env_file_that_raises_is_named_with_the_line(
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err == (
         f"Error: env = './broken_world.py:Env' could not be imported: {message}. Mend the file.\n"
+    )
+
+
+def test_a_misspelt_command_is_refused_with_the_nearest(phantom: Callable[..., Any]) -> None:
+    outcome = phantom("trian", "model.toml")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.splitlines()[-1] == (
+        "Error: No such command 'trian'. Did you mean 'train'? Commands: train, evaluate, doctor, show, "
+        "runs, plugins."
+    )
+    outcome = phantom("plugins", "lst")
+    assert "Error: No such command 'lst'. Did you mean 'list'? Commands: " in outcome.err
+
+
+def test_the_module_is_the_command() -> None:
+    command = [sys.executable, "-m", "phantom_core", "show", "nothing.jsonl"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (
+        2,
+        "Error: The recording nothing.jsonl cannot be read: No such file or directory.\n",
     )
 
 

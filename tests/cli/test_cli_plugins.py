@@ -131,6 +131,19 @@ def test_describe_says_when_there_are_no_settings(phantom: Callable[..., Any]) -
     assert phantom("plugins", "describe", "jsonl").out.endswith("\n\nIt takes no settings.\n")
 
 
+def test_parameters_of_an_init_are_described_as_settings(
+    phantom: Callable[..., Any], fake_distribution: Callable[..., Path]
+) -> None:
+    source = """
+import phantom_core as ph
+class Diary(ph.Hooks):
+    def __init__(self, file: str, every: int = 1):
+        pass
+"""
+    fake_distribution("acme", {"phantom_core.loggers": {"diary": "acme_diary:Diary"}}, {"acme_diary": source})
+    assert phantom("plugins", "describe", "diary").out.endswith("\n\n  file: str\n  every: int = 1\n")
+
+
 def test_describe_of_a_broken_plugin_says_whose_defect_it_is(
     phantom: Callable[..., Any], fake_distribution: Callable[..., Path]
 ) -> None:

@@ -112,6 +112,21 @@ class Interrupter(ph.Hooks):
     assert facts_of(outcome.out)["status"] == "interrupted"
 
 
+def test_the_console_logger_says_alone_how_a_run_ended(
+    phantom: Callable[..., Any], run_file: Callable[..., Path], fake_distribution: Callable[..., Path]
+) -> None:
+    source = """
+import phantom_core as ph
+class Stop(ph.Hooks):
+    def should_stop(self, event, /):
+        return "enough"
+"""
+    fake_distribution("acme", {"phantom_core.loggers": {"stop": "acme_stop:Stop"}}, {"acme_stop": source})
+    outcome = phantom("train", run_file(), "--logger", "stop", "--logger", "console")
+    assert "Stopped" not in outcome.out
+    assert "Stopped: 1 iteration" in outcome.err
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
 def test_help_is_instant_for_it_imports_nothing_heavy(arguments: list[str]) -> None:
     code = (

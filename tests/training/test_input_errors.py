@@ -280,7 +280,15 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         PolicyMappingError,
         (
             "Policy 'p' is 'A1'. Expected an agent class, a list of agent ids, a tuple (policy, agents, "
-            "config) or a PolicySpec."
+            "config) or a PolicySpec. An agent's id stands in a list: ['A1']."
+        ),
+    ),
+    "a class in a list of ids": (
+        {"policies": {"p": [LyingAgent]}},
+        PolicyMappingError,
+        (
+            "Policy 'p' has the class LyingAgent in a list of agent ids. Write the class without a list: "
+            "LyingAgent."
         ),
     ),
     "a policy that is a tuple of ids": (

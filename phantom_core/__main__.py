@@ -1,0 +1,5 @@
+"""`python -m phantom_core` is the command `phantom`."""
+
+from phantom_core.cli.main import main
+
+main()
