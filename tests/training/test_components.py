@@ -89,6 +89,42 @@ def test_without_a_config_class_the_parameters_of_its_own_init_are_the_settings_
     assert str(error) == f"logger.acme {message}"
 
 
+class OwnInitTrainer(ph.Trainer):
+    """Plays one episode per iteration and logs its setting."""
+
+    policy_class = ph.RandomPolicy
+
+    def __init__(self, alpha: float = 0.1) -> None:
+        super().__init__()
+        self.alpha = alpha
+
+    def collect_plan(self) -> ph.CollectPlan:
+        return ph.CollectPlan(episodes=1)
+
+    def update(self, *args: Any) -> dict[str, float]:
+        return {"alpha": self.alpha}
+
+
+def test_the_parameters_of_its_own_init_are_the_settings_of_a_trainer_too() -> None:
+    def train(**settings: float) -> ph.TrainingResults:
+        env_config = {"env": "FrozenLake-v1"}
+        return ph.train(
+            OwnInitTrainer,
+            env="gymnasium",
+            env_config=env_config,
+            num_iterations=1,
+            trainer_config=settings,
+            run_dir=None,
+        )
+
+    assert train(alpha=0.5).history[0]["default/alpha"] == 0.5
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        train(alhpa=0.5)
+    assert str(caught.value) == (
+        "trainer.OwnInitTrainer has no setting 'alhpa'. Did you mean 'alpha'? Its settings: alpha."
+    )
+
+
 def test_an_init_that_takes_no_settings_by_name_is_told_what_to_write(
     fake_distribution: Callable[..., Path],
 ) -> None:
