@@ -3,6 +3,7 @@
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import pytest
 
 import phantom_core as ph
@@ -106,3 +107,45 @@ def test_an_action_outside_the_space_is_an_error(players_env: Any, action: Any) 
         "the space."
     )
     assert env.env.current_step == 0  # type: ignore[attr-defined]  a PhantomEnv
+
+
+class Steerer(ph.StrategicAgent):
+    """Steers between two bounds."""
+
+    observation_space = gym.spaces.Discrete(1)
+    action_space = gym.spaces.Box(0.1, 0.7, (2,), np.float32)
+
+    def encode_observation(self, ctx: ph.Context) -> int:
+        return 0
+
+    def decode_action(self, ctx: ph.Context, action: Any) -> None:
+        self.action = action
+
+    def compute_reward(self, ctx: ph.Context) -> float:
+        return 0.0
+
+
+STRETCHED = np.float32(0.1) + np.float32(0.5 * (1.0 + 1.0)) * (np.float32(0.7) - np.float32(0.1))
+
+
+@pytest.mark.parametrize(
+    ("action", "is_inside"),
+    [
+        (np.array([0.1, 0.7], np.float32), True),
+        (np.array([0.2, 0.5]), True),  # float64
+        (np.array([STRETCHED + np.float32(1e-7), 0.5], np.float32), True),  # a rounding error
+        (np.array([0.71, 0.5], np.float32), False),
+        (np.array([np.nan, 0.5], np.float32), False),
+        (np.array([0.2], np.float32), False),
+        (np.array([0.2, 0.5j]), False),
+    ],
+)
+def test_an_action_in_a_box_may_be_off_by_a_rounding_error(action: Any, *, is_inside: bool) -> None:
+    env = ph.SingleAgentEnvAdapter(lambda: ph.PhantomEnv(3, ph.Network([Steerer("A")])), "A")
+    env.reset(seed=1)
+    if is_inside:
+        env.step(action)
+        assert env.env.agents["A"].action is action  # type: ignore[attr-defined]  a Steerer
+        return
+    with pytest.raises(ph.errors.EnvError, match=r"^The action of 'A' is .*, but its action space is Box\("):
+        env.step(action)
