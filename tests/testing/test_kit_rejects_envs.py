@@ -14,8 +14,9 @@ BROKEN = [
         "Breaks",
         "it_can_be_played",
         (
-            "Env 'breaks', step 3: step() raised ZeroDivisionError: division by zero. Mend it: "
-            "env.reset(seed=0) starts the episode again. (env-raised)"
+            "Env 'breaks', step 3: step() raised ZeroDivisionError: division by zero (broken_envs.py, line "
+            "40, in pre_message_resolution). Mend it: env.reset(seed=0) starts the episode again. "
+            "(env-raised)"
         ),
     ),
     (
