@@ -214,10 +214,11 @@ class EnvCopy:
         seed = derive_seed(self._seed, "episode", self.number, episode)
         place = f"{self._envs.env_name} failed in {where} of episode {episode}"
         again = f"Play it again with env.reset(seed={seed})."
+        line = failure.place or place_of(error)
         if isinstance(error, PhantomError):
-            said = type(error)(f"{error} ({place}. {again})") if isinstance(error, EnvError) else error
+            said = type(error)(f"{error} ({place}{line}. {again})") if isinstance(error, EnvError) else error
         else:
-            said = EnvError(f"{place}: {told(error)}{failure.place or place_of(error)}. {again}")
+            said = EnvError(f"{place}: {told(error)}{line}. {again}")
         for note in getattr(error, "__notes__", ()) if said is not error else ():
             said.add_note(note)  # the traceback in a worker
         return said

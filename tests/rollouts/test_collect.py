@@ -316,6 +316,22 @@ class FailingAgent(CounterAgent):
         return 1.0 / (2 - self.count)
 
 
+class LookingAgent(CounterAgent):
+    def compute_reward(self, ctx: ph.Context) -> float:
+        return float(ctx["B"] is None)
+
+
+def test_a_rule_that_is_broken_in_a_users_code_is_named_with_its_line() -> None:
+    with pytest.raises(ph.errors.NeighbourError) as caught:
+        collector_for(make_env(LookingAgent("A"))).collect(ph.CollectPlan(episodes=1))
+    seed = ph.seeding.derive_seed(1, "episode", 0, 0)
+    line = LookingAgent.compute_reward.__code__.co_firstlineno + 1
+    assert str(caught.value).endswith(
+        f" (PhantomEnv failed in step 1 of episode 0 (test_collect.py, line {line}, in compute_reward). Play "
+        f"it again with env.reset(seed={seed}).)"
+    )
+
+
 def test_an_env_that_raises_is_named_with_step_episode_and_seed() -> None:
     with pytest.raises(ph.errors.EnvError) as caught:
         collector_for(make_env(FailingAgent("A"))).collect(ph.CollectPlan(episodes=1))
