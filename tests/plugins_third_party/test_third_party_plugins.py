@@ -18,7 +18,6 @@ BANDIT = '''
 """The trainer `bandit`: keeps the mean reward of each action in each observation."""
 
 from dataclasses import dataclass
-
 import numpy as np
 import phantom_core as ph
 
@@ -26,20 +25,24 @@ import phantom_core as ph
 class BanditPolicy(ph.Policy):
     def __init__(self, observation_space, action_space):
         super().__init__(observation_space, action_space)
-        self.sums = np.zeros((observation_space.n, action_space.n, 2))
+        self.sums = np.zeros((observation_space.n, action_space.n, 2))  # rewards, times
 
     def compute_action(self, observation):
-        rewards, times = self.sums[observation].T
-        return int(np.argmax(rewards / np.maximum(times, 1)))
+        return int(np.argmax(self.sums[observation, :, 0] / np.maximum(self.sums[observation, :, 1], 1)))
 
     def sample_actions(self, observations, rng):
         return [int(draw * self.action_space.n) for draw in rng.uniform()], {}
+
+    def state_dict(self):
+        return {"sums": self.sums}
+
+    def load_state_dict(self, state):
+        self.sums = np.array(state["sums"])
 
 
 @dataclass(frozen=True)
 class BanditConfig:
     episodes: int = 5
-    """Episodes per iteration."""
 
 
 class BanditTrainer(ph.Trainer):
@@ -49,9 +52,8 @@ class BanditTrainer(ph.Trainer):
         return ph.CollectPlan(episodes=self.config.episodes)
 
     def update(self, policy_id, policy, batch, rng):
-        for path in batch.trajectories:
-            for observation, action, reward in zip(path.observations, path.actions, path.rewards):
-                policy.sums[observation, action] += reward, 1
+        for observation, action, reward in zip(batch.observations, batch.actions, batch.rewards):
+            policy.sums[observation, action] += reward, 1
         return {"tries": policy.sums[..., 1].sum()}
 '''
 
