@@ -32,7 +32,7 @@ class PPOConfig:
     """How far ε the probability of an action may move in one update before its gradient is cut."""
     clip_range_final: float = 0.0
     """ε at the end of the run, likewise."""
-    entropy_coefficient: float = 0.0
+    entropy_coefficient: float = 0.005
     """Weight cₑ of the entropy bonus at the start of the run."""
     entropy_coefficient_final: float = 0.0
     """Weight of the entropy bonus at the end of the run, likewise."""

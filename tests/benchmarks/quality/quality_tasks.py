@@ -59,6 +59,11 @@ def gymnasium_env() -> Any:
     return ph.GymnasiumEnv
 
 
+def pettingzoo_env() -> Any:
+    """Return the adapter for PettingZoo's envs."""
+    return ph.PettingZooEnv
+
+
 TASKS = [
     Task(
         name="supply chain (Box)",
@@ -93,6 +98,7 @@ TASKS = [
             "gae_lambda": 0.94,
             "lr": 3e-4,
             "clip_range_final": 0.2,
+            "entropy_coefficient": 0.0,
             "normalize_rewards": True,
         },
         policy={"normalize_observations": True},
@@ -112,6 +118,7 @@ TASKS = [
             "gamma": 0.9,
             "gae_lambda": 0.95,
             "clip_range_final": 0.2,
+            "entropy_coefficient": 0.0,
         },
     ),
     Task(
@@ -123,14 +130,33 @@ TASKS = [
         bar=200.0,
         trainer={
             "copies": 16,
-            "steps_per_copy": 1024,
-            "epochs": 4,
-            "minibatch_size": 64,
+            "steps_per_copy": 256,
+            "epochs": 10,
             "gamma": 0.999,
             "gae_lambda": 0.98,
-            "lr": 3e-4,
             "clip_range_final": 0.2,
             "entropy_coefficient": 0.01,
         },
+    ),
+    Task(
+        name="simple_spread_v3 (mpe2), per agent",
+        env=pettingzoo_env,
+        env_config={"env": "mpe2.simple_spread_v3", "N": 3, "max_cycles": 25},
+        total_steps=2_000_000,
+        seeds=1,
+        bar=-10.0,
+        trainer={
+            "copies": 32,
+            "steps_per_copy": 50,
+            "epochs": 10,
+            "minibatch_size": 800,
+            "gamma": 0.95,
+            "gae_lambda": 0.95,
+            "clip_range_final": 0.2,
+            "entropy_coefficient": 0.01,
+            "normalize_rewards": True,
+        },
+        policy={"hidden_sizes": (128, 128), "normalize_observations": True},
+        episodes=400,
     ),
 ]
