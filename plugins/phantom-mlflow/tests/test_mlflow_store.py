@@ -234,8 +234,8 @@ def test_a_process_that_is_killed_loses_no_values_and_nothing_is_sent(store: str
 
 
 def test_a_start_and_an_end_leave_no_thread(store: str) -> None:
-    before = threading.enumerate()
+    before = set(threading.enumerate())  # some of which may be ending
     logger = MlflowLogger(tracking_uri=store, experiment="threads")
     logger.on_train_start(train_start())
-    assert threading.enumerate() == before
+    assert set(threading.enumerate()) <= before
     logger.on_train_end(ph.TrainEnd(status="completed", iterations=0, env_steps=0))
