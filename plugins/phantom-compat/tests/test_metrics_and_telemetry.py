@@ -6,7 +6,6 @@ import copy
 import json
 import pickle
 from collections import defaultdict
-from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from types import SimpleNamespace
@@ -75,15 +74,6 @@ def env_of(num_steps: int = 2, agent_id: Any = "L") -> ph.PhantomEnv:
 def fsm_env() -> ph.FiniteStateMachineEnv:
     stages = [ph.FSMStage("A", ["L"], None, ["B"]), ph.FSMStage("B", ["L"], None, ["A"])]
     return ph.FiniteStateMachineEnv(2, ph.Network([Learner("L")]), "A", stages=stages)
-
-
-@pytest.fixture(autouse=True)
-def quiet_logger() -> Iterator[None]:
-    yield
-    kinds = ("actions", "observations", "rewards", "terminations", "truncations", "infos", "messages")
-    off: Any = {f"print_{kind}": False for kind in kinds}
-    logger.configure_print_logging(enable=False, metrics={}, **off)
-    logger.configure_file_logging(None, human_readable=False, metrics={})
 
 
 # ---------------------------------------------------------------- metrics
