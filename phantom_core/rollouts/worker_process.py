@@ -76,7 +76,8 @@ def work(connection: Connection, order: bytes, buffer: Any) -> None:
         order: pickled: what makes an env, how many copies, and how rows are laid out.
         buffer: the memory of the shared rows.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the driver is interrupted, and ends its workers
+    for number in (signal.SIGINT, signal.SIGTERM):  # the driver gets them too, and ends its workers
+        signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(EOFError, OSError):  # the driver is gone, or done
         try:
             make_env, number, layouts = pickle.loads(order)  # noqa: S301  from our own driver

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-import signal
 import statistics
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType, MappingProxyType
-from typing import TYPE_CHECKING, Any, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from phantom_core.errors import ConfigError, UnknownNameError
 from phantom_core.hooks.dispatch import Dispatcher
@@ -37,8 +35,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("phantom_core")
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-
 
 class Run:
     """The state of one run. Trainers reach it through their own methods.
@@ -55,6 +51,8 @@ class Run:
         stop_reasons: what stops it early.
         problems: what the run could not write, one sentence each.
         is_interrupted: whether a signal asked it to stop.
+        is_iterating: whether an iteration is being made.
+        is_saving: whether it writes what must not be lost, so that no signal may break it off.
         policies: policy by id.
         policy_by_agent: policy id by agent id.
         policy_specs: by policy id, how agents that join during an episode find their policy.
@@ -98,6 +96,8 @@ class Run:
         self.stop_reasons: list[str] = []
         self.problems: list[str] = []
         self.is_interrupted = False
+        self.is_iterating = False
+        self.is_saving = False
         self.policies: Mapping[PolicyID, Policy] = {}
         self.policy_by_agent: Mapping[AgentID, PolicyID] = {}
         self.policy_specs: Mapping[PolicyID, PolicySpec] = {}
@@ -115,7 +115,6 @@ class Run:
         self._pending: dict[str, list[float]] = {}
         self._steps_before = 0
         self._has_begun = False
-        self._is_iterating = False
 
     @property
     def status(self) -> Status:
@@ -178,9 +177,9 @@ class Run:
                 "on_iteration_start",
                 IterationStart(iteration=self.iteration, env_steps=self.env_steps),
             )
-            self._is_iterating = True
+            self.is_iterating = True
             yield self.iteration
-            self._is_iterating = False
+            self.is_iterating = False
             self.iterations += 1
             seconds = time.perf_counter() - started
             self.log({"time/iteration_seconds": seconds})
@@ -222,7 +221,7 @@ class Run:
 
     def write_if_idle(self, iteration: int) -> None:
         """Hand over what was logged now, if no iteration is being made that will do it at its end."""
-        if not self._is_iterating:
+        if not self.is_iterating:
             if not self._has_begun:
                 self.begin()
             self.flush(iteration)
@@ -241,10 +240,19 @@ class Run:
         )
 
     @contextmanager
+    def saving(self) -> Iterator[None]:
+        """Let no signal break the block off; it writes what was learned, or how the run ended."""
+        before, self.is_saving = self.is_saving, True
+        try:
+            yield
+        finally:
+            self.is_saving = before
+
+    @contextmanager
     def scope(self) -> Iterator[None]:
         """Run the block; whatever happens in it, every plugin learns of the end."""
         try:
-            with one_blas_thread(), self._stopping_on_signals():
+            with one_blas_thread():
                 yield
         except BaseException as error:
             status: Status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
@@ -275,27 +283,6 @@ class Run:
         self.stop_reasons += self.dispatcher.stop_reasons(event)
         if self.after_iteration is not None:
             self.after_iteration(values)
-
-    @contextmanager
-    def _stopping_on_signals(self) -> Iterator[None]:
-        """Finish the iteration at the first SIGINT or SIGTERM; the second one breaks it off."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def ask_to_stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-            if self.is_interrupted:
-                raise KeyboardInterrupt
-            self.is_interrupted = True
-            self.stop_reasons.append(signal.Signals(number).name)
-            _log.warning("%s: finishing this iteration. Once more breaks it off.", self.stop_reasons[-1])
-
-        before = {number: signal.signal(number, ask_to_stop) for number in _SIGNALS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def _no_names(name: str) -> type[Policy]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,9 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import ConfigError, PhantomError
+from phantom_core.errors import ConfigError
 from phantom_core.hooks.dispatch import Dispatcher
-from phantom_core.hooks.events import CheckpointSaved
 from phantom_core.hooks.hookspecs import Hooks
 from phantom_core.hooks.plugin_plan import PluginPlan
 from phantom_core.hooks.plugin_settings import PluginSettings
@@ -33,6 +31,8 @@ from phantom_core.training.run_directory import RunDirectory
 from phantom_core.training.run_plans import CheckpointPlan, TrainingPlan, parse_training_plan
 from phantom_core.training.run_record import DEFAULT, RunRecord
 from phantom_core.training.run_request import EvaluationPlan, RunRequest, flattened
+from phantom_core.training.save_whatever_happens import contained, save_somewhere, say_what_is_left
+from phantom_core.training.stop_signals import heeding_signals
 from phantom_core.training.train_loop import TrainingSetup, is_full
 from phantom_core.training.train_result import TrainingResults
 from phantom_core.training.trainer import Trainer
@@ -192,27 +192,21 @@ def carry_out(
     _follow_plans(run, request, directory)
     run.plugin_plan = PluginPlan.of(components.used)
     if directory is None:
-        return _make(run, trainer, setup, request.evaluation, None)
+        with heeding_signals(run):
+            return _make(run, trainer, setup, request.evaluation, None)
     record = RunRecord(directory, {**config, "seed": seed}, origins, not_in_config=not_in_config)
     record.begin(run, components)
-    try:
-        results = _make(run, trainer, setup, request.evaluation, directory)
-    except BaseException as error:
-        with _contained(run):
-            record.fail(run, error)
-        raise
-    with _contained(run):
-        record.end(run, results)
+    with heeding_signals(run):
+        try:
+            results = _make(run, trainer, setup, request.evaluation, directory)
+        except BaseException as error:
+            with contained(run):
+                record.fail(run, error)
+            say_what_is_left(run, directory)
+            raise
+        with contained(run):
+            record.end(run, results)
     return replace(results, problems=tuple(run.problems))
-
-
-@contextmanager
-def _contained(run: Run) -> Iterator[None]:
-    """Note that the run's own files could not be written: a full disk must not lose a run."""
-    try:
-        yield
-    except PhantomError as error:
-        run.add_problem(str(error))
 
 
 def _follow_plans(run: Run, request: RunRequest, directory: RunDirectory | None) -> None:
@@ -240,7 +234,7 @@ def standalone_run(trainer: Trainer, *, seed: int | None) -> Iterator[None]:
     run.load_policy_class = components.policy_class
     trainer.enter(run)
     try:
-        with run.scope():
+        with heeding_signals(run), run.scope():
             yield
     finally:
         trainer.leave()
@@ -259,10 +253,6 @@ def _make(
         if evaluator is not None:
             run.before_logging = evaluator.after_iteration
         results = _train(run, trainer, setup, directory)
-        run.policies = results.policies
-        run.policy_by_agent = run.policy_by_agent or results.policy_by_agent
-        run.policies_to_train = run.policies_to_train or tuple(setup.policies_to_train or results.policies)
-        _save_somewhere(run, directory)
         evaluation = None if evaluator is None or run.is_interrupted else evaluator.at_end()
     return replace(
         results,
@@ -281,7 +271,7 @@ def _make(
 def _train(
     run: Run, trainer: Trainer, setup: TrainingSetup, directory: RunDirectory | None
 ) -> TrainingResults:
-    """Let the trainer work for the run; if it breaks off, save what it made so far."""
+    """Let the trainer work for the run, and save what it made, also if it breaks off."""
     everyone = (trainer, *run.other_trainers.values())
     for one in everyone:
         one.enter(run)
@@ -289,7 +279,7 @@ def _train(
     if directory is not None and run.before_start is None:
         run.before_start = lambda: directory.check_policies(run.policies)
     try:
-        return trainer.train(
+        results = trainer.train(
             setup.env_class,
             run.num_iterations,
             setup.policies,
@@ -297,35 +287,14 @@ def _train(
             setup.env_config,
             setup.metrics,
         )
-    except BaseException:
-        _save_somewhere(run, directory)
-        raise
+        run.policies = results.policies
+        run.policy_by_agent = run.policy_by_agent or results.policy_by_agent
+        run.policies_to_train = run.policies_to_train or tuple(setup.policies_to_train or results.policies)
+        return results
     finally:
+        save_somewhere(run, directory)
         for one in everyone:
             one.leave()
-
-
-def _save_somewhere(run: Run, directory: RunDirectory | None) -> None:
-    """Save the policies; if the run directory does not take them, put them with the temporary files."""
-    if directory is None or not run.policies:
-        return
-    try:
-        _save(run, directory)
-    except PhantomError as error:
-        try:
-            path = RunDirectory(Path(tempfile.mkdtemp(prefix=f"{run.name}-"))).save_policies(run.policies)
-        except (PhantomError, OSError):
-            run.add_problem(f"The policies are not saved. {error}")
-        else:
-            run.add_problem(
-                f"{error} They are in {path}: mend it, and move that folder into {directory.path}."
-            )
-
-
-def _save(run: Run, directory: RunDirectory) -> None:
-    path = directory.save_policies(run.policies)
-    event = CheckpointSaved(iteration=run.iteration, env_steps=run.env_steps, path=path)
-    run.dispatcher.fire("on_checkpoint", event)
 
 
 def _other_trainers(

@@ -282,6 +282,16 @@ def test_workers_are_gone_after_closing(world: ModuleType) -> None:
             os.kill(pid, signal.SIGCONT)
 
 
+def test_workers_leave_signals_to_the_driver_which_ends_them(world: ModuleType) -> None:
+    """A terminal and a scheduler send them to every process of a job; the run is to end in order."""
+    envs = ph.make_vector_env(world.WalkEnv, 2, workers=2)
+    for worker in envs.workers:  # type: ignore[attr-defined]
+        os.kill(worker.process_id, signal.SIGINT)
+        os.kill(worker.process_id, signal.SIGTERM)
+    assert len(envs.reset([0, 1], [1, 2])) == 2
+    envs.close()
+
+
 class ManyCopies(ph.Trainer):
     """Collects in four copies, and learns nothing."""
 

@@ -132,5 +132,8 @@ def test_an_episode_without_an_end_is_told_and_the_second_signal_breaks_it_off(
             "its end. Give the env num_steps, let it terminate or truncate, or collect steps: "
             "ph.CollectPlan(steps=...). Ctrl-C twice breaks it off."
         ),
-        "SIGTERM: finishing this iteration. Once more breaks it off.",
+        (
+            "SIGTERM: the run ends when this iteration is finished. In 5 seconds, or at a second one, it "
+            "ends at once, and what it learned is lost: it has no run directory."
+        ),
     ]
