@@ -41,9 +41,10 @@ from phantom_core.training.evaluate_run import evaluate_run
 def evaluate_command(
     *, run: Path, episodes: int | None, seed: int | None, record: Path | None, verbose: bool
 ) -> None:
-    """Evaluate the final policies of a run directory in its env.
+    """Evaluate the policies of a run in its env.
 
-    With the same number of episodes and no seed this repeats the run's own evaluation.
+    RUN is a run directory, for the final policies, or a checkpoint in it, such as
+    runs/model-.../checkpoints/iteration-000100. Without options this repeats the run's own evaluation.
     """
     del verbose  # main() looks at it
     with contextlib.ExitStack() as stack:

@@ -14,7 +14,7 @@ _COMMANDS: Final = {
     "train": ("phantom_core.cli.train_command:train_command", "Train the policies of a run file."),
     "evaluate": (
         "phantom_core.cli.evaluate_command:evaluate_command",
-        "Evaluate the policies of a finished run.",
+        "Evaluate the policies of a run, or of a checkpoint.",
     ),
     "doctor": ("phantom_core.cli.doctor_command:doctor_command", "Say what in an env will bite in training."),
     "show": ("phantom_core.cli.show_command:show_command", "Show the episodes of a recording."),

@@ -14,13 +14,15 @@ from phantom_core.training.checkpoint import check_state
 from phantom_core.training.run import Run
 from phantom_core.training.run_directory import RunDirectory, encode_policies
 from phantom_core.training.run_plans import CheckpointPlan
+from phantom_core.training.written_ids import written_mapping
 
 
 class Checkpointer:
     """Writes `checkpoints/iteration-<iterations made>` in the run directory when its plan says so.
 
-    A checkpoint holds the policies, as the final ones are held, and all that the next iterations depend
-    on: optimisers, running statistics, streams of random draws, and where the collector stands.
+    A checkpoint holds the policies, as the final ones are held, who uses which, and all that the next
+    iterations depend on: optimisers, running statistics, streams of random draws, and where the
+    collector stands.
     """
 
     def __init__(self, run: Run, plan: CheckpointPlan, directory: RunDirectory) -> None:
@@ -66,6 +68,8 @@ class Checkpointer:
             "iterations": run.iterations,
             "env_steps": run.env_steps,
             "score": score,
+            "policies_to_train": list(run.policies_to_train),
+            "policy_by_agent": written_mapping(run.policy_by_agent),
             "policies": encode_policies(run.policies),
             "training": run.training_state(),
         }

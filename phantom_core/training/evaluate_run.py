@@ -1,22 +1,25 @@
-"""Evaluating a finished run again: its env and its policies, read from its directory."""
+"""Evaluating a run again: its env and its policies, read from its directory."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import RunDirectoryError, listing
 from phantom_core.rollouts.evaluate import Evaluation, evaluate
 from phantom_core.seeding import derive_seed
+from phantom_core.training.checkpoint import load_checkpoint
 from phantom_core.training.components import Components
-from phantom_core.training.run_directory import CONFIG_FILE, RunDirectory, load_policies
+from phantom_core.training.run_directory import CONFIG_FILE, RunDirectory, is_checkpoint, load_policies
 from phantom_core.training.run_file import RunFile
 from phantom_core.training.train_loop import TrainingSetup
 from phantom_core.training.written_ids import is_whole, read_id
 from phantom_core.types import AgentID, PolicyID
+
+_WHO: Final = ("policy_by_agent", "policies_to_train")
 
 
 def evaluate_run(
@@ -26,10 +29,10 @@ def evaluate_run(
     seed: int | None = None,
     prepare: Callable[[MultiAgentEnv, Mapping[str, Any]], None] | None = None,
 ) -> tuple[Evaluation, float | None]:
-    """Evaluate the final policies of a run.
+    """Evaluate the final policies of a run, or those of a checkpoint of it.
 
     Args:
-        run: the run directory.
+        run: the run directory; or the folder of a checkpoint in it, for the policies of that time.
         num_episodes: how many episodes; None: as in the run's own evaluation, or 100.
         seed: what they follow from; None: as in the run's own evaluation, which is then repeated.
         prepare: called with the env and what it was made with, before it is played.
@@ -38,13 +41,12 @@ def evaluate_run(
         The evaluation, and the reference return of the run file.
 
     Raises:
-        RunDirectoryError: if it is no run directory, the run broke off before it had policies, or
+        RunDirectoryError: if it is neither, the run broke off before it had policies, or
             `config.toml` could not hold what its env was made with.
         ConfigError: if its env cannot be imported.
         CheckpointError: if its policies cannot be read.
     """
-    directory = RunDirectory.open(run)
-    facts = directory.read_run()
+    directory, facts = _opened(Path(run))
     if "policy_by_agent" not in facts:
         raise RunDirectoryError(
             f"The run {directory.path} has status {facts.get('status')!r}: it did not finish, "
@@ -71,7 +73,7 @@ def evaluate_run(
             prepare(env, setup.env_config)
         evaluation = evaluate(
             env,
-            load_policies(directory.path),
+            load_policies(run),
             policy_by_agent,
             num_episodes=num_episodes or (plan.episodes if plan is not None else 100),
             seed=seed,
@@ -82,6 +84,21 @@ def evaluate_run(
     finally:
         env.close()
     return evaluation, None if plan is None else plan.reference_return
+
+
+def _opened(path: Path) -> tuple[RunDirectory, dict[str, Any]]:
+    """Return a run directory, and what it or one of its checkpoints says about the run."""
+    if not is_checkpoint(path):
+        directory = RunDirectory.open(path)
+        return directory, directory.read_run()
+    directory = RunDirectory.open(path.absolute().parent.parent)
+    if not path.is_dir():
+        names = sorted(found.name for found in path.absolute().parent.glob("iteration-*"))
+        raise RunDirectoryError(
+            f"{path} is no checkpoint of its run. There are: {', '.join(names) or 'none'}."
+        )
+    saved = load_checkpoint(path)
+    return directory, directory.read_run() | {key: saved[key] for key in _WHO}
 
 
 def _check_env_config(directory: RunDirectory, facts: Mapping[str, Any]) -> None:

@@ -70,9 +70,10 @@ class RunDirectory:
             RunDirectoryError: if it is none.
         """
         path = Path(path)
-        if path.parent.name == CHECKPOINTS and (path.parent.parent / RUN_FILE).is_file():
-            raise RunDirectoryError(f"{path} is a checkpoint, not a run directory. {_advice(path)}")
         if not (path / RUN_FILE).is_file():
+            for parent in list(path.parents)[:2]:
+                if (parent / RUN_FILE).is_file():
+                    raise RunDirectoryError(f"{path} is only a part of a run. Name the run: {parent}")
             raise RunDirectoryError(
                 f"{path} is no run directory: it has no {RUN_FILE}. Name a folder such as "
                 "runs/<name>-<time>-<id>."
@@ -157,7 +158,7 @@ def load_policies(
         CheckpointError: if a policy cannot be read or rebuilt.
     """
     path = Path(run)
-    if path.parent.name == CHECKPOINTS and not (path / RUN_FILE).is_file():
+    if is_checkpoint(path):
         saved = load_checkpoint(path)["policies"]
     else:
         directory = RunDirectory.open(path)
@@ -172,6 +173,11 @@ def load_policies(
     }
 
 
+def is_checkpoint(path: Path) -> bool:
+    """Tell whether a path is that of a checkpoint in a run directory."""
+    return path.absolute().parent.name == CHECKPOINTS and not (path / RUN_FILE).is_file()
+
+
 def encode_policies(policies: Mapping[PolicyID, Policy]) -> dict[str, Any]:
     """Return policies as the arrays and JSON values of a checkpoint.
 
@@ -183,8 +189,7 @@ def encode_policies(policies: Mapping[PolicyID, Policy]) -> dict[str, Any]:
 
 def _advice(checkpoint: Path) -> str:
     return (
-        f"Its policies: ph.load_policies({str(checkpoint)!r}), to play them with ph.evaluate(env, policies, "
-        "policy_by_agent, ...)."
+        f"Evaluate it: phantom evaluate {checkpoint} (its policies: ph.load_policies({str(checkpoint)!r}))."
     )
 
 

@@ -19,7 +19,7 @@ from phantom_core.training.run import Run
 from phantom_core.training.run_directory import RunDirectory
 from phantom_core.training.run_request import flattened
 from phantom_core.training.train_result import TrainingResults
-from phantom_core.training.written_ids import written_id
+from phantom_core.training.written_ids import written_id, written_mapping
 from phantom_core.types import AgentID, PolicyID
 
 FORMAT: Final = 1
@@ -107,9 +107,7 @@ class RunRecord:
 
     def _note_policies(self, run: Run, policy_by_agent: Mapping[AgentID, PolicyID]) -> None:
         self.facts["policies_to_train"] = list(run.policies_to_train)
-        self.facts["policy_by_agent"] = [
-            [written_id(agent_id), policy_id] for agent_id, policy_id in policy_by_agent.items()
-        ]
+        self.facts["policy_by_agent"] = written_mapping(policy_by_agent)
 
     def _close(self, run: Run, status: str) -> None:
         if self._components is not None:

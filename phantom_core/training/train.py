@@ -197,15 +197,21 @@ def carry_out(
     record = RunRecord(directory, {**config, "seed": seed}, origins, not_in_config=not_in_config)
     record.begin(run, components)
     with heeding_signals(run):
-        try:
-            results = _make(run, trainer, setup, request.evaluation, directory)
-        except BaseException as error:
-            with contained(run):
-                record.fail(run, error)
-            say_what_is_left(run, directory)
-            raise
+        return _make_and_record(run, trainer, setup, request.evaluation, record)
+
+
+def _make_and_record(
+    run: Run, trainer: Trainer, setup: TrainingSetup, plan: EvaluationPlan | None, record: RunRecord
+) -> TrainingResults:
+    try:
+        results = _make(run, trainer, setup, plan, record.directory)
+    except BaseException as error:
         with contained(run):
-            record.end(run, results)
+            record.fail(run, error)
+        say_what_is_left(run, record.directory)
+        raise
+    with contained(run):
+        record.end(run, results)
     return replace(results, problems=tuple(run.problems))
 
 

@@ -1,11 +1,11 @@
-"""Agent ids in `run.json`: text and numbers as they are, tuples as lists, anything else by its repr."""
+"""Agent ids as JSON values: text and numbers as they are, tuples as lists, anything else by its repr."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from phantom_core.types import AgentID
+from phantom_core.types import AgentID, PolicyID
 
 _REPR: Final = "repr"
 _PLAIN: Final = (str, int, float, bool, type(None))
@@ -20,6 +20,15 @@ def written_id(agent_id: AgentID) -> Any:
     if type(agent_id) is tuple:
         return [written_id(part) for part in agent_id]
     return agent_id if type(agent_id) in _PLAIN else {_REPR: repr(agent_id)}
+
+
+def written_mapping(policy_by_agent: Mapping[AgentID, PolicyID]) -> list[list[Any]]:
+    """Return who uses which policy as a JSON value: pairs, because ids need not be text.
+
+    >>> written_mapping({"SHOP": "shop", 3: "rest"})
+    [['SHOP', 'shop'], [3, 'rest']]
+    """
+    return [[written_id(agent_id), policy_id] for agent_id, policy_id in policy_by_agent.items()]
 
 
 def is_whole(written: Any) -> bool:

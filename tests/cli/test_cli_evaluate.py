@@ -141,3 +141,45 @@ def test_a_damaged_run_directory_is_one_message(
     outcome = phantom("evaluate", run)
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err == f"Error: {message.replace('{run}', str(run))}\n"
+
+
+@pytest.fixture
+def run_with_checkpoints(phantom: Callable[..., Any], run_file: Callable[..., Path]) -> Path:
+    """A run that was evaluated, and wrote a checkpoint, after each iteration."""
+    path = run_file("[checkpoint]\nevery = 1\n[evaluate]\nepisodes = 4\nevery = 1\n", iterations="3")
+    return Path(phantom("train", path).out.splitlines()[0].removeprefix("run directory: "))
+
+
+def test_a_checkpoint_is_evaluated_as_it_was_while_the_run_went_on(
+    run_with_checkpoints: Path, phantom: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [json.loads(line) for line in (run_with_checkpoints / "metrics.jsonl").read_text().splitlines()]
+    means = [f"mean return {row['values']['eval/mean_return']:.1f}" for row in rows]
+    checkpoints = sorted((run_with_checkpoints / "checkpoints").iterdir())
+    assert [phantom("evaluate", path).out.splitlines()[-1] for path in checkpoints] == means
+    monkeypatch.chdir(run_with_checkpoints / "checkpoints")
+    assert phantom("evaluate", "iteration-000001/").out.splitlines()[-1] == means[0]
+
+
+@pytest.mark.parametrize("part", ["policies", "checkpoints"])
+def test_a_part_of_a_run_directory_names_the_run(
+    part: str, run_with_checkpoints: Path, phantom: Callable[..., Any]
+) -> None:
+    outcome = phantom("evaluate", run_with_checkpoints / part)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err == (
+        f"Error: {run_with_checkpoints}/{part} is only a part of a run. "
+        f"Name the run: {run_with_checkpoints}\n"
+    )
+
+
+def test_a_checkpoint_that_is_not_there_is_one_message(
+    run_with_checkpoints: Path, phantom: Callable[..., Any]
+) -> None:
+    path = run_with_checkpoints.absolute() / "checkpoints" / "iteration-000009"
+    outcome = phantom("evaluate", path)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err == (
+        f"Error: {path} is no checkpoint of its run. There are: iteration-000001, iteration-000002, "
+        "iteration-000003.\n"
+    )

@@ -112,8 +112,8 @@ def _is_in_the_main_thread() -> None:
         (
             signal.SIGINT,
             (
-                "SIGINT: the run ends when this iteration is finished. At a second one it ends at once. What it "
-                "learned is saved in {directory}."
+                "SIGINT: the run ends when this iteration is finished. At a second one it ends at once. What "
+                "it learned is saved in {directory}."
             ),
         ),
         (
@@ -146,8 +146,8 @@ def test_without_a_run_directory_the_first_signal_says_what_will_be_lost(
     assert train({1: number}, env_config={"is_endless": False}, run_dir=None).status == "interrupted"
     assert caplog.messages == [
         (
-            f"{number.name}: the run ends when this iteration is finished. {expected}, and what it learned is "
-            "lost: it has no run directory."
+            f"{number.name}: the run ends when this iteration is finished. {expected}, and what it learned "
+            "is lost: it has no run directory."
         )
     ]
 
@@ -166,8 +166,8 @@ def test_a_signal_between_iterations_ends_the_run_when_it_is_done_with_what_it_d
     assert (results.status, results.iterations) == ("interrupted", 5)
     assert caplog.messages == [
         (
-            "SIGINT: the run ends when what it is doing is finished. At a second one it ends at once. What it "
-            f"learned is saved in {results.run_directory}."
+            "SIGINT: the run ends when what it is doing is finished. At a second one it ends at once. What "
+            f"it learned is saved in {results.run_directory}."
         )
     ]
 
@@ -183,8 +183,8 @@ def test_the_second_signal_breaks_an_episode_without_an_end_off_and_says_where_t
     (directory,) = tmp_path.iterdir()
     assert caplog.messages[1:] == [
         (
-            f"The run broke off after 1 iteration. What it learned is saved: phantom evaluate {directory}, or "
-            f"ph.load_policies({str(directory)!r})."
+            f"The run broke off after 1 iteration. What it learned is saved: phantom evaluate {directory}, "
+            f"or ph.load_policies({str(directory)!r})."
         )
     ]
 
