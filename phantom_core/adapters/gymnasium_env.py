@@ -8,7 +8,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from phantom_core.adapters.plain_values import as_float
+from phantom_core.envs.plain_values import as_float
 from phantom_core.envs.step_result import StepResult
 from phantom_core.errors import ConfigError, EnvError, listing, told
 from phantom_core.seeding import small_seed
@@ -119,6 +119,11 @@ class GymnasiumEnv:
             {agent_id: truncated, ALL: truncated},
             {agent_id: info},
         )
+
+    @property
+    def bare_step(self) -> Callable[[Action], tuple[Observation, Any, bool, bool, dict[str, Any]]] | None:
+        """The Gymnasium env's own `step`, for whoever needs no dicts; None: a subclass changed `step`."""
+        return self.gym_env.step if type(self).step is GymnasiumEnv.step else None
 
     @property
     def metadata(self) -> Mapping[str, Any]:

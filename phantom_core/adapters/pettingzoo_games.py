@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from phantom_core.adapters.plain_values import as_float
+from phantom_core.envs.plain_values import as_float
 from phantom_core.envs.step_result import StepResult
 from phantom_core.errors import EnvError, EpisodeError, listing
 from phantom_core.types import Action, AgentID, Observation

@@ -16,9 +16,12 @@ from phantom_core.rollouts.batch import Batch
 from phantom_core.rollouts.collect_plan import CollectPlan
 from phantom_core.rollouts.env_copy import EnvCopy
 from phantom_core.rollouts.experience_log import Stretch
+from phantom_core.rollouts.lane_play import LanePlay
 from phantom_core.rollouts.policy_rows import Lane, PolicyRows
+from phantom_core.rollouts.solo_envs import CopyError
+from phantom_core.rollouts.solo_play import SoloPlay
 from phantom_core.rollouts.trajectory import EpisodeSummary
-from phantom_core.rollouts.vector_env import CopyError, LocalVectorEnv, VectorEnv
+from phantom_core.rollouts.vector_env import LocalVectorEnv, VectorEnv
 from phantom_core.seeding import UniformStream, make_rng
 from phantom_core.types import AgentID, PolicyID
 
@@ -179,42 +182,47 @@ class Collector:
 
     def _play(self, copies: Sequence[EnvCopy], num_steps: int | None = None) -> list[EnvCopy]:
         """Make so many steps in each of these copies; None: until an episode ends, whose copy is returned."""
-        numbers, groups = [copy.number for copy in copies], list(self._groups.values())
+        play = self._way_of_playing(copies)
         ended: list[EnvCopy] = []
-        steps, policy_seconds, env_seconds = 0, 0.0, 0.0
+        steps, policy_seconds, env_seconds, has_ends = 0, 0.0, 0.0, True
         while not ended if num_steps is None else steps < num_steps:
             steps += 1
-            actions = []
-            for copy in copies:
-                if copy.is_over:
-                    self._begin_episodes([copy for copy in copies if copy.is_over])
-                actions.append(copy.put_questions())
+            over = [copy for copy in copies if copy.is_over] if has_ends else []
+            if over:
+                self._begin_episodes(over)
+            play.prepare(over)
             started = perf_counter()
-            for group in groups:
-                if group.lanes:
-                    group.decide()
+            play.decide()
             decided = perf_counter()
             try:
-                results = self._envs.step(numbers, actions)
+                play.step()
             except CopyError as error:
                 copy = self._copies[error.number]
                 raise copy.failed(error, f"step {copy.length + 1}") from error.__cause__
             stepped = perf_counter()
             policy_seconds += decided - started
             env_seconds += stepped - decided
-            for copy, result in zip(copies, results):  # noqa: B905  strict costs as much as the loop
-                summary = copy.take(result)
-                if summary is not None:
-                    ended.append(copy)
-                    self._on_episode(summary)
+            found = play.take()
+            has_ends = bool(found)
+            for copy, summary in found:
+                ended.append(copy)
+                self._on_episode(summary)
             if steps == LONG_EPISODE and num_steps is None and not ended:
-                self._warn_of_long_episode(max(copy.length for copy in copies))
+                self._warn_of_long_episode(copies)
+        play.finish()
         self.env_steps += steps * len(copies)
         self.policy_seconds += policy_seconds
         self.env_seconds += env_seconds
         return ended
 
-    def _warn_of_long_episode(self, length: int) -> None:
+    def _way_of_playing(self, copies: Sequence[EnvCopy]) -> LanePlay | SoloPlay:
+        """Return the short way where it will do: one agent in each copy, which acts in every step."""
+        solo = self._envs.solo()
+        if solo is not None and solo.agent_id in self.policy_by_agent:
+            return SoloPlay(solo, copies, self._groups[self.policy_by_agent[solo.agent_id]])
+        return LanePlay(self._envs, copies, self._groups.values())
+
+    def _warn_of_long_episode(self, copies: Sequence[EnvCopy]) -> None:
         """Say, once, that an episode whose end is waited for may have none."""
         if not self._has_warned:
             self._has_warned = True
@@ -222,7 +230,7 @@ class Collector:
                 "An episode of %s has gone on for %s steps without an end, and the collection waits for its "
                 "end. Give the env num_steps, let it terminate or truncate, or collect steps: "
                 "ph.CollectPlan(steps=...). Ctrl-C twice breaks it off.",
-                self._envs.env_name, f"{length:,}",
+                self._envs.env_name, f"{max(copy.length for copy in copies):,}",
             )  # fmt: skip
 
     def _begin_episodes(self, copies: Sequence[EnvCopy]) -> None:

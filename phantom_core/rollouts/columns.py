@@ -152,6 +152,10 @@ class ArrayColumn(Column):
             if found.shape != rows.shape or not np.can_cast(found.dtype, self._dtype):
                 raise _DoubtError
             rows[:] = found
+        elif isinstance(values, np.ndarray):
+            if values.shape != rows.shape or not np.can_cast(values.dtype, self._dtype):
+                raise _DoubtError
+            rows[:] = values
         else:
             length = self._shape[0]
             if end - start > 1 and set(map(len, values)) != {length}:

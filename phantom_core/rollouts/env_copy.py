@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from itertools import islice
 from numbers import Real
 from typing import Any, Final
 
@@ -14,8 +15,9 @@ from phantom_core.errors import CheckpointError, EnvError, PhantomError, place_o
 from phantom_core.rollouts.copy_state import decode_history, digest, encode_history
 from phantom_core.rollouts.experience_log import Stretch
 from phantom_core.rollouts.policy_rows import Lane, PolicyRows
+from phantom_core.rollouts.solo_envs import CopyError
 from phantom_core.rollouts.trajectory import EpisodeSummary
-from phantom_core.rollouts.vector_env import CopyError, VectorEnv
+from phantom_core.rollouts.vector_env import VectorEnv
 from phantom_core.seeding import derive_seed
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 from phantom_core.world.agents import ALL
@@ -105,7 +107,7 @@ class EnvCopy:
             if type(reward) is not float:
                 reward = self._as_float(agent_id, reward)  # noqa: PLW2901  the same number
             if not -math.inf < reward < math.inf:
-                raise self._not_finite(agent_id, reward)
+                raise self.not_finite(agent_id, reward)
             lane.episode_return += reward
             if lane.last_row >= 0:
                 lane.group.log.rewards[lane.last_row] += reward
@@ -115,6 +117,57 @@ class EnvCopy:
         if not (True in terminations.values() or True in truncations.values()):
             return None
         return self._take_ends(terminations, truncations)
+
+    @property
+    def only_lane(self) -> Lane:
+        """The lane of the one agent of this episode."""
+        (lane,) = self._lanes.values()
+        return lane
+
+    def catch_up(
+        self,
+        observation: Observation,
+        actions: Iterable[Action],
+        rewards: Sequence[float],
+        rows: Sequence[int],
+    ) -> None:
+        """Take in several steps of an episode in which one agent acts in every step.
+
+        Args:
+            observation: what it observed last.
+            actions: its actions, by step; none, if the episode ends here.
+            rewards: its rewards, by step.
+            rows: the rows of its decisions in the log; none: they are not logged.
+        """
+        lane = self.only_lane
+        agent_id = lane.agent_id
+        if self.length < MAX_HISTORY:
+            kept = islice(actions, MAX_HISTORY - self.length)
+            self.history += [{agent_id: action} for action in kept]
+        self.length += len(rewards)
+        lane.observation = observation
+        for reward in rewards:
+            lane.episode_return += reward
+        if rows:
+            lane.rows += rows
+            lane.last_row = rows[-1]
+        self._waiting = {agent_id: lane}
+
+    def end(self, *, is_terminated: bool, is_truncated: bool) -> EpisodeSummary:
+        """End an episode of one agent; return its summary."""
+        agent_id = self.only_lane.agent_id
+        terminations = {agent_id: is_terminated, ALL: is_terminated}
+        truncations = {agent_id: is_truncated, ALL: is_truncated}
+        summary = self._take_ends(terminations, truncations)
+        assert summary is not None  # everybody ended
+        return summary
+
+    def not_finite(self, agent_id: AgentID, reward: object) -> EnvError:
+        """Return the error that a reward is no number that can be learned from."""
+        return EnvError(
+            f"The reward of {agent_id!r} at step {self.length} is {reward!r}. Expected a finite number: "
+            "change compute_reward()."
+        )
 
     def cut(self) -> None:
         """Finish the trajectories that go on, up to the last decision whose outcome is known."""
@@ -313,11 +366,5 @@ class EnvCopy:
 
     def _as_float(self, agent_id: AgentID, reward: object) -> float:
         if not isinstance(reward, Real):
-            raise self._not_finite(agent_id, reward)
+            raise self.not_finite(agent_id, reward)
         return float(reward)
-
-    def _not_finite(self, agent_id: AgentID, reward: object) -> EnvError:
-        return EnvError(
-            f"The reward of {agent_id!r} at step {self.length} is {reward!r}. Expected a finite number: "
-            "change compute_reward()."
-        )

@@ -16,7 +16,8 @@ from phantom_core.errors import CheckpointError, ConfigError, listing
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.copy_facts import CopyFacts
-from phantom_core.rollouts.vector_env import CopyError, VectorEnv
+from phantom_core.rollouts.solo_envs import CopyError, SoloEnd, SoloStep
+from phantom_core.rollouts.vector_env import VectorEnv
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 from phantom_core.world.agents import ALL
 
@@ -61,13 +62,13 @@ class NativeVectorEnv(VectorEnv):
         anything = copy.deepcopy(spaces[1])
         anything.seed(0)
         self._idle_action = anything.sample()
-        self._first: list[Observation] = []
+        self._first: Any = None
         self._is_resetting: set[int] = set()
 
     def reset(self, numbers: Sequence[int], seeds: Sequence[int]) -> list[dict[AgentID, Observation] | None]:
         """Return the first observations of episodes; None: they come with the next step."""
         try:
-            if not self._first:
+            if self._first is None:
                 found, _ = self._envs.reset(seed=seeds[0] % 2**32)
                 self._first = self._rows(found)
             elif self._mode is AutoresetMode.NEXT_STEP:
@@ -88,30 +89,55 @@ class NativeVectorEnv(VectorEnv):
         Raises:
             ConfigError: if only some are to be stepped.
         """
+        self.check_all(numbers)
+        chosen = [given.get(self._id, self._idle_action) for given in actions]
+        observations, rewards, ends = self.play(chosen)
+        observations = list(observations)
+        flags = [(False, False)] * self.num_copies
+        for place, observation, is_terminated, is_truncated in ends:
+            observations[place], flags[place] = observation, (is_terminated, is_truncated)
+        resetting, self._is_resetting = self._is_resetting, set()
+        return [
+            self._result(observations[number], rewards[number], *flags[number], is_first=number in resetting)
+            for number in range(self.num_copies)
+        ]
+
+    def check_all(self, numbers: Sequence[int]) -> None:
+        """Check that all copies are to be stepped.
+
+        Raises:
+            ConfigError: if only some are.
+        """
         if len(numbers) != self.num_copies:
             raise ConfigError(
                 f"{self.env_name} steps its {self.num_copies} copies together, but {len(numbers)} are to be "
                 "played. Collect by steps, not by episodes."
             )
-        chosen = [given.get(self._id, self._idle_action) for given in actions]
-        batched = concatenate(self._action_space, chosen, self._actions)
+
+    def solo(self) -> NativeSoloEnvs:
+        """Return the copies without their dicts."""
+        return NativeSoloEnvs(self._id, self)
+
+    def play(self, actions: Sequence[Action]) -> SoloStep:
+        """Play one step in all copies, with one action for each.
+
+        Raises:
+            CopyError: if the vector env raises.
+        """
         try:
-            found, rewards, terminated, truncated, infos = self._envs.step(batched)
+            found, rewards, terminated, truncated, infos = self._envs.step(self._batched(actions))
         except Exception as error:
             raise CopyError(0) from error
         observations = self._rows(found)
-        flags = list(zip(rewards.tolist(), terminated.tolist(), truncated.tolist(), strict=True))
-        if self._mode is AutoresetMode.SAME_STEP:
-            self._first = observations
-            ended = [number for number, (_, *ends) in enumerate(flags) if any(ends)]
-            observations = list(observations)
-            for number in ended:
-                observations[number] = infos["final_obs"][number]
-        resetting, self._is_resetting = self._is_resetting, set()
-        return [
-            self._result(observations[number], *flags[number], is_first=number in resetting)
-            for number in range(self.num_copies)
-        ]
+        ends = []
+        for place in np.flatnonzero(terminated | truncated).tolist():
+            final = observations[place]
+            if self._mode is AutoresetMode.SAME_STEP:
+                final = infos["final_obs"][place]
+            ends.append(SoloEnd(place, final, bool(terminated[place]), bool(truncated[place])))
+        if ends and self._mode is AutoresetMode.SAME_STEP:
+            self._first = copy.copy(observations)
+        return SoloStep(observations, rewards.tolist(), ends)
 
     def facts(self, number: int) -> CopyFacts:
         """Return the spaces and the one agent."""
@@ -154,10 +180,17 @@ class NativeVectorEnv(VectorEnv):
         """Close the vector env."""
         self._envs.close()
 
-    def _rows(self, batched: Any) -> list[Observation]:
+    def _batched(self, actions: Sequence[Action]) -> Any:
+        if isinstance(self._actions, np.ndarray):
+            self._actions[:] = actions
+            return self._actions
+        return concatenate(self._action_space, actions, self._actions)
+
+    def _rows(self, batched: Any) -> Any:
+        """Return a batch as elements, or as an array that is not the vector env's."""
         if isinstance(batched, np.ndarray):
             is_discrete = isinstance(self._observation_space, gym.spaces.Discrete)
-            return batched.tolist() if is_discrete else list(batched.copy())
+            return batched.tolist() if is_discrete else batched.copy()
         return list(iterate(self._observation_space, copy.deepcopy(batched)))
 
     def _result(
@@ -180,6 +213,28 @@ class NativeVectorEnv(VectorEnv):
             {agent_id: truncated, ALL: truncated},
             {},
         )
+
+
+class NativeSoloEnvs:
+    """The copies of a native vector env, without their dicts.
+
+    Attributes:
+        agent_id: what the agent is called in every copy.
+    """
+
+    def __init__(self, agent_id: AgentID, envs: NativeVectorEnv) -> None:
+        self.agent_id = agent_id
+        self._envs = envs
+
+    def step(self, numbers: Sequence[int], actions: Sequence[Action]) -> SoloStep:
+        """Play one step in all copies; those that are only reset take no notice of their actions.
+
+        Raises:
+            ConfigError: if only some are to be stepped.
+            CopyError: if the vector env raises.
+        """
+        self._envs.check_all(numbers)
+        return self._envs.play(actions)
 
 
 def make_native(first: MultiAgentEnv, copies: int) -> NativeVectorEnv:

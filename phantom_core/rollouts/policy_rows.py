@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from phantom_core.seeding import UniformStream
 
 _PAIR: Final = 2
+_INT: Final = frozenset({int})
 
 
 class Lane:
@@ -98,37 +99,60 @@ class PolicyRows:
 
         Raises:
             ObservationError: if an observation is not in its space.
+            EnvError: as `choose`.
+        """
+        lanes, observations = self.lanes, self.observations
+        row = len(self.log.rewards)
+        try:
+            played = self.choose(lanes, observations)
+        except OutsideSpaceError as error:
+            raise self.outside(lanes[error.index], observations[error.index]) from None
+        for lane, action in zip(lanes, played):  # noqa: B905  the lengths were compared
+            lane.copy.actions[lane.agent_id] = action
+            if self._is_learning:
+                lane.rows.append(row)
+                lane.last_row = row
+                row += 1
+        self.lanes, self.observations = [], []
+
+    def choose(self, lanes: list[Lane], observations: Sequence[Observation]) -> Sequence[Action]:
+        """Ask the policy once for the actions of these lanes, and log the decisions of learners.
+
+        Args:
+            lanes: who asks.
+            observations: what they observe.
+
+        Returns:
+            One action for each, as the env takes it.
+
+        Raises:
+            OutsideSpaceError: if an observation is not in its space.
             EnvError: if an action is not in its space. Discrete actions are always checked, others in
                 the first episode.
         """
-        lanes, column = self.lanes, self.log.observations
+        column = self.log.observations
         if not self._is_learning:
             column.clear()
-        try:
-            observations = column.write(self.observations)
-        except OutsideSpaceError as error:
-            raise self.outside(lanes[error.index], self.observations[error.index]) from None
+        batch = column.write(observations)
         if self._is_sampling:
-            sampled = self.policy.sample_actions(observations, self._draws_for(lanes))
+            sampled = self.policy.sample_actions(batch, self._draws_for(lanes))
             if not _is_pair(sampled):
                 raise self._no_pair(sampled)
             actions, extras = sampled
             played = actions if self._plays_what_it_samples else self.policy.env_actions(actions)
             is_same = played is actions
         else:
-            actions = played = self.policy.compute_actions(observations)
+            actions = played = self.policy.compute_actions(batch)
             extras, is_same = {}, True
         if self._is_discrete and isinstance(played, np.ndarray):
             played = played.tolist()
             actions = played if is_same else actions
         if len(played) != len(lanes):
-            raise self._wrong_number(len(played))
-        row = -1
+            raise self._wrong_number(len(lanes), len(played))
+        self._check_actions(lanes, played)
         if self._is_learning:
-            row = len(self.log.rewards)
             self.log.add_decisions(actions, extras, len(lanes))
-        self._hand_out(played, row)
-        self.lanes, self.observations = [], []
+        return played
 
     def _draws_for(self, lanes: list[Lane]) -> RowStreams:
         if lanes != self._lanes_before:
@@ -156,25 +180,22 @@ class PolicyRows:
                     f"{agent_id!r} has {needed}. Give the agent another policy, or the space of the others."
                 )
 
-    def _hand_out(self, played: Sequence[Action], row: int) -> None:
-        """Check the actions and give them to their copies; those of learners are in the log from `row` on."""
-        is_discrete, first, end = self._is_discrete, self._first_action, self._end_action
-        for lane, action in zip(self.lanes, played):  # noqa: B905  the lengths were compared
-            copy = lane.copy
-            if is_discrete:
-                if (type(action) is not int or not first <= action < end) and not self._is_action(action):
+    def _check_actions(self, lanes: list[Lane], played: Sequence[Action]) -> None:
+        if not self._is_discrete:
+            for lane, action in zip(lanes, played):  # noqa: B905  the lengths were compared
+                if lane.copy.episode == 0 and not self._is_action(action):
                     raise self._no_action(lane.agent_id, action)
-            elif copy.episode == 0 and not self._is_action(action):
+            return
+        first, end = self._first_action, self._end_action
+        if _INT.issuperset(map(type, played)) and first <= min(played) and max(played) < end:
+            return
+        for lane, action in zip(lanes, played):  # noqa: B905  the lengths were compared
+            if not self._is_action(action):
                 raise self._no_action(lane.agent_id, action)
-            copy.actions[lane.agent_id] = action
-            if row >= 0:
-                lane.rows.append(row)
-                lane.last_row = row
-                row += 1
 
-    def _wrong_number(self, found: int) -> ConfigError:
+    def _wrong_number(self, wanted: int, found: int) -> ConfigError:
         return ConfigError(
-            f"Policy {self.policy_id!r} returned {found} actions for {len(self.lanes)} observations. Return "
+            f"Policy {self.policy_id!r} returned {found} actions for {wanted} observations. Return "
             "one for each."
         )
 

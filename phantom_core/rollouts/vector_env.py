@@ -12,21 +12,8 @@ from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.env_host import EnvHost
+from phantom_core.rollouts.solo_envs import CopyError, LocalSoloEnvs, SoloEnvs
 from phantom_core.types import Action, AgentID, Observation, PolicyID
-
-
-class CopyError(Exception):
-    """A copy of the env raised; `__cause__` is what it raised.
-
-    Attributes:
-        number: the number of the copy.
-        place: where in the user's code it was raised, if that was in a worker.
-    """
-
-    def __init__(self, number: int, place: str = "") -> None:
-        super().__init__(number)
-        self.number = number
-        self.place = place
 
 
 class EnvFacts(Protocol):
@@ -81,6 +68,10 @@ class VectorEnv(ABC):
             CopyError: if a copy raises.
         """
 
+    def solo(self) -> SoloEnvs | None:
+        """Return the copies as envs of one agent that acts in every step; None: they are not such envs."""
+        return None
+
     @abstractmethod
     def facts(self, number: int) -> EnvFacts:
         """Return what a copy says about itself; it is always up to date."""
@@ -116,6 +107,7 @@ class LocalVectorEnv(VectorEnv):
         self.num_copies = len(envs)
         self.env_name = type(envs[0]).__name__
         self._hosts = [EnvHost(env) for env in envs]
+        self._solo: SoloEnvs | None = None
 
     def reset(self, numbers: Sequence[int], seeds: Sequence[int]) -> list[dict[AgentID, Observation] | None]:
         """Start an episode in each of these copies, one after the other."""
@@ -140,6 +132,10 @@ class LocalVectorEnv(VectorEnv):
             raise CopyError(number) from error
         return found
 
+    def solo(self) -> SoloEnvs | None:
+        """Return the copies without their dicts, if all are such envs and nobody measures beside them."""
+        return self._solo
+
     def facts(self, number: int) -> EnvFacts:
         """Return the copy itself."""
         return self._hosts[number].env
@@ -148,6 +144,7 @@ class LocalVectorEnv(VectorEnv):
         """Record these metrics after each step from now on."""
         for host in self._hosts:
             host.measure(metrics, mode)
+        self._solo = None if metrics else LocalSoloEnvs.of([host.env for host in self._hosts])
 
     def take_metrics(self, number: int) -> dict[str, Any]:
         """Return the reduced metrics of the episode that just ended in a copy."""
