@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
 from numpy.typing import NDArray
 
 from phantom_ppo.actor_critic import MLPActorCriticPolicy
@@ -13,6 +14,8 @@ from phantom_ppo.ppo_loss import LossSettings, LossTerms, Samples, ppo_loss
 from phantom_ppo.twin_mlp import TwinMLP
 
 Array = NDArray[Any]
+_CHUNK: Final = 256
+"""Rows that are evaluated at once, so that the hidden layers stay in the cache."""
 
 
 class NumpyBackend:
@@ -27,10 +30,16 @@ class NumpyBackend:
         """Return the value of each row of features: [B]."""
         return self._network.values(features)
 
-    def log_probs(self, features: Array, masks: Array | None, actions: Array) -> Array:
-        """Return how likely each action is now: log π(a|s) [B]."""
-        outputs = self._network.policy_outputs(features)
-        return self._distribution.likelihood(outputs, self._network.extra, actions, masks).log_prob
+    def evaluate(self, features: Array, masks: Array | None, actions: Array) -> tuple[Array, Array]:
+        """Return how likely each action is now, and the value of each row: log π(a|s) [B] and V(s) [B]."""
+        network, number = self._network, len(features)
+        outputs = np.empty((number, self._distribution.num_outputs), features.dtype)
+        values = np.empty(number, features.dtype)
+        for start in range(0, number, _CHUNK):
+            rows = slice(start, start + _CHUNK)
+            outputs[rows], values[rows] = network.forward(features[rows])
+        likelihood = self._distribution.likelihood(outputs, network.extra, actions, masks)
+        return likelihood.log_prob, values
 
     def loss(self, samples: Samples, settings: LossSettings) -> LossTerms:
         """Return the loss on a minibatch and leave its gradient in the network."""

@@ -28,8 +28,8 @@ class Backend(Protocol):
     def values(self, features: Array) -> Array:
         """Return the value of each row of features: [B]."""
 
-    def log_probs(self, features: Array, masks: Array | None, actions: Array) -> Array:
-        """Return how likely each action is now: log π(a|s) [B]."""
+    def evaluate(self, features: Array, masks: Array | None, actions: Array) -> tuple[Array, Array]:
+        """Return how likely each action is now, and the value of each row: log π(a|s) [B] and V(s) [B]."""
 
     def step(self, samples: Samples, settings: LossSettings) -> tuple[LossTerms, float | None]:
         """Make one gradient step; return the loss before it and the norm of its gradient, if made."""
@@ -173,7 +173,7 @@ class PPOTrainer(ph.Trainer):
         backend = learner.backend
         rewards = learner.reward_scale(batch) if self.config.normalize_rewards else batch.rewards
         features, masks = policy.features(batch.observations), policy.layout.mask(batch.observations)
-        values = backend.values(features)
+        log_probs, values = backend.evaluate(features, masks, batch.actions)
         is_over, is_unknown = batch.is_terminated, ~(batch.has_next | batch.is_terminated)
         last_unknown = batch.starts[1:][is_unknown] - 1
         if is_unknown.any():  # such a decision earned what the critic promised, and teaches nothing
@@ -193,7 +193,7 @@ class PPOTrainer(ph.Trainer):
             features,
             masks,
             batch.actions,
-            backend.log_probs(features, masks, batch.actions),
+            log_probs,
             values,
             advantages.astype(values.dtype),
             (advantages + values).astype(values.dtype),

@@ -38,11 +38,11 @@ class TorchBackend:
         with torch.no_grad():
             return _to_numpy(self._network(self._tensor(features))[1])
 
-    def log_probs(self, features: Array, masks: Array | None, actions: Array) -> Array:
-        """Return how likely each action is now: log π(a|s) [B]."""
+    def evaluate(self, features: Array, masks: Array | None, actions: Array) -> tuple[Array, Array]:
+        """Return how likely each action is now, and the value of each row: log π(a|s) [B] and V(s) [B]."""
         with torch.no_grad():
-            outputs, _ = self._network(self._tensor(features))
-            return _to_numpy(self._likelihood(outputs, actions, masks)[0])
+            outputs, values = self._network(self._tensor(features))
+            return _to_numpy(self._likelihood(outputs, actions, masks)[0]), _to_numpy(values)
 
     def loss(self, samples: Samples, settings: LossSettings) -> tuple[torch.Tensor, LossTerms]:
         """Return the loss on a minibatch, to be differentiated, and its parts.

@@ -51,8 +51,7 @@ def make(name: str, activation: str = "tanh", *, masked: bool = False) -> tuple[
         outputs, network.extra, ph.RowStreams([stream] * 12), mask if masked else None
     )
     backend = NumpyBackend(policy)
-    log_probs = backend.log_probs(features, mask if masked else None, actions)
-    values = network.values(features)
+    log_probs, values = backend.evaluate(features, mask if masked else None, actions)
     samples = Samples(
         features,
         mask if masked else None,

@@ -49,7 +49,7 @@ def make(name: str, dtype: type = np.float64, **options: Any) -> tuple[MLPActorC
     stream = ph.seeding.UniformStream(ph.seeding.make_rng(1))
     draws = ph.RowStreams([stream] * 30)
     actions = policy.distribution.sample(network.policy_outputs(features), network.extra, draws, masks)
-    log_probs, values = NumpyBackend(policy).log_probs(features, masks, actions), network.values(features)
+    log_probs, values = NumpyBackend(policy).evaluate(features, masks, actions)
     advantages = rng.normal(size=30).astype(dtype)
     samples = Samples(
         features, masks, actions, log_probs, values, advantages, (values + advantages).astype(dtype)
@@ -92,8 +92,9 @@ def test_both_backends_make_the_same_first_steps_from_the_same_weights(name: str
         policy, samples = make(name, np.float32)
         backend = backend_class(policy)
         assert backend.values(samples.features) == pytest.approx(samples.values, abs=1e-6)
-        log_probs = backend.log_probs(samples.features, samples.masks, samples.actions)
+        log_probs, values = backend.evaluate(samples.features, samples.masks, samples.actions)
         assert log_probs == pytest.approx(samples.log_probs, abs=1e-5)
+        assert values == pytest.approx(samples.values, abs=1e-6)
         for _ in range(3):
             terms, norm = backend.step(samples, replace(SETTINGS, clip_range_value=None))
             assert norm is not None
