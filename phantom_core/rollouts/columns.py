@@ -168,7 +168,7 @@ class ArrayColumn(Column):
         return rows
 
     def _check(self, rows: NDArray[Any]) -> None:
-        """Compare with the bounds, repeated for as many rows: comparing like with like takes half the time."""
+        """Compare with the bounds, repeated for as many rows: like with like takes half the time."""
         if self._lows.shape != rows.shape:
             self._lows, self._highs = (
                 np.broadcast_to(0 if bound is None else bound, rows.shape).astype(self._dtype, order="C")
