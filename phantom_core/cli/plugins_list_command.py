@@ -22,7 +22,10 @@ def list_command(*, as_json: bool) -> None:
     distributions offer the name); shadowed duplicate (the distribution is found twice); missing
     dependency; failed (its metadata or its module is not there).
     """
-    found = statuses(scan(), PluginSettings.of_surroundings())
+    settings, installed = PluginSettings.of_surroundings(), scan()
+    for sentence in settings.warnings((*installed.entries, *installed.shadowed)):
+        click.echo(f"Warning: {sentence}", err=True)
+    found = statuses(installed, settings)
     if as_json:
         click.echo(json.dumps([asdict(status) for status in found], indent=1))
         return

@@ -134,9 +134,13 @@ class PluginManager:
     def load_installed_plugins(self) -> None:
         """Import the installed plugin objects; skip, and report, those that are disabled or broken.
 
+        Names in the settings that mean nothing are reported too.
+
         Raises:
             PluginError: in strict mode, for the first one that is broken.
         """
+        for sentence in self.settings.warnings(installed_entries()):
+            _log.warning("%s", sentence)
         for entry in installed_entries():
             if entry.group != PLUGIN_GROUP:
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from phantom_core.component_config import build
-from phantom_core.errors import ConfigError
+from phantom_core.errors import ConfigError, did_you_mean
 from phantom_core.hooks.discovery import CORE_DISTRIBUTION, InstalledEntry, normalised
 
 DISABLED_VARIABLE: Final = "PHANTOM_DISABLED_PLUGINS"
@@ -21,6 +22,8 @@ ALLOWED_VARIABLE: Final = "PHANTOM_ALLOWED_PLUGINS"
 
 STRICT_VARIABLE: Final = "PHANTOM_STRICT"
 """Environment variable: `1` makes a broken plugin, or an exception in a hook, end the run."""
+
+_LIKE_OURS: Final = re.compile(r"PHANTOM_\w*PLUGINS?")
 
 SETTINGS_FILE: Final = "phantom.toml"
 """Settings of the working directory: data, of which nothing is executed."""
@@ -125,6 +128,21 @@ class PluginSettings:
             for names in (*self.disabled, *self.allowed)
             for name in names.names
             if not any(NameList("", (name,)).names_entry(entry) for entry in entries)
+        ]
+
+    def warnings(self, entries: Iterable[InstalledEntry]) -> list[str]:
+        """Return a sentence for each name, and each environment variable, that means nothing."""
+        entries = tuple(entries)
+        known = [name for e in entries for name in (e.distribution, e.name, e.qualified_name)]
+        found = [
+            f"{source} names {name!r}, which is not installed.{did_you_mean(name, known)} "
+            "phantom plugins list shows what is."
+            for name, source in self.strangers(entries)
+        ]
+        ours = (DISABLED_VARIABLE, ALLOWED_VARIABLE)
+        odd = sorted(name for name in os.environ if _LIKE_OURS.fullmatch(name) and name not in ours)
+        return found + [
+            f"The environment variable {name} means nothing.{did_you_mean(name, ours)}" for name in odd
         ]
 
 

@@ -62,6 +62,21 @@ def test_list_is_json_on_request(phantom: Callable[..., Any]) -> None:
     }
 
 
+def test_list_says_which_names_in_the_settings_mean_nothing(
+    phantom: Callable[..., Any], monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("PHANTOM_DISABLED_PLUGINS", "consol")
+    outcome = phantom("plugins", "list", "--json")
+    assert (outcome.code, outcome.err) == (
+        0,
+        (
+            "Warning: PHANTOM_DISABLED_PLUGINS names 'consol', which is not installed. Did you mean "
+            "'console'? phantom plugins list shows what is.\n"
+        ),
+    )
+    assert json.loads(outcome.out)
+
+
 def test_list_imports_no_plugin(fake_distribution: Callable[..., Path]) -> None:
     target = {"acme": "acme_suicidal:Acme"}
     groups = {f"phantom_core.{group}": target for group in ("trainers", "loggers", "plugins")}

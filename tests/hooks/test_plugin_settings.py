@@ -95,6 +95,32 @@ def test_names_that_mean_nothing_are_told() -> None:
 
 
 @pytest.mark.usefixtures("acme")
+def test_a_run_says_which_names_mean_nothing_and_which_are_near(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    Path("phantom.toml").write_text("[plugins]\ndisable = ['acme:folow', 'acme']\nallow = ['zzz', 'acme']\n")
+    monkeypatch.setenv("PHANTOM_DISABLED_PLUGINS", "phantom-consol")
+    monkeypatch.setenv("PHANTOM_DISABLE_PLUGINS", "acme")
+    skipped()
+    hint = "phantom plugins list shows what is."
+    assert caplog.messages == [
+        (
+            "PHANTOM_DISABLED_PLUGINS names 'phantom-consol', which is not installed. Did you mean "
+            f"'phantom-console'? {hint}"
+        ),
+        (
+            "plugins.disable in phantom.toml names 'acme:folow', which is not installed. Did you mean "
+            f"'acme:follow'? {hint}"
+        ),
+        f"plugins.allow in phantom.toml names 'zzz', which is not installed. {hint}",
+        (
+            "The environment variable PHANTOM_DISABLE_PLUGINS means nothing. Did you mean "
+            "'PHANTOM_DISABLED_PLUGINS'?"
+        ),
+    ]
+
+
+@pytest.mark.usefixtures("acme")
 def test_what_is_wrong_with_phantom_toml_is_told() -> None:
     assert message_of("seed = 1\n") == (
         "phantom.toml has 'seed', but only the table [plugins] is read from it. Settings of a run go into a "
