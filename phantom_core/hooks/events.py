@@ -28,7 +28,8 @@ class TrainStart:
         run_directory: where the run writes; None: nowhere.
         trainer_name: the registered name of the trainer, or its class name.
         num_iterations: how many iterations it will make; None: as many as `total_steps` takes.
-        total_steps: how many env steps it will make; None: as many as `num_iterations` make.
+        total_steps: how many env steps it was asked for: it ends with the first iteration that reaches
+            them; None: as many as `num_iterations` make.
         seed: the seed that everything random in the run follows from.
         hyper_parameters: the settings of the run, as in its `config.toml`, by dotted name.
         policies: policy by id, as they are before training.

@@ -84,7 +84,8 @@ def train(
         policies: which agents use which policy; None: one policy, `"default"`, for all of them.
         policies_to_train: ids of the policies to train; None: those without a policy class of their own.
         num_iterations: how many iterations to make. Give this or `total_steps`.
-        total_steps: how many env steps to make; the last iteration is finished.
+        total_steps: how many env steps to make. Iterations are whole: training ends with the first one
+            that reaches this number, and `results.env_steps` says how many were made.
         trainer_config: settings of the trainer, by name.
         metrics: metric by name, to measure while training and in evaluations.
         loggers: registered names or instances.

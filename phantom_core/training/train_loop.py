@@ -185,6 +185,7 @@ def _collect_and_update(
             f"{type(trainer).__name__}.collect_plan() returned {plan!r}. Expected how much to collect, such "
             "as ph.CollectPlan(episodes=10)."
         )
+    _tell_more_steps(trainer, plan)
     make_env: Callable[[], MultiAgentEnv] = functools.partial(build_env, setup.env_class, setup.env_config)
     run = trainer.run
     if run.plugin_plan is not None:
@@ -198,6 +199,17 @@ def _collect_and_update(
             training.iterate(iteration)
     finally:
         training.close()
+
+
+def _tell_more_steps(trainer: Trainer, plan: CollectPlan) -> None:
+    """Say that a run is longer than asked for, if one iteration is: iterations are whole."""
+    total_steps, per_iteration = trainer.run.total_steps, plan.steps
+    if total_steps is not None and per_iteration is not None and per_iteration > total_steps:
+        _log.warning(
+            "total_steps=%d is less than one iteration of %s, which collects %d env steps, and iterations "
+            "are whole: so many are made. Give a multiple of %d, or let the trainer collect less at a time.",
+            total_steps, trainer.run.trainer_name, per_iteration, per_iteration,
+        )  # fmt: skip
 
 
 def _check_trainable(policy_id: PolicyID, policy: Policy, trainer: Trainer) -> None:

@@ -137,3 +137,27 @@ def test_an_episode_without_an_end_is_told_and_the_second_signal_breaks_it_off(
             "ends at once, and what it learned is lost: it has no run directory."
         ),
     ]
+
+
+class StepsTrainer(SavingTrainer):
+    def collect_plan(self) -> ph.CollectPlan:
+        return ph.CollectPlan(steps=10, copies=2)
+
+
+def test_a_run_ends_with_the_first_iteration_that_reaches_total_steps(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    results = train(StepsTrainer, num_iterations=None, total_steps=11)
+    assert (results.iterations, results.env_steps, caplog.messages) == (2, 20, [])
+
+
+def test_total_steps_below_one_iteration_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    results = train(StepsTrainer, num_iterations=None, total_steps=9)
+    assert (results.iterations, results.env_steps) == (1, 10)
+    assert caplog.messages == [
+        (
+            "total_steps=9 is less than one iteration of StepsTrainer, which collects 10 env steps, and "
+            "iterations are whole: so many are made. Give a multiple of 10, or let the trainer collect less "
+            "at a time."
+        )
+    ]

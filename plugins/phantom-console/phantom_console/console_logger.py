@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from rich.console import Console
@@ -29,7 +30,7 @@ class ConsoleConfig:
     """Settings of the logger `console`."""
 
     quiet: bool = False
-    """Whether to print nothing but problems."""
+    """Whether to print nothing but problems, and how a run ended that was not completed."""
 
     interval: float = 10.0
     """Seconds between two lines, where the output is no terminal."""
@@ -61,6 +62,7 @@ class ConsoleLogger(ph.Hooks):
     _console: Console | None = None
     _display: LiveDisplay | PlainDisplay | None = None
     _progress: RunProgress
+    _run_directory: Path | None
     _next_draw: float
 
     def make_console(self) -> Console:
@@ -75,6 +77,7 @@ class ConsoleLogger(ph.Hooks):
         now = console.get_time()
         self._progress = RunProgress(event.num_iterations, event.total_steps, now)
         self._next_draw = now
+        self._run_directory = event.run_directory
         if not self.config.quiet:
             console.print(heading(event), soft_wrap=not console.is_interactive)
             if event.run_directory is not None:
@@ -110,8 +113,10 @@ class ConsoleLogger(ph.Hooks):
             return
         self._progress.sample(console.get_time())
         self._close_display()
-        if not self.config.quiet:
-            text = summary(event, self._progress.elapsed)
+        if not self.config.quiet or event.status != "completed":
+            text = summary(event, self._progress)
+            if self.config.quiet and self._run_directory is not None:
+                text.append(f" To evaluate it: phantom evaluate {self._run_directory}")
             console.print(text, soft_wrap=not console.is_interactive)
         for failure in event.hook_failures:
             text = Text.assemble(("Problem", "yellow"), f": {failure}")

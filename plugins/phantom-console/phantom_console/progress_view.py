@@ -34,14 +34,14 @@ def heading(event: ph.TrainStart) -> Text:
     return Text.assemble((event.run_name, "bold"), ": ", ", ".join(filter(None, parts)))
 
 
-def summary(event: ph.TrainEnd, seconds: float) -> Text:
+def summary(event: ph.TrainEnd, progress: RunProgress) -> Text:
     """Return how the run ended, in one line."""
     made = readable.count(event.iterations, "iteration")
     if event.env_steps:
-        made += f", {readable.count(event.env_steps, 'env step')}"
-    reasons = f" Reason: {'; '.join(event.stop_reasons)}" if event.stop_reasons else ""
+        made += f", {_made(event.env_steps, progress.total_steps, 'env step')}"
+    reasons = f" Reason: {'; '.join(event.stop_reasons).rstrip('.')}." if event.stop_reasons else ""
     style = _STYLE_BY_STATUS.get(event.status, "yellow")
-    text = f": {made} in {readable.duration(seconds)}.{reasons}"
+    text = f": {made} in {readable.duration(progress.elapsed)}.{reasons}"
     return Text.assemble((event.status.capitalize(), style), text)
 
 

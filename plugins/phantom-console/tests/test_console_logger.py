@@ -150,7 +150,7 @@ def test_a_run_may_be_limited_by_env_steps(capsys: pytest.CaptureFixture[str]) -
     assert rows(capsys.readouterr().err) == [
         "chain-1: q-learning, 1,000 env steps, seed 7",
         "1 iteration, 100 of 1,000 env steps, 1.0 s, 9.0 s left",
-        "Completed: 1 iteration, 100 env steps in 1.0 s.",
+        "Completed: 1 iteration, 100 of 1,000 env steps in 1.0 s.",
     ]
 
 
@@ -207,12 +207,12 @@ def test_a_run_that_goes_on_from_iteration_500_is_timed_from_there(
         (
             "stopped",
             ("early-stop: no progress", "mine: enough"),
-            "Stopped: 4 iterations, 400 env steps in 0.0 s. Reason: early-stop: no progress; mine: enough",
+            "Stopped: 4 iterations, 400 env steps in 0.0 s. Reason: early-stop: no progress; mine: enough.",
         ),
         (
             "interrupted",
             ("SIGINT",),
-            "Interrupted: 4 iterations, 400 env steps in 0.0 s. Reason: SIGINT",
+            "Interrupted: 4 iterations, 400 env steps in 0.0 s. Reason: SIGINT.",
         ),
         ("failed", (), "Failed: 4 iterations, 400 env steps in 0.0 s."),
     ],
@@ -247,6 +247,30 @@ def test_quiet_prints_problems_and_nothing_else(capsys: pytest.CaptureFixture[st
     logger.start()
     logger.end(hook_failures=("Plugin 'a' failed.",))
     assert capsys.readouterr().err == "Problem: Plugin 'a' failed.\n"
+
+
+@pytest.mark.parametrize(
+    ("directory", "hint"),
+    [(Path("runs", "chain-1"), " To evaluate it: phantom evaluate runs/chain-1"), (None, "")],
+)
+def test_quiet_says_how_a_run_ended_early_and_how_to_use_it(
+    capsys: pytest.CaptureFixture[str], directory: Path | None, hint: str
+) -> None:
+    logger = TimedLogger(quiet=True)
+    logger.start(run_directory=directory)
+    logger.end("interrupted", stop_reasons=("SIGINT",))
+    assert capsys.readouterr().err == (
+        f"Interrupted: 4 iterations, 400 env steps in 0.0 s. Reason: SIGINT.{hint}\n"
+    )
+
+
+def test_the_summary_names_the_env_steps_that_were_asked_for_beside_those_made(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    logger = TimedLogger()
+    logger.start(num_iterations=None, total_steps=390)
+    logger.end()
+    assert rows(capsys.readouterr().err)[-1] == "Completed: 4 iterations, 400 of 390 env steps in 0.0 s."
 
 
 def test_every_group_of_values_gets_its_share_of_max_rows(
