@@ -14,6 +14,15 @@ from phantom_core.testing import fake_distribution
 HOWTO = Path(__file__).resolve().parents[2] / "docs" / "howto"
 BLOCK = re.compile(r"<!-- generated: my-\w+ (\S+) -->\n\n```[^\n]*\n(.*?)```", re.DOTALL)
 
+PLUGINS = HOWTO.parents[1] / "plugins"
+LINK = re.compile(r"\]\(([^)\s]+)|^\[[^\]]+\]:\s*(\S+)", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", sorted(PLUGINS.glob("*/README.md")), ids=lambda page: page.parent.name)
+def test_every_link_of_a_plugin_readme_holds_where_it_is_read_alone_as_on_an_index(page: Path) -> None:
+    links = [inline or below for inline, below in LINK.findall(page.read_text(encoding="utf-8"))]
+    assert [link for link in links if not link.startswith(("https://", "#"))] == []
+
 
 @pytest.fixture
 def plugin(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
