@@ -252,6 +252,7 @@ class Network(Topology):
         self._episode_seed = episode_seed
         self._sampled = SampledValues(episode_seed) if values is None else values
         self.bring_back()
+        check_resolver(self.resolver)  # somebody may have set another one
         self.resolver.begin_episode(episode_seed)
         for agent in self._agents.values():
             agent.begin_episode(episode_seed, self._sampled)

@@ -176,3 +176,15 @@ def test_a_resolver_that_delivers_no_pairs_is_told_what_they_are(
         f"The resolver called network.deliver with {shown}. Expected pairs of a receiver's id and a list of "
         "its messages: network.deliver([(message.receiver_id, [message])])."
     )
+
+
+@pytest.mark.parametrize("resolver", [None, PostOffice])
+def test_a_resolver_that_is_set_later_is_checked_before_it_is_used(resolver: Any) -> None:
+    env = ph.PhantomEnv(2, ph.Network([Player("A")]))
+    env.network.resolver = resolver
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        env.reset()
+    assert str(caught.value) == (
+        f"The network got resolver={resolver!r}. Expected an object of a ph.Resolver, such as "
+        "ph.BatchResolver()."
+    )
