@@ -10,6 +10,7 @@ import click
 from phantom_core.cli.text_columns import aligned
 from phantom_core.hooks.discovery import scan
 from phantom_core.hooks.entry_status import EntryStatus, statuses
+from phantom_core.hooks.install_source import editable_folder
 from phantom_core.hooks.plugin_settings import PluginSettings
 
 
@@ -20,7 +21,8 @@ def list_command(*, as_json: bool) -> None:
 
     The status says whether it will work: ok; disabled; incompatible (with this core); conflict (two
     distributions offer the name); shadowed duplicate (the distribution is found twice); missing
-    dependency; failed (its metadata or its module is not there).
+    dependency; failed (its metadata or its module is not there). The folder of an editable install is in
+    phantom plugins info NAME, and in --json.
     """
     settings, installed = PluginSettings.of_surroundings(), scan()
     for sentence in settings.warnings((*installed.entries, *installed.shadowed)):
@@ -35,4 +37,5 @@ def list_command(*, as_json: bool) -> None:
 
 def _row(status: EntryStatus) -> tuple[str, ...]:
     told = f"{status.status}: {status.reason}" if status.reason else status.status
-    return (status.kind, status.name, status.distribution, status.version, status.source, told)
+    source = "editable" if editable_folder(status.source) else status.source  # a folder fills the line
+    return (status.kind, status.name, status.distribution, status.version, source, told)

@@ -17,8 +17,8 @@ from phantom_core.hooks.hookspecs import KINDS, Kind
 def new_command(*, kind: Kind, name: str, verbose: bool) -> None:
     """Write a small, complete distribution that offers a trainer, policy, metric, logger or env.
 
-    NAME is what users select it by, such as my-algo; the folder is phantom-NAME. It installs, is found,
-    and passes its own tests and `phantom plugins check`.
+    NAME is what users select it by, such as my-algo; its folder is called phantom-my-algo then. It
+    installs, is found, and passes its own tests and `phantom plugins check`.
     """
     del verbose  # main() looks at it
     root = write_plugin(kind, name, Path.cwd())

@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from phantom_core.cli.text_columns import aligned
 from phantom_core.hooks.plugin_times import PluginTimes
+
+
+@contextmanager
+def patient_output() -> Iterator[None]:
+    """Print nothing more once nobody reads: `phantom train … | head -1` has done what it was to do."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains as it ends
 
 
 def final_line(mean_return: float, reference_return: float | None) -> str:

@@ -30,7 +30,10 @@ from phantom_core.recording.recorded_episodes import RecordedEpisode, read_recor
 def show_command(
     *, file: Path, episode: int | None, agents: tuple[str, ...], kinds: tuple[str, ...], verbose: bool
 ) -> None:
-    """Show the episodes of a recording as text."""
+    """Show the episodes of a recording as text.
+
+    FILE is what phantom evaluate --record, or a ph.Recorder, wrote.
+    """
     del verbose  # main() looks at it
     printer = EpisodePrinter(agents=agents or None, kinds=kinds or None)
     chosen = (None,) if episode is None else (episode, episode + 1)

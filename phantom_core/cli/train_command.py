@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from phantom_core.cli.report import final_line, times_table
+from phantom_core.cli.report import final_line, patient_output, times_table
 from phantom_core.hooks.plugin_times import PluginTimes
 from phantom_core.training.components import Components
 from phantom_core.training.run_file import RunFile
@@ -38,7 +38,7 @@ from phantom_core.training.train_result import TrainingResults
     metavar="PLACE",
     help="Let this follow the run too: a module, ./file.py or ./file.py:Class. Repeatable.",
 )
-@click.option("--iterations", type=int, metavar="N", help="Make so many iterations.")
+@click.option("--iterations", type=int, metavar="N", help="Make so many iterations (or --set total_steps=N).")
 @click.option("--seed", type=int, metavar="N", help="What everything random follows from.")
 @click.option("--run-dir", metavar="DIR", help="Make the run's folder in this folder.  [default: runs]")
 @click.option(
@@ -62,9 +62,15 @@ def train_command(
     plugin_times: bool,
     verbose: bool,
 ) -> int:
-    """Train the policies of a run file, and write a run directory.
+    r"""Train the policies of a run file, and write a run directory.
 
-    What the command line says goes before what the file says.
+    What the command line says goes before what the file says. FILE is TOML, with at least an env, a trainer
+    and a length; the page "The run file" of the documentation has the other keys.
+
+    \b
+        env = "./model.py:Market"    # or package.module:Class, or a name
+        trainer = "q-learning"       # phantom plugins list: what there is
+        iterations = 200             # or total_steps, in env steps
     """
     del verbose  # main() looks at it
     run_file = RunFile.read(file)
@@ -86,13 +92,15 @@ def train_command(
     request = run_file.to_request(components)
     times = PluginTimes() if plugin_times else None
     results = carry_out(request, components, run_file.resolved(), run_file.origins, times=times)
-    if times is not None:
-        click.echo(times_table(times))
-    _report(
-        results,
-        request.evaluation.reference_return if request.evaluation else None,
-        said_how_it_ended=any((c.kind, c.name) == ("logger", "console") for c in components.used),
-    )
+    has_console = any((c.kind, c.name) == ("logger", "console") for c in components.used)
+    with patient_output():
+        if times is not None:
+            click.echo(times_table(times))
+        _report(
+            results,
+            request.evaluation.reference_return if request.evaluation else None,
+            said_how_it_ended=has_console,
+        )
     if results.problems:
         return 1
     return 130 if results.status == "interrupted" else 0
@@ -100,8 +108,9 @@ def train_command(
 
 def _report(results: TrainingResults, reference_return: float | None, *, said_how_it_ended: bool) -> None:
     """Say how it ended, where it is, and last what it is worth."""
-    for failure in results.hook_failures:
-        click.echo(f"Warning: {failure}", err=True)
+    if not said_how_it_ended:
+        for failure in results.hook_failures:
+            click.echo(f"Warning: {failure}", err=True)
     for problem in results.problems:
         click.echo(f"Error: {problem}", err=True)
     if results.status != "completed" and not said_how_it_ended:
@@ -112,5 +121,7 @@ def _report(results: TrainingResults, reference_return: float | None, *, said_ho
     click.echo(f"run directory: {directory}")
     if directory is not None and (directory / "tensorboard").is_dir():
         click.echo(f"to see curves: pip install tensorboard && tensorboard --logdir {directory.parent}")
+    if results.status == "interrupted" and not results.problems:
+        click.echo(f"to evaluate it: phantom evaluate {directory}")
     if results.evaluation is not None:
         click.echo(final_line(results.evaluation.mean_return, reference_return))

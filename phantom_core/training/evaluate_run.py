@@ -67,13 +67,14 @@ def evaluate_run(
     if seed is None:
         own = None if plan is None else plan.seed
         seed = derive_seed(facts["seed"], "evaluation") if own is None else own
+    policies = load_policies(run)
     env = setup.make_env()
     try:
         if prepare is not None:
             prepare(env, setup.env_config)
         evaluation = evaluate(
             env,
-            load_policies(run),
+            policies,
             policy_by_agent,
             num_episodes=num_episodes or (plan.episodes if plan is not None else 100),
             seed=seed,

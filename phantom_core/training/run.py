@@ -63,7 +63,7 @@ class Run:
         plugin_plan: what those processes must have installed; None: it is not looked at.
         other_trainers: by name, the trainers that single policies name.
         load_policy_class: from a registered name to a policy class.
-        before_start: called before `on_train_start`; refuses the run by raising.
+        before_start: called in turn before `on_train_start`; one refuses the run by raising.
         before_logging: called at the end of each iteration; what it returns is logged too.
         after_iteration: called after each iteration with what was logged; writes checkpoints.
         training_state: returns what a checkpoint holds beside the policies.
@@ -108,7 +108,7 @@ class Run:
         self.plugin_plan: PluginPlan | None = None
         self.other_trainers: Mapping[str, Trainer] = {}
         self.load_policy_class: Callable[[str], type[Policy]] = _no_names
-        self.before_start: Callable[[], None] | None = None
+        self.before_start: list[Callable[[], None]] = []
         self.before_logging: Callable[[], Mapping[str, float]] | None = None
         self.after_iteration: Callable[[Mapping[str, float]], None] | None = None
         self.training_state: Callable[[], dict[str, Any]] = dict
@@ -140,8 +140,8 @@ class Run:
             num_iterations: how many iterations will be made, if that is not as the run was asked for.
         """
         self._has_begun = True
-        if self.before_start is not None:
-            self.before_start()
+        for prepare in self.before_start:
+            prepare()
         if num_iterations is not None:
             self.num_iterations = num_iterations
         self.dispatcher.start(

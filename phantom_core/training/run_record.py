@@ -75,6 +75,12 @@ class RunRecord:
         )
         self.directory.write_run(self.facts)
 
+    def note_policies(self, run: Run) -> None:
+        """Write who uses which policy, so that what is left of a run that is killed can be evaluated."""
+        if run.policy_by_agent:
+            self._note_policies(run, run.policy_by_agent)
+            self.directory.write_run(self.facts)
+
     def end(self, run: Run, results: TrainingResults) -> None:
         """Write how the run ended, and what it measured."""
         self._note_policies(run, results.policy_by_agent)

@@ -42,9 +42,9 @@ def say_what_is_left(run: Run, directory: RunDirectory) -> None:
     if run.iterations and (directory.path / POLICIES).is_dir():
         noun = "iteration" if run.iterations == 1 else "iterations"
         _log.warning(
-            "The run broke off after %s %s. What it learned is saved: phantom evaluate %s, or "
-            "ph.load_policies(%r).",
-            f"{run.iterations:,}", noun, directory.path, str(directory.path),
+            "The run broke off after %s %s. What it learned is saved, for phantom evaluate and "
+            "ph.load_policies, in %s.",
+            f"{run.iterations:,}", noun, directory.path,
         )  # fmt: skip
 
 
@@ -58,7 +58,5 @@ def _saved(run: Run, directory: RunDirectory) -> Path | None:
         except (PhantomError, OSError):
             run.add_problem(f"The policies are not saved. {error}")
         else:
-            run.add_problem(
-                f"{error} They are in {path}: mend it, and move that folder into {directory.path}."
-            )
+            run.add_problem(f"{error} They are elsewhere. When that is mended: mv {path} {directory.path}/")
     return None

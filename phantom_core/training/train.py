@@ -197,6 +197,7 @@ def carry_out(
             return _make(run, trainer, setup, request.evaluation, None)
     record = RunRecord(directory, {**config, "seed": seed}, origins, not_in_config=not_in_config)
     record.begin(run, components)
+    run.before_start.append(lambda: record.note_policies(run))
     with heeding_signals(run):
         return _make_and_record(run, trainer, setup, request.evaluation, record)
 
@@ -223,7 +224,10 @@ def _follow_plans(run: Run, request: RunRequest, directory: RunDirectory | None)
         run.training_plan = parse_training_plan(request.training_plan)
     if directory is not None and request.checkpoint is not None:
         checkpointer = Checkpointer(run, request.checkpoint, directory)
-        run.after_iteration, run.before_start = checkpointer.after_iteration, checkpointer.check
+        run.after_iteration = checkpointer.after_iteration
+        run.before_start.append(checkpointer.check)
+    elif directory is not None:
+        run.before_start.append(lambda: directory.check_policies(run.policies))
 
 
 @contextmanager
@@ -283,8 +287,6 @@ def _train(
     for one in everyone:
         one.enter(run)
     trainer.metrics = setup.metrics
-    if directory is not None and run.before_start is None:
-        run.before_start = lambda: directory.check_policies(run.policies)
     try:
         results = trainer.train(
             setup.env_class,

@@ -94,24 +94,21 @@ def test_an_env_beside_the_script_and_ids_that_json_cannot_hold_are_found_again(
 
 def test_a_run_that_was_killed_says_where_its_checkpoints_are(run: Path, phantom: Callable[..., Any]) -> None:
     facts = json.loads((run / "run.json").read_text())
-    written = {**{name: facts[name] for name in ("seed", "not_in_config")}, "status": "running"}
-    (run / "run.json").write_text(json.dumps(written))  # what a run writes when it begins
+    (run / "run.json").write_text(json.dumps({**facts, "status": "running"}))
     (run / "policies").rename(run / "gone")
     newest = run / "checkpoints" / "iteration-000002"
     advice = f"Evaluate it: phantom evaluate {newest} (its policies: ph.load_policies({str(newest)!r}))."
-    assert phantom("evaluate", run).err == (
-        f"Error: The run {run} has status 'running': it did not finish, so there is nothing to evaluate. Its "
-        f"newest checkpoint is iteration-000002. {advice}\n"
+    message = (
+        f"The run {run} has no final policies: it broke off, or is still going on. Its newest checkpoint is "
+        f"iteration-000002. {advice}"
     )
+    assert phantom("evaluate", run).err == f"Error: {message}\n"
     outcome = phantom("evaluate", newest)
     assert (outcome.code, outcome.err) == (0, "")
     assert outcome.out.splitlines()[-1] == f"mean return {facts['evaluation']['mean_return']:.1f}"
     with pytest.raises(ph.errors.RunDirectoryError) as caught:
         ph.load_policies(run)
-    assert str(caught.value) == (
-        f"The run {run} has no final policies: it broke off, or is still going on. Its newest "
-        f"checkpoint is iteration-000002. {advice}"
-    )
+    assert str(caught.value) == message
     assert ph.load_policies(newest).keys() == {"one", "rest"}
 
 

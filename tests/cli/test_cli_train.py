@@ -108,7 +108,12 @@ class Interrupter(ph.Hooks):
     fake_distribution("acme", {"phantom_core.loggers": {"int": "acme_int:Interrupter"}}, {"acme_int": source})
     outcome = phantom("train", run_file(), "--logger", "int")
     assert (outcome.code, outcome.err) == (130, "")
-    assert outcome.out.splitlines()[0] == "Interrupted after 1 iteration: SIGINT."
+    lines = outcome.out.splitlines()
+    assert lines == [
+        "Interrupted after 1 iteration: SIGINT.",
+        f"run directory: {run_of(outcome.out)}",
+        f"to evaluate it: phantom evaluate {run_of(outcome.out)}",
+    ]
     assert facts_of(outcome.out)["status"] == "interrupted"
 
 
@@ -125,6 +130,36 @@ class Stop(ph.Hooks):
     outcome = phantom("train", run_file(), "--logger", "stop", "--logger", "console")
     assert "Stopped" not in outcome.out
     assert "Stopped: 1 iteration" in outcome.err
+
+
+def test_the_console_logger_names_alone_the_plugins_that_failed(
+    phantom: Callable[..., Any], run_file: Callable[..., Path], fake_distribution: Callable[..., Path]
+) -> None:
+    source = """
+import phantom_core as ph
+class Broken(ph.Hooks):
+    def on_metrics(self, event, /):
+        raise OSError("no disk")
+"""
+    fake_distribution("acme", {"phantom_core.loggers": {"bad": "acme_bad:Broken"}}, {"acme_bad": source})
+    outcome = phantom("train", run_file(), "--logger", "bad", "--logger", "console", "--iterations", "1")
+    failure = "Plugin 'bad' failed once in on_metrics: OSError: no disk."
+    assert outcome.err.splitlines()[-1] == f"Problem: {failure}"
+    assert "Warning" not in outcome.err
+
+
+def test_a_pipe_that_nobody_reads_to_its_end_is_no_failure(run_file: Callable[..., Path]) -> None:
+    path = run_file("[evaluate]\nepisodes = 1\n")
+    command = [sys.executable, "-m", "phantom_core", "train", path.name, "--plugin-times"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=path.parent, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+    assert process.returncode == 0
+    (directory,) = (path.parent / "runs").iterdir()
+    assert json.loads((directory / "run.json").read_text())["status"] == "completed"
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"]])

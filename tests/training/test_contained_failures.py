@@ -136,12 +136,13 @@ def test_a_full_disk_costs_the_lines_of_metrics_and_not_the_run(tmp_path: Path) 
     ]
 
 
-def no_room_for_a_second(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    """Make a file impossible to replace, once it was written."""
+def no_room_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make `run.json` impossible to replace, once the run began."""
     whole = Path.replace
 
     def refuse(path: Path, target: Any) -> Any:
-        if Path(target).name == name and Path(target).exists():
+        file = Path(target)
+        if file.name == "run.json" and file.exists() and "policy_by_agent" in file.read_text():
             raise NO_SPACE
         return whole(path, target)
 
@@ -151,7 +152,7 @@ def no_room_for_a_second(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 def test_a_record_that_cannot_be_written_at_the_end_loses_no_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    no_room_for_a_second(monkeypatch, "run.json")
+    no_room_at_the_end(monkeypatch)
     results = run(tmp_path)
     path = (results.run_directory or tmp_path) / "run.json"
     assert (results.status, results.iterations) == ("completed", 5)
@@ -177,8 +178,8 @@ def test_policies_that_cannot_be_written_are_put_elsewhere_and_the_run_says_wher
     directory = results.run_directory or tmp_path
     (saved,) = elsewhere.iterdir()
     sentence = (
-        f"The checkpoint {directory / 'policies'} cannot be written: {TOLD}. They are in "
-        f"{saved / 'policies'}: mend it, and move that folder into {directory}."
+        f"The checkpoint {directory / 'policies'} cannot be written: {TOLD}. They are "
+        f"elsewhere. When that is mended: mv {saved / 'policies'} {directory}/"
     )
     assert results.status == "completed"
     assert results.problems == (sentence,)
@@ -191,7 +192,7 @@ def test_policies_that_cannot_be_written_are_put_elsewhere_and_the_run_says_wher
 def test_what_breaks_a_run_off_is_raised_even_if_nothing_can_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    no_room_for_a_second(monkeypatch, "run.json")
+    no_room_at_the_end(monkeypatch)
 
     class Interrupting(ph.Hooks):
         def on_iteration_end(self, event: ph.IterationEnd, /) -> None:

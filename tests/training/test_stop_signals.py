@@ -183,8 +183,8 @@ def test_the_second_signal_breaks_an_episode_without_an_end_off_and_says_where_t
     (directory,) = tmp_path.iterdir()
     assert caplog.messages[1:] == [
         (
-            f"The run broke off after 1 iteration. What it learned is saved: phantom evaluate {directory}, "
-            f"or ph.load_policies({str(directory)!r})."
+            "The run broke off after 1 iteration. What it learned is saved, for phantom evaluate and "
+            f"ph.load_policies, in {directory}."
         )
     ]
 
