@@ -74,9 +74,10 @@ class RunDirectory:
             for parent in list(path.parents)[:2]:
                 if (parent / RUN_FILE).is_file():
                     raise RunDirectoryError(f"{path} is only a part of a run. Name the run: {parent}")
+            runs = sorted(path.glob(f"*/{RUN_FILE}"), key=lambda file: file.stat().st_mtime)
+            example = runs[-1].parent if runs else "runs/<name>-<time>-<id>"
             raise RunDirectoryError(
-                f"{path} is no run directory: it has no {RUN_FILE}. Name a folder such as "
-                "runs/<name>-<time>-<id>."
+                f"{path} is no run directory: it has no {RUN_FILE}. Name a folder such as {example}."
             )
         return cls(path)
 

@@ -1,6 +1,7 @@
 """`phantom evaluate RUN`."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,18 @@ def test_a_checkpoint_is_evaluated_as_it_was_while_the_run_went_on(
     assert [phantom("evaluate", path).out.splitlines()[-1] for path in checkpoints] == means
     monkeypatch.chdir(run_with_checkpoints / "checkpoints")
     assert phantom("evaluate", "iteration-000001/").out.splitlines()[-1] == means[0]
+
+
+def test_the_folder_of_all_runs_names_the_newest_one(run: Path, phantom: Callable[..., Any]) -> None:
+    old = run.parent / "zebra-of-long-ago" / "run.json"
+    old.parent.mkdir()
+    old.touch()
+    os.utime(old, (0, 0))
+    outcome = phantom("evaluate", run.parent)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err == (
+        f"Error: {run.parent} is no run directory: it has no run.json. Name a folder such as {run}.\n"
+    )
 
 
 @pytest.mark.parametrize("part", ["policies", "checkpoints"])
