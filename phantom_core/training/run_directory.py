@@ -125,7 +125,8 @@ class RunDirectory:
     def left_checkpoints(self) -> str:
         """Return a sentence about the newest checkpoint, to follow another; empty: there is none."""
         found = sorted((self.path / CHECKPOINTS).glob("iteration-*"))
-        return f" Its newest checkpoint is {found[-1].name}. {_advice(found[-1])}" if found else ""
+        what = "newest checkpoint, for phantom evaluate and ph.load_policies,"
+        return f" Its {what} is {found[-1]}" if found else ""
 
     def check_policies(self, policies: Mapping[PolicyID, Policy]) -> None:
         """Check that `save_policies` can write these policies, without writing anything.
@@ -186,12 +187,6 @@ def encode_policies(policies: Mapping[PolicyID, Policy]) -> dict[str, Any]:
         CheckpointError: if the spaces, the settings or the state of a policy cannot be saved.
     """
     return {policy_id: _encode(policy_id, policy) for policy_id, policy in policies.items()}
-
-
-def _advice(checkpoint: Path) -> str:
-    return (
-        f"Evaluate it: phantom evaluate {checkpoint} (its policies: ph.load_policies({str(checkpoint)!r}))."
-    )
 
 
 def _encode(policy_id: PolicyID, policy: Policy) -> dict[str, Any]:

@@ -97,10 +97,9 @@ def test_a_run_that_was_killed_says_where_its_checkpoints_are(run: Path, phantom
     (run / "run.json").write_text(json.dumps({**facts, "status": "running"}))
     (run / "policies").rename(run / "gone")
     newest = run / "checkpoints" / "iteration-000002"
-    advice = f"Evaluate it: phantom evaluate {newest} (its policies: ph.load_policies({str(newest)!r}))."
     message = (
-        f"The run {run} has no final policies: it broke off, or is still going on. Its newest checkpoint is "
-        f"iteration-000002. {advice}"
+        f"The run {run} has no final policies: it broke off, or is still going on. Its newest checkpoint, "
+        f"for phantom evaluate and ph.load_policies, is {newest}"
     )
     assert phantom("evaluate", run).err == f"Error: {message}\n"
     outcome = phantom("evaluate", newest)
