@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-_BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-5
+BETA1: Final = 0.9
+BETA2: Final = 0.999
+EPSILON: Final = 1e-5
 
 
 class FlatAdam:
@@ -37,18 +39,18 @@ class FlatAdam:
         """Make one step."""
         self.steps += 1
         mean, square, work = self._mean, self._square, self._work
-        mean *= _BETA1
-        np.multiply(gradient, 1.0 - _BETA1, out=work)
+        mean *= BETA1
+        np.multiply(gradient, 1.0 - BETA1, out=work)
         mean += work
-        square *= _BETA2
+        square *= BETA2
         np.multiply(gradient, gradient, out=work)
-        work *= 1.0 - _BETA2
+        work *= 1.0 - BETA2
         square += work
-        correction = math.sqrt(1.0 - _BETA2**self.steps)  # taken out of the fraction: one pass less
+        correction = math.sqrt(1.0 - BETA2**self.steps)  # taken out of the fraction: one pass less
         np.sqrt(square, out=work)
-        work += _EPSILON * correction
+        work += EPSILON * correction
         np.divide(mean, work, out=work)
-        work *= learning_rate * correction / (1.0 - _BETA1**self.steps)
+        work *= learning_rate * correction / (1.0 - BETA1**self.steps)
         self._parameters -= work
 
     def state_dict(self) -> dict[str, Any]:

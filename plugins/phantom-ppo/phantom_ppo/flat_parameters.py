@@ -22,8 +22,12 @@ class ParameterLayout:
         self.shapes = dict(shapes)
         self.size = sum(map(math.prod, self.shapes.values()))
 
-    def views(self, flat: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        """Return each named array as a view of `flat`: whoever writes into one writes into the other."""
+    def views(self, flat: Any) -> dict[str, Any]:
+        """Return each named array as a view of `flat`: whoever writes into one writes into the other.
+
+        Args:
+            flat: a vector of NumPy or torch.
+        """
         assert flat.shape == (self.size,)
         views, begin = {}, 0
         for name, shape in self.shapes.items():

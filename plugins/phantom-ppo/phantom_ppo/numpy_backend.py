@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from phantom_ppo.actor_critic import MLPActorCriticPolicy
 from phantom_ppo.flat_adam import FlatAdam, clip_norm
-from phantom_ppo.ppo_loss import LossSettings, LossTerms, Samples, ppo_loss
+from phantom_ppo.ppo_loss import LossSettings, LossTerms, Minibatch, Samples, Step, ppo_loss
 from phantom_ppo.twin_mlp import TwinMLP
 
 Array = NDArray[Any]
@@ -51,7 +52,19 @@ class NumpyBackend:
         network.backward(d_outputs, gradients.d_values, d_extra)
         return terms
 
-    def step(self, samples: Samples, settings: LossSettings) -> tuple[LossTerms, float | None]:
+    def descend(
+        self, samples: Samples, minibatches: Iterable[Minibatch], settings: LossSettings
+    ) -> list[Step]:
+        """Make a gradient step on each minibatch, until the policy has moved too far."""
+        steps = []
+        for rows, advantages in minibatches:
+            terms, norm = self.step(replace(samples[rows], advantages=advantages), settings)
+            steps.append((terms, norm))
+            if norm is None:
+                break
+        return steps
+
+    def step(self, samples: Samples, settings: LossSettings) -> Step:
         """Make one gradient step on a minibatch.
 
         Returns:

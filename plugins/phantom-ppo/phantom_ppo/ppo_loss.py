@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+Minibatch: TypeAlias = "tuple[Array | slice, Array]"
+"""The rows of a minibatch, and their advantages as they are to be learned from."""
+Step: TypeAlias = "tuple[LossTerms, float | None]"
+"""The loss before a gradient step, and the norm of its gradient; None if no step was made."""
 
 
 @dataclass(frozen=True, slots=True)

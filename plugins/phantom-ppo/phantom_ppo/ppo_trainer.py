@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -14,7 +14,7 @@ from phantom_ppo.actor_critic import MLPActorCriticPolicy
 from phantom_ppo.advantages import gae
 from phantom_ppo.numpy_backend import NumpyBackend
 from phantom_ppo.ppo_config import PPOConfig
-from phantom_ppo.ppo_loss import LossSettings, LossTerms, Samples, normalised
+from phantom_ppo.ppo_loss import LossSettings, Minibatch, Samples, Step, normalised
 from phantom_ppo.reward_scale import RewardScale
 from phantom_ppo.twin_mlp import TwinMLP
 from phantom_ppo.update_report import UpdateReport, check_first_ratio
@@ -31,8 +31,10 @@ class Backend(Protocol):
     def evaluate(self, features: Array, masks: Array | None, actions: Array) -> tuple[Array, Array]:
         """Return how likely each action is now, and the value of each row: log π(a|s) [B] and V(s) [B]."""
 
-    def step(self, samples: Samples, settings: LossSettings) -> tuple[LossTerms, float | None]:
-        """Make one gradient step; return the loss before it and the norm of its gradient, if made."""
+    def descend(
+        self, samples: Samples, minibatches: Iterable[Minibatch], settings: LossSettings
+    ) -> list[Step]:
+        """Make a gradient step on each minibatch, until the policy has moved too far."""
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the optimiser."""
@@ -77,6 +79,11 @@ class PPOTrainer(ph.Trainer):
         copies = self.config.copies
         return ph.CollectPlan(steps=copies * self.config.steps_per_copy, copies=copies)
 
+    def begin_iteration(self, policy_id: ph.PolicyID, policy: ph.Policy) -> None:
+        """Make the optimiser before anything is played: what it lacks is said at once."""
+        assert isinstance(policy, MLPActorCriticPolicy)
+        self._learner(policy_id, policy)
+
     def update(
         self,
         policy_id: ph.PolicyID,
@@ -92,12 +99,7 @@ class PPOTrainer(ph.Trainer):
         samples = self._samples(policy, learner, batch)
         if not len(samples):
             return {}
-        report = UpdateReport()
-        for minibatch in self._minibatches(samples, rng):
-            terms, gradient_norm = learner.backend.step(minibatch, settings)
-            report.add(terms, gradient_norm)
-            if gradient_norm is None:  # the policy has moved too far
-                break
+        report = UpdateReport(learner.backend.descend(samples, self._minibatches(samples, rng), settings))
         check_first_ratio(report.first, policy)
         policy.see(policy.layout.features(batch.observations))
         return report.quantities(samples, settings)
@@ -200,13 +202,11 @@ class PPOTrainer(ph.Trainer):
         )
         return samples[np.delete(np.arange(len(samples)), last_unknown)] if is_unknown.any() else samples
 
-    def _minibatches(self, samples: Samples, rng: np.random.Generator) -> Iterator[Samples]:
+    def _minibatches(self, samples: Samples, rng: np.random.Generator) -> Iterator[Minibatch]:
         """Yield every decision once per epoch, in shuffled minibatches of nearly equal size."""
         number = -(-len(samples) // self.config.minibatch_size)
         for _ in range(self.config.epochs):
             order = rng.permutation(len(samples))
-            for rows in np.array_split(order, number):
-                minibatch = samples if number == 1 else samples[rows]
-                if self.config.normalize_advantages:
-                    minibatch = replace(minibatch, advantages=normalised(minibatch.advantages))
-                yield minibatch
+            for rows in np.array_split(order, number) if number > 1 else [slice(None)]:
+                advantages = samples.advantages[rows]
+                yield rows, normalised(advantages) if self.config.normalize_advantages else advantages

@@ -2,142 +2,172 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any, Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+import phantom_core as ph
 from phantom_ppo.actor_critic import MLPActorCriticPolicy
-from phantom_ppo.ppo_loss import LossSettings, LossTerms, Samples
+from phantom_ppo.ppo_loss import LossSettings, LossTerms, Minibatch, Samples, Step
 from phantom_ppo.torch_distributions import log_prob_and_entropy
+from phantom_ppo.torch_flat_adam import TorchFlatAdam, clip_norm
 from phantom_ppo.torch_network import network_on
 
 Array = NDArray[Any]
+_APPROX_KL: Final = [field.name for field in fields(LossTerms)].index("approx_kl")
 
 
 class TorchBackend:
     """Computes with a copy of the policy's parameters, or on the CPU with the very same memory.
 
     What torch changes, the policy acts on: plain perceptrons act in NumPy. On a CPU torch is set to one
-    thread, because networks of this size are faster that way.
+    thread, because networks of this size are faster that way. To another device samples go once per
+    update, and weights and what is logged come back once; no step waits for the device, unless `max_kl`
+    asks after each one. The rows of a minibatch and their advantages are sent with each step.
+
+    All parameters are one flat vector, and so are their gradients: the many small operations of one step
+    are what costs time with networks of this size.
     """
 
     def __init__(self, policy: MLPActorCriticPolicy, device: str = "cpu") -> None:
+        """Take over a policy.
+
+        Raises:
+            ConfigError: if there is no such device.
+        """
         if device == "cpu":
             torch.set_num_threads(1)
-        self._policy, self._device = policy, torch.device(device)
-        self._network = network_on(policy, self._device)
-        self._parameters = [tensor for tensor in self._network.tensors if tensor.numel()]
-        is_fused = self._device.type in {"cpu", "cuda"}
-        self._adam = torch.optim.Adam(self._parameters, eps=1e-5, fused=is_fused)
+        self._distribution, self._device = policy.distribution, device
+        self._acting = torch.from_numpy(policy.network.parameters)
+        self._parameters = _on_device(self._acting, device)  # on a CPU the same tensor
+        self._gradient = torch.zeros_like(self._parameters)
+        self._network = network_on(policy, self._parameters)
+        sizes = [tensor.numel() for tensor in self._network.tensors]
+        for tensor, part in zip(self._network.tensors, self._gradient.split(sizes), strict=True):
+            tensor.grad = part.view_as(tensor)  # where autograd adds up
+        self._adam = TorchFlatAdam(self._parameters)
+
+    @property
+    def gradient(self) -> Array:
+        """The gradient of the last loss, as one vector."""
+        return _to_numpy(self._gradient)
 
     def values(self, features: Array) -> Array:
         """Return the value of each row of features: [B]."""
         with torch.no_grad():
+            self._parameters.copy_(self._acting)
             return _to_numpy(self._network(self._tensor(features))[1])
 
     def evaluate(self, features: Array, masks: Array | None, actions: Array) -> tuple[Array, Array]:
         """Return how likely each action is now, and the value of each row: log π(a|s) [B] and V(s) [B]."""
         with torch.no_grad():
+            self._parameters.copy_(self._acting)
             outputs, values = self._network(self._tensor(features))
-            return _to_numpy(self._likelihood(outputs, actions, masks)[0]), _to_numpy(values)
+            mask = None if masks is None else self._tensor(masks)
+            log_probs, _ = self._likelihood(outputs, self._tensor(actions), mask)
+            return _to_numpy(log_probs), _to_numpy(values)
 
-    def loss(self, samples: Samples, settings: LossSettings) -> tuple[torch.Tensor, LossTerms]:
-        """Return the loss on a minibatch, to be differentiated, and its parts.
+    def descend(
+        self, samples: Samples, minibatches: Iterable[Minibatch], settings: LossSettings
+    ) -> list[Step]:
+        """Make a gradient step on each minibatch, as `NumpyBackend.descend`."""
+        self._parameters.copy_(self._acting)
+        moved, found, is_too_far = self._moved(samples), [], False
+        for rows, advantages in minibatches:
+            chosen = moved[rows if isinstance(rows, slice) else self._tensor(rows)]
+            terms = self._differentiate(replace(chosen, advantages=self._tensor(advantages)), settings)
+            norm = clip_norm(self._gradient, settings.max_grad_norm)
+            found.append((*terms, norm))
+            is_too_far = settings.max_kl is not None and bool(terms[_APPROX_KL] > settings.max_kl)
+            if is_too_far:
+                break
+            self._adam.step(self._gradient, settings.learning_rate)
+        self._acting.copy_(self._parameters)
+        steps: list[Step] = [(LossTerms(*terms), norm) for *terms, norm in _numbers(found)]
+        return [*steps[:-1], (steps[-1][0], None)] if is_too_far else steps
 
-        It is that of `phantom_ppo.ppo_loss.ppo_loss`.
-        """
-        outputs, values = self._network(self._tensor(samples.features))
-        log_prob, entropy = self._likelihood(outputs, samples.actions, samples.masks)
-        epsilon, advantages = settings.clip_range, self._tensor(samples.advantages)
-        log_ratio = log_prob - self._tensor(samples.log_probs)
-        ratio = log_ratio.exp()
-        clipped = ratio.clamp(1.0 - epsilon, 1.0 + epsilon)
-        policy_loss = -torch.minimum(ratio * advantages, clipped * advantages).mean()
-        value_loss = self._value_loss(values, samples, settings.clip_range_value)
-        mean_entropy = entropy.mean()
-        loss = (
-            policy_loss
-            + settings.value_coefficient * value_loss
-            - settings.entropy_coefficient * mean_entropy
-        )
-        with torch.no_grad():
-            deviation = (ratio - 1.0).abs()
-            found = (
-                policy_loss,
-                value_loss,
-                mean_entropy,
-                (ratio - 1.0 - log_ratio).mean(),
-                (deviation > epsilon).double().mean(),
-                deviation.max(),
-            )
-            return loss, LossTerms(*torch.stack([part.double() for part in found]).tolist())
-
-    def step(self, samples: Samples, settings: LossSettings) -> tuple[LossTerms, float | None]:
-        """Make one gradient step, as `NumpyBackend.step`."""
-        loss, terms = self.loss(samples, settings)
-        if settings.max_kl is not None and terms.approx_kl > settings.max_kl:
-            return terms, None
-        self._adam.zero_grad(set_to_none=True)
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self._parameters, settings.max_grad_norm)
-        self._adam.param_groups[0]["lr"] = settings.learning_rate
-        self._adam.step()
-        if self._device.type != "cpu":
-            self._policy.network.parameters[:] = self._flat(self._parameters)
-        return terms, float(norm)
-
-    def gradient(self) -> Array:
-        """Return the gradient of the last loss that was differentiated, as one vector."""
-        return self._flat([torch.zeros_like(p) if p.grad is None else p.grad for p in self._parameters])
+    def loss(self, samples: Samples, settings: LossSettings) -> LossTerms:
+        """Return the loss on a minibatch, that of `phantom_ppo.ppo_loss.ppo_loss`, and keep its gradient."""
+        return LossTerms(*_numbers([self._differentiate(self._moved(samples), settings)])[0])
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the optimiser, as `NumpyBackend` does."""
-        states = [self._adam.state[parameter] for parameter in self._parameters]
-        if not states[0]:
-            zeros = np.zeros_like(self._flat(self._parameters))
-            return {"steps": 0, "mean": zeros, "square": zeros.copy()}
-        return {
-            "steps": int(states[0]["step"]),
-            "mean": self._flat([state["exp_avg"] for state in states]),
-            "square": self._flat([state["exp_avg_sq"] for state in states]),
-        }
+        return self._adam.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` of either backend returned."""
-        sizes = [parameter.numel() for parameter in self._parameters]
-        means, squares = (np.split(state[name], np.cumsum(sizes)[:-1]) for name in ("mean", "square"))
-        for parameter, mean, square in zip(self._parameters, means, squares, strict=True):
-            self._adam.state[parameter] = {
-                "step": torch.tensor(float(state["steps"]), device=self._device),
-                "exp_avg": self._tensor(mean.copy()).view_as(parameter),
-                "exp_avg_sq": self._tensor(square.copy()).view_as(parameter),
-            }
+        self._adam.load_state_dict(state)
+
+    def _differentiate(self, samples: Any, settings: LossSettings) -> tuple[torch.Tensor, ...]:
+        """Write the gradient of the loss on a minibatch of tensors; return the fields of `LossTerms`."""
+        outputs, values = self._network(samples.features)
+        log_prob, entropy = self._likelihood(outputs, samples.actions, samples.masks)
+        epsilon, advantages = settings.clip_range, samples.advantages
+        log_ratio = log_prob - samples.log_probs
+        ratio = log_ratio.exp()
+        clipped = ratio.clamp(1.0 - epsilon, 1.0 + epsilon)
+        surrogate = torch.minimum(ratio * advantages, clipped * advantages)
+        value_error = _value_error(values, samples, settings.clip_range_value)
+        loss = settings.value_coefficient * value_error - surrogate - settings.entropy_coefficient * entropy
+        self._gradient.zero_()
+        loss.mean().backward()
+        with torch.no_grad():
+            change = ratio - 1.0
+            deviation = change.abs()
+            return (
+                -surrogate.mean(),
+                value_error.mean(),
+                entropy.mean(),
+                (change - log_ratio).mean(),
+                (deviation > epsilon).mean(dtype=ratio.dtype),
+                deviation.max(),
+            )
 
     def _tensor(self, array: Array) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
 
+    def _moved(self, samples: Samples) -> Any:
+        """Return samples whose arrays are tensors on the device."""
+        arrays = [getattr(samples, field.name) for field in fields(samples)]
+        tensors: list[Any] = [None if array is None else self._tensor(array) for array in arrays]
+        return Samples(*tensors)
+
     def _likelihood(
-        self, outputs: torch.Tensor, actions: Array, masks: Array | None
+        self, outputs: torch.Tensor, actions: torch.Tensor, mask: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        mask = None if masks is None else self._tensor(masks)
-        extra = self._network.tensors[-1]
-        return log_prob_and_entropy(self._policy.distribution, outputs, extra, self._tensor(actions), mask)
+        return log_prob_and_entropy(self._distribution, outputs, self._network.tensors[-1], actions, mask)
 
-    def _flat(self, tensors: Sequence[torch.Tensor]) -> Array:
-        return _to_numpy(torch.cat([tensor.ravel() for tensor in tensors]))
 
-    def _value_loss(self, values: torch.Tensor, samples: Samples, limit: float | None) -> torch.Tensor:
-        returns = self._tensor(samples.returns)
-        if limit is None:
-            return ((values - returns) ** 2).mean()
-        old = self._tensor(samples.values)
-        clipped = old + (values - old).clamp(-limit, limit)
-        return torch.maximum((values - returns) ** 2, (clipped - returns) ** 2).mean()
+def _on_device(tensor: torch.Tensor, device: str) -> torch.Tensor:
+    try:
+        return tensor.to(device)
+    except (RuntimeError, AssertionError) as error:  # what torch says depends on how it was built
+        raise ph.errors.ConfigError(
+            f"ppo got device={device!r}, which torch cannot use ({error}). Expected one that it finds on "
+            "this machine, such as 'cpu'."
+        ) from error
+
+
+def _value_error(values: torch.Tensor, samples: Any, limit: float | None) -> torch.Tensor:
+    error = (values - samples.returns) ** 2
+    if limit is None:
+        return error
+    clipped = samples.values + (values - samples.values).clamp(-limit, limit)
+    return torch.maximum(error, (clipped - samples.returns) ** 2)
+
+
+def _numbers(rows: Sequence[Sequence[torch.Tensor]]) -> list[list[float]]:
+    """Return rows of scalars as floats: one transfer for all."""
+    table: list[list[float]] = (
+        torch.stack([number for row in rows for number in row]).reshape(len(rows), -1).tolist()
+    )
+    return table
 
 
 def _to_numpy(tensor: torch.Tensor) -> Array:
-    array: Array = tensor.detach().cpu().numpy()
+    array: Array = tensor.cpu().numpy()
     return array

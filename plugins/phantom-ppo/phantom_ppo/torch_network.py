@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import numpy as np
 import torch
@@ -13,9 +13,11 @@ from numpy.typing import NDArray
 from phantom_ppo.actor_critic import MLPActorCriticPolicy
 from phantom_ppo.flat_parameters import ParameterLayout
 from phantom_ppo.observation_layout import ObservationLayout
-from phantom_ppo.twin_mlp import TwinMLP
+from phantom_ppo.twin_mlp import Activation, TwinMLP
 
 Array = NDArray[Any]
+_EXTRA: Final = ".extra"
+"""The name of `extra` among those of a module, none of which begins with a dot."""
 
 
 class DifferentiableNetwork(Protocol):
@@ -31,18 +33,17 @@ class DifferentiableNetwork(Protocol):
         """Return outputs [B, outputs] and values [B]."""
 
 
-def network_on(policy: MLPActorCriticPolicy, device: torch.device) -> DifferentiableNetwork:
-    """Return the networks of a policy for torch: on a CPU in the policy's memory, elsewhere a copy."""
+def network_on(policy: MLPActorCriticPolicy, parameters: torch.Tensor) -> DifferentiableNetwork:
+    """Return the networks of a policy, to compute in the memory of these parameters, on their device."""
     network = policy.network
     if isinstance(network, TwinMLP):
-        tensors = [torch.from_numpy(view) for view in network.layout.views(network.parameters).values()]
-        on_device = [tensor.to(device).requires_grad_() for tensor in tensors]
-        return TorchTwinMLP(on_device, network.depth, getattr(torch, network.activation))
+        tensors = [view.detach().requires_grad_() for view in network.layout.views(parameters).values()]
+        return TorchTwinMLP(tensors, network.depth, _activation(network.activation, parameters.device))
     assert isinstance(network, ModuleNetwork)
-    if device.type == "cpu":
+    if parameters.data_ptr() == network.parameters.ctypes.data:
         return network
     moved = copy.copy(network)
-    moved.move_to(device)
+    moved.move_to(parameters)
     return moved
 
 
@@ -73,7 +74,9 @@ class ModuleNetwork:
     """A `torch.nn.Module` of the user's as actor and critic of a policy.
 
     Attributes:
-        parameters: all parameters as one float32 vector, in whose memory the module computes.
+        module: the module.
+        parameters: all parameters and floating buffers of the module as one float32 vector, in whose
+            memory it computes.
         extra: the last of them, which do not depend on the input.
         tensors: the same as tensors, in the same memory.
     """
@@ -86,14 +89,13 @@ class ModuleNetwork:
         num_extra: int,
     ) -> None:
         self._made_of = module_class, layout, num_outputs, num_extra
-        self._module = self._made(0)
-        shapes = {name: tuple(value.shape) for name, value in self._module.named_parameters()}
-        self._layout = ParameterLayout({**shapes, "extra": (num_extra,)})
+        self.module = self._made(0)
+        shapes = {name: tuple(tensor.shape) for name, tensor in _state(self.module).items()}
+        self._layout = ParameterLayout({**shapes, _EXTRA: (num_extra,)})
         self.parameters: Array = np.zeros(self._layout.size, np.float32)
-        self._views = self._layout.views(self.parameters)
-        self.extra = self._views["extra"]
+        self.extra: Array = self._layout.views(self.parameters)[_EXTRA]
         self.tensors: Sequence[torch.Tensor] = []
-        self._adopt(self._module)
+        self._adopt()
 
     def __getstate__(self) -> tuple[Any, Array]:
         """Return what a copy is made of; the views are not, because a copied view is no view."""
@@ -106,8 +108,8 @@ class ModuleNetwork:
 
     def initialise(self, rng: np.random.Generator) -> None:
         """Make the module anew, as it draws its weights; `extra` stays as it is."""
-        self._module = self._made(int(rng.integers(2**63)))
-        self._adopt(self._module)
+        self.module = self._made(int(rng.integers(2**63)))
+        self._adopt()
 
     def policy_outputs(self, features: Array) -> Array:
         """Return what the module says about features [B, width]: [B, outputs]."""
@@ -117,14 +119,17 @@ class ModuleNetwork:
 
     def __call__(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return outputs [B, outputs] and values [B]."""
-        outputs, values = self._module(self._made_of[1].unflatten(features))
+        outputs, values = self.module(self._made_of[1].unflatten(features))
         return outputs, values.reshape(len(features))
 
-    def move_to(self, device: torch.device) -> None:
-        """Compute on another device from now on, with parameters apart from the flat vector."""
-        self._module = copy.deepcopy(self._module).to(device)
-        extra = torch.from_numpy(self.extra).to(device).requires_grad_()
-        self.tensors = [*self._module.parameters(), extra]
+    def move_to(self, parameters: torch.Tensor) -> None:
+        """Compute from now on in the memory of these parameters, on their device."""
+        views = self._layout.views(parameters)
+        self.module.to(parameters.device)
+        state = _state(self.module)
+        for name, tensor in state.items():
+            tensor.data = views[name]
+        self.tensors = [*state.values(), views[_EXTRA].detach().requires_grad_()]
 
     def _made(self, seed: int) -> torch.nn.Module:
         """Make a module whose weights follow from a seed, without touching torch's own generator."""
@@ -133,9 +138,24 @@ class ModuleNetwork:
             torch.manual_seed(seed)
             return module_class(layout.inner_space, num_outputs).float()
 
-    def _adopt(self, module: torch.nn.Module) -> None:
-        """Let the parameters of a module live in the flat vector."""
-        for name, parameter in module.named_parameters():
-            self._views[name][...] = parameter.detach().numpy()
-            parameter.data = torch.from_numpy(self._views[name])
-        self.tensors = [*module.parameters(), torch.from_numpy(self.extra).requires_grad_()]
+    def _adopt(self) -> None:
+        """Let the module live in the flat vector, with the weights that it has."""
+        views = self._layout.views(self.parameters)
+        for name, tensor in _state(self.module).items():
+            views[name][...] = tensor.detach().numpy()
+        self.move_to(torch.from_numpy(self.parameters))
+
+
+def _state(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Return what a module computes with: parameters, and buffers of floats, which no gradient reaches."""
+    buffers = {name: buffer for name, buffer in module.named_buffers() if buffer.is_floating_point()}
+    return {**dict(module.named_parameters()), **buffers}
+
+
+def _activation(name: Activation, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
+    return _cpu_tanh if name == "tanh" and device.type == "cpu" else getattr(torch, name)
+
+
+def _cpu_tanh(hidden: torch.Tensor) -> torch.Tensor:
+    """Return tanh(x) = 2 σ(2x) − 1; torch.tanh takes four times as long on a CPU (AMD EPYC, torch 2.13)."""
+    return 2.0 * torch.sigmoid(2.0 * hidden) - 1.0

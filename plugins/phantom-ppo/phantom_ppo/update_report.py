@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
 import phantom_core as ph
 from phantom_ppo.actor_critic import MLPActorCriticPolicy
-from phantom_ppo.ppo_loss import LossSettings, LossTerms, Samples, explained_variance
+from phantom_ppo.ppo_loss import LossSettings, LossTerms, Samples, Step, explained_variance
 
 RATIO_TOLERANCE: Final = 1e-5
 """How far the probability ratio may be from 1 before the first step of an update."""
@@ -19,15 +20,9 @@ _AVERAGED: Final = ("policy_loss", "value_loss", "entropy", "approx_kl", "clip_f
 class UpdateReport:
     """Gathers what every minibatch of an update says."""
 
-    def __init__(self) -> None:
-        self._terms: list[LossTerms] = []
-        self._norms: list[float] = []
-
-    def add(self, terms: LossTerms, gradient_norm: float | None) -> None:
-        """Take in one minibatch; without a norm no step was made."""
-        self._terms.append(terms)
-        if gradient_norm is not None:
-            self._norms.append(gradient_norm)
+    def __init__(self, steps: Sequence[Step]) -> None:
+        self._terms = [terms for terms, _ in steps]
+        self._norms = [norm for _, norm in steps if norm is not None]
 
     @property
     def first(self) -> LossTerms:

@@ -72,6 +72,21 @@ class ForgetfulNet(ShelfNet):
         return torch.nn.functional.dropout(outputs, 0.5), values
 
 
+class PartlyTrainedNet(ShelfNet):
+    """The same on features that are drawn once, with a frozen layer and one that is not used."""
+
+    def __init__(self, observation_space: gym.Space[Any], num_outputs: int) -> None:
+        super().__init__(observation_space, num_outputs)
+        self.register_buffer("drawn", torch.randn(6, 6))
+        self.unused, self.extra = torch.nn.Linear(2, 2), torch.nn.Parameter(torch.zeros(2))
+        self.frozen = torch.nn.Linear(6, 6).requires_grad_(requires_grad=False)
+
+    def forward(self, observations: dict[str, Any]) -> tuple[Any, Any]:
+        seen = torch.cat([observations["image"].flatten(1), observations["day"]], dim=1) @ self.drawn
+        hidden = torch.tanh(self.body(self.frozen(seen)))
+        return self.actor(hidden) + self.extra.sum(), self.critic(hidden)[:, 0]
+
+
 def train(network: Any = None, num_iterations: int = 40, **options: Any) -> ph.TrainingResults:
     from phantom_ppo.torch_actor_critic import TorchActorCriticPolicy
 
@@ -129,6 +144,20 @@ def test_a_network_of_the_users_is_saved_and_loaded(tmp_path: Path) -> None:
     assert loaded.state_dict()["parameters"].tolist() == parameters(results)
     observation = SHELF.sample()
     assert loaded.compute_action(observation) == results.policies["p"].compute_action(observation)
+
+
+def test_what_is_not_trained_stays_and_is_saved_too(tmp_path: Path) -> None:
+    one_hot = np.eye(6, dtype=np.float32)
+    results = train(PartlyTrainedNet, 3, run_dir=tmp_path, checkpoint=ph.CheckpointPlan(every=1))
+    trained: Any = results.policies["p"]
+    later, sooner = (
+        policy.network.module.state_dict() for policy in (trained, train(PartlyTrainedNet, 1).policies["p"])
+    )
+    changed = {name.partition(".")[0] for name in later if not torch.equal(later[name], sooner[name])}
+    assert changed == {"body", "actor", "critic", "extra"}
+    assert results.run_directory is not None
+    loaded: Any = ph.load_policies(results.run_directory)["p"]
+    assert loaded.network.policy_outputs(one_hot).tolist() == trained.network.policy_outputs(one_hot).tolist()
 
 
 def through_bytes(policy: Any) -> Any:
