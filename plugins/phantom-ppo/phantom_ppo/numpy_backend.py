@@ -15,7 +15,7 @@ from phantom_ppo.ppo_loss import LossSettings, LossTerms, Minibatch, Samples, St
 from phantom_ppo.twin_mlp import TwinMLP
 
 Array = NDArray[Any]
-_CHUNK: Final = 256
+CHUNK: Final = 256
 """Rows that are evaluated at once, so that the hidden layers stay in the cache."""
 
 
@@ -36,8 +36,8 @@ class NumpyBackend:
         network, number = self._network, len(features)
         outputs = np.empty((number, self._distribution.num_outputs), features.dtype)
         values = np.empty(number, features.dtype)
-        for start in range(0, number, _CHUNK):
-            rows = slice(start, start + _CHUNK)
+        for start in range(0, number, CHUNK):
+            rows = slice(start, start + CHUNK)
             outputs[rows], values[rows] = network.forward(features[rows])
         likelihood = self._distribution.likelihood(outputs, network.extra, actions, masks)
         return likelihood.log_prob, values

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import phantom_core as ph
 from phantom_ppo.actor_critic import MLPActorCriticPolicy
+from phantom_ppo.numpy_backend import CHUNK
 from phantom_ppo.ppo_loss import LossSettings, LossTerms, Minibatch, Samples, Step
 from phantom_ppo.torch_distributions import log_prob_and_entropy
 from phantom_ppo.torch_flat_adam import TorchFlatAdam, clip_norm
@@ -58,18 +59,15 @@ class TorchBackend:
 
     def values(self, features: Array) -> Array:
         """Return the value of each row of features: [B]."""
-        with torch.no_grad():
-            self._parameters.copy_(self._acting)
-            return _to_numpy(self._network(self._tensor(features))[1])
+        return _to_numpy(self._look_up(features)[1])
 
     def evaluate(self, features: Array, masks: Array | None, actions: Array) -> tuple[Array, Array]:
         """Return how likely each action is now, and the value of each row: log π(a|s) [B] and V(s) [B]."""
+        outputs, values = self._look_up(features)
+        mask = None if masks is None else self._tensor(masks)
         with torch.no_grad():
-            self._parameters.copy_(self._acting)
-            outputs, values = self._network(self._tensor(features))
-            mask = None if masks is None else self._tensor(masks)
             log_probs, _ = self._likelihood(outputs, self._tensor(actions), mask)
-            return _to_numpy(log_probs), _to_numpy(values)
+        return _to_numpy(log_probs), _to_numpy(values)
 
     def descend(
         self, samples: Samples, minibatches: Iterable[Minibatch], settings: LossSettings
@@ -101,6 +99,15 @@ class TorchBackend:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` of either backend returned."""
         self._adam.load_state_dict(state)
+
+    def _look_up(self, features: Array) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return outputs [B, outputs] and values [B] of the policy as it acts, without gradients."""
+        chunk = CHUNK if self._device == "cpu" else len(features)
+        with torch.no_grad():
+            self._parameters.copy_(self._acting)
+            parts = [self._network(part) for part in self._tensor(features).split(chunk)]
+            outputs, values = zip(*parts, strict=True)
+            return torch.cat(outputs), torch.cat(values)
 
     def _differentiate(self, samples: Any, settings: LossSettings) -> tuple[torch.Tensor, ...]:
         """Write the gradient of the loss on a minibatch of tensors; return the fields of `LossTerms`."""

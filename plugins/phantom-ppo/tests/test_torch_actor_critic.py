@@ -146,6 +146,14 @@ def test_a_network_of_the_users_is_saved_and_loaded(tmp_path: Path) -> None:
     assert loaded.compute_action(observation) == results.policies["p"].compute_action(observation)
 
 
+def test_a_network_of_the_users_learns_the_same_beside_the_memory_of_its_policy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expected = parameters(train(PartlyTrainedNet, 2))
+    monkeypatch.setattr(torch.Tensor, "to", lambda tensor, *_: tensor.clone())  # as if on another device
+    assert parameters(train(PartlyTrainedNet, 2)) == expected
+
+
 def test_what_is_not_trained_stays_and_is_saved_too(tmp_path: Path) -> None:
     one_hot = np.eye(6, dtype=np.float32)
     results = train(PartlyTrainedNet, 3, run_dir=tmp_path, checkpoint=ph.CheckpointPlan(every=1))

@@ -4,12 +4,18 @@ from typing import ClassVar
 
 import pytest
 
-from phantom_core.testing import PolicyConformance
+from phantom_core.testing import PolicyConformance, TrainerConformance
 
 pytestmark = pytest.mark.integration
 pytest.importorskip("torch", reason="run make check-integrations", exc_type=ImportError)
 
 sys.path.append(str(Path(__file__).parent))  # for the network, also in a spawned worker
+
+
+class TestPPOInTorch(TrainerConformance):
+    name = "ppo"
+    config: ClassVar = {"backend": "torch", "epochs": 8, "lr": 3e-3}
+    learning_iterations = 12
 
 
 class TestTorchActorCritic(PolicyConformance):
