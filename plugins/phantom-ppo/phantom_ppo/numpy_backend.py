@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -58,7 +57,7 @@ class NumpyBackend:
         """Make a gradient step on each minibatch, until the policy has moved too far."""
         steps = []
         for rows, advantages in minibatches:
-            terms, norm = self.step(replace(samples[rows], advantages=advantages), settings)
+            terms, norm = self.step(samples.minibatch(rows, advantages), settings)
             steps.append((terms, norm))
             if norm is None:
                 break

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-Minibatch: TypeAlias = "tuple[Array | slice, Array]"
-"""The rows of a minibatch, and their advantages as they are to be learned from."""
+Minibatch: TypeAlias = "tuple[Array | None, Array]"
+"""The rows of a minibatch, None for all, and their advantages as they are to be learned from."""
 Step: TypeAlias = "tuple[LossTerms, float | None]"
 """The loss before a gradient step, and the norm of its gradient; None if no step was made."""
 
@@ -52,6 +52,10 @@ class Samples:
             self.advantages[rows],
             self.returns[rows],
         )
+
+    def minibatch(self, rows: Any, advantages: Array) -> Samples:
+        """Return some of the rows, None for all, with other advantages."""
+        return replace(self if rows is None else self[rows], advantages=advantages)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, Protocol
 
 import numpy as np
@@ -205,8 +206,13 @@ class PPOTrainer(ph.Trainer):
     def _minibatches(self, samples: Samples, rng: np.random.Generator) -> Iterator[Minibatch]:
         """Yield every decision once per epoch, in shuffled minibatches of nearly equal size."""
         number = -(-len(samples) // self.config.minibatch_size)
+        if number == 1:  # the order of the rows makes no difference
+            yield from repeat((None, self._comparable(samples.advantages)), self.config.epochs)
+            return
         for _ in range(self.config.epochs):
-            order = rng.permutation(len(samples))
-            for rows in np.array_split(order, number) if number > 1 else [slice(None)]:
-                advantages = samples.advantages[rows]
-                yield rows, normalised(advantages) if self.config.normalize_advantages else advantages
+            for rows in np.array_split(rng.permutation(len(samples)), number):
+                yield rows, self._comparable(samples.advantages[rows])
+
+    def _comparable(self, advantages: Array) -> Array:
+        """Return the advantages of a minibatch normalised, if so set."""
+        return normalised(advantages) if self.config.normalize_advantages else advantages

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any, Final
 
 import numpy as np
@@ -76,8 +76,8 @@ class TorchBackend:
         self._parameters.copy_(self._acting)
         moved, found, is_too_far = self._moved(samples), [], False
         for rows, advantages in minibatches:
-            chosen = moved[rows if isinstance(rows, slice) else self._tensor(rows)]
-            terms = self._differentiate(replace(chosen, advantages=self._tensor(advantages)), settings)
+            index = None if rows is None else self._tensor(rows)
+            terms = self._differentiate(moved.minibatch(index, self._tensor(advantages)), settings)
             norm = clip_norm(self._gradient, settings.max_grad_norm)
             found.append((*terms, norm))
             is_too_far = settings.max_kl is not None and bool(terms[_APPROX_KL] > settings.max_kl)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from phantom_ppo.actor_critic import MLPActorCriticPolicy
 from phantom_ppo.flat_parameters import ParameterLayout
 from phantom_ppo.observation_layout import ObservationLayout
-from phantom_ppo.twin_mlp import Activation, TwinMLP
+from phantom_ppo.twin_mlp import TwinMLP
 
 Array = NDArray[Any]
 _EXTRA: Final = ".extra"
@@ -38,7 +38,7 @@ def network_on(policy: MLPActorCriticPolicy, parameters: torch.Tensor) -> Differ
     network = policy.network
     if isinstance(network, TwinMLP):
         tensors = [view.detach().requires_grad_() for view in network.layout.views(parameters).values()]
-        return TorchTwinMLP(tensors, network.depth, _activation(network.activation, parameters.device))
+        return TorchTwinMLP(tensors, network.depth, getattr(torch, network.activation))
     assert isinstance(network, ModuleNetwork)
     if parameters.data_ptr() == network.parameters.ctypes.data:
         return network
@@ -150,12 +150,3 @@ def _state(module: torch.nn.Module) -> dict[str, torch.Tensor]:
     """Return what a module computes with: parameters, and buffers of floats, which no gradient reaches."""
     buffers = {name: buffer for name, buffer in module.named_buffers() if buffer.is_floating_point()}
     return {**dict(module.named_parameters()), **buffers}
-
-
-def _activation(name: Activation, device: torch.device) -> Callable[[torch.Tensor], torch.Tensor]:
-    return _cpu_tanh if name == "tanh" and device.type == "cpu" else getattr(torch, name)
-
-
-def _cpu_tanh(hidden: torch.Tensor) -> torch.Tensor:
-    """Return tanh(x) = 2 σ(2x) − 1; torch.tanh takes four times as long on a CPU (AMD EPYC, torch 2.13)."""
-    return 2.0 * torch.sigmoid(2.0 * hidden) - 1.0

@@ -67,7 +67,7 @@ def shifted(samples: Samples) -> Samples:
 
 
 def all_of(samples: Samples) -> Minibatch:
-    return slice(None), samples.advantages
+    return None, samples.advantages
 
 
 def some_of(samples: Samples, rows: list[int]) -> Minibatch:
