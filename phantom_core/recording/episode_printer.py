@@ -6,16 +6,14 @@ import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final, TextIO
 
-import msgspec
-
 from phantom_core.errors import ConfigError, did_you_mean, listing
 from phantom_core.recording.json_values import id_text
 from phantom_core.recording.recorded_episodes import (
+    LineReader,
     RecordedEpisode,
     RecordedMessage,
     RecordedStep,
-    Row,
-    step_of,
+    reset_of,
 )
 from phantom_core.recording.recorded_rows import EndRow, StartRow
 from phantom_core.types import AgentID
@@ -78,21 +76,21 @@ class EpisodePrinter:
         self._stream = stream
         self._names = None if agents is None else {id_text(agent_id) for agent_id in agents}
         self._kinds = [kind for kind in KINDS if kinds is None or kind in kinds]
-        self._decoder = msgspec.json.Decoder(Row)
+        self._reader = LineReader()
         self._episode = -1
 
     def write(self, data: bytes, /) -> None:
         """Print lines of a recording."""
         for line in data.splitlines():
-            row = self._decoder.decode(line)
+            row = self._reader.read(line)
             if isinstance(row, StartRow):
                 self._episode += 1
                 self._print(_head(self._episode, row.env_class, row.seed))
-                self.show_step(RecordedStep(step=0, observations=row.observations, infos=row.infos))
+                self.show_step(reset_of(row))
             elif isinstance(row, EndRow):
                 self._end(row.num_steps, row.metrics, is_finished=row.is_finished)
-            else:
-                self.show_step(step_of(row))
+            elif row is not None:
+                self.show_step(row)
 
     def show(self, episode: RecordedEpisode, number: int) -> None:
         """Print an episode."""

@@ -10,9 +10,7 @@ from typing import Any
 import msgspec
 
 from phantom_core.errors import RecordingError
-from phantom_core.recording.recorded_rows import FORMAT, EndRow, StartRow, StepRow
-
-Row = StartRow | StepRow | EndRow
+from phantom_core.recording.recorded_rows import FORMAT, EndRow, PayloadRow, RoundRow, StartRow, StepRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +105,15 @@ def read_recording(path: str | Path) -> Iterator[RecordedEpisode]:
     """
     start: StartRow | None = None
     steps: list[RecordedStep] = []
-    for row in read_rows(path):
+    for row in _read_lines(path):
         if isinstance(row, StartRow):
             if start is not None:
                 yield _episode(start, steps, None)
             start, steps = row, [reset_of(row)]
         elif start is None:
             raise RecordingError(f"The recording {path} begins in the middle of an episode.")
-        elif isinstance(row, StepRow):
-            steps.append(step_of(row))
+        elif isinstance(row, RecordedStep):
+            steps.append(row)
         else:
             yield _episode(start, steps, row)
             start = None
@@ -123,33 +121,57 @@ def read_recording(path: str | Path) -> Iterator[RecordedEpisode]:
         yield _episode(start, steps, None)
 
 
-def read_rows(path: str | Path) -> Iterator[Row]:
-    """Read the lines of a recording; a last line that was cut short is left out."""
-    decoder = msgspec.json.Decoder(Row)
-    try:
-        with Path(path).open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if line.endswith(b"\n"):
-                    yield _decoded(decoder, line, path, number)
-    except OSError as error:
-        raise RecordingError(f"The recording {path} cannot be read: {error.strerror}.") from error
+class LineReader:
+    """Reads the lines of a recording, one after the other."""
 
+    def __init__(self) -> None:
+        self._decoder = msgspec.json.Decoder(StartRow | StepRow | PayloadRow | EndRow | RoundRow)
+        self._rounds: list[RoundRow] = []  # of the step that comes next
+        self._fields: dict[str, tuple[str, ...]] = {}
 
-def step_of(row: StepRow) -> RecordedStep:
-    """Return the step that a line holds."""
-    return RecordedStep(
-        step=row.step,
-        turn=row.turn,
-        next_turn=row.turn if row.next_turn is None else row.next_turn,
-        actions=row.actions,
-        messages=tuple(_messages(row.messages)),
-        observations=row.observations,
-        rewards=row.rewards,
-        terminations=tuple(row.terminations),
-        truncations=tuple(row.truncations),
-        infos=row.infos,
-        metrics=row.metrics,
-    )
+    def read(self, line: bytes) -> StartRow | RecordedStep | EndRow | None:
+        """Return what a line says; None: it belongs to the step that comes next.
+
+        Raises:
+            msgspec.DecodeError: if it is no line of a recording.
+        """
+        row = self._decoder.decode(line)
+        if isinstance(row, list):
+            self._rounds.append(row)
+        elif isinstance(row, PayloadRow):
+            self._fields[row.name] = row.fields
+        else:
+            rounds, self._rounds = self._rounds, []
+            return self._step(row, rounds) if isinstance(row, StepRow) else row
+        return None
+
+    def _step(self, row: StepRow, rounds: list[RoundRow]) -> RecordedStep:
+        return RecordedStep(
+            step=row.step,
+            turn=row.turn,
+            next_turn=row.turn if row.next_turn is None else row.next_turn,
+            actions=row.actions,
+            messages=tuple(self._messages(rounds)),
+            observations=row.observations,
+            rewards=row.rewards,
+            terminations=row.terminations,
+            truncations=row.truncations,
+            infos=row.infos,
+            metrics=row.metrics,
+        )
+
+    def _messages(self, rounds: list[RoundRow]) -> Iterator[RecordedMessage]:
+        for number, batches in enumerate(rounds, start=1):
+            for _, batch in batches:
+                for sender_id, receiver_id, payload in batch:
+                    name, fields = self._payload(payload)
+                    yield RecordedMessage(number, sender_id, receiver_id, name, fields)
+
+    def _payload(self, payload: Any) -> tuple[str, dict[str, Any]]:
+        if isinstance(payload, dict):
+            return payload["class"], {name: value for name, value in payload.items() if name != "class"}
+        name, *values = payload
+        return name, dict(zip(self._fields[name], values, strict=True))
 
 
 def reset_of(row: StartRow) -> RecordedStep:
@@ -157,12 +179,17 @@ def reset_of(row: StartRow) -> RecordedStep:
     return RecordedStep(step=0, next_turn=row.next_turn, observations=row.observations, infos=row.infos)
 
 
-def _messages(rounds: list[Any]) -> Iterator[RecordedMessage]:
-    for number, batches in enumerate(rounds, start=1):
-        for _, batch in batches:
-            for sender_id, receiver_id, payload in batch:
-                fields = {name: value for name, value in payload.items() if name != "class"}
-                yield RecordedMessage(number, sender_id, receiver_id, payload["class"], fields)
+def _read_lines(path: str | Path) -> Iterator[StartRow | RecordedStep | EndRow]:
+    """Read the lines of a recording; a last line that was cut short is left out."""
+    reader = LineReader()
+    try:
+        with Path(path).open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                row = _read(reader, line, path, number) if line.endswith(b"\n") else None
+                if row is not None:
+                    yield row
+    except OSError as error:
+        raise RecordingError(f"The recording {path} cannot be read: {error.strerror}.") from error
 
 
 def _episode(start: StartRow, steps: list[RecordedStep], end: EndRow | None) -> RecordedEpisode:
@@ -178,12 +205,15 @@ def _episode(start: StartRow, steps: list[RecordedStep], end: EndRow | None) -> 
     )
 
 
-def _decoded(decoder: msgspec.json.Decoder[Row], line: bytes, path: str | Path, number: int) -> Row:
+def _read(
+    reader: LineReader, line: bytes, path: str | Path, number: int
+) -> StartRow | RecordedStep | EndRow | None:
     try:
-        row = decoder.decode(line)
-    except msgspec.DecodeError as error:
+        row = reader.read(line)
+    except (msgspec.DecodeError, LookupError, TypeError, ValueError) as error:
+        reason = error if isinstance(error, msgspec.DecodeError) else "its messages cannot be read"
         raise RecordingError(
-            f"The recording {path} is damaged in line {number}: {error}. Record the episode again."
+            f"The recording {path} is damaged in line {number}: {reason}. Record the episode again."
         ) from error
     if isinstance(row, StartRow) and row.format > FORMAT:
         raise RecordingError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -33,12 +33,24 @@ class StepRow(msgspec.Struct, tag_field="record", tag="step", omit_defaults=True
     actions: dict[str, Any] = {}
     observations: dict[str, Any] = {}
     rewards: dict[str, Any] = {}
-    terminations: list[str] = []
-    truncations: list[str] = []
+    terminations: tuple[str, ...] = ()
+    truncations: tuple[str, ...] = ()
     infos: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
-    messages: list[Any] = []
-    """Of each round, pairs of a receiver and its messages [sender, receiver, payload]."""
+
+
+class PayloadRow(msgspec.Struct, tag_field="record", tag="payload"):
+    """What the values of a payload are called, before the first round that has one."""
+
+    name: str
+    fields: tuple[str, ...]
+
+
+RoundRow: TypeAlias = list[Any]
+"""A round of the step that comes next: pairs of a receiver and its messages [sender, receiver, payload].
+
+A payload is the name of its class and its values, or a dict.
+"""
 
 
 class EndRow(msgspec.Struct, tag_field="record", tag="end", omit_defaults=True):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from phantom_core.envs.env import PhantomEnv
     from phantom_core.world.network import Network
 
-_CHUNK: Final = 1 << 16
+_CHUNK: Final = 1 << 15
 """Bytes that are gathered before they are written in the middle of an episode; more fill the caches."""
 
 
@@ -79,8 +79,6 @@ class Recorder:
         self._metrics = dict(metrics or {})
         self._values: dict[str, list[Any]] = {}
         self._encoder = StepEncoder()
-        self._parts: list[bytes] = []  # of lines that were not handed over yet
-        self._max_parts = 0  # so many are about as long as a chunk
         self._env: PhantomEnv | None = None
         self._reference: str | None = None
         self._network: Network | None = None
@@ -128,7 +126,7 @@ class Recorder:
         """Called after each reset."""
         self._end_episode(is_finished=False)
         self._watch(env.network)
-        self._encoder.rounds, self._values = [], {}
+        self._values = {}
         self._write(
             StartRow(
                 format=FORMAT,
@@ -152,10 +150,10 @@ class Recorder:
             return
         self._num_steps += 1
         metrics = self._measure(env) if self._metrics else {}
-        self._parts += self._encoder.step(env, turns, actions, result, metrics)
+        self._encoder.add_step(self._num_steps, env, turns, actions, result, metrics)
         if turns[1] is None:
             self._end_episode(is_finished=True)
-        elif len(self._parts) > self._max_parts or not self._is_file:
+        elif len(self._encoder.lines) > _CHUNK or not self._is_file:
             self._hand_over()
 
     # ------------------------------------------------------------------ how it is written
@@ -179,16 +177,15 @@ class Recorder:
             self._sink.flush()
 
     def _write(self, row: msgspec.Struct) -> None:
-        self._parts += (msgspec.json.encode(row), b"\n")
+        self._encoder.add(row)
         if not self._is_file:
             self._hand_over()
 
     def _hand_over(self) -> None:
         if self._sink is not None:
-            data = b"".join(self._parts)
-            self._sink.write(data)
-            self._max_parts = _CHUNK * len(self._parts) // max(1, len(data))
-            self._parts = []
+            lines = self._encoder.lines
+            self._sink.write(bytes(lines))
+            lines.clear()
 
     def _watch(self, network: Network | None) -> None:
         """Get the messages of a network, and no longer those of another one."""

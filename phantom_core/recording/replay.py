@@ -7,20 +7,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
-
 from phantom_core.envs.env import PhantomEnv
 from phantom_core.errors import RecordingError, listing
 from phantom_core.recording.json_values import action_from_plain, id_text
 from phantom_core.recording.recorded_episodes import (
+    LineReader,
     RecordedEpisode,
     RecordedStep,
-    Row,
     read_recording,
     reset_of,
-    step_of,
 )
-from phantom_core.recording.recorded_rows import StartRow, StepRow
+from phantom_core.recording.recorded_rows import StartRow
 from phantom_core.recording.recorder import Recorder
 from phantom_core.training.references import load_reference
 from phantom_core.types import AgentID
@@ -87,16 +84,16 @@ class _Listener:
     def __init__(self) -> None:
         self.agents: list[str] = []
         self.newest = RecordedStep(step=0)
-        self._decoder = msgspec.json.Decoder(Row)
+        self._reader = LineReader()
 
     def write(self, data: bytes, /) -> None:
         for line in data.splitlines():
-            row = self._decoder.decode(line)
+            row = self._reader.read(line)
             if isinstance(row, StartRow):
                 self.agents = row.agents
                 self.newest = reset_of(row)
-            elif isinstance(row, StepRow):
-                self.newest = step_of(row)
+            elif isinstance(row, RecordedStep):
+                self.newest = row
 
     def flush(self) -> None:
         """Nothing is kept back."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import typing
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from types import NoneType
@@ -20,9 +19,9 @@ from phantom_core.recording.json_values import (
     payload_to_plain,
     to_plain,
 )
-from phantom_core.recording.recorded_rows import StepRow
+from phantom_core.recording.recorded_rows import PayloadRow, StepRow
 from phantom_core.types import Action, AgentID
-from phantom_core.world.messages import Message
+from phantom_core.world.messages import Message, field_types
 from phantom_core.world.network import Network
 from phantom_core.world.round_watch import Batches
 
@@ -37,15 +36,17 @@ class StepEncoder:
 
     JSON has no NaN and only text as keys, and what is written must be a copy. Where the ids of all
     agents are text, the fields of all payloads plain and all numbers finite, msgspec encodes the step
-    as it is, which takes a fifth of the time.
+    as it is, which takes a fifth of the time. All is appended to one buffer: whatever is kept of a step
+    any longer pushes the world itself out of the caches.
 
     Attributes:
-        rounds: the messages of the step that is being made, as JSON.
+        lines: what was encoded and not written yet.
     """
 
     def __init__(self) -> None:
-        self.rounds: list[bytes] = []
-        self._json = msgspec.json.Encoder(enc_hook=_array_or_plain)
+        self.lines = bytearray()
+        self._put = msgspec.json.Encoder(enc_hook=_array_or_plain).encode_into
+        self._put_step = msgspec.json.Encoder(enc_hook=np.ndarray.tolist).encode_into  # no call of Python
         self._network: Network | None = None
         self._version = -1
         self._names: list[str] = []
@@ -53,7 +54,7 @@ class StepEncoder:
         self._has_text_ids = False
         self._payload_classes: AbstractSet[type] = set()
         self._num_payloads = -1
-        self._types_by_payload: dict[type, frozenset[Any]] = {}
+        self._fields: dict[str, tuple[str, ...]] = {}  # of payloads whose fields are written, by name
         self._has_plain_payloads = False
         self._has_floats = False
 
@@ -72,76 +73,90 @@ class StepEncoder:
             self._dtypes = _action_dtypes(network)
         return self._names
 
+    def add(self, row: msgspec.Struct) -> None:
+        """Append a line."""
+        self.lines += msgspec.json.encode(row) + b"\n"
+
     def on_round(self, batches: Batches) -> None:
-        """Called before the messages of a round are delivered: encode them at once."""
+        """Called before the messages of a round are delivered: append them at once."""
         if len(self._payload_classes) != self._num_payloads:
             self._meet()
-        if self._has_plain_payloads:
-            written = self._json.encode(batches)
-            if not self._has_floats or b"null" not in written:
-                self.rounds.append(written)
-                return
-        self.rounds.append(self._json.encode(_plain_round(batches)))
+        lines = self.lines
+        start = len(lines)
+        try:
+            if self._has_plain_payloads:
+                self._put(batches, lines, -1)
+            if not self._has_plain_payloads or (self._has_floats and lines.find(b"null", start) >= 0):
+                del lines[start:]
+                self._put(_plain_round(batches), lines, -1)
+        except BaseException:  # what was encoded so far is no line
+            del lines[start:]
+            raise
+        lines += b"\n"
 
-    def step(
+    def add_step(
         self,
-        env: PhantomEnv,
-        turns: Turns,
-        actions: Mapping[Any, Action],
-        result: StepResult,
-        metrics: dict[str, Any],
-    ) -> tuple[bytes, ...]:
-        """Return the line of a step, in parts, with the rounds of messages since the last one."""
-        if env.network.version != self._version:
-            self.names(env)
-        line = self._direct_line(env, turns, actions, result, metrics) if self._has_text_ids else None
-        if line is None or b"null" in line:
-            line = self._json.encode(self._plain_row(env, turns, actions, result, metrics))
-        rounds = self.rounds
-        if not rounds:
-            return (line, b"\n")
-        self.rounds = []
-        return (line[:-1], b',"messages":[', b",".join(rounds), b"]}\n")
-
-    def _direct_line(
-        self,
+        number: int,
         env: PhantomEnv,
         turns: Turns,
         actions: Mapping[Any, Any],
         result: StepResult,
         metrics: dict[str, Any],
-    ) -> bytes | None:
-        """Let msgspec encode the step as it is; None: it cannot. What is not finite becomes null."""
+    ) -> None:
+        """Append the line of a step."""
+        if env.network.version != self._version:
+            self.names(env)
+        lines = self.lines
+        start = len(lines)
+        try:
+            if not (self._has_text_ids and self._add_as_it_is(number, turns, actions, result, metrics)):
+                del lines[start:]
+                self._put(self._plain_row(number, turns, actions, result, metrics), lines, -1)
+        except BaseException:  # what was encoded so far is no line
+            del lines[start:]
+            raise
+        lines += b"\n"
+
+    def _add_as_it_is(
+        self,
+        number: int,
+        turns: Turns,
+        actions: Mapping[Any, Any],
+        result: StepResult,
+        metrics: dict[str, Any],
+    ) -> bool:
+        """Let msgspec encode a step; False: what it appended is not exact."""
         observations, rewards, terminations, truncations, infos = result
-        (turn, next_turn), dtypes = turns, self._dtypes
-        name = turn.name
+        (turn, next_turn), dtypes, lines = turns, self._dtypes, self.lines
+        name, start = turn.name, len(lines)
         for agent_id, action in actions.items():
             dtype = dtypes.get(agent_id)
             is_array = type(action) is np.ndarray and action.dtype is dtype and action.ndim and action.size
             if not is_array and type(action) is not int:
                 actions = {i: action_to_plain(part, dtypes.get(i)) for i, part in actions.items()}
                 break
+        row = StepRow(
+            number,
+            name if type(name) is str else to_plain(name),
+            None if next_turn is turn or next_turn is None else to_plain(next_turn.name),
+            actions,  # type: ignore[arg-type]  # a dict by ids that are text
+            observations,  # type: ignore[arg-type]  # likewise, as are the next two
+            rewards,  # type: ignore[arg-type]
+            _ended(terminations) if True in terminations.values() else (),
+            _ended(truncations) if True in truncations.values() else (),
+            to_plain(infos) if any(infos.values()) else {},
+            metrics,
+        )
         try:
-            return self._json.encode(
-                StepRow(
-                    env.current_step,
-                    name if type(name) is str else to_plain(name),
-                    None if next_turn is turn or next_turn is None else to_plain(next_turn.name),
-                    actions,  # type: ignore[arg-type]  # a dict by ids that are text
-                    observations,  # type: ignore[arg-type]  # likewise, as are the next two
-                    rewards,  # type: ignore[arg-type]
-                    _ended(terminations) if True in terminations.values() else [],
-                    _ended(truncations) if True in truncations.values() else [],
-                    to_plain(infos) if any(infos.values()) else infos,  # type: ignore[arg-type]
-                    metrics,
-                )
-            )
-        except (TypeError, ValueError, OverflowError):  # keys that are no text, numbers that are too large
-            return None
+            self._put_step(row, lines, -1)
+        except (TypeError, ValueError, OverflowError):  # a number of NumPy, a key that is no text, ...
+            self._put_step = self._put
+            return False
+        return lines.find(b"null", start) < 0  # as what is not finite is written
 
     def _plain_row(
         self,
-        env: PhantomEnv,
+        number: int,
         turns: Turns,
         actions: Mapping[AgentID, Action],
         result: StepResult,
@@ -150,7 +165,7 @@ class StepEncoder:
         """Return the step value by value: NaN as text, ids by their names."""
         turn, next_turn = turns
         return StepRow(
-            step=env.current_step,
+            step=number,
             turn=to_plain(turn.name),
             next_turn=None if next_turn is turn or next_turn is None else to_plain(next_turn.name),
             actions={
@@ -160,29 +175,39 @@ class StepEncoder:
             rewards=to_plain(result.rewards),
             terminations=_ended(result.terminations),
             truncations=_ended(result.truncations),
-            infos=to_plain(result.infos),
+            infos=to_plain(result.infos) if any(result.infos.values()) else {},
             metrics=metrics,
         )
 
-    def __reduce__(self) -> tuple[type[None], tuple[()]]:
-        """Leave it out of copies and pickles of its network: they have none."""
-        return NoneType, ()
-
     def _meet(self) -> None:
-        """Find out how messages with the payloads that were sent so far are encoded."""
+        """Find out how messages with the payloads that were sent so far are encoded; announce new ones."""
         network = self._network
         assert network is not None
         self._num_payloads = len(self._payload_classes)
-        known = self._types_by_payload
         types: set[Any] = set()
-        for payload_class in self._payload_classes:
-            if payload_class not in known:
-                known[payload_class] = _field_types(payload_class)
-            types |= known[payload_class]
+        for payload_class in sorted(self._payload_classes, key=lambda cls: cls.__name__):
+            types |= self._announced(payload_class)
         has_all = type(network).check_message is Network.check_message  # else some may be missing here
         has_all = has_all and network.message_class is Message
         self._has_plain_payloads = self._has_text_ids and has_all and types <= _EXACT
         self._has_floats = float in types
+
+    def _announced(self, payload_class: Any) -> set[Any]:
+        """Return the types of a payload's fields, whose names are written; `object`: they go with each."""
+        config = getattr(payload_class, "__struct_config__", None)
+        name, types = payload_class.__name__, field_types(payload_class)
+        if config is None or not config.array_like or config.tag != name or types is None:
+            return {object}
+        fields = payload_class.__struct_fields__
+        if name not in self._fields:
+            self._fields[name] = fields
+            self.add(PayloadRow(name, fields))
+        is_same = self._fields[name] == fields  # else it is another class of the same name
+        return {types.get(field, object) for field in fields} if is_same else {object}
+
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        """Leave it out of copies and pickles of its network: they have none."""
+        return NoneType, ()
 
 
 def _array_or_plain(value: Any) -> Any:
@@ -208,8 +233,8 @@ def _action_dtypes(network: Network) -> dict[AgentID, np.dtype[Any]]:
     return {i: dtype for i, dtype in dtypes.items() if dtype is not None}
 
 
-def _ended(ends: Mapping[AgentID, bool]) -> list[str]:
-    return [id_text(agent_id) for agent_id, is_end in ends.items() if is_end]
+def _ended(ends: Mapping[AgentID, bool]) -> tuple[str, ...]:
+    return tuple(id_text(agent_id) for agent_id, is_end in ends.items() if is_end)
 
 
 def _plain_round(batches: Batches) -> list[Any]:
@@ -218,15 +243,3 @@ def _plain_round(batches: Batches) -> list[Any]:
 
 def _plain_message(message: Any) -> list[Any]:
     return [id_text(message.sender_id), id_text(message.receiver_id), payload_to_plain(message.payload)]
-
-
-def _field_types(payload_class: Any) -> frozenset[Any]:
-    """Return the declared types of a payload's fields; `object` for what is not known to be plain."""
-    config = getattr(payload_class, "__struct_config__", None)
-    if config is None or config.tag is None:
-        return frozenset([object])
-    try:
-        hints = typing.get_type_hints(payload_class)
-    except (NameError, TypeError):  # written as text that names something local
-        return frozenset([object])
-    return frozenset(hints.get(name, object) for name in payload_class.__struct_fields__)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import types
+import typing
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Generic, TypeAlias, TypeVar, cast, dataclass_transform, overload
+from typing import Any, Final, Generic, TypeAlias, TypeVar, cast, dataclass_transform, overload
 
 import msgspec
 
@@ -43,6 +45,7 @@ class PayloadRule:
 
 
 _RULE = "__phantom_payload_rule__"
+_ATOMS: Final = (int, bool, float, str, bytes, types.NoneType)
 
 
 @overload
@@ -106,9 +109,19 @@ def is_allowed(agent_class: type, allowed: tuple[AgentType, ...] | None) -> bool
     return any(kind in names if isinstance(kind, str) else issubclass(agent_class, kind) for kind in allowed)
 
 
+def field_types(payload_class: type) -> dict[str, Any] | None:
+    """Return the declared type of each field of a payload class; None: they cannot be found out."""
+    try:
+        return typing.get_type_hints(payload_class)
+    except (NameError, TypeError):  # written as text that names something local
+        return None
+
+
 def _make_payload(cls: ClassT, rule: PayloadRule) -> ClassT:
     if issubclass(cls, msgspec.Struct):  # a subclass of a payload is a struct without our help
         _check_defaults(cls)
+        if not (cls.__struct_config__.gc or _holds_only_atoms(cls)):
+            cls = _derived(cls, gc=True)
     elif "__dataclass_fields__" not in vars(cls) and "__init__" not in vars(cls):
         cls = _as_struct(cls)
     setattr(cls, _RULE, rule)
@@ -122,8 +135,33 @@ def _as_struct(cls: ClassT) -> ClassT:
         if isinstance(value, dataclasses.Field):
             namespace[name] = _struct_field(value)
     bases = (*(base for base in cls.__bases__ if base is not object), msgspec.Struct)
-    settings = {"frozen": True, "tag": True, "tag_field": "class"}  # the tag is how recordings name it
+    settings = {
+        "frozen": True,
+        "tag": True,  # the tag is how recordings name it
+        "tag_field": "class",
+        "array_like": True,
+        # what can be in no cycle is kept from the garbage collector, which costs a sixth of a large step
+        "gc": len(bases) > 1 or not _holds_only_atoms(cls),
+    }
     return cast("ClassT", types.new_class(cls.__name__, bases, settings, lambda ns: ns.update(namespace)))
+
+
+def _derived(cls: ClassT, **settings: Any) -> ClassT:
+    """Return the struct with other settings: a class that is derived from it and called the same."""
+    named = {name: getattr(cls, name) for name in ("__module__", "__qualname__", "__doc__")}
+    return cast("ClassT", types.new_class(cls.__name__, (cls,), settings, lambda ns: ns.update(named)))
+
+
+def _holds_only_atoms(cls: type) -> bool:
+    """Tell whether no field can hold an object that leads back to the payload."""
+    hints = field_types(cls)
+    return hints is not None and all(map(_is_atom, hints.values()))
+
+
+def _is_atom(hint: Any) -> bool:
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return all(map(_is_atom, typing.get_args(hint)))
+    return hint in _ATOMS or (isinstance(hint, type) and issubclass(hint, enum.Enum))
 
 
 def _check_defaults(cls: type[msgspec.Struct]) -> None:

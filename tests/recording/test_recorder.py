@@ -23,7 +23,7 @@ def shop_env(supply_chain: ModuleType) -> Callable[..., ph.PhantomEnv]:
     return lambda customers=1: supply_chain.SupplyChainEnv(customers)  # type: ignore[no-any-return]
 
 
-def lines_of(path: Path) -> list[dict[str, Any]]:
+def lines_of(path: Path) -> list[Any]:
     return [json.loads(line) for line in path.read_bytes().splitlines()]
 
 
@@ -40,7 +40,9 @@ def test_an_episode_is_a_line_for_the_reset_for_each_step_and_for_the_end(
     env.recorder = ph.Recorder(path, env_config={"customers_per_shop": 1})
     play(env, ORDER, 2)
     env.close()
-    start, first, second, end = lines_of(path)
+    start, *rows = lines_of(path)
+    payloads = [row for row in rows if isinstance(row, dict) and row["record"] == "payload"]
+    ordered, answered, first, _, _, second, end = [row for row in rows if row not in payloads]
     assert start == {
         "record": "start",
         "format": 1,
@@ -54,7 +56,21 @@ def test_an_episode_is_a_line_for_the_reset_for_each_step_and_for_the_end(
         "infos": {"SHOP": {}},
     }
     assert start["env"].endswith("SupplyChainEnv")
-    missed = first["messages"][0][1][1][0][2]["size"]
+    missed = ordered[1][1][0][2][1]
+    assert payloads == [
+        {"record": "payload", "name": "OrderRequest", "fields": ["size"]},
+        {"record": "payload", "name": "StockRequest", "fields": ["size"]},
+        {"record": "payload", "name": "OrderResponse", "fields": ["size"]},
+        {"record": "payload", "name": "StockResponse", "fields": ["size"]},
+    ]
+    assert ordered == [
+        ["FACTORY", [["SHOP", "FACTORY", ["StockRequest", 10]]]],
+        ["SHOP", [["CUST1", "SHOP", ["OrderRequest", missed]]]],
+    ]
+    assert answered == [
+        ["SHOP", [["FACTORY", "SHOP", ["StockResponse", 10]]]],
+        ["CUST1", [["SHOP", "CUST1", ["OrderResponse", 0]]]],
+    ]
     assert first == {
         "record": "step",
         "step": 1,
@@ -62,17 +78,6 @@ def test_an_episode_is_a_line_for_the_reset_for_each_step_and_for_the_end(
         "actions": {"SHOP": [10.0]},
         "observations": {"SHOP": pytest.approx([0.1, 0.0, missed / 5])},
         "rewards": {"SHOP": -1.0},
-        "infos": {"SHOP": {}},
-        "messages": [
-            [
-                ["FACTORY", [["SHOP", "FACTORY", {"class": "StockRequest", "size": 10}]]],
-                ["SHOP", [["CUST1", "SHOP", {"class": "OrderRequest", "size": missed}]]],
-            ],
-            [
-                ["SHOP", [["FACTORY", "SHOP", {"class": "StockResponse", "size": 10}]]],
-                ["CUST1", [["SHOP", "CUST1", {"class": "OrderResponse", "size": 0}]]],
-            ],
-        ],
     }
     assert second["step"] == 2
     assert end == {"record": "end", "num_steps": 2, "is_finished": False}

@@ -139,6 +139,76 @@ def test_an_observation_that_changes_later_is_written_as_it_was(tmp_path: Path) 
     assert [step.rewards for step in episode.steps[1:]] == [{"A": 0.0}] * 3
 
 
+def test_messages_that_change_later_are_written_as_they_were(tmp_path: Path) -> None:
+    @ph.msg_payload()
+    class Basket:
+        items: list[int]
+
+    class Buyer(ph.Agent):
+        def generate_messages(self, ctx: ph.Context) -> ph.MessageList:
+            return [("SHOP", Basket([1])), ("SHOP", Basket([2]))]
+
+    class Shop(ph.Agent):
+        def handle_batch(self, ctx: ph.Context, batch: Any) -> ph.MessageList:
+            batch[0].payload.items.append(9)
+            batch.clear()
+            return []
+
+    env = ph.PhantomEnv(2, ph.Network([Buyer("BUYER"), Shop("SHOP")], connections=[("BUYER", "SHOP")]))
+    env.recorder = ph.Recorder(tmp_path / "x")
+    env.reset(seed=1)
+    for _ in range(2):
+        env.step({})
+    env.close()
+    (episode,) = ph.read_recording(tmp_path / "x")
+    for step in episode.steps[1:]:
+        assert [message.fields for message in step.messages] == [{"items": [1]}, {"items": [2]}]
+
+
+def test_payloads_of_one_name_and_other_fields_are_told_apart(tmp_path: Path) -> None:
+    def order(fields: dict[str, Any]) -> Any:
+        return ph.msg_payload()(type("Order", (), {"__annotations__": fields, "__module__": __name__}))
+
+    sent = [order({"size": int})(3), order({"price": float, "note": str})(0.5, "now")]
+
+    class Buyer(ph.Agent):
+        def generate_messages(self, ctx: ph.Context) -> ph.MessageList:
+            return [("SHOP", payload) for payload in sent]
+
+    class Shop(ph.Agent):
+        def handle_message(self, ctx: ph.Context, message: ph.Message[Any]) -> None:
+            """Take it."""
+
+    env = ph.PhantomEnv(1, ph.Network([Buyer("BUYER"), Shop("SHOP")], connections=[("BUYER", "SHOP")]))
+    env.recorder = ph.Recorder(tmp_path / "x")
+    env.reset(seed=1)
+    env.step({})
+    env.close()
+    (episode,) = ph.read_recording(tmp_path / "x")
+    found = [(message.payload_class, message.fields) for message in episode.steps[1].messages]
+    assert found == [("Order", {"size": 3}), ("Order", {"price": 0.5, "note": "now"})]
+
+
+def test_a_step_that_cannot_be_written_leaves_no_trace(tmp_path: Path) -> None:
+    class Unspeakable:
+        def __repr__(self) -> str:
+            raise ValueError("no words")
+
+    agent = Keeper("A")
+    env = ph.PhantomEnv(5, ph.Network([agent]))
+    env.recorder = ph.Recorder(tmp_path / "x")
+    env.reset(seed=1)
+    env.step({"A": 1})
+    agent.observation = Unspeakable()
+    with pytest.raises(ValueError, match="no words"):
+        env.step({"A": 1})
+    agent.observation = 0
+    env.reset(seed=2)
+    env.step({"A": 1})
+    env.close()
+    assert [episode.seed for episode in ph.read_recording(tmp_path / "x")] == [1, 2]
+
+
 # ---------------------------------------------------------------------- files
 
 
@@ -169,7 +239,13 @@ def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
     newer = json.dumps({**json.loads(start), "format": 9}).encode() + b"\n"
     cases = {
         b"{}\n": "is damaged in line 1: Object missing required field `record`. Record the episode again.",
-        start + b"[1\n": ("is damaged in line 2: Expected `object`, got `array`. Record the episode again."),
+        start + b"[1\n": "is damaged in line 2: Input data was truncated. Record the episode again.",
+        start + b"[1]\n" + step: (
+            "is damaged in line 3: its messages cannot be read. Record the episode again."
+        ),
+        start + b'[["B",[["A","B",["Order",1]]]]]\n' + step: (
+            "is damaged in line 3: its messages cannot be read. Record the episode again."
+        ),
         step: "begins in the middle of an episode.",
         newer: "has format 9, but this version reads up to 1. Update phantom-rl-core.",
     }

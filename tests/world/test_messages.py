@@ -1,5 +1,6 @@
 """What messages and payloads are, and who may send them."""
 
+import gc
 from dataclasses import FrozenInstanceError, dataclass
 from typing import Any
 
@@ -63,6 +64,30 @@ def test_the_fields_of_a_payload_follow_those_of_its_base_class() -> None:
     assert (order.size, order.hours) == (3, 12)
     assert not hasattr(order, "__dict__")
     assert isinstance(order, Order)
+
+
+def test_payloads_that_can_be_in_no_cycle_cost_the_garbage_collector_nothing() -> None:
+    @ph.msg_payload()
+    class Order:
+        size: int
+        price: float | None = None
+
+    @ph.msg_payload()
+    class Basket(Order):
+        """Some items."""
+
+        items: list[Any] = []  # noqa: RUF012  every payload gets its own
+
+    @ph.msg_payload()
+    class Note:
+        about: Any
+
+    assert [gc.is_tracked(payload) for payload in (Order(3), Basket(3), Note([]))] == [False, True, True]
+    assert gc.is_tracked(ph.Message("A", "B", Note([])))
+    assert Basket.__doc__ == "Some items."
+    assert (Basket.__qualname__, Basket.__module__) == (Basket(1).__class__.__qualname__, __name__)
+    assert repr(Basket(1, items=[2])).endswith("Basket(size=1, price=None, items=[2])")
+    assert may_send(Basket(1), Shop, Factory)
 
 
 def test_a_class_that_is_a_dataclass_already_stays_as_it_is() -> None:
