@@ -60,13 +60,19 @@ class Cast:
         self._actors = {a.agent_id: a for a in map(_make_actor, contexts.values()) if a is not None}
         self._actors_by_turn: dict[int, tuple[Turn, Sequence[Actor]]] = {}
         self._players_by_turns: dict[tuple[int, int], tuple[Turn, Turn | None, Sequence[Player]]] = {}
+        self._newest_acting: tuple[Turn | None, Sequence[Actor]] = (None, ())  # mostly, the turn stays the same
+        self._newest_settled: tuple[Turn | None, Turn | None, Sequence[Player]] = (None, None, ())
         self.pre_resolution = self._bound(contexts, "pre_message_resolution")
         self.post_resolution = self._bound(contexts, "post_message_resolution")
 
     def acting(self, turn: Turn) -> Sequence[Actor]:
         """Return who may send messages in a turn, in the order in which they act."""
+        newest, chosen = self._newest_acting
+        if newest is turn:
+            return chosen
         known = self._actors_by_turn.get(id(turn))
         if known is not None and known[0] is turn:
+            self._newest_acting = known
             return known[1]
         actors = self._actors
         chosen = list(
@@ -77,9 +83,13 @@ class Cast:
 
     def settled(self, turn: Turn, next_turn: Turn | None) -> Sequence[Player]:
         """Return the strategic agents, each with what it is asked at the end of a turn."""
+        newest, after, players = self._newest_settled
+        if newest is turn and after is next_turn:
+            return players
         key = id(turn), id(next_turn)
         known = self._players_by_turns.get(key)
         if known is not None and known[0] is turn and known[1] is next_turn:
+            self._newest_settled = known
             return known[2]
         seeing = _onlookers(turn, next_turn)
         rewarded = None if turn.rewarded is None else frozenset(turn.rewarded)
