@@ -60,7 +60,8 @@ class Cast:
         self._actors = {a.agent_id: a for a in map(_make_actor, contexts.values()) if a is not None}
         self._actors_by_turn: dict[int, tuple[Turn, Sequence[Actor]]] = {}
         self._players_by_turns: dict[tuple[int, int], tuple[Turn, Turn | None, Sequence[Player]]] = {}
-        self._newest_acting: tuple[Turn | None, Sequence[Actor]] = (None, ())  # mostly, the turn stays the same
+        # mostly the turn stays the same
+        self._newest_acting: tuple[Turn | None, Sequence[Actor]] = (None, ())
         self._newest_settled: tuple[Turn | None, Turn | None, Sequence[Player]] = (None, None, ())
         self.pre_resolution = self._bound(contexts, "pre_message_resolution")
         self.post_resolution = self._bound(contexts, "post_message_resolution")
