@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from phantom_core.envs.env import PhantomEnv
     from phantom_core.world.network import Network
 
-_CHUNK: Final = 1 << 15
+_CHUNK: Final = 1 << 16
 """Bytes that are gathered before they are written in the middle of an episode; more fill the caches."""
 
 

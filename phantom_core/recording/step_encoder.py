@@ -55,6 +55,7 @@ class StepEncoder:
         self._payload_classes: AbstractSet[type] = set()
         self._num_payloads = -1
         self._fields: dict[str, tuple[str, ...]] = {}  # of payloads whose fields are written, by name
+        self._types: dict[type, set[Any]] = {}
         self._has_plain_payloads = False
         self._has_floats = False
 
@@ -186,7 +187,9 @@ class StepEncoder:
         self._num_payloads = len(self._payload_classes)
         types: set[Any] = set()
         for payload_class in sorted(self._payload_classes, key=lambda cls: cls.__name__):
-            types |= self._announced(payload_class)
+            if payload_class not in self._types:
+                self._types[payload_class] = self._announced(payload_class)
+            types |= self._types[payload_class]
         has_all = type(network).check_message is Network.check_message  # else some may be missing here
         has_all = has_all and network.message_class is Message
         self._has_plain_payloads = self._has_text_ids and has_all and types <= _EXACT
