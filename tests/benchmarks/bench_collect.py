@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 
 import phantom_core as ph
 
@@ -71,27 +72,30 @@ class SlowEnv(ph.PhantomEnv):
         super().__init__(100, ph.Network([SlowAgent(microseconds)]))
 
 
-def env_only(copies: int) -> Run:
-    """Step CartPole without anything around it."""
+def env_only(copies: int, num_steps: int = STEPS) -> Run:
+    """Step copies of CartPole, one after the other, without anything around them."""
     envs = [gym.make("CartPole-v1") for _ in range(copies)]
     for number, env in enumerate(envs):
         env.reset(seed=number)
 
     def run() -> int:
-        for step in range(STEPS // copies):
+        for step in range(num_steps // copies):
             for env in envs:
                 _, _, terminated, truncated, _ = env.step(step % 2)
                 if terminated or truncated:
                     env.reset()
-        return STEPS // copies * copies
+        return num_steps // copies * copies
 
     return run
 
 
-def collecting(envs: ph.VectorEnv, agent_id: str, steps: int) -> tuple[Run, ph.Collector]:
-    """Collect in these copies with a policy that costs nothing."""
+def collecting(
+    envs: ph.VectorEnv, agent_id: str, steps: int, policy_class: type[ph.Policy] = AlternatingPolicy
+) -> tuple[Run, ph.Collector]:
+    """Collect in these copies; the policy costs nothing, unless another is given."""
     facts = envs.facts(0)
-    policy = AlternatingPolicy(facts.observation_spaces[agent_id], facts.action_spaces[agent_id])
+    policy = policy_class(facts.observation_spaces[agent_id], facts.action_spaces[agent_id])
+    policy.seed(np.random.default_rng(1))
     collector = ph.Collector(envs, {"p": policy}, {agent_id: "p"}, seed=1, learning=["p"])
     plan = ph.CollectPlan(steps=steps, copies=envs.num_copies)
 

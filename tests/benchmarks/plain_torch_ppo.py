@@ -5,6 +5,7 @@ It is a yardstick for `bench_ppo.py`: no framework, no logging, `torch.distribut
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import gymnasium as gym
@@ -25,6 +26,9 @@ class Budget:
     lr: float = 3e-4
     gamma: float = 0.99
     gae_lambda: float = 0.95
+    clip_range: float = 0.2
+    is_annealed: bool = False
+    """Whether learning rate and clip range go to 0, linearly."""
 
 
 def layer(inputs: int, outputs: int, gain: float) -> nn.Linear:
@@ -49,8 +53,11 @@ class Agent(nn.Module):
         )
 
 
-def train(total_steps: int, budget: Budget) -> None:
-    """Train on CartPole-v1 for so many env steps."""
+def train(
+    total_steps: int, budget: Budget, *, seed: int = 1, after_update: Callable[[Agent], None] | None = None
+) -> Agent:
+    """Train on CartPole-v1 for so many env steps; return the networks."""
+    torch.manual_seed(seed)
     envs = gym.vector.SyncVectorEnv(
         [lambda: gym.make("CartPole-v1") for _ in range(budget.copies)],
         autoreset_mode=gym.vector.AutoresetMode.SAME_STEP,
@@ -60,9 +67,12 @@ def train(total_steps: int, budget: Budget) -> None:
     shape = (budget.steps, budget.copies)
     observations = torch.zeros((*shape, 4))
     actions, log_probs, rewards, dones, values = (torch.zeros(shape) for _ in range(5))
-    seen = torch.as_tensor(envs.reset(seed=1)[0])
+    seen = torch.as_tensor(envs.reset(seed=seed)[0])
     done = torch.zeros(budget.copies)
-    for _ in range(total_steps // (budget.steps * budget.copies)):
+    num_updates = total_steps // (budget.steps * budget.copies)
+    for update in range(num_updates):
+        left = 1.0 - update / num_updates if budget.is_annealed else 1.0
+        optimizer.param_groups[0]["lr"] = left * budget.lr
         for step in range(budget.steps):
             observations[step], dones[step] = seen, done
             with torch.no_grad():
@@ -78,8 +88,11 @@ def train(total_steps: int, budget: Budget) -> None:
         with torch.no_grad():
             advantages = estimate(rewards, dones, values, agent.critic(seen).flatten(), done, budget)
         flat = [t.reshape(-1) for t in (actions, log_probs, advantages, advantages + values)]
-        learn(agent, optimizer, observations.reshape(-1, 4), flat, budget)
+        learn(agent, optimizer, observations.reshape(-1, 4), flat, budget, left * budget.clip_range)
+        if after_update is not None:
+            after_update(agent)
     envs.close()
+    return agent
 
 
 def estimate(
@@ -108,6 +121,7 @@ def learn(
     observations: torch.Tensor,
     flat: list[torch.Tensor],
     budget: Budget,
+    clip_range: float,
 ) -> None:
     """Make the passes of one update."""
     actions, old_log_probs, advantages, returns = flat
@@ -121,7 +135,7 @@ def learn(
             ratio = log_ratio.exp()
             chosen = advantages[rows]
             chosen = (chosen - chosen.mean()) / (chosen.std() + 1e-8)
-            clipped = torch.clamp(ratio, 0.8, 1.2)
+            clipped = torch.clamp(ratio, 1.0 - clip_range, 1.0 + clip_range)
             policy_loss = torch.max(-chosen * ratio, -chosen * clipped).mean()
             value_loss = 0.5 * ((agent.critic(observations[rows]).view(-1) - returns[rows]) ** 2).mean()
             loss = policy_loss - 0.0 * distribution.entropy().mean() + 0.5 * value_loss

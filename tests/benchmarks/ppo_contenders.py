@@ -30,6 +30,8 @@ class Setting:
     gamma: float
     gae_lambda: float
     copies: int = 8
+    is_annealed: bool = False
+    """Whether learning rate and clip range go to 0, linearly; in `ppo` they always do."""
 
     def ours(self) -> dict[str, Any]:
         """Return it as settings of the trainer `ppo`."""
@@ -44,10 +46,8 @@ class Setting:
         }
 
 
-SETTINGS = [
-    Setting("128 steps, 4 epochs of 4 minibatches", 128, 4, 256, 3e-4, 0.99, 0.95),
-    Setting("RL-Zoo's: 32 steps, 20 epochs of 256", 32, 20, 256, 1e-3, 0.98, 0.8),
-]
+RL_ZOO = Setting("RL-Zoo's: 32 steps, 20 epochs of 256", 32, 20, 256, 1e-3, 0.98, 0.8, is_annealed=True)
+SETTINGS = [Setting("128 steps, 4 epochs of 4 minibatches", 128, 4, 256, 3e-4, 0.99, 0.95), RL_ZOO]
 
 
 class WarmClock(ph.Hooks):
@@ -93,26 +93,31 @@ def train_ours(
     return clock.rate
 
 
-def train_sb3(num_steps: int, setting: Setting) -> float:
-    """Train with Stable-Baselines3 and return env steps per CPU second, after the first iteration."""
+def sb3_model(setting: Setting, seed: int = 1, model_class: Any = None) -> Any:
+    """Return Stable-Baselines3's PPO with this setting; all else is its default."""
     from stable_baselines3 import PPO
     from stable_baselines3.common.env_util import make_vec_env
 
-    model = PPO(
+    return (model_class or PPO)(
         "MlpPolicy",
-        make_vec_env("CartPole-v1", setting.copies, seed=1),
-        learning_rate=setting.lr,
+        make_vec_env("CartPole-v1", setting.copies, seed=seed),
+        learning_rate=(lambda left: left * setting.lr) if setting.is_annealed else setting.lr,
+        clip_range=(lambda left: left * 0.2) if setting.is_annealed else 0.2,
         n_steps=setting.steps_per_copy,
         batch_size=setting.minibatch_size,
         n_epochs=setting.epochs,
         gamma=setting.gamma,
         gae_lambda=setting.gae_lambda,
         ent_coef=0.0,
-        seed=1,
+        seed=seed,
         device="cpu",
     )
-    per_iteration = setting.copies * setting.steps_per_copy
-    model.learn(per_iteration)
+
+
+def train_sb3(num_steps: int, setting: Setting) -> float:
+    """Train with Stable-Baselines3 and return env steps per CPU second, after the first iteration."""
+    model = sb3_model(setting)
+    model.learn(setting.copies * setting.steps_per_copy)
     started = time.process_time()
     model.learn(num_steps)
     return float(model.num_timesteps / (time.process_time() - started))
@@ -120,9 +125,19 @@ def train_sb3(num_steps: int, setting: Setting) -> float:
 
 def train_plain_torch(num_steps: int, setting: Setting) -> float:
     """Train with the plain script and return env steps per CPU second, after a first iteration."""
-    from plain_torch_ppo import Budget, train
+    from plain_torch_ppo import train
 
-    budget = Budget(
+    train(setting.copies * setting.steps_per_copy, budget(setting))
+    started = time.process_time()
+    train(num_steps, budget(setting))
+    return num_steps / (time.process_time() - started)
+
+
+def budget(setting: Setting) -> Any:
+    """Return a setting as the plain script's."""
+    from plain_torch_ppo import Budget
+
+    return Budget(
         setting.copies,
         setting.steps_per_copy,
         setting.epochs,
@@ -130,16 +145,45 @@ def train_plain_torch(num_steps: int, setting: Setting) -> float:
         setting.lr,
         setting.gamma,
         setting.gae_lambda,
+        is_annealed=setting.is_annealed,
     )
-    train(setting.copies * setting.steps_per_copy, budget)
-    started = time.process_time()
-    train(num_steps, budget)
-    return num_steps / (time.process_time() - started)
 
 
 def has(library: str) -> bool:
     """Tell whether a peer is installed."""
     return importlib.util.find_spec(library) is not None
+
+
+def missing_peers() -> list[str]:
+    """Return a sentence for each peer that is not measured: why not, and what to install."""
+    names = {
+        "torch": "torch, and so everything written in it",
+        "stable_baselines3": "Stable-Baselines3",
+        "mpe2": "simple_spread_v3 of mpe2",
+    }
+    installs = "`make bench-ppo` installs it; by hand: pip install "
+    found = [
+        f"{name} is not measured: it is not installed. {installs}{library.replace('_', '-')}"
+        for library, name in names.items()
+        if not has(library)
+    ]
+    if has("torch") and (reason := why_no_pufferlib()):
+        found.append(
+            f"PufferLib is not measured: {reason}. `make bench-ppo` installs it; by hand: pip install -r "
+            "tests/benchmarks/requirements-peers.txt, then python tests/benchmarks/install_pufferlib.py"
+        )
+    return found
+
+
+def why_no_pufferlib() -> str | None:
+    """Return why PufferLib cannot be measured, if it cannot."""
+    from pufferlib_peer import import_pufferlib
+
+    try:
+        import_pufferlib()
+    except ImportError as error:
+        return str(error)
+    return None
 
 
 def contenders(setting: Setting) -> dict[str, Contender]:
@@ -149,6 +193,10 @@ def contenders(setting: Setting) -> dict[str, Contender]:
         found["Stable-Baselines3"] = lambda steps: train_sb3(steps, setting)
     if has("torch"):
         found["plain torch script"] = lambda steps: train_plain_torch(steps, setting)
+    if has("torch") and why_no_pufferlib() is None:
+        from pufferlib_peer import train_pufferlib
+
+        found["PufferLib"] = lambda steps: train_pufferlib(steps, setting)
     found["ppo"] = lambda steps: train_ours(steps, **setting.ours())
     found["ppo, native vector env"] = lambda steps: train_ours(
         steps, vectorization="native", **setting.ours()
