@@ -6,7 +6,7 @@ PROJECTS := $(patsubst %/,%,$(dir $(PYPROJECTS)))
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train setup-tests test check fix bench bench-ppo bench-quality check-integrations docs dist clean
+.PHONY: help setup train setup-tests test check fix bench bench-core bench-ppo bench-quality check-integrations docs dist clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,16 +35,17 @@ fix: $(VENV)/.setup-tests ## format, and mend what ruff can mend
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.setup ## measure the speed of env.step and of collection
+bench: bench-core bench-ppo ## measure the speed of everything, beside other libraries (about 12 minutes)
+
+bench-core: $(VENV)/.setup ## measure the speed of env.step, of collection, hooks and plugins list (3 minutes)
 	@$(BIN)/python tests/benchmarks/bench_env_step.py
 	@$(BIN)/python tests/benchmarks/bench_collect.py
 	@$(BIN)/python tests/benchmarks/bench_hooks.py
 	@$(BIN)/python tests/benchmarks/bench_plugins_list.py
+	@$(BIN)/python tests/benchmarks/bench_recording.py
 	@$(BIN)/python tests/benchmarks/bench_compat_step.py
 
-bench-ppo: $(VENV)/.setup ## measure the speed of ppo beside Stable-Baselines3, after installing it
-	@$(PIP) install torch==2.13.0
-	@$(PIP) install -r tests/benchmarks/requirements-peers.txt
+bench-ppo: $(VENV)/.setup-peers ## measure the speed of ppo beside other libraries, after installing them; PARTS=… for some
 	@$(BIN)/python tests/benchmarks/bench_ppo.py $(PARTS)
 
 bench-quality: $(VENV)/.setup ## train ppo on every task, many seeds (hours), into docs/benchmarks.md; TASKS=… for some
@@ -92,4 +93,11 @@ $(VENV)/.setup: $(PYPROJECTS) | $(VENV)/.created
 $(VENV)/.setup-tests: tests/requirements.txt | $(VENV)/.setup
 	@echo "Installing what the tests need ..."
 	@$(PIP) install -r tests/requirements.txt
+	@touch $@
+
+$(VENV)/.setup-peers: tests/benchmarks/requirements-peers.txt tests/benchmarks/install_pufferlib.py | $(VENV)/.setup
+	@echo "Installing what ppo is compared with ..."
+	@$(PIP) install torch==2.13.0
+	@$(PIP) install -r tests/benchmarks/requirements-peers.txt
+	@$(BIN)/python tests/benchmarks/install_pufferlib.py
 	@touch $@
