@@ -15,6 +15,7 @@ from phantom_core.errors import CheckpointError, EnvError, PhantomError, place_o
 from phantom_core.rollouts.copy_state import decode_history, digest, encode_history
 from phantom_core.rollouts.experience_log import Stretch
 from phantom_core.rollouts.policy_rows import Lane, PolicyRows
+from phantom_core.rollouts.snapshot import snapshot
 from phantom_core.rollouts.solo_envs import CopyError
 from phantom_core.rollouts.trajectory import EpisodeSummary
 from phantom_core.rollouts.vector_env import VectorEnv
@@ -35,6 +36,7 @@ class EnvCopy:
         length: the steps made in it.
         is_over: whether it ended, so that the next one begins with the next step.
         actions: the actions for the next step, by agent id.
+        kept_actions: the same, in memory of its own.
         history: the actions of each step of this episode, up to `MAX_HISTORY` steps.
     """
 
@@ -46,6 +48,7 @@ class EnvCopy:
         self.length = 0
         self.is_over = True
         self.actions: dict[AgentID, Action] = {}
+        self.kept_actions: dict[AgentID, Action] = {}
         self.history: list[dict[AgentID, Action]] = []
         self._envs = envs
         self._facts = envs.facts(number)
@@ -82,9 +85,9 @@ class EnvCopy:
     def put_questions(self) -> dict[AgentID, Action]:
         """Let each agent that is to act ask its policy; return the dict that takes their actions."""
         actions: dict[AgentID, Action] = {}
-        self.actions = actions
+        self.actions, self.kept_actions = actions, {}
         if self.length < MAX_HISTORY:
-            self.history.append(actions)
+            self.history.append(self.kept_actions)
         for lane in self._take_asking():
             group = lane.group
             group.lanes.append(lane)
@@ -286,6 +289,7 @@ class EnvCopy:
         asking = [waiting.pop(agent_id) for agent_id in list(waiting) if agent_id in acting]
         for lane in waiting.values():
             self._check(lane)
+            lane.observation = snapshot(lane.observation)
         return asking
 
     def _digest(self) -> str:
@@ -300,7 +304,7 @@ class EnvCopy:
             self._take_asking()
             agent_ids = {repr(agent_id): agent_id for agent_id in self._lanes}
             actions = {agent_ids[name]: action for name, action in named.items()}
-            self.history.append(actions)
+            self.history.append(snapshot(actions))
             self.take(self._envs.step([self.number], [actions])[0])
 
     def _acting(self) -> Container[AgentID] | None:
@@ -338,7 +342,7 @@ class EnvCopy:
         final = None
         if lane is not None:
             self._check(lane)
-            final = lane.observation
+            final = snapshot(lane.observation)
         lane = self._lanes.get(agent_id)
         if lane is None or not lane.rows:
             return

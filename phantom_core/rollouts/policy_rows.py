@@ -12,6 +12,7 @@ from phantom_core.errors import ConfigError, EnvError, ObservationError, PolicyM
 from phantom_core.policies.policy import Policy
 from phantom_core.rollouts.columns import OutsideSpaceError, membership
 from phantom_core.rollouts.experience_log import ExperienceLog
+from phantom_core.rollouts.snapshot import snapshots
 from phantom_core.seeding import RowStreams
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
@@ -107,8 +108,9 @@ class PolicyRows:
             played = self.choose(lanes, observations)
         except OutsideSpaceError as error:
             raise self.outside(lanes[error.index], observations[error.index]) from None
-        for lane, action in zip(lanes, played):  # noqa: B905  the lengths were compared
+        for lane, action, kept in zip(lanes, played, self.kept(played)):  # noqa: B905  lengths were compared
             lane.copy.actions[lane.agent_id] = action
+            lane.copy.kept_actions[lane.agent_id] = kept
             if self._is_learning:
                 lane.rows.append(row)
                 lane.last_row = row
@@ -153,6 +155,10 @@ class PolicyRows:
         if self._is_learning:
             self.log.add_decisions(actions, extras, len(lanes))
         return played
+
+    def kept(self, played: Sequence[Action]) -> Sequence[Action]:
+        """Return actions as they are now, whatever the env or the policy writes into them later."""
+        return played if self._is_discrete else snapshots(played)
 
     def _draws_for(self, lanes: list[Lane]) -> RowStreams:
         if lanes != self._lanes_before:

@@ -36,6 +36,7 @@ class SoloPlay:
         self._told = [0] * len(copies)  # the steps of this play that each copy knows of
         self._resetting: list[int] = []
         self._played: Sequence[Action] = []
+        self._kept: Sequence[Action] = []
         self._result = SoloStep([], [], [])
 
     def prepare(self, begun: Sequence[EnvCopy]) -> None:
@@ -58,6 +59,7 @@ class SoloPlay:
             self.finish()
             lane = self._lanes[error.index]
             raise self._group.outside(lane, self._observations[error.index]) from None
+        self._kept = self._group.kept(self._played)
 
     def step(self) -> None:
         """Play these actions."""
@@ -70,7 +72,7 @@ class SoloPlay:
     def take(self) -> list[tuple[EnvCopy, EpisodeSummary]]:
         """Take in what the step returned; return the copies whose episodes ended."""
         self._observations, rewards, ends = self._result
-        self._actions.append(self._played)
+        self._actions.append(self._kept)
         self._rewards.append(rewards)
         if not -math.inf < sum(rewards) < math.inf:
             self._check(rewards)
