@@ -47,11 +47,6 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "no-allowed-action": Kind(
             "warning", "A policy that heeds masks has nothing to choose from; the others ignore the mask."
         ),
-        "observation-changed-later": Kind(
-            "warning",
-            "The collector keeps the last observation of a trajectory without copying it, so trainers learn "
-            "from the later values.",
-        ),
         "never-observes": Kind("warning", "Its policy is never asked, and learns nothing from it."),
         "never-acts": Kind("warning", "Its policy is never asked, and learns nothing from it."),
         "observes-no-more": Kind(
@@ -79,6 +74,11 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         ),
         "unstable-id": Kind(
             "warning", "The repr of an id names the agent's random streams: they differ in each process."
+        ),
+        "observation-changed-later": Kind(
+            "note",
+            "The collector keeps copies, so trainers learn from what was observed; other code that keeps "
+            "observations finds the later values in them.",
         ),
         "unbounded-action-space": Kind(
             "note",

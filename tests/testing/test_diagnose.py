@@ -182,7 +182,7 @@ OBSERVATIONS: dict[str, tuple[Callable[..., Any], str]] = {
     "changed in place": (
         env_of(encode_observation=in_place),
         (
-            "warning observation-changed-later: agent 'A', step 1: its observation of step 0 changed in "
+            "note observation-changed-later: agent 'A', step 1: its observation of step 0 changed in "
             "place until step 1. Return a new object in each step, such as a copy of the array."
         ),
     ),
