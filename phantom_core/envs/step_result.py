@@ -54,7 +54,9 @@ class Roster(Protocol):
 class MultiAgentEnv(Roster, Protocol):
     """What the collector and evaluation need of an env.
 
-    `PhantomEnv` and the adapters of other libraries' envs are such envs.
+    `PhantomEnv` and the adapters of other libraries' envs are such envs. One with a single agent that acts
+    in every step may also offer `bare_step(action)`, which returns observation, reward, terminated,
+    truncated and info without dicts by agent id, as `GymnasiumEnv` does: it is played faster then.
     """
 
     @property
