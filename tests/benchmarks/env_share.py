@@ -32,7 +32,7 @@ def share_of_the_env() -> None:
     print("\nCartPole-v1, env steps per CPU second, median; and its share of the env alone [lowest, highest]")
     print("  collected: with a policy that costs nothing; acted: with ppo's; trained: 4 epochs of 1,024")
     print(f"  {'copies':>6}  {'kind':<11}{'env alone':>11}", end="")
-    print("".join(f"{name:>31}" for name in ("collected", "acted", "trained")))
+    print("".join(f"{name:>32}" for name in ("collected", "acted", "trained")))
     for copies in COPIES:
         kinds = {"native": native(copies), "one by one": one_by_one(copies)}
         found: dict[tuple[str, str], list[float]] = {}
@@ -47,7 +47,7 @@ def share_of_the_env() -> None:
                 each = np.array(found[kind, name])
                 shares = each / alone
                 spread = f"[{shares.min():.1%}, {shares.max():.1%}]"
-                print(f"{np.median(each):9,.0f} {np.median(shares):6.1%} {spread:>15}", end="")
+                print(f"{np.median(each):10,.0f} {np.median(shares):6.1%} {spread:>15}", end="")
             print(flush=True)
 
 
