@@ -8,7 +8,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from phantom_core.envs.plain_values import as_float
+from phantom_core.envs.plain_values import as_first, as_flag, as_float, not_a_step
 from phantom_core.envs.step_result import StepResult
 from phantom_core.errors import ConfigError, EnvError, listing, told
 from phantom_core.seeding import small_seed
@@ -94,14 +94,14 @@ class GymnasiumEnv:
             Observation and info by agent id.
         """
         given = {} if options is None else {"options": dict(options)}
-        observation, info = self.gym_env.reset(seed=small_seed(seed), **given)
+        observation, info = as_first(self.gym_env.reset(seed=small_seed(seed), **given))
         return {self._id: observation}, {self._id: info}
 
     def step(self, actions: Mapping[AgentID, Action]) -> StepResult:
         """Play one step with the action of the one agent.
 
         Raises:
-            EnvError: if there is no action for it.
+            EnvError: if there is no action for it, or the env returns no step.
         """
         agent_id = self._id
         if agent_id not in actions:
@@ -110,8 +110,12 @@ class GymnasiumEnv:
                 f"{listing(actions)}."
             )
             raise EnvError(msg)
-        observation, reward, terminated, truncated, info = self.gym_env.step(actions[agent_id])
-        terminated, truncated = bool(terminated), bool(truncated)
+        result = self.gym_env.step(actions[agent_id])
+        try:
+            observation, reward, terminated, truncated, info = result
+        except (TypeError, ValueError):
+            raise not_a_step(result) from None
+        terminated, truncated = as_flag("terminated", terminated), as_flag("truncated", truncated)
         return StepResult(
             {agent_id: observation},
             {agent_id: as_float(reward)},
@@ -155,6 +159,11 @@ def _make(
                 "id of an env instead, or set it where you make the env."
             )
         return env
+    if isinstance(env, str) and ".py:" in env:
+        raise ConfigError(
+            f"GymnasiumEnv got {env!r}. {_EXPECTED} In a run file, name a function of yours that returns "
+            "ph.GymnasiumEnv(YourEnv): env = './file.py:make_env'."
+        )
     name = repr(env) if isinstance(env, str) else getattr(env, "__name__", repr(env))
     try:
         made = gym.make(env, **make_kwargs) if isinstance(env, str) else env(**make_kwargs)

@@ -31,14 +31,14 @@ _COMMANDS: Final = {
 @click.option("-v", "--verbose", is_flag=True, help="Show the full traceback of an error.")
 @click.pass_context
 def phantom(ctx: click.Context, *, verbose: bool) -> None:
-    r"""Agent-based models that learn: check an env, train policies in it, evaluate them.
+    """Agent-based models that learn: check an env, train policies in it, evaluate them.
 
     \b
         phantom doctor ./model.py:Market         what will bite in training
         phantom train model.toml                 train what a run file says
         phantom evaluate runs/model-...          play what was learned
         phantom plugins list                     trainers, loggers, envs, ...
-    """
+    """  # noqa: D301  click looks for the character, not for the letters
     ctx.obj = {"verbose": verbose}
 
 

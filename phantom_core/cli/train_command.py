@@ -62,7 +62,7 @@ def train_command(
     plugin_times: bool,
     verbose: bool,
 ) -> int:
-    r"""Train the policies of a run file, and write a run directory.
+    """Train the policies of a run file, and write a run directory.
 
     What the command line says goes before what the file says. FILE is TOML, with at least an env, a trainer
     and a length; the page "The run file" of the documentation has the other keys.
@@ -71,7 +71,7 @@ def train_command(
         env = "./model.py:Market"    # or package.module:Class, or a name
         trainer = "q-learning"       # phantom plugins list: what there is
         iterations = 200             # or total_steps, in env steps
-    """
+    """  # noqa: D301  click looks for the character, not for the letters
     del verbose  # main() looks at it
     run_file = RunFile.read(file)
     for assignment in assignments:

@@ -1,16 +1,66 @@
-"""Plain numbers from what envs of other libraries return."""
+"""Plain values from what envs of other libraries return, and sentences where they return something else."""
 
 from __future__ import annotations
 
-from typing import Any
+from numbers import Real
+from typing import Any, Final
 
 import numpy as np
+
+from phantom_core.errors import EnvError
+
+_FORM: Final = "(observation, reward, terminated, truncated, info)"
 
 
 def as_float(reward: Any) -> float:
     """Return a reward as a float: a number, a NumPy number, or an array that holds one.
 
+    Raises:
+        EnvError: if it is something else.
+
     >>> as_float(np.float32(0.5)), as_float(np.array([2]))
     (0.5, 2.0)
     """
-    return float(reward.item() if isinstance(reward, np.ndarray) else reward)
+    if isinstance(reward, np.ndarray) and reward.size == 1:
+        reward = reward.item()
+    if isinstance(reward, (Real, np.number, np.bool_)):
+        return float(reward)
+    raise EnvError(f"step() returned the reward {reward!r}. Expected a number.")
+
+
+def as_flag(name: str, value: Any) -> bool:
+    """Return whether an episode ended.
+
+    Raises:
+        EnvError: if that is not said by a bool.
+    """
+    if isinstance(value, (bool, np.bool_, int, np.integer)) or (
+        isinstance(value, np.ndarray) and value.size == 1
+    ):
+        return bool(value)
+    raise EnvError(f"step() returned {name}={value!r}. Expected True or False.")
+
+
+def not_a_step(result: Any) -> EnvError:
+    """Return the error that what `step()` returned has not five parts."""
+    if isinstance(result, tuple):
+        old = " Four parts are Gym's old form." if len(result) == 4 else ""  # noqa: PLR2004  four parts
+        return EnvError(f"step() returned a tuple of {len(result)}. Expected {_FORM}.{old}")
+    return EnvError(f"step() returned {_article(result)}. Expected {_FORM}.")
+
+
+def as_first(found: Any) -> tuple[Any, Any]:
+    """Return observation and info of what `reset()` returned.
+
+    Raises:
+        EnvError: if it is no pair.
+    """
+    if isinstance(found, tuple) and len(found) == 2:  # noqa: PLR2004  a pair
+        return found
+    what = f"a tuple of {len(found)}" if isinstance(found, tuple) else _article(found)
+    raise EnvError(f"reset() returned {what}. Expected (observation, info).")
+
+
+def _article(value: Any) -> str:
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"

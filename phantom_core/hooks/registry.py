@@ -16,6 +16,7 @@ from phantom_core.errors import (
     PluginError,
     UnknownNameError,
     did_you_mean,
+    place_of,
     told,
 )
 from phantom_core.hooks.discovery import CORE_DISTRIBUTION, InstalledEntry, core_version, normalised
@@ -106,7 +107,10 @@ class Component:
                     f"reinstall {self.distribution}."
                 )
             else:
-                msg = f"{what}: {error}. Install {missing.split('.')[0]}, or select another {self.kind}."
+                msg = (
+                    f"{what}: {error}{place_of(error)}. If {missing.split('.')[0]} is a package, install it; "
+                    f"else mend the import, or select another {self.kind}."
+                )
             raise PluginError(msg, plugin=self.distribution) from error
         except (Exception, SystemExit) as error:
             msg = f"{what}: {told(error)}. This is a defect of {self.distribution}; the traceback is with -v."

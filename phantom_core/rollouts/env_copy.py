@@ -169,7 +169,7 @@ class EnvCopy:
         """Return the error that a reward is no number that can be learned from."""
         return EnvError(
             f"The reward of {agent_id!r} at step {self.length} is {reward!r}. Expected a finite number: "
-            "change compute_reward()."
+            "change compute_reward(), or step() of a Gymnasium env."
         )
 
     def cut(self) -> None:

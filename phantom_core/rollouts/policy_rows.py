@@ -169,7 +169,8 @@ class PolicyRows:
         """Return the error that an observation is not in its space."""
         return ObservationError(
             f"Observation of {lane.agent_id!r} at step {lane.copy.length} {_describe(observation)}, but its "
-            f"observation space is {self.policy.observation_space}. Change encode_observation() or the space."
+            f"observation space is {self.policy.observation_space}. Change encode_observation(), or reset() "
+            "and step() of a Gymnasium env, or the space."
         )
 
     def check_spaces(self, agent_id: AgentID, spaces: tuple[gym.Space[Any], gym.Space[Any]]) -> None:

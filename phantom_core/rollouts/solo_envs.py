@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from phantom_core.envs.plain_values import as_float
+from phantom_core.envs.plain_values import as_flag, as_float, not_a_step
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.types import Action, AgentID, Observation
 
@@ -95,11 +95,16 @@ class LocalSoloEnvs:
         number = 0
         try:
             for number, action in zip(numbers, actions):  # noqa: B905  strict costs as much as the loop
-                observation, reward, terminated, truncated, _ = steps[number](action)
+                result = steps[number](action)
+                try:
+                    observation, reward, terminated, truncated, _ = result
+                except (TypeError, ValueError):
+                    raise not_a_step(result) from None
                 observations.append(observation)
                 rewards.append(reward if type(reward) is float else as_float(reward))
                 if terminated or truncated:
-                    ends.append(SoloEnd(len(rewards) - 1, observation, bool(terminated), bool(truncated)))
+                    flags = as_flag("terminated", terminated), as_flag("truncated", truncated)
+                    ends.append(SoloEnd(len(rewards) - 1, observation, *flags))
         except Exception as error:
             raise CopyError(number) from error
         return SoloStep(observations, rewards, ends)

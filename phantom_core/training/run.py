@@ -255,6 +255,7 @@ class Run:
             with one_blas_thread():
                 yield
         except BaseException as error:
+            self.is_iterating = False
             status: Status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             try:
                 self.dispatcher.fire("on_exception", TrainFailed(iteration=self.iteration, exception=error))

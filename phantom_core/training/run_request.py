@@ -338,6 +338,11 @@ def _check_checkpoint(request: RunRequest) -> None:
             "The run is to write checkpoints, but run_dir is None: there is no place for them. Give a "
             "folder, or leave checkpoint out."
         )
+    if request.vectorization == "native":
+        raise ConfigError(
+            "vectorization='native' cannot be saved in the middle of an episode, so there can be no "
+            "checkpoints. Leave out checkpoint, or use vectorization='copies'."
+        )
 
 
 def _check_seed(name: str, seed: int | None) -> None:

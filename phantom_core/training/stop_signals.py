@@ -17,6 +17,9 @@ _log = logging.getLogger("phantom_core")
 GRACE: Final = 5.0
 """Seconds that the iteration has left after SIGTERM; whoever sends it kills the process after 10 to 30."""
 
+AGAIN: Final = 1.0
+"""Seconds after which the iteration is broken off once more, if it still goes on."""
+
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -60,12 +63,20 @@ class _Heed:
             run.stop_reasons.append(signal.Signals(number).name)
             _log.warning("%s", _announcement(run, number))
             if number == signal.SIGTERM and hasattr(signal, "pthread_kill"):  # where others can send it
-                main = threading.main_thread().ident
-                self.timer = threading.Timer(GRACE, signal.pthread_kill, (main, number))
+                self.timer = threading.Timer(GRACE, self._insist)
                 self.timer.daemon = True
                 self.timer.start()
         elif not run.is_saving:
             raise KeyboardInterrupt
+
+    def _insist(self) -> None:
+        """Send the second SIGTERM, and again if its exception is lost: Python drops those of a `__del__`."""
+        main = threading.main_thread().ident
+        assert main is not None
+        assert self.timer is not None
+        signal.pthread_kill(main, signal.SIGTERM)
+        while not self.timer.finished.wait(AGAIN) and self._run.is_iterating:
+            signal.pthread_kill(main, signal.SIGTERM)
 
 
 def _announcement(run: Run, number: int) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import gymnasium as gym
+
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, EnvError, PhantomError, PolicyMappingError, place_of, told
 from phantom_core.hooks.plugin_plan import PlannedFactory
@@ -84,7 +86,13 @@ def check_is_env(candidate: object, needed: Iterable[str]) -> None:
     """
     missing = [name for name in needed if name not in dir(candidate) and not hasattr(candidate, name)]
     if missing:
-        name = candidate.__name__ if isinstance(candidate, type) else type(candidate).__name__
+        kind = candidate if isinstance(candidate, type) else type(candidate)
+        name = kind.__name__
+        if issubclass(kind, gym.Env):
+            raise ConfigError(
+                f"{name} is a single-agent Gymnasium env. Wrap it: ph.GymnasiumEnv({name}). Where an env is "
+                "given by its name, write a function that returns this, and name the function."
+            )
         raise ConfigError(
             f"{name} is no multi-agent env: it has no {missing[0]}. Derive it from ph.PhantomEnv, or wrap "
             "a single-agent env in ph.GymnasiumEnv."

@@ -221,3 +221,13 @@ class Broken(ph.Trainer):
     outcome = phantom("train", run_file(trainer='"broken"'))
     assert (outcome.code, outcome.out) == (1, "")
     assert outcome.err == "Error: ZeroDivisionError. The traceback is with -v.\n"
+
+
+def test_examples_in_help_keep_their_lines(phantom: Callable[..., Any]) -> None:
+    for arguments, line in (
+        (["-h"], "      phantom train model.toml                 train what a run file says"),
+        (["train", "-h"], "      iterations = 200             # or total_steps, in env steps"),
+    ):
+        lines = phantom(*arguments).out.splitlines()
+        assert line in lines
+        assert not [text for text in lines if "\b" in text or "\\" in text]

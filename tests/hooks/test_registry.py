@@ -76,8 +76,8 @@ def test_looking_up_imports_nothing_and_loading_does(fake_distribution: Callable
 
 def test_a_missing_library_is_named_as_what_to_install(fake_distribution: Callable[..., Path]) -> None:
     assert loading_error(fake_distribution, "import no_such_lib.deep\n") == (
-        "Trainer 'acme' of acme 1.0 could not be loaded: No module named 'no_such_lib'. Install "
-        "no_such_lib, or select another trainer."
+        "Trainer 'acme' of acme 1.0 could not be loaded: No module named 'no_such_lib' (acme_rl.py, "
+        "line 1). If no_such_lib is a package, install it; else mend the import, or select another trainer."
     )
 
 

@@ -276,7 +276,7 @@ def test_an_observation_outside_its_space_names_agent_step_and_space() -> None:
         collector_for(make_env(WrongObserver("A"))).collect(ph.CollectPlan(episodes=1))
     assert str(caught.value) == (
         "Observation of 'A' at step 2 is -1 (int), but its observation space is Discrete(1000). Change "
-        "encode_observation() or the space."
+        "encode_observation(), or reset() and step() of a Gymnasium env, or the space."
     )
 
 
@@ -295,7 +295,8 @@ def test_a_reward_that_is_not_finite_is_refused() -> None:
     with pytest.raises(ph.errors.EnvError) as caught:
         collector_for(make_env(agent)).collect(ph.CollectPlan(episodes=1))
     assert str(caught.value) == (
-        "The reward of 'A' at step 1 is nan. Expected a finite number: change compute_reward()."
+        "The reward of 'A' at step 1 is nan. Expected a finite number: change compute_reward(), or step() of "
+        "a Gymnasium env."
     )
 
 
@@ -379,5 +380,6 @@ def test_a_reward_of_an_env_of_another_library_is_checked_too(reward: Any) -> No
     with pytest.raises(ph.errors.EnvError) as caught:
         ph.Collector([env], {"p": policy}, {"agent": "p"}, seed=1).collect(ph.CollectPlan(episodes=1))
     assert str(caught.value) == (
-        f"The reward of 'agent' at step 1 is {reward!r}. Expected a finite number: change compute_reward()."
+        f"The reward of 'agent' at step 1 is {reward!r}. Expected a finite number: change "
+        "compute_reward(), or step() of a Gymnasium env."
     )

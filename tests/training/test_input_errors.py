@@ -202,8 +202,8 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         {"env": lambda: gym.make("FrozenLake-v1")},
         ConfigError,
         (
-            "TimeLimit is no multi-agent env: it has no agents. Derive it from ph.PhantomEnv, or wrap a "
-            "single-agent env in ph.GymnasiumEnv."
+            "TimeLimit is a single-agent Gymnasium env. Wrap it: ph.GymnasiumEnv(TimeLimit). Where an env is "
+            "given by its name, write a function that returns this, and name the function."
         ),
     ),
     "an env that fails when it is made": (
@@ -245,7 +245,7 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         ph.errors.ObservationError,
         (
             "Observation of 'A1' at step 0 is 7 (int), but its observation space is Discrete(2). Change "
-            "encode_observation() or the space."
+            "encode_observation(), or reset() and step() of a Gymnasium env, or the space."
         ),
     ),
     "an array outside its space": (
@@ -254,7 +254,7 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         (
             "Observation of 'A1' at step 0 has shape (2,) and dtype float32, with values from 0.5 to "
             "2.0, but its observation space is Box(0.0, 1.0, (2,), float32). Change "
-            "encode_observation() or the space."
+            "encode_observation(), or reset() and step() of a Gymnasium env, or the space."
         ),
     ),
     "spaces that a table cannot hold": (

@@ -199,6 +199,33 @@ def test_a_while_after_sigterm_an_episode_without_an_end_is_broken_off(
     assert (facts["status"], facts["stop_reasons"], policy.num_updates) == ("interrupted", ["SIGTERM"], 1)
 
 
+class Deaf:
+    """Waits in a finaliser, whose exceptions Python drops."""
+
+    def __del__(self) -> None:
+        time.sleep(3600.0)
+
+
+class DeafEnv(SignallingEnv):
+    """Is broken off in a finaliser the first time."""
+
+    def step(self, actions: Any) -> ph.StepResult:
+        if self.num_resets == 3 and self.current_step == 3:
+            Deaf()
+        return super().step(actions)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_after_sigterm_an_interruption_that_python_drops_is_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stop_signals, "GRACE", 0.05)
+    monkeypatch.setattr(stop_signals, "AGAIN", 0.05)
+    with pytest.raises(KeyboardInterrupt):
+        train({1: signal.SIGTERM}, env=DeafEnv, run_dir=tmp_path)
+    assert facts_and_policy(tmp_path)[0]["status"] == "interrupted"
+
+
 def test_a_while_after_sigterm_a_step_that_waits_is_broken_off(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
