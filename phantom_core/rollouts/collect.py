@@ -113,6 +113,9 @@ class Collector:
     def collect(self, plan: CollectPlan) -> dict[PolicyID, Batch]:
         """Play as much as the plan says.
 
+        If it is broken off, by an exception or by Ctrl-C, what was begun is forgotten, and the next call
+        begins with new episodes.
+
         Returns:
             For each learning policy, what its agents went through.
 
@@ -121,6 +124,13 @@ class Collector:
             PolicyMappingError: if no policy is meant for an agent that joins, or it has other spaces.
             ObservationError: if an observation is not in its space.
         """
+        try:
+            return self._collect(plan)
+        except BaseException:
+            self._forget_what_was_begun()
+            raise
+
+    def _collect(self, plan: CollectPlan) -> dict[PolicyID, Batch]:
         copies, number = self._copies, len(self._copies)
         if plan.steps is not None:
             self._play(copies, -(-plan.steps // number))
@@ -179,6 +189,14 @@ class Collector:
     def close(self) -> None:
         """Close every copy of the env."""
         self._envs.close()
+
+    def _forget_what_was_begun(self) -> None:
+        """Nobody knows which copies had made their step: begin anew."""
+        self._envs.abandon()
+        for copy in self._copies:
+            copy.abandon()
+        for group in self._groups.values():
+            group.abandon()
 
     def _play(self, copies: Sequence[EnvCopy], num_steps: int | None = None) -> list[EnvCopy]:
         """Make so many steps in each of these copies; None: until an episode ends, whose copy is returned."""

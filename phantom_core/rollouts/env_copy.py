@@ -200,6 +200,13 @@ class EnvCopy:
             if lane.group is group:
                 lane.rows, lane.last_row = [], -1
 
+    def abandon(self) -> None:
+        """Forget the episode: it was broken off in the middle of a step."""
+        self.is_over = True
+        self._waiting, self._finished = {}, []
+        for lane in self._lanes.values():
+            lane.rows, lane.last_row = [], -1
+
     def open_lanes(self) -> list[Lane]:
         """Return the lanes with an open trajectory."""
         return [lane for lane in self._lanes.values() if lane.rows]

@@ -139,6 +139,11 @@ class NativeVectorEnv(VectorEnv):
             self._first = copy.copy(observations)
         return SoloStep(observations, rewards.tolist(), ends)
 
+    def abandon(self) -> None:
+        """Let the next reset be one of all copies, whatever they were doing."""
+        self._first = None
+        self._is_resetting.clear()
+
     def facts(self, number: int) -> CopyFacts:
         """Return the spaces and the one agent."""
         return self._facts

@@ -156,6 +156,11 @@ class PolicyRows:
             self.log.add_decisions(actions, extras, len(lanes))
         return played
 
+    def abandon(self) -> None:
+        """Forget who was about to ask, and what was decided."""
+        self.lanes, self.observations = [], []
+        self.log.clear()
+
     def kept(self, played: Sequence[Action]) -> Sequence[Action]:
         """Return actions as they are now, whatever the env or the policy writes into them later."""
         return played if self._is_discrete else snapshots(played)

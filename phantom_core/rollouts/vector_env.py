@@ -72,6 +72,9 @@ class VectorEnv(ABC):
         """Return the copies as envs of one agent that acts in every step; None: they are not such envs."""
         return None
 
+    def abandon(self) -> None:
+        """A step was broken off; every copy is reset before the next one."""
+
     @abstractmethod
     def facts(self, number: int) -> EnvFacts:
         """Return what a copy says about itself; it is always up to date."""

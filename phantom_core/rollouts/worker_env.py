@@ -8,6 +8,7 @@ import pickle
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from multiprocessing.connection import wait
 from typing import Any, Final
 
@@ -229,6 +230,9 @@ class WorkerHandle:
         Raises:
             CopyError: if the worker died.
         """
+        if self._is_asked:  # nobody waited for the last answer, because the collection was broken off
+            with suppress(CopyError):
+                self.receive()
         try:
             self._connection.send((name, arguments))
         except (BrokenPipeError, ConnectionResetError):

@@ -73,6 +73,27 @@ def test_every_trajectory_is_one_episode_with_its_true_final_observation(mode: A
         assert (summary.length, summary.episode_returns) == (length, {"agent": length * (length + 1) / 2})
 
 
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_a_collection_that_was_broken_off_is_followed_by_new_episodes(
+    mode: AutoresetMode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vector = SyncVectorEnv([functools.partial(CountEnv, number) for number in range(3)], autoreset_mode=mode)
+    collector = collector_of(ph.NativeVectorEnv(vector))
+    plan = ph.CollectPlan(steps=3 * 2, copies=3)
+    collector.collect(plan)
+    with monkeypatch.context() as patch:
+        patch.setattr(vector, "step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            collector.collect(plan)
+    batch = collector.collect(plan)["p"]
+    firsts = {trajectory.copy: trajectory.observations[0][2] for trajectory in reversed(batch.trajectories)}
+    assert firsts == {0: 0, 1: 0, 2: 0}
+
+
+def interrupted(_: Any) -> Any:
+    raise KeyboardInterrupt
+
+
 def test_steps_that_only_reset_are_not_counted() -> None:
     counted = {mode: collector_of(native(mode)) for mode in AutoresetMode}
     for collector in counted.values():
