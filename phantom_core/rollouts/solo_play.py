@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -15,18 +15,22 @@ from phantom_core.rollouts.solo_envs import CopyError, SoloEnvs, SoloStep
 from phantom_core.rollouts.trajectory import EpisodeSummary
 from phantom_core.types import Action
 
+MOST_UNTOLD: Final = 10_000
+"""After so many steps every copy is told, so that an episode without end does not fill the memory."""
+
 
 class SoloPlay:
     """Plays copies of an env of one agent, with lists by copy instead of dicts by agent.
 
-    A copy is told what happened in it when its episode ends and when the play does, all at once. What it
-    is told then, and what is logged, is what it would have seen step by step.
+    A copy is told what happened in it when its episode ends and when the play does, all at once, and in
+    long episodes now and then. What it is told, and what is logged, is what it would have seen step by step.
     """
 
     def __init__(self, envs: SoloEnvs, copies: Sequence[EnvCopy], group: PolicyRows) -> None:
         self._envs = envs
         self._copies = copies
         self._numbers = [copy.number for copy in copies]
+        self._places = {number: index for index, number in enumerate(self._numbers)}
         self._group = group
         self._lanes: list[Lane] = []
         self._observations: Any = []
@@ -44,12 +48,9 @@ class SoloPlay:
         if not self._lanes:
             self._lanes = [copy.only_lane for copy in self._copies]
             self._observations = [lane.observation for lane in self._lanes]
-        elif begun:
-            for index, copy in enumerate(self._copies):
-                if copy in begun:
-                    self._observations[index] = copy.only_lane.observation
-        if begun:
-            self._resetting = [index for index, copy in enumerate(self._copies) if copy.is_over]
+        for copy in begun:
+            self._observations[self._places[copy.number]] = copy.only_lane.observation
+        self._resetting = [self._places[copy.number] for copy in begun if copy.is_over]
 
     def decide(self) -> None:
         """Ask the policy for the actions of all copies."""
@@ -86,6 +87,8 @@ class SoloPlay:
             self._observations[index] = observation
             self._tell(index, is_over=True)
             found.append((copy, copy.end(is_terminated=terminated, is_truncated=truncated)))
+        if len(self._rewards) >= MOST_UNTOLD:
+            self._forget_what_is_told()
         return found
 
     def finish(self) -> None:
@@ -93,6 +96,11 @@ class SoloPlay:
         for index, copy in enumerate(self._copies):
             if not copy.is_over:
                 self._tell(index)
+
+    def _forget_what_is_told(self) -> None:
+        self.finish()
+        self._first_row = len(self._group.log.rewards)
+        self._actions, self._rewards, self._told = [], [], [0] * len(self._copies)
 
     def _tell(self, index: int, *, is_over: bool = False) -> None:
         """Tell a copy what it does not know yet; the actions only if they may have to be played again."""
@@ -116,7 +124,6 @@ class SoloPlay:
             copy = self._copies[index]
             copy.begin({self._envs.agent_id: self._observations[index]})
             self._told[index] = len(self._rewards)
-        self._resetting = []
 
     def _check(self, rewards: Sequence[float]) -> None:
         for index, reward in enumerate(rewards):

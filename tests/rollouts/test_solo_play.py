@@ -1,7 +1,9 @@
 """The short way of playing envs of one agent: nothing that comes out of it differs from the long way."""
 
+import tracemalloc
 from dataclasses import fields
 from typing import Any
+from unittest.mock import patch
 
 import gymnasium as gym
 import numpy as np
@@ -10,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import phantom_core as ph
+from phantom_core.rollouts import env_copy, solo_play
 
 SPACES: dict[str, gym.Space[Any]] = {
     "Discrete": gym.spaces.Discrete(3, start=-1),
@@ -115,18 +118,53 @@ PLANS = st.lists(
 )
 
 
-@given(plans=PLANS, kind=st.sampled_from(sorted(SPACES)), is_learning=st.booleans())
+@given(
+    plans=PLANS,
+    kind=st.sampled_from(sorted(SPACES)),
+    is_learning=st.booleans(),
+    most_untold=st.sampled_from([1, 2, 5, 10_000]),
+)
 def test_both_ways_give_the_same_batches_episodes_and_states(
     plans: list[ph.CollectPlan],
     kind: str,
     is_learning: bool,  # noqa: FBT001  drawn
+    most_untold: int,
 ) -> None:
     short, long = (
         Player(env_class, 3, is_learning=is_learning, kind=kind)
         for env_class in (ph.GymnasiumEnv, LongWayEnv)
     )
-    for plan in plans:
-        assert short.collect(plan) == long.collect(plan)
+    with patch.object(solo_play, "MOST_UNTOLD", most_untold):
+        for plan in plans:
+            assert short.collect(plan) == long.collect(plan)
+
+
+class LongEnv(gym.Env[Any, Any]):
+    """Ends after 20,000 steps."""
+
+    observation_space = action_space = gym.spaces.Discrete(2)
+
+    def reset(self, **options: Any) -> Any:
+        self.count = 0
+        return 0, {}
+
+    def step(self, action: Any) -> Any:
+        self.count += 1
+        return 0, self.count / 3, False, self.count == 20_000, {}
+
+
+def test_a_long_episode_that_nobody_learns_from_does_not_fill_the_memory() -> None:
+    space = LongEnv.observation_space
+    policies = {"p": ph.RandomPolicy(space, space)}
+    collector = ph.Collector([ph.GymnasiumEnv(LongEnv)], policies, {"agent": "p"}, seed=1)
+    with patch.object(solo_play, "MOST_UNTOLD", 100), patch.object(env_copy, "MAX_HISTORY", 100):
+        tracemalloc.start()
+        try:
+            collector.collect(ph.CollectPlan(episodes=1))
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert peak < 1_000_000
 
 
 @pytest.mark.parametrize("fate", ["raise", "nan", "outside"])
