@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+import phantom_core as ph
 from phantom_core import testing
 from phantom_core.testing.fake_distributions import forget_modules
 
@@ -90,6 +91,26 @@ def example(repository: Path) -> Callable[[str], ModuleType]:
 def supply_chain(example: Callable[[str], ModuleType]) -> ModuleType:
     """The module docs/examples/supply_chain.py."""
     return example("supply_chain")
+
+
+class LongWayEnv(ph.GymnasiumEnv):
+    """Changes nothing; but who overrides `step` is played through it, agent by agent."""
+
+    def step(self, actions: Any) -> ph.StepResult:
+        return super().step(actions)
+
+
+@pytest.fixture(scope="session")
+def long_way_env() -> type[ph.GymnasiumEnv]:
+    """`ph.GymnasiumEnv`, played as envs of several agents are."""
+    return LongWayEnv
+
+
+@pytest.fixture(params=[ph.GymnasiumEnv, LongWayEnv])
+def gymnasium_env(request: pytest.FixtureRequest) -> type[ph.GymnasiumEnv]:
+    """`ph.GymnasiumEnv`, played in the short way and in the long way."""
+    env_class: type[ph.GymnasiumEnv] = request.param
+    return env_class
 
 
 @pytest.fixture

@@ -32,18 +32,10 @@ class CountEnv(gym.Env[Any, Any]):
         return np.array([self.episode, self.count], np.float32), float(self.count), self.count == 4, False, {}
 
 
-class LongWayEnv(ph.GymnasiumEnv):
-    """Changes nothing; but who overrides `step` is asked through it."""
-
-    def step(self, actions: Any) -> ph.StepResult:
-        return super().step(actions)
-
-
-@pytest.mark.parametrize("env_class", [ph.GymnasiumEnv, LongWayEnv])
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ZeroDivisionError])
 @pytest.mark.parametrize("culprit", [0, 1])
-def test_the_next_collection_begins_with_new_episodes(env_class: Any, error: Any, culprit: int) -> None:
-    envs = [env_class(CountEnv, error=error() if number == culprit else None) for number in range(2)]
+def test_the_next_collection_begins_with_new_episodes(gymnasium_env: Any, error: Any, culprit: int) -> None:
+    envs = [gymnasium_env(CountEnv, error=error() if number == culprit else None) for number in range(2)]
     policy = ph.RandomPolicy(CountEnv.observation_space, CountEnv.action_space)
     collector = ph.Collector(envs, {"p": policy}, {"agent": "p"}, seed=1, learning=["p"])
     with pytest.raises((KeyboardInterrupt, ph.errors.EnvError)):

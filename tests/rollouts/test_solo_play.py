@@ -50,13 +50,6 @@ class WalkEnv(gym.Env[Any, Any]):
         return self.place, reward, self.place[0] > 3.0, self.count == 7, {}
 
 
-class LongWayEnv(ph.GymnasiumEnv):
-    """Changes nothing; but who overrides `step` is asked through it."""
-
-    def step(self, actions: Any) -> ph.StepResult:
-        return super().step(actions)
-
-
 class DrawPolicy(ph.Policy):
     """Draws its actions, and says with which numbers."""
 
@@ -125,6 +118,7 @@ PLANS = st.lists(
     most_untold=st.sampled_from([1, 2, 5, 10_000]),
 )
 def test_both_ways_give_the_same_batches_episodes_and_states(
+    long_way_env: Any,
     plans: list[ph.CollectPlan],
     kind: str,
     is_learning: bool,  # noqa: FBT001  drawn
@@ -132,7 +126,7 @@ def test_both_ways_give_the_same_batches_episodes_and_states(
 ) -> None:
     short, long = (
         Player(env_class, 3, is_learning=is_learning, kind=kind)
-        for env_class in (ph.GymnasiumEnv, LongWayEnv)
+        for env_class in (ph.GymnasiumEnv, long_way_env)
     )
     with patch.object(solo_play, "MOST_UNTOLD", most_untold):
         for plan in plans:
@@ -170,9 +164,11 @@ def test_a_long_episode_that_nobody_learns_from_does_not_fill_the_memory() -> No
 @pytest.mark.parametrize("fate", ["raise", "nan", "outside"])
 @pytest.mark.parametrize("at_step", [1, 5, 7])
 @pytest.mark.parametrize("warm_up", [0, 4])
-def test_both_ways_say_the_same_of_what_goes_wrong(fate: str, at_step: int, warm_up: int) -> None:
+def test_both_ways_say_the_same_of_what_goes_wrong(
+    fate: str, at_step: int, warm_up: int, long_way_env: Any
+) -> None:
     said = []
-    for env_class in (ph.GymnasiumEnv, LongWayEnv):
+    for env_class in (ph.GymnasiumEnv, long_way_env):
         player = Player(env_class, 3, is_learning=True, fate=fate, at_step=at_step)
         with pytest.raises(ph.PhantomError) as caught:  # noqa: PT012  the warm-up may be too long
             if warm_up:
@@ -182,8 +178,8 @@ def test_both_ways_say_the_same_of_what_goes_wrong(fate: str, at_step: int, warm
     assert said[0] == said[1]
 
 
-def test_a_collector_goes_on_the_other_way_where_it_was_saved() -> None:
-    short, long = (Player(env_class, 2, is_learning=True) for env_class in (ph.GymnasiumEnv, LongWayEnv))
+def test_a_collector_goes_on_the_other_way_where_it_was_saved(long_way_env: Any) -> None:
+    short, long = (Player(env_class, 2, is_learning=True) for env_class in (ph.GymnasiumEnv, long_way_env))
     plan = ph.CollectPlan(steps=22, copies=2)
     short.collect(plan)
     long.collector.load_state_dict(short.collector.state_dict())

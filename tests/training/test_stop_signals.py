@@ -8,34 +8,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import pytest
 
 import phantom_core as ph
 from phantom_core.training import stop_signals
 
 
-class CoinAgent(ph.StrategicAgent):
-    """Is paid its action."""
-
-    observation_space = gym.spaces.Discrete(1)
-    action_space = gym.spaces.Discrete(2)
-
-    def decode_action(self, ctx: ph.Context, action: int) -> None:
-        self.action = action
-
-    def encode_observation(self, ctx: ph.Context) -> int:
-        return 0
-
-    def compute_reward(self, ctx: ph.Context) -> float:
-        return float(self.action)
-
-
-class SignallingEnv(ph.PhantomEnv):
+class SignallingEnv(ph.testing.CoinEnv):
     """Sends signals to this process at steps of its second episode, the third reset; may have no end then."""
 
     def __init__(self, signals: Mapping[int, int], *, is_endless: bool = True, wait: float = 0.0) -> None:
-        super().__init__(None if is_endless else 2, ph.Network([CoinAgent("A")]))
+        super().__init__()
+        self.num_steps = None if is_endless else 2
         self.signals, self.wait, self.num_resets = signals, wait, 0
 
     def reset(self, **options: Any) -> Any:
@@ -179,7 +163,7 @@ def test_the_second_signal_breaks_an_episode_without_an_end_off_and_says_where_t
         train({10: signal.SIGINT, 11: signal.SIGTERM}, run_dir=tmp_path)
     facts, policy = facts_and_policy(tmp_path)
     assert (facts["status"], facts["iterations"], policy.num_updates) == ("interrupted", 1, 1)
-    assert facts["policy_by_agent"] == [["A", "default"]]
+    assert facts["policy_by_agent"] == [["A1", "default"]]
     (directory,) = tmp_path.iterdir()
     assert caplog.messages[1:] == [
         (
