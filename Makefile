@@ -35,7 +35,7 @@ fix: $(VENV)/.setup-tests ## format, and mend what ruff can mend
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --fix .
 
-bench: bench-core bench-ppo ## measure the speed of everything, beside other libraries (about 12 minutes)
+bench: bench-core bench-ppo ## measure the speed of everything, beside other libraries (about 7 minutes)
 
 bench-core: $(VENV)/.setup ## measure the speed of env.step, of collection, hooks and plugins list (3 minutes)
 	@$(BIN)/python tests/benchmarks/bench_env_step.py
