@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from phantom_core.hooks.hookspecs import Hooks as Hooks
     from phantom_core.hooks.hookspecs import Registration as Registration
     from phantom_core.hooks.hookspecs import hookimpl as hookimpl
+    from phantom_core.hooks.plugin_manager import components as components
+    from phantom_core.hooks.plugin_manager import find as find
+    from phantom_core.hooks.registry import Component as Component
     from phantom_core.metrics import Metric as Metric
     from phantom_core.policies.fixed_policies import ConstantPolicy as ConstantPolicy
     from phantom_core.policies.fixed_policies import FunctionPolicy as FunctionPolicy
@@ -232,6 +235,9 @@ _MODULE_BY_NAME = {
     "diagnose": "phantom_core.testing.diagnose",
     "evaluate": "phantom_core.rollouts.evaluate",
     "hookimpl": "phantom_core.hooks.hookspecs",
+    "components": "phantom_core.hooks.plugin_manager",
+    "find": "phantom_core.hooks.plugin_manager",
+    "Component": "phantom_core.hooks.registry",
     "load_policies": "phantom_core.training.run_directory",
     "make_vector_env": "phantom_core.rollouts.make_vector_env",
     "msg_handler": "phantom_core.world.agents",

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import settings
 
 import phantom_core as ph
 from phantom_core import testing
+from phantom_core.cli.main import main
 from phantom_core.testing.fake_distributions import forget_modules
 
 settings.register_profile("phantom", deadline=None)  # a busy machine is not a failure
@@ -146,3 +147,32 @@ def fake_distribution(tmp_path: Path) -> Iterator[MakeDistribution]:
             return stack.enter_context(testing.fake_distribution(site, name, *args, **kwargs))
 
         yield make
+
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class Outcome(NamedTuple):
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def phantom(
+    guess_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Outcome]:
+    """Call `phantom` with arguments, in the folder with `guess_world.py`."""
+    monkeypatch.chdir(guess_folder)
+    for name in THREADS:
+        monkeypatch.setenv(name, "1")
+
+    def call(*arguments: str | Path) -> Outcome:
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return Outcome(int(caught.value.code or 0), out, err)
+
+    return call

@@ -25,12 +25,12 @@ import phantom_core as ph
 from phantom_core.cli.main import phantom
 from phantom_core.cli.scaffold import plugin_files
 from phantom_core.component_config import config_class_of, field_documents, type_text
-from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS, HookSpecs
+from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 BLOCK: Final = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 GROUP: Final = "phantom_core."
-KINDS: Final = ("trainers", "policies", "metrics", "loggers", "envs", "plugins")
+KINDS: Final = ("trainers", "policies", "metrics", "loggers", "hooks", "envs", "plugins")
 _MODULE: Final = re.compile(r"phantom_core[.]([a-z_]+[.])*")
 EVERYWHERE: Final = {"--verbose", "--help"}
 
@@ -110,7 +110,7 @@ def hooks() -> str:
     """Return when each life-cycle hook is called, in the order in which they fire."""
     rows = []
     for name in LIFE_CYCLE_HOOKS:
-        hook = getattr(HookSpecs, name)
+        hook = getattr(ph.Hooks, name)
         event = inspect.signature(hook).parameters["event"].annotation
         when = sentence((inspect.getdoc(hook) or "").removeprefix("Called "))
         rows.append((f"`{name}`", when, f"[`{event}`](#{event.lower()})"))
@@ -120,8 +120,7 @@ def hooks() -> str:
 def event_classes() -> list[type]:
     """Return the classes of the events, in the order in which they are first delivered."""
     annotated = [
-        inspect.signature(getattr(HookSpecs, name)).parameters["event"].annotation
-        for name in LIFE_CYCLE_HOOKS
+        inspect.signature(getattr(ph.Hooks, name)).parameters["event"].annotation for name in LIFE_CYCLE_HOOKS
     ]
     return [getattr(ph, name) for name in dict.fromkeys(annotated)]
 

@@ -186,5 +186,5 @@ def _own(choice: PolicyChoice | None, policy_id: PolicyID) -> PolicyChoice:
 def _load_policy(name: str) -> type[Policy]:
     manager = PluginManager()
     manager.load_installed_plugins()
-    loaded: type[Policy] = manager.registry().find("policy", name).load()
+    loaded: type[Policy] = manager.registry.find("policy", name).load()
     return loaded

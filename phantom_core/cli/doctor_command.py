@@ -79,7 +79,7 @@ def doctor_command(
 
 
 def _env_class(env: str) -> Any:
-    registry = PluginManager().registry()
+    registry = PluginManager().registry
     if ":" in env and not registry.has("env", env):
         found = load_reference(env, setting="ENV", folder=Path.cwd(), start="the current folder")
         if not callable(found):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,41 +9,71 @@ import click
 
 
 class LazyGroup(click.Group):
-    """A group that knows its commands by name, and imports the one that is called.
+    """A group that knows its own commands by name, and those that installed distributions add to it.
+
+    A distribution adds a command in the entry-point group `phantom_core.commands`: `runs` is a command of
+    `phantom`, `plugins.check` one of `phantom plugins`. Only the command that is called is imported.
 
     Attributes:
-        places: by name, where the command is (`package.module:attribute`), and what it does.
+        places: by name, where an own command is (`package.module:attribute`), and what it does.
+        prefix: what stands before the names of added commands, such as `plugins.`; empty for `phantom`.
     """
 
-    def __init__(self, *, places: Mapping[str, tuple[str, str]], **options: Any) -> None:
+    def __init__(self, *, places: Mapping[str, tuple[str, str]], prefix: str = "", **options: Any) -> None:
         super().__init__(**options)
         self.places = places
+        self.prefix = prefix
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands, in the order in which they are shown."""
-        return list(self.places)
+        return list(self._summaries())
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that is called; one that there is not is refused with the nearest name."""
+        """Find the command that is called; an unknown one is an error with the nearest name."""
         name = args[0]
         if name not in self.places and not name.startswith("-"):
-            from phantom_core.errors import did_you_mean
+            summaries = self._summaries()
+            if name not in summaries:
+                from phantom_core.errors import did_you_mean
 
-            commands = ", ".join(self.places)
-            ctx.fail(f"No such command {name!r}.{did_you_mean(name, self.places)} Commands: {commands}.")
+                commands = ", ".join(summaries)
+                ctx.fail(f"No such command {name!r}.{did_you_mean(name, summaries)} Commands: {commands}.")
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command; None: there is none of this name."""
-        if cmd_name not in self.places:
+        """Import a command; None: there is none of this name.
+
+        Raises:
+            PluginError: if an added command cannot be imported, or is no click command.
+            AmbiguousNameError: if several distributions add it.
+        """
+        from phantom_core.importing import import_object
+
+        if cmd_name in self.places:
+            command: click.Command = import_object(self.places[cmd_name][0])
+            return command
+        if cmd_name not in self._summaries():
             return None
-        module_name, _, attribute = self.places[cmd_name][0].partition(":")
-        command: click.Command = getattr(importlib.import_module(module_name), attribute)
-        return command
+        from phantom_core.hooks.plugin_manager import PluginManager
+
+        added: click.Command = PluginManager().registry.find("command", self.prefix + cmd_name).load()
+        return added
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Show the commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, summary) for name, (_, summary) in self.places.items()])
+            formatter.write_dl(list(self._summaries().items()))
+
+    def _summaries(self) -> dict[str, str]:
+        """Return the summary by name: own commands first, then those of distributions, with theirs."""
+        from phantom_core.hooks.discovery import installed_entries
+
+        found = {name: summary for name, (_, summary) in self.places.items()}
+        for entry in installed_entries():
+            name = entry.name.removeprefix(self.prefix)
+            is_here = entry.kind == "command" and entry.name.startswith(self.prefix) and "." not in name
+            if is_here and not entry.problem:
+                found.setdefault(name, entry.summary or f"Of {entry.distribution} {entry.version}.")
+        return found

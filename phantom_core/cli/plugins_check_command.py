@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from phantom_core.hooks.discovery import KIND_BY_GROUP, InstalledEntry
+from phantom_core.hooks.discovery import InstalledEntry
 from phantom_core.testing.check_distribution import check_entry, entries_of
 from phantom_core.testing.check_runner import CheckResult
 
@@ -28,7 +28,7 @@ def check_command(*, distribution: str, as_json: bool, verbose: bool) -> int:
     rows = []
     for entry in entries:
         if not as_json:
-            click.echo(f"{_kind(entry)} {entry.name}  ({entry.distribution} {entry.version})")
+            click.echo(f"{entry.kind} {entry.name}  ({entry.distribution} {entry.version})")
         results = []
         for result in check_entry(entry):
             results.append(result)
@@ -45,13 +45,9 @@ def check_command(*, distribution: str, as_json: bool, verbose: bool) -> int:
     return 1 if failed else 0
 
 
-def _kind(entry: InstalledEntry) -> str:
-    return KIND_BY_GROUP.get(entry.group, "plugin")
-
-
 def _row(entry: InstalledEntry, results: list[CheckResult]) -> dict[str, Any]:
     checks = [{"check": r.check, "passed": r.has_passed, "message": r.message} for r in results]
-    return {"kind": _kind(entry), "name": entry.name, "target": entry.target, "checks": checks}
+    return {"kind": entry.kind, "name": entry.name, "target": entry.target, "checks": checks}
 
 
 def _print(result: CheckResult) -> None:

@@ -40,6 +40,6 @@ _COMMANDS: Final = {
 }
 
 
-@click.group("plugins", cls=LazyGroup, places=_COMMANDS)
+@click.group("plugins", cls=LazyGroup, places=_COMMANDS, prefix="plugins.")
 def plugins_command() -> None:
     """Show what is installed, and how to set it."""

@@ -8,7 +8,7 @@ import click
 
 from phantom_core.errors import UnknownNameError, did_you_mean
 from phantom_core.hooks.discovery import normalised
-from phantom_core.hooks.plugin_manager import PluginManager
+from phantom_core.hooks.plugin_manager import everything_offered
 from phantom_core.hooks.registry import install_advice
 
 
@@ -22,7 +22,7 @@ def describe_command(name: str, *, as_schema: bool, verbose: bool) -> None:
     from phantom_core.cli.describe import describe
     from phantom_core.cli.json_schema import json_schema
 
-    registry = PluginManager().registry()
+    registry = everything_offered()
     _, _, bare = name.rpartition(":")
     kinds = [c.kind for c in registry.components() if normalised(c.name) == normalised(bare)]
     if not kinds:

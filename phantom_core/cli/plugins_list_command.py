@@ -3,36 +3,60 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 
 import click
 
 from phantom_core.cli.text_columns import aligned
-from phantom_core.hooks.discovery import scan
+from phantom_core.hooks.discovery import installed_entries, scan
 from phantom_core.hooks.entry_status import EntryStatus, statuses
 from phantom_core.hooks.install_source import editable_folder
+from phantom_core.hooks.plugin_manager import everything_offered
 from phantom_core.hooks.plugin_settings import PluginSettings
 
 
 @click.command("list")
+@click.option("--load", is_flag=True, help="Import the plugin objects, and list what they offer too.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
-def list_command(*, as_json: bool) -> None:
-    """List every component and plugin that is installed. Imports none of them.
+def list_command(*, load: bool, as_json: bool) -> None:
+    """List every component and plugin that is installed. Imports none of them without --load.
 
     The status says whether it will work: ok; disabled; incompatible (with this core); conflict (two
     distributions offer the name); shadowed duplicate (the distribution is found twice); missing
-    dependency; failed (its metadata or its module is not there). The folder of an editable install is in
-    phantom plugins info NAME, and in --json.
+    dependency; failed (its entry point is wrong, or its metadata or module is not there). The folder of an
+    editable install is in phantom plugins info NAME, and in --json.
     """
     settings, installed = PluginSettings.of_surroundings(), scan()
     for sentence in settings.warnings((*installed.entries, *installed.shadowed)):
         click.echo(f"Warning: {sentence}", err=True)
     found = statuses(installed, settings)
+    if load:
+        found = sorted([*found, *_offered(settings)], key=lambda s: (s.kind, s.name, s.distribution))
     if as_json:
         click.echo(json.dumps([asdict(status) for status in found], indent=1))
         return
     heading = ("kind", "name", "distribution", "version", "source", "status")
     click.echo(aligned([heading, *map(_row, found)]))
+
+
+def _offered(settings: PluginSettings) -> Iterator[EntryStatus]:
+    """Yield what plugin objects offer; those that cannot be imported are reported as in a run."""
+    version_of = {entry.qualified_name: entry for entry in installed_entries()}
+    for component in everything_offered(settings).components():
+        entry = version_of.get(component.distribution)
+        if entry is not None:
+            target = component.target if isinstance(component.target, str) else repr(component.target)
+            yield EntryStatus(
+                component.kind,
+                component.name,
+                entry.qualified_name,
+                entry.version,
+                entry.source,
+                "ok",
+                "",
+                target,
+            )
 
 
 def _row(status: EntryStatus) -> tuple[str, ...]:

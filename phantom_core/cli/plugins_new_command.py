@@ -6,15 +6,14 @@ from pathlib import Path
 
 import click
 
-from phantom_core.cli.scaffold import write_plugin
-from phantom_core.hooks.hookspecs import KINDS, Kind
+from phantom_core.cli.scaffold import GROUPS, write_plugin
 
 
 @click.command("new")
-@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("kind", type=click.Choice(list(GROUPS)))
 @click.argument("name")
 @click.option("-v", "--verbose", is_flag=True, help="Show the full traceback of an error.")
-def new_command(*, kind: Kind, name: str, verbose: bool) -> None:
+def new_command(*, kind: str, name: str, verbose: bool) -> None:
     """Write a small, complete distribution that offers a trainer, policy, metric, logger or env.
 
     NAME is what users select it by, such as my-algo; its folder is called phantom-my-algo then. It

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -12,21 +13,28 @@ from typing import Final
 from packaging.version import Version
 
 from phantom_core.errors import ConfigError
-from phantom_core.hooks.discovery import core_version
-from phantom_core.hooks.hookspecs import Kind
+from phantom_core.hooks.discovery import (
+    CORE_DISTRIBUTION,
+    core_version,
+    distribution_version,
+    normalised,
+    packages_by_distribution,
+)
+from phantom_core.hooks.entry_status import find_module
 from phantom_core.hooks.plugin_manager import PluginManager
+from phantom_core.hooks.registry import DISTRIBUTION_BY_NAME, OWN_DISTRIBUTIONS
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _PREFIX: Final = "phantom-"
 
-_SUMMARIES: Final[Mapping[Kind, str]] = {
+_SUMMARIES: Final[Mapping[str, str]] = {
     "trainer": "Tabular Q-learning, to begin with",
     "policy": "A policy that does again what it sees, to begin with",
     "metric": "The share of agents above a level, to begin with",
     "logger": "One line of text per iteration, to begin with",
     "env": "A heater and a room, to begin with",
 }
-_GROUPS: Final[Mapping[Kind, str]] = {
+GROUPS: Final[Mapping[str, str]] = {
     "trainer": "trainers",
     "policy": "policies",
     "metric": "metrics",
@@ -35,7 +43,7 @@ _GROUPS: Final[Mapping[Kind, str]] = {
 }
 
 
-def write_plugin(kind: Kind, name: str, folder: Path) -> Path:
+def write_plugin(kind: str, name: str, folder: Path) -> Path:
     """Write a distribution that installs, is found, and passes its own tests and the conformance kit.
 
     Args:
@@ -62,7 +70,7 @@ def write_plugin(kind: Kind, name: str, folder: Path) -> Path:
     return root
 
 
-def plugin_files(kind: Kind, name: str) -> dict[str, str]:
+def plugin_files(kind: str, name: str) -> dict[str, str]:
     """Return the files of a distribution: text by path, relative to its folder.
 
     Raises:
@@ -72,7 +80,7 @@ def plugin_files(kind: Kind, name: str) -> dict[str, str]:
     return {path: _filled(template, words) for path, template in _templates(kind, words).items()}
 
 
-def _words(kind: Kind, name: str) -> dict[str, str]:
+def _words(kind: str, name: str) -> dict[str, str]:
     """Return what the templates are filled with.
 
     Raises:
@@ -84,19 +92,20 @@ def _words(kind: Kind, name: str) -> dict[str, str]:
             f"{name!r} is no name for a plugin. Expected lower-case letters and digits in words joined by "
             "hyphens, such as 'my-algo'."
         )
-    registry = PluginManager().registry()
+    registry = PluginManager().registry
     if registry.has(kind, short):
         taken = registry.find(kind, short)
         raise ConfigError(
             f"There is a {kind} named {short!r} already, of {taken.provider}. Choose another name."
         )
+    _check_package(name, f"{_PREFIX}{short}")
     camel = "".join(word.capitalize() for word in short.split("-"))
     suffix = kind.capitalize()
     class_name = camel if camel.endswith(suffix) else camel + suffix
     stem = class_name.removesuffix(suffix) or class_name
     words = {
         "kind": kind,
-        "group": _GROUPS[kind],
+        "group": GROUPS[kind],
         "name": short,
         "distribution": f"{_PREFIX}{short}",
         "package": f"{_PREFIX}{short}".replace("-", "_"),
@@ -111,7 +120,35 @@ def _words(kind: Kind, name: str) -> dict[str, str]:
     return {**words, "usage": _filled(f"{kind}/usage.md", words).rstrip()}
 
 
-def _templates(kind: Kind, words: Mapping[str, str]) -> dict[str, str]:
+def _check_package(name: str, distribution: str) -> None:
+    """Raise if an installed plugin of this name would overwrite the files of somebody else.
+
+    Raises:
+        ConfigError: that says whose they are.
+    """
+    package = distribution.replace("-", "_")
+    owners = [owner for owner, packages in packages_by_distribution().items() if package in packages]
+    if version := distribution_version(distribution):
+        owners.insert(0, f"{distribution} {version}")
+    if package == "phantom_core" or normalised(distribution) == CORE_DISTRIBUTION:
+        owner = "the core"
+    elif distribution in DISTRIBUTION_BY_NAME.values() or distribution in OWN_DISTRIBUTIONS:
+        owner = f"{distribution}, a plugin of phantom_core's own"
+    elif package in sys.stdlib_module_names:
+        owner = "Python's standard library"
+    elif owners:
+        owner = owners[0]
+    elif find_module(package) is not None:
+        owner = "a module that is installed here"
+    else:
+        return
+    raise ConfigError(
+        f"The name {name!r} would make the distribution {distribution} with the package {package}, which "
+        f"belongs to {owner}: installing it would overwrite that. Choose another name."
+    )
+
+
+def _templates(kind: str, words: Mapping[str, str]) -> dict[str, str]:
     """Return which template makes which file."""
     package = words["package"]
     found = {

@@ -5,12 +5,16 @@ The only module that imports `importlib_metadata`.
 
 from __future__ import annotations
 
+import contextlib
+import difflib
+import os
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import importlib_metadata
 from packaging.requirements import InvalidRequirement, Requirement
@@ -18,21 +22,71 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from phantom_core.errors import told
-from phantom_core.hooks.hookspecs import Kind
 from phantom_core.hooks.install_source import source_text
 
-if TYPE_CHECKING:
-    from importlib_metadata import IDistribution  # new in version 10; MLflow wants an older one
-
 CORE_DISTRIBUTION: Final = "phantom-rl-core"
-KIND_BY_GROUP: Final[dict[str, Kind]] = {
-    "phantom_core.trainers": "trainer",
-    "phantom_core.policies": "policy",
-    "phantom_core.metrics": "metric",
-    "phantom_core.loggers": "logger",
-    "phantom_core.envs": "env",
-}
 PLUGIN_GROUP: Final = "phantom_core.plugins"
+"""Plugin objects: whatever has hook implementations, and takes part because it is installed."""
+KIND_GROUP: Final = "phantom_core.kinds"
+"""Kinds that distributions declare: the name is the kind, the target the base class of its components."""
+
+_PREFIX: Final = "phantom_core."
+_NAME: Final = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
+_TARGET: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*(\.[^\W\d]\w*)*)?")
+
+
+class Kind(NamedTuple):
+    """A kind of component, such as trainers.
+
+    Attributes:
+        name: the kind, such as `"trainer"`.
+        group: the entry-point group in which its components are found.
+        base: the base class of its components, as `package.module:Class`.
+        distribution: the distribution that declares it.
+    """
+
+    name: str
+    group: str
+    base: str
+    distribution: str = CORE_DISTRIBUTION
+
+
+CORE_KINDS: Final[Mapping[str, Kind]] = {
+    kind.name: kind
+    for kind in (
+        Kind("trainer", "phantom_core.trainers", "phantom_core.training.trainer:Trainer"),
+        Kind("policy", "phantom_core.policies", "phantom_core.policies.policy:Policy"),
+        Kind("metric", "phantom_core.metrics", "phantom_core.metrics:Metric"),
+        Kind("logger", "phantom_core.loggers", "phantom_core.hooks.hookspecs:Hooks"),
+        Kind("hook", "phantom_core.hooks", "phantom_core.hooks.hookspecs:Hooks"),
+        Kind("env", "phantom_core.envs", "builtins:object"),
+        Kind("command", "phantom_core.commands", "click:Command"),
+    )
+}
+"""The kinds of the core; distributions declare more in the group `phantom_core.kinds`."""
+
+CORE_COMMANDS: Final = (
+    "train",
+    "evaluate",
+    "doctor",
+    "show",
+    "runs",
+    "plugins",
+    "plugins.list",
+    "plugins.info",
+    "plugins.describe",
+    "plugins.order",
+    "plugins.check",
+    "plugins.new",
+    "plugins.doctor",
+)
+"""The commands that no distribution can replace."""
+
+_NAME_BY_GROUP: Final = {
+    **{kind.group: kind.name for kind in CORE_KINDS.values()},
+    PLUGIN_GROUP: "plugin",
+    KIND_GROUP: "kind",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +104,7 @@ class InstalledEntry:
         source: where it was installed from: `index`, `editable <folder>`, or a URL.
         location: the folder on `sys.path` in which its metadata lies.
         requires: what else it needs, as in its metadata.
+        problem: why it cannot be used, as a sentence without its end; empty if nothing is known.
     """
 
     group: str
@@ -62,11 +117,12 @@ class InstalledEntry:
     source: str = "index"
     location: str = ""
     requires: tuple[str, ...] = ()
+    problem: str = ""
 
     @property
     def kind(self) -> str:
-        """What it is: a kind of component, or `"plugin"`."""
-        return KIND_BY_GROUP.get(self.group, "plugin")
+        """What it is: a kind of component, `"plugin"` or `"kind"`; by its group, if that is unknown."""
+        return _NAME_BY_GROUP.get(self.group) or self.group.removeprefix(_PREFIX).removesuffix("s")
 
     @property
     def qualified_name(self) -> str:
@@ -100,11 +156,13 @@ class Scan(NamedTuple):
         entries: the entry points that count, sorted by distribution, group and name.
         shadowed: those of distributions that are found a second time, at another place or version.
         broken: distributions whose metadata cannot be read.
+        kinds: by name, the kinds of the core and those that are declared.
     """
 
     entries: tuple[InstalledEntry, ...]
     shadowed: tuple[InstalledEntry, ...]
     broken: tuple[BrokenMetadata, ...]
+    kinds: Mapping[str, Kind]
 
 
 def normalised(name: str) -> str:
@@ -157,23 +215,27 @@ def recorded_files(name: str) -> tuple[Path, ...]:
 
 
 @cache
-def installed_entries() -> tuple[InstalledEntry, ...]:
-    """Return all entry points that concern us, sorted by distribution, group and name.
+def installed() -> Scan:
+    """Return what is installed.
 
-    Metadata is read once per process; `installed_entries.cache_clear()` makes it read again. Of a
-    distribution that is found twice, the first on `sys.path` counts; of two versions in one folder, the
-    later one.
+    Metadata is read once per process; `installed.cache_clear()` makes it read again. Of a distribution that
+    is found twice, the first on `sys.path` counts; of two versions in one folder, the later one.
     """
-    return scan().entries
+    return scan()
+
+
+def installed_entries() -> tuple[InstalledEntry, ...]:
+    """Return all entry points that concern us, sorted by distribution, group and name."""
+    return installed().entries
 
 
 def scan() -> Scan:
     """Read the metadata of everything on `sys.path`, also what is shadowed or broken."""
     found: dict[str, list[InstalledEntry]] = {}
     shadowed: list[InstalledEntry] = []
-    broken: list[BrokenMetadata] = []
+    candidates, broken = _candidates()
     seen: set[tuple[str, str, str]] = set()
-    latest_first = sorted(_candidates(), key=lambda pair: _version(pair[0]), reverse=True)
+    latest_first = sorted(candidates, key=lambda pair: _version(pair[0]), reverse=True)
     for headers, distribution in sorted(latest_first, key=lambda pair: pair[0].place):
         if not headers.name:
             broken.append(BrokenMetadata("?", headers.location, "its METADATA gives no name"))
@@ -186,13 +248,64 @@ def scan() -> Scan:
         try:
             entries = list(_entries(headers, distribution))
         except Exception as error:  # whatever a damaged file makes the parsers raise
-            broken.append(BrokenMetadata(headers.name, headers.location, told(error)))
+            broken.append(
+                BrokenMetadata(
+                    headers.name, headers.location, f"its entry_points.txt cannot be read: {told(error)}"
+                )
+            )
             continue
         if name in found:
             shadowed += entries
         else:
             found[name] = entries
-    return Scan(_sorted(e for of_one in found.values() for e in of_one), _sorted(shadowed), tuple(broken))
+    entries = [entry for of_one in found.values() for entry in of_one]
+    kinds = _kinds(entries)
+    groups = [PLUGIN_GROUP, KIND_GROUP, *(kind.group for kind in kinds.values())]
+    checked = _sorted(_judged(entry, groups, kinds) for entry in entries)
+    return Scan(checked, _sorted(shadowed), tuple(broken), kinds)
+
+
+def _kinds(entries: Iterable[InstalledEntry]) -> dict[str, Kind]:
+    """Return the core's kinds and those that are declared; of two that declare one, the first counts."""
+    kinds = dict(CORE_KINDS)
+    for entry in _sorted(entries):
+        if entry.group == KIND_GROUP and not entry.problem:
+            kind = Kind(entry.name, f"{_PREFIX}{entry.name}s", entry.target, entry.distribution)
+            kinds.setdefault(entry.name, kind)
+    return kinds
+
+
+def _judged(entry: InstalledEntry, groups: Iterable[str], kinds: Mapping[str, Kind]) -> InstalledEntry:
+    """Return an entry, with what is wrong with its group."""
+    problem = entry.problem
+    if entry.group not in groups:
+        names = [group.removeprefix(_PREFIX) for group in groups]
+        nearest = difflib.get_close_matches(entry.group.removeprefix(_PREFIX), names, n=1)
+        problem = f"no kind of component has the entry-point group {entry.group!r}"
+        problem += f" (did you mean {_PREFIX + nearest[0]!r}?)" if nearest else ""
+    elif entry.group == KIND_GROUP and not problem and kinds[entry.name].distribution != entry.distribution:
+        problem = f"{kinds[entry.name].distribution} declares the kind {entry.name!r} already"
+    return replace(entry, problem=problem) if problem else entry
+
+
+def _problem_of(group: str, name: str, target: str) -> str:
+    """Return what is wrong with an entry-point line, or an empty string."""
+    module_name, _, attribute = target.partition(":")
+    if not _NAME.fullmatch(name):
+        return f"its name {name!r} may only have lower-case letters, digits, '.', '_' and '-'"
+    if "[" in target:
+        plain = target.partition("[")[0].strip()
+        return f"its target {target!r} asks for an extra, which nothing installs. Write {plain!r}"
+    if not _TARGET.fullmatch(target) or not (attribute or group == PLUGIN_GROUP):
+        return f"its target is {target!r}. Expected 'package.module:Class'"
+    top = module_name.partition(".")[0]
+    if top in sys.stdlib_module_names:
+        return f"its module {top!r} has the name of one of Python's own, which is imported instead"
+    if group == CORE_KINDS["command"].group and name in CORE_COMMANDS:
+        return f"the command {name!r} is the core's own"
+    if group == KIND_GROUP and name in _NAME_BY_GROUP.values():
+        return f"the kind {name!r} is the core's own"
+    return ""
 
 
 class _Headers(NamedTuple):
@@ -204,19 +317,47 @@ class _Headers(NamedTuple):
     requires: tuple[str, ...]
 
 
-def _candidates() -> Iterator[tuple[_Headers, IDistribution]]:
-    """Yield the distributions that mention us; reading the name of every other would cost most of all."""
+def _candidates() -> tuple[list[tuple[_Headers, Any]], list[BrokenMetadata]]:
+    """Return the distributions that mention us; reading the name of every other would cost most of all."""
     places: dict[str, int] = {}
+    found: list[tuple[_Headers, Any]] = []
+    broken: list[BrokenMetadata] = []
     for distribution in importlib_metadata.distributions():
-        if "phantom_core." in (distribution.read_text("entry_points.txt") or ""):
-            location = str(distribution.locate_file(""))
-            place = places.setdefault(location, len(places))
-            yield _headers(distribution, place, location), distribution
+        text, problem = _entry_points_text(distribution)
+        if not problem and _PREFIX not in text:
+            continue
+        location = str(distribution.locate_file(""))
+        headers = _headers(distribution, places.setdefault(location, len(places)), location)
+        if not problem:
+            found.append((headers, distribution))
+        elif _PREFIX in text or any(CORE_DISTRIBUTION in normalised(line) for line in headers.requires):
+            broken.append(BrokenMetadata(headers.name or "?", location, problem))
+    return found, broken
 
 
-def _headers(distribution: IDistribution, place: int, location: str) -> _Headers:
+def _entry_points_text(distribution: Any) -> tuple[str, str]:
+    """Return the text of an `entry_points.txt`, and why it cannot be read if it is there all the same."""
+    try:
+        text = distribution.read_text("entry_points.txt")
+    except (OSError, UnicodeDecodeError) as error:
+        raw = b""
+        if isinstance(error, UnicodeDecodeError):
+            raw = error.object
+        return raw.decode(errors="replace"), f"its entry_points.txt cannot be read: {told(error)}"
+    folder = getattr(distribution, "_path", None)  # importlib_metadata answers alike: not there, unreadable
+    if text is None and isinstance(folder, Path) and os.path.lexists(folder / "entry_points.txt"):
+        try:
+            (folder / "entry_points.txt").read_bytes()
+        except OSError as error:
+            return "", f"its entry_points.txt cannot be read: {told(error)}"
+    return text or "", ""
+
+
+def _headers(distribution: Any, place: int, location: str) -> _Headers:
     """Read the few headers that count; the parser of e-mails, which reads all, takes ten times as long."""
-    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    text = ""
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
     found: dict[str, list[str]] = {}
     for line in text.partition("\n\n")[0].splitlines():
         key, _, value = line.partition(":")
@@ -232,11 +373,11 @@ def _version(headers: _Headers) -> Version:
         return Version("0")
 
 
-def _entries(headers: _Headers, distribution: IDistribution) -> Iterator[InstalledEntry]:
+def _entries(headers: _Headers, distribution: Any) -> Iterator[InstalledEntry]:
     specifier = _core_specifier(headers.requires)
     source = source_text(distribution.read_text("direct_url.json"))
     for point in distribution.entry_points:
-        if point.group in KIND_BY_GROUP or point.group == PLUGIN_GROUP:
+        if point.group.startswith(_PREFIX):
             yield InstalledEntry(
                 group=point.group,
                 name=point.name,
@@ -248,6 +389,7 @@ def _entries(headers: _Headers, distribution: IDistribution) -> Iterator[Install
                 source=source,
                 location=headers.location,
                 requires=headers.requires,
+                problem=_problem_of(point.group, point.name, point.value),
             )
 
 

@@ -11,9 +11,12 @@ its channel and look at `subscribers` before making an event for nobody:
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+
+import numpy as np
 
 from phantom_core.errors import ConfigError, HookError, PhantomError, told
 from phantom_core.hooks.events import IterationEnd
@@ -21,8 +24,13 @@ from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS, PROJECT
 from phantom_core.hooks.plugin_manager import PluginManager, Subscriber
 from phantom_core.hooks.plugin_times import PluginTimes
 
-MAX_FAILURES_IN_A_ROW: Final = 3
-"""After so many failures in a row in one hook a plugin is switched off for the rest of the run."""
+MIN_FAILURES: Final = 3
+MIN_FAILING_SECONDS: Final = 30.0
+"""A plugin is switched off after so many failures in a row in one hook, over so many seconds at least.
+
+A thousand iterations may take a second, and so may a disk that is full for a moment: a count alone would
+switch off what would work again.
+"""
 
 _log = logging.getLogger(PROJECT)
 
@@ -36,15 +44,17 @@ class HookFailure:
         hook: the hook that raised.
         count: how often it raised.
         in_a_row: how often since it last succeeded.
+        since: when that row began, by the clock of the dispatcher, in seconds.
         error: the first error, as text.
         is_switched_off: whether the plugin was switched off for it.
     """
 
     plugin: str
     hook: str
-    count: int
-    in_a_row: int
     error: str
+    count: int = 0
+    in_a_row: int = 0
+    since: float = 0.0
     is_switched_off: bool = False
 
     def __str__(self) -> str:
@@ -90,13 +100,18 @@ class Channel:
         if to_raise is not None:
             raise to_raise
 
-    def ask(self, event: Any) -> list[tuple[str, Any]]:
-        """Call everybody, as `fire` does; return what each plugin returned."""
+    def ask(self, event: Any, read: Callable[[Any], Any] = lambda answer: answer) -> list[tuple[str, Any]]:
+        """Call everybody, as `fire` does; return what each plugin returned.
+
+        Args:
+            event: what is told.
+            read: checks an answer and returns it as it is used; what it raises is the plugin's failure.
+        """
         returned: list[tuple[str, Any]] = []
         to_raise: Exception | None = None
         for plugin, function in self.subscribers:
             try:
-                returned.append((plugin, function(event)))
+                returned.append((plugin, read(function(event))))
             except Exception as error:
                 to_raise = self._failed(plugin, error, to_raise)
             else:
@@ -141,7 +156,12 @@ class Dispatcher:
     """
 
     def __init__(
-        self, manager: PluginManager, *, is_strict: bool | None = None, times: PluginTimes | None = None
+        self,
+        manager: PluginManager,
+        *,
+        is_strict: bool | None = None,
+        times: PluginTimes | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Freeze who is called, in which order.
 
@@ -149,18 +169,17 @@ class Dispatcher:
             manager: the plugins of the run.
             is_strict: whether an exception in a hook ends the run; None: as the manager's settings say.
             times: where to note how long each call takes; None: nowhere.
-
-        Raises:
-            ConfigError: if the order cannot be met.
+            clock: returns seconds; measures for how long a plugin has been failing.
         """
         self.is_strict = manager.settings.is_strict if is_strict is None else is_strict
         self.failures: dict[tuple[str, str], HookFailure] = {}
+        self._manager = manager
+        self._clock = clock
         self._off: set[str] = set()
-        found = {hook: manager.subscribers(hook) for hook in LIFE_CYCLE_HOOKS}
-        self._ambient = {s.plugin_name for of_hook in found.values() for s in of_hook if s.is_ambient}
+        found = manager.subscribers()
         self._channels = {
-            hook: Channel(hook, tuple(_callee(s, times) for s in of_hook), self)
-            for hook, of_hook in found.items()
+            hook: Channel(hook, tuple(_callee(s, hook, times) for s in found[hook]), self)
+            for hook in LIFE_CYCLE_HOOKS
         }
 
     def channel(self, hook: str) -> Channel:
@@ -186,7 +205,7 @@ class Dispatcher:
             try:
                 function(event)
             except Exception as error:
-                if plugin in self._ambient and not self.is_strict:
+                if self._manager.is_ambient(plugin) and not self.is_strict:
                     self._note(plugin, "on_train_start", error, give_up=True)
                 elif isinstance(error, PhantomError):  # it says itself what to do
                     raise ConfigError(f"Plugin {plugin!r}: {error}") from error
@@ -207,21 +226,37 @@ class Dispatcher:
 
     def stop_reasons(self, event: IterationEnd) -> list[str]:
         """Ask everybody whether to stop; return all reasons, each with the name of its plugin."""
-        reasons = []
-        for plugin, reason in self._channels["should_stop"].ask(event):
+        answers = self._channels["should_stop"].ask(event, _read_reason)
+        return [f"{plugin}: {reason}" for plugin, reason in answers if reason]
+
+    def is_wanted(self, hook: str, event: IterationEnd) -> bool:
+        """Ask everybody `should_evaluate` or `should_checkpoint`; return whether anybody says True."""
+        return any(is_wanted for _, is_wanted in self._channels[hook].ask(event, _read_wish))
+
+    def extra_values(self, event: IterationEnd) -> dict[str, float]:
+        """Ask everybody for values to log; return them as `<plugin>/<name>`."""
+        answers = self._channels["extra_values"].ask(event, _read_values)
+        return {f"{plugin}/{name}": value for plugin, values in answers for name, value in values.items()}
+
+    def hook_states(self) -> dict[str, Any]:
+        """Return by plugin what `Hooks.state_dict` returns, without what is empty; failures are contained."""
+        states = {}
+        for plugin, hooks in self._manager.hooks_objects():
             try:
-                if reason:
-                    reasons.append(f"{plugin}: {reason}")
-            except Exception as error:  # an array, say, is neither true nor false
-                self.contain(plugin, "should_stop", error)
-        return reasons
+                state = hooks.state_dict()
+            except Exception as error:
+                self.contain(plugin, "state_dict", error)
+                continue
+            if state:
+                states[plugin] = state
+        return states
 
     def is_off(self, plugin: str) -> bool:
         """Tell whether a plugin or metric was switched off."""
         return plugin in self._off
 
     def contain(self, plugin: str, hook: str, error: Exception) -> None:
-        """Note an exception of a plugin or metric; the third in a row switches it off.
+        """Note an exception of a plugin or metric, which is switched off if it goes on failing.
 
         Raises:
             HookError: in strict mode.
@@ -244,23 +279,57 @@ class Dispatcher:
         return tuple(str(failure) for failure in self.failures.values())
 
     def _note(self, plugin: str, hook: str, error: Exception, *, give_up: bool = False) -> None:
-        failure = self.failures.setdefault((plugin, hook), HookFailure(plugin, hook, 0, 0, told(error)))
+        failure = self.failures.setdefault((plugin, hook), HookFailure(plugin, hook, told(error)))
+        now = self._clock()
+        if not failure.in_a_row:
+            failure.since = now
         failure.count += 1
         failure.in_a_row += 1
-        if give_up or failure.in_a_row == MAX_FAILURES_IN_A_ROW:
+        is_lasting = failure.in_a_row >= MIN_FAILURES and now - failure.since >= MIN_FAILING_SECONDS
+        if give_up or (is_lasting and not self._manager.is_permanent(plugin) and plugin not in self._off):
             failure.is_switched_off = True
             self._off.add(plugin)
             for of_hook, channel in self._channels.items():
                 if of_hook != "on_train_end":  # it closes its files there
                     channel.drop(plugin)
-        if failure.count == 1 or failure.is_switched_off:
-            _log.warning("%s", str(failure), exc_info=error if _log.isEnabledFor(logging.DEBUG) else None)
+            _warn(failure, error)
+        elif failure.count == 1:
+            _warn(failure, error)
 
 
-def _callee(subscriber: Subscriber, times: PluginTimes | None) -> tuple[str, Callable[[Any], Any]]:
-    plugin, implementation = subscriber.plugin_name, subscriber.implementation
-    function = implementation.function
-    return plugin, function if times is None else times.timed(plugin, implementation.hook, function)
+def _read_reason(answer: Any) -> str | None:
+    if answer is None or isinstance(answer, str):
+        return answer
+    raise TypeError(f"it returned {answer!r}. Expected a reason (str) to stop, or None")
+
+
+def _read_wish(answer: Any) -> bool:
+    if answer is None or isinstance(answer, (bool, np.bool_)):
+        return bool(answer)
+    raise TypeError(f"it returned {answer!r}. Expected True or False")
+
+
+def _read_values(answer: Any) -> dict[str, float]:
+    if answer is None:
+        return {}
+    if isinstance(answer, Mapping):
+        return {str(name): float(value) for name, value in answer.items()}
+    raise TypeError(f"it returned {answer!r}. Expected a dict of numbers, or None")
+
+
+def _warn(failure: HookFailure, error: Exception) -> None:
+    _log.warning("%s", str(failure), exc_info=error if _log.isEnabledFor(logging.DEBUG) else None)
+
+
+def _callee(subscriber: Subscriber, hook: str, times: PluginTimes | None) -> tuple[str, Callable[[Any], Any]]:
+    plugin, function = subscriber.plugin_name, subscriber.function
+    if not subscriber.takes_event:
+        without_event = function
+
+        def function(_event: Any) -> Any:
+            return without_event()
+
+    return plugin, function if times is None else times.timed(plugin, hook, function)
 
 
 def _hook_error(plugin: str, hook: str, error: Exception) -> HookError:

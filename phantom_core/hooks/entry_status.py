@@ -86,6 +86,8 @@ def _verdict(
     refusal = settings.refusal_of(entry)
     if refusal:
         return "disabled", refusal.rstrip(".")
+    if entry.problem:
+        return "failed", entry.problem
     if not entry.is_compatible:
         return "incompatible", f"needs {CORE_DISTRIBUTION}{entry.core_specifier}"
     missing_module = module_problem(entry.target)
@@ -140,7 +142,7 @@ def module_problem(target: str) -> str:
     module_name = target.partition(":")[0].strip()
     try:
         spec = find_module(module_name)
-    except (ImportError, ValueError, AttributeError) as error:
+    except Exception as error:  # whatever a stranger's import hook raises
         return f"the module {module_name} cannot be looked for: {error}"
     return "" if spec is not None else f"there is no module {module_name}"
 
@@ -149,11 +151,10 @@ def find_module(name: str) -> ModuleSpec | None:
     """Return where a module is, or None; unlike `importlib.util.find_spec`, without importing its parents."""
     top, *rest = name.split(".")
     spec = importlib.util.find_spec(top)
-    path = top
     for part in rest:
         if spec is None or spec.submodule_search_locations is None:
             return None
         locations: Sequence[str] = list(spec.submodule_search_locations)
-        path = f"{path}.{part}"
-        spec = PathFinder.find_spec(path, locations)
+        # By its last name alone: a namespace package would look its parent up among what is imported.
+        spec = PathFinder.find_spec(part, locations)
     return spec

@@ -1,29 +1,37 @@
-"""The plugins of one run: registers them with pluggy, asks what they offer, orders their hooks."""
+"""The plugins of one run: made, checked and ordered with pluggy, and asked what they offer."""
 
 from __future__ import annotations
 
-import importlib
+import difflib
+import inspect
 import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias, cast
 
 import pluggy
 
-from phantom_core.errors import IncompatiblePluginError, PhantomError, PluginError, told
+from phantom_core.errors import (
+    HookError,
+    IncompatiblePluginError,
+    PhantomError,
+    PluginError,
+    did_you_mean,
+    told,
+)
 from phantom_core.hooks.discovery import (
     CORE_DISTRIBUTION,
-    KIND_BY_GROUP,
+    KIND_GROUP,
     PLUGIN_GROUP,
     InstalledEntry,
     core_version,
-    installed_entries,
+    installed,
+    normalised,
 )
-from phantom_core.hooks.entry_point_plugin import EntryPointPlugin
-from phantom_core.hooks.hook_order import ordered
-from phantom_core.hooks.hookspecs import HOOK_NAMES, PROJECT, REGISTRATION_HOOKS, HookSpecs, Registration
-from phantom_core.hooks.plugin_adapter import Implementation, PluginAdapter
+from phantom_core.hooks.hookspecs import HOOK_NAMES, PROJECT, REGISTRATION_HOOKS, Hooks, Registration
 from phantom_core.hooks.plugin_settings import PluginSettings
 from phantom_core.hooks.registry import Component, Registry
+from phantom_core.importing import import_object, last_words
 
 _log = logging.getLogger(PROJECT)
 
@@ -45,38 +53,57 @@ class SkippedPlugin:
     status: Skipping = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Subscriber:
-    """One plugin's implementation of one hook, in the place where it runs.
+class Subscriber(NamedTuple):
+    """One plugin's implementation of one hook, in the place where it is called.
 
     Attributes:
         plugin_name: the plugin.
-        implementation: what it implements.
-        is_ambient: whether it takes part because it is installed, not because the user named it.
+        function: what to call, with the event or, as pluggy has it, without.
+        takes_event: whether it takes the event.
+        place: why it is there: `"by name"`, `"tryfirst"` or `"trylast"`.
     """
 
     plugin_name: str
-    implementation: Implementation
-    is_ambient: bool
+    function: Callable[..., Any]
+    takes_event: bool
+    place: str
+
+
+class _Plugin:
+    """A plugin as pluggy sees it: compared by identity, its implementations as attributes.
+
+    pluggy compares plugins with `==` and would take two equal loggers for one.
+    """
+
+    def __init__(self, plugin: object, name: str, options: Mapping[str, Mapping[str, Any]]) -> None:
+        self.plugin = plugin
+        self.plugin_name = name
+        self.options = options
+        vars(self).update({attribute: getattr(plugin, attribute) for attribute in options})
+
+    def part(self, *, trylast: bool) -> _Plugin:
+        """Return the implementations that are, or are not, marked `trylast`."""
+        chosen = {n: found for n, found in self.options.items() if bool(found.get("trylast")) is trylast}
+        return _Plugin(self.plugin, self.plugin_name, chosen)
 
 
 class _Pluggy(pluggy.PluginManager):
-    """pluggy's manager, told what an implementation is by the adapter instead of by a decorator."""
+    """pluggy's manager, for which an overridden method of `Hooks` needs no decorator."""
+
+    def __init__(self) -> None:
+        super().__init__(PROJECT)
+        self.add_hookspecs(Hooks)
 
     def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
-        if isinstance(plugin, PluginAdapter) and name in plugin.implementations:
-            return _OPTIONS
-        return None
-
-
-_OPTIONS: Final = {
-    "wrapper": False,
-    "hookwrapper": False,
-    "optionalhook": False,
-    "tryfirst": False,
-    "trylast": False,
-    "specname": None,
-}
+        if isinstance(plugin, _Plugin):
+            return plugin.options.get(name)
+        if isinstance(inspect.getattr_static(plugin, name, None), property):
+            return None  # a value, and reading it may do anything
+        options = super().parse_hookimpl_opts(plugin, name)
+        if options is None and name in HOOK_NAMES and isinstance(plugin, Hooks):
+            is_inherited = name not in vars(plugin) and getattr(type(plugin), name) is getattr(Hooks, name)
+            return None if is_inherited or not inspect.isroutine(getattr(plugin, name)) else {}
+        return options
 
 
 class PluginManager:
@@ -84,7 +111,8 @@ class PluginManager:
 
     Attributes:
         settings: who is left out.
-        skipped: installed plugin objects that do not take part, with the reason.
+        registry: the components that are offered; grows when a plugin that offers some is registered.
+        skipped: installed plugins that do not take part, with the reason.
         disabled: installed components that are not offered, with the reason.
         ambient: installed plugin objects that take part.
     """
@@ -96,92 +124,131 @@ class PluginManager:
             settings: who is left out; None: as environment variables and `phantom.toml` say.
         """
         self.settings = PluginSettings.of_surroundings() if settings is None else settings
-        self._pluggy = _Pluggy(PROJECT)
-        self._pluggy.add_hookspecs(HookSpecs)
-        self._ambient_names: set[str] = set()
         self.ambient: list[InstalledEntry] = []
         self.skipped: list[SkippedPlugin] = []
         self.disabled: dict[InstalledEntry, str] = {}
-        by_distribution: dict[str, list[InstalledEntry]] = {}
-        for entry in installed_entries():
-            if entry.group not in KIND_BY_GROUP:
-                continue
-            refusal = self.settings.refusal_of(entry)
-            if refusal:
-                self.disabled[entry] = refusal
-            else:
-                by_distribution.setdefault(entry.distribution, []).append(entry)
-        for distribution, entries in by_distribution.items():
-            self.register(EntryPointPlugin(entries), f"entry points of {distribution}")
+        self._plugins: dict[str, _Plugin] = {}
+        self._ambient_names: set[str] = set()
+        self._permanent_names: set[str] = set()
+        found, offered, broken = installed(), [], []
+        for entry in found.entries:
+            if entry.problem:
+                broken.append(entry)
+            elif entry.group not in (PLUGIN_GROUP, KIND_GROUP):
+                refusal = self.settings.refusal_of(entry)
+                if refusal:
+                    self.disabled[entry] = refusal
+                else:
+                    offered.append(Component.of(entry, found.kinds[entry.kind]))
+        self.registry = Registry(offered, self.disabled, found.kinds, broken)
 
-    def register(self, plugin: object, name: str, *, is_ambient: bool = False) -> object:
-        """Let an object take part; return it, or the instance made from it if it is a class.
+    def register(
+        self, plugin: object, name: str, *, is_ambient: bool = False, is_permanent: bool = False
+    ) -> object:
+        """Let an object take part, and ask it what it offers; return it, or what was made from it.
+
+        Args:
+            plugin: an instance of `Hooks`; a module or an object with functions marked by `hookimpl`;
+                or a class or function without parameters that makes one.
+            name: what it is called in messages and in the order of hooks.
+            is_ambient: whether it takes part because it is installed, not because the user named it.
+            is_permanent: whether it is never switched off: the core's own record of the run.
 
         Raises:
-            PluginError: if it cannot be made.
-            HookError: if it implements no hook, a misspelt one, or one with wrong parameters.
+            PluginError: if it cannot be made, or takes part already.
+            HookError: if it implements no hook, a misspelt one, or one that cannot be called.
         """
         unique, number = name, 1
-        while self._pluggy.has_plugin(unique):
+        while unique in self._plugins:
             number += 1
             unique = f"{name}-{number}"
-        adapter = PluginAdapter(plugin, unique)
-        self._pluggy.register(adapter, unique)
+        made = _instance(plugin, unique)
+        for other_name, other in self._plugins.items():
+            if other.plugin is made:
+                raise PluginError(
+                    f"Plugin {name!r} takes part already, as {other_name!r}: both are one object. Name it "
+                    "once, or make two.",
+                    plugin=name,
+                )
+        checked = _checked(made, unique)
+        self._plugins[unique] = checked
         if is_ambient:
             self._ambient_names.add(unique)
-        return adapter.plugin
+        if is_permanent:
+            self._permanent_names.add(unique)
+        for hook in REGISTRATION_HOOKS:
+            if hook in checked.options:
+                self.registry.add(self._components(unique, hook, getattr(checked, hook)))
+        return made
 
     def load_installed_plugins(self) -> None:
         """Import the installed plugin objects; skip, and report, those that are disabled or broken.
 
-        Names in the settings that mean nothing are reported too.
+        Entry points that mean nothing, metadata that cannot be read and names in the settings that mean
+        nothing are reported too.
 
         Raises:
             PluginError: in strict mode, for the first one that is broken.
         """
-        for sentence in self.settings.warnings(installed_entries()):
+        found = installed()
+        for sentence in self.settings.warnings(found.entries):
             _log.warning("%s", sentence)
-        for entry in installed_entries():
-            if entry.group != PLUGIN_GROUP:
-                continue
-            skipped = self._load(entry)
-            if skipped is None:
-                self.ambient.append(entry)
-                continue
-            self.skipped.append(skipped)
-            if skipped.status != "disabled":
-                _log.warning("Plugin %r is skipped: %s", skipped.name, skipped.reason)
+        for broken in found.broken:
+            reason = f"{broken.problem} ({broken.location}). Install {broken.name} again."
+            self._skip(SkippedPlugin(broken.name, reason))
+        for entry in found.entries:
+            skipped = None
+            if entry.problem:
+                skipped = SkippedPlugin(entry.qualified_name, f"{entry.problem}.")
+            elif entry.group == PLUGIN_GROUP:
+                skipped = self._load(entry)
+                if skipped is None:
+                    self.ambient.append(entry)
+            if skipped is not None:
+                self._skip(skipped)
 
-    def registry(self) -> Registry:
-        """Ask every plugin what it offers; a plugin that raises is skipped, and reported."""
-        components: list[Component] = []
-        for adapter in self._adapters():
-            for hook in REGISTRATION_HOOKS:
-                if hook in adapter.implementations:
-                    components += self._components(adapter, hook)
-        return Registry(components, self.disabled)
+    def subscribers(self) -> dict[str, tuple[Subscriber, ...]]:
+        """Return by hook who implements it, in the order in which they are called.
 
-    def subscribers(self, hook: str) -> tuple[Subscriber, ...]:
-        """Return who implements a hook, in the order in which they run.
-
-        Raises:
-            ConfigError: if the plugins' `before` and `after` form a circle.
+        That is pluggy's: `tryfirst` before all others, `trylast` after them, and equals by plugin name.
         """
-        if hook not in HOOK_NAMES:
-            raise KeyError(hook)
-        found = {
-            adapter.plugin_name: Subscriber(
-                adapter.plugin_name,
-                adapter.implementations[hook],
-                adapter.plugin_name in self._ambient_names,
+        manager = _Pluggy()
+        by_name = [self._plugins[name] for name in sorted(self._plugins, key=lambda n: (normalised(n), n))]
+        for plugin in reversed(by_name):  # of equals, pluggy calls the latest first ...
+            manager.register(plugin.part(trylast=False))
+        for plugin in by_name:  # ... but of those that are marked trylast
+            manager.register(plugin.part(trylast=True))
+        return {
+            hook: tuple(
+                Subscriber(
+                    cast("_Plugin", found.plugin).plugin_name,
+                    found.function,
+                    bool(found.argnames),
+                    "tryfirst" if found.tryfirst else "trylast" if found.trylast else "by name",
+                )
+                for found in reversed(getattr(manager.hook, hook).get_hookimpls())
             )
-            for adapter in self._adapters()
-            if hook in adapter.implementations
+            for hook in HOOK_NAMES
         }
-        return tuple(found[name] for name in ordered({n: s.implementation for n, s in found.items()}, hook))
 
-    def _adapters(self) -> list[PluginAdapter]:
-        return [plugin for plugin in self._pluggy.get_plugins() if isinstance(plugin, PluginAdapter)]
+    def is_ambient(self, name: str) -> bool:
+        """Return whether a plugin takes part because it is installed, not because the user named it."""
+        return name in self._ambient_names
+
+    def is_permanent(self, name: str) -> bool:
+        """Return whether a plugin is never switched off."""
+        return name in self._permanent_names
+
+    def hooks_objects(self) -> Iterator[tuple[str, Hooks]]:
+        """Yield each plugin that is an instance of `Hooks`, with its name."""
+        for name, plugin in self._plugins.items():
+            if isinstance(plugin.plugin, Hooks):
+                yield name, plugin.plugin
+
+    def _skip(self, skipped: SkippedPlugin) -> None:
+        self.skipped.append(skipped)
+        if skipped.status != "disabled":
+            _log.warning("Plugin %r is skipped: %s", skipped.name, skipped.reason)
 
     def _load(self, entry: InstalledEntry) -> SkippedPlugin | None:
         """Import and register one plugin object; return why not, or None."""
@@ -198,7 +265,9 @@ class PluginManager:
                 raise IncompatiblePluginError(_strict(name, reason), plugin=name)
             return SkippedPlugin(name, reason, "incompatible")
         try:
-            self.register(_imported(entry), name, is_ambient=True)
+            with last_words(f"plugin {name!r}"):
+                plugin = import_object(entry.target)
+            self.register(plugin, name, is_ambient=True)
         except (Exception, SystemExit) as error:  # what a stranger's module raises when it is imported
             reason = str(error) if isinstance(error, PhantomError) else _reason(error, entry)
             if self.settings.is_strict:
@@ -206,25 +275,181 @@ class PluginManager:
             return SkippedPlugin(name, reason, "missing dependency" if _missing(error, entry) else "failed")
         return None
 
-    def _components(self, adapter: PluginAdapter, hook: str) -> list[Component]:
+    def _components(self, name: str, hook: str, function: Callable[[], Any]) -> list[Component]:
         try:
-            registrations = list(adapter.implementations[hook].function())
-            return [_component(adapter, registration) for registration in registrations]
+            return [_component(name, found, self.registry) for found in function()]
         except Exception as error:  # whatever a stranger's hook raises
             reason = f"{hook}() failed: {told(error)}."
             if self.settings.is_strict:
-                raise PluginError(_strict(adapter.plugin_name, reason), plugin=adapter.plugin_name) from error
-            self.skipped.append(SkippedPlugin(adapter.plugin_name, reason))
-            _log.warning("Plugin %r offers nothing: %s", adapter.plugin_name, reason)
+                raise PluginError(_strict(name, reason), plugin=name) from error
+            self.skipped.append(SkippedPlugin(name, reason))
+            _log.warning("Plugin %r offers nothing: %s", name, reason)
             return []
 
 
-def _imported(entry: InstalledEntry) -> Any:
-    module_name, _, attribute = entry.target.partition(":")
-    plugin: Any = importlib.import_module(module_name)
-    for part in filter(None, attribute.split(".")):
-        plugin = getattr(plugin, part)
-    return plugin
+def everything_offered(settings: PluginSettings | None = None) -> Registry:
+    """Return what a run finds by name: also what the installed plugin objects offer, which are imported.
+
+    Args:
+        settings: who is left out; None: as environment variables and `phantom.toml` say.
+    """
+    manager = PluginManager(settings)
+    manager.load_installed_plugins()
+    return manager.registry
+
+
+def components(kind: str | None = None) -> Sequence[Component]:
+    """Return the components that are installed, sorted by kind, name and distribution.
+
+    Components are not imported: `Component.load` does that. Installed plugin objects are, as in every run,
+    since they may offer some.
+
+    Args:
+        kind: `"trainer"`, `"policy"`, `"metric"`, `"logger"`, `"hook"`, `"env"`, `"command"`, or a kind that
+            an installed distribution declares; None: all.
+
+    Raises:
+        UnknownNameError: if there is no such kind.
+    """
+    return everything_offered().components(kind)
+
+
+def find(kind: str, name: str) -> Component:
+    """Return the one component of a kind and name, as a run finds it; `load` imports it.
+
+    Args:
+        kind: the kind, such as `"trainer"`.
+        name: its name, or `distribution:name`. Case, and `-` or `_`, make no difference.
+
+    Raises:
+        UnknownNameError: if there is none, or no such kind; names the nearest.
+        AmbiguousNameError: if several distributions offer one.
+        ConfigError: if it is disabled.
+        PluginError: if its entry-point line is wrong.
+    """
+    return everything_offered().find(kind, name)
+
+
+# ---------------------------------------------------------------------- what counts as a plugin
+
+_NEAR: Final = 0.85
+"""How alike two names must be, from 0 to 1, for one to be the other misspelt."""
+
+
+def _instance(plugin: object, name: str) -> object:
+    is_factory = isinstance(plugin, type) or inspect.isfunction(plugin)
+    if not is_factory:
+        return plugin
+    try:
+        return plugin()  # type: ignore[operator]  # a class or a function, as tested above
+    except Exception as error:
+        raise PluginError(
+            f"Plugin {name!r} could not be made: {told(error)}. It is called without arguments; pass an "
+            "instance instead.",
+            plugin=name,
+        ) from error
+
+
+def _checked(plugin: object, name: str) -> _Plugin:
+    """Let pluggy look at a plugin, and raise for what would be silent or could not be contained."""
+    manager = _Pluggy()
+    names = [attribute for attribute in dir(plugin) if not attribute.startswith("_")]
+    options = {n: found for n in names if (found := manager.parse_hookimpl_opts(plugin, n)) is not None}
+    for attribute in names:
+        if attribute not in options:
+            _check_unmarked(plugin, attribute, name)
+    if not options:
+        raise HookError(
+            f"Plugin {name!r} implements no hook. Override a method of ph.Hooks, such as on_iteration_end, "
+            "mark a function with @ph.hookimpl, or leave it out.",
+            plugin=name,
+        )
+    for attribute, found in options.items():
+        _check_marked(getattr(plugin, attribute), found.get("specname") or attribute, found, name)
+    checked = _Plugin(plugin, name, options)
+    manager.register(checked)
+    return checked
+
+
+def _check_unmarked(plugin: object, attribute: str, name: str) -> None:
+    """Raise for what was meant to be a hook and is none."""
+    is_meant = bool(difflib.get_close_matches(attribute, HOOK_NAMES, n=1, cutoff=_NEAR)) or (
+        isinstance(plugin, Hooks) and attribute.startswith(("on_", "phantom_"))
+    )
+    if not is_meant or isinstance(inspect.getattr_static(plugin, attribute, None), property):
+        return
+    value = getattr(plugin, attribute)
+    if not callable(value):
+        return
+    if attribute not in HOOK_NAMES:
+        raise HookError(
+            f"Plugin {name!r} has {attribute}(), but there is no such hook."
+            f"{did_you_mean(attribute, HOOK_NAMES)} Rename it; _{attribute} if it is none.",
+            plugin=name,
+        )
+    if not isinstance(plugin, Hooks):
+        raise HookError(
+            f"Plugin {name!r} has {attribute}(), which is not marked as a hook. Decorate it with "
+            "@ph.hookimpl, or derive the class from ph.Hooks.",
+            plugin=name,
+        )
+    if attribute in vars(plugin) or getattr(type(plugin), attribute) is not getattr(Hooks, attribute):
+        raise HookError(
+            f"{attribute} of plugin {name!r} is {value!r}, which is no function. Write a method.", plugin=name
+        )
+
+
+def _check_marked(function: Callable[..., Any], hook: str, options: Mapping[str, Any], name: str) -> None:
+    """Raise for an implementation that cannot be called, or whose failures could not be contained."""
+    if options.get("wrapper") or options.get("hookwrapper"):
+        raise HookError(
+            f"Plugin {name!r} marks {hook}() as a wrapper. Each implementation is called by itself, so that "
+            "its exceptions are contained and named; what wraps others could not be. Write a plain function: "
+            "tryfirst=True or trylast=True says when it is called.",
+            plugin=name,
+        )
+    if hook not in HOOK_NAMES:
+        if options.get("optionalhook"):
+            return  # a newer core may have it
+        raise HookError(
+            f"Plugin {name!r} implements {hook}(), but phantom_core {core_version()} has no such hook."
+            f"{did_you_mean(hook, HOOK_NAMES)} Rename it; if a newer core has it, mark it with "
+            "@hookimpl(optionalhook=True).",
+            plugin=name,
+        )
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise HookError(
+            f"{hook}() of plugin {name!r} is async, and nobody would await it. Make it a plain function.",
+            plugin=name,
+        )
+    is_registration = hook in REGISTRATION_HOOKS
+    if inspect.isgeneratorfunction(function) and not is_registration:
+        raise HookError(
+            f"{hook}() of plugin {name!r} is a generator function, so its body would never run. Write return "
+            "instead of yield.",
+            plugin=name,
+        )
+    _check_parameters(function, hook, () if is_registration else ("event",), name)
+
+
+def _check_parameters(function: Callable[..., Any], hook: str, spec: tuple[str, ...], name: str) -> None:
+    """Raise for parameters that pluggy, which passes arguments by name, would not fill."""
+    parameters = inspect.signature(function).parameters.values()
+    wanted = f"one parameter called {spec[0]}, or none" if spec else "no parameters"
+    given = {p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)}
+    needed = {
+        p.name for p in parameters if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    }
+    optional = {p.name for p in parameters if p.default is not p.empty} & set(spec)
+    if needed - (given & set(spec)) or optional:
+        raise HookError(
+            f"{hook}() of plugin {name!r} has the parameters {inspect.signature(function)}. Arguments are "
+            f"passed by name, as pluggy does it: expected {wanted}.",
+            plugin=name,
+        )
+
+
+# ---------------------------------------------------------------------- installed plugins
 
 
 def _missing(error: BaseException, entry: InstalledEntry) -> str:
@@ -245,17 +470,15 @@ def _strict(name: str, reason: str) -> str:
     return f"Plugin {name!r} cannot take part, and plugins are strict: {reason}"
 
 
-def _component(adapter: PluginAdapter, registration: Registration) -> Component:
-    entry = None
-    if isinstance(adapter.plugin, EntryPointPlugin):
-        entry = adapter.plugin.entries[registration.kind, registration.name]
+def _component(plugin: str, registration: Registration, registry: Registry) -> Component:
+    if not isinstance(registration, Registration):
+        raise TypeError(f"expected ph.Registration objects, got {registration!r}")
+    registry.check_kind(registration.kind)
     return Component(
-        kind=registration.kind,
-        name=registration.name,
-        target=registration.target,
-        summary=registration.summary,
-        distribution=entry.distribution if entry else adapter.plugin_name,
-        version=entry.version if entry else "",
-        core_specifier=entry.core_specifier if entry else "",
-        is_compatible=entry.is_compatible if entry else True,
+        registration.kind,
+        registration.name,
+        registration.target,
+        registration.summary,
+        distribution=plugin,
+        base=registry.kinds[registration.kind].base,
     )

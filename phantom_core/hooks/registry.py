@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,8 +18,15 @@ from phantom_core.errors import (
     place_of,
     told,
 )
-from phantom_core.hooks.discovery import CORE_DISTRIBUTION, InstalledEntry, core_version, normalised
-from phantom_core.hooks.hookspecs import Kind
+from phantom_core.hooks.discovery import (
+    CORE_DISTRIBUTION,
+    CORE_KINDS,
+    InstalledEntry,
+    Kind,
+    core_version,
+    normalised,
+)
+from phantom_core.importing import import_object, last_words
 
 DISTRIBUTION_BY_NAME: Final = {
     "console": "phantom-console",
@@ -34,13 +40,23 @@ DISTRIBUTION_BY_NAME: Final = {
 }
 """Which distribution to install for a well-known name."""
 
+OWN_DISTRIBUTIONS: Final = tuple(
+    f"phantom-{name}"
+    for name in (
+        "arrays", "compat", "console", "dqn", "equilibrium", "es", "experiments", "loggers", "mlflow", "nn",
+        "pettingzoo", "ppo", "qlearning", "ray", "recording", "rl", "runs", "sac", "tensorboard", "testing",
+        "wandb",
+    )
+)  # fmt: skip
+"""Names of this repository's own distributions, those to come included: nobody else's plugin has one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Component:
     """One registered component: what it is called, and who offers it.
 
     Attributes:
-        kind: `"trainer"`, `"policy"`, `"metric"`, `"logger"` or `"env"`.
+        kind: the kind, such as `"trainer"`.
         name: the name it is selected by.
         target: the class, or where to import it from.
         summary: one line for people.
@@ -48,9 +64,10 @@ class Component:
         version: the version of that distribution; empty for a plugin object.
         core_specifier: the distribution's version bound on the core.
         is_compatible: whether the installed core meets it.
+        base: the base class of its kind, as `package.module:Class`.
     """
 
-    kind: Kind
+    kind: str
     name: str
     target: str | type
     summary: str
@@ -58,6 +75,22 @@ class Component:
     version: str = ""
     core_specifier: str = ""
     is_compatible: bool = True
+    base: str = "builtins:object"
+
+    @classmethod
+    def of(cls, entry: InstalledEntry, kind: Kind) -> Component:
+        """Return what an entry-point line offers."""
+        return cls(
+            entry.kind,
+            entry.name,
+            entry.target,
+            entry.summary,
+            entry.distribution,
+            entry.version,
+            entry.core_specifier,
+            entry.is_compatible,
+            kind.base,
+        )
 
     @property
     def qualified_name(self) -> str:
@@ -69,39 +102,48 @@ class Component:
         """The distribution with its version."""
         return f"{self.distribution} {self.version}".rstrip()
 
-    def load(self) -> type[Any]:
-        """Import the component's class.
+    def load(self) -> Any:
+        """Import the component: a class derived from the base class of its kind, or a click command.
 
         Raises:
             IncompatiblePluginError: if the core does not meet its version bound; nothing is imported.
-            PluginError: if it cannot be imported, or is not a class.
+            PluginError: if it cannot be imported, or is not what its kind says.
         """
         if not self.is_compatible:
             msg = (
-                f"{self.kind.capitalize()} {self.name!r} of {self.provider} needs {CORE_DISTRIBUTION}"
-                f"{self.core_specifier}, but {core_version()} is installed. "
-                f"Run: pip install -U {self.distribution} {CORE_DISTRIBUTION}"
+                f"{self._title} needs {CORE_DISTRIBUTION}{self.core_specifier}, but {core_version()} is "
+                f"installed. Run: pip install -U {self.distribution} {CORE_DISTRIBUTION}"
             )
             raise IncompatiblePluginError(msg, plugin=self.distribution)
-        target = self.target if isinstance(self.target, type) else self._import(self.target)
-        if not isinstance(target, type):
-            msg = (
-                f"{self.kind.capitalize()} {self.name!r} of {self.provider} is {target!r}. "
-                "Expected a class: mend its entry point."
+        target = self._import(self.target) if isinstance(self.target, str) else self.target
+        base: type = import_object(self.base)
+        if self.kind == "command":
+            if not isinstance(target, base):
+                self._refuse(f"is {target!r}. Expected a click command: mend its entry point.")
+        elif not isinstance(target, type):
+            self._refuse(f"is {target!r}. Expected a class: mend its entry point.")
+        elif not issubclass(target, base):
+            self._refuse(
+                f"is {target.__name__}, which is no {base.__name__}. This is a defect of "
+                f"{self.distribution}: derive it from {_public_name(base)}."
             )
-            raise PluginError(msg, plugin=self.distribution)
         return target
 
+    @property
+    def _title(self) -> str:
+        return f"{self.kind.capitalize()} {self.name!r} of {self.provider}"
+
+    def _refuse(self, what: str) -> None:
+        raise PluginError(f"{self._title} {what}", plugin=self.distribution)
+
     def _import(self, target: str) -> Any:
-        module_name, _, attribute = target.partition(":")
-        what = f"{self.kind.capitalize()} {self.name!r} of {self.provider} could not be loaded"
+        what = f"{self._title} could not be loaded"
         try:
-            value: Any = importlib.import_module(module_name)
-            for part in filter(None, attribute.split(".")):
-                value = getattr(value, part)
+            with last_words(f"{self.kind} {self.qualified_name!r}"):
+                return import_object(target)
         except ModuleNotFoundError as error:
             missing = error.name or ""
-            if missing.split(".")[0] == module_name.split(".")[0]:
+            if missing.split(".")[0] == target.partition(":")[0].split(".")[0]:
                 msg = (
                     f"{what}: there is no module {missing}. Its entry point says {target!r}: "
                     f"reinstall {self.distribution}."
@@ -115,30 +157,52 @@ class Component:
         except (Exception, SystemExit) as error:
             msg = f"{what}: {told(error)}. This is a defect of {self.distribution}; the traceback is with -v."
             raise PluginError(msg, plugin=self.distribution) from error
-        return value
+
+
+def _public_name(base: type) -> str:
+    inside = base.__module__.startswith("phantom_core.")
+    return f"ph.{base.__name__}" if inside else f"{base.__module__}.{base.__qualname__}"
 
 
 class Registry:
     """All components that are offered, by kind and name."""
 
     def __init__(
-        self, components: Iterable[Component], disabled: Mapping[InstalledEntry, str] = MappingProxyType({})
+        self,
+        components: Iterable[Component] = (),
+        disabled: Mapping[InstalledEntry, str] = MappingProxyType({}),
+        kinds: Mapping[str, Kind] = CORE_KINDS,
+        broken: Iterable[InstalledEntry] = (),
     ) -> None:
         """Take what is offered.
 
         Args:
             components: the components.
             disabled: entries that are installed and not offered, with the reason.
+            kinds: the kinds that there are, by name.
+            broken: entries that have a problem.
         """
-        self._components = tuple(components)
+        self.kinds = kinds
+        self._components = list(components)
         self._disabled = disabled
+        self._broken = tuple(broken)
 
-    def components(self, kind: Kind | None = None) -> Sequence[Component]:
-        """Return the components of a kind, or all, sorted by kind, name and distribution."""
+    def add(self, components: Iterable[Component]) -> None:
+        """Take more, which a plugin object offers."""
+        self._components += components
+
+    def components(self, kind: str | None = None) -> Sequence[Component]:
+        """Return the components of a kind, or all, sorted by kind, name and distribution.
+
+        Raises:
+            UnknownNameError: if there is no such kind.
+        """
+        if kind is not None:
+            self.check_kind(kind)
         chosen = [c for c in self._components if kind is None or c.kind == kind]
         return sorted(chosen, key=lambda c: (c.kind, normalised(c.name), c.distribution))
 
-    def find(self, kind: Kind, name: str) -> Component:
+    def find(self, kind: str, name: str) -> Component:
         """Return the one component of this kind and name; nothing is imported.
 
         Args:
@@ -146,23 +210,25 @@ class Registry:
             name: its name, or `distribution:name`. Case, and `-` or `_`, make no difference.
 
         Raises:
-            UnknownNameError: if there is none.
+            UnknownNameError: if there is none, or no such kind.
             AmbiguousNameError: if several distributions offer one.
             ConfigError: if it is disabled.
+            PluginError: if its entry-point line is wrong.
         """
         found = self._named(kind, name)
         if not found:
             self._check_disabled(kind, name)
+            self._check_broken(kind, name)
             raise self._unknown(kind, name)
         if len(found) > 1:
             raise _ambiguous(kind, name, found)
         return found[0]
 
-    def has(self, kind: Kind, name: str) -> bool:
+    def has(self, kind: str, name: str) -> bool:
         """Tell whether there is a component of this kind and name."""
         return bool(self._named(kind, name))
 
-    def _named(self, kind: Kind, name: str) -> list[Component]:
+    def _named(self, kind: str, name: str) -> list[Component]:
         distribution, _, bare = name.rpartition(":")
         return [
             component
@@ -171,7 +237,7 @@ class Registry:
             and (not distribution or normalised(component.distribution) == normalised(distribution))
         ]
 
-    def _check_disabled(self, kind: Kind, name: str) -> None:
+    def _check_disabled(self, kind: str, name: str) -> None:
         distribution, _, bare = name.rpartition(":")
         for entry, refusal in self._disabled.items():
             is_named = normalised(entry.name) == normalised(bare) and entry.kind == kind
@@ -181,11 +247,45 @@ class Registry:
                     f"disabled: {refusal} Change that, or select another {kind}."
                 )
 
-    def _unknown(self, kind: Kind, name: str) -> UnknownNameError:
+    def _check_broken(self, kind: str, name: str) -> None:
+        """Say what is wrong with an installed entry that would have this name."""
+        for entry in self._broken:
+            if normalised(entry.name) == normalised(name.rpartition(":")[2]) and entry.kind == kind:
+                raise PluginError(
+                    f"{kind.capitalize()} {entry.name!r} of {entry.distribution} {entry.version} cannot be "
+                    f"used: {entry.problem}. This is a defect of {entry.distribution}: mend its entry point.",
+                    plugin=entry.distribution,
+                )
+
+    def check_kind(self, kind: str) -> None:
+        """Raise if there is no such kind.
+
+        Raises:
+            UnknownNameError: that suggests the nearest.
+        """
+        if kind not in self.kinds:
+            known = tuple(self.kinds)
+            raise UnknownNameError(
+                f"No kind of component is called {kind!r}.{did_you_mean(kind, known)} There are: "
+                f"{', '.join(known)}. A distribution declares more in the entry-point group "
+                "phantom_core.kinds.",
+                kind="kind",
+                name=kind,
+                known=known,
+            )
+
+    def _unknown(self, kind: str, name: str) -> UnknownNameError:
         known = tuple(component.name for component in self.components(kind))
         registered = ", ".join(f"{c.name} ({c.provider})" for c in self.components(kind)) or "none"
         advice = install_advice(name)
-        if kind == "env" and not advice:
+        others = [c for c in self._components if c.kind != kind and normalised(c.name) == normalised(name)]
+        if others:
+            advice = f" There is {_a(others[0].kind)} of that name."
+            if (kind, others[0].kind) == ("logger", "hook"):
+                advice = f" It is a hook: hooks = [{others[0].name!r}]."
+        elif kind == "hook" and not advice:
+            advice = " A place is named './file.py:Class' or 'package.module:Class'."
+        elif kind == "env" and not advice:
             advice = " A class is named './file.py:Class' or 'package.module:Class'."
             if re.search(r"-v\d+$", name):
                 advice = f" If it is a Gymnasium env: env='gymnasium', env_config={{'env': {name!r}}}."
@@ -204,11 +304,15 @@ def install_advice(name: str) -> str:
     return f" To install it: pip install {distribution}" if is_known else ""
 
 
-def _ambiguous(kind: Kind, name: str, found: Sequence[Component]) -> AmbiguousNameError:
+def _ambiguous(kind: str, name: str, found: Sequence[Component]) -> AmbiguousNameError:
     choices = tuple(component.qualified_name for component in found)
     offers = ", ".join(f"{c.provider} ({c.target})" for c in found)
     msg = (
-        f"{len(found)} distributions offer a {kind} named {name!r}: {offers}. Choose one: "
+        f"{len(found)} distributions offer {_a(kind)} named {name!r}: {offers}. Choose one: "
         f"{' or '.join(map(repr, choices))}."
     )
     return AmbiguousNameError(msg, kind=kind, name=name, choices=choices)
+
+
+def _a(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"

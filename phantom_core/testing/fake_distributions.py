@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from phantom_core.hooks.discovery import installed_entries
+from phantom_core.hooks.discovery import installed
 
 
 @contextmanager
@@ -49,14 +49,14 @@ def fake_distribution(
         _write(folder / f"{module}.py", source)
     sys.path.insert(0, str(folder))
     importlib.invalidate_caches()
-    installed_entries.cache_clear()
+    installed.cache_clear()
     try:
         yield folder
     finally:
         if str(folder) in sys.path:  # else somebody restored the path
             sys.path.remove(str(folder))
         forget_modules(folder)
-        installed_entries.cache_clear()
+        installed.cache_clear()
 
 
 def forget_modules(folder: Path) -> None:

@@ -38,44 +38,44 @@ class HookRecorder(Hooks):
         """Return the events of one hook, in order."""
         return [event for name, event in self.calls if name == hook]
 
-    def on_train_start(self, event: TrainStart, /) -> None:
+    def on_train_start(self, event: TrainStart) -> None:
         """Keep the event."""
         self.calls.append(("on_train_start", event))
 
-    def on_iteration_start(self, event: IterationStart, /) -> None:
+    def on_iteration_start(self, event: IterationStart) -> None:
         """Keep the event."""
         self.calls.append(("on_iteration_start", event))
 
-    def on_episode_end(self, event: EpisodeEnd, /) -> None:
+    def on_episode_end(self, event: EpisodeEnd) -> None:
         """Keep the event."""
         self.calls.append(("on_episode_end", event))
 
-    def on_evaluation_end(self, event: EvaluationEnd, /) -> None:
+    def on_evaluation_end(self, event: EvaluationEnd) -> None:
         """Keep the event."""
         self.calls.append(("on_evaluation_end", event))
 
-    def on_metrics(self, event: MetricsRecorded, /) -> None:
+    def on_metrics(self, event: MetricsRecorded) -> None:
         """Keep the event."""
         self.calls.append(("on_metrics", event))
 
-    def on_iteration_end(self, event: IterationEnd, /) -> None:
+    def on_iteration_end(self, event: IterationEnd) -> None:
         """Keep the event."""
         self.calls.append(("on_iteration_end", event))
 
-    def should_stop(self, event: IterationEnd, /) -> str | None:
+    def should_stop(self, event: IterationEnd) -> str | None:
         """Keep the event; never ask to stop."""
         self.calls.append(("should_stop", event))
         return None
 
-    def on_checkpoint(self, event: CheckpointSaved, /) -> None:
+    def on_checkpoint(self, event: CheckpointSaved) -> None:
         """Keep the event."""
         self.calls.append(("on_checkpoint", event))
 
-    def on_exception(self, event: TrainFailed, /) -> None:
+    def on_exception(self, event: TrainFailed) -> None:
         """Keep the event."""
         self.calls.append(("on_exception", event))
 
-    def on_train_end(self, event: TrainEnd, /) -> None:
+    def on_train_end(self, event: TrainEnd) -> None:
         """Keep the event."""
         self.calls.append(("on_train_end", event))
 

@@ -8,8 +8,6 @@ from typing import Any, Literal, TypeAlias
 
 from phantom_core.hooks.discovery import (
     CORE_DISTRIBUTION,
-    KIND_BY_GROUP,
-    PLUGIN_GROUP,
     InstalledEntry,
     Scan,
     normalised,
@@ -21,8 +19,6 @@ from phantom_core.hooks.plugin_settings import PluginSettings
 
 RawFinding: TypeAlias = tuple[str, Literal["error", "warning"], str, str, str]
 """Check, severity, where, what, advice."""
-
-_GROUPS = (*KIND_BY_GROUP, PLUGIN_GROUP)
 
 
 def check_metadata(found: Scan, settings: PluginSettings) -> Iterator[RawFinding]:
@@ -73,7 +69,7 @@ def _stale(entries: list[InstalledEntry]) -> Iterator[RawFinding]:
     declared = {
         (group, name, target.replace(" ", ""))
         for group, lines in project.get("entry-points", {}).items()
-        if group in _GROUPS
+        if group.startswith("phantom_core.")
         for name, target in lines.items()
     }
     installed = {(e.group, e.name, e.target.replace(" ", "")) for e in entries}

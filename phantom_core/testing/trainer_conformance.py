@@ -336,5 +336,5 @@ class _FirstStates(HookRecorder):
         super().__init__()
         self._found = found
 
-    def on_train_start(self, event: Any, /) -> None:
+    def on_train_start(self, event: Any) -> None:
         self._found.update(states(event.policies))

@@ -16,7 +16,7 @@ def trainer_opinions(env: MultiAgentEnv) -> dict[str, str | None]:
     """
     if not env.strategic_agent_ids:
         return {}
-    components = [c for c in PluginManager().registry().components() if c.kind == "trainer"]
+    components = [c for c in PluginManager().registry.components() if c.kind == "trainer"]
     return {component.name: _refusal(component, env) for component in components}
 
 

@@ -101,7 +101,7 @@ class SolvedIdentity(Hooks):
         self._form = form
         self._in_a_row = 0
 
-    def should_stop(self, event: IterationEnd, /) -> str | None:
+    def should_stop(self, event: IterationEnd) -> str | None:
         """Ask the policy about each number."""
         policy = event.policies["default"]
         is_solved = all(choice_of(policy, self._form, state, 3, 3) == state for state in range(3))

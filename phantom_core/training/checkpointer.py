@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from phantom_core.errors import CheckpointError
-from phantom_core.hooks.events import CheckpointSaved
+from phantom_core.hooks.events import CheckpointSaved, IterationEnd
 from phantom_core.training.checkpoint import check_state
 from phantom_core.training.run import Run
 from phantom_core.training.run_directory import RunDirectory, encode_policies
@@ -18,16 +18,24 @@ from phantom_core.training.written_ids import written_mapping
 
 
 class Checkpointer:
-    """Writes `checkpoints/iteration-<iterations made>` in the run directory when its plan says so.
+    """Writes `checkpoints/iteration-<iterations made>` in the run directory when its plan or a hook says so.
 
     A checkpoint holds the policies, as the final ones are held, who uses which, and all that the next
-    iterations depend on: optimisers, running statistics, streams of random draws, and where the
-    collector stands.
+    iterations depend on: optimisers, running statistics, streams of random draws, where the collector
+    stands, and the state of hooks.
     """
 
-    def __init__(self, run: Run, plan: CheckpointPlan, directory: RunDirectory) -> None:
+    def __init__(self, run: Run, plan: CheckpointPlan | None, directory: RunDirectory) -> None:
+        """Write checkpoints for a run.
+
+        Args:
+            run: the run.
+            plan: when to write, and which to keep; None: when a hook wants it, and the newest three.
+            directory: where to write.
+        """
         self._run = run
-        self._plan = plan
+        self._every = None if plan is None else plan.every
+        self._plan = CheckpointPlan(every=1) if plan is None else plan
         self._directory = directory
         self._written: list[tuple[int, float, Path]] = []  # iterations made, score, folder
         self._has_failed = False
@@ -40,16 +48,18 @@ class Checkpointer:
         """
         check_state(self._state(-math.inf))
 
-    def after_iteration(self, values: Mapping[str, float]) -> None:
+    def after_iteration(self, end: IterationEnd) -> None:
         """Write a checkpoint if it is time to; if it cannot be written, the run goes on and says so.
 
         Args:
-            values: what was logged in the iteration.
+            end: the end of the iteration, with what was logged in it.
         """
         run = self._run
-        if run.iterations % self._plan.every:
+        is_due = self._every is not None and run.iterations % self._every == 0
+        is_wanted = run.dispatcher.is_wanted("should_checkpoint", end)
+        if not (is_due or is_wanted):
             return
-        score = self._score(values)
+        score = self._score(end.values)
         try:
             path = self._directory.save_checkpoint(f"iteration-{run.iterations:06}", self._state(score))
         except CheckpointError as error:  # a full disk must not lose a run
@@ -72,6 +82,7 @@ class Checkpointer:
             "policy_by_agent": written_mapping(run.policy_by_agent),
             "policies": encode_policies(run.policies),
             "training": run.training_state(),
+            "hooks": run.dispatcher.hook_states(),
         }
 
     def _score(self, values: Mapping[str, float]) -> float:

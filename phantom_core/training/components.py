@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from phantom_core.component_config import build, check_parameters, config_class_of
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, PhantomError, PluginError, told
-from phantom_core.hooks.discovery import normalised
-from phantom_core.hooks.hookspecs import Hooks, Kind
+from phantom_core.hooks.discovery import CORE_DISTRIBUTION, normalised
+from phantom_core.hooks.entry_status import find_module
+from phantom_core.hooks.hookspecs import Hooks
 from phantom_core.hooks.plugin_manager import PluginManager
 from phantom_core.hooks.plugin_settings import PluginSettings
 from phantom_core.hooks.registry import Component, Registry
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy import Policy
+from phantom_core.training.named_hooks import load_hooks
 from phantom_core.training.train_loop import check_is_env
 from phantom_core.training.trainer import Trainer
 
@@ -38,7 +42,7 @@ class Components:
         """
         self.manager = PluginManager(settings)
         self.manager.load_installed_plugins()
-        self.registry: Registry = self.manager.registry()
+        self.registry: Registry = self.manager.registry
         self.used: list[Component] = []
         self.attached: list[tuple[str, object]] = []
 
@@ -64,7 +68,7 @@ class Components:
             return type(choice).__name__, choice
         if isinstance(choice, str):
             component = self.registry.find("trainer", choice)
-            name, trainer_class = component.name, self._load(component, Trainer)
+            name, trainer_class = component.name, self._load(component)
             settings = {**settings_of(component, configs), **configs.get("", {})}
         elif isinstance(choice, type) and issubclass(choice, Trainer):
             name, trainer_class, settings = choice.__name__, choice, dict(configs.get("", {}))
@@ -79,7 +83,7 @@ class Components:
 
     def policy_class(self, name: str) -> type[Policy]:
         """Return the policy class that is registered under a name."""
-        return self._load(self.registry.find("policy", name), Policy)
+        return self._load(self.registry.find("policy", name))
 
     def env_class(self, choice: str | Callable[..., MultiAgentEnv]) -> Callable[..., MultiAgentEnv]:
         """Return an env class: the one given, or the one that is registered under a name."""
@@ -92,13 +96,13 @@ class Components:
             if isinstance(choice, type):  # what a function makes is looked at when it is made
                 check_is_env(choice, ("reset", "step"))
             return choice
-        return self._load(self.registry.find("env", choice), object)
+        return self._load(self.registry.find("env", choice))
 
     def metric(self, name: str, choice: str | type[Metric], settings: Mapping[str, Any]) -> Metric:
         """Build the metric of a run file's table `[metrics.<name>]`."""
         metric_class = choice
         if isinstance(choice, str):
-            metric_class = self._load(self.registry.find("metric", choice), Metric)
+            metric_class = self._load(self.registry.find("metric", choice))
         if not (isinstance(metric_class, type) and issubclass(metric_class, Metric)):
             raise ConfigError(
                 f"metrics.{name}.metric is {getattr(metric_class, '__name__', repr(metric_class))}. "
@@ -119,18 +123,55 @@ class Components:
             ConfigError: if it is unknown, was attached before, or a setting is wrong.
             PluginError: if it cannot be imported or built.
         """
+        if isinstance(choice, str):
+            self._attach_component(choice, self.registry.find("logger", choice), "loggers", configs)
+        else:
+            self.attach(choice)
+
+    def attach_hooks(
+        self,
+        choice: object,
+        configs: Mapping[str, Mapping[str, Mapping[str, Any]]],
+        *,
+        folder: Path | None = None,
+        start: str = "the current folder",
+    ) -> None:
+        """Let hooks follow the run: the registered name of hooks or of a logger, a place, or an object.
+
+        Args:
+            choice: the hooks; a place is a module, or `./file.py:Class`.
+            configs: settings by kind (`"hook"`, `"logger"`) and name.
+            folder: what a relative place is relative to; None: the current folder.
+            start: what that folder is, for messages.
+
+        Raises:
+            ConfigError: if it is unknown, was attached before, or a setting is wrong.
+            PluginError: if it cannot be imported or built.
+        """
         if not isinstance(choice, str):
             self.attach(choice)
             return
-        component = self.registry.find("logger", choice)
-        if component in self.used:
-            raise ConfigError(f"loggers names {choice!r} twice. Name it once.")
-        logger_class = self._load(component, Hooks)
-        settings = settings_of(component, configs)
-        self.manager.register(self._build("logger", component.name, logger_class, settings), component.name)
+        for kind in ("hook", "logger"):
+            if self.registry.has(kind, choice):
+                component = self.registry.find(kind, choice)
+                self._attach_component(choice, component, "hooks", configs.get(kind, {}))
+                return
+        if re.fullmatch(r"\w+(-\w+)*", choice) and (not choice.isidentifier() or find_module(choice) is None):
+            self.registry.find("hook", choice)  # raises: it is no module, and no name either
+        self.attach(load_hooks(choice, folder=folder, start=start))
 
-    def uses(self, kind: Kind, name: str) -> bool:
-        """Tell whether a component was selected."""
+    def _attach_component(
+        self, name: str, component: Component, setting: str, configs: Mapping[str, Mapping[str, Any]]
+    ) -> None:
+        if component in self.used:
+            raise ConfigError(f"{setting} names {name!r} twice. Name it once.")
+        hooks_class = self._load(component)
+        hooks = self._build(component.kind, component.name, hooks_class, settings_of(component, configs))
+        is_core = component.distribution == CORE_DISTRIBUTION
+        self.manager.register(hooks, component.name, is_permanent=is_core)
+
+    def uses(self, kind: str, name: str) -> bool:
+        """Return whether a component was selected."""
         return self.registry.find(kind, name) in self.used
 
     def attach(self, hooks: object) -> None:
@@ -139,15 +180,8 @@ class Components:
         name = str(getattr(owner, "__name__", owner))
         self.attached.append((name, self.manager.register(hooks, name)))
 
-    def _load(self, component: Component, base: type) -> type[Any]:
-        loaded = component.load()
-        if not issubclass(loaded, base):
-            raise PluginError(
-                f"{component.kind.capitalize()} {component.name!r} of {component.provider} is "
-                f"{loaded.__name__}, which is no {base.__name__}. This is a defect of "
-                f"{component.distribution}: derive it from ph.{base.__name__}.",
-                plugin=component.distribution,
-            )
+    def _load(self, component: Component) -> type[Any]:
+        loaded: type[Any] = component.load()
         self.used.append(component)
         return loaded
 

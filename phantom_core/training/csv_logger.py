@@ -30,7 +30,7 @@ class CsvLogger(Hooks):
     _path: Path | None = None
     _columns: tuple[str, ...] = ()
 
-    def on_train_start(self, event: TrainStart, /) -> None:
+    def on_train_start(self, event: TrainStart) -> None:
         """Read the heading of a file that is there already; mend its end."""
         if event.run_directory is None:
             raise ConfigError(
@@ -42,7 +42,7 @@ class CsvLogger(Hooks):
             self._drop_broken_row(self._path)
             self._columns = tuple(next(iter(self._rows()), ()))
 
-    def on_metrics(self, event: MetricsRecorded, /) -> None:
+    def on_metrics(self, event: MetricsRecorded) -> None:
         """Write one row, so that another program can read it at once."""
         if self._path is None:
             return

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from phantom_core.errors import did_you_mean, listing
 from phantom_core.hooks.events import IterationEnd, TrainEnd, TrainStart
@@ -61,11 +62,11 @@ class EarlyStopping(Hooks):
     _seen: tuple[str, ...] = ()
     _was_logged: bool = False
 
-    def on_train_start(self, event: TrainStart, /) -> None:
+    def on_train_start(self, event: TrainStart) -> None:
         """Forget what an earlier run had."""
         self._best, self._waited, self._seen, self._was_logged = None, 0, (), False
 
-    def should_stop(self, event: IterationEnd, /) -> str | None:
+    def should_stop(self, event: IterationEnd) -> str | None:
         """Return why to stop, with the values."""
         config = self.config
         value = event.values.get(config.quantity)
@@ -86,7 +87,15 @@ class EarlyStopping(Hooks):
         best = "no number" if self._best is None else f"{self._best:.6g}"
         return f"{config.quantity} was no better than {best} for {times}"
 
-    def on_train_end(self, event: TrainEnd, /) -> None:
+    def state_dict(self) -> dict[str, Any]:
+        """Return the best value, and how many values have been no better since."""
+        return {"best": self._best, "waited": self._waited, "was_logged": self._was_logged}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on waiting where another run stood."""
+        self._best, self._waited, self._was_logged = state["best"], state["waited"], state["was_logged"]
+
+    def on_train_end(self, event: TrainEnd) -> None:
         """Say it if the value was never there: a misspelt name must not pass for patience."""
         if self._seen and not self._was_logged:
             name = self.config.quantity

@@ -24,9 +24,9 @@ class Evaluator:
     def after_iteration(self) -> dict[str, float]:
         """Evaluate if it is time to; return what to log."""
         every = self._plan.every
-        if every is None or self._run.iterations % every:
-            return {}
-        return self._evaluate()
+        is_due = every is not None and self._run.iterations % every == 0
+        is_wanted = self._run.is_wanted("should_evaluate")  # asked in each iteration, whatever the plan says
+        return self._evaluate() if is_due or is_wanted else {}
 
     def at_end(self) -> Evaluation | None:
         """Return the evaluation of the final policies, and log it if it was not made before."""

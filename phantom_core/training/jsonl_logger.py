@@ -21,13 +21,13 @@ class JsonLinesLogger(Hooks):
 
     _file: IO[bytes] | None = None
 
-    def on_train_start(self, event: TrainStart, /) -> None:
+    def on_train_start(self, event: TrainStart) -> None:
         """Open the file."""
         if event.run_directory is not None:
             path = Path(event.run_directory, "metrics.jsonl")
             self._file = path.open("ab")
 
-    def on_metrics(self, event: MetricsRecorded, /) -> None:
+    def on_metrics(self, event: MetricsRecorded) -> None:
         """Write one line, so that another program can read it at once."""
         if self._file is None:
             return
@@ -36,7 +36,7 @@ class JsonLinesLogger(Hooks):
         self._file.write(msgspec.json.encode(row) + b"\n")
         self._file.flush()
 
-    def on_train_end(self, event: TrainEnd, /) -> None:
+    def on_train_end(self, event: TrainEnd) -> None:
         """Close the file."""
         if self._file is not None:
             self._file.close()

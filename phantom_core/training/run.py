@@ -65,7 +65,7 @@ class Run:
         load_policy_class: from a registered name to a policy class.
         before_start: called in turn before `on_train_start`; one refuses the run by raising.
         before_logging: called at the end of each iteration; what it returns is logged too.
-        after_iteration: called after each iteration with what was logged; writes checkpoints.
+        after_iteration: called after each iteration with its end; writes checkpoints.
         training_state: returns what a checkpoint holds beside the policies.
     """
 
@@ -110,7 +110,7 @@ class Run:
         self.load_policy_class: Callable[[str], type[Policy]] = _no_names
         self.before_start: list[Callable[[], None]] = []
         self.before_logging: Callable[[], Mapping[str, float]] | None = None
-        self.after_iteration: Callable[[Mapping[str, float]], None] | None = None
+        self.after_iteration: Callable[[IterationEnd], None] | None = None
         self.training_state: Callable[[], dict[str, Any]] = dict
         self._pending: dict[str, list[float]] = {}
         self._steps_before = 0
@@ -206,8 +206,7 @@ class Run:
 
     def flush(self, iteration: int) -> dict[str, float]:
         """Hand everything that was logged to the loggers, and return it."""
-        values = {name: statistics.fmean(found) for name, found in self._pending.items()}
-        self._pending = {}
+        values, self._pending = self._means(), {}
         if values and self.dispatcher.has_subscribers("on_metrics"):
             reducers = dict.fromkeys(values, "mean")
             event = MetricsRecorded(
@@ -218,6 +217,12 @@ class Run:
             )
             self.dispatcher.fire("on_metrics", event)
         return values
+
+    def is_wanted(self, hook: str) -> bool:
+        """Ask the plugins `should_evaluate` or `should_checkpoint`; return whether any says True."""
+        return self.dispatcher.has_subscribers(hook) and self.dispatcher.is_wanted(
+            hook, self._iteration_end()
+        )
 
     def write_if_idle(self, iteration: int) -> None:
         """Hand over what was logged now, if no iteration is being made that will do it at its end."""
@@ -272,18 +277,27 @@ class Run:
     def _end_iteration(self) -> None:
         if self.before_logging is not None:
             self.log(self.before_logging())
+        if self.dispatcher.has_subscribers("extra_values"):
+            self.log(self.dispatcher.extra_values(self._iteration_end()))
         values = self.flush(self.iteration)
         self.history.append({"iteration": self.iteration, "env_steps": self.env_steps, **values})
-        event = IterationEnd(
-            iteration=self.iteration,
-            env_steps=self.env_steps,
-            values=MappingProxyType(values),
-            policies=MappingProxyType(dict(self.policies)),
-        )
+        event = self._iteration_end(values)
         self.dispatcher.fire("on_iteration_end", event)
         self.stop_reasons += self.dispatcher.stop_reasons(event)
         if self.after_iteration is not None:
-            self.after_iteration(values)
+            self.after_iteration(event)
+
+    def _iteration_end(self, values: Mapping[str, float] | None = None) -> IterationEnd:
+        """Return the end of this iteration; without values, with those that were logged so far."""
+        return IterationEnd(
+            iteration=self.iteration,
+            env_steps=self.env_steps,
+            values=MappingProxyType(dict(self._means() if values is None else values)),
+            policies=MappingProxyType(dict(self.policies)),
+        )
+
+    def _means(self) -> dict[str, float]:
+        return {name: statistics.fmean(found) for name, found in self._pending.items()}
 
 
 def _no_names(name: str) -> type[Policy]:

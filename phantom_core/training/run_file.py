@@ -11,12 +11,10 @@ from typing import Any, Final, cast
 from phantom_core.component_config import build
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
-from phantom_core.hooks.hookspecs import Kind
 from phantom_core.hooks.plugin_settings import PluginSettings
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy_mapping import AgentSelection, PolicySpec
 from phantom_core.training.components import Components
-from phantom_core.training.named_hooks import load_hooks
 from phantom_core.training.references import absolute, load_reference
 from phantom_core.training.run_plans import CheckpointPlan
 from phantom_core.training.run_record import DEFAULT
@@ -103,6 +101,7 @@ class RunFile:
             ConfigError: for an unknown key, a value of the wrong type, or a reference that leads nowhere.
         """
         top = self._top()
+        self._attach_hooks(top, components)  # first of all, since they may offer what the file names
         trainer, trainer_config = self._trainer(top.trainer, components)
         self.set("trainer.name", _trainer_name(top.trainer)[0], self.origins.get("trainer.name", FILE))
         if "name" not in self.table:
@@ -118,7 +117,8 @@ class RunFile:
             metrics={name: self._metric(name, table, components) for name, table in top.metrics.items()},
             loggers=top.loggers,
             logger_config=top.logger,
-            hooks=[load_hooks(r, setting="hooks", folder=self.path.parent) for r in top.hooks],
+            hooks=[hooks for _, hooks in components.attached],
+            hook_config=top.hook,
             evaluation=self.evaluation(),
             checkpoint=self._checkpoint(top.checkpoint),
             training_plan=top.training_plan,
@@ -129,6 +129,23 @@ class RunFile:
             run_dir=top.run_dir,
             strict_hooks=top.strict_hooks,
         )
+
+    def attach_observers(self, components: Components) -> None:
+        """Let all that the file names, and the logger `jsonl`, follow a run that is not made.
+
+        Raises:
+            ConfigError: if something is unknown, or a setting is wrong.
+        """
+        top = self._top()
+        self._attach_hooks(top, components)
+        for logger in dict.fromkeys([*top.loggers, "jsonl"]):
+            if logger != "jsonl" or components.registry.has("logger", logger):
+                components.attach_logger(logger, top.logger)
+
+    def _attach_hooks(self, top: RunTable, components: Components) -> None:
+        configs = {"hook": top.hook, "logger": top.logger}
+        for place in top.hooks:
+            components.attach_hooks(place, configs, folder=self.path.parent, start="the run file")
 
     def env(self, components: Components) -> Callable[..., MultiAgentEnv] | str:
         """Return the env class, or the name that it is registered under.
@@ -197,7 +214,7 @@ class RunFile:
     def _load(self, reference: str, setting: str) -> Any:
         return load_reference(reference, setting=setting, folder=self.path.parent)
 
-    def _name_or_class(self, kind: Kind, text: str, setting: str, components: Components) -> Any:
+    def _name_or_class(self, kind: str, text: str, setting: str, components: Components) -> Any:
         """Return a registered name as it is; import what a reference names."""
         is_reference = ":" in text and not components.registry.has(kind, text)
         return self._load(text, setting) if is_reference else text
@@ -250,8 +267,6 @@ class RunFile:
                 raise ConfigError(
                     f"trainer.{key} = {value!r} is wrong. Settings go into a table: [trainer.{name}]."
                 )
-            if key != name:
-                components.registry.find("trainer", key)  # a table for nobody is a typing mistake
         return trainer, configs if isinstance(trainer, str) else {**configs, "": configs.get(name, {})}
 
 

@@ -11,10 +11,10 @@ from typing import Any, Final
 from phantom_core.errors import told
 from phantom_core.hooks.discovery import CORE_DISTRIBUTION, distribution_version
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS
-from phantom_core.hooks.provenance import provenance_of, provenance_of_object
 from phantom_core.rollouts.evaluate import Evaluation
 from phantom_core.training.blas_threads import blas_threads, one_blas_thread
 from phantom_core.training.components import Components
+from phantom_core.training.provenance import provenance_of, provenance_of_object
 from phantom_core.training.run import Run
 from phantom_core.training.run_directory import RunDirectory
 from phantom_core.training.run_request import flattened

@@ -71,6 +71,7 @@ class RunRequest:
     loggers: Sequence[str | Hooks] = ()
     logger_config: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     hooks: Sequence[object] = ()
+    hook_config: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     evaluation: EvaluationPlan | None = None
     checkpoint: CheckpointPlan | None = None
     training_plan: TrainingPlan | None = None
@@ -106,6 +107,11 @@ class RunRequest:
         if self.training_plan is not None:
             parse_training_plan(self.training_plan)
 
+    @property
+    def observer_config(self) -> dict[str, Mapping[str, Mapping[str, Any]]]:
+        """The settings of what follows the run, by kind and name."""
+        return {"hook": self.hook_config, "logger": self.logger_config}
+
     def to_config(self) -> dict[str, Any]:
         """Return the request as the plain values of a run file.
 
@@ -129,6 +135,7 @@ class RunRequest:
             "trainer": self._trainer_table(plain),
             "loggers": [logger for logger in self.loggers if isinstance(logger, str)],
             "logger": plain.table(self.logger_config, "logger"),
+            "hook": plain.table(self.hook_config, "hook"),
             "hooks": [absolute(hooks, Path.cwd()) for hooks in self.hooks if isinstance(hooks, str)],
             "iterations": self.num_iterations,
             "total_steps": self.total_steps,
@@ -308,7 +315,7 @@ def _check_collections(request: RunRequest) -> None:
             raise ConfigError(f"{name} is {value!r}. Expected a list: [{value!r}].")
         if not isinstance(value, Iterable):
             raise ConfigError(f"{name} is one {type(value).__name__}. Expected a list of them.")
-    for name in ("env_config", "trainer_config", "metrics", "logger_config"):
+    for name in ("env_config", "trainer_config", "metrics", "logger_config", "hook_config"):
         value = getattr(request, name)
         if name == "trainer_config" and isinstance(value, Mapping):
             value = value.get("", {})

@@ -28,7 +28,7 @@ class RunTable:
     total_steps: int | None = None
     """How many env steps to make; this or `iterations`."""
     hooks: list[str] = field(default_factory=list)
-    """What else follows the run: `./file.py:Class` relative to this file, or `package.module:Class`."""
+    """What else follows the run: registered names of hooks or loggers, or as `./file.py:Class`."""
     seed: int | None = None
     """What everything random follows from; default: a new one, which `run.json` records."""
     run_dir: str = "runs"
@@ -39,6 +39,8 @@ class RunTable:
     """Keyword arguments for the env."""
     logger: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Settings by logger name."""
+    hook: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Settings by the name of hooks."""
     policies: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Policy tables by policy id; default: one policy for all agents."""
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -25,7 +25,6 @@ from phantom_core.training.checkpointer import Checkpointer
 from phantom_core.training.components import Components
 from phantom_core.training.evaluator import Evaluator
 from phantom_core.training.guarded_metric import guarded
-from phantom_core.training.named_hooks import load_hooks
 from phantom_core.training.run import Run
 from phantom_core.training.run_directory import RunDirectory
 from phantom_core.training.run_plans import CheckpointPlan, TrainingPlan, parse_training_plan
@@ -65,6 +64,7 @@ def train(
     loggers: Sequence[str | Hooks] = (),
     logger_config: Mapping[str, Mapping[str, Any]] | None = None,
     hooks: Sequence[object] = (),
+    hook_config: Mapping[str, Mapping[str, Any]] | None = None,
     evaluation: EvaluationPlan | None = None,
     checkpoint: CheckpointPlan | None = None,
     training_plan: TrainingPlan | None = None,
@@ -90,8 +90,10 @@ def train(
         metrics: metric by name, to measure while training and in evaluations.
         loggers: registered names or instances.
         logger_config: settings by logger name.
-        hooks: objects that follow the run: instances of `Hooks`, or with functions marked `hookimpl`; or
-            where to import one from, as `"./my_logger.py:MyLogger"`, relative to the current folder.
+        hooks: what else follows the run: registered names of hooks or loggers; objects: instances of `Hooks`,
+            or with functions marked `hookimpl`; or where to import one from, as
+            `"./my_logger.py:MyLogger"`, relative to the current folder.
+        hook_config: settings of the hooks that are given by name, by name.
         evaluation: how to evaluate; None: not at all.
         checkpoint: when to write checkpoints, and which to keep; None: only the final policies.
         training_plan: whose turn it is to learn: phases such as `{"policies": ["a"], "iterations": 5}`
@@ -131,6 +133,7 @@ def train(
         loggers=loggers,
         logger_config=logger_config or {},
         hooks=hooks,
+        hook_config=hook_config or {},
         evaluation=evaluation,
         checkpoint=checkpoint,
         training_plan=training_plan,
@@ -165,11 +168,15 @@ def carry_out(
         not_in_config: dotted names of settings that plain values cannot say.
         times: where to note how long each hook takes; None: nowhere.
     """
+    _attach_observers(request, components)
     trainer_name, trainer = components.trainer(request.trainer, request.trainer_config)
+    for name in request.trainer_config:
+        if name and name != trainer_name and isinstance(request.trainer, str):
+            components.registry.find("trainer", name)  # a table for nobody is a typing mistake
     env_class = components.env_class(request.env)
     policies = EVERYBODY if request.policies is None else request.policies
     others = _other_trainers(request, (trainer_name, trainer), policies, components)
-    _attach_observers(request, trainer, components)
+    _attach_tensorboard(trainer, components)
     run_name = request.name or f"{trainer_name}-{getattr(env_class, '__name__', 'env')}"
     seed = fresh_seed() if request.seed is None else request.seed
     directory = None if request.run_dir is None else RunDirectory.create(request.run_dir, run_name)
@@ -222,7 +229,8 @@ def _follow_plans(run: Run, request: RunRequest, directory: RunDirectory | None)
     run.workers, run.vectorization = request.workers, request.vectorization
     if request.training_plan is not None:
         run.training_plan = parse_training_plan(request.training_plan)
-    if directory is not None and request.checkpoint is not None:
+    writes_checkpoints = request.checkpoint is not None or run.dispatcher.has_subscribers("should_checkpoint")
+    if directory is not None and writes_checkpoints:
         checkpointer = Checkpointer(run, request.checkpoint, directory)
         run.after_iteration = checkpointer.after_iteration
         run.before_start.append(checkpointer.check)
@@ -325,17 +333,16 @@ def _other_trainers(
     return others
 
 
-def _attach_observers(request: RunRequest, trainer: Trainer, components: Components) -> None:
-    for name in request.logger_config:
-        components.registry.find("logger", name)  # a table for nobody is a typing mistake
+def _attach_observers(request: RunRequest, components: Components) -> None:
+    """Let loggers and hooks follow the run; hooks come first, since they may offer loggers."""
+    for hooks in request.hooks:
+        if not any(hooks is other for _, other in components.attached):  # a run file attaches them early
+            components.attach_hooks(hooks, request.observer_config)
+    for kind, configs in request.observer_config.items():
+        for name in configs:
+            components.registry.find(kind, name)  # a table for nobody is a typing mistake
     for logger in request.loggers:
         components.attach_logger(logger, request.logger_config)
-    for hooks in request.hooks:
-        if isinstance(hooks, str):
-            components.attach(load_hooks(hooks, start="the current folder"))
-        else:
-            components.attach(hooks)
-    _attach_tensorboard(trainer, components)
     _name_idle_tables(request, components)
 
 
@@ -347,14 +354,15 @@ def _attach_jsonl(request: RunRequest, components: Components) -> None:
 
 def _name_idle_tables(request: RunRequest, components: Components) -> None:
     """Say which loggers have settings but are not selected; `--logger` may have left them out on purpose."""
-    for name in request.logger_config:
-        component = components.registry.find("logger", name)
-        if component not in components.used and component.name != "jsonl":
-            _log.warning(
-                "The settings of the logger %r (logger.%s) are not used: the run does not select it. Add it "
-                "to loggers, or leave its settings out.",
-                name, name,
-            )  # fmt: skip
+    for kind, configs in request.observer_config.items():
+        for name in configs:
+            component = components.registry.find(kind, name)
+            if component not in components.used and component.name != "jsonl":
+                _log.warning(
+                    "The settings of the %s %r (%s.%s) are not used: the run does not select it. Add it to "
+                    "%ss, or leave its settings out.",
+                    kind, name, kind, name, kind,
+                )  # fmt: skip
 
 
 def _attach_tensorboard(trainer: Trainer, components: Components) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -23,8 +24,12 @@ from phantom_core.policies.policy_mapping import (
     parse_policy_mapping,
 )
 from phantom_core.rollouts.batch import Batch
+from phantom_core.rollouts.collect import Collector
 from phantom_core.rollouts.collect_plan import CollectPlan
-from phantom_core.seeding import make_rng
+from phantom_core.rollouts.trajectory import EpisodeSummary
+from phantom_core.rollouts.vector_env import VectorEnv
+from phantom_core.seeding import derive_seed, make_rng
+from phantom_core.training.full_training import log_episodes
 from phantom_core.training.guarded_metric import guarded
 from phantom_core.training.run import Run
 from phantom_core.training.train_result import TrainingResults
@@ -46,6 +51,18 @@ def _within_run(train: TrainT) -> TrainT:
             return train(self, *args, **kwargs)
 
     return train_within_run  # type: ignore[return-value]  # same signature, by functools.wraps
+
+
+@dataclass(slots=True)
+class _Counted:
+    """A collector, and how many of its env steps the run has counted."""
+
+    collector: Collector
+    steps: int = 0
+
+    def new_steps(self) -> int:
+        before, self.steps = self.steps, self.collector.env_steps
+        return self.steps - before
 
 
 class Trainer:
@@ -96,6 +113,8 @@ class Trainer:
         self.metrics: Mapping[str, Metric] = {}
         self.logged_metrics: defaultdict[str, list[Any]] = defaultdict(list)
         self.logged_rewards: defaultdict[AgentID, list[float]] = defaultdict(list)
+        self._collectors: list[_Counted] = []
+        self._episodes: list[EpisodeSummary] = []
         self._run: Run | None = None
         self._rng: np.random.Generator | None = None
 
@@ -201,7 +220,43 @@ class Trainer:
         """
         for iteration in self.run.loop(num_iterations):
             yield iteration
+            for collector in self._collectors:
+                self.run.env_steps += collector.new_steps()
+            log_episodes(self.run, iteration, self._episodes)
+            self._episodes.clear()
             self.tbx_write_values(iteration)
+
+    def make_collector(
+        self,
+        envs: VectorEnv | Sequence[MultiAgentEnv],
+        policies: Mapping[PolicyID, Policy],
+        policy_by_agent: Mapping[AgentID, PolicyID],
+        *,
+        learning: Sequence[PolicyID] = (),
+    ) -> Collector:
+        """Return a `Collector` whose episodes and env steps count in the run.
+
+        At the end of each iteration, `on_episode_end` fires for each episode that ended in it; its rewards,
+        returns, length and metrics are logged as for a full trainer.
+
+        Args:
+            envs: the env that `training_step` was given, in a list; or several.
+            policies: policy by id; played as they are, so changes count at once.
+            policy_by_agent: policy id by agent id.
+            learning: ids of the policies whose experience `collect` returns.
+        """
+        collector = Collector(
+            envs,
+            policies,
+            policy_by_agent,
+            specs=self.run.policy_specs,
+            seed=derive_seed(self.run.seed, "training", len(self._collectors)),
+            learning=tuple(learning),
+            metrics=self.metrics,
+            on_episode=self._episodes.append,
+        )
+        self._collectors.append(_Counted(collector))
+        return collector
 
     # ------------------------------------------------------------------ for every trainer to use
 
@@ -236,6 +291,8 @@ class Trainer:
     def leave(self) -> None:
         """Stop working for a run, and forget what was not logged."""
         self._run = self._rng = None
+        self._collectors.clear()
+        self._episodes.clear()
         self.logged_metrics.clear()
         self.logged_rewards.clear()
 

@@ -27,7 +27,7 @@ _implementation = pluggy.HookimplMarker("phantom_core")
 class Quiet(ph.Hooks):
     """Does nothing, as cheaply as a method can."""
 
-    def on_iteration_start(self, event: ph.IterationStart, /) -> None:
+    def on_iteration_start(self, event: ph.IterationStart) -> None:
         """Do nothing."""
 
 

@@ -67,7 +67,7 @@ def test_a_run_from_python_is_evaluated_whatever_followed_it(
     phantom: Callable[..., Any], tmp_path: Path
 ) -> None:
     class Follower(ph.Hooks):
-        def on_train_end(self, event: ph.TrainEnd, /) -> None:
+        def on_train_end(self, event: ph.TrainEnd) -> None:
             """Do nothing."""
 
     results = ph.train(

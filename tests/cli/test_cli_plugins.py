@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 SUICIDAL = "import os\nos._exit(1)\n"
 
 
@@ -222,3 +224,63 @@ class Acme(ph.Hooks):
         "required": ["size"],
         "additionalProperties": False,
     }
+
+
+OFFERING = """
+from dataclasses import dataclass
+import phantom_core as ph
+
+@dataclass(frozen=True)
+class LazyConfig:
+    slack: float = 0.5
+    "How lazy it is."
+
+class LazyPolicy(ph.ConstantPolicy):
+    config_class = LazyConfig
+
+@ph.hookimpl
+def phantom_register_loggers():
+    return [ph.Registration("logger", "diary", "acme_offers:Diary", "Writes things down.")]
+
+class Diary(ph.Hooks):
+    config_class = LazyConfig
+    def on_metrics(self, event):
+        self.last = event.iteration
+"""
+
+
+@pytest.fixture
+def offering(fake_distribution: Callable[..., Path]) -> Path:
+    """A distribution whose plugin object offers a logger."""
+    return fake_distribution(
+        "acme", {"phantom_core.plugins": {"offers": "acme_offers"}}, {"acme_offers": OFFERING}
+    )
+
+
+@pytest.mark.usefixtures("offering")
+def test_list_load_shows_what_plugin_objects_offer(phantom: Callable[..., Any]) -> None:
+    assert "diary" not in phantom("plugins", "list").out
+    rows = json.loads(phantom("plugins", "list", "--load", "--json").out)
+    (found,) = [row for row in rows if row["name"] == "diary"]
+    assert found == {
+        "kind": "logger",
+        "name": "diary",
+        "distribution": "acme:offers",
+        "version": "1.0",
+        "source": "index",
+        "status": "ok",
+        "reason": "",
+        "target": "acme_offers:Diary",
+    }
+
+
+@pytest.mark.usefixtures("offering")
+def test_describe_and_check_find_what_plugin_objects_offer(
+    phantom: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, offering: Path
+) -> None:
+    assert "slack: float = 0.5" in phantom("plugins", "describe", "diary").out
+    monkeypatch.setenv("PYTHONPATH", str(offering))
+    outcome = phantom("plugins", "check", "acme")
+    lines = outcome.out.splitlines()
+    assert lines[:2] == ["plugin offers  (acme 1.0)", "  ok      it takes part in runs"]
+    assert "  ok      its logger diary: it is found by name" in lines

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 LOGGER = {"phantom_core.loggers": {"acme": "acme_doc:Acme"}}
-HEALTHY = "import phantom_core as ph\nclass Acme(ph.Hooks):\n    def on_train_end(self, event, /): ...\n"
+HEALTHY = "import phantom_core as ph\nclass Acme(ph.Hooks):\n    def on_train_end(self, event): ...\n"
 
 Doctor = Callable[..., list[dict[str, str]]]
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from phantom_core.cli.scaffold import GROUPS
 from phantom_core.hooks.discovery import core_version, installed_entries
-from phantom_core.hooks.hookspecs import KINDS
 from phantom_core.testing import fake_distribution
 from phantom_core.testing.check_distribution import check_entry
 
@@ -31,7 +31,7 @@ def test_it_says_what_it_wrote_and_what_comes_next(phantom: Callable[..., Any]) 
     assert phantom("plugins", "new", "trainer", "my-algo") == (0, FILES, "")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", GROUPS)
 def test_what_it_writes_conforms(phantom: Callable[..., Any], guess_folder: Path, kind: str) -> None:
     phantom("plugins", "new", kind, "my-own")
     root = guess_folder / "phantom-my-own"
@@ -43,7 +43,7 @@ def test_what_it_writes_conforms(phantom: Callable[..., Any], guess_folder: Path
         assert [result for result in check_entry(entry) if result.message] == []
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", GROUPS)
 def test_its_own_tests_pass(
     phantom: Callable[..., Any], guess_folder: Path, tmp_path: Path, kind: str
 ) -> None:
@@ -111,3 +111,57 @@ def test_a_folder_that_exists_is_left_alone(phantom: Callable[..., Any], guess_f
         f"Error: {root} exists already. Choose another name, or move it away.\n",
     )
     assert list(root.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "distribution", "owner"),
+    [
+        ("trainer", "core", "phantom-core", "the core"),
+        ("trainer", "phantom-core", "phantom-core", "the core"),
+        ("env", "ppo", "phantom-ppo", None),
+        ("logger", "qlearning", "phantom-qlearning", None),
+        (
+            "policy",
+            "experiments",
+            "phantom-experiments",
+            "phantom-experiments, a plugin of phantom_core's own",
+        ),
+    ],
+)
+def test_a_name_whose_package_belongs_to_somebody_is_refused(
+    phantom: Callable[..., Any],
+    guess_folder: Path,
+    kind: str,
+    name: str,
+    distribution: str,
+    owner: str | None,
+) -> None:
+    before = sorted(guess_folder.iterdir())
+    owner = owner or f"{distribution}, a plugin of phantom_core's own"
+    package = distribution.replace("-", "_")
+    assert phantom("plugins", "new", kind, name).err == (
+        f"Error: The name {name!r} would make the distribution {distribution} with the package {package}, "
+        f"which belongs to {owner}: installing it would overwrite that. Choose another name.\n"
+    )
+    assert sorted(guess_folder.iterdir()) == before
+
+
+def test_a_name_of_an_installed_distribution_is_refused(
+    phantom: Callable[..., Any], fake_distribution: Callable[..., Path]
+) -> None:
+    fake_distribution("phantom-acme", {}, {"phantom_acme": ""}, version="3.0")
+    assert phantom("plugins", "new", "env", "acme").err == (
+        "Error: The name 'acme' would make the distribution phantom-acme with the package phantom_acme, "
+        "which belongs to phantom-acme 3.0: installing it would overwrite that. Choose another name.\n"
+    )
+
+
+def test_a_name_of_a_module_that_is_there_is_refused(
+    phantom: Callable[..., Any], fake_distribution: Callable[..., Path]
+) -> None:
+    fake_distribution("other", {}, {"phantom_acme": ""})
+    assert phantom("plugins", "new", "env", "acme").err == (
+        "Error: The name 'acme' would make the distribution phantom-acme with the package phantom_acme, "
+        "which belongs to a module that is installed here: installing it would overwrite that. Choose another "
+        "name.\n"
+    )

@@ -1,4 +1,4 @@
-"""`phantom plugins order HOOK` and `phantom plugins info NAME`: nothing is imported."""
+"""`phantom plugins order HOOK` imports in another process, `phantom plugins info NAME` nothing."""
 
 import json
 import os
@@ -13,55 +13,113 @@ import pytest
 import phantom_core as ph
 from phantom_core.hooks.registry import DISTRIBUTION_BY_NAME
 
-HEAD = "import os\nimport phantom_core as ph\nos._exit(1)\n"
-SOURCE = HEAD + (
-    "class Late(ph.Hooks):\n    after = ('jsonl',)\n    def on_metrics(self, event, /): ...\n"
-    "class Early(ph.Hooks):\n    before = ('jsonl',)\n    def on_metrics(self, event, /): ...\n"
-    "Made = type('Made', (ph.Hooks,), {})\n"
-)
+SOURCE = """
+import phantom_core as ph
+print("hello from acme")
+class Late(ph.Hooks):
+    @ph.hookimpl(trylast=True)
+    def on_metrics(self, event): ...
+class Early(ph.Hooks):
+    @ph.hookimpl(tryfirst=True)
+    def on_metrics(self, event): ...
+Made = type("Made", (ph.Hooks,), {"on_metrics": lambda self, event: None})
+"""
 
 
 @pytest.fixture
 def acme(fake_distribution: Callable[..., Path]) -> Path:
-    """A distribution that ends the process when it is imported."""
+    """A distribution with a logger and two plugin objects, of which one is made when it is imported."""
     groups = {
         "phantom_core.loggers": {"a-late": "acme_order:Late"},
         "phantom_core.plugins": {"early": "acme_order:Early", "made": "acme_order:Made"},
     }
-    requires = "phantom-rl-core>=0.1,<0.2"
-    return fake_distribution("acme", groups, {"acme_order": SOURCE}, summary="Order.", requires=requires)
+    return fake_distribution("acme", groups, {"acme_order": SOURCE}, summary="Order.")
 
 
-@pytest.mark.usefixtures("acme")
+@pytest.fixture
+def child_path(acme: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let other processes find the distribution too."""
+    monkeypatch.setenv("PYTHONPATH", str(acme))
+
+
+SAID = "Importing the plugins in a process of their own ...\n"
+
+
+@pytest.mark.usefixtures("child_path")
 def test_order_shows_who_runs_when_and_why(phantom: Callable[..., Any]) -> None:
     outcome = phantom("plugins", "order", "on_metrics", "--logger", "a-late")
-    assert (outcome.code, outcome.err) == (0, "")
+    assert (outcome.code, outcome.err) == (0, SAID)
     rows = [" ".join(line.split()) for line in outcome.out.splitlines()]
-    core = f"logger of phantom-rl-core {ph.__version__}"
     assert rows == [
-        "1 acme:early before jsonl, as it says itself installed with acme 1.0",
-        f"2 jsonl before a-late, as a-late says; after acme:early, as acme:early says {core}",
-        "3 a-late after jsonl, as it says itself logger of acme 1.0",
-        "",
-        "What these do is not fully known until they are imported:",
-        "? acme:made Made is made when acme_order is imported installed with acme 1.0",
+        "1 acme:early tryfirst installed with acme 1.0",
+        "2 acme:made by name installed with acme 1.0",
+        f"3 jsonl by name logger of phantom-rl-core {ph.__version__}",
+        "4 a-late trylast logger of acme 1.0",
     ]
 
 
-@pytest.mark.usefixtures("acme")
+@pytest.mark.usefixtures("child_path")
 def test_order_takes_the_plugins_of_a_run_file(
     phantom: Callable[..., Any], run_file: Callable[..., Path], guess_folder: Path
 ) -> None:
-    (guess_folder / "mine.py").write_text(HEAD + "@ph.hookimpl\ndef on_metrics(event): ...\n")
-    tail = "[plugins]\ndisable = ['acme:made', 'early']\n"
-    path = run_file(tail, loggers='["a-late"]', hooks='["./mine.py"]')
+    source = "import phantom_core as ph\n@ph.hookimpl\ndef on_metrics(event): ...\n"
+    (guess_folder / "mine.py").write_text(source)
+    tail = "[plugins]\ndisable = ['acme:made', 'early']\n[hook.early-stopping]\nquantity = 'x'\n"
+    path = run_file(tail, loggers='["a-late"]', hooks='["./mine.py", "early-stopping"]')
     found = json.loads(phantom("plugins", "order", "on_metrics", path, "--json").out)
-    assert [(p["plugin"], p["why"]) for p in found["order"]] == [
-        ("jsonl", "before a-late, as a-late says"),
-        ("a-late", "after jsonl, as it says itself"),
-        ("mine", "by name"),
+    assert [(p["plugin"], p["why"], p["origin"]) for p in found["order"]] == [
+        ("jsonl", "by name", f"logger of phantom-rl-core {ph.__version__}"),
+        ("mine", "by name", "named by its place"),
+        ("a-late", "trylast", "logger of acme 1.0"),
     ]
-    assert found["unknown"] == []
+    found = json.loads(phantom("plugins", "order", "should_stop", path, "--json").out)
+    assert [p["plugin"] for p in found["order"]] == ["early-stopping"]
+
+
+def test_order_says_what_a_run_would_say_of_wrong_settings(phantom: Callable[..., Any]) -> None:
+    outcome = phantom("plugins", "order", "on_metrics", "-p", "early-stopping")
+    sentence = "Error: hook.early-stopping needs a value for 'quantity' (str). Give it one.\n"
+    assert (outcome.code, outcome.err) == (2, SAID + sentence)
+
+
+def test_order_of_nobody(phantom: Callable[..., Any]) -> None:
+    assert phantom("plugins", "order", "should_stop").out == "No plugin implements should_stop.\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "sentence"),
+    [
+        (
+            "import os\nos._exit(3)\n",
+            [],
+            (
+                "Importing the plugins ended their process with exit code 3. phantom plugins doctor says "
+                "which of them does that."
+            ),
+        ),
+        (
+            "import time\ntime.sleep(60)\n",
+            ["--timeout", "1.5"],
+            (
+                "Importing the plugins took more than 1.5 seconds. phantom plugins doctor says which of them "
+                "is slow; --timeout gives them longer."
+            ),
+        ),
+    ],
+    ids=["ends", "hangs"],
+)
+def test_a_plugin_that_ends_or_holds_its_process_hurts_nobody(
+    source: str,
+    options: list[str],
+    sentence: str,
+    phantom: Callable[..., Any],
+    fake_distribution: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    entries = {"phantom_core.plugins": {"bad": "acme_bad:Bad"}}
+    monkeypatch.setenv("PYTHONPATH", str(fake_distribution("acme", entries, {"acme_bad": source})))
+    outcome = phantom("plugins", "order", "on_metrics", *options)
+    assert (outcome.code, outcome.err.splitlines()[-1]) == (2, f"Error: {sentence}")
 
 
 def test_order_of_what_is_no_hook_suggests_the_nearest(phantom: Callable[..., Any]) -> None:
@@ -69,8 +127,8 @@ def test_order_of_what_is_no_hook_suggests_the_nearest(phantom: Callable[..., An
     assert outcome.code == 2
     assert outcome.err == (
         "Error: There is no hook 'on_metric' of runs. Did you mean 'on_metrics'? There are: on_train_start, "
-        "on_iteration_start, on_episode_end, on_evaluation_end, on_metrics, on_iteration_end, should_stop, "
-        "on_checkpoint, on_exception, on_train_end.\n"
+        "on_iteration_start, on_episode_end, should_evaluate, on_evaluation_end, extra_values, on_metrics, "
+        "on_iteration_end, should_stop, should_checkpoint, on_checkpoint, on_exception, on_train_end.\n"
     )
 
 
@@ -106,9 +164,7 @@ def test_info_of_what_is_not_installed_says_how_to_install_it(
     )
 
 
-@pytest.mark.parametrize(
-    "arguments", [["list"], ["info", "acme"], ["order", "on_metrics", "-p", "acme_order"]]
-)
+@pytest.mark.parametrize("arguments", [["list"], ["info", "acme"]])
 def test_what_says_how_things_are_imports_no_plugin(arguments: list[str], acme: Path) -> None:
     code = (
         "import sys\n"

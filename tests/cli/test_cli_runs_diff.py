@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-LOGGER = (
-    "import phantom_core as ph\nclass Diary(ph.Hooks):\n    def on_train_end(self, event, /):\n        {}\n"
-)
+LOGGER = "import phantom_core as ph\nclass Diary(ph.Hooks):\n    def on_train_end(self, event):\n        {}\n"
 
 
 @pytest.fixture

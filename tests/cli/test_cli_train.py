@@ -81,9 +81,9 @@ def test_a_run_that_a_plugin_stops_says_why_and_names_the_plugins_that_failed(
     source = """
 import phantom_core as ph
 class Patience(ph.Hooks):
-    def on_metrics(self, event, /):
+    def on_metrics(self, event):
         raise OSError("no disk")
-    def should_stop(self, event, /):
+    def should_stop(self, event):
         return "good enough"
 """
     fake_distribution(
@@ -102,7 +102,7 @@ def test_an_interrupted_run_ends_with_130(
 import os, signal
 import phantom_core as ph
 class Interrupter(ph.Hooks):
-    def on_iteration_start(self, event, /):
+    def on_iteration_start(self, event):
         os.kill(os.getpid(), signal.SIGINT)
 """
     fake_distribution("acme", {"phantom_core.loggers": {"int": "acme_int:Interrupter"}}, {"acme_int": source})
@@ -123,7 +123,7 @@ def test_the_console_logger_says_alone_how_a_run_ended(
     source = """
 import phantom_core as ph
 class Stop(ph.Hooks):
-    def should_stop(self, event, /):
+    def should_stop(self, event):
         return "enough"
 """
     fake_distribution("acme", {"phantom_core.loggers": {"stop": "acme_stop:Stop"}}, {"acme_stop": source})
@@ -138,7 +138,7 @@ def test_the_console_logger_names_alone_the_plugins_that_failed(
     source = """
 import phantom_core as ph
 class Broken(ph.Hooks):
-    def on_metrics(self, event, /):
+    def on_metrics(self, event):
         raise OSError("no disk")
 """
     fake_distribution("acme", {"phantom_core.loggers": {"bad": "acme_bad:Broken"}}, {"acme_bad": source})
@@ -162,8 +162,10 @@ def test_a_pipe_that_nobody_reads_to_its_end_is_no_failure(run_file: Callable[..
     assert json.loads((directory / "run.json").read_text())["status"] == "completed"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
-def test_help_is_instant_for_it_imports_nothing_heavy(arguments: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "imported"), [(["--help"], "['importlib_metadata']"), (["--version"], "[]")]
+)
+def test_help_is_instant_for_it_imports_nothing_heavy(arguments: list[str], imported: str) -> None:
     code = (
         "import sys\n"
         "from phantom_core.cli.main import main\n"
@@ -174,5 +176,5 @@ def test_help_is_instant_for_it_imports_nothing_heavy(arguments: list[str]) -> N
     done = subprocess.run(
         [sys.executable, ("-c"), code, *arguments], capture_output=True, text=True, check=True
     )
-    assert done.stdout.splitlines()[-1] == "[]"
+    assert done.stdout.splitlines()[-1] == imported  # help lists the commands of distributions
     assert done.stderr == ""

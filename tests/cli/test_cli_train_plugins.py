@@ -19,7 +19,7 @@ def on_train_end(event):
 CLASS = """
 import phantom_core as ph
 class Mine(ph.Hooks):
-    def on_train_end(self, event, /):
+    def on_train_end(self, event):
         print('mine')
 """
 BROKEN = CLASS.replace("on_train_end", "on_metrics").replace("print('mine')", "1 / 0")
@@ -108,8 +108,8 @@ def test_a_place_that_leads_nowhere_is_told(
     outcome = phantom("train", run_file(), "-p", "no_such_module")
     assert outcome.code == 2
     assert outcome.err == (
-        "Error: hooks = 'no_such_module' could not be imported: ModuleNotFoundError: No module named "
-        "'no_such_module'. Install its package, or name a file: './file.py:Class'.\n"
+        f"Error: No hook named 'no_such_module'. Registered: early-stopping (phantom-rl-core "
+        f"{ph.__version__}). A place is named './file.py:Class' or 'package.module:Class'.\n"
     )
 
 

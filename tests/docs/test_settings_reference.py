@@ -17,7 +17,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs/reference/loggers.md"
 NEEDS_MORE = "torch-actor-critic"  # takes the settings of mlp-actor-critic, and needs torch to be imported
 OURS = [
     component
-    for component in PluginManager().registry().components()
+    for component in PluginManager().registry.components()
     if component.distribution.startswith("phantom-") and component.name != NEEDS_MORE
 ]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from phantom_core.hooks.discovery import installed_entries
+from phantom_core.hooks.discovery import installed, installed_entries
 
 
 def entries_of(distribution: str) -> list[tuple[str, str, str]]:
@@ -27,7 +27,7 @@ def test_an_entry_point_line_is_an_entry(fake_distribution: Callable[..., Path])
 
 
 def test_a_group_that_is_not_ours_is_left_alone(fake_distribution: Callable[..., Path]) -> None:
-    fake_distribution("acme", {"phantom_core.wallpapers": {"acme": "acme:Wallpaper"}})
+    fake_distribution("acme", {"phantomcore.trainers": {"acme": "acme:Wallpaper"}})
     assert entries_of("acme") == []
 
 
@@ -45,7 +45,7 @@ def test_metadata_is_read_once(fake_distribution: Callable[..., Path]) -> None:
     first = installed_entries()
     (site / "acme-1.0.dist-info" / "entry_points.txt").unlink()
     assert installed_entries() is first
-    installed_entries.cache_clear()
+    installed.cache_clear()
     assert entries_of("acme") == []
 
 
@@ -56,7 +56,7 @@ def test_entries_come_in_the_same_order_whatever_the_path(
         fake_distribution(name, {"phantom_core.trainers": {"t": "m:T"}, "phantom_core.envs": {"e": "m:E"}})
     first = installed_entries()
     monkeypatch.setattr(sys, "path", list(reversed(sys.path)))
-    installed_entries.cache_clear()
+    installed.cache_clear()
     assert installed_entries() == first
     ours = [(e.distribution, e.group) for e in first if e.distribution in ("zebra", "acme", "Lion")]
     groups = ("phantom_core.envs", "phantom_core.trainers")

@@ -22,16 +22,16 @@ class Witness(ph.Hooks):
         self.plan = list(failures)
         self.log: list[str] = []
 
-    def on_train_start(self, event: ph.TrainStart, /) -> None:
+    def on_train_start(self, event: ph.TrainStart) -> None:
         self.log.append("on_train_start")
 
-    def on_iteration_start(self, event: ph.IterationStart, /) -> None:
+    def on_iteration_start(self, event: ph.IterationStart) -> None:
         self.log.append(HOOK)
         failure = self.plan.pop(0) if self.plan else None
         if failure is not None:
             raise failure
 
-    def on_train_end(self, event: ph.TrainEnd, /) -> None:
+    def on_train_end(self, event: ph.TrainEnd) -> None:
         self.log.append("on_train_end")
 
 
@@ -40,22 +40,40 @@ class Stopper(ph.Hooks):
         super().__init__()
         self.answer = answer
 
-    def should_stop(self, event: ph.IterationEnd, /) -> str | None:
+    def should_stop(self, event: ph.IterationEnd) -> str | None:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
 
 
-def dispatcher(plugins: dict[str, ph.Hooks], *, is_strict: bool = False) -> Dispatcher:
+class Clock:
+    """Seconds that pass when a test says so."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+def dispatcher(
+    plugins: dict[str, ph.Hooks],
+    *,
+    is_strict: bool = False,
+    clock: Clock | None = None,
+    permanent: str = "",
+) -> Dispatcher:
     manager = PluginManager()
     for name, plugin in plugins.items():
-        manager.register(plugin, name)
-    return Dispatcher(manager, is_strict=is_strict)
+        manager.register(plugin, name, is_permanent=name == permanent)
+    return Dispatcher(manager, is_strict=is_strict, clock=clock or Clock())
 
 
-def begin(dispatch: Dispatcher, times: int) -> None:
+def begin(dispatch: Dispatcher, times: int, clock: Clock | None = None, apart: float = 0.0) -> None:
     for iteration in range(times):
         dispatch.fire(HOOK, ph.IterationStart(iteration=iteration, env_steps=0))
+        if clock is not None:
+            clock.seconds += apart
 
 
 def end(dispatch: Dispatcher) -> None:
@@ -76,15 +94,38 @@ def test_a_failure_is_contained_and_the_others_still_run() -> None:
     assert dispatch.failure_sentences() == (f"Plugin 'a' failed once in {HOOK}: OSError: no disk.",)
 
 
-def test_after_three_failures_in_a_row_a_plugin_is_off_but_learns_of_the_end() -> None:
-    broken = Witness(*[OSError("no disk")] * 9)
-    dispatch = dispatcher({"a": broken})
-    begin(dispatch, 5)
+def test_after_failures_in_a_row_over_half_a_minute_a_plugin_is_off_but_learns_of_the_end() -> None:
+    broken, clock = Witness(*[OSError("no disk")] * 9), Clock()
+    dispatch = dispatcher({"a": broken}, clock=clock)
+    begin(dispatch, 9, clock, apart=10.0)
     end(dispatch)
-    assert broken.log == [HOOK] * 3 + ["on_train_end"]
+    assert broken.log == [HOOK] * 4 + ["on_train_end"]
     assert dispatch.failure_sentences() == (
-        f"Plugin 'a' failed 3 times in {HOOK} and was switched off: OSError: no disk.",
+        f"Plugin 'a' failed 4 times in {HOOK} and was switched off: OSError: no disk.",
     )
+
+
+def test_two_failures_are_too_few_however_long_they_take() -> None:
+    failure = OSError("no disk")
+    broken, clock = Witness(failure, failure, None, failure, failure), Clock()
+    dispatch = dispatcher({"a": broken}, clock=clock)
+    begin(dispatch, 6, clock, apart=1000.0)
+    assert broken.log == [HOOK] * 6
+
+
+def test_a_thousand_failures_within_half_a_minute_switch_nothing_off() -> None:
+    broken, clock = Witness(*[OSError("no disk")] * 1000), Clock()
+    dispatch = dispatcher({"a": broken}, clock=clock)
+    begin(dispatch, 1100, clock, apart=0.02)
+    assert broken.log == [HOOK] * 1100
+    assert dispatch.failure_sentences() == (f"Plugin 'a' failed 1000 times in {HOOK}: OSError: no disk.",)
+
+
+def test_the_cores_own_record_is_never_switched_off() -> None:
+    broken, clock = Witness(*[OSError("no disk")] * 100), Clock()
+    dispatch = dispatcher({"a": broken}, clock=clock, permanent="a")
+    begin(dispatch, 100, clock, apart=10.0)
+    assert broken.log == [HOOK] * 100
 
 
 def test_a_success_begins_the_count_anew() -> None:
@@ -97,7 +138,8 @@ def test_a_success_begins_the_count_anew() -> None:
 
 
 def test_the_first_failure_and_the_switching_off_are_logged(caplog: pytest.LogCaptureFixture) -> None:
-    begin(dispatcher({"a": Witness(*[KeyError("x")] * 3)}), 3)
+    clock = Clock()
+    begin(dispatcher({"a": Witness(*[KeyError("x")] * 3)}, clock=clock), 3, clock, apart=15.0)
     assert caplog.messages == [
         f"Plugin 'a' failed once in {HOOK}: KeyError: 'x'.",
         f"Plugin 'a' failed 3 times in {HOOK} and was switched off: KeyError: 'x'.",
@@ -131,13 +173,82 @@ def test_everybody_is_asked_to_stop_and_every_reason_is_recorded() -> None:
     assert dispatch.failure_sentences() == ("Plugin 'p3' failed once in should_stop: OSError: no clock.",)
 
 
-def test_an_answer_that_is_neither_true_nor_false_is_contained() -> None:
-    found, dispatch = reasons([np.array([1, 2]), "late"])
+@pytest.mark.parametrize("answer", [True, 3, np.array([1, 2]), (reason for reason in ["never"])])
+def test_a_reason_that_is_no_text_is_contained(answer: Any) -> None:
+    found, dispatch = reasons([answer, "late"])
     assert found == ["p1: late"]
-    (sentence,) = dispatch.failure_sentences()
-    assert sentence.startswith(
-        "Plugin 'p0' failed once in should_stop: ValueError: The truth value of an array"
+    assert dispatch.failure_sentences() == (
+        (
+            f"Plugin 'p0' failed once in should_stop: TypeError: it returned {answer!r}. Expected a reason "
+            "(str) to stop, or None."
+        ),
     )
+
+
+def test_wrong_answers_over_half_a_minute_switch_a_plugin_off() -> None:
+    clock = Clock()
+    dispatch = dispatcher({"a": Stopper(3)}, clock=clock)
+    for _ in range(3):
+        dispatch.stop_reasons(ph.IterationEnd(iteration=0, env_steps=0, values={}))
+        clock.seconds += 15.0
+    assert dispatch.is_off("a")
+
+
+class Wishing(ph.Hooks):
+    def __init__(self, answer: Any) -> None:
+        super().__init__()
+        self.answer = answer
+
+    def should_evaluate(self, event: ph.IterationEnd) -> bool | None:
+        return self.answer
+
+    def extra_values(self, event: ph.IterationEnd) -> Any:
+        return self.answer
+
+
+END = ph.IterationEnd(iteration=0, env_steps=0, values={})
+
+
+@pytest.mark.parametrize(
+    ("answers", "is_wanted"),
+    [
+        ([], False),
+        ([None, False], False),
+        ([True, False], True),
+        ([False, True], True),
+        ([np.bool_(True)], True),  # noqa: FBT003
+    ],
+)
+def test_one_true_is_enough(answers: list[Any], is_wanted: bool) -> None:  # noqa: FBT001
+    dispatch = dispatcher({f"p{number}": Wishing(answer) for number, answer in enumerate(answers)})
+    assert dispatch.is_wanted("should_evaluate", END) is is_wanted
+    assert dispatch.failure_sentences() == ()
+
+
+def test_a_wish_that_is_neither_true_nor_false_is_contained() -> None:
+    dispatch = dispatcher({"a": Wishing("yes")})
+    assert not dispatch.is_wanted("should_evaluate", END)
+    assert dispatch.failure_sentences() == (
+        "Plugin 'a' failed once in should_evaluate: TypeError: it returned 'yes'. Expected True or False.",
+    )
+
+
+def test_extra_values_have_the_name_of_their_plugin() -> None:
+    dispatch = dispatcher({"a": Wishing({"x": 1, "y": np.float32(0.5)}), "b": Wishing(None)})
+    assert dispatch.extra_values(END) == {"a/x": 1.0, "a/y": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (3, "TypeError: it returned 3. Expected a dict of numbers, or None"),
+        ({"x": "much"}, "ValueError: could not convert string to float: 'much'"),
+    ],
+)
+def test_extra_values_that_are_no_numbers_are_contained(answer: Any, reason: str) -> None:
+    dispatch = dispatcher({"a": Wishing(answer), "b": Wishing({"x": 1})})
+    assert dispatch.extra_values(END) == {"b/x": 1.0}
+    assert dispatch.failure_sentences() == (f"Plugin 'a' failed once in extra_values: {reason}.",)
 
 
 def test_an_exception_without_a_text_is_contained_too() -> None:
@@ -164,7 +275,7 @@ def test_who_implements_a_hook_is_settled_when_the_run_starts() -> None:
 
 
 class Refusing(Witness):
-    def on_train_start(self, event: ph.TrainStart, /) -> None:
+    def on_train_start(self, event: ph.TrainStart) -> None:
         raise ConnectionError("no server.")
 
 
@@ -198,11 +309,11 @@ REFUSING = """
 import phantom_core as ph
 log = []
 class Refusing(ph.Hooks):
-    def on_train_start(self, event, /):
+    def on_train_start(self, event):
         raise ConnectionError("no server")
-    def on_iteration_start(self, event, /):
+    def on_iteration_start(self, event):
         log.append("on_iteration_start")
-    def on_train_end(self, event, /):
+    def on_train_end(self, event):
         log.append("on_train_end")
 """
 
@@ -244,13 +355,13 @@ class Greedy(ph.Hooks):
             except TypeError:
                 self.refused += 1
 
-    def on_train_start(self, event: ph.TrainStart, /) -> None:
+    def on_train_start(self, event: ph.TrainStart) -> None:
         self.change(event.hyper_parameters, event.policies)
 
-    def on_metrics(self, event: ph.MetricsRecorded, /) -> None:
+    def on_metrics(self, event: ph.MetricsRecorded) -> None:
         self.change(event.values)
 
-    def on_iteration_end(self, event: ph.IterationEnd, /) -> None:
+    def on_iteration_end(self, event: ph.IterationEnd) -> None:
         self.change(event.values, event.policies)
 
 

@@ -17,31 +17,37 @@ from phantom_core.hooks.plugin_manager import PluginManager, SkippedPlugin
 PLUGIN = """
 import phantom_core as ph
 class Follower(ph.Hooks):
-    def on_train_end(self, event, /):
+    def on_train_end(self, event):
         pass
 """
 
 
-def plugin(before: tuple[str, ...] = (), after: tuple[str, ...] = ()) -> ph.Hooks:
-    """Return hooks with one implementation, and wishes for its place."""
+class Follower(ph.Hooks):
+    def on_train_end(self, event: ph.TrainEnd) -> None:
+        """Do nothing."""
 
-    class Ordered(ph.Hooks):
-        def on_train_end(self, event: ph.TrainEnd, /) -> None:
-            """Do nothing."""
 
-    Ordered.before, Ordered.after = before, after
-    return Ordered()
+class First(ph.Hooks):
+    @ph.hookimpl(tryfirst=True)
+    def on_train_end(self, event: ph.TrainEnd) -> None:
+        """Do nothing."""
+
+
+class Last(ph.Hooks):
+    @ph.hookimpl(trylast=True)
+    def on_train_end(self, event: ph.TrainEnd) -> None:
+        """Do nothing."""
 
 
 def order_of(plugins: dict[str, ph.Hooks]) -> list[str]:
     manager = PluginManager()
     for name, hooks in plugins.items():
         manager.register(hooks, name)
-    return [subscriber.plugin_name for subscriber in manager.subscribers("on_train_end")]
+    return [subscriber.plugin_name for subscriber in manager.subscribers()["on_train_end"]]
 
 
 def test_hooks_run_in_the_order_of_the_plugins_names() -> None:
-    assert order_of({"console": plugin(), "Alpha": plugin(), "beta": plugin()}) == [
+    assert order_of({"console": Follower(), "Alpha": Follower(), "beta": Follower()}) == [
         ("Alpha"),
         "beta",
         "console",
@@ -58,51 +64,32 @@ def test_a_logger_may_be_called_like_its_distribution(
     assert {"kind": "logger", "name": "follow", "distribution": "follow"} in facts["components"]
 
 
-def test_before_and_after_move_a_plugin() -> None:
-    assert order_of({"a": plugin(after=("c",)), "b": plugin(), "c": plugin()}) == ["b", "c", "a"]
-    assert order_of({"a": plugin(), "b": plugin(), "c": plugin(before=("a",))}) == ["b", "c", "a"]
+def test_tryfirst_and_trylast_move_a_plugin_and_equals_go_by_name() -> None:
+    assert order_of({"a": Last(), "b": Follower(), "z": First(), "c": Follower()}) == ["z", "b", "c", "a"]
+    assert order_of({"d": Last(), "c": First(), "b": Last(), "a": First()}) == ["a", "c", "b", "d"]
 
 
-def test_before_and_after_ignore_case_and_separators() -> None:
-    assert order_of({"a": plugin(after=("My_Logger",)), "my-logger": plugin()}) == ["my-logger", "a"]
-
-
-def test_names_of_plugins_that_take_no_part_are_ignored() -> None:
-    assert order_of({"b": plugin(before=("zebra",), after=("yak",)), "a": plugin()}) == ["a", "b"]
-
-
-def test_a_marked_function_has_its_own_place() -> None:
-    class Late:
-        @ph.hookimpl(after=("z",))
-        def on_train_end(self, event: Any) -> None:
-            """Do nothing."""
-
+def test_the_place_of_each_is_known() -> None:
     manager = PluginManager()
-    manager.register(Late(), "a")
-    manager.register(plugin(), "z")
-    assert [s.plugin_name for s in manager.subscribers("on_train_end")] == ["z", "a"]
-
-
-def test_a_circle_is_an_error_that_names_who_is_in_it() -> None:
-    with pytest.raises(ph.errors.ConfigError) as caught:
-        order_of({"a": plugin(after=("c",)), "b": plugin(), "c": plugin(after=("a",))})
-    assert str(caught.value) == (
-        "The plugins 'a', 'c' each want to run on_train_end before the other. Change their before= or after=."
-    )
+    for name, hooks in {"a": Last(), "b": Follower(), "z": First()}.items():
+        manager.register(hooks, name)
+    found = manager.subscribers()["on_train_end"]
+    assert [(s.plugin_name, s.place) for s in found] == [
+        ("z", "tryfirst"),
+        ("b", "by name"),
+        ("a", "trylast"),
+    ]
 
 
 @given(
     names=st.permutations(["a", "b", "c", "d", "e"]),
-    wishes=st.lists(st.tuples(st.sampled_from("abcde"), st.sampled_from("abcde")), max_size=6),
+    kinds=st.fixed_dictionaries({name: st.sampled_from([First, Follower, Last]) for name in "abcde"}),
 )
 def test_the_order_does_not_depend_on_who_registers_first(
-    names: list[str], wishes: list[tuple[str, str]]
+    names: list[str], kinds: dict[str, type[ph.Hooks]]
 ) -> None:
-    after = {name: tuple(low for low, high in wishes if high == name and low < high) for name in names}
-    shuffled = order_of({name: plugin(after=after[name]) for name in names})
-    assert shuffled == order_of({name: plugin(after=after[name]) for name in sorted(names)})
-    for name in names:
-        assert all(shuffled.index(low) < shuffled.index(name) for low in after[name])
+    found = order_of({name: kinds[name]() for name in names})
+    assert found == sorted(names, key=lambda name: ([First, Follower, Last].index(kinds[name]), name))
 
 
 def test_the_order_is_written_down(tmp_path: Path, fake_distribution: Callable[..., Path]) -> None:
@@ -128,8 +115,9 @@ def test_an_installed_plugin_object_takes_part(target: str, fake_distribution: C
     manager = PluginManager()
     manager.load_installed_plugins()
     assert manager.skipped == []
-    (subscriber,) = manager.subscribers("on_train_end")
-    assert (subscriber.plugin_name, subscriber.is_ambient) == ("acme:follow", True)
+    (subscriber,) = manager.subscribers()["on_train_end"]
+    assert subscriber.plugin_name == "acme:follow"
+    assert manager.is_ambient("acme:follow")
 
 
 @pytest.mark.parametrize(
@@ -151,7 +139,7 @@ def test_an_installed_plugin_object_takes_part(target: str, fake_distribution: C
             "class Follower: pass",
             (
                 "Plugin 'acme:follow' implements no hook. Override a method of ph.Hooks, such as "
-                "on_iteration_end, or leave it out."
+                "on_iteration_end, mark a function with @ph.hookimpl, or leave it out."
             ),
         ),
     ],
@@ -218,9 +206,9 @@ def test_a_disabled_component_is_not_offered(
     fake_distribution: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake_distribution("acme", {"phantom_core.trainers": {"acme-rl": "acme_rl:Trainer"}})
-    assert PluginManager().registry().has("trainer", "acme-rl")
+    assert PluginManager().registry.has("trainer", "acme-rl")
     monkeypatch.setenv("PHANTOM_DISABLED_PLUGINS", "acme")
-    assert not PluginManager().registry().has("trainer", "acme-rl")
+    assert not PluginManager().registry.has("trainer", "acme-rl")
 
 
 def test_a_plugin_object_offers_components(fake_distribution: Callable[..., Path]) -> None:
@@ -235,7 +223,7 @@ class Lazy(ph.ConstantPolicy):
     fake_distribution("acme", {"phantom_core.plugins": {"lazy": "acme_lazy"}}, {"acme_lazy": source})
     manager = PluginManager()
     manager.load_installed_plugins()
-    component = manager.registry().find("policy", "lazy")
+    component = manager.registry.find("policy", "lazy")
     assert (component.summary, component.provider) == ("Does little.", "acme:lazy")
     assert issubclass(component.load(), ph.ConstantPolicy)
 
@@ -249,7 +237,7 @@ def test_a_plugin_whose_registration_fails_is_reported_and_the_others_count(
 
     manager = PluginManager()
     manager.register(Broken(), "broken")
-    assert manager.registry().has("trainer", "q-learning")
+    assert manager.registry.has("trainer", "q-learning")
     reason = "phantom_register_trainers() failed: OSError: no disk."
     assert manager.skipped == [SkippedPlugin("broken", reason)]
     assert caplog.messages == [f"Plugin 'broken' offers nothing: {reason}"]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import phantom_core as ph
-from phantom_core.hooks.discovery import installed_entries
+from phantom_core.hooks.discovery import installed
 from phantom_core.hooks.plugin_manager import PluginManager
 from phantom_core.hooks.plugin_plan import PlannedFactory, PluginPlan
 
@@ -28,7 +28,7 @@ def site(fake_distribution: Callable[..., Path], guess_folder: Path) -> Path:
 
 
 def plan() -> PluginPlan:
-    return PluginPlan.of([PluginManager().registry().find("env", "guess")])
+    return PluginPlan.of([PluginManager().registry.find("env", "guess")])
 
 
 def upgrade(site: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_factory_arrives_only_if_its_plan_is_met(site: Path) -> None:
     pickled = pickle.dumps(PlannedFactory(plan(), dict))
     assert pickle.loads(pickled)() == {}  # noqa: S301  our own bytes
     upgrade(site)
-    installed_entries.cache_clear()
+    installed.cache_clear()
     with pytest.raises(ph.errors.PluginError, match=r"has version 2\.0 in this worker"):
         pickle.loads(pickled)  # noqa: S301  our own bytes
 

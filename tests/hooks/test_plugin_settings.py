@@ -59,7 +59,7 @@ def test_who_is_not_on_a_list_of_allowed_names_takes_no_part(monkeypatch: pytest
     monkeypatch.setenv("PHANTOM_ALLOWED_PLUGINS", "phantom-qlearning, console")
     reason = "PHANTOM_ALLOWED_PLUGINS does not name it."
     assert skipped() == [SkippedPlugin("acme:follow", reason, "disabled")]
-    registry = PluginManager().registry()
+    registry = PluginManager().registry
     assert [c.name for c in registry.components("trainer")] == ["q-learning"]
     assert {c.name for c in registry.components("logger")} >= {"console", "jsonl"}  # jsonl is the core's own
     assert not registry.has("logger", "tensorboard")

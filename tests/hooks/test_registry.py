@@ -24,7 +24,7 @@ def message_of(registry: Registry, name: str) -> str:
 def loading_error(fake_distribution: Callable[..., Path], source: str, target: str = "acme_rl:Acme") -> str:
     fake_distribution("acme", {"phantom_core.trainers": {"acme": target}}, {"acme_rl": source})
     with pytest.raises(ph.errors.PluginError) as caught:
-        PluginManager().registry().find("trainer", "acme").load()
+        PluginManager().registry.find("trainer", "acme").load()
     assert caught.value.plugin == "acme"
     return str(caught.value)
 
@@ -59,7 +59,7 @@ def test_a_name_of_two_distributions_lists_both_and_how_to_choose() -> None:
 
 @pytest.mark.parametrize("name", ["Q_Learning", "q.learning", "q--learning", "Phantom_QLearning:q-learning"])
 def test_case_and_separators_make_no_difference(name: str) -> None:
-    assert PluginManager().registry().find("trainer", name).name == "q-learning"
+    assert PluginManager().registry.find("trainer", name).name == "q-learning"
 
 
 def test_a_name_of_another_kind_is_not_found() -> None:
@@ -69,7 +69,7 @@ def test_a_name_of_another_kind_is_not_found() -> None:
 def test_looking_up_imports_nothing_and_loading_does(fake_distribution: Callable[..., Path]) -> None:
     source = "import phantom_core as ph\nclass Acme(ph.Trainer): pass\n"
     fake_distribution("acme", {"phantom_core.trainers": {"acme": "acme_rl:Acme"}}, {"acme_rl": source})
-    found = PluginManager().registry().find("trainer", "acme")
+    found = PluginManager().registry.find("trainer", "acme")
     assert "acme_rl" not in sys.modules
     assert found.load().__name__ == "Acme"
 
@@ -133,7 +133,7 @@ def test_a_component_for_another_core_is_not_imported(fake_distribution: Callabl
         requires="phantom-rl-core>=7",
     )
     with pytest.raises(ph.errors.IncompatiblePluginError) as caught:
-        PluginManager().registry().find("trainer", "acme").load()
+        PluginManager().registry.find("trainer", "acme").load()
     assert str(caught.value) == (
         f"Trainer 'acme' of acme 1.0 needs phantom-rl-core>=7, but {ph.__version__} is installed. Run: pip "
         "install -U acme phantom-rl-core"

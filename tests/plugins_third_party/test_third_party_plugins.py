@@ -73,12 +73,11 @@ class DiaryConfig:
 
 class DiaryLogger(ph.Hooks):
     config_class = DiaryConfig
-    after = ("jsonl",)
 
-    def on_train_start(self, event, /):
+    def on_train_start(self, event):
         self.path = event.run_directory / self.config.file
 
-    def on_metrics(self, event, /):
+    def on_metrics(self, event):
         with self.path.open("a") as file:
             file.write(f"{event.iteration}: {', '.join(sorted(event.values))}\\n")
 '''
@@ -163,5 +162,5 @@ def test_third_party_plugins_train_from_the_command_line(acme: Path, guess_folde
     facts = json.loads((run / "run.json").read_text())
     (plugin,) = [plugin for plugin in facts["plugins"] if plugin["distribution"] == "acme"]
     assert (plugin["version"], plugin["source"], len(plugin["sha256"])) == ("0.3", "index", 64)
-    assert facts["hook_order"]["on_metrics"] == ["jsonl", "diary"]
+    assert facts["hook_order"]["on_metrics"] == ["diary", "jsonl"]
     assert (run / "mine.txt").read_text().splitlines()[-1] == "3: eval/mean_return"

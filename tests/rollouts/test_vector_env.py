@@ -322,9 +322,10 @@ def test_a_run_uses_workers_and_metrics_that_fail_there_are_contained(world: Mod
             run_dir=None,
         )
         (failure,) = results.hook_failures
+        # in this process it fails in each step, in a worker once per episode
+        count = {0: 121, 2: 13}[workers]
         assert failure == (
-            "Plugin 'metrics.bad' failed 3 times in extract and was switched off: ZeroDivisionError: "
-            "division by zero."
+            f"Plugin 'metrics.bad' failed {count} times in extract: ZeroDivisionError: division by zero."
         )
         rows.append([{n: v for n, v in row.items() if not n.startswith("time/")} for row in results.history])
     assert rows[0] == rows[1]

@@ -14,7 +14,7 @@ BROKEN = [
         "it_raises_nothing_in_an_ordinary_run",
         (
             "Logger 'raises' raised in an ordinary run: Plugin 'Raises' failed 3 times in "
-            "on_evaluation_end and was switched off: OSError: no space left on device. Expected it to "
+            "on_evaluation_end: OSError: no space left on device. Expected it to "
             "raise nothing after on_train_start."
         ),
     ),
@@ -120,5 +120,6 @@ def test_a_broken_logger_fails_its_own_check(failures: Failures, name: str, chec
 def test_a_class_of_another_kind_is_told_so(failures: Failures) -> None:
     found = failures(LoggerConformance, "broken_loggers", "NoHooks")
     assert found["it_is_found_by_name"] == (
-        "Logger 'nohooks' is NoHooks, which is no Hooks. Derive it from ph.Hooks."
+        "Logger 'nohooks' of broken_loggers 1.0 is NoHooks, which is no Hooks. This is a defect of "
+        "broken_loggers: derive it from ph.Hooks."
     )

@@ -5,7 +5,7 @@ from types import ModuleType
 from typing import Any, ClassVar
 
 import phantom_core as ph
-from phantom_core.hooks.discovery import CORE_DISTRIBUTION, KIND_BY_GROUP, installed_entries
+from phantom_core.hooks.discovery import CORE_DISTRIBUTION, installed_entries
 from phantom_core.testing import (
     DilemmaEnv,
     EnvConformance,
@@ -14,6 +14,7 @@ from phantom_core.testing import (
     PolicyConformance,
     run_checks,
 )
+from phantom_core.testing.check_distribution import CONFORMANCE_BY_KIND
 
 
 def repeat(observation: int) -> int:
@@ -58,6 +59,7 @@ class TestCsvLogger(LoggerConformance):
 
 
 class TestEarlyStopping(LoggerConformance):
+    kind = "hook"
     name = "early-stopping"
     config: ClassVar = {"quantity": "rewards/group", "patience": 1000}
 
@@ -90,14 +92,14 @@ def test_the_example_env_conforms(supply_chain: ModuleType) -> None:
 def test_nothing_of_the_core_is_left_out() -> None:
     checked = {(cls.kind, cls.name) for cls in globals().values() if hasattr(cls, "kind")} - {("env", "")}
     own = [entry for entry in installed_entries() if entry.distribution == CORE_DISTRIBUTION]
-    assert {(KIND_BY_GROUP[entry.group], entry.name) for entry in own} <= checked
+    assert {(entry.kind, entry.name) for entry in own} <= checked
 
 
 def test_every_plugin_has_its_conformance_in_its_own_tests(repository: Path) -> None:
     missing: dict[str, Any] = {}
     for entry in installed_entries():
         folder = repository / "plugins" / entry.distribution
-        if folder.is_dir() and entry.group in KIND_BY_GROUP:
+        if folder.is_dir() and entry.kind in CONFORMANCE_BY_KIND:
             tests = "\n".join(path.read_text() for path in folder.glob("tests/test_*_conformance.py"))
             if f'name = "{entry.name}"' not in tests:
                 missing[entry.name] = entry.distribution

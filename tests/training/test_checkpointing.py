@@ -175,7 +175,7 @@ def test_plugins_learn_of_each_checkpoint_and_of_the_final_policies(tmp_path: Pa
         def __init__(self) -> None:
             self.paths: list[tuple[int, str]] = []
 
-        def on_checkpoint(self, event: ph.CheckpointSaved, /) -> None:
+        def on_checkpoint(self, event: ph.CheckpointSaved) -> None:
             assert event.path.is_dir()
             self.paths.append((event.iteration, event.path.name))
 

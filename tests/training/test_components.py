@@ -58,8 +58,8 @@ class Acme(ph.Hooks):
 def test_a_logger_without_a_hook_is_refused(fake_distribution: Callable[..., Path]) -> None:
     error = error_of("import phantom_core as ph\nclass Acme(ph.Hooks): ...\n", fake_distribution)
     assert str(error) == (
-        "Plugin 'acme' implements no hook. Override a method of ph.Hooks, such as on_iteration_end, or leave "
-        "it out."
+        "Plugin 'acme' implements no hook. Override a method of ph.Hooks, such as on_iteration_end, mark "
+        "a function with @ph.hookimpl, or leave it out."
     )
 
 
@@ -159,7 +159,7 @@ class AcmeConfig:
             raise ValueError("size must be positive.")
 class Acme(ph.Hooks):
     config_class = AcmeConfig
-    def on_train_end(self, event, /):
+    def on_train_end(self, event):
         pass
 """
     assert str(error_of(source, fake_distribution)) == "logger.acme: size must be positive."

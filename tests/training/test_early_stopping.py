@@ -79,8 +79,8 @@ def run(folder: Path, **settings: Any) -> ph.TrainingResults:
         env="gymnasium",
         env_config={"env": "FrozenLake-v1"},
         num_iterations=6,
-        loggers=["early-stopping"],
-        logger_config={"early-stopping": settings},
+        hooks=["early-stopping"],
+        hook_config={"early-stopping": settings},
         run_dir=folder,
         seed=1,
     )

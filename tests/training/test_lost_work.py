@@ -88,12 +88,12 @@ def test_nothing_is_said_about_states_that_are_saved_or_need_not_be(
 
 def test_settings_of_a_logger_that_is_not_selected_are_told(caplog: pytest.LogCaptureFixture) -> None:
     settings = {"quantity": "rewards/group", "threshold": 0.0}
-    results = train(logger_config={"early-stopping": settings, "jsonl": {}})
+    results = train(hook_config={"early-stopping": settings}, logger_config={"jsonl": {}})
     assert results.status == "completed"
     assert caplog.messages == [
         (
-            "The settings of the logger 'early-stopping' (logger.early-stopping) are not used: the run does "
-            "not select it. Add it to loggers, or leave its settings out."
+            "The settings of the hook 'early-stopping' (hook.early-stopping) are not used: the run does not "
+            "select it. Add it to hooks, or leave its settings out."
         )
     ]
 

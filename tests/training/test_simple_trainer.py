@@ -84,11 +84,11 @@ class Recorder(ph.Hooks):
         self.rows: list[tuple[int, int, dict[str, float]]] = []
         self.ends: list[str] = []
 
-    def on_metrics(self, event: ph.MetricsRecorded, /) -> None:
+    def on_metrics(self, event: ph.MetricsRecorded) -> None:
         values = {name: value for name, value in event.values.items() if not name.startswith("time/")}
         self.rows.append((event.iteration, event.env_steps, values))
 
-    def on_train_end(self, event: ph.TrainEnd, /) -> None:
+    def on_train_end(self, event: ph.TrainEnd) -> None:
         self.ends.append(event.status)
 
 

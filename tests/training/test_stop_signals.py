@@ -139,7 +139,7 @@ def test_without_a_run_directory_the_first_signal_says_what_will_be_lost(
 class Stopper(ph.Hooks):
     """Sends SIGINT when the final policies are written: nothing is being iterated then."""
 
-    def on_checkpoint(self, event: ph.CheckpointSaved, /) -> None:
+    def on_checkpoint(self, event: ph.CheckpointSaved) -> None:
         signal.raise_signal(signal.SIGINT)
 
 
@@ -246,7 +246,7 @@ def test_a_second_signal_while_policies_are_saved_does_not_lose_them(tmp_path: P
 class LastWord(ph.Hooks):
     """Never comes to its end; its user loses patience."""
 
-    def on_train_end(self, event: ph.TrainEnd, /) -> None:
+    def on_train_end(self, event: ph.TrainEnd) -> None:
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
 

@@ -70,7 +70,7 @@ class ConsoleLogger(ph.Hooks):
         # FORCE_COLOR makes rich take a file for a terminal.
         return PatientConsole(stderr=True, force_interactive=None if is_terminal(sys.stderr) else False)
 
-    def on_train_start(self, event: ph.TrainStart, /) -> None:
+    def on_train_start(self, event: ph.TrainStart) -> None:
         """Print the heading."""
         self._close_display()
         self._console = console = self.make_console()
@@ -83,19 +83,19 @@ class ConsoleLogger(ph.Hooks):
             if event.run_directory is not None:
                 console.print(Text(f"Run directory: {event.run_directory}"), soft_wrap=True)
 
-    def on_iteration_start(self, event: ph.IterationStart, /) -> None:
+    def on_iteration_start(self, event: ph.IterationStart) -> None:
         """Start the display, once."""
         if self._display is None and self._console is not None and not self.config.quiet:
             self._progress.advance(event.iteration, event.env_steps)
             self._progress.sample(self._console.get_time())
             self._display = self._make_display(self._console)
 
-    def on_metrics(self, event: ph.MetricsRecorded, /) -> None:
+    def on_metrics(self, event: ph.MetricsRecorded) -> None:
         """Keep the values for the display."""
         if self._console is not None:
             self._progress.record(event.values)
 
-    def on_iteration_end(self, event: ph.IterationEnd, /) -> None:
+    def on_iteration_end(self, event: ph.IterationEnd) -> None:
         """Draw the display, if it is time to."""
         if self._display is None or self._console is None:
             return
@@ -106,7 +106,7 @@ class ConsoleLogger(ph.Hooks):
             self._display.draw()
             self._next_draw = self._console.get_time() + self._display.interval
 
-    def on_train_end(self, event: ph.TrainEnd, /) -> None:
+    def on_train_end(self, event: ph.TrainEnd) -> None:
         """Close the display; print the summary, and what failed on the way."""
         console, self._console = self._console, None
         if console is None:

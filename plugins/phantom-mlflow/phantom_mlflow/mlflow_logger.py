@@ -58,7 +58,7 @@ class MlflowLogger(ph.Hooks):
     _directory: Path | None = None
     _iteration: int = 0
 
-    def on_train_start(self, event: ph.TrainStart, /) -> None:
+    def on_train_start(self, event: ph.TrainStart) -> None:
         """Create a run in MLflow; write its settings, tags and files.
 
         Raises:
@@ -80,19 +80,19 @@ class MlflowLogger(ph.Hooks):
         if self._directory is not None and self.config.log_files:
             self._run.log_files(self._directory / "config.toml", self._directory / "run.json")
 
-    def on_metrics(self, event: ph.MetricsRecorded, /) -> None:
+    def on_metrics(self, event: ph.MetricsRecorded) -> None:
         """Write all values."""
         self._iteration = max(self._iteration, event.iteration)
         if self._run is not None and event.values:
             has_steps = self.config.step_axis == "env_steps" and event.env_steps > 0
             self._run.log_metrics(event.values, event.env_steps if has_steps else self._iteration)
 
-    def on_exception(self, event: ph.TrainFailed, /) -> None:
+    def on_exception(self, event: ph.TrainFailed) -> None:
         """Write what broke the run off."""
         if self._run is not None:
             self._run.set_tags({"phantom.error": repr(event.exception)})
 
-    def on_train_end(self, event: ph.TrainEnd, /) -> None:
+    def on_train_end(self, event: ph.TrainEnd) -> None:
         """Write how the run ended and its policies, and close it."""
         tags: dict[str, object] = {"phantom.status": event.status}
         if event.stop_reasons:

@@ -39,7 +39,7 @@ class TensorboardLogger(ph.Hooks):
     _file: EventFile | None = None
     _iteration: int = 0
 
-    def on_train_start(self, event: ph.TrainStart, /) -> None:
+    def on_train_start(self, event: ph.TrainStart) -> None:
         """Open an event file and write the hyper-parameters.
 
         Raises:
@@ -54,14 +54,14 @@ class TensorboardLogger(ph.Hooks):
         self._file = EventFile(self.directory)
         self._file.write_hyper_parameters(event.hyper_parameters)
 
-    def on_metrics(self, event: ph.MetricsRecorded, /) -> None:
+    def on_metrics(self, event: ph.MetricsRecorded) -> None:
         """Write all values."""
         self._iteration = max(self._iteration, event.iteration)
         if self._file is not None and event.values:
             has_steps = self.config.step_axis == "env_steps" and event.env_steps > 0
             self._file.write_scalars(event.values, event.env_steps if has_steps else self._iteration)
 
-    def on_train_end(self, event: ph.TrainEnd, /) -> None:
+    def on_train_end(self, event: ph.TrainEnd) -> None:
         """Close the file."""
         self._close(is_success=event.status in ("completed", "stopped"))
 

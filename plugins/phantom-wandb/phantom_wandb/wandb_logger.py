@@ -58,7 +58,7 @@ class WandbLogger(ph.Hooks):
     _run_directory: Path | None = None
     _iteration: int = 0
 
-    def on_train_start(self, event: ph.TrainStart, /) -> None:
+    def on_train_start(self, event: ph.TrainStart) -> None:
         """Start a run of W&B; write its settings, tags and files.
 
         Raises:
@@ -71,7 +71,7 @@ class WandbLogger(ph.Hooks):
         if event.run_directory is not None and self.config.log_files:
             self._run.log_files(event.run_directory / "config.toml", event.run_directory / "run.json")
 
-    def on_metrics(self, event: ph.MetricsRecorded, /) -> None:
+    def on_metrics(self, event: ph.MetricsRecorded) -> None:
         """Write all values as one row."""
         self._iteration = max(self._iteration, event.iteration)
         if self._run is not None and event.values:
@@ -83,12 +83,12 @@ class WandbLogger(ph.Hooks):
                 axis="env_steps" if has_steps else "iteration",
             )
 
-    def on_exception(self, event: ph.TrainFailed, /) -> None:
+    def on_exception(self, event: ph.TrainFailed) -> None:
         """Write what broke the run off."""
         if self._run is not None:
             self._run.set_summary({"error": repr(event.exception)})
 
-    def on_train_end(self, event: ph.TrainEnd, /) -> None:
+    def on_train_end(self, event: ph.TrainEnd) -> None:
         """Write how the run ended and its policies, and close it."""
         summary: dict[str, Any] = {"status": event.status}
         if event.stop_reasons:

@@ -15,14 +15,14 @@ class CorrectLogger(ph.Hooks):
 
     file: Any = None
 
-    def on_train_start(self, event: ph.TrainStart, /) -> None:
+    def on_train_start(self, event: ph.TrainStart) -> None:
         if event.run_directory is not None:
             self.file = Path(event.run_directory, "lines.txt").open("w", encoding="utf-8")  # noqa: SIM115  until the end of the run
 
-    def on_metrics(self, event: ph.MetricsRecorded, /) -> None:
+    def on_metrics(self, event: ph.MetricsRecorded) -> None:
         self.write(f"{event.iteration} {dict(event.values)}")
 
-    def on_train_end(self, event: ph.TrainEnd, /) -> None:
+    def on_train_end(self, event: ph.TrainEnd) -> None:
         if self.file is not None:
             self.file.close()
             self.file = None
@@ -35,14 +35,14 @@ class CorrectLogger(ph.Hooks):
 class Raises(CorrectLogger):
     """Does not know evaluations."""
 
-    def on_evaluation_end(self, event: ph.EvaluationEnd, /) -> None:
+    def on_evaluation_end(self, event: ph.EvaluationEnd) -> None:
         raise OSError("no space left on device")
 
 
 class ChangesWeights(CorrectLogger):
     """Rounds the policies that it looks at."""
 
-    def on_iteration_end(self, event: ph.IterationEnd, /) -> None:
+    def on_iteration_end(self, event: ph.IterationEnd) -> None:
         for policy in event.policies.values():
             policy.table = policy.table.round(2)
 
@@ -50,7 +50,7 @@ class ChangesWeights(CorrectLogger):
 class Shuffles(CorrectLogger):
     """Writes the values in random order."""
 
-    def on_metrics(self, event: ph.MetricsRecorded, /) -> None:
+    def on_metrics(self, event: ph.MetricsRecorded) -> None:
         random.shuffle(list(event.values))
         super().on_metrics(event)
 
@@ -58,7 +58,7 @@ class Shuffles(CorrectLogger):
 class CountsInIntegers(CorrectLogger):
     """Cannot take NaN."""
 
-    def on_metrics(self, event: ph.MetricsRecorded, /) -> None:
+    def on_metrics(self, event: ph.MetricsRecorded) -> None:
         self.write(str({name: int(1000 * value) for name, value in event.values.items()}))
 
 
@@ -67,7 +67,7 @@ class FixedColumns(CorrectLogger):
 
     columns: Any = None
 
-    def on_metrics(self, event: ph.MetricsRecorded, /) -> None:
+    def on_metrics(self, event: ph.MetricsRecorded) -> None:
         self.columns = self.columns or sorted(event.values)
         self.write(str([event.values[name] for name in self.columns]))
 
@@ -77,11 +77,11 @@ class ClosesOnce(CorrectLogger):
 
     has_started = False
 
-    def on_train_start(self, event: ph.TrainStart, /) -> None:
+    def on_train_start(self, event: ph.TrainStart) -> None:
         super().on_train_start(event)
         self.has_started = True
 
-    def on_train_end(self, event: ph.TrainEnd, /) -> None:
+    def on_train_end(self, event: ph.TrainEnd) -> None:
         if self.has_started:
             if self.file is None and event.status == "completed" and self.closed_file is not None:
                 self.closed_file.write("end\n")
@@ -94,11 +94,11 @@ class ClosesOnce(CorrectLogger):
 class NeedsAStart(CorrectLogger):
     """Counts on having been started."""
 
-    def on_train_start(self, event: ph.TrainStart, /) -> None:
+    def on_train_start(self, event: ph.TrainStart) -> None:
         super().on_train_start(event)
         self.lines = 0
 
-    def on_metrics(self, event: ph.MetricsRecorded, /) -> None:
+    def on_metrics(self, event: ph.MetricsRecorded) -> None:
         super().on_metrics(event)
         self.lines += 1
 
@@ -108,25 +108,25 @@ class NeedsAnIteration(CorrectLogger):
 
     last: Any = None
 
-    def on_metrics(self, event: ph.MetricsRecorded, /) -> None:
+    def on_metrics(self, event: ph.MetricsRecorded) -> None:
         super().on_metrics(event)
         self.last = event.iteration
 
-    def on_exception(self, event: ph.TrainFailed, /) -> None:
+    def on_exception(self, event: ph.TrainFailed) -> None:
         self.write(f"failed after {self.last + 1} iterations")
 
 
 class NeedsADirectory(CorrectLogger):
     """Counts on a run directory."""
 
-    def on_train_start(self, event: ph.TrainStart, /) -> None:
+    def on_train_start(self, event: ph.TrainStart) -> None:
         self.file = Path(event.run_directory, "lines.txt").open("w", encoding="utf-8")  # noqa: SIM115  likewise
 
 
 class LeavesAThread(CorrectLogger):
     """Writes in a thread that nobody ends."""
 
-    def on_train_start(self, event: ph.TrainStart, /) -> None:
+    def on_train_start(self, event: ph.TrainStart) -> None:
         super().on_train_start(event)
         lines: queue.SimpleQueue[str] = queue.SimpleQueue()
         threading.Thread(target=lines.get, name="writer", daemon=True).start()
@@ -135,7 +135,7 @@ class LeavesAThread(CorrectLogger):
 class KeepsEvents(CorrectLogger):
     """Keeps the values, to write them at the end."""
 
-    def on_metrics(self, event: ph.MetricsRecorded, /) -> None:
+    def on_metrics(self, event: ph.MetricsRecorded) -> None:
         super().on_metrics(event)
         self.last = event.values
 
@@ -143,7 +143,7 @@ class KeepsEvents(CorrectLogger):
 class Blocks(CorrectLogger):
     """Waits for a server in every iteration."""
 
-    def on_metrics(self, event: ph.MetricsRecorded, /) -> None:
+    def on_metrics(self, event: ph.MetricsRecorded) -> None:
         super().on_metrics(event)
         time.sleep(0.06)
 

@@ -1,0 +1,101 @@
+"""Commands that installed distributions add to `phantom`."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SOURCE = """
+import click
+
+@click.command("greet")
+@click.argument("name")
+def greet(name):
+    "Say hello to NAME."
+    click.echo(f"hello {name}")
+
+@click.group("garden")
+def garden():
+    "Grow things."
+
+@garden.command("grow")
+def grow():
+    "Grow one."
+    click.echo("grown")
+
+not_a_command = 3
+"""
+COMMANDS = {
+    "greet": "acme_commands:greet",
+    "garden": "acme_commands:garden",
+    "plugins.greet": "acme_commands:greet",
+    "broken": "acme_commands:not_a_command",
+    "gone": "acme_gone:command",
+}
+
+
+@pytest.fixture(autouse=True)
+def acme(fake_distribution: Callable[..., Path]) -> None:
+    """A distribution with commands."""
+    modules = {"acme_commands": SOURCE}
+    fake_distribution("acme", {"phantom_core.commands": COMMANDS}, modules, summary="Greetings for models.")
+
+
+def test_an_added_command_is_listed_without_being_imported(phantom: Callable[..., Any]) -> None:
+    outcome = phantom("--help")
+    rows = [" ".join(line.split()) for line in outcome.out.splitlines()]
+    assert "greet Greetings for models." in rows
+    assert "plugins.greet Greetings for models." not in rows
+    assert "greet Greetings for models." in [
+        " ".join(line.split()) for line in phantom("plugins", "--help").out.splitlines()
+    ]
+    assert "acme_commands" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["greet", "moon"], "hello moon\n"),
+        (["plugins", "greet", "sun"], "hello sun\n"),
+        (["garden", "grow"], "grown\n"),
+    ],
+)
+def test_an_added_command_is_called_like_any_other(
+    arguments: list[str], said: str, phantom: Callable[..., Any]
+) -> None:
+    outcome = phantom(*arguments)
+    assert (outcome.code, outcome.out, outcome.err) == (0, said, "")
+
+
+def test_a_misspelt_command_suggests_an_added_one(phantom: Callable[..., Any]) -> None:
+    assert "No such command 'gret'. Did you mean 'greet'?" in phantom("gret").err
+
+
+def test_what_is_no_command_is_told(phantom: Callable[..., Any]) -> None:
+    assert phantom("broken").err == (
+        "Error: Command 'broken' of acme 1.0 is 3. Expected a click command: mend its entry point.\n"
+    )
+    assert phantom("gone").err == (
+        "Error: Command 'gone' of acme 1.0 could not be loaded: there is no module acme_gone. Its entry "
+        "point says 'acme_gone:command': reinstall acme.\n"
+    )
+
+
+def test_a_disabled_command_says_so(phantom: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHANTOM_DISABLED_PLUGINS", "greet")
+    assert phantom("greet", "moon").err == (
+        "Error: Command 'greet' of acme 1.0 is disabled: PHANTOM_DISABLED_PLUGINS names it. Change that, or "
+        "select another command.\n"
+    )
+
+
+def test_two_distributions_that_add_one_command_are_named(
+    phantom: Callable[..., Any], fake_distribution: Callable[..., Path]
+) -> None:
+    fake_distribution("zoom", {"phantom_core.commands": {"greet": "zoom:greet"}})
+    assert phantom("greet", "moon").err == (
+        "Error: 2 distributions offer a command named 'greet': acme 1.0 (acme_commands:greet), zoom 1.0 "
+        "(zoom:greet). Choose one: 'acme:greet' or 'zoom:greet'.\n"
+    )
