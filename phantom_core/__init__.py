@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from phantom_core.adapters.pettingzoo_env import PettingZooEnv as PettingZooEnv
     from phantom_core.adapters.single_agent_env import SingleAgentEnvAdapter as SingleAgentEnvAdapter
     from phantom_core.envs.env import PhantomEnv as PhantomEnv
+    from phantom_core.envs.env import Simultaneous as Simultaneous
+    from phantom_core.envs.env import StepRules as StepRules
+    from phantom_core.envs.env import TurnOrder as TurnOrder
     from phantom_core.envs.reward_ledger import RewardLedger as RewardLedger
     from phantom_core.envs.stackelberg import StackelbergEnv as StackelbergEnv
     from phantom_core.envs.stages import FiniteStateMachineEnv as FiniteStateMachineEnv
@@ -28,11 +31,8 @@ if TYPE_CHECKING:
     from phantom_core.envs.stages import FSMStage as FSMStage
     from phantom_core.envs.step_result import MultiAgentEnv as MultiAgentEnv
     from phantom_core.envs.step_result import StepResult as StepResult
-    from phantom_core.envs.step_rules import StepRules as StepRules
     from phantom_core.envs.turns import ACTING_NEXT as ACTING_NEXT
-    from phantom_core.envs.turns import Simultaneous as Simultaneous
     from phantom_core.envs.turns import Turn as Turn
-    from phantom_core.envs.turns import TurnOrder as TurnOrder
     from phantom_core.errors import PhantomError as PhantomError
     from phantom_core.hooks.events import CheckpointSaved as CheckpointSaved
     from phantom_core.hooks.events import EpisodeEnd as EpisodeEnd
@@ -204,12 +204,12 @@ _MODULE_BY_NAME = {
     "RowStreams": "phantom_core.seeding",
     "SampledValues": "phantom_core.world.samplers",
     "Sampler": "phantom_core.world.samplers",
-    "Simultaneous": "phantom_core.envs.turns",
+    "Simultaneous": "phantom_core.envs.env",
     "SingleAgentEnvAdapter": "phantom_core.adapters.single_agent_env",
     "StackelbergEnv": "phantom_core.envs.stackelberg",
     "StageID": "phantom_core.types",
     "StepResult": "phantom_core.envs.step_result",
-    "StepRules": "phantom_core.envs.step_rules",
+    "StepRules": "phantom_core.envs.env",
     "StochasticNetwork": "phantom_core.world.stochastic_network",
     "StrategicAgent": "phantom_core.world.agents",
     "Supertype": "phantom_core.world.supertypes",
@@ -221,7 +221,7 @@ _MODULE_BY_NAME = {
     "TrainingResults": "phantom_core.training.train_result",
     "Trajectory": "phantom_core.rollouts.trajectory",
     "Turn": "phantom_core.envs.turns",
-    "TurnOrder": "phantom_core.envs.turns",
+    "TurnOrder": "phantom_core.envs.env",
     "UniformArraySampler": "phantom_core.world.samplers",
     "UniformFloatSampler": "phantom_core.world.samplers",
     "UniformIntSampler": "phantom_core.world.samplers",

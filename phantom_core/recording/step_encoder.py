@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from phantom_core.envs.env_recorder import Turns
+from phantom_core.envs.env import Turns
 from phantom_core.envs.step_result import StepResult
 from phantom_core.errors import RecordingError
 from phantom_core.recording.json_values import (
