@@ -87,12 +87,8 @@ if TYPE_CHECKING:
     from phantom_core.types import PolicyID as PolicyID
     from phantom_core.types import StageID as StageID
     from phantom_core.world.agents import Agent as Agent
-    from phantom_core.world.agents import MessageList as MessageList
-    from phantom_core.world.agents import StrategicAgent as StrategicAgent
+    from phantom_core.world.agents import Context as Context
     from phantom_core.world.agents import msg_handler as msg_handler
-    from phantom_core.world.context import AgentView as AgentView
-    from phantom_core.world.context import Context as Context
-    from phantom_core.world.context import EnvView as EnvView
     from phantom_core.world.decoders import ChainedDecoder as ChainedDecoder
     from phantom_core.world.decoders import Decoder as Decoder
     from phantom_core.world.decoders import DictDecoder as DictDecoder
@@ -103,15 +99,16 @@ if TYPE_CHECKING:
     from phantom_core.world.encoders import EmptyEncoder as EmptyEncoder
     from phantom_core.world.encoders import Encoder as Encoder
     from phantom_core.world.messages import Message as Message
+    from phantom_core.world.messages import MessageList as MessageList
     from phantom_core.world.messages import msg_payload as msg_payload
+    from phantom_core.world.network import BatchResolver as BatchResolver
     from phantom_core.world.network import Network as Network
+    from phantom_core.world.network import Resolver as Resolver
     from phantom_core.world.ranges import LinspaceRange as LinspaceRange
     from phantom_core.world.ranges import Range as Range
     from phantom_core.world.ranges import UniformRange as UniformRange
     from phantom_core.world.ranges import UnitArrayLinspaceRange as UnitArrayLinspaceRange
     from phantom_core.world.ranges import UnitArrayUniformRange as UnitArrayUniformRange
-    from phantom_core.world.resolvers import BatchResolver as BatchResolver
-    from phantom_core.world.resolvers import Resolver as Resolver
     from phantom_core.world.reward_functions import ChainedReward as ChainedReward
     from phantom_core.world.reward_functions import ConstantReward as ConstantReward
     from phantom_core.world.reward_functions import RewardFunction as RewardFunction
@@ -125,7 +122,10 @@ if TYPE_CHECKING:
     from phantom_core.world.samplers import UniformFloatSampler as UniformFloatSampler
     from phantom_core.world.samplers import UniformIntSampler as UniformIntSampler
     from phantom_core.world.stochastic_network import StochasticNetwork as StochasticNetwork
+    from phantom_core.world.strategic_agents import StrategicAgent as StrategicAgent
     from phantom_core.world.supertypes import Supertype as Supertype
+    from phantom_core.world.views import AgentView as AgentView
+    from phantom_core.world.views import EnvView as EnvView
 
     __version__: str
 
@@ -134,9 +134,9 @@ _MODULE_BY_NAME = {
     "Action": "phantom_core.types",
     "Agent": "phantom_core.world.agents",
     "AgentID": "phantom_core.types",
-    "AgentView": "phantom_core.world.context",
+    "AgentView": "phantom_core.world.views",
     "Batch": "phantom_core.rollouts.batch",
-    "BatchResolver": "phantom_core.world.resolvers",
+    "BatchResolver": "phantom_core.world.network",
     "ChainedDecoder": "phantom_core.world.decoders",
     "ChainedEncoder": "phantom_core.world.encoders",
     "ChainedReward": "phantom_core.world.reward_functions",
@@ -148,7 +148,7 @@ _MODULE_BY_NAME = {
     "ConstantEncoder": "phantom_core.world.encoders",
     "ConstantPolicy": "phantom_core.policies.fixed_policies",
     "ConstantReward": "phantom_core.world.reward_functions",
-    "Context": "phantom_core.world.context",
+    "Context": "phantom_core.world.agents",
     "Decoder": "phantom_core.world.decoders",
     "Diagnosis": "phantom_core.testing.findings",
     "DictDecoder": "phantom_core.world.decoders",
@@ -156,7 +156,7 @@ _MODULE_BY_NAME = {
     "EmptyDecoder": "phantom_core.world.decoders",
     "EmptyEncoder": "phantom_core.world.encoders",
     "Encoder": "phantom_core.world.encoders",
-    "EnvView": "phantom_core.world.context",
+    "EnvView": "phantom_core.world.views",
     "EpisodeEnd": "phantom_core.hooks.events",
     "EpisodePrinter": "phantom_core.recording.episode_printer",
     "EpisodeSummary": "phantom_core.rollouts.trajectory",
@@ -175,7 +175,7 @@ _MODULE_BY_NAME = {
     "LambdaSampler": "phantom_core.world.samplers",
     "LinspaceRange": "phantom_core.world.ranges",
     "Message": "phantom_core.world.messages",
-    "MessageList": "phantom_core.world.agents",
+    "MessageList": "phantom_core.world.messages",
     "Metric": "phantom_core.metrics",
     "MetricsRecorded": "phantom_core.hooks.events",
     "MultiAgentEnv": "phantom_core.envs.step_result",
@@ -198,7 +198,7 @@ _MODULE_BY_NAME = {
     "RecordedStep": "phantom_core.recording.recorded_episodes",
     "Recorder": "phantom_core.recording.recorder",
     "Registration": "phantom_core.hooks.hookspecs",
-    "Resolver": "phantom_core.world.resolvers",
+    "Resolver": "phantom_core.world.network",
     "RewardFunction": "phantom_core.world.reward_functions",
     "RewardLedger": "phantom_core.envs.reward_ledger",
     "RowStreams": "phantom_core.seeding",
@@ -211,7 +211,7 @@ _MODULE_BY_NAME = {
     "StepResult": "phantom_core.envs.step_result",
     "StepRules": "phantom_core.envs.env",
     "StochasticNetwork": "phantom_core.world.stochastic_network",
-    "StrategicAgent": "phantom_core.world.agents",
+    "StrategicAgent": "phantom_core.world.strategic_agents",
     "Supertype": "phantom_core.world.supertypes",
     "TrainEnd": "phantom_core.hooks.events",
     "TrainFailed": "phantom_core.hooks.events",

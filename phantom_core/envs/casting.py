@@ -7,9 +7,11 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from phantom_core.envs.turns import ACTING_NEXT, Turn
 from phantom_core.types import AgentID, Observation
-from phantom_core.world.agents import Agent, MessageList, StrategicAgent
-from phantom_core.world.context import AgentView, Context
+from phantom_core.world.agents import Agent, Context
+from phantom_core.world.messages import MessageList
 from phantom_core.world.network import Network
+from phantom_core.world.strategic_agents import StrategicAgent
+from phantom_core.world.views import AgentView
 
 MAX_REMEMBERED: Final = 256
 """Turns that are remembered; a turn order that makes a new turn for each step would fill the memory."""

@@ -11,8 +11,9 @@ import numpy as np
 from phantom_core.errors import ConfigError, EnvError, did_you_mean, listing
 from phantom_core.seeding import MAX_SEED
 from phantom_core.types import Action, AgentID
-from phantom_core.world.agents import Agent, StrategicAgent
+from phantom_core.world.agents import Agent
 from phantom_core.world.network import Network
+from phantom_core.world.strategic_agents import StrategicAgent
 from phantom_core.world.supertypes import (
     Supertype,
     check_has_supertype,

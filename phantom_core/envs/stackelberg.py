@@ -10,8 +10,9 @@ from phantom_core.envs.env_checks import check_network
 from phantom_core.envs.stages import FiniteStateMachineEnv, FSMStage
 from phantom_core.errors import ConfigError, listing
 from phantom_core.types import AgentID
-from phantom_core.world.agents import Agent, StrategicAgent
+from phantom_core.world.agents import Agent
 from phantom_core.world.network import Network
+from phantom_core.world.strategic_agents import StrategicAgent
 from phantom_core.world.supertypes import Supertype
 
 

@@ -13,7 +13,8 @@ from phantom_core.errors import PhantomError, PolicyMappingError, did_you_mean, 
 from phantom_core.policies.policy import Policy
 from phantom_core.seeding import make_rng
 from phantom_core.types import AgentID, PolicyID
-from phantom_core.world.agents import Agent, StrategicAgent
+from phantom_core.world.agents import Agent
+from phantom_core.world.strategic_agents import StrategicAgent
 
 AgentSelection: TypeAlias = type[Agent] | Sequence[AgentID] | Callable[[Agent], bool]
 """Which agents: a class, a list of ids, or a predicate. Classes and predicates hold for agents that join."""

@@ -22,8 +22,7 @@ from phantom_core.recording.json_values import (
 from phantom_core.recording.recorded_rows import PayloadRow, StepRow
 from phantom_core.types import Action, AgentID
 from phantom_core.world.messages import Message, field_types
-from phantom_core.world.network import Network
-from phantom_core.world.round_watch import Batches
+from phantom_core.world.network import Batches, Network
 
 if TYPE_CHECKING:
     from phantom_core.envs.env import PhantomEnv
