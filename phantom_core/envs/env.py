@@ -266,7 +266,7 @@ class PhantomEnv:
 
         Args:
             seed: the seed of the episode, from which every random stream of the env is derived. None: the
-                next seed of a stream that starts at the last seed that was given.
+                next seed of the env's own stream of seeds, which restarts at each given seed.
             options: ignored.
 
         Returns:
@@ -374,7 +374,7 @@ class PhantomEnv:
         if left and not rules.reports_leavers:
             left = ()
         unpaid: Container[AgentID] = () if rules.pays_newcomers else joined
-        pays_unseen, owe = rules.pays_unseen, ledger.add
+        pays_unseen, add_reward = rules.pays_unseen, ledger.add
         all_terminated, all_truncated = rules.cut_off(self, next_turn)
         observations: dict[AgentID, Observation] = {}
         terminations: dict[AgentID, bool] = {}
@@ -389,7 +389,7 @@ class PhantomEnv:
                 infos[agent_id] = {} if collect_infos is None else collect_infos(ctx)
             is_paid = pays_unseen or observation is not None
             if is_paid and compute_reward is not None and agent_id not in unpaid:
-                owe(agent_id, compute_reward(ctx))
+                add_reward(agent_id, compute_reward(ctx))
             ends = all_terminated if is_terminated is None else is_terminated(ctx) or all_terminated
             is_cut = all_truncated if is_truncated is None else is_truncated(ctx) or all_truncated
             terminations[agent_id] = ends
@@ -591,9 +591,9 @@ class StepRules:
         return terminated, truncated
 
     def check_unused_actions(self, env: PhantomEnv, actions: Mapping[AgentID, Action]) -> None:
-        """Called if a step did not use every action: raise if one of them is a mistake.
+        """Called if a step did not use every action: raise if an unused action is a mistake.
 
-        Actions of agents that ended, or that are not in the turn, are none.
+        Actions of agents that ended, or that are not in the turn, are not mistakes.
 
         Raises:
             EnvError: if an action is for an agent that does not exist or does not act.

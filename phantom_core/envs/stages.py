@@ -74,12 +74,13 @@ class FSMStage:
         """Make a method of an env the handler of this stage.
 
         Raises:
-            ConfigError: if the stage already has a handler, or the method another stage.
+            ConfigError: if the stage already has a handler, or the method already belongs to a stage.
         """
         if self.handler is not None or hasattr(method, _STAGE):
             raise ConfigError(
-                f"Stage {self.id!r} decorates {method.__name__}, but one of the two has a partner. Give each "
-                "stage one handler, and each handler one stage."
+                f"Stage {self.id!r} cannot decorate {method.__name__}: the stage already has a handler, or "
+                "the method already belongs to a stage. Give each stage one handler, and each handler one "
+                "stage."
             )
         setattr(method, _STAGE, self)
         return method
@@ -338,7 +339,7 @@ def _check_machine(
         raise ConfigError(f"Several stages have the id {listing(twice)}. Give each stage its own id.")
     if initial_stage not in ids:
         raise ConfigError(
-            f"The initial stage {initial_stage!r} is no stage.{did_you_mean(initial_stage, ids)} Stages: "
+            f"The initial stage {initial_stage!r} does not exist.{did_you_mean(initial_stage, ids)} Stages: "
             f"{listing(ids)}."
         )
     for stage in stages:
@@ -368,12 +369,12 @@ def _check_next(stage: FSMStage, ids: Collection[StageID], *, is_handled: bool) 
     unknown = [next_id for next_id in stage.next_stages if next_id is not None and next_id not in ids]
     if unknown:
         raise ConfigError(
-            f"Stage {stage.id!r} names as next stages {listing(unknown)}, which are no "
-            f"stages.{did_you_mean(unknown[0], ids)} Stages: {listing(ids)}."
+            f"Stage {stage.id!r} has unknown next stages: {listing(unknown)}."
+            f"{did_you_mean(unknown[0], ids)} Stages: {listing(ids)}."
         )
     if is_handled and not stage.next_stages:
         raise ConfigError(
-            f"Stage {stage.id!r} has no next stage. Name in next_stages all that its handler may return."
+            f"Stage {stage.id!r} has no next stage. Name in next_stages every id that its handler returns."
         )
     if not is_handled and len(stage.next_stages) != 1:
         raise ConfigError(
@@ -392,6 +393,6 @@ def _check_reachable(stages: Collection[FSMStage], initial_stage: StageID) -> No
     lost = [stage.id for stage in stages if stage.id not in reached]
     if lost:
         raise ConfigError(
-            f"No way leads from the initial stage {initial_stage!r} to {listing(lost)}. Name them in the "
-            "next_stages of a stage that is reached, or remove them."
+            f"Stages that cannot be reached from the initial stage {initial_stage!r}: {listing(lost)}. Name "
+            "them in the next_stages of a stage that can be reached, or remove them."
         )
