@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from phantom_core.adapters.pettingzoo_env import PettingZooEnv as PettingZooEnv
     from phantom_core.adapters.single_agent_env import SingleAgentEnvAdapter as SingleAgentEnvAdapter
     from phantom_core.envs.env import PhantomEnv as PhantomEnv
+    from phantom_core.envs.env import Simultaneous as Simultaneous
+    from phantom_core.envs.env import StepRules as StepRules
+    from phantom_core.envs.env import TurnOrder as TurnOrder
     from phantom_core.envs.reward_ledger import RewardLedger as RewardLedger
     from phantom_core.envs.stackelberg import StackelbergEnv as StackelbergEnv
     from phantom_core.envs.stages import FiniteStateMachineEnv as FiniteStateMachineEnv
@@ -28,11 +31,8 @@ if TYPE_CHECKING:
     from phantom_core.envs.stages import FSMStage as FSMStage
     from phantom_core.envs.step_result import MultiAgentEnv as MultiAgentEnv
     from phantom_core.envs.step_result import StepResult as StepResult
-    from phantom_core.envs.step_rules import StepRules as StepRules
     from phantom_core.envs.turns import ACTING_NEXT as ACTING_NEXT
-    from phantom_core.envs.turns import Simultaneous as Simultaneous
     from phantom_core.envs.turns import Turn as Turn
-    from phantom_core.envs.turns import TurnOrder as TurnOrder
     from phantom_core.errors import PhantomError as PhantomError
     from phantom_core.hooks.events import CheckpointSaved as CheckpointSaved
     from phantom_core.hooks.events import EpisodeEnd as EpisodeEnd
@@ -90,12 +90,8 @@ if TYPE_CHECKING:
     from phantom_core.types import PolicyID as PolicyID
     from phantom_core.types import StageID as StageID
     from phantom_core.world.agents import Agent as Agent
-    from phantom_core.world.agents import MessageList as MessageList
-    from phantom_core.world.agents import StrategicAgent as StrategicAgent
+    from phantom_core.world.agents import Context as Context
     from phantom_core.world.agents import msg_handler as msg_handler
-    from phantom_core.world.context import AgentView as AgentView
-    from phantom_core.world.context import Context as Context
-    from phantom_core.world.context import EnvView as EnvView
     from phantom_core.world.decoders import ChainedDecoder as ChainedDecoder
     from phantom_core.world.decoders import Decoder as Decoder
     from phantom_core.world.decoders import DictDecoder as DictDecoder
@@ -106,15 +102,16 @@ if TYPE_CHECKING:
     from phantom_core.world.encoders import EmptyEncoder as EmptyEncoder
     from phantom_core.world.encoders import Encoder as Encoder
     from phantom_core.world.messages import Message as Message
+    from phantom_core.world.messages import MessageList as MessageList
     from phantom_core.world.messages import msg_payload as msg_payload
+    from phantom_core.world.network import BatchResolver as BatchResolver
     from phantom_core.world.network import Network as Network
+    from phantom_core.world.network import Resolver as Resolver
     from phantom_core.world.ranges import LinspaceRange as LinspaceRange
     from phantom_core.world.ranges import Range as Range
     from phantom_core.world.ranges import UniformRange as UniformRange
     from phantom_core.world.ranges import UnitArrayLinspaceRange as UnitArrayLinspaceRange
     from phantom_core.world.ranges import UnitArrayUniformRange as UnitArrayUniformRange
-    from phantom_core.world.resolvers import BatchResolver as BatchResolver
-    from phantom_core.world.resolvers import Resolver as Resolver
     from phantom_core.world.reward_functions import ChainedReward as ChainedReward
     from phantom_core.world.reward_functions import ConstantReward as ConstantReward
     from phantom_core.world.reward_functions import RewardFunction as RewardFunction
@@ -128,7 +125,10 @@ if TYPE_CHECKING:
     from phantom_core.world.samplers import UniformFloatSampler as UniformFloatSampler
     from phantom_core.world.samplers import UniformIntSampler as UniformIntSampler
     from phantom_core.world.stochastic_network import StochasticNetwork as StochasticNetwork
+    from phantom_core.world.strategic_agents import StrategicAgent as StrategicAgent
     from phantom_core.world.supertypes import Supertype as Supertype
+    from phantom_core.world.views import AgentView as AgentView
+    from phantom_core.world.views import EnvView as EnvView
 
     __version__: str
 
@@ -137,9 +137,9 @@ _MODULE_BY_NAME = {
     "Action": "phantom_core.types",
     "Agent": "phantom_core.world.agents",
     "AgentID": "phantom_core.types",
-    "AgentView": "phantom_core.world.context",
+    "AgentView": "phantom_core.world.views",
     "Batch": "phantom_core.rollouts.batch",
-    "BatchResolver": "phantom_core.world.resolvers",
+    "BatchResolver": "phantom_core.world.network",
     "ChainedDecoder": "phantom_core.world.decoders",
     "ChainedEncoder": "phantom_core.world.encoders",
     "ChainedReward": "phantom_core.world.reward_functions",
@@ -151,7 +151,7 @@ _MODULE_BY_NAME = {
     "ConstantEncoder": "phantom_core.world.encoders",
     "ConstantPolicy": "phantom_core.policies.fixed_policies",
     "ConstantReward": "phantom_core.world.reward_functions",
-    "Context": "phantom_core.world.context",
+    "Context": "phantom_core.world.agents",
     "Decoder": "phantom_core.world.decoders",
     "Diagnosis": "phantom_core.testing.findings",
     "DictDecoder": "phantom_core.world.decoders",
@@ -159,7 +159,7 @@ _MODULE_BY_NAME = {
     "EmptyDecoder": "phantom_core.world.decoders",
     "EmptyEncoder": "phantom_core.world.encoders",
     "Encoder": "phantom_core.world.encoders",
-    "EnvView": "phantom_core.world.context",
+    "EnvView": "phantom_core.world.views",
     "EpisodeEnd": "phantom_core.hooks.events",
     "EpisodePrinter": "phantom_core.recording.episode_printer",
     "EpisodeSummary": "phantom_core.rollouts.trajectory",
@@ -178,7 +178,7 @@ _MODULE_BY_NAME = {
     "LambdaSampler": "phantom_core.world.samplers",
     "LinspaceRange": "phantom_core.world.ranges",
     "Message": "phantom_core.world.messages",
-    "MessageList": "phantom_core.world.agents",
+    "MessageList": "phantom_core.world.messages",
     "Metric": "phantom_core.metrics",
     "MetricsRecorded": "phantom_core.hooks.events",
     "MultiAgentEnv": "phantom_core.envs.step_result",
@@ -201,20 +201,20 @@ _MODULE_BY_NAME = {
     "RecordedStep": "phantom_core.recording.recorded_episodes",
     "Recorder": "phantom_core.recording.recorder",
     "Registration": "phantom_core.hooks.hookspecs",
-    "Resolver": "phantom_core.world.resolvers",
+    "Resolver": "phantom_core.world.network",
     "RewardFunction": "phantom_core.world.reward_functions",
     "RewardLedger": "phantom_core.envs.reward_ledger",
     "RowStreams": "phantom_core.seeding",
     "SampledValues": "phantom_core.world.samplers",
     "Sampler": "phantom_core.world.samplers",
-    "Simultaneous": "phantom_core.envs.turns",
+    "Simultaneous": "phantom_core.envs.env",
     "SingleAgentEnvAdapter": "phantom_core.adapters.single_agent_env",
     "StackelbergEnv": "phantom_core.envs.stackelberg",
     "StageID": "phantom_core.types",
     "StepResult": "phantom_core.envs.step_result",
-    "StepRules": "phantom_core.envs.step_rules",
+    "StepRules": "phantom_core.envs.env",
     "StochasticNetwork": "phantom_core.world.stochastic_network",
-    "StrategicAgent": "phantom_core.world.agents",
+    "StrategicAgent": "phantom_core.world.strategic_agents",
     "Supertype": "phantom_core.world.supertypes",
     "TrainEnd": "phantom_core.hooks.events",
     "TrainFailed": "phantom_core.hooks.events",
@@ -224,7 +224,7 @@ _MODULE_BY_NAME = {
     "TrainingResults": "phantom_core.training.train_result",
     "Trajectory": "phantom_core.rollouts.trajectory",
     "Turn": "phantom_core.envs.turns",
-    "TurnOrder": "phantom_core.envs.turns",
+    "TurnOrder": "phantom_core.envs.env",
     "UniformArraySampler": "phantom_core.world.samplers",
     "UniformFloatSampler": "phantom_core.world.samplers",
     "UniformIntSampler": "phantom_core.world.samplers",

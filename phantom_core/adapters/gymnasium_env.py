@@ -13,7 +13,8 @@ from phantom_core.envs.step_result import StepResult
 from phantom_core.errors import ConfigError, EnvError, listing, told
 from phantom_core.seeding import small_seed
 from phantom_core.types import Action, AgentID, Observation
-from phantom_core.world.agents import ALL, Agent, StrategicAgent
+from phantom_core.world.agents import ALL, Agent
+from phantom_core.world.strategic_agents import StrategicAgent
 
 
 class GymnasiumAgent(StrategicAgent):

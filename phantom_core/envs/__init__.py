@@ -1,1 +1,1 @@
-"""How time passes: one step pipeline, and turn orders that say whose turn it is."""
+"""Envs: one step pipeline, and turn orders that decide which agents act."""

@@ -1,4 +1,4 @@
-"""Tables of who takes part: built when agents or connections change, read in every step."""
+"""`Cast`: tables of the agents in an episode, built when the network changes and read in every step."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from phantom_core.envs.turns import ACTING_NEXT, Turn
 from phantom_core.types import AgentID, Observation
-from phantom_core.world.agents import Agent, MessageList, StrategicAgent
-from phantom_core.world.context import AgentView, Context
+from phantom_core.world.agents import Agent, Context
+from phantom_core.world.messages import MessageList
 from phantom_core.world.network import Network
+from phantom_core.world.strategic_agents import StrategicAgent
+from phantom_core.world.views import AgentView
 
 MAX_REMEMBERED: Final = 256
-"""Turns that are remembered; a turn order that makes a new turn for each step would fill the memory."""
+"""The most turns that are cached, because a turn order may create a new turn in every step."""
 
 MemoryT = TypeVar("MemoryT")
 
 
 class Actor(NamedTuple):
-    """An agent that may send messages when its turn comes."""
+    """An agent that may act or generate messages in its turn; `decode_action` is None for a plain agent."""
 
     agent_id: AgentID
     decode_action: Callable[[Context, Any], MessageList | None] | None
@@ -27,7 +29,7 @@ class Actor(NamedTuple):
 
 
 class Player(NamedTuple):
-    """A strategic agent that is still in the episode, and what to ask it: None for what is not asked."""
+    """A strategic agent that is still in the episode, with the methods to call; None: not called."""
 
     agent_id: AgentID
     context: Context
@@ -39,9 +41,9 @@ class Player(NamedTuple):
 
 
 class Cast:
-    """The agents that are in the episode now, with all that a step asks about them.
+    """The agents that are in the episode, with the methods that a step calls on them.
 
-    Methods that a class does not override are left out here once, so that a step never calls them.
+    Methods that an agent does not override are left out, so that a step does not call them.
     """
 
     def __init__(self, network: Network) -> None:
@@ -60,14 +62,14 @@ class Cast:
         self._actors = {a.agent_id: a for a in map(_make_actor, contexts.values()) if a is not None}
         self._actors_by_turn: dict[int, tuple[Turn, Sequence[Actor]]] = {}
         self._players_by_turns: dict[tuple[int, int], tuple[Turn, Turn | None, Sequence[Player]]] = {}
-        # mostly the turn stays the same
+        # the last results, because most steps play the same turn as the step before
         self._newest_acting: tuple[Turn | None, Sequence[Actor]] = (None, ())
         self._newest_settled: tuple[Turn | None, Turn | None, Sequence[Player]] = (None, None, ())
         self.pre_resolution = self._bound(contexts, "pre_message_resolution")
         self.post_resolution = self._bound(contexts, "post_message_resolution")
 
     def acting(self, turn: Turn) -> Sequence[Actor]:
-        """Return who may send messages in a turn, in the order in which they act."""
+        """Return the agents that may send messages in a turn, in the order in which they act."""
         newest, chosen = self._newest_acting
         if newest is turn:
             return chosen
@@ -83,7 +85,7 @@ class Cast:
         return chosen
 
     def settled(self, turn: Turn, next_turn: Turn | None) -> Sequence[Player]:
-        """Return the strategic agents, each with what it is asked at the end of a turn."""
+        """Return the strategic agents, each with the methods to call at the end of a turn."""
         newest, after, players = self._newest_settled
         if newest is turn and after is next_turn:
             return players
@@ -105,23 +107,23 @@ class Cast:
         return players
 
     def beginners(self, turn: Turn) -> Iterable[Player]:
-        """Return the strategic agents that observe at reset: those who act in the first turn."""
+        """Return the strategic agents that observe at reset: those that act in the first turn."""
         return (p for p in self.players if _is_in(p.agent_id, turn.acting))
 
     def overlooked(
         self, turn: Turn, next_turn: Turn | None, agent_ids: Collection[AgentID]
     ) -> Iterable[Player]:
-        """Return those of some strategic agents that do not observe at the end of a turn."""
+        """Return those of the agents `agent_ids` that do not observe at the end of a turn."""
         seeing = _onlookers(turn, next_turn)
         return (p for p in self.players if p.agent_id in agent_ids and not _is_in(p.agent_id, seeing))
 
     def refresh_agent_views(self) -> None:
-        """Ask every agent that publishes a view for what it shows to each neighbour now."""
+        """Update the view that each agent publishes to each of its neighbours."""
         for views, neighbour, agent_id in self._shown:
             views[neighbour.id] = neighbour.view(agent_id)
 
     def public_views(self) -> dict[AgentID, AgentView | None]:
-        """Ask every agent that publishes a view for what it shows to the env now."""
+        """Return the view that each agent publishes to the env, by agent id."""
         return {agent.id: agent.view(None) for agent in self.publishers}
 
     def _bound(
@@ -133,7 +135,7 @@ class Cast:
 
 
 def _onlookers(turn: Turn, next_turn: Turn | None) -> Collection[AgentID] | None:
-    """Return who observes at the end of a turn; None: every strategic agent."""
+    """Return the ids of the agents that observe at the end of a turn; None: every strategic agent."""
     seeing = turn.observing
     if seeing is ACTING_NEXT:
         seeing = () if next_turn is None else next_turn.acting

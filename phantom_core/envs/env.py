@@ -1,55 +1,57 @@
-"""`PhantomEnv`: the one `reset` and the one `step` of every kind of env."""
+"""`PhantomEnv`, the base class of every env, and its seams: `TurnOrder`, `StepRules` and `EnvRecorder`."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Collection, Container, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Any, final
+from typing import Any, ClassVar, Protocol, TypeAlias, final
 
+import gymnasium as gym
 import numpy as np
 
 from phantom_core.envs import env_checks as checks
-from phantom_core.envs.casting import Cast
-from phantom_core.envs.env_recorder import Recorded
-from phantom_core.envs.population import Population
+from phantom_core.envs.casting import Cast, Player
 from phantom_core.envs.reward_ledger import RewardLedger
-from phantom_core.envs.settlement import Infos, Observations, look, settle
 from phantom_core.envs.step_result import StepResult
-from phantom_core.envs.step_rules import StepRules
-from phantom_core.envs.turns import Simultaneous, Turn, TurnOrder
+from phantom_core.envs.turns import Turn
 from phantom_core.errors import EpisodeError
 from phantom_core.seeding import fresh_seed, make_random, make_rng
 from phantom_core.types import Action, AgentID, Observation
-from phantom_core.world.agents import ALL, MessageList
-from phantom_core.world.context import AgentView, EnvView
+from phantom_core.world.agents import ALL, Agent
+from phantom_core.world.messages import MessageList
 from phantom_core.world.network import Network
 from phantom_core.world.samplers import SampledValues
+from phantom_core.world.strategic_agents import StrategicAgent
 from phantom_core.world.supertypes import Supertype
+from phantom_core.world.views import AgentView, EnvView
 
 
-class PhantomEnv(Recorded, Population):
-    """A world of agents on a network, played in steps.
+class PhantomEnv:
+    """A multi-agent environment: agents on a network that send messages, played in steps.
 
-    Subclass it to build the network in `__init__`; override the small parts (`on_reset`, `view`,
-    `is_terminated`, `is_truncated`, `pre_message_resolution`, `post_message_resolution`, `close`), not
-    `reset` and `step`.
+    Subclasses build the network in `__init__` and override `on_reset`, `view`, `is_terminated`,
+    `is_truncated`, `pre_message_resolution`, `post_message_resolution` or `close`. `reset` and `step` are
+    final.
 
-    One step: the agents whose turn it is act; messages are delivered; then, one strategic agent after
-    the other, observation, infos, reward, terminated and truncated. A reward is delivered exactly once,
-    with the agent's next observation or at its end. An agent that ended is neither observed nor asked
-    again. The episode ends when every strategic agent has ended, at the time limit (which truncates
-    every agent), or when `is_terminated` says so; an env without strategic agents runs to its limit.
+    In one step, the agents of the turn act and the messages are delivered. Then each strategic agent gets
+    its observation, infos, reward, terminated and truncated. A reward is returned exactly once: with the
+    agent's next observation, or when the agent or the episode ends. An agent that is terminated or
+    truncated takes no further part in the episode. The episode ends when every strategic agent has ended,
+    when `is_terminated` returns True, or at the time limit, which truncates every agent. An env without
+    strategic agents runs to its time limit.
 
     Attributes:
-        num_steps: the time limit of an episode in steps; None: no limit.
+        num_steps: the time limit of an episode, in steps; None: no limit.
         network: the agents and their connections.
-        turn_order: whose turn it is.
-        reward_ledger: what each agent is owed, and when it is paid.
+        turn_order: decides which agents act in each step.
+        reward_ledger: the rewards that were computed but not returned yet.
         step_rules: what agents see, when they are rewarded, and when an episode ends.
-        terminated_agent_ids: the agents of this episode that ended by the rules of the world.
-        truncated_agent_ids: the agents of this episode that were cut off from outside.
+        terminated_agent_ids: the agents that were terminated in this episode.
+        truncated_agent_ids: the agents that were truncated in this episode.
     """
+
+    _recorder: EnvRecorder | None = None
 
     def __init__(
         self,
@@ -60,19 +62,19 @@ class PhantomEnv(Recorded, Population):
         agent_supertypes: Mapping[AgentID, Supertype | Mapping[str, Any]] | None = None,
         turn_order: TurnOrder | None = None,
     ) -> None:
-        """Set up the world.
+        """Initialise the env.
 
         Args:
-            num_steps: the time limit of an episode in steps; None: no limit.
-            network: the agents and their connections.
+            num_steps: the time limit of an episode, in steps; None: no limit.
+            network: the agents and their connections; None: an empty network.
             env_supertype: the env's parameters, or a dict of fields of its inner class `Supertype`;
                 None: that class with its defaults.
-            agent_supertypes: likewise for agents, by id, instead of what they have.
-            turn_order: whose turn it is; default: everybody acts at once, in network order.
+            agent_supertypes: new supertypes of agents, by agent id, each in one of the same two forms.
+            turn_order: decides which agents act; default: all agents act in every step, in network order.
 
         Raises:
-            ConfigError: if `num_steps` is not positive, the network is none, or a supertype is of the wrong
-                kind or for nobody.
+            ConfigError: if `num_steps` is not positive, `network` is not a `Network`, a supertype has the
+                wrong type, or `agent_supertypes` names an unknown agent.
         """
         checks.check_num_steps(type(self).__name__, num_steps)
         self.num_steps = num_steps
@@ -93,23 +95,23 @@ class PhantomEnv(Recorded, Population):
         self._turn: Turn | None = None
         self._executed_turn: Turn | None = None
         self._cast: Cast | None = None
-        self._settled_cast: Cast | None = None  # who was in play is known as long as this is the cast
+        self._settled_cast: Cast | None = None  # `_in_play` holds the strategic agents of this cast
         self._in_play: dict[AgentID, None] = {}
         self._has_view = type(self).view is not self._lazy_view
-        self._halted: str | None = "before its first reset"  # why there is no step to play
+        self._halted: str | None = "before its first reset"  # why `step` cannot be called now
 
     @property
     def _lazy_view(self) -> Callable[..., EnvView]:
-        return PhantomEnv.view  # needs no agent's view, and so waits until it is read
+        return PhantomEnv.view  # reads no agent views, so it can be computed when it is first read
 
     @property
     def current_step(self) -> int:
-        """The number of steps taken in this episode."""
+        """The number of steps that were played in this episode."""
         return self._current_step
 
     @property
     def turn(self) -> Turn | None:
-        """The turn that is being played, or comes next; None before the first reset and after the end."""
+        """The current or next turn; None before the first reset and after the end of an episode."""
         return self._turn
 
     @property
@@ -119,60 +121,140 @@ class PhantomEnv(Recorded, Population):
 
     @property
     def acting_agent_ids(self) -> tuple[AgentID, ...] | None:
-        """Who may act in the next step, in order; None: every agent."""
+        """The ids of the agents that may act in the next step, in order; None: every agent."""
         return None if self._turn is None else self._turn.acting
 
     @property
     def episode_seed(self) -> int | None:
-        """The seed of this episode: `reset(seed=...)` with it plays the same world again."""
+        """The seed of this episode; `reset(seed=env.episode_seed)` repeats it."""
         return self._episode_seed
 
     @cached_property
     def random(self) -> random.Random:
-        """The env's own generator for scalar draws, made anew at each reset from the episode's seed."""
+        """The env's own generator for scalar draws, recreated at each reset from the episode's seed."""
         return make_random(self._require_seed(), "env.random")
 
     @cached_property
     def rng(self) -> np.random.Generator:
-        """The env's own NumPy generator, made anew at each reset from the episode's seed."""
+        """The env's own NumPy generator, recreated at each reset from the episode's seed."""
         return make_rng(self._require_seed(), "env.rng")
+
+    @property
+    def recorder(self) -> EnvRecorder | None:
+        """Records the episodes of this env from the next reset on; None: nothing is recorded."""
+        return self._recorder
+
+    @recorder.setter
+    def recorder(self, recorder: EnvRecorder | None) -> None:
+        if self._recorder is not None and self._recorder is not recorder:
+            self._recorder.detach()
+        if recorder is not None:
+            recorder.attach(self)
+        self._recorder = recorder
+
+    # ------------------------------------------------------------------ agents
+
+    @property
+    def agents(self) -> Mapping[AgentID, Agent]:
+        """Agent by id, in network order.
+
+        Raises:
+            EnvError: if `__init__` did not call that of the base class.
+        """
+        try:
+            return self.network.agents
+        except AttributeError:
+            checks.check_initialised(self)
+            raise
+
+    @property
+    def agent_ids(self) -> list[AgentID]:
+        """The ids of all agents, in network order."""
+        return list(self.network.agent_ids)
+
+    @property
+    def strategic_agents(self) -> list[StrategicAgent]:
+        """The agents that observe and act, in network order."""
+        return [agent for agent in self.agents.values() if isinstance(agent, StrategicAgent)]
+
+    @property
+    def non_strategic_agents(self) -> list[Agent]:
+        """The agents that only handle and generate messages, in network order."""
+        return [agent for agent in self.agents.values() if not isinstance(agent, StrategicAgent)]
+
+    @property
+    def strategic_agent_ids(self) -> list[AgentID]:
+        """The ids of the agents that observe and act, in network order."""
+        return [agent.id for agent in self.strategic_agents]
+
+    @property
+    def non_strategic_agent_ids(self) -> list[AgentID]:
+        """The ids of the agents that only handle and generate messages, in network order."""
+        return [agent.id for agent in self.non_strategic_agents]
+
+    @property
+    def observation_spaces(self) -> dict[AgentID, gym.Space[Any]]:
+        """Observation space of each strategic agent, by id.
+
+        Raises:
+            ConfigError: if an agent has no observation space.
+        """
+        return {agent.id: checks.agent_space(agent, "observation_space") for agent in self.strategic_agents}
+
+    @property
+    def action_spaces(self) -> dict[AgentID, gym.Space[Any]]:
+        """Action space of each strategic agent, by id.
+
+        Raises:
+            ConfigError: if an agent has no action space.
+        """
+        return {agent.id: checks.agent_space(agent, "action_space") for agent in self.strategic_agents}
+
+    def __getitem__(self, agent_id: AgentID) -> Agent:
+        """Return the agent with this id."""
+        return self.network[agent_id]
 
     # ------------------------------------------------------------------ what subclasses override
 
     def on_reset(self) -> None:
-        """Called at each reset, seeded, before the agents reset: set the network up anew."""
+        """Called at each reset, after seeding and before the agents reset: change the network here."""
 
     def view(self, agent_views: Mapping[AgentID, AgentView | None]) -> EnvView:
-        """Return what every agent sees of the env.
+        """Return the view of the env that every agent can read.
 
         Args:
-            agent_views: by agent id, what `agent.view(None)` returns, of the agents that publish a view.
+            agent_views: `agent.view(None)` by agent id, of the agents that override `view`.
         """
         step, limit = self._current_step, self.num_steps
         return EnvView(step, step / limit if limit else 0.0)
 
     def is_terminated(self) -> bool:
-        """Tell, after the messages were resolved, whether the episode ended for everybody."""
+        """Return whether the episode is terminated for all agents; called after message resolution."""
         return False
 
     def is_truncated(self) -> bool:
-        """Tell, after the messages were resolved, whether the episode is cut off for everybody.
+        """Return whether the episode is truncated for all agents; called after message resolution.
 
-        The default is the time limit; whoever overrides it asks `super().is_truncated()` too.
+        The default checks the time limit. An override should also call `super().is_truncated()`.
         """
         return self.num_steps is not None and self._current_step >= self.num_steps
 
     def pre_message_resolution(self) -> None:
-        """Called after the agents acted, before messages are delivered; tells each agent."""
+        """Called after the agents acted and before messages are delivered; calls the hook of each agent."""
         for method, ctx in self._current_cast().pre_resolution:
             method(ctx)
 
     def post_message_resolution(self) -> None:
-        """Called after all messages were delivered; tells each agent."""
+        """Called after all messages were delivered; calls the hook of each agent."""
         for method, ctx in self._current_cast().post_resolution:
             method(ctx)
 
-    # ------------------------------------------------------------------ time
+    def close(self) -> None:
+        """Release resources; the default closes the recorder."""
+        if self._recorder is not None:
+            self._recorder.close()
+
+    # ------------------------------------------------------------------ reset and step
 
     @final
     def reset(
@@ -183,12 +265,12 @@ class PhantomEnv(Recorded, Population):
         """Start an episode.
 
         Args:
-            seed: the seed of the episode. Every random stream of the world follows from it. None: the
-                next seed of the env's own stream, which the last given seed started.
+            seed: the seed of the episode, from which every random stream of the env is derived. None: the
+                next seed of the env's own stream of seeds, which restarts at each given seed.
             options: ignored.
 
         Returns:
-            Observations and infos of the agents that act first.
+            Observations and infos of the agents that act in the first turn, by agent id.
 
         Raises:
             ConfigError: if the seed is not an integer from 0 to 2**63 - 1.
@@ -207,15 +289,15 @@ class PhantomEnv(Recorded, Population):
         self.env_type = None if supertype is None else supertype.sample_in(values, "env")
         network.begin_episode(episode_seed, values)
         self.on_reset()
-        if self.network is not network:  # it built another one
+        if self.network is not network:  # `on_reset` replaced it
             self.network.begin_episode(episode_seed, values)
         self.network.reset()
         self._turn = turn = self.turn_order.first(self)
         self._settled_cast = cast = self._cast_of_episode()
         self._in_play = dict.fromkeys(player.agent_id for player in cast.players)
-        observations: Observations = {}
-        infos: Infos = {}
-        look(cast.beginners(turn), observations, infos if self.step_rules.has_first_infos else None)
+        observations: dict[AgentID, Observation] = {}
+        infos: dict[AgentID, dict[str, Any]] = {}
+        _observe(cast.beginners(turn), observations, infos if self.step_rules.has_first_infos else None)
         self._halted = None
         if self._recorder is not None:
             self._recorder.on_reset(self, turn, observations, infos)
@@ -226,12 +308,13 @@ class PhantomEnv(Recorded, Population):
         """Play one step.
 
         Args:
-            actions: action by agent id. A strategic agent whose turn it is and that has no action
-                generates messages as a plain agent does. Actions of agents that ended, or whose turn
-                it is not, are ignored.
+            actions: action by agent id. A strategic agent of the turn without an action generates
+                messages as a plain agent does. Actions of agents that ended, or that are not in the
+                turn, are ignored.
 
         Raises:
-            EpisodeError: before the first reset, after the end, or after a step or reset that raised.
+            EpisodeError: if called before the first reset, after the end of an episode, or after a step or
+                reset that raised.
             EnvError: if an action is for an agent that does not exist or does not act.
             NetworkError: if an agent sends a message that the network does not allow.
             ResolverError: if messages cannot be resolved.
@@ -259,22 +342,22 @@ class PhantomEnv(Recorded, Population):
         return result
 
     def resolve_network(self) -> None:
-        """Deliver all messages; the turn order calls this once in each step."""
+        """Deliver all messages; called once in each step, by the turn order."""
         self.pre_message_resolution()
         self.network.resolve()
         self.post_message_resolution()
 
-    # ------------------------------------------------------------------ the parts of a step
+    # ------------------------------------------------------------------ the parts of reset and step
 
     def _act(
         self, cast: Cast, turn: Turn, actions: Mapping[AgentID, Action]
     ) -> Iterator[tuple[AgentID, MessageList | None]]:
-        """Let the agents whose turn it is act or generate messages, in order; yield what they send."""
+        """Yield the messages of each agent of the turn, in order: from its action, or generated."""
         network, version = self.network, cast.version
         used = 0
         for agent_id, decode_action, generate_messages, ctx in cast.acting(turn):
             if version != network.version and agent_id not in network.contexts:
-                used += agent_id in actions  # another one's action removed it
+                used += agent_id in actions  # it was removed by another agent's action
                 continue
             if decode_action is not None and agent_id in actions:
                 used += 1
@@ -285,36 +368,52 @@ class PhantomEnv(Recorded, Population):
             self.step_rules.check_unused_actions(self, actions)
 
     def _settle(self, cast: Cast, turn: Turn, next_turn: Turn | None) -> StepResult:
-        """Observe, reward and end: one strategic agent after the other, then the whole episode."""
+        """Observe, reward and end each strategic agent, then decide whether the episode ends."""
         left, joined = ((), ()) if cast is self._settled_cast else self._changes(cast)
         rules, ledger = self.step_rules, self.reward_ledger
         if left and not rules.reports_leavers:
             left = ()
+        unpaid: Container[AgentID] = () if rules.pays_newcomers else joined
+        pays_unseen, add_reward = rules.pays_unseen, ledger.add
         all_terminated, all_truncated = rules.cut_off(self, next_turn)
-        observations, terminations, truncations, infos, ended = settle(
-            cast.settled(turn, next_turn),
-            ledger,
-            () if rules.pays_newcomers else joined,
-            pays_unseen=rules.pays_unseen,
-            terminated=all_terminated,
-            truncated=all_truncated,
-        )
+        observations: dict[AgentID, Observation] = {}
+        terminations: dict[AgentID, bool] = {}
+        truncations: dict[AgentID, bool] = {}
+        infos: dict[AgentID, dict[str, Any]] = {}
+        ended: list[AgentID] = []
+        for player in cast.settled(turn, next_turn):
+            agent_id, ctx, encode, collect_infos, compute_reward, is_terminated, is_truncated = player
+            observation = None if encode is None else encode(ctx)
+            if observation is not None:
+                observations[agent_id] = observation
+                infos[agent_id] = {} if collect_infos is None else collect_infos(ctx)
+            is_paid = pays_unseen or observation is not None
+            if is_paid and compute_reward is not None and agent_id not in unpaid:
+                add_reward(agent_id, compute_reward(ctx))
+            ends = all_terminated if is_terminated is None else is_terminated(ctx) or all_terminated
+            is_cut = all_truncated if is_truncated is None else is_truncated(ctx) or all_truncated
+            terminations[agent_id] = ends
+            truncations[agent_id] = is_cut
+            if ends or is_cut:
+                ended.append(agent_id)
         if ended:
             rules.note_ends(self, ended, terminations, truncations)
-            if rules.has_final_observation:
-                late = cast.overlooked(turn, next_turn, self.truncated_agent_ids.intersection(ended))
-                look(late, observations, infos)  # what a learner bootstraps from
+            if rules.has_final_observation:  # learners bootstrap from it
+                unseen = cast.overlooked(turn, next_turn, self.truncated_agent_ids.intersection(ended))
+                _observe(unseen, observations, infos)
         for agent_id in left:
             terminations[agent_id], truncations[agent_id] = True, False
-        terminations[ALL], truncations[ALL] = is_terminated, is_truncated = rules.conclude(
+        terminations[ALL], truncations[ALL] = rules.conclude(
             self,
             terminated=all_terminated,
             truncated=all_truncated,
             is_deserted=bool(ended or left) and len(ended) == len(cast.players),
         )
-        is_over = is_terminated or is_truncated
-        if ended and not (is_over and rules.needs_reset):  # else a reset brings everybody back anyway
-            self._retire(ended)
+        is_over = terminations[ALL] or truncations[ALL]
+        if ended and not (is_over and rules.needs_reset):  # else the next reset brings every agent back
+            self.network.withdraw(ended)
+            for agent_id in ended:
+                del self._in_play[agent_id]
         payees: Container[AgentID] | None = observations
         if is_over:
             payees = None
@@ -324,21 +423,15 @@ class PhantomEnv(Recorded, Population):
         return StepResult(observations, rewards, terminations, truncations, infos)
 
     def _changes(self, cast: Cast) -> tuple[Collection[AgentID], Collection[AgentID]]:
-        """Return which strategic agents left, and which joined, since agents were last settled."""
+        """Return which strategic agents left, and which joined, since the last step."""
         before, now = self._in_play, dict.fromkeys(player.agent_id for player in cast.players)
         self._settled_cast, self._in_play = cast, now
         return [a for a in before if a not in now], {a for a in now if a not in before}
 
-    def _retire(self, agent_ids: Collection[AgentID]) -> None:
-        """Take agents that ended out of play."""
-        self.network.withdraw(agent_ids)
-        for agent_id in agent_ids:
-            del self._in_play[agent_id]
-
     def refresh_views(self) -> None:
-        """Ask the agents and the env what they show now; the env's default view waits until it is read.
+        """Recompute the views of the agents and of the env; the env's default view is computed when read.
 
-        A step does this at its start, and after the messages were resolved if its rules want fresh views.
+        A step calls this at its start, and again after message resolution if `step_rules.has_fresh_views`.
         """
         cast = self._current_cast()
         public: Mapping[AgentID, AgentView | None] = {}
@@ -348,12 +441,12 @@ class PhantomEnv(Recorded, Population):
         cast.frame.view = self.view(public) if self._has_view else None
 
     def _current_cast(self) -> Cast:
-        """Return the cast, built anew if an agent ended or the network changed."""
+        """Return the cast, rebuilt if an agent ended or the network changed."""
         cast = self._cast
         return cast if cast is not None and cast.version == self.network.version else self._recast()
 
     def _cast_of_episode(self) -> Cast:
-        """Return the cast of a new episode: that of the last one, if nobody came or went."""
+        """Return the cast of a new episode: that of the last one if the network did not change."""
         cast = self._cast
         if cast is None or cast.frame is not self.network.frame or cast.version != self.network.version:
             return self._recast()
@@ -376,7 +469,7 @@ class PhantomEnv(Recorded, Population):
         return self._episode_seed
 
     def _next_seed(self, seed: int | None) -> int:
-        """Return the seed of the next episode, and start the env's stream anew if one was given."""
+        """Return the seed of the next episode; a given seed restarts the env's stream of seeds."""
         if seed is not None:
             checked = checks.checked_seed(seed)
             self._seed_stream = make_random(checked, "env.seeds")
@@ -386,7 +479,7 @@ class PhantomEnv(Recorded, Population):
         return self._seed_stream.getrandbits(63)
 
     def _turn_without_reset(self) -> Turn:
-        """Return the turn of a step that comes before the first reset, or after the end of an episode."""
+        """Return the turn of a step without a reset before it, or raise if `step_rules.needs_reset`."""
         if not self.step_rules.needs_reset:
             return self._turn or self.turn_order.first(self)
         when = (self._halted or "").format(self._current_step)
@@ -396,3 +489,158 @@ class PhantomEnv(Recorded, Population):
         """Return the class, the step and the number of agents."""
         name, limit = type(self).__name__, self.num_steps
         return f"<{name} step {self._current_step}/{limit or '∞'}, {len(self.network)} agents>"
+
+
+class TurnOrder(Protocol):
+    """Decides which agents act in each step."""
+
+    def first(self, env: PhantomEnv) -> Turn:
+        """Return the first turn of an episode."""
+
+    def advance(self, env: PhantomEnv, turn: Turn) -> Turn | None:
+        """Called after the agents of a turn acted: resolve the messages and return the next turn.
+
+        An implementation calls `env.resolve_network()` once. None ends the episode.
+        """
+
+
+class Simultaneous:
+    """The default turn order: all agents act, are rewarded and observe in every step."""
+
+    _turn = Turn("simultaneous")
+
+    def first(self, env: PhantomEnv) -> Turn:
+        """Return the only turn."""
+        return self._turn
+
+    def advance(self, env: PhantomEnv, turn: Turn) -> Turn:
+        """Resolve the messages and return the same turn."""
+        env.resolve_network()
+        return turn
+
+
+class StepRules:
+    """What agents see, when they are rewarded, and when an episode ends. The defaults suit new models.
+
+    To change a rule, set `step_rules` of an env to an instance of a subclass.
+
+    Attributes:
+        has_fresh_views: whether observations and rewards use the views after message resolution; if not,
+            they use those of the start of the step.
+        pays_unseen: whether a reward is also computed for an agent whose observation is None; it is
+            returned with the agent's next observation.
+        reports_leavers: whether an agent that was removed from the network in a step is in the result of
+            the step, as terminated.
+        pays_newcomers: whether a reward is computed for an agent in the step in which it joined.
+        has_final_observation: whether an agent that is truncated observes in that step, even if the turn
+            does not let it observe.
+        has_first_infos: whether `reset` collects infos.
+        needs_reset: whether a step before the first reset, or after the end of an episode, is an error.
+    """
+
+    has_fresh_views: ClassVar[bool] = True
+    pays_unseen: ClassVar[bool] = True
+    reports_leavers: ClassVar[bool] = True
+    pays_newcomers: ClassVar[bool] = False
+    has_final_observation: ClassVar[bool] = True
+    has_first_infos: ClassVar[bool] = True
+    needs_reset: ClassVar[bool] = True
+
+    def cut_off(self, env: PhantomEnv, next_turn: Turn | None) -> tuple[bool, bool]:
+        """Return whether all agents are terminated and truncated; called before they observe.
+
+        Args:
+            env: the env.
+            next_turn: the next turn; None: the turn order ended the episode.
+        """
+        return env.is_terminated() or next_turn is None, env.is_truncated()
+
+    def note_ends(
+        self,
+        env: PhantomEnv,
+        ended: Iterable[AgentID],
+        terminations: Mapping[AgentID, bool],
+        truncations: Mapping[AgentID, bool],
+    ) -> None:
+        """Note which agents ended in this step; one that is terminated and truncated counts as terminated.
+
+        Args:
+            env: the env, whose `terminated_agent_ids` and `truncated_agent_ids` are updated.
+            ended: the ids of the agents that ended.
+            terminations: whether each agent is terminated.
+            truncations: whether each agent is truncated.
+        """
+        for agent_id in ended:
+            noted = env.terminated_agent_ids if terminations[agent_id] else env.truncated_agent_ids
+            noted.add(agent_id)
+
+    def conclude(
+        self, env: PhantomEnv, *, terminated: bool, truncated: bool, is_deserted: bool
+    ) -> tuple[bool, bool]:
+        """Return `"__all__"` of terminations and of truncations; called after the agents observed.
+
+        Args:
+            env: the env.
+            terminated: the first value that `cut_off` returned.
+            truncated: the second value that `cut_off` returned.
+            is_deserted: whether no strategic agent is left, because the last ones ended or left in this
+                step.
+        """
+        if is_deserted and not terminated:
+            return not env.truncated_agent_ids, truncated or bool(env.truncated_agent_ids)
+        return terminated, truncated
+
+    def check_unused_actions(self, env: PhantomEnv, actions: Mapping[AgentID, Action]) -> None:
+        """Called if a step did not use every action: raise if an unused action is a mistake.
+
+        Actions of agents that ended, or that are not in the turn, are not mistakes.
+
+        Raises:
+            EnvError: if an action is for an agent that does not exist or does not act.
+        """
+        checks.check_ignored_actions(env.agents, actions)
+
+
+Turns: TypeAlias = tuple[Turn, Turn | None]
+"""The turn that was played, and the next turn; None: the episode ended."""
+
+
+class EnvRecorder(Protocol):
+    """Records what happens in one env; set it as `env.recorder`. `Recorder` implements it."""
+
+    def attach(self, env: PhantomEnv) -> None:
+        """Called when it is set as the recorder of an env."""
+
+    def detach(self) -> None:
+        """Called when the recorder of the env is replaced or removed."""
+
+    def on_reset(
+        self,
+        env: PhantomEnv,
+        turn: Turn,
+        observations: Mapping[AgentID, Observation],
+        infos: Mapping[AgentID, Mapping[str, Any]],
+    ) -> None:
+        """Called after each reset, with the first turn and what `reset` returns."""
+
+    def on_step(
+        self, env: PhantomEnv, turns: Turns, actions: Mapping[AgentID, Action], result: StepResult
+    ) -> None:
+        """Called after each step."""
+
+    def close(self) -> None:
+        """Called when the env is closed."""
+
+
+def _observe(
+    players: Iterable[Player],
+    observations: dict[AgentID, Observation],
+    infos: dict[AgentID, dict[str, Any]] | None,
+) -> None:
+    """Add the observations and infos of agents, unless an observation is None; infos None: skip infos."""
+    for agent_id, ctx, encode, collect_infos, *_ in players:
+        observation = None if encode is None else encode(ctx)
+        if observation is not None:
+            observations[agent_id] = observation
+            if infos is not None:
+                infos[agent_id] = {} if collect_infos is None else collect_infos(ctx)

@@ -1,4 +1,4 @@
-"""What an env refuses: spaces, time limits and seeds that are none, actions for agents that never act."""
+"""Checks of what an env gets: its settings, the spaces of its agents, seeds and actions."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import numpy as np
 from phantom_core.errors import ConfigError, EnvError, did_you_mean, listing
 from phantom_core.seeding import MAX_SEED
 from phantom_core.types import Action, AgentID
-from phantom_core.world.agents import Agent, StrategicAgent
+from phantom_core.world.agents import Agent
 from phantom_core.world.network import Network
+from phantom_core.world.strategic_agents import StrategicAgent
 from phantom_core.world.supertypes import (
     Supertype,
     check_has_supertype,
@@ -22,10 +23,10 @@ from phantom_core.world.supertypes import (
 
 
 def agent_space(agent: StrategicAgent, attribute: str) -> gym.Space[Any]:
-    """Return a space of an agent.
+    """Return the observation or action space of an agent.
 
     Raises:
-        ConfigError: if it is no space.
+        ConfigError: if the attribute is not a Gymnasium space.
     """
     space = getattr(agent, attribute)
     if not isinstance(space, gym.Space):
@@ -38,10 +39,10 @@ def agent_space(agent: StrategicAgent, attribute: str) -> gym.Space[Any]:
 
 
 def check_network(env_name: str, network: object) -> None:
-    """Refuse a network that is none.
+    """Raise if `network` is not a `Network`.
 
     Raises:
-        ConfigError: that shows it.
+        ConfigError: if it is not.
     """
     if not isinstance(network, Network):
         raise ConfigError(
@@ -51,10 +52,10 @@ def check_network(env_name: str, network: object) -> None:
 
 
 def check_initialised(env: object) -> None:
-    """Refuse an env whose `__init__` did not call that of its base class.
+    """Raise if the `__init__` of an env did not call that of its base class.
 
     Raises:
-        EnvError: that says so.
+        EnvError: if it did not.
     """
     if "reward_ledger" not in vars(env):
         cls = type(env).__name__
@@ -64,10 +65,10 @@ def check_initialised(env: object) -> None:
 
 
 def check_num_steps(env_name: str, num_steps: int | None) -> None:
-    """Refuse a time limit that is none.
+    """Raise if `num_steps` is neither a positive integer nor None.
 
     Raises:
-        ConfigError: if it is neither a positive integer nor None.
+        ConfigError: if it is not.
     """
     if num_steps is None:
         return
@@ -83,7 +84,7 @@ def checked_seed(seed: object) -> int:
     """Return a seed as an int.
 
     Raises:
-        ConfigError: if it is not an integer from 0 to 2**63 - 1.
+        ConfigError: if the seed is not an integer from 0 to 2**63 - 1.
     """
     is_integer = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
     checked = int(seed) if is_integer else -1  # type: ignore[call-overload]  # it is an integer there
@@ -93,10 +94,11 @@ def checked_seed(seed: object) -> int:
 
 
 def env_supertype_of(env_class: type, given: Supertype | Mapping[str, Any] | None) -> Supertype | None:
-    """Return the supertype of an env: the given one, or the default of its class; None if it has none.
+    """Return the supertype of an env: the given one, else the default of its class; None: it has none.
 
     Raises:
-        ConfigError: if it is of the wrong kind, or the class has one that needs values.
+        ConfigError: if the given supertype has the wrong type, or none is given and a field of the class's
+            supertype has no default.
     """
     if given is not None:
         return checked_supertype(env_class, env_class.__name__, given)
@@ -109,10 +111,10 @@ def env_supertype_of(env_class: type, given: Supertype | Mapping[str, Any] | Non
 def set_agent_supertypes(
     agents: Mapping[AgentID, Agent], supertypes: Mapping[AgentID, Supertype | Mapping[str, Any]]
 ) -> None:
-    """Give agents the supertypes that the env got for them.
+    """Set the supertypes of agents, by agent id.
 
     Raises:
-        ConfigError: if one is for an agent that does not exist, or of the wrong kind.
+        ConfigError: if an id names no agent, or a supertype has the wrong type.
     """
     for agent_id, supertype in supertypes.items():
         if agent_id not in agents:
@@ -124,10 +126,10 @@ def set_agent_supertypes(
 
 
 def check_ignored_actions(agents: Mapping[AgentID, Agent], actions: Mapping[AgentID, Action]) -> None:
-    """Refuse actions for agents that do not exist or never act; the others come at a wrong time.
+    """Raise if an action that a step did not use is for an agent that does not exist or never acts.
 
     Raises:
-        EnvError: that names the agent.
+        EnvError: if there is such an action.
     """
     for agent_id in actions:
         if agent_id not in agents:

@@ -1,4 +1,4 @@
-"""Plain values from what envs of other libraries return, and sentences where they return something else."""
+"""Conversion of what envs of other libraries return to plain values, with errors for what they must not."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _FORM: Final = "(observation, reward, terminated, truncated, info)"
 
 
 def as_float(reward: Any) -> float:
-    """Return a reward as a float: a number, a NumPy number, or an array that holds one.
+    """Return a reward as a float, from a number, a NumPy scalar or an array of size 1.
 
     Raises:
-        EnvError: if it is something else.
+        EnvError: if the reward is anything else.
 
     >>> as_float(np.float32(0.5)), as_float(np.array([2]))
     (0.5, 2.0)
@@ -29,10 +29,10 @@ def as_float(reward: Any) -> float:
 
 
 def as_flag(name: str, value: Any) -> bool:
-    """Return whether an episode ended.
+    """Return `terminated` or `truncated` as a bool.
 
     Raises:
-        EnvError: if that is not said by a bool.
+        EnvError: if the value is not a bool, an integer or an array of size 1.
     """
     if isinstance(value, (bool, np.bool_, int, np.integer)) or (
         isinstance(value, np.ndarray) and value.size == 1
@@ -42,7 +42,7 @@ def as_flag(name: str, value: Any) -> bool:
 
 
 def not_a_step(result: Any) -> EnvError:
-    """Return the error that what `step()` returned has not five parts."""
+    """Return the error for a result of `step()` that is not a tuple of five."""
     if isinstance(result, tuple):
         old = " Four parts are Gym's old form." if len(result) == 4 else ""  # noqa: PLR2004  four parts
         return EnvError(f"step() returned a tuple of {len(result)}. Expected {_FORM}.{old}")
@@ -50,10 +50,10 @@ def not_a_step(result: Any) -> EnvError:
 
 
 def as_first(found: Any) -> tuple[Any, Any]:
-    """Return observation and info of what `reset()` returned.
+    """Return the observation and info that `reset()` returned.
 
     Raises:
-        EnvError: if it is no pair.
+        EnvError: if it did not return a pair.
     """
     if isinstance(found, tuple) and len(found) == 2:  # noqa: PLR2004  a pair
         return found

@@ -1,4 +1,4 @@
-"""Rewards are added here until they are paid: each exactly once. They are computed by the agents."""
+"""`RewardLedger`: sums the rewards of each agent until they are returned. Agents compute the rewards."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from phantom_core.types import AgentID, Observation
 
 
 class RewardLedger:
-    """Owes each agent the sum of its rewards until the agent observes or ends."""
+    """Sums the rewards of each agent until it observes or ends, and then returns the sum, once."""
 
     def __init__(self) -> None:
         self._owed: dict[AgentID, float] = {}
 
     def reset(self) -> None:
-        """Forget what was owed in the last episode."""
+        """Clear the rewards of the last episode."""
         self._owed = {}
 
     def add(self, agent_id: AgentID, reward: float) -> None:
-        """Add a reward that was computed for an agent.
+        """Add a reward to the sum of an agent.
 
         Raises:
-            EnvError: if it is no number.
+            EnvError: if the reward is not a number.
         """
         try:
             self._owed[agent_id] = self._owed.get(agent_id, 0.0) + reward
@@ -41,22 +41,22 @@ class RewardLedger:
         """Called at the end of each step: return the observations, rewards and infos of its result.
 
         Args:
-            observations: of the agents that observed in this step.
-            infos: likewise.
-            payees: who is paid now: the agents that observed or ended; None: everybody, as the episode
-                ended.
+            observations: the observations of this step, by agent id.
+            infos: the infos of this step, by agent id.
+            payees: the agents whose rewards are returned now, because they observed or ended; None: all
+                agents, because the episode ended.
         """
         return observations, self.deliver(payees), infos
 
     def deliver(self, payees: Container[AgentID] | None) -> dict[AgentID, float]:
-        """Pay these agents what they are owed; None: everybody."""
+        """Return the summed rewards of the payees, and clear them; None: of all agents."""
         owed, self._owed = self._owed, {}
         if payees is None:
             return owed
         for agent_id in owed:
             if agent_id not in payees:
                 break
-        else:  # as in most steps
+        else:  # the usual case
             return owed
         self._owed = {agent_id: reward for agent_id, reward in owed.items() if agent_id not in payees}
         return {agent_id: reward for agent_id, reward in owed.items() if agent_id in payees}

@@ -1,26 +1,27 @@
-"""`StackelbergEnv`: leaders and followers act in turn; a machine of two stages."""
+"""`StackelbergEnv`: a state machine of two stages, in which leaders and followers act in turn."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from phantom_core.envs.agent_selection import AgentSelection, as_tuple, check_ids, is_rule, select, selects
 from phantom_core.envs.env_checks import check_network
-from phantom_core.envs.stage_checks import as_tuple, check_ids, is_rule, select, selects
-from phantom_core.envs.stages import AgentSelection, FiniteStateMachineEnv, FSMStage
+from phantom_core.envs.stages import FiniteStateMachineEnv, FSMStage
 from phantom_core.errors import ConfigError, listing
 from phantom_core.types import AgentID
-from phantom_core.world.agents import Agent, StrategicAgent
+from phantom_core.world.agents import Agent
 from phantom_core.world.network import Network
+from phantom_core.world.strategic_agents import StrategicAgent
 from phantom_core.world.supertypes import Supertype
 
 
 class StackelbergEnv(FiniteStateMachineEnv):
-    """An env in which the leaders act in odd steps and the followers, who saw it, in even ones.
+    """An env in which the leaders act in odd steps and the followers, who observe after them, in even steps.
 
-    Both sides are rewarded after the followers' half-turn, when the outcome of both decisions is known,
-    and paid with their next observation. Plain agents that are in neither list generate messages in
-    both half-turns, after those who are.
+    Rewards of both sides are computed in the followers' step, when the outcome of both decisions is known,
+    and returned with the next observation. Plain agents that are in neither list generate messages in
+    every step, after the others.
     """
 
     def __init__(
@@ -33,19 +34,20 @@ class StackelbergEnv(FiniteStateMachineEnv):
         env_supertype: Supertype | Mapping[str, Any] | None = None,
         agent_supertypes: Mapping[AgentID, Supertype | Mapping[str, Any]] | None = None,
     ) -> None:
-        """Set up the world.
+        """Initialise the env.
 
         Args:
-            num_steps: the time limit of an episode in half-turns, best an even number; None: no limit.
+            num_steps: the time limit of an episode, in steps; an even number lets both sides act equally
+                often; None: no limit.
             network: the agents and their connections.
-            leader_agents: ids or rules of those who act first, in order, as in `FSMStage`.
-            follower_agents: ids or rules of those who act then, in order.
+            leader_agents: ids or rules of the agents that act first, in order, as in `FSMStage`.
+            follower_agents: ids or rules of the agents that act after them, in order.
             env_supertype: as in `PhantomEnv`.
             agent_supertypes: as in `PhantomEnv`.
 
         Raises:
-            ConfigError: if a side is empty, an id is unknown or occurs twice, an agent leads and follows,
-                or a strategic agent does neither; and for what `PhantomEnv` refuses.
+            ConfigError: if a side is empty, an id is unknown or occurs twice, an agent is on both sides, a
+                strategic agent is on neither, or `PhantomEnv` raises.
         """
         name = type(self).__name__
         check_network(name, network)
@@ -79,12 +81,12 @@ class StackelbergEnv(FiniteStateMachineEnv):
 
     @property
     def leader_agents(self) -> tuple[AgentID, ...]:
-        """The ids of those who act in odd steps, in order."""
+        """The ids of the agents that act in odd steps, in order."""
         return select(self._leaders, self.agents)
 
     @property
     def follower_agents(self) -> tuple[AgentID, ...]:
-        """The ids of those who act in even steps, in order."""
+        """The ids of the agents that act in even steps, in order."""
         return select(self._followers, self.agents)
 
     def _takes_no_side(self, agent: Agent) -> bool:

@@ -1,34 +1,21 @@
-"""Turns as a finite state machine: `FSMStage`, and `FiniteStateMachineEnv`, which plays one after another."""
+"""`FiniteStateMachineEnv`, an env whose turn order is a finite state machine, and its stages: `FSMStage`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import inspect
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
+from phantom_core.envs.agent_selection import AgentSelection, as_tuple, check_hashable, check_ids, select
 from phantom_core.envs.env import PhantomEnv
-from phantom_core.envs.stage_checks import (
-    as_tuple,
-    check_hashable,
-    check_ids,
-    check_machine,
-    check_stages,
-    select,
-    takes_env,
-)
 from phantom_core.envs.turns import Turn
-from phantom_core.errors import ConfigError, StageError, listing
+from phantom_core.errors import ConfigError, StageError, did_you_mean, listing
 from phantom_core.types import AgentID, StageID
-from phantom_core.world.agents import Agent, StrategicAgent
-from phantom_core.world.context import AgentView, EnvView
 from phantom_core.world.network import Network
+from phantom_core.world.strategic_agents import StrategicAgent
 from phantom_core.world.supertypes import Supertype
-
-AgentRule: TypeAlias = type[Agent] | Callable[[Agent], object]
-"""Selects agents: those of a class, or those for which a function returns something true."""
-
-AgentSelection: TypeAlias = AgentRule | Iterable[AgentID | AgentRule]
-"""A rule, or a collection of ids and rules. Rules hold for agents that join later, too."""
+from phantom_core.world.views import AgentView, EnvView
 
 Handler: TypeAlias = Callable[..., StageID | None]
 HandlerT = TypeVar("HandlerT", bound=Handler)
@@ -37,19 +24,20 @@ _STAGE = "__phantom_stage__"
 
 
 class FSMStage:
-    """A stage of a `FiniteStateMachineEnv`: an item of its `stages`, or the decorator of a method of it.
+    """A stage of a `FiniteStateMachineEnv`: an item of its `stages`, or a decorator of its methods.
 
-    A stage without a handler resolves the messages and goes on to its only next stage. A handler
-    returns the id of the next stage, or None to end the episode. It may call `env.resolve_network()`
-    to look at what the messages did; else they are resolved after it. A decorated method is called
-    without arguments; any other handler gets the env, unless it takes no argument.
+    The handler of a stage returns the id of the next stage, or None to end the episode. It may call
+    `env.resolve_network()` to read the results of the messages; otherwise the messages are resolved after
+    it. A stage without a handler resolves the messages and moves to its only next stage. A decorated
+    method is called without arguments; any other handler is called with the env, or without arguments if
+    it takes none.
 
     Attributes:
-        id: names the stage; any hashable except None.
-        acting_agents: ids and rules of those who act, in order; None: everybody.
-        rewarded_agents: ids and rules of those who are rewarded; None: the strategic agents that act.
-        next_stages: ids of the stages that may follow; None among them: the episode may end.
-        handler: chooses the next stage; None: the only next stage follows.
+        id: the id of the stage; any hashable except None.
+        acting_agents: ids and rules of the agents that act, in order; None: every agent.
+        rewarded_agents: ids and rules of the agents that are rewarded; None: the strategic agents that act.
+        next_stages: ids of the possible next stages; None among them: the episode may end.
+        handler: chooses the next stage; None: there is only one.
     """
 
     def __init__(
@@ -60,19 +48,19 @@ class FSMStage:
         next_stages: Iterable[StageID | None] | None = None,
         handler: Handler | None = None,
     ) -> None:
-        """Describe the stage; the env checks it when it is built.
+        """Initialise the stage; its env checks it.
 
         Args:
-            stage_id: names the stage; any hashable except None.
-            acting_agents: those who act, in this order: ids, or rules. A rule is an agent class, or a
-                function of an agent; those that it selects come in network order. None: everybody.
-            rewarded_agents: those who are rewarded for it; None: the strategic agents that act. Those
-                who act in the next stage observe.
-            next_stages: ids of the stages that may follow; None among them: the episode may end.
-            handler: chooses the next stage; may be left out if there is only one.
+            stage_id: the id of the stage; any hashable except None.
+            acting_agents: the agents that act, in this order: ids or rules. A rule is an agent class or a
+                function of an agent; it selects agents in network order. None: every agent.
+            rewarded_agents: the agents that are rewarded for the stage; None: the strategic agents that
+                act. The agents that act in the next stage observe.
+            next_stages: ids of the possible next stages; None among them: the episode may end.
+            handler: chooses the next stage; optional if there is only one.
 
         Raises:
-            ConfigError: if agents or stages are no collections, or have an item twice.
+            ConfigError: if agents or stages are not a collection, or an item is not hashable or occurs twice.
         """
         owner = f"Stage {stage_id!r}"
         check_hashable("A stage got the id", stage_id)
@@ -86,12 +74,13 @@ class FSMStage:
         """Make a method of an env the handler of this stage.
 
         Raises:
-            ConfigError: if the stage has a handler, or the method belongs to a stage.
+            ConfigError: if the stage already has a handler, or the method already belongs to a stage.
         """
         if self.handler is not None or hasattr(method, _STAGE):
             raise ConfigError(
-                f"Stage {self.id!r} decorates {method.__name__}, but one of the two has a partner. Give each "
-                "stage one handler, and each handler one stage."
+                f"Stage {self.id!r} cannot decorate {method.__name__}: the stage already has a handler, or "
+                "the method already belongs to a stage. Give each stage one handler, and each handler one "
+                "stage."
             )
         setattr(method, _STAGE, self)
         return method
@@ -103,41 +92,42 @@ class FSMStage:
 
 @dataclass(frozen=True)
 class FSMEnvView(EnvView):
-    """What every agent can see of an env with stages.
+    """The view of a `FiniteStateMachineEnv` that every agent can read.
 
     Attributes:
-        stage: the stage that is being played, also while agents observe at its end; at reset the first.
+        stage: the id of the current stage, also while agents observe at its end; at reset the first one.
     """
 
     stage: StageID
 
 
 class Stages:
-    """The turn order of a finite state machine. Turns are made when the network changes, not per step."""
+    """The turn order of a finite state machine. Turns are built when the network changes, not per step."""
 
     def __init__(
         self, stages: Iterable[FSMStage], initial_stage: StageID, methods: Mapping[StageID, Handler]
     ) -> None:
-        """Check the machine.
+        """Check the stages.
 
         Args:
             stages: all stages.
-            initial_stage: the stage in which an episode begins.
-            methods: handlers that are methods of the env, by stage.
+            initial_stage: the id of the stage in which an episode begins.
+            methods: the handlers that are methods of the env, by stage id.
 
         Raises:
-            ConfigError: if the machine cannot be played.
+            ConfigError: if there is no stage, an id is None or not unique, a stage is unknown or cannot be
+                reached, a stage has no next stage, or a stage without a handler has several.
         """
         self.stages = tuple(stages)
-        check_stages(self.stages)
+        _check_stages(self.stages)
         self.initial_stage = initial_stage
         self._handlers: dict[StageID, tuple[Handler, bool]] = {
-            stage.id: (stage.handler, takes_env(f"Stage {stage.id!r}", stage.handler))
+            stage.id: (stage.handler, _takes_env(f"Stage {stage.id!r}", stage.handler))
             for stage in self.stages
             if stage.handler is not None
         }
         self._handlers |= {stage_id: (method, False) for stage_id, method in methods.items()}
-        check_machine(self.stages, initial_stage, self._handlers)
+        _check_machine(self.stages, initial_stage, self._handlers)
         self._next = {stage.id: stage.next_stages for stage in self.stages}
         self._turns: dict[StageID | None, Turn | None] = {}
         self._network: Network | None = None
@@ -145,10 +135,11 @@ class Stages:
         self._is_checked = False
 
     def check_agents(self, network: Network) -> None:
-        """Refuse stages that name agents which are not there.
+        """Check the agent ids in the stages.
 
         Raises:
-            ConfigError: that names stage and agents.
+            ConfigError: if a stage names an agent that is not in the network, or rewards one that is not
+                strategic.
         """
         for stage in self.stages:
             owner, agents = f"Stage {stage.id!r}", network.agents
@@ -160,19 +151,19 @@ class Stages:
         """Return the turn of the initial stage.
 
         Raises:
-            ConfigError: if a stage names an agent that is not there, and the network was empty before.
+            ConfigError: as `check_agents`, if the network was empty when the env was built.
         """
         if not self._is_checked:
             self.check_agents(env.network)
         turn = self._turn_of(self.initial_stage, env.network)
-        assert turn is not None  # only the end has none
+        assert turn is not None  # only None has no turn
         return turn
 
     def advance(self, env: PhantomEnv, turn: Turn) -> Turn | None:
-        """Resolve the messages, ask the stage's handler, and return the turn of the next stage.
+        """Call the handler, resolve the messages if it did not, and return the turn of the next stage.
 
         Raises:
-            StageError: if the handler returns what is not one of the next stages.
+            StageError: if the handler returns an id that is not in `next_stages`.
         """
         stage_id = turn.name
         if stage_id not in self._handlers:
@@ -196,9 +187,9 @@ class Stages:
 
 
 class FiniteStateMachineEnv(PhantomEnv):
-    """An env that goes from stage to stage; each says who acts, who is rewarded, and what may follow.
+    """An env that moves from stage to stage. A stage defines who acts, who is rewarded, and what may follow.
 
-    Stages are given as a list, or as decorators of methods that choose the next stage, or both:
+    Stages are given as a list, as decorators of methods that choose the next stage, or both:
 
         class MarketEnv(ph.FiniteStateMachineEnv):
             @ph.FSMStage("bidding", acting_agents=BidderAgent, next_stages=["bidding", None])
@@ -206,11 +197,11 @@ class FiniteStateMachineEnv(PhantomEnv):
                 self.resolve_network()
                 return None if self["AUCTIONEER"].is_sold else "bidding"
 
-    A method that overrides a decorated one takes its place, decorated again or not. One step plays one
-    stage, and the time limit counts stages.
+    A method that overrides a decorated one replaces it as the handler, decorated again or not. One step
+    plays one stage, so the time limit counts stages.
 
     Attributes:
-        is_resolved: whether the messages of the step that is being played were delivered.
+        is_resolved: whether the messages of the current step were delivered.
     """
 
     def __init__(
@@ -223,20 +214,20 @@ class FiniteStateMachineEnv(PhantomEnv):
         env_supertype: Supertype | Mapping[str, Any] | None = None,
         agent_supertypes: Mapping[AgentID, Supertype | Mapping[str, Any]] | None = None,
     ) -> None:
-        """Set up the world.
+        """Initialise the env.
 
         Args:
-            num_steps: the time limit of an episode in stages; None: no limit.
-            network: the agents and their connections. If it is empty, agents named by stages are
-                looked for at the first reset.
+            num_steps: the time limit of an episode, in stages; None: no limit.
+            network: the agents and their connections. If it is empty, the agent ids in the stages are
+                checked at the first reset.
             initial_stage: the id of the stage in which an episode begins.
-            stages: stages beside those of decorated methods.
+            stages: stages in addition to those of decorated methods.
             env_supertype: as in `PhantomEnv`.
             agent_supertypes: as in `PhantomEnv`.
 
         Raises:
-            ConfigError: if the machine cannot be played, a stage names an agent that is not there, or
-                for what `PhantomEnv` refuses.
+            ConfigError: if the stages are not a valid state machine, a stage names an unknown agent, or
+                `PhantomEnv` raises.
         """
         decorated = _decorated_stages(type(self))
         methods = {stage.id: getattr(self, name) for name, stage in decorated.items()}
@@ -260,7 +251,7 @@ class FiniteStateMachineEnv(PhantomEnv):
 
     @property
     def current_stage(self) -> StageID | None:
-        """The id of the stage that is being played, or comes next; None before a reset and after the end."""
+        """The id of the current or next stage; None before the first reset and after the end."""
         turn = self.turn
         return None if turn is None else turn.name
 
@@ -271,14 +262,14 @@ class FiniteStateMachineEnv(PhantomEnv):
         return None if turn is None else turn.name
 
     def is_fsm_deterministic(self) -> bool:
-        """Tell whether every stage has exactly one next stage."""
+        """Return whether every stage has exactly one next stage."""
         return all(len(stage.next_stages) == 1 for stage in self._stages.stages)
 
     def view(self, agent_views: Mapping[AgentID, AgentView | None]) -> FSMEnvView:
-        """Return what every agent sees of the env.
+        """Return the view of the env that every agent can read.
 
         Args:
-            agent_views: by agent id, what `agent.view(None)` returns, of the agents that publish a view.
+            agent_views: `agent.view(None)` by agent id, of the agents that override `view`.
         """
         step, limit = self.current_step, self.num_steps
         return FSMEnvView(step, step / limit if limit else 0.0, self.current_stage)
@@ -288,13 +279,13 @@ class FiniteStateMachineEnv(PhantomEnv):
         return FiniteStateMachineEnv.view
 
     def resolve_network(self) -> None:
-        """Deliver all messages. A handler may call it; what it does not deliver is delivered after it."""
+        """Deliver all messages. A handler may call it; otherwise it is called after the handler."""
         self.is_resolved = True
         super().resolve_network()
 
 
 def _decorated_stages(env_class: type) -> dict[str, FSMStage]:
-    """Return the stages of decorated methods by the method's name, those of base classes first."""
+    """Return the stages of decorated methods by method name, those of base classes first."""
     found: dict[str, FSMStage] = {}
     for ancestor in reversed(env_class.__mro__):
         for name, value in vars(ancestor).items():
@@ -316,3 +307,92 @@ def _make_turn(stage: FSMStage, network: Network) -> Turn:
     if rewarded is not None:
         rewarded = tuple(i for i in rewarded if isinstance(agents[i], StrategicAgent))
     return Turn(stage.id, acting, rewarded)
+
+
+def _check_stages(stages: Iterable[object]) -> None:
+    for stage in stages:
+        if not isinstance(stage, FSMStage):
+            raise ConfigError(
+                f"A FiniteStateMachineEnv got the stage {stage!r}. Expected an FSMStage object."
+            )
+
+
+def _check_machine(
+    stages: Collection[FSMStage], initial_stage: StageID, handled: Collection[StageID]
+) -> None:
+    """Check the ids of the stages, and that every stage can be reached and left.
+
+    Args:
+        stages: all stages.
+        initial_stage: the id of the stage in which an episode begins.
+        handled: the ids of the stages that have a handler.
+    """
+    ids = [stage.id for stage in stages]
+    if not ids:
+        raise ConfigError(
+            "A FiniteStateMachineEnv got no stage. Decorate a method with FSMStage, or give stages=[...]."
+        )
+    if None in ids:
+        raise ConfigError("A stage got the id None, which stands for the end of the episode. Use another id.")
+    twice = [stage_id for stage_id in dict.fromkeys(ids) if ids.count(stage_id) > 1]
+    if twice:
+        raise ConfigError(f"Several stages have the id {listing(twice)}. Give each stage its own id.")
+    if initial_stage not in ids:
+        raise ConfigError(
+            f"The initial stage {initial_stage!r} does not exist.{did_you_mean(initial_stage, ids)} Stages: "
+            f"{listing(ids)}."
+        )
+    for stage in stages:
+        _check_next(stage, ids, is_handled=stage.id in handled)
+    _check_reachable(stages, initial_stage)
+
+
+def _takes_env(owner: str, handler: Callable[..., Any]) -> bool:
+    """Return whether the signature of a handler has a parameter for the env."""
+    if not callable(handler):
+        raise ConfigError(f"{owner} got handler={handler!r}. Expected a function that returns a stage id.")
+    try:
+        parameters = inspect.signature(handler).parameters.values()
+    except ValueError:  # some built-ins have no signature
+        return True
+    optional = ("VAR_POSITIONAL", "VAR_KEYWORD")
+    needed = [p for p in parameters if p.default is p.empty and p.kind.name not in optional]
+    if len(needed) > 1 or any(p.kind is p.KEYWORD_ONLY for p in needed):
+        raise ConfigError(
+            f"{owner} got a handler that needs {listing(p.name for p in needed)}. Expected a function of the "
+            "env alone, or one without arguments."
+        )
+    return bool(needed)
+
+
+def _check_next(stage: FSMStage, ids: Collection[StageID], *, is_handled: bool) -> None:
+    unknown = [next_id for next_id in stage.next_stages if next_id is not None and next_id not in ids]
+    if unknown:
+        raise ConfigError(
+            f"Stage {stage.id!r} has unknown next stages: {listing(unknown)}."
+            f"{did_you_mean(unknown[0], ids)} Stages: {listing(ids)}."
+        )
+    if is_handled and not stage.next_stages:
+        raise ConfigError(
+            f"Stage {stage.id!r} has no next stage. Name in next_stages every id that its handler returns."
+        )
+    if not is_handled and len(stage.next_stages) != 1:
+        raise ConfigError(
+            f"Stage {stage.id!r} has no handler and {len(stage.next_stages)} next stages: "
+            f"{listing(stage.next_stages)}. Expected exactly one, or a handler that chooses."
+        )
+
+
+def _check_reachable(stages: Collection[FSMStage], initial_stage: StageID) -> None:
+    next_stages = {stage.id: stage.next_stages for stage in stages}
+    reached, waiting = {initial_stage}, [initial_stage]
+    while waiting:
+        found = [i for i in next_stages[waiting.pop()] if i is not None and i not in reached]
+        reached.update(found)
+        waiting += found
+    lost = [stage.id for stage in stages if stage.id not in reached]
+    if lost:
+        raise ConfigError(
+            f"Stages that cannot be reached from the initial stage {initial_stage!r}: {listing(lost)}. Name "
+            "them in the next_stages of a stage that can be reached, or remove them."
+        )

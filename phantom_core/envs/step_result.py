@@ -1,4 +1,4 @@
-"""What `reset` and `step` exchange with whoever plays an env: data and protocols only."""
+"""`StepResult`, and the protocols of an env: `MultiAgentEnv` and its agents, `Roster`."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ class StepResult(NamedTuple):
     """What one step returns: five dicts by agent id.
 
     Attributes:
-        observations: of the agents that observed; an agent acts on its newest observation.
-        rewards: all that the agent earned since its last reward was delivered. A reward is delivered
+        observations: of the agents that observed; an agent acts on its latest observation.
+        rewards: the sum of the agent's rewards since its last one was returned. A reward is returned
             exactly once: with the agent's next observation, or when the agent or the episode ends.
-        terminations: for each agent that was still in the episode, whether it ended by the rules of
-            the world; and `"__all__"` for the whole episode.
-        truncations: likewise, whether it was cut off from outside, as by the time limit.
+        terminations: whether each agent that was still in the episode is terminated, that is, ended by the
+            rules of the world; `"__all__"` stands for the whole episode.
+        truncations: whether each of them is truncated, that is, cut off from outside, as by the time limit;
+            `"__all__"` stands for the whole episode.
         infos: of the agents that observed.
     """
 
@@ -32,15 +33,15 @@ class StepResult(NamedTuple):
 
 
 class Roster(Protocol):
-    """Who takes part in an env: what the policy mapping needs of it."""
+    """The agents and spaces of an env, as the policy mapping reads them."""
 
     @property
     def agents(self) -> Mapping[AgentID, Agent]:
-        """Every agent by id."""
+        """Agent by id."""
 
     @property
     def strategic_agent_ids(self) -> Sequence[AgentID]:
-        """The agents that observe and act."""
+        """The ids of the agents that observe and act."""
 
     @property
     def observation_spaces(self) -> Mapping[AgentID, gym.Space[Any]]:
@@ -52,16 +53,16 @@ class Roster(Protocol):
 
 
 class MultiAgentEnv(Roster, Protocol):
-    """What the collector and evaluation need of an env.
+    """The env interface that the collector and evaluation use.
 
-    `PhantomEnv` and the adapters of other libraries' envs are such envs. One with a single agent that acts
-    in every step may also offer `bare_step(action)`, which returns observation, reward, terminated,
-    truncated and info without dicts by agent id, as `GymnasiumEnv` does: it is played faster then.
+    `PhantomEnv` and the adapters of other libraries' envs implement it. An env with a single agent that
+    acts in every step may also implement `bare_step(action)`, which returns observation, reward,
+    terminated, truncated and info without dicts by agent id, as `GymnasiumEnv` does. It is played faster.
     """
 
     @property
     def acting_agent_ids(self) -> Container[AgentID] | None:
-        """Who may act in the next step; None: everybody."""
+        """The ids of the agents that may act in the next step; None: every agent."""
 
     def reset(
         self, seed: int | None = None, options: Mapping[str, Any] | None = None
@@ -72,4 +73,4 @@ class MultiAgentEnv(Roster, Protocol):
         """Play one step."""
 
     def close(self) -> None:
-        """Release what the env holds."""
+        """Release resources."""

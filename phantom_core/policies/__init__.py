@@ -1,1 +1,1 @@
-"""Who decides: policies, and which agent uses which."""
+"""Policies, and the mapping from agents to policies."""

@@ -1,9 +1,9 @@
-"""Batches of elements of a space: how they are laid out, and how to go through them row by row.
+"""The layout of batches of space elements, and access to their rows.
 
 | space | a batch of B elements |
 |---|---|
 | Box, MultiDiscrete, MultiBinary | an array [B, ...] |
-| Discrete | an int64 array [B]; while acting a list of ints, which a table reads several times faster |
+| Discrete | an int64 array [B]; for a `Policy` a list of ints, which indexes a table much faster |
 | Dict | a dict of batches, by key |
 | Tuple | a tuple of batches |
 | anything else | a list of B elements |
@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 BatchedObservations: TypeAlias = Any
-"""B observations at once, laid out as this module says."""
+"""B observations, in the layout above."""
 
 
 def num_rows(batch: Any) -> int:
@@ -34,7 +34,7 @@ def num_rows(batch: Any) -> int:
 
 
 def rows_of(batch: Any) -> list[Any]:
-    """Return the B elements one by one; they share no memory with the batch.
+    """Return the B elements as a list; they share no memory with the batch.
 
     >>> rows_of({"price": np.array([0.5, 0.7]), "stock": [3, 4]})
     [{'price': 0.5, 'stock': 3}, {'price': 0.7, 'stock': 4}]
@@ -50,7 +50,7 @@ def rows_of(batch: Any) -> list[Any]:
 
 
 def slice_rows(batch: Any, start: int, stop: int) -> Any:
-    """Return the rows from `start` to `stop`, laid out as the batch is."""
+    """Return the rows from `start` to `stop`, in the same layout."""
     if isinstance(batch, Mapping):
         return {key: slice_rows(part, start, stop) for key, part in batch.items()}
     if isinstance(batch, tuple):

@@ -1,4 +1,4 @@
-"""Policies that never learn: random, constant and function. Baselines, opponents and test doubles."""
+"""Policies that do not learn: random, constant and function. Baselines, opponents and test doubles."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _MASK = "action_mask"
 
 
 class RandomPolicy(Policy):
-    """Draws uniformly from the action space.
+    """Samples uniformly from the action space.
 
-    It looks at what it observes only for a mask: where the observations are Dicts with an `action_mask`
-    and the actions are Discrete, it draws from those that the mask allows, or from all if it allows none.
+    If the action space is Discrete and the observations are Dicts with the key `action_mask`, it samples
+    from the actions that the mask allows, or from all actions if the mask allows none.
     """
 
     acts_randomly = True
 
     def __init__(self, observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> None:
         super().__init__(observation_space, action_space)
-        self._space = copy.deepcopy(action_space)  # its generator is ours alone
+        self._space = copy.deepcopy(action_space)  # with a generator of its own
         self._has_mask = (
             isinstance(observation_space, gym.spaces.Dict)
             and _MASK in observation_space.spaces
@@ -38,11 +38,11 @@ class RandomPolicy(Policy):
         )
 
     def seed(self, rng: np.random.Generator) -> None:
-        """Seed the draws."""
+        """Seed the action space."""
         self._space.seed(int(rng.integers(2**31)))
 
     def compute_action(self, observation: Observation) -> Action:
-        """Return a draw from the action space."""
+        """Return a sample of the action space."""
         if self._has_mask and np.any(observation[_MASK]):
             return self._space.sample(mask=np.asarray(observation[_MASK], np.int8))
         return self._space.sample()
@@ -50,7 +50,7 @@ class RandomPolicy(Policy):
     def sample_actions(
         self, observations: BatchedObservations, rng: RowStreams
     ) -> tuple[Sequence[Action], dict[str, Sequence[Any]]]:
-        """Return draws that follow from each row's own stream."""
+        """Return samples of the action space, one from the random stream of each row."""
         if isinstance(self._space, gym.spaces.Discrete):
             first, count = int(self._space.start), int(self._space.n)
             if self._has_mask:
@@ -69,11 +69,11 @@ class ConstantConfig:
     """Settings of the policy `constant`."""
 
     action: Any
-    """The action it always takes: an element of the action space, or a number or list that makes one."""
+    """The action: an element of the action space, or a number or list that is converted to one."""
 
 
 class ConstantPolicy(Policy):
-    """Always takes the same action."""
+    """Always returns the same action."""
 
     config_class = ConstantConfig
 
@@ -93,27 +93,27 @@ class FunctionConfig:
     """Settings of the policy `function`."""
 
     function: Callable[[Any], Any]
-    """From an observation to an action."""
+    """Maps an observation to an action."""
 
 
 class FunctionPolicy(Policy):
-    """Takes the action that a function makes of the observation."""
+    """Returns the action that a function computes from the observation."""
 
     config_class = FunctionConfig
 
     def compute_action(self, observation: Observation) -> Action:
-        """Return what the function makes of the observation."""
+        """Return `function(observation)`."""
         return self.config.function(observation)
 
 
 def _allowed(draw: float, mask: Any, count: int) -> int:
-    """Return the index that a draw in [0, 1) picks among those that a mask allows."""
+    """Return the index of an allowed action, chosen by a draw in [0, 1); of any if the mask allows none."""
     allowed = np.flatnonzero(mask)
     return int(allowed[int(draw * len(allowed))]) if len(allowed) else int(draw * count)
 
 
 def _as_element(space: gym.Space[Any], action: Any) -> Action:
-    """Make a number or list from a file an element of the space."""
+    """Convert a number or list, as a file holds it, to an element of the space."""
     element = action
     if isinstance(space, (gym.spaces.Box, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)):
         element = np.broadcast_to(np.asarray(action, dtype=space.dtype), space.shape).copy()

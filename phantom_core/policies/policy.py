@@ -1,4 +1,4 @@
-"""`Policy`: from observation to action."""
+"""`Policy`, the base class of every policy: it maps observations to actions."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _SPACES: Final = ("observation_space", "action_space")
 class Policy(ABC):
     """Chooses actions for the agents that use it.
 
-    A policy that only acts overrides `compute_action`. One that is trained also overrides
-    `sample_actions` (how it behaves while it learns), `state_dict` and `load_state_dict`.
+    A policy that only acts overrides `compute_action`. A policy that is trained also overrides
+    `sample_actions` (its behaviour during training), `state_dict` and `load_state_dict`.
 
     Attributes:
-        config_class: frozen dataclass of the settings; None: the policy takes its settings, if any, as
-            parameters of its own `__init__`.
-        acts_randomly: whether the finished policy draws at random too. The collector then asks
-            `sample_actions`, whose draws follow from the run's seed, even where it is not trained.
-        observation_space: the space of the observations it gets.
-        action_space: the space of the actions it returns.
-        config: the settings, an instance of `config_class`; None without one.
-        given_settings: the settings as the constructor got them, by name, whether there is a
-            `config_class` or not. A saved policy is built again from them, before `load_state_dict`.
+        config_class: frozen dataclass of the settings; None: the settings, if any, are parameters of
+            `__init__`.
+        acts_randomly: whether `compute_action` samples. The collector then calls `sample_actions`, whose
+            random numbers are derived from the run's seed, even if the policy is not trained.
+        observation_space: the space of the observations.
+        action_space: the space of the actions.
+        config: the settings, an instance of `config_class`; None without a `config_class`.
+        given_settings: the settings that were passed to the constructor, by name, with or without a
+            `config_class`. A saved policy is constructed from them, before `load_state_dict` is called.
     """
 
     config_class: ClassVar[type | None] = None
@@ -41,7 +41,7 @@ class Policy(ABC):
     given_settings: dict[str, Any]
 
     def __new__(cls, *args: Any, **settings: Any) -> Self:
-        """Note the settings, however the subclass declares them."""
+        """Store the settings in `given_settings`, however the subclass declares them."""
         policy = super().__new__(cls)
         names = tuple(inspect.signature(cls.__init__).parameters)[1:] if len(args) > len(_SPACES) else ()
         positional = zip(names[len(_SPACES) :], args[len(_SPACES) :], strict=False)
@@ -52,7 +52,7 @@ class Policy(ABC):
     def __init__(
         self, observation_space: gym.Space[Any], action_space: gym.Space[Any], **config: Any
     ) -> None:
-        """Check the settings.
+        """Build the config from the settings.
 
         Raises:
             ConfigError: if a setting is unknown or has the wrong type.
@@ -63,18 +63,18 @@ class Policy(ABC):
 
     @abstractmethod
     def compute_action(self, observation: Observation) -> Action:
-        """Return the action of the finished policy. It never draws from the streams of training."""
+        """Return the action of the trained policy. It must not use the random streams of training."""
 
     def compute_actions(self, observations: BatchedObservations) -> Sequence[Action]:
-        """Return the actions of the finished policy for B observations.
+        """Return the actions of the trained policy for B observations.
 
         Args:
             observations: an array [B, ...] for Box, MultiDiscrete and MultiBinary spaces, a list of B
-                ints for a Discrete one, a dict or tuple of arrays for Dict and Tuple, a list for
-                anything else. Arrays can only be read, and only during the call: copy what you keep.
+                ints for Discrete spaces, a dict or tuple of arrays for Dict and Tuple spaces, a list for
+                any other space. Arrays are read-only and only valid during the call: copy what you keep.
 
         Returns:
-            B actions, as an array or a list. The default asks `compute_action` for each.
+            B actions, as an array or a list. The default calls `compute_action` for each observation.
         """
         return [self.compute_action(observation) for observation in rows_of(observations)]
 
@@ -83,34 +83,34 @@ class Policy(ABC):
         observations: BatchedObservations,
         rng: RowStreams,
     ) -> tuple[Sequence[Action], Mapping[str, Sequence[Any]]]:
-        """Return actions to learn from, and what the trainer wants to know about them later.
+        """Return actions for training, and extras such as log-probabilities.
 
         Args:
-            observations: of any number of agents in any number of copies of the env, batched as
-                `compute_actions` gets them.
+            observations: B observations, of any agents in any copies of the env, in the layout of
+                `compute_actions`.
             rng: draws one row of random numbers for each observation.
 
         Returns:
-            B actions, and extras by name (the same names in every call), each of length B, that the
-            collector keeps with the actions, such as log-probabilities. The default is
-            `compute_actions` without extras.
+            B actions, and the extras by name, each of length B. The names are the same in every call; the
+            collector stores the extras with the actions. The default returns `compute_actions` without
+            extras.
         """
         return self.compute_actions(observations), {}
 
     def env_actions(self, actions: Sequence[Action]) -> Sequence[Action]:
-        """Return what the env gets for actions that `sample_actions` returned: a sequence as long.
+        """Return the actions to step the env with, for the actions that `sample_actions` returned.
 
-        The collector keeps the actions as they were sampled and steps the env with these. The default
-        is the actions themselves; a Gaussian policy learns from unbounded ones and clips them here.
+        The collector stores the sampled actions and steps the env with these. The default returns the
+        sampled actions. A Gaussian policy learns from unbounded actions and clips them here.
         """
         return actions
 
     def seed(self, rng: np.random.Generator) -> None:
-        """Called once after construction: draw first weights, keep a generator for `compute_action`."""
+        """Called once after construction: initialise weights, keep a generator for `compute_action`."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that training changes: NumPy arrays and JSON values, nested in dicts and lists."""
+        """Return the state that training changes: NumPy arrays and JSON values, nested in dicts and lists."""
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` returned."""
+        """Restore the state that `state_dict` returned."""

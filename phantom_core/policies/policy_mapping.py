@@ -1,4 +1,4 @@
-"""Which agent uses which policy: the only parser of that setting, and its complete checking."""
+"""The mapping from agents to policies: its forms, parsing and checks."""
 
 from __future__ import annotations
 
@@ -13,26 +13,27 @@ from phantom_core.errors import PhantomError, PolicyMappingError, did_you_mean, 
 from phantom_core.policies.policy import Policy
 from phantom_core.seeding import make_rng
 from phantom_core.types import AgentID, PolicyID
-from phantom_core.world.agents import Agent, StrategicAgent
+from phantom_core.world.agents import Agent
+from phantom_core.world.strategic_agents import StrategicAgent
 
 AgentSelection: TypeAlias = type[Agent] | Sequence[AgentID] | Callable[[Agent], bool]
-"""Which agents: a class, a list of ids, or a predicate. Classes and predicates hold for agents that join."""
+"""A class, a list of ids or a predicate. Classes and predicates also select agents that join later."""
 
 PolicyChoice: TypeAlias = type[Policy] | Policy | str
-"""Which policy: a class, an instance (as it is, for instance trained before), or a registered name."""
+"""A policy class, an instance (used as it is, for example already trained), or a registered name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySpec:
-    """All about one policy of a run.
+    """The specification of one policy of a run.
 
     Attributes:
-        agents: which agents use it.
-        policy: what it is; None: the trainer's own policy class.
-        config: its settings.
+        agents: the agents that use the policy.
+        policy: the policy; None: the policy class of the trainer.
+        config: the settings of the policy.
         trainer: registered name of the trainer that trains it; None: the trainer of the run.
-        train: whether it is trained; None: as `policies_to_train` says, which by default names the
-            policies without a `policy` of their own.
+        train: whether the policy is trained; None: whether `policies_to_train` names it, which by default
+            names the policies with `policy=None`.
     """
 
     agents: AgentSelection
@@ -49,16 +50,16 @@ PolicyMapping: TypeAlias = Mapping[
     | tuple[PolicyChoice, AgentSelection]
     | tuple[PolicyChoice, AgentSelection, Mapping[str, Any]],
 ]
-"""Policies by id, each as a `PolicySpec` or in a short form.
+"""Policy by id, as a `PolicySpec` or in a short form.
 
 `AgentClass` · `[ids]` · `(policy, AgentClass)` · `(policy, AgentClass, config)` · `(policy, [ids])` ·
-`(policy, [ids], config)`; a predicate may stand wherever a class does.
+`(policy, [ids], config)`. A predicate may replace the agent class.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The agents of one policy, and the spaces that they share."""
+    """The agents of one policy and their common spaces."""
 
     policy_id: PolicyID
     spec: PolicySpec
@@ -68,10 +69,11 @@ class Group:
 
 
 def parse_policy_mapping(policies: PolicyMapping) -> dict[PolicyID, PolicySpec]:
-    """Turn every form into a `PolicySpec`.
+    """Convert every short form to a `PolicySpec`.
 
     Raises:
-        PolicyMappingError: for a value that has none of the forms.
+        PolicyMappingError: if `policies` is not a mapping, an id is not a text, or a value has none of the
+            forms.
     """
     if not isinstance(policies, Mapping) or not policies:
         msg = (
@@ -87,11 +89,11 @@ def parse_policy_mapping(policies: PolicyMapping) -> dict[PolicyID, PolicySpec]:
 
 
 def group_agents(env: Roster, specs: Mapping[PolicyID, PolicySpec]) -> dict[PolicyID, Group]:
-    """Say which agents use which policy, and check that this is complete and consistent.
+    """Return the group of agents of each policy, after checking that each agent has exactly one policy.
 
     Raises:
-        PolicyMappingError: for an agent that is unknown, does not act, has no policy or two, or has
-            other spaces than its group; for a policy without agents.
+        PolicyMappingError: if an agent is unknown, does not act, has no policy or two, or has other spaces
+            than its group, or if a policy has no agents.
     """
     observation_spaces, action_spaces = env.observation_spaces, env.action_spaces
     policy_by_agent: dict[AgentID, PolicyID] = {}
@@ -131,7 +133,8 @@ def select_policies_to_train(
     """Return the ids of the policies that are trained.
 
     Raises:
-        PolicyMappingError: if there is none, or one is unknown or said not to train.
+        PolicyMappingError: if there are none, an id is unknown, or `policies_to_train` contradicts the
+            `train` of a spec.
     """
     if policies_to_train is None:
         chosen = [
@@ -174,16 +177,16 @@ def make_policies(
     load: Callable[[str], type[Policy]],
     seed: int,
 ) -> dict[PolicyID, Policy]:
-    """Build the policy of each group; policies that are given as instances are taken as they are.
+    """Construct the policy of each group; instances are used as they are.
 
     Args:
-        groups: what to build.
+        groups: the groups, by policy id.
         default_class_by_policy: the policy class of each group's trainer.
-        load: from a registered name to a policy class.
-        seed: the run's seed; each policy is seeded by its id.
+        load: returns the policy class with a registered name.
+        seed: the run's seed; the seed of each policy is derived from it and the policy's id.
 
     Raises:
-        PolicyMappingError: if a policy cannot be built.
+        PolicyMappingError: if a policy cannot be constructed, or an instance has other spaces than its group.
     """
     policies: dict[PolicyID, Policy] = {}
     for policy_id, group in groups.items():
@@ -212,7 +215,7 @@ def _build(group: Group, policy_class: type[Policy]) -> Policy:
     except PhantomError as error:
         msg = f"Policy {group.policy_id!r}: {error}"
         raise PolicyMappingError(msg) from error
-    except Exception as error:  # whatever a stranger's constructor raises
+    except Exception as error:  # a user's constructor may raise anything
         msg = (
             f"Policy {group.policy_id!r} ({policy_class.__name__}) could not be built: "
             f"{told(error)}. Its config: {dict(group.spec.config)}."
@@ -298,12 +301,12 @@ def _select(env: Roster, policy_id: PolicyID, agents: AgentSelection) -> tuple[A
 
 
 def policies_for(agent: Agent, specs: Mapping[PolicyID, PolicySpec]) -> list[PolicyID]:
-    """Return the policies whose rule, a class or a predicate, holds for an agent that joins."""
+    """Return the ids of the policies whose class or predicate selects an agent that joins."""
     return [i for i, spec in specs.items() if callable(spec.agents) and applies(spec.agents, agent)]
 
 
 def applies(agents: AgentSelection, agent: Agent) -> bool:
-    """Tell whether a selection holds for an agent."""
+    """Return whether a selection selects an agent."""
     if isinstance(agents, type):
         return isinstance(agent, agents)
     if callable(agents):

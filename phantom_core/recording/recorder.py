@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 import msgspec
 
-from phantom_core.envs.env_recorder import Turns
+from phantom_core.envs.env import Turns
 from phantom_core.envs.step_result import StepResult
 from phantom_core.envs.turns import Turn
 from phantom_core.errors import RecordingError

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from phantom_core.envs.env_recorder import Turns
+from phantom_core.envs.env import Turns
 from phantom_core.envs.step_result import StepResult
 from phantom_core.errors import RecordingError
 from phantom_core.recording.json_values import (
@@ -22,8 +22,7 @@ from phantom_core.recording.json_values import (
 from phantom_core.recording.recorded_rows import PayloadRow, StepRow
 from phantom_core.types import Action, AgentID
 from phantom_core.world.messages import Message, field_types
-from phantom_core.world.network import Network
-from phantom_core.world.round_watch import Batches
+from phantom_core.world.network import Batches, Network
 
 if TYPE_CHECKING:
     from phantom_core.envs.env import PhantomEnv

@@ -9,8 +9,8 @@ import gymnasium as gym
 import numpy as np
 
 from phantom_core.types import Action, AgentID, Observation
-from phantom_core.world.agents import StrategicAgent
-from phantom_core.world.context import Context
+from phantom_core.world.agents import Context
+from phantom_core.world.strategic_agents import StrategicAgent
 
 Form: TypeAlias = Literal["discrete", "box"]
 

@@ -9,8 +9,8 @@ from typing import Any
 from phantom_core.testing.toy_agents import Form
 from phantom_core.testing.toy_envs import IdentityEnv
 from phantom_core.types import Action, AgentID
-from phantom_core.world.agents import StrategicAgent
-from phantom_core.world.context import Context
+from phantom_core.world.agents import Context
+from phantom_core.world.strategic_agents import StrategicAgent
 
 
 class BrokenDownError(Exception):

@@ -109,7 +109,7 @@ def _array_name(number: int) -> str:
     return f"a{number}"
 
 
-def _encode(value: Any, path: str, arrays: list[np.ndarray[Any, Any]]) -> Any:  # noqa: PLR0911  one per kind
+def _encode(value: Any, path: str, arrays: list[np.ndarray[Any, Any]]) -> Any:
     if isinstance(value, np.ndarray):
         if value.dtype.hasobject:
             raise CheckpointError(f"state{path} is an array of Python objects. Expected an array of numbers.")

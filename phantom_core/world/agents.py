@@ -1,23 +1,19 @@
-"""Who exists: `Agent` reacts to messages; `StrategicAgent` also observes, acts and is rewarded."""
+"""`Agent`, which handles and sends messages, and `Context`, what it sees while it does."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
-import gymnasium as gym
 import numpy as np
 
-from phantom_core.errors import ConfigError, EnvError, NetworkError
+from phantom_core.errors import ConfigError, NeighbourError, NetworkError, did_you_mean, listing
 from phantom_core.seeding import fresh_seed, make_random, make_rng
-from phantom_core.types import Action, AgentID, Observation
-from phantom_core.world.context import AgentView, Context
-from phantom_core.world.decoders import Decoder
-from phantom_core.world.encoders import Encoder
-from phantom_core.world.messages import Message
-from phantom_core.world.reward_functions import RewardFunction
+from phantom_core.types import AgentID
+from phantom_core.world.messages import Message, MessageList
 from phantom_core.world.samplers import SampledValues
 from phantom_core.world.supertypes import (
     Supertype,
@@ -25,13 +21,10 @@ from phantom_core.world.supertypes import (
     checked_supertype,
     default_supertype,
 )
+from phantom_core.world.views import AgentView, EnvView, ViewFrame
 
-MessageList: TypeAlias = Sequence[tuple[AgentID, Any]]
-"""What agents send: pairs of a receiver's id and a payload."""
-
-Handler: TypeAlias = Callable[[Any, Context, Message[Any]], Iterable[tuple[AgentID, Any]] | None]
+Handler: TypeAlias = "Callable[[Any, Context, Message[Any]], Iterable[tuple[AgentID, Any]] | None]"
 HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
-PartT = TypeVar("PartT", Encoder, Decoder, RewardFunction)
 
 ALL = "__all__"
 """The key of the whole env in terminations and truncations; no agent may have it as its id."""
@@ -255,103 +248,69 @@ class Agent:
         return f"{type(self).__name__}({self._id!r})"
 
 
-class StrategicAgent(Agent):
-    """An agent that observes, acts through a policy and is rewarded.
+class Context:
+    """What one agent may see when it observes, acts, handles a message or is rewarded.
 
-    Set `observation_space` and `action_space` (as attributes or properties) and override
-    `encode_observation`, `decode_action` and `compute_reward`; or hand over an encoder, a decoder and a
-    reward function, which bring their spaces. An overridden method counts for more than an object.
+    Read-only, and always of the present moment: the same object is handed out again in the next
+    step, so copy from it what you want to keep. While agents act and handle messages, the views in
+    it are those of the start of the step; while they observe and are rewarded, those after the
+    messages were resolved.
+
+    Attributes:
+        agent: the agent that sees.
+        agent_views: view by neighbour id, in the order in which connections were added; None for a
+            neighbour that publishes no view.
     """
 
-    observation_space: gym.Space[Any] | None = None
-    action_space: gym.Space[Any] | None = None
+    __slots__ = ("_frame", "_views", "agent", "agent_views")
 
-    def __init__(
-        self,
-        agent_id: AgentID,
-        observation_encoder: Encoder | None = None,
-        action_decoder: Decoder | None = None,
-        reward_function: RewardFunction | None = None,
-        supertype: Supertype | Mapping[str, Any] | None = None,
-    ) -> None:
-        """Name the agent, and take its parts.
+    def __init__(self, agent: Agent, views: dict[AgentID, AgentView | None], frame: ViewFrame) -> None:
+        self.agent = agent
+        self.agent_views: Mapping[AgentID, AgentView | None] = MappingProxyType(views)
+        self._views = views
+        self._frame = frame
 
-        Args:
-            agent_id: any hashable but `"__all__"`; its `repr` names the agent's random streams.
-            observation_encoder: makes the observations, and brings the observation space.
-            action_decoder: makes messages of actions, and brings the action space.
-            reward_function: computes the rewards.
-            supertype: the agent's parameters, or a dict of the fields of its inner class `Supertype`;
-                None: that class with its defaults, if there is one.
+    def __getstate__(self) -> tuple[Agent, dict[AgentID, AgentView | None], ViewFrame]:
+        """Return what a copy is made of: a read-only mapping itself can be neither copied nor pickled."""
+        return self.agent, self._views, self._frame
+
+    def __setstate__(self, state: tuple[Agent, dict[AgentID, AgentView | None], ViewFrame]) -> None:
+        """Become a copy."""
+        self.agent, self._views, self._frame = state
+        self.agent_views = MappingProxyType(self._views)
+
+    @property
+    def env_view(self) -> EnvView:
+        """What every agent can see of the env."""
+        return self._frame.look()
+
+    @property
+    def neighbour_ids(self) -> list[AgentID]:
+        """The ids of the agents that this agent can send to."""
+        return list(self._views)
+
+    def __getitem__(self, neighbour_id: AgentID) -> AgentView | None:
+        """Return the view of a neighbour; None if it publishes none.
 
         Raises:
-            ConfigError: if the id is reserved or not hashable, or an argument is of the wrong kind.
+            NeighbourError: if it is no neighbour, or not in the episode any more; this is a KeyError too.
         """
-        super().__init__(agent_id, supertype)
-        self.observation_encoder = self._part(observation_encoder, Encoder, "observation_encoder")
-        self.action_decoder = self._part(action_decoder, Decoder, "action_decoder")
-        self.reward_function = self._part(reward_function, RewardFunction, "reward_function")
-        cls = type(self)
-        if self.observation_encoder is not None and _is_inherited(cls, "encode_observation"):
-            _bring_space(self, "observation_space", self.observation_encoder)
-        if self.action_decoder is not None and _is_inherited(cls, "decode_action"):
-            _bring_space(self, "action_space", self.action_decoder)
+        try:
+            return self._views[neighbour_id]
+        except KeyError:
+            raise self._no_neighbour(neighbour_id) from None
 
-    def begin_episode(self, episode_seed: int, values: SampledValues | None = None) -> None:
-        """Called before `reset`: begin the episode as any agent does, and reset the parts."""
-        super().begin_episode(episode_seed, values)
-        for part in (self.observation_encoder, self.action_decoder, self.reward_function):
-            if part is not None:
-                part.reset()
+    def _no_neighbour(self, agent_id: AgentID) -> NeighbourError:
+        me = self.agent.id
+        return NeighbourError(
+            f"{me!r} looked at {agent_id!r}, which is none of its neighbours in the episode."
+            f"{did_you_mean(agent_id, self._views)} They are: {listing(self._views)}. Connect the two with "
+            f"network.add_connection({me!r}, {agent_id!r}), or look only if {agent_id!r} in ctx."
+        )
 
-    def encode_observation(self, ctx: Context) -> Observation | None:
-        """Return an element of the observation space, or None to observe nothing in this step."""
-        if self.observation_encoder is None:
-            raise self._missing("encode_observation", "observation_encoder")
-        return self.observation_encoder.encode(ctx)
-
-    def decode_action(self, ctx: Context, action: Action) -> MessageList | None:
-        """Turn an element of the action space into messages to send; None: no message."""
-        if self.action_decoder is None:
-            raise self._missing("decode_action", "action_decoder")
-        return self.action_decoder.decode(ctx, action)
-
-    def compute_reward(self, ctx: Context) -> float:
-        """Return the reward for the step that was just made."""
-        if self.reward_function is None:
-            raise self._missing("compute_reward", "reward_function")
-        return self.reward_function.reward(ctx)
-
-    def is_terminated(self, ctx: Context) -> bool:
-        """Tell whether the episode ended for this agent by the rules of the world."""
-        return False
-
-    def is_truncated(self, ctx: Context) -> bool:
-        """Tell whether the episode was cut off for this agent from outside."""
-        return False
-
-    def collect_infos(self, ctx: Context) -> dict[str, Any]:
-        """Return facts for the user that the policy does not see; called with each observation."""
-        return {}
-
-    def _missing(self, method: str, part: str) -> EnvError:
-        cls = type(self).__name__
-        return EnvError(f"{self._name} has no {method}(). Override it in {cls}, or give it {part}=.")
-
-    def _part(self, given: PartT | None, kind: type, argument: str) -> PartT | None:
-        if given is None or isinstance(given, kind):
-            return given
-        raise ConfigError(f"{self._name} got {argument}={given!r}. Expected an object of {kind.__name__}.")
-
-
-def _is_inherited(cls: type, method: str) -> bool:
-    return getattr(cls, method) is getattr(StrategicAgent, method)
-
-
-def _bring_space(agent: StrategicAgent, name: str, part: Any) -> None:
-    """Take the space of a part, unless the class computes its own."""
-    if not isinstance(getattr(type(agent), name), (property, cached_property)):
-        setattr(agent, name, getattr(part, name))
+    def __contains__(self, neighbour_id: object) -> bool:
+        """Tell whether an agent is a neighbour."""
+        return neighbour_id in self._views
 
 
 def check_agent(agent: object) -> None:

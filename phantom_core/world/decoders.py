@@ -5,18 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import gymnasium as gym
 import numpy as np
 
 from phantom_core.errors import EnvError, listing
 from phantom_core.types import Action, AgentID
-from phantom_core.world.context import Context
+from phantom_core.world.agents import Context
+from phantom_core.world.messages import MessageList
 from phantom_core.world.parts import flattened, named_parts
-
-if TYPE_CHECKING:
-    from phantom_core.world.agents import MessageList
 
 
 class Decoder(ABC):

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phantom_core.types import Observation
-from phantom_core.world.context import Context
+from phantom_core.world.agents import Context
 from phantom_core.world.parts import flattened, named_parts
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import enum
 import types
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeAlias, TypeVar, cast, dataclass_transform, overload
 
@@ -20,6 +20,10 @@ ClassT = TypeVar("ClassT", bound=type)
 
 AgentType: TypeAlias = type | str
 """An agent class, or the name of one (for classes that are defined later)."""
+
+
+MessageList: TypeAlias = Sequence[tuple[AgentID, Any]]
+"""What agents send: pairs of a receiver's id and a payload."""
 
 
 class Message(msgspec.Struct, Generic[PayloadT], frozen=True, array_like=True):

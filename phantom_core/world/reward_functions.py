@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from phantom_core.world.context import Context
+from phantom_core.world.agents import Context
 from phantom_core.world.parts import flattened
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from phantom_core.errors import NetworkError, ResolverError, did_you_mean, listing
 from phantom_core.types import AgentID
+from phantom_core.world.agents import Agent
 from phantom_core.world.connections import Connections
 from phantom_core.world.messages import AgentType, is_allowed, payload_rule
-
-if TYPE_CHECKING:
-    from phantom_core.world.agents import Agent
 
 
 class Routes:

@@ -10,8 +10,7 @@ from phantom_core.seeding import unit_draw
 from phantom_core.types import AgentID
 from phantom_core.world.agents import Agent
 from phantom_core.world.connections import check_connection
-from phantom_core.world.network import Network
-from phantom_core.world.resolvers import Resolver
+from phantom_core.world.network import Network, Resolver
 from phantom_core.world.samplers import SampledValues, Sampler
 
 Rate: TypeAlias = float | Sampler[float]

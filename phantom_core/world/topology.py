@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Iterator, KeysView, Mapping, Seq
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+import numpy as np
+
 from phantom_core.errors import ConfigError, did_you_mean, listing
 from phantom_core.types import AgentID
-from phantom_core.world.adjacency import digraph, pairs_of_matrix
-from phantom_core.world.agents import Agent, check_agent
+from phantom_core.world.agents import Agent, Context, check_agent
 from phantom_core.world.connections import Connections, check_connection
-from phantom_core.world.context import AgentView, Context, ViewFrame
+from phantom_core.world.views import AgentView, ViewFrame
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -167,7 +168,7 @@ class Topology:
         Raises:
             ConfigError: if the matrix has another shape, or the network lacks an agent.
         """
-        pairs = pairs_of_matrix(agent_ids, adjacency_matrix, directed=directed)
+        pairs = _pairs_of_matrix(agent_ids, adjacency_matrix, directed=directed)
         self.add_connections_from(pairs, directed=directed)
 
     def remove_connection(self, u: AgentID, v: AgentID, *, directed: bool = False) -> None:
@@ -213,7 +214,14 @@ class Topology:
         Raises:
             ConfigError: if networkx is not installed.
         """
-        return digraph(self)
+        try:
+            import networkx as nx
+        except ImportError as error:
+            raise ConfigError("to_networkx() needs networkx. Run: pip install networkx") from error
+        graph: nx.DiGraph[AgentID] = nx.DiGraph()
+        graph.add_nodes_from(self._agents)
+        graph.add_edges_from(self._connections.pairs())
+        return graph
 
     # ------------------------------------------------------------------ who takes part
 
@@ -297,3 +305,37 @@ class Topology:
     def __len__(self) -> int:
         """Return the number of agents."""
         return len(self._agents)
+
+
+def _pairs_of_matrix(
+    agent_ids: Sequence[AgentID], matrix: Any, *, directed: bool
+) -> list[tuple[AgentID, AgentID]]:
+    """Return the pairs of ids that an adjacency matrix connects; each once unless `directed`.
+
+    Raises:
+        ConfigError: if the matrix is not square, does not fit the ids, connects an agent with itself, or
+            is not symmetric though it has to be.
+    """
+    entries = np.asarray(matrix)
+    number = len(agent_ids)
+    if entries.shape != (number, number):
+        raise ConfigError(
+            f"The adjacency matrix has shape {entries.shape}, but there are {number} agent ids. "
+            f"Expected shape ({number}, {number})."
+        )
+    is_connected = entries > 0
+    loops = [agent_ids[i] for i in range(number) if is_connected[i, i]]
+    if loops:
+        raise ConfigError(
+            f"The adjacency matrix connects {loops[0]!r} with itself. Expected zeros on its diagonal."
+        )
+    if not directed:
+        uneven = np.argwhere(is_connected != is_connected.T)
+        if len(uneven):
+            i, j = uneven[0]
+            raise ConfigError(
+                f"The adjacency matrix is not symmetric: it has {entries[i, j]} from {agent_ids[i]!r} to "
+                f"{agent_ids[j]!r}, but {entries[j, i]} back. Mend it, or pass directed=True."
+            )
+        is_connected = np.triu(is_connected)
+    return [(agent_ids[i], agent_ids[j]) for i, j in np.argwhere(is_connected)]

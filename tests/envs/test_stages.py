@@ -422,14 +422,11 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "unknown initial stage": (
         lambda: ph.FiniteStateMachineEnv(1, network(), "bids", stages=[go("bid", next_stages=["bid"])]),
-        "The initial stage 'bids' is no stage. Did you mean 'bid'? Stages: 'bid'.",
+        "The initial stage 'bids' does not exist. Did you mean 'bid'? Stages: 'bid'.",
     ),
     "unknown next stage": (
         lambda: make_env(go("bid", next_stages=["bidd", "x"], handler=lambda: "x")),
-        (
-            "Stage 'bid' names as next stages 'bidd', 'x', which are no stages. Did you mean 'bid'? Stages: "
-            "'bid'."
-        ),
+        "Stage 'bid' has unknown next stages: 'bidd', 'x'. Did you mean 'bid'? Stages: 'bid'.",
     ),
     "no next stage": (
         lambda: make_env(go(next_stages=None)),
@@ -444,13 +441,13 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     ),
     "a handler without a choice": (
         lambda: make_env(go(next_stages=[], handler=lambda: "a")),
-        "Stage 'a' has no next stage. Name in next_stages all that its handler may return.",
+        "Stage 'a' has no next stage. Name in next_stages every id that its handler returns.",
     ),
     "out of reach": (
         lambda: make_env(go("a"), go("b", next_stages=["c"]), go("c", next_stages=["b"])),
         (
-            "No way leads from the initial stage 'a' to 'b', 'c'. Name them in the next_stages of a stage "
-            "that is reached, or remove them."
+            "Stages that cannot be reached from the initial stage 'a': 'b', 'c'. Name them in the "
+            "next_stages of a stage that can be reached, or remove them."
         ),
     ),
     "unknown acting agents": (
@@ -512,8 +509,8 @@ REFUSED: dict[str, tuple[Callable[[], object], str]] = {
     "a decorated method with two stages": (
         lambda: go()(go("b")(stay)),
         (
-            "Stage 'a' decorates stay, but one of the two has a partner. Give each stage one handler, and "
-            "each handler one stage."
+            "Stage 'a' cannot decorate stay: the stage already has a handler, or the method already belongs "
+            "to a stage. Give each stage one handler, and each handler one stage."
         ),
     ),
 }

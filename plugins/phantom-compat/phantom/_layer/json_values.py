@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 
-def plain(value: Any) -> Any:  # noqa: PLR0911  one return for each kind of value
+def plain(value: Any) -> Any:
     """Return a value made of dicts with text keys, lists, texts, numbers, bools and None."""
     if isinstance(value, np.generic):
         return value.item()
