@@ -1,7 +1,8 @@
 """Agent-based models that learn: `import phantom_core as ph`.
 
-Every public name is an attribute of this package, imported when it is first used. `ph.metrics`,
-`ph.errors`, `ph.seeding`, `ph.testing` and `ph.types` are modules.
+Every public name is an attribute of this package, imported when it is first used, or of one of its public
+modules: `ph.samplers`, `ph.ranges`, `ph.encoders`, `ph.decoders`, `ph.reward_functions`, `ph.metrics`,
+`ph.errors`, `ph.seeding`, `ph.testing` and `ph.types`.
 """
 
 from __future__ import annotations
@@ -89,41 +90,20 @@ if TYPE_CHECKING:
     from phantom_core.types import Observation as Observation
     from phantom_core.types import PolicyID as PolicyID
     from phantom_core.types import StageID as StageID
+    from phantom_core.world import decoders as decoders
+    from phantom_core.world import encoders as encoders
+    from phantom_core.world import ranges as ranges
+    from phantom_core.world import reward_functions as reward_functions
+    from phantom_core.world import samplers as samplers
     from phantom_core.world.agents import Agent as Agent
     from phantom_core.world.agents import Context as Context
     from phantom_core.world.agents import msg_handler as msg_handler
-    from phantom_core.world.decoders import ChainedDecoder as ChainedDecoder
-    from phantom_core.world.decoders import Decoder as Decoder
-    from phantom_core.world.decoders import DictDecoder as DictDecoder
-    from phantom_core.world.decoders import EmptyDecoder as EmptyDecoder
-    from phantom_core.world.encoders import ChainedEncoder as ChainedEncoder
-    from phantom_core.world.encoders import ConstantEncoder as ConstantEncoder
-    from phantom_core.world.encoders import DictEncoder as DictEncoder
-    from phantom_core.world.encoders import EmptyEncoder as EmptyEncoder
-    from phantom_core.world.encoders import Encoder as Encoder
     from phantom_core.world.messages import Message as Message
     from phantom_core.world.messages import MessageList as MessageList
     from phantom_core.world.messages import msg_payload as msg_payload
     from phantom_core.world.network import BatchResolver as BatchResolver
     from phantom_core.world.network import Network as Network
     from phantom_core.world.network import Resolver as Resolver
-    from phantom_core.world.ranges import LinspaceRange as LinspaceRange
-    from phantom_core.world.ranges import Range as Range
-    from phantom_core.world.ranges import UniformRange as UniformRange
-    from phantom_core.world.ranges import UnitArrayLinspaceRange as UnitArrayLinspaceRange
-    from phantom_core.world.ranges import UnitArrayUniformRange as UnitArrayUniformRange
-    from phantom_core.world.reward_functions import ChainedReward as ChainedReward
-    from phantom_core.world.reward_functions import ConstantReward as ConstantReward
-    from phantom_core.world.reward_functions import RewardFunction as RewardFunction
-    from phantom_core.world.samplers import ComparableSampler as ComparableSampler
-    from phantom_core.world.samplers import LambdaSampler as LambdaSampler
-    from phantom_core.world.samplers import NormalArraySampler as NormalArraySampler
-    from phantom_core.world.samplers import NormalSampler as NormalSampler
-    from phantom_core.world.samplers import SampledValues as SampledValues
-    from phantom_core.world.samplers import Sampler as Sampler
-    from phantom_core.world.samplers import UniformArraySampler as UniformArraySampler
-    from phantom_core.world.samplers import UniformFloatSampler as UniformFloatSampler
-    from phantom_core.world.samplers import UniformIntSampler as UniformIntSampler
     from phantom_core.world.stochastic_network import StochasticNetwork as StochasticNetwork
     from phantom_core.world.strategic_agents import StrategicAgent as StrategicAgent
     from phantom_core.world.supertypes import Supertype as Supertype
@@ -140,25 +120,13 @@ _MODULE_BY_NAME = {
     "AgentView": "phantom_core.world.views",
     "Batch": "phantom_core.rollouts.batch",
     "BatchResolver": "phantom_core.world.network",
-    "ChainedDecoder": "phantom_core.world.decoders",
-    "ChainedEncoder": "phantom_core.world.encoders",
-    "ChainedReward": "phantom_core.world.reward_functions",
     "CheckpointPlan": "phantom_core.training.run_plans",
     "CheckpointSaved": "phantom_core.hooks.events",
     "CollectPlan": "phantom_core.rollouts.collect_plan",
     "Collector": "phantom_core.rollouts.collect",
-    "ComparableSampler": "phantom_core.world.samplers",
-    "ConstantEncoder": "phantom_core.world.encoders",
     "ConstantPolicy": "phantom_core.policies.fixed_policies",
-    "ConstantReward": "phantom_core.world.reward_functions",
     "Context": "phantom_core.world.agents",
-    "Decoder": "phantom_core.world.decoders",
     "Diagnosis": "phantom_core.testing.findings",
-    "DictDecoder": "phantom_core.world.decoders",
-    "DictEncoder": "phantom_core.world.encoders",
-    "EmptyDecoder": "phantom_core.world.decoders",
-    "EmptyEncoder": "phantom_core.world.encoders",
-    "Encoder": "phantom_core.world.encoders",
     "EnvView": "phantom_core.world.views",
     "EpisodeEnd": "phantom_core.hooks.events",
     "EpisodePrinter": "phantom_core.recording.episode_printer",
@@ -175,8 +143,6 @@ _MODULE_BY_NAME = {
     "Hooks": "phantom_core.hooks.hookspecs",
     "IterationEnd": "phantom_core.hooks.events",
     "IterationStart": "phantom_core.hooks.events",
-    "LambdaSampler": "phantom_core.world.samplers",
-    "LinspaceRange": "phantom_core.world.ranges",
     "Message": "phantom_core.world.messages",
     "MessageList": "phantom_core.world.messages",
     "Metric": "phantom_core.metrics",
@@ -184,8 +150,6 @@ _MODULE_BY_NAME = {
     "MultiAgentEnv": "phantom_core.envs.step_result",
     "NativeVectorEnv": "phantom_core.rollouts.native_vector_env",
     "Network": "phantom_core.world.network",
-    "NormalArraySampler": "phantom_core.world.samplers",
-    "NormalSampler": "phantom_core.world.samplers",
     "Observation": "phantom_core.types",
     "PettingZooEnv": "phantom_core.adapters.pettingzoo_env",
     "PhantomEnv": "phantom_core.envs.env",
@@ -195,18 +159,14 @@ _MODULE_BY_NAME = {
     "PolicyMapping": "phantom_core.policies.policy_mapping",
     "PolicySpec": "phantom_core.policies.policy_mapping",
     "RandomPolicy": "phantom_core.policies.fixed_policies",
-    "Range": "phantom_core.world.ranges",
     "RecordedEpisode": "phantom_core.recording.recorded_episodes",
     "RecordedMessage": "phantom_core.recording.recorded_episodes",
     "RecordedStep": "phantom_core.recording.recorded_episodes",
     "Recorder": "phantom_core.recording.recorder",
     "Registration": "phantom_core.hooks.hookspecs",
     "Resolver": "phantom_core.world.network",
-    "RewardFunction": "phantom_core.world.reward_functions",
     "RewardLedger": "phantom_core.envs.reward_ledger",
     "RowStreams": "phantom_core.seeding",
-    "SampledValues": "phantom_core.world.samplers",
-    "Sampler": "phantom_core.world.samplers",
     "Simultaneous": "phantom_core.envs.env",
     "SingleAgentEnvAdapter": "phantom_core.adapters.single_agent_env",
     "StackelbergEnv": "phantom_core.envs.stackelberg",
@@ -225,12 +185,6 @@ _MODULE_BY_NAME = {
     "Trajectory": "phantom_core.rollouts.trajectory",
     "Turn": "phantom_core.envs.turns",
     "TurnOrder": "phantom_core.envs.env",
-    "UniformArraySampler": "phantom_core.world.samplers",
-    "UniformFloatSampler": "phantom_core.world.samplers",
-    "UniformIntSampler": "phantom_core.world.samplers",
-    "UniformRange": "phantom_core.world.ranges",
-    "UnitArrayLinspaceRange": "phantom_core.world.ranges",
-    "UnitArrayUniformRange": "phantom_core.world.ranges",
     "VectorEnv": "phantom_core.rollouts.vector_env",
     "diagnose": "phantom_core.testing.diagnose",
     "evaluate": "phantom_core.rollouts.evaluate",
@@ -248,7 +202,47 @@ _MODULE_BY_NAME = {
     "to_parallel": "phantom_core.adapters.parallel_view",
     "train": "phantom_core.training.train",
 }
-_SUBMODULES = ("errors", "metrics", "seeding", "testing", "types")
+_PUBLIC_MODULES = {
+    "decoders": "phantom_core.world.decoders",
+    "encoders": "phantom_core.world.encoders",
+    "errors": "phantom_core.errors",
+    "metrics": "phantom_core.metrics",
+    "ranges": "phantom_core.world.ranges",
+    "reward_functions": "phantom_core.world.reward_functions",
+    "samplers": "phantom_core.world.samplers",
+    "seeding": "phantom_core.seeding",
+    "testing": "phantom_core.testing",
+    "types": "phantom_core.types",
+}
+# Names that are not here any more, and where they are instead: the end of the error's sentence.
+_MOVED = {
+    "ChainedDecoder": "ph.decoders.ChainedDecoder",
+    "ChainedEncoder": "ph.encoders.ChainedEncoder",
+    "ChainedReward": "ph.reward_functions.ChainedReward",
+    "ComparableSampler": "ph.samplers.ComparableSampler",
+    "ConstantEncoder": "ph.encoders.ConstantEncoder",
+    "ConstantReward": "ph.reward_functions.ConstantReward",
+    "Decoder": "ph.decoders.Decoder",
+    "DictDecoder": "ph.decoders.DictDecoder",
+    "DictEncoder": "ph.encoders.DictEncoder",
+    "EmptyDecoder": "ph.decoders.EmptyDecoder",
+    "EmptyEncoder": "ph.encoders.EmptyEncoder",
+    "Encoder": "ph.encoders.Encoder",
+    "LambdaSampler": "ph.samplers.LambdaSampler",
+    "LinspaceRange": "ph.ranges.LinspaceRange",
+    "NormalArraySampler": "ph.samplers.NormalArraySampler",
+    "NormalSampler": "ph.samplers.NormalSampler",
+    "Range": "ph.ranges.Range",
+    "RewardFunction": "ph.reward_functions.RewardFunction",
+    "SampledValues": "ph.samplers.SampledValues",
+    "Sampler": "ph.samplers.Sampler",
+    "UniformArraySampler": "ph.samplers.UniformArraySampler",
+    "UniformFloatSampler": "ph.samplers.UniformFloatSampler",
+    "UniformIntSampler": "ph.samplers.UniformIntSampler",
+    "UniformRange": "ph.ranges.UniformRange",
+    "UnitArrayLinspaceRange": "ph.ranges.UnitArrayLinspaceRange",
+    "UnitArrayUniformRange": "ph.ranges.UnitArrayUniformRange",
+}
 
 __all__ = [
     "ACTING_NEXT",
@@ -258,25 +252,13 @@ __all__ = [
     "AgentView",
     "Batch",
     "BatchResolver",
-    "ChainedDecoder",
-    "ChainedEncoder",
-    "ChainedReward",
     "CheckpointPlan",
     "CheckpointSaved",
     "CollectPlan",
     "Collector",
-    "ComparableSampler",
-    "ConstantEncoder",
     "ConstantPolicy",
-    "ConstantReward",
     "Context",
-    "Decoder",
     "Diagnosis",
-    "DictDecoder",
-    "DictEncoder",
-    "EmptyDecoder",
-    "EmptyEncoder",
-    "Encoder",
     "EnvView",
     "EpisodeEnd",
     "EpisodePrinter",
@@ -293,8 +275,6 @@ __all__ = [
     "Hooks",
     "IterationEnd",
     "IterationStart",
-    "LambdaSampler",
-    "LinspaceRange",
     "Message",
     "MessageList",
     "Metric",
@@ -302,8 +282,6 @@ __all__ = [
     "MultiAgentEnv",
     "NativeVectorEnv",
     "Network",
-    "NormalArraySampler",
-    "NormalSampler",
     "Observation",
     "PettingZooEnv",
     "PhantomEnv",
@@ -313,18 +291,14 @@ __all__ = [
     "PolicyMapping",
     "PolicySpec",
     "RandomPolicy",
-    "Range",
     "RecordedEpisode",
     "RecordedMessage",
     "RecordedStep",
     "Recorder",
     "Registration",
     "Resolver",
-    "RewardFunction",
     "RewardLedger",
     "RowStreams",
-    "SampledValues",
-    "Sampler",
     "Simultaneous",
     "SingleAgentEnvAdapter",
     "StackelbergEnv",
@@ -343,15 +317,11 @@ __all__ = [
     "Trajectory",
     "Turn",
     "TurnOrder",
-    "UniformArraySampler",
-    "UniformFloatSampler",
-    "UniformIntSampler",
-    "UniformRange",
-    "UnitArrayLinspaceRange",
-    "UnitArrayUniformRange",
     "VectorEnv",
     "__version__",
+    "decoders",
     "diagnose",
+    "encoders",
     "errors",
     "evaluate",
     "hookimpl",
@@ -360,8 +330,11 @@ __all__ = [
     "metrics",
     "msg_handler",
     "msg_payload",
+    "ranges",
     "read_recording",
     "replay",
+    "reward_functions",
+    "samplers",
     "seeding",
     "to_aec",
     "to_parallel",
@@ -373,13 +346,13 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name in _MODULE_BY_NAME:
         value: Any = getattr(importlib.import_module(_MODULE_BY_NAME[name]), name)
-    elif name in _SUBMODULES:
-        value = importlib.import_module(f"phantom_core.{name}")
+    elif name in _PUBLIC_MODULES:
+        value = importlib.import_module(_PUBLIC_MODULES[name])
     elif name == "__version__":
         value = importlib.import_module("phantom_core.hooks.discovery").core_version()
     else:
-        msg = f"module 'phantom_core' has no attribute {name!r}"
-        raise AttributeError(msg)
+        place = f". It is {_MOVED[name]}." if name in _MOVED else ""
+        raise AttributeError(f"module 'phantom_core' has no attribute {name!r}{place}")
     globals()[name] = value
     return value
 

@@ -84,7 +84,7 @@ class ShopAgent(ph.StrategicAgent):
     class Supertype(ph.Supertype):
         """What nobody else knows of a shop."""
 
-        cost: int | ph.Sampler[int] = ph.UniformIntSampler(1, MAX_COST)
+        cost: int | ph.samplers.Sampler[int] = ph.samplers.UniformIntSampler(1, MAX_COST)
 
     observation_space = gym.spaces.Discrete(MAX_COST, start=1)
     action_space = gym.spaces.Discrete(len(PRICES), start=PRICES[0])

@@ -98,9 +98,9 @@ class AdvertiserAgent(ph.StrategicAgent):
     class Supertype(ph.Supertype):
         """What nobody else knows of an advertiser."""
 
-        budget: int | ph.Sampler[int] = ph.UniformIntSampler(4, MAX_BUDGET)
-        value: int | ph.Sampler[int] = ph.LambdaSampler(lambda rng: VALUES[rng.integers(3)])
-        theme: int | ph.Sampler[int] = ph.UniformIntSampler(0, 1)
+        budget: int | ph.samplers.Sampler[int] = ph.samplers.UniformIntSampler(4, MAX_BUDGET)
+        value: int | ph.samplers.Sampler[int] = ph.samplers.LambdaSampler(lambda rng: VALUES[rng.integers(3)])
+        theme: int | ph.samplers.Sampler[int] = ph.samplers.UniformIntSampler(0, 1)
 
     observation_space = gym.spaces.Discrete(2 * len(VALUES) * (MAX_BUDGET + 1))
     action_space = gym.spaces.Discrete(MAX_BID + 1)

@@ -1,4 +1,4 @@
-"""The API reference: one page for each layer of the core, made from the docstrings of its public names."""
+"""The API reference: one page for each layer and each public module, made from docstrings."""
 
 import ast
 import importlib
@@ -10,8 +10,13 @@ from markup import sentence, table
 
 import phantom_core as ph
 
-LAYERS: Final = {
+TITLES: Final = {  # of layers and of public modules, in the order of the pages
     "world": "The world",
+    "samplers": "Samplers",
+    "ranges": "Ranges",
+    "encoders": "Encoders",
+    "decoders": "Decoders",
+    "reward_functions": "Reward functions",
     "envs": "Envs",
     "policies": "Policies",
     "metrics": "Metrics",
@@ -28,14 +33,19 @@ LAYERS: Final = {
 
 
 def public_names() -> dict[str, list[str]]:
-    """Return the public names of each layer, as `Agent` or `metrics.SimpleAgentMetric`, in reading order."""
-    modules = {name for name in ph.__all__ if inspect.ismodule(getattr(ph, name))}
-    found: dict[str, list[str]] = {layer: [] for layer in LAYERS}
+    """Return the public names of each page, as `Agent` or `metrics.SimpleAgentMetric`, in reading order."""
+    modules = public_modules()
+    found: dict[str, list[str]] = {page: [] for page in TITLES}
     for name in sorted(set(ph.__all__) - modules - {"__version__"}, key=_home):
         found[_home(name)[0].split(".")[1]].append(name)
-    for name in sorted(modules | {"testing"}):
+    for name in sorted(modules):
         found[name] += [f"{name}.{inner}" for inner in _members(name) if inner not in found[name]]
     return found
+
+
+def public_modules() -> set[str]:
+    """Return the names of the public modules."""
+    return {name for name in ph.__all__ if inspect.ismodule(getattr(ph, name))} | {"testing"}
 
 
 def _home(name: str) -> tuple[str, int]:
@@ -48,7 +58,8 @@ def _members(module_name: str) -> list[str]:
     module = getattr(ph, module_name)
     listed = getattr(module, "__all__", None)
     if listed is not None:
-        return list(listed)
+        places = {name: place for place, name in enumerate(vars(module))}
+        return sorted(listed, key=lambda name: places.get(name, 0))
     return [
         name
         for name, value in vars(module).items()
@@ -57,15 +68,17 @@ def _members(module_name: str) -> list[str]:
 
 
 def api_pages() -> dict[str, str]:
-    """Return the page of each layer by its name."""
-    return {layer: _page(layer, names) for layer, names in public_names().items()}
+    """Return each page of the API reference by its name."""
+    return {page: _page(page, names) for page, names in public_names().items()}
 
 
-def _page(layer: str, names: list[str]) -> str:
+def _page(page: str, names: list[str]) -> str:
+    document = inspect.getdoc(getattr(ph, page)) if page in public_modules() else ""
+    about = sentence(document.partition("\n\n")[0]) + "\n\n" if document else ""
     rows = [(f"{{py:obj}}`ph.{name} <phantom_core.{name}>`", summary(name)) for name in names]
     directives = "\n".join(map(_directive, names))
     return (
-        f"# {LAYERS[layer]}\n\n`import phantom_core as ph`\n\n{table(('name', 'what it is'), rows)}\n\n"
+        f"# {TITLES[page]}\n\n{about}`import phantom_core as ph`\n\n{table(('name', 'what it is'), rows)}\n\n"
         f"```{{eval-rst}}\n{directives}\n```\n"
     )
 
@@ -95,8 +108,8 @@ def _is_code(value: object) -> bool:
 def _string_below(name: str) -> str | None:
     """Return the string below the assignment that made a constant or an alias."""
     module_name, _, variable = name.rpartition(".")
-    home = f"phantom_core.{module_name}" if module_name else _home(name)[0]
-    tree = ast.parse(inspect.getsource(importlib.import_module(home)))
+    home = getattr(ph, module_name) if module_name else importlib.import_module(_home(name)[0])
+    tree = ast.parse(inspect.getsource(home))
     for statement, below in pairwise(tree.body):
         targets = (
             statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
@@ -110,12 +123,15 @@ def _string_below(name: str) -> str | None:
 def _directive(name: str) -> str:
     full, value = f"phantom_core.{name}", _value(name)
     if inspect.isclass(value) and _is_code(value):
-        is_derived = any(
-            base.__name__ in ph.__all__ or hasattr(ph.errors, base.__name__) for base in value.__bases__
-        )
+        is_derived = any(_is_public(base.__name__) for base in value.__bases__)
         bases = "   :show-inheritance:\n" if is_derived else ""
         return f".. autoclass:: {full}\n   :members:\n{bases}"
     if _is_code(value):
         return f".. autofunction:: {full}\n"
     module, _, variable = full.rpartition(".")
     return f".. py:currentmodule:: {module}\n.. py:data:: {variable}\n\n   {summary(name)}\n"
+
+
+def _is_public(name: str) -> bool:
+    """Tell whether `ph` or one of its modules has a public name, given without the module."""
+    return name in ph.__all__ or any(name in _members(module) for module in public_modules())

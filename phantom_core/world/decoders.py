@@ -1,4 +1,4 @@
-"""From what a policy chose to the messages that an agent sends: `Decoder`, alone, in a row or by name."""
+"""Decoders turn an action into the messages that the agent sends; combine them in a chain or by name."""
 
 from __future__ import annotations
 
@@ -15,6 +15,13 @@ from phantom_core.types import Action, AgentID
 from phantom_core.world.agents import Context
 from phantom_core.world.messages import MessageList
 from phantom_core.world.parts import flattened, named_parts
+
+__all__ = [
+    "ChainedDecoder",
+    "Decoder",
+    "DictDecoder",
+    "EmptyDecoder",
+]
 
 
 class Decoder(ABC):

@@ -1,4 +1,4 @@
-"""From what an agent sees to what its policy observes: `Encoder`, alone, in a row or by name."""
+"""Encoders turn the context of an agent into an observation; combine them in a chain or by name."""
 
 from __future__ import annotations
 
@@ -14,6 +14,14 @@ from numpy.typing import NDArray
 from phantom_core.types import Observation
 from phantom_core.world.agents import Context
 from phantom_core.world.parts import flattened, named_parts
+
+__all__ = [
+    "ChainedEncoder",
+    "ConstantEncoder",
+    "DictEncoder",
+    "EmptyEncoder",
+    "Encoder",
+]
 
 
 class Encoder(ABC):

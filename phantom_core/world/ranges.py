@@ -1,4 +1,4 @@
-"""Values of a parameter to go through one after the other: a `Range` spans a grid of runs or rollouts."""
+"""Ranges are finite sequences of values of one parameter, for a grid of runs or rollouts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,14 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from phantom_core.errors import ConfigError
+
+__all__ = [
+    "LinspaceRange",
+    "Range",
+    "UniformRange",
+    "UnitArrayLinspaceRange",
+    "UnitArrayUniformRange",
+]
 
 T = TypeVar("T")
 

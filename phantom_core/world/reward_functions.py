@@ -1,4 +1,7 @@
-"""What a step is worth to an agent: `RewardFunction`. When it is paid: `envs/reward_ledger.py`."""
+"""Reward functions compute the reward of an agent for a step from its context; a chain adds them up.
+
+`envs/reward_ledger.py` decides when a reward is delivered.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,12 @@ from typing import TypeAlias
 
 from phantom_core.world.agents import Context
 from phantom_core.world.parts import flattened
+
+__all__ = [
+    "ChainedReward",
+    "ConstantReward",
+    "RewardFunction",
+]
 
 
 class RewardFunction(ABC):

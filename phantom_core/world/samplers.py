@@ -1,4 +1,4 @@
-"""Distributions over parameters: a `Sampler` is drawn once per episode, from a generator it is handed."""
+"""Samplers are distributions over parameters; each is drawn once per episode, from a given generator."""
 
 from __future__ import annotations
 
@@ -14,6 +14,18 @@ from numpy.typing import NDArray
 
 from phantom_core.errors import ConfigError, EnvError
 from phantom_core.seeding import make_rng
+
+__all__ = [
+    "ComparableSampler",
+    "LambdaSampler",
+    "NormalArraySampler",
+    "NormalSampler",
+    "SampledValues",
+    "Sampler",
+    "UniformArraySampler",
+    "UniformFloatSampler",
+    "UniformIntSampler",
+]
 
 T = TypeVar("T")
 

@@ -33,6 +33,16 @@ NEVER_NEEDED_BY_THE_CORE = [
     "torch",
 ]
 
+PUBLIC_MODULES = {
+    "decoders": "ChainedDecoder Decoder DictDecoder EmptyDecoder",
+    "encoders": "ChainedEncoder ConstantEncoder DictEncoder EmptyEncoder Encoder",
+    "ranges": "LinspaceRange Range UniformRange UnitArrayLinspaceRange UnitArrayUniformRange",
+    "reward_functions": "ChainedReward ConstantReward RewardFunction",
+    "samplers": "ComparableSampler LambdaSampler NormalArraySampler NormalSampler SampledValues Sampler "
+    "UniformArraySampler UniformFloatSampler UniformIntSampler",
+}
+MOVED = [(name, f"ph.{module}.{name}") for module, names in PUBLIC_MODULES.items() for name in names.split()]
+
 IMPORT_AND_LIST = """
 import sys
 import phantom_core
@@ -75,6 +85,31 @@ def test_every_public_name_exists_and_is_documented(name: str) -> None:
     home = value.__name__ if inspect.ismodule(value) else getattr(value, "__module__", "")
     if inspect.ismodule(value) or (home.startswith("phantom_core") and callable(value)):  # no type aliases
         assert inspect.getdoc(value)
+
+
+@pytest.mark.parametrize(("module", "names"), PUBLIC_MODULES.items())
+def test_a_public_module_lists_its_names_and_documents_them(module: str, names: str) -> None:
+    value = getattr(ph, module)
+    assert value.__all__ == names.split()
+    assert all(inspect.getdoc(getattr(value, name)) for name in value.__all__)
+
+
+def test_importing_the_core_loads_no_module_of_the_core() -> None:
+    loaded = run_python(IMPORT_AND_LIST.replace('.partition(".")[0]', "")).split()
+    assert [name for name in loaded if name.startswith("phantom_core.")] == []
+
+
+@pytest.mark.parametrize(("name", "place"), MOVED)
+def test_a_name_that_moved_is_told_its_new_place(name: str, place: str) -> None:
+    with pytest.raises(AttributeError) as caught:
+        getattr(ph, name)
+    assert str(caught.value) == f"module 'phantom_core' has no attribute '{name}'. It is {place}."
+
+
+def test_a_name_that_never_was_is_told_no_place() -> None:
+    with pytest.raises(AttributeError) as caught:
+        ph.Samplers  # type: ignore[attr-defined]  # noqa: B018  to see it missed
+    assert str(caught.value) == "module 'phantom_core' has no attribute 'Samplers'"
 
 
 def test_importing_the_core_loads_no_other_library() -> None:

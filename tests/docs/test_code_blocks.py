@@ -1,6 +1,7 @@
 """Every Python block in README and docs runs; every hook and every key of a run file is documented."""
 
 import dataclasses
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -91,6 +92,27 @@ def test_the_run_file_of_the_tutorial_trains_its_cafe(
     Path("cafe.toml").write_text(run_file, encoding="utf-8")
     done = CliRunner().invoke(phantom, ["train", "cafe.toml", "--iterations", "1"], standalone_mode=False)
     assert " % of 600.0" in done.output
+
+
+def test_the_run_file_of_a_mixed_run_configures_both_of_its_trainers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (ROOT / "docs/howto/mix_algorithms.md").read_text(encoding="utf-8")
+    (run_file,) = re.findall(r"^```toml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    Path("competing_shops.py").write_bytes((ROOT / "docs/examples/competing_shops.py").read_bytes())
+    Path("mixed.toml").write_text(run_file, encoding="utf-8")
+    CliRunner().invoke(phantom, ["train", "mixed.toml", "--iterations", "1"], standalone_mode=False)
+    (metrics,) = Path("runs").glob("*/metrics.jsonl")
+    values = json.loads(metrics.read_text(encoding="utf-8").splitlines()[-1])["values"]
+    assert values["table/alpha"] == 0.2
+    assert "network/policy_loss" in values
+
+
+def test_every_field_of_a_policy_spec_is_documented() -> None:
+    page = (ROOT / "docs/howto/mix_algorithms.md").read_text(encoding="utf-8")
+    documented = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
+    assert documented == [field.name for field in dataclasses.fields(ph.PolicySpec)]
 
 
 def test_no_other_page_puts_a_file_together() -> None:

@@ -16,15 +16,15 @@ SEEDS = st.integers(0, ph.seeding.MAX_SEED)
 
 @dataclass(frozen=True)
 class Parameters(ph.Supertype):
-    first: Any = ph.UniformFloatSampler()
+    first: Any = ph.samplers.UniformFloatSampler()
     second: Any = 0
 
 
-def samplers() -> st.SearchStrategy[ph.Sampler[Any]]:
+def samplers() -> st.SearchStrategy[ph.samplers.Sampler[Any]]:
     return st.one_of(
-        st.builds(ph.UniformFloatSampler, st.just(0.0), st.floats(0, 5)),
-        st.builds(ph.UniformIntSampler, st.just(0), st.integers(0, 9)),
-        st.builds(ph.NormalSampler, st.floats(-5, 5), st.floats(0, 5)),
+        st.builds(ph.samplers.UniformFloatSampler, st.just(0.0), st.floats(0, 5)),
+        st.builds(ph.samplers.UniformIntSampler, st.just(0), st.integers(0, 9)),
+        st.builds(ph.samplers.NormalSampler, st.floats(-5, 5), st.floats(0, 5)),
     )
 
 
@@ -41,14 +41,14 @@ VALUES = st.recursive(
 SUPERTYPES = st.builds(Parameters, VALUES, VALUES)
 
 
-def samplers_in(value: Any) -> list[ph.Sampler[Any]]:
+def samplers_in(value: Any) -> list[ph.samplers.Sampler[Any]]:
     if isinstance(value, Parameters):
         value = [value.first, value.second]
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, (list, tuple)):
         return [sampler for item in value for sampler in samplers_in(item)]
-    return [value] if isinstance(value, ph.Sampler) else []
+    return [value] if isinstance(value, ph.samplers.Sampler) else []
 
 
 def types(supertype: Parameters, seed: int, *ids: str) -> dict[ph.AgentID, Any]:
@@ -89,7 +89,7 @@ class Number:
     value: int
 
 
-class Send(ph.Decoder):
+class Send(ph.decoders.Decoder):
     """Sends its action to the sink."""
 
     def __init__(self, size: int) -> None:
@@ -126,19 +126,23 @@ def trees(leaf: st.SearchStrategy[Any], chained: Any, named: Any) -> st.SearchSt
 
 
 ENCODERS = trees(
-    st.builds(ph.ConstantEncoder, st.sampled_from([(), (1,), (2, 2)]), st.integers(-3, 3))
-    | st.just(ph.EmptyEncoder()),
-    ph.ChainedEncoder,
-    ph.DictEncoder,
+    st.builds(ph.encoders.ConstantEncoder, st.sampled_from([(), (1,), (2, 2)]), st.integers(-3, 3))
+    | st.just(ph.encoders.EmptyEncoder()),
+    ph.encoders.ChainedEncoder,
+    ph.encoders.DictEncoder,
 )
-DECODERS = trees(st.integers(1, 5).map(Send) | st.just(ph.EmptyDecoder()), ph.ChainedDecoder, ph.DictDecoder)
+DECODERS = trees(
+    st.integers(1, 5).map(Send) | st.just(ph.decoders.EmptyDecoder()),
+    ph.decoders.ChainedDecoder,
+    ph.decoders.DictDecoder,
+)
 
 
-def numbers_in(decoder: ph.Decoder, action: Any) -> list[int]:
+def numbers_in(decoder: ph.decoders.Decoder, action: Any) -> list[int]:
     """List the discrete sub-actions in the order in which their decoders stand."""
-    if isinstance(decoder, ph.ChainedDecoder):
+    if isinstance(decoder, ph.decoders.ChainedDecoder):
         pairs: Any = zip(decoder.decoders, action, strict=True)
-    elif isinstance(decoder, ph.DictDecoder):
+    elif isinstance(decoder, ph.decoders.DictDecoder):
         pairs = [(part, action[name]) for name, part in decoder.decoders.items()]
     else:
         return [int(action)] if isinstance(decoder, Send) else []
@@ -147,9 +151,9 @@ def numbers_in(decoder: ph.Decoder, action: Any) -> list[int]:
 
 @given(ENCODERS, DECODERS, st.integers(0, 2**31 - 1))
 def test_any_tree_of_parts_observes_in_its_space_and_sends_each_sub_action(
-    encoder: ph.Encoder, decoder: ph.Decoder, seed: int
+    encoder: ph.encoders.Encoder, decoder: ph.decoders.Decoder, seed: int
 ) -> None:
-    agent = ph.StrategicAgent("A", encoder, decoder, ph.ConstantReward(1.0))
+    agent = ph.StrategicAgent("A", encoder, decoder, ph.reward_functions.ConstantReward(1.0))
     env = ph.PhantomEnv(2, ph.Network([agent, Sink("SINK")], connections=[("A", "SINK")]))
     observations, _ = env.reset(seed)
     space, actions = env.observation_spaces["A"], env.action_spaces["A"]

@@ -13,7 +13,7 @@ import phantom_core as ph
 CTX: Any = None
 
 
-class Number(ph.Encoder):
+class Number(ph.encoders.Encoder):
     """Encodes a number; counts how often its space is built and how often it is reset."""
 
     def __init__(self, number: float) -> None:
@@ -34,21 +34,21 @@ class Number(ph.Encoder):
 
 LEAVES = st.one_of(
     st.floats(-1, 1, width=32).map(Number),
-    st.builds(ph.ConstantEncoder, st.sampled_from([(), (1,), (2, 3)]), st.integers(-5, 5)),
-    st.just(ph.EmptyEncoder()),
+    st.builds(ph.encoders.ConstantEncoder, st.sampled_from([(), (1,), (2, 3)]), st.integers(-5, 5)),
+    st.just(ph.encoders.EmptyEncoder()),
 )
 ENCODERS = st.recursive(
     LEAVES,
     lambda inner: (
-        st.lists(inner, min_size=1, max_size=3).map(ph.ChainedEncoder)
-        | st.dictionaries(st.sampled_from("abc"), inner, min_size=1).map(ph.DictEncoder)
+        st.lists(inner, min_size=1, max_size=3).map(ph.encoders.ChainedEncoder)
+        | st.dictionaries(st.sampled_from("abc"), inner, min_size=1).map(ph.encoders.DictEncoder)
     ),
     max_leaves=6,
 )
 
 
 @given(ENCODERS)
-def test_every_observation_is_in_its_space_and_survives_flattening(encoder: ph.Encoder) -> None:
+def test_every_observation_is_in_its_space_and_survives_flattening(encoder: ph.encoders.Encoder) -> None:
     observation = encoder.encode(CTX)
     assert encoder.observation_space.contains(observation)
     flattened = gym.spaces.flatten(encoder.observation_space, observation)
@@ -57,10 +57,10 @@ def test_every_observation_is_in_its_space_and_survives_flattening(encoder: ph.E
 
 
 def test_a_constant_is_a_new_array_each_time() -> None:
-    encoder = ph.ConstantEncoder((2,), 3.0)
+    encoder = ph.encoders.ConstantEncoder((2,), 3.0)
     assert encoder.encode(CTX).tolist() == [3.0, 3.0]
     assert encoder.encode(CTX) is not encoder.encode(CTX)
-    assert ph.EmptyEncoder().encode(CTX).tolist() == [0.0]
+    assert ph.encoders.EmptyEncoder().encode(CTX).tolist() == [0.0]
 
 
 def test_chains_are_flat_wherever_they_begin() -> None:
@@ -75,7 +75,7 @@ def test_chains_are_flat_wherever_they_begin() -> None:
 
 
 def test_a_dict_encoder_encodes_by_name() -> None:
-    encoder = ph.DictEncoder({"left": Number(0.5), "right": ph.EmptyEncoder()})
+    encoder = ph.encoders.DictEncoder({"left": Number(0.5), "right": ph.encoders.EmptyEncoder()})
     assert {name: part.item() for name, part in encoder.encode(CTX).items()} == {"left": 0.5, "right": 0.0}
     assert set(encoder.observation_space) == {"left", "right"}
 
@@ -83,8 +83,8 @@ def test_a_dict_encoder_encodes_by_name() -> None:
 @pytest.mark.parametrize(
     "group",
     [
-        ph.ChainedEncoder,
-        lambda parts: ph.DictEncoder(dict(zip("ab", parts, strict=True))),
+        ph.encoders.ChainedEncoder,
+        lambda parts: ph.encoders.DictEncoder(dict(zip("ab", parts, strict=True))),
     ],
 )
 def test_a_group_builds_its_space_once_and_resets_all_its_parts(group: Any) -> None:
@@ -96,22 +96,25 @@ def test_a_group_builds_its_space_once_and_resets_all_its_parts(group: Any) -> N
 
 
 def test_an_encoder_shows_its_space() -> None:
-    assert repr(ph.EmptyEncoder()) == "EmptyEncoder(Box(-inf, inf, (1,), float32))"
+    assert repr(ph.encoders.EmptyEncoder()) == "EmptyEncoder(Box(-inf, inf, (1,), float32))"
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (
-            lambda: ph.ChainedEncoder(["size"]),
+            lambda: ph.encoders.ChainedEncoder(["size"]),
             "ChainedEncoder got 'size'. Expected an Encoder object, or a list of those.",
         ),
         (
             lambda: Number(0).chain([Number]),
             f"ChainedEncoder got {Number!r}. Expected an Encoder object, or a list of those.",
         ),
-        (lambda: ph.DictEncoder({"a": 3}), "DictEncoder got 3 for 'a'. Expected an Encoder object."),
-        (lambda: ph.DictEncoder([3]), "DictEncoder got [3]. Expected a dict from names to Encoder objects."),
+        (lambda: ph.encoders.DictEncoder({"a": 3}), "DictEncoder got 3 for 'a'. Expected an Encoder object."),
+        (
+            lambda: ph.encoders.DictEncoder([3]),
+            "DictEncoder got [3]. Expected a dict from names to Encoder objects.",
+        ),
     ],
 )
 def test_what_is_no_encoder_is_refused(make: Any, message: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 import phantom_core as ph
 
 
-class Half(ph.RewardFunction):
+class Half(ph.reward_functions.RewardFunction):
     num_resets = 0
 
     def reward(self, ctx: ph.Context) -> float:
@@ -19,7 +19,7 @@ class Half(ph.RewardFunction):
         self.num_resets += 1
 
 
-class Step(ph.Encoder):
+class Step(ph.encoders.Encoder):
     """Encodes how often it encoded in this episode."""
 
     observation_space = gym.spaces.Discrete(100)
@@ -33,7 +33,7 @@ class Step(ph.Encoder):
         self.count = 0
 
 
-class Nothing(ph.Decoder):
+class Nothing(ph.decoders.Decoder):
     action_space = gym.spaces.Discrete(2)
 
     def decode(self, ctx: ph.Context, action: Any) -> None:
@@ -45,11 +45,12 @@ CTX: Any = None
 
 def test_a_chain_of_rewards_is_their_sum() -> None:
     half = Half()
-    assert ph.ConstantReward(3.0).chain([half, [ph.ConstantReward(-1.0)]]).reward(CTX) == 2.5
+    three, minus_one = ph.reward_functions.ConstantReward(3.0), ph.reward_functions.ConstantReward(-1.0)
+    assert three.chain([half, [minus_one]]).reward(CTX) == 2.5
     assert half.chain(half).chain(half).reward(CTX) == 1.5
     half.chain(half).reset()
     assert half.num_resets == 2
-    assert ph.ConstantReward().reward(CTX) == 0.0
+    assert ph.reward_functions.ConstantReward().reward(CTX) == 0.0
 
 
 def test_an_agent_is_put_together_from_its_parts() -> None:

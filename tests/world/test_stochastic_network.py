@@ -82,7 +82,7 @@ def test_groups_get_a_rate() -> None:
 
 
 def test_a_sampler_as_rate_is_drawn_once_per_episode() -> None:
-    rate = ph.UniformFloatSampler(0.0, 1.0)
+    rate = ph.samplers.UniformFloatSampler(0.0, 1.0)
     network = make_network("ABCD", [(u, v, rate) for u, v in ("AB", "AC", "AD", "BC", "BD", "CD")])
     for seed in range(20):
         edges = drawn(network, seed)
@@ -98,7 +98,7 @@ def test_a_sampler_shared_with_the_env_supertype_has_the_value_that_the_env_has(
         class Supertype(ph.Supertype):
             connectivity: Any = 0.5
 
-    rate = ph.UniformFloatSampler(0.2, 0.8)
+    rate = ph.samplers.UniformFloatSampler(0.2, 0.8)
     network = make_network("AB", [("A", "B", rate)])
     env = Env(1, network, env_supertype={"connectivity": rate})
     for seed in range(10):
@@ -146,7 +146,7 @@ def test_a_rate_that_is_no_probability_is_refused(rate: Any) -> None:
 
 
 def test_a_sampled_rate_that_is_no_probability_is_refused_at_reset() -> None:
-    network = make_network("AB", [("A", "B", ph.UniformFloatSampler(2.0, 2.0))])
+    network = make_network("AB", [("A", "B", ph.samplers.UniformFloatSampler(2.0, 2.0))])
     with pytest.raises(ph.errors.ConfigError, match=r"has rate=2\.0\. Expected a probability"):
         drawn(network, 1)
 

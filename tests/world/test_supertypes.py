@@ -43,15 +43,15 @@ def message_of(refuse: Callable[[], object], error: type[Exception] = ph.errors.
 
 
 def test_samplers_are_replaced_by_values_and_the_rest_stays() -> None:
-    supertype = Prices(low=ph.UniformIntSampler(3, 3), high="dear")
+    supertype = Prices(low=ph.samplers.UniformIntSampler(3, 3), high="dear")
     sampled = supertype.sample(seed=1)
     assert sampled == Prices(low=3, high="dear")
     assert vars(sampled) == {"low": 3, "high": "dear"}
-    assert isinstance(supertype.low, ph.Sampler)
+    assert isinstance(supertype.low, ph.samplers.Sampler)
 
 
 def test_the_same_seed_draws_the_same_type() -> None:
-    supertype = Prices(low=ph.UniformFloatSampler(), high=ph.UniformFloatSampler())
+    supertype = Prices(low=ph.samplers.UniformFloatSampler(), high=ph.samplers.UniformFloatSampler())
     assert supertype.sample(seed=1) == supertype.sample(seed=1)
     assert supertype.sample(seed=1) != supertype.sample(seed=2)
     assert supertype.sample() != supertype.sample()
@@ -59,19 +59,23 @@ def test_the_same_seed_draws_the_same_type() -> None:
 
 def test_a_value_is_named_by_its_field_so_that_other_fields_do_not_shift_it() -> None:
     assert (
-        Prices(low=ph.UniformFloatSampler(), high=ph.UniformFloatSampler()).sample(1).high
-        == Prices(high=ph.UniformFloatSampler()).sample(1).high
+        Prices(low=ph.samplers.UniformFloatSampler(), high=ph.samplers.UniformFloatSampler()).sample(1).high
+        == Prices(high=ph.samplers.UniformFloatSampler()).sample(1).high
     )
 
 
 def test_a_frozen_supertype_is_sampled_too() -> None:
-    assert FrozenPrices(ph.UniformIntSampler(3, 3)).sample(1) == FrozenPrices(3)
+    assert FrozenPrices(ph.samplers.UniformIntSampler(3, 3)).sample(1) == FrozenPrices(3)
 
 
 def test_samplers_in_lists_tuples_dicts_and_supertypes_are_drawn_each_by_its_place() -> None:
     supertype = Prices(
-        low=[ph.UniformFloatSampler(), (ph.UniformFloatSampler(), 5), {"a": ph.UniformFloatSampler()}],
-        high=Pair(FrozenPrices(ph.UniformFloatSampler()), "b"),
+        low=[
+            ph.samplers.UniformFloatSampler(),
+            (ph.samplers.UniformFloatSampler(), 5),
+            {"a": ph.samplers.UniformFloatSampler()},
+        ],
+        high=Pair(FrozenPrices(ph.samplers.UniformFloatSampler()), "b"),
     )
     sampled = supertype.sample(1)
     first, (second, five), named = sampled.low
@@ -93,7 +97,7 @@ def test_what_an_agent_does_to_its_type_does_not_reach_the_supertype() -> None:
 
 
 def test_a_sampler_in_a_set_is_refused() -> None:
-    assert message_of(lambda: Prices(low={ph.UniformFloatSampler()}).sample(1)) == (
+    assert message_of(lambda: Prices(low={ph.samplers.UniformFloatSampler()}).sample(1)) == (
         "The supertype field 'low' is a set with samplers in it, which are not drawn there. Put them into a "
         "list, a tuple or a dict."
     )
@@ -103,21 +107,21 @@ def test_a_supertype_without_fields_of_its_own_needs_no_decorator() -> None:
     class Same(Prices):
         """Is what it inherits."""
 
-    assert type(Same(low=ph.UniformIntSampler(3, 3)).sample(1)) is Same
-    assert Same(low=ph.UniformIntSampler(3, 3)).sample(1).low == 3
+    assert type(Same(low=ph.samplers.UniformIntSampler(3, 3)).sample(1)) is Same
+    assert Same(low=ph.samplers.UniformIntSampler(3, 3)).sample(1).low == 3
 
 
 def test_fields_without_init_are_sampled_or_computed_anew() -> None:
     @dataclass
     class Derived(ph.Supertype):
         low: Any = 1
-        drawn: Any = field(init=False, default=ph.UniformIntSampler(7, 7))
+        drawn: Any = field(init=False, default=ph.samplers.UniformIntSampler(7, 7))
         double: Any = field(init=False, default=0)
 
         def __post_init__(self) -> None:
-            self.double = None if isinstance(self.low, ph.Sampler) else 2 * self.low
+            self.double = None if isinstance(self.low, ph.samplers.Sampler) else 2 * self.low
 
-    sampled = Derived(ph.UniformIntSampler(4, 4)).sample(1)
+    sampled = Derived(ph.samplers.UniformIntSampler(4, 4)).sample(1)
     assert (sampled.low, sampled.drawn, sampled.double) == (4, 7, 8)
 
 
@@ -144,7 +148,7 @@ def test_a_supertype_that_is_no_dataclass_is_refused() -> None:
 class Shop(ph.StrategicAgent):
     @dataclass
     class Supertype(ph.Supertype):
-        cost: Any = ph.UniformFloatSampler()
+        cost: Any = ph.samplers.UniformFloatSampler()
         price: Any = 3.0
 
     type_in_reset: Any = None
@@ -162,7 +166,7 @@ class Shop(ph.StrategicAgent):
 class Market(ph.PhantomEnv):
     @dataclass
     class Supertype(ph.Supertype):
-        rate: Any = ph.UniformFloatSampler()
+        rate: Any = ph.samplers.UniformFloatSampler()
 
     type_in_on_reset: Any = None
 
@@ -204,9 +208,9 @@ def test_defaults_in_collections_and_in_supertypes_are_drawn_for_each_agent_too(
     class Owner(ph.Agent):
         @dataclass(frozen=True)
         class Supertype(ph.Supertype):
-            pair: Any = (ph.UniformFloatSampler(), 1)
-            inner: Any = Inner(ph.UniformFloatSampler())
-            named: Any = field(default=ph.UniformFloatSampler())
+            pair: Any = (ph.samplers.UniformFloatSampler(), 1)
+            inner: Any = Inner(ph.samplers.UniformFloatSampler())
+            named: Any = field(default=ph.samplers.UniformFloatSampler())
 
     env = ph.PhantomEnv(3, ph.Network([Owner("A"), Owner("B")]))
     env.reset(1)
@@ -218,7 +222,7 @@ def test_defaults_in_collections_and_in_supertypes_are_drawn_for_each_agent_too(
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))])  # noqa: S301  our own bytes
 def test_a_copy_of_an_env_draws_the_same_types(duplicate: Callable[[Market], Market]) -> None:
-    shared = ph.UniformIntSampler(0, 10**9)
+    shared = ph.samplers.UniformIntSampler(0, 10**9)
     env = make_market("A", "B", "C", "D", agent_supertypes={"C": {"cost": shared}, "D": {"cost": shared}})
     twin = duplicate(env)
     env.reset(1)
@@ -234,7 +238,7 @@ def test_a_copy_of_an_env_draws_the_same_types(duplicate: Callable[[Market], Mar
 
 
 def test_a_sampler_that_is_handed_to_several_has_one_value_that_all_see() -> None:
-    shared = ph.LambdaSampler(lambda rng: [rng.random()])
+    shared = ph.samplers.LambdaSampler(lambda rng: [rng.random()])
     env = make_market(
         "A", "B", env_supertype={"rate": shared}, agent_supertypes={key: {"cost": shared} for key in "AB"}
     )
@@ -269,7 +273,7 @@ def test_an_agent_alone_takes_a_supertype_as_an_object_or_as_a_dict() -> None:
     for agent in (Shop("A", supertype=Shop.Supertype(cost=7)), Shop("A", supertype={"cost": 7})):
         agent.begin_episode(1)
         assert agent.type == Shop.Supertype(cost=7)
-    plain = ph.Agent("A", Prices(low=ph.UniformIntSampler(2, 2)))
+    plain = ph.Agent("A", Prices(low=ph.samplers.UniformIntSampler(2, 2)))
     plain.begin_episode(1)
     assert plain.type == Prices(low=2)
 
@@ -373,7 +377,9 @@ def test_shapes_and_bounds_of_the_space() -> None:
 
 
 def test_a_supertype_has_the_space_of_its_types_before_it_is_sampled() -> None:
-    supertype = Prices(low=ph.UniformIntSampler(1, 3), high=[ph.NormalArraySampler(0, 1, (2, 2))])
+    supertype = Prices(
+        low=ph.samplers.UniformIntSampler(1, 3), high=[ph.samplers.NormalArraySampler(0, 1, (2, 2))]
+    )
     space = supertype.to_obs_space()
     assert supertype.low.value is None
     assert space == supertype.sample(1).to_obs_space()
@@ -398,7 +404,7 @@ def test_what_is_no_number_cannot_be_observed(value: object, shown: str) -> None
 
 
 def test_a_supertype_has_no_values_to_observe() -> None:
-    assert message_of(Prices(low=ph.UniformIntSampler(1, 3)).to_obs_space_compatible_type) == (
+    assert message_of(Prices(low=ph.samplers.UniformIntSampler(1, 3)).to_obs_space_compatible_type) == (
         "The supertype field 'low' is UniformIntSampler(low=1, high=3, clip_low=None, clip_high=None), which "
         "has no value yet. Convert the type that sample() returns, such as agent.type, instead of the "
         "supertype."

@@ -10,7 +10,7 @@ Action = TypeVar("Action")
 Messages = list[tuple[AgentID, Any]]
 
 
-class Decoder(ph.Decoder, Generic[Action]):
+class Decoder(ph.decoders.Decoder, Generic[Action]):
     """Decodes the actions of the agents that it is given to."""
 
     def chain(self, others: "Decoder[Any] | Iterable[Any]") -> "ChainedDecoder":  # type: ignore[override]  # names of this package
@@ -24,11 +24,11 @@ class Decoder(ph.Decoder, Generic[Action]):
         return str(self.action_space)
 
 
-class EmptyDecoder(ph.EmptyDecoder, Decoder[Any]):
+class EmptyDecoder(ph.decoders.EmptyDecoder, Decoder[Any]):
     """Sends nothing."""
 
 
-class ChainedDecoder(ph.ChainedDecoder, Decoder[Any]):
+class ChainedDecoder(ph.decoders.ChainedDecoder, Decoder[Any]):
     """Several decoders, each for one part of a tuple; parts without a decoder are left out."""
 
     def decode(self, ctx: Any, action: tuple[Any, ...]) -> Messages:
@@ -41,7 +41,7 @@ class ChainedDecoder(ph.ChainedDecoder, Decoder[Any]):
         return ChainedDecoder([self.decoders, others])
 
 
-class DictDecoder(ph.DictDecoder, Decoder[Any]):
+class DictDecoder(ph.decoders.DictDecoder, Decoder[Any]):
     """Several decoders by name, each for the part of a dict that has its name."""
 
     def decode(self, ctx: Any, action: dict[str, Any]) -> Messages:

@@ -8,7 +8,7 @@ import phantom_core as ph
 Observation = TypeVar("Observation")
 
 
-class Encoder(ph.Encoder, Generic[Observation]):
+class Encoder(ph.encoders.Encoder, Generic[Observation]):
     """Encodes what the agents that it is given to see."""
 
     def chain(self, others: "Encoder[Any] | Iterable[Any]") -> "ChainedEncoder":  # type: ignore[override]  # names of this package
@@ -22,15 +22,15 @@ class Encoder(ph.Encoder, Generic[Observation]):
         return str(self.observation_space)
 
 
-class EmptyEncoder(ph.EmptyEncoder, Encoder[Any]):
+class EmptyEncoder(ph.encoders.EmptyEncoder, Encoder[Any]):
     """One zero."""
 
 
-class Constant(ph.ConstantEncoder, Encoder[Any]):
+class Constant(ph.encoders.ConstantEncoder, Encoder[Any]):
     """The same array in every step."""
 
 
-class ChainedEncoder(ph.ChainedEncoder, Encoder[Any]):
+class ChainedEncoder(ph.encoders.ChainedEncoder, Encoder[Any]):
     """Several encoders; the observation is the tuple of theirs."""
 
     def chain(self, others: Encoder[Any] | Iterable[Any]) -> "ChainedEncoder":  # type: ignore[override]  # likewise
@@ -38,5 +38,5 @@ class ChainedEncoder(ph.ChainedEncoder, Encoder[Any]):
         return ChainedEncoder([self.encoders, others])
 
 
-class DictEncoder(ph.DictEncoder, Encoder[Any]):
+class DictEncoder(ph.encoders.DictEncoder, Encoder[Any]):
     """Several encoders by name; the observation is the dict of theirs."""

@@ -2,5 +2,5 @@
 
 import phantom_core as ph
 
-RewardFunction = ph.RewardFunction
-Constant = ph.ConstantReward
+RewardFunction = ph.reward_functions.RewardFunction
+Constant = ph.reward_functions.ConstantReward
