@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import gymnasium as gym
 import pytest
 from hypothesis import settings
 
@@ -112,6 +113,39 @@ def gymnasium_env(request: pytest.FixtureRequest) -> type[ph.GymnasiumEnv]:
     """`ph.GymnasiumEnv`, played in the short way and in the long way."""
     env_class: type[ph.GymnasiumEnv] = request.param
     return env_class
+
+
+class TicketAgent(ph.StrategicAgent):
+    """Draws a ticket when an episode begins, and is paid it."""
+
+    observation_space = gym.spaces.Discrete(1)
+    action_space = gym.spaces.Discrete(2)
+
+    def reset(self) -> None:
+        self.ticket = self.random.random()
+
+    def decode_action(self, ctx: ph.Context, action: int) -> None:
+        """Do nothing: the ticket is what it is."""
+
+    def encode_observation(self, ctx: ph.Context) -> int:
+        return 0
+
+    def compute_reward(self, ctx: ph.Context) -> float:
+        return self.ticket
+
+
+class TicketEnv(ph.PhantomEnv):
+    """One step of agents `A1`, `A2`, …: what each earns tells this episode from every other."""
+
+    def __init__(self, num_agents: int = 1) -> None:
+        agents = [TicketAgent(f"A{number}") for number in range(1, num_agents + 1)]
+        super().__init__(1, ph.Network(agents))
+
+
+@pytest.fixture(scope="session")
+def ticket_env() -> type[ph.PhantomEnv]:
+    """An env whose returns are draws in [0, 1): equal returns are the same episode, played twice."""
+    return TicketEnv
 
 
 @pytest.fixture

@@ -146,13 +146,14 @@ def test_an_agent_that_ends_without_observing_gets_its_newest_observation_once_m
     assert (reward, terminated, info) == (6.0, True, {})
 
 
+class Dice(ph.Policy):
+    """Draws from its action space, as policies that know nothing of streams do."""
+
+    def compute_action(self, observation: Any) -> Any:
+        return self.action_space.sample()
+
+
 def test_the_same_seed_plays_the_same_episode_whatever_the_others_draw(players_env: Any) -> None:
-    class Dice(ph.Policy):
-        """Draws from its action space, as policies that know nothing of streams do."""
-
-        def compute_action(self, observation: Any) -> Any:
-            return self.action_space.sample()
-
     def make() -> ph.SingleAgentEnvAdapter:
         others = {"player_1": "random", "player_2": Dice}
         return ph.SingleAgentEnvAdapter(players_env, "player_0", others, {"num_players": 3, "num_steps": 20})
@@ -167,6 +168,16 @@ def test_the_same_seed_plays_the_same_episode_whatever_the_others_draw(players_e
     assert data_equivalence(first, episode(make(), 7))
     other = episode(env, 8)
     assert all(one != two for one, two in zip(first[1:], other[1:], strict=True))
+
+
+@pytest.mark.parametrize("policy", ["random", Dice])
+def test_two_policies_of_others_draw_apart(players_env: Any, policy: Any) -> None:
+    others = {"player_1": policy, "player_2": policy}
+    env = ph.SingleAgentEnvAdapter(players_env, "player_0", others, {"num_players": 3, "num_steps": 20})
+    play(env, 7, [0])
+    one, other = (env.env.agents[i].actions for i in others)  # type: ignore[attr-defined]
+    assert len(one) == len(other) == 20
+    assert one != other
 
 
 def test_resets_without_a_seed_follow_from_the_last_given_one(players_env: Any) -> None:

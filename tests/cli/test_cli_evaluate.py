@@ -32,6 +32,42 @@ def test_evaluating_again_repeats_the_evaluation_of_the_run(run: Path, phantom: 
     ]
 
 
+TICKETS = """
+import gymnasium as gym
+import phantom_core as ph
+
+class TicketAgent(ph.StrategicAgent):
+    observation_space, action_space = gym.spaces.Discrete(1), gym.spaces.Discrete(2)
+    def reset(self):
+        self.ticket = self.random.randrange(10**9)
+    def decode_action(self, ctx, action):
+        pass
+    def encode_observation(self, ctx):
+        return 0
+    def compute_reward(self, ctx):
+        return float(self.ticket)
+
+class TicketEnv(ph.PhantomEnv):
+    def __init__(self):
+        super().__init__(1, ph.Network([TicketAgent("A1")]))
+"""
+
+
+@pytest.mark.parametrize("seed", ["", "seed = 7\n"])
+def test_evaluating_again_plays_the_very_episodes_of_the_evaluation_of_the_run(
+    seed: str, phantom: Callable[..., Any], run_file: Callable[..., Path]
+) -> None:
+    path = run_file(f"[evaluate]\nepisodes = 4\n{seed}", env='"./ticket_world.py:TicketEnv"')
+    path.with_name("ticket_world.py").write_text(TICKETS)
+    run = Path(phantom("train", path).out.splitlines()[0].removeprefix("run directory: "))
+    ((_, tickets),) = json.loads((run / "run.json").read_text())["evaluation"]["episode_returns"]
+    mean, lowest, highest = sum(tickets) / 4, min(tickets), max(tickets)
+    assert lowest < highest
+    assert phantom("evaluate", run).out.splitlines()[0] == (
+        f"A1: mean {mean:.1f}, from {lowest:.1f} to {highest:.1f}, 4 episodes"
+    )
+
+
 def test_episodes_and_seed_can_be_chosen(run: Path, phantom: Callable[..., Any]) -> None:
     outcome = phantom("evaluate", run, "--episodes", "7", "--seed", "3")
     assert ", 7 episodes" in outcome.out
