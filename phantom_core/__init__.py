@@ -80,8 +80,8 @@ if TYPE_CHECKING:
     from phantom_core.testing.findings import Finding as Finding
     from phantom_core.training.run_directory import load_policies as load_policies
     from phantom_core.training.run_plans import CheckpointPlan as CheckpointPlan
+    from phantom_core.training.run_plans import EvaluationPlan as EvaluationPlan
     from phantom_core.training.run_plans import TrainingPhase as TrainingPhase
-    from phantom_core.training.run_request import EvaluationPlan as EvaluationPlan
     from phantom_core.training.train import train as train
     from phantom_core.training.train_result import TrainingResults as TrainingResults
     from phantom_core.training.trainer import Trainer as Trainer
@@ -133,7 +133,7 @@ _MODULE_BY_NAME = {
     "EpisodeSummary": "phantom_core.rollouts.trajectory",
     "Evaluation": "phantom_core.rollouts.evaluate",
     "EvaluationEnd": "phantom_core.hooks.events",
-    "EvaluationPlan": "phantom_core.training.run_request",
+    "EvaluationPlan": "phantom_core.training.run_plans",
     "FSMEnvView": "phantom_core.envs.stages",
     "FSMStage": "phantom_core.envs.stages",
     "Finding": "phantom_core.testing.findings",

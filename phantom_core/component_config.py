@@ -100,18 +100,34 @@ def build(config_class: type, settings: Mapping[str, Any], name: str, separator:
     Raises:
         ConfigError: for an unknown field, a missing one, or a value of the wrong type.
     """
-    fields = {_written_name(field): field for field in dataclasses.fields(config_class) if field.init}
-    hints = typing.get_type_hints(config_class)
-    _check_names(fields, hints, settings, name)
-    values = {
-        fields[key].name: convert(value, hints[fields[key].name], f"{name}{separator}{key}")
-        for key, value in settings.items()
-    }
+    values = checked_fields(config_class, settings, name, separator)
     try:
         return config_class(**values)
     except (TypeError, ValueError) as error:
         msg = f"{name}: {without_stop(error)}."
         raise ConfigError(msg) from error
+
+
+def checked_fields(
+    config_class: type, settings: Mapping[str, Any], name: str, separator: str = "."
+) -> dict[str, Any]:
+    """Check settings field by field, and return them by the name of the field.
+
+    A field whose metadata has `file` is checked against that type, which is how a file writes it; one whose
+    metadata has `name=None` is in no file.
+
+    Raises:
+        ConfigError: for an unknown field, a missing one, or a value of the wrong type.
+    """
+    named = {_written_name(field): field for field in dataclasses.fields(config_class) if field.init}
+    fields = {key: field for key, field in named.items() if key is not None}
+    hints = typing.get_type_hints(config_class)
+    types = {key: field.metadata.get("file", hints[field.name]) for key, field in fields.items()}
+    _check_names(fields, types, settings, name)
+    return {
+        fields[key].name: convert(value, types[key], f"{name}{separator}{key}")
+        for key, value in settings.items()
+    }
 
 
 def convert(value: Any, target: Any, path: str) -> Any:
@@ -172,13 +188,14 @@ def field_documents(config_class: type) -> dict[str, str]:
     return found
 
 
-def _written_name(field: dataclasses.Field[Any]) -> str:
-    return str(field.metadata.get("name", field.name))
+def _written_name(field: dataclasses.Field[Any]) -> str | None:
+    name: str | None = field.metadata.get("name", field.name)
+    return name
 
 
 def _check_names(
     fields: Mapping[str, dataclasses.Field[Any]],
-    hints: Mapping[str, Any],
+    types: Mapping[str, Any],
     settings: Mapping[str, Any],
     name: str,
 ) -> None:
@@ -189,7 +206,7 @@ def _check_names(
     for key, field in fields.items():
         missing = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if missing and key not in settings:
-            hint = hints[field.name]
+            hint = types[key]
             of_type = "" if hint is Any else f" ({type_text(hint)})"
             msg = f"{name} needs a value for {key!r}{of_type}. Give it one."
             raise ConfigError(msg)

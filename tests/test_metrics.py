@@ -84,7 +84,7 @@ def test_a_lambda_metric_is_made_of_functions(env: ph.PhantomEnv) -> None:
 
 @pytest.mark.parametrize(("action", "value"), [("last", 4), ("sum", 7), ("mean", 7 / 3)])
 def test_an_episode_is_reduced_by_name(action: Any, value: float) -> None:
-    train = SimpleEnvMetric("x", train_reduce_action=action, eval_reduce_action="none")
+    train = SimpleEnvMetric("x", train_reduce_action=action, eval_reduce_action=None)
     assert train.reduce([1, 2, 4], "train") == value
     evaluate = SimpleEnvMetric("x", train_reduce_action="last", eval_reduce_action=action)
     assert evaluate.reduce([1, 2, 4], "evaluate") == value
@@ -309,7 +309,7 @@ def test_an_agent_that_is_not_there_has_no_value_in_that_step() -> None:
     agents: dict[str, ph.Agent] = {}
     world: Any = SimpleNamespace(agents=agents)
     metrics: dict[str, Metric] = {
-        "one": SimpleAgentMetric("S2", "stock", eval_reduce_action="none"),
+        "one": SimpleAgentMetric("S2", "stock", eval_reduce_action=None),
         "ids": AggregatedAgentMetric(["S1", "S2"], "stock", group_reduce_action="sum"),
         "class": AggregatedAgentMetric(Shop, "stock", group_reduce_action="max"),
         "predicate": AggregatedAgentMetric(lambda agent: agent.stock > 1, "stock"),
@@ -371,10 +371,10 @@ def test_there_is_only_one_not_recorded() -> None:
             ),
         ),
         (
-            lambda: AggregatedAgentMetric(["A"], "x", eval_reduce_action=None),
+            lambda: AggregatedAgentMetric(["A"], "x", eval_reduce_action="none"),
             (
-                "AggregatedAgentMetric got eval_reduce_action=None. Did you mean 'none'? Expected one of: "
-                "'last', 'mean', 'sum', 'none'."
+                "AggregatedAgentMetric got eval_reduce_action='none'. Did you mean None? Expected one of: "
+                "'last', 'mean', 'sum', None."
             ),
         ),
         (

@@ -12,6 +12,7 @@ from phantom_core.errors import PhantomError
 from phantom_core.hooks.discovery import installed_entries
 from phantom_core.training.components import Components
 from phantom_core.training.run_file import RunFile
+from phantom_core.training.train import attach_observers
 
 
 def main() -> None:
@@ -26,16 +27,19 @@ def main() -> None:
 
 
 def _order(request: dict[str, Any]) -> list[dict[str, str]]:
-    table: dict[str, Any] = {"env": "", "trainer": ""}
-    run_file = RunFile(Path("phantom.toml"), table, {})
+    table: dict[str, Any] = {"env": "", "trainer": {"name": ""}, "iterations": 1}
+    run_file = RunFile(Path("phantom.toml"), table, {}, {})
     if request["file"] is not None:
         run_file = RunFile.read(Path(request["file"]))
     if request["loggers"]:
         run_file.set("loggers", request["loggers"], "--logger")
     if request["places"]:
         run_file.add_hooks(request["places"], "-p")
-    components = Components(run_file.plugin_settings())
-    run_file.attach_observers(components)
+    settings = run_file.settings()
+    components = Components(run_file.plugin_settings(), folder=run_file.folder, start="the run file")
+    attach_observers(settings, components)
+    if components.registry.has("logger", "jsonl") and not components.uses("logger", "jsonl"):
+        components.attach_logger("jsonl", settings.logger_config)  # as in every run with a run directory
     origins = {e.qualified_name: f"installed with {e.distribution} {e.version}" for e in installed_entries()}
     origins |= {c.name: f"{c.kind} of {c.provider}" for c in components.used}
     return [

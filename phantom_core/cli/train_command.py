@@ -10,6 +10,7 @@ from phantom_core.cli.report import final_line, patient_output, times_table
 from phantom_core.hooks.plugin_times import PluginTimes
 from phantom_core.training.components import Components
 from phantom_core.training.run_file import RunFile
+from phantom_core.training.run_settings import check_whole
 from phantom_core.training.train import carry_out
 from phantom_core.training.train_result import TrainingResults
 
@@ -88,17 +89,20 @@ def train_command(
     ):
         if value is not None:
             run_file.set(key, value, origin)
-    components = Components(run_file.plugin_settings())
-    request = run_file.to_request(components)
+    settings = run_file.settings()
+    sentence = check_whole(run_file.not_in_file, str(file))
+    if sentence:
+        click.echo(f"Warning: {sentence}", err=True)
+    components = Components(run_file.plugin_settings(), folder=run_file.folder, start="the run file")
     times = PluginTimes() if plugin_times else None
-    results = carry_out(request, components, run_file.resolved(), run_file.origins, times=times)
+    results = carry_out(settings, components, folder=run_file.folder, origins=run_file.origins, times=times)
     has_console = any((c.kind, c.name) == ("logger", "console") for c in components.used)
     with patient_output():
         if times is not None:
             click.echo(times_table(times))
         _report(
             results,
-            request.evaluation.reference_return if request.evaluation else None,
+            settings.evaluation.reference_return if settings.evaluation else None,
             said_how_it_ended=has_console,
         )
     if results.problems:

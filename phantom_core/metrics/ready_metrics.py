@@ -15,7 +15,7 @@ from phantom_core.types import AgentID, StageID
 from phantom_core.world.agents import Agent
 
 TrainReduce: TypeAlias = Literal["last", "mean", "sum"]
-EvalReduce: TypeAlias = Literal["last", "mean", "sum", "none"]
+EvalReduce: TypeAlias = Literal["last", "mean", "sum"] | None
 GroupReduce: TypeAlias = Literal["min", "max", "mean", "sum"]
 
 
@@ -57,8 +57,8 @@ class _SimpleMetric(Metric):
     _: KW_ONLY
     train_reduce_action: TrainReduce = "mean"
     """How an episode's values are reduced while training."""
-    eval_reduce_action: EvalReduce = "none"
-    """How an episode's values are reduced in evaluations; `none` keeps them all, as an array."""
+    eval_reduce_action: EvalReduce = None
+    """How an episode's values are reduced in evaluations; None keeps them all, as an array."""
     fsm_stages: Collection[StageID] | None = None
     """Names of the turns after which it is read; None: after every step."""
     description: str | None = None
@@ -68,7 +68,7 @@ class _SimpleMetric(Metric):
         """Refuse a reduction that does not exist, and one stage where several belong."""
         object.__setattr__(self, "fsm_stages", checked_stages(type(self), self.fsm_stages))
         _check_action(self, "train_reduce_action", get_args(TrainReduce))
-        _check_action(self, "eval_reduce_action", get_args(EvalReduce))
+        _check_action(self, "eval_reduce_action", (*get_args(TrainReduce), None))
 
     def reduce(self, values: Sequence[Any], mode: Mode) -> Any:
         """Reduce the values that were recorded by the action of this mode.
@@ -159,17 +159,17 @@ class AggregatedAgentMetric(_SimpleMetric):
         return [(i, agents[i]) for i in chosen if i in agents]
 
 
-_REDUCERS: Final[dict[str, Callable[[Sequence[Any]], Any]]] = {
+_REDUCERS: Final[dict[str | None, Callable[[Sequence[Any]], Any]]] = {
     "last": lambda values: values[-1],
     "mean": lambda values: float(np.mean(values)),
     "sum": sum,
     "min": min,
     "max": max,
-    "none": np.asarray,
+    None: np.asarray,
 }
 
 
-def _reduced(action: str, values: Sequence[Any]) -> Any:
+def _reduced(action: str | None, values: Sequence[Any]) -> Any:
     try:
         return _REDUCERS[action](values)
     except (TypeError, ValueError) as error:
@@ -179,7 +179,7 @@ def _reduced(action: str, values: Sequence[Any]) -> Any:
         ) from error
 
 
-def _check_action(metric: Metric, field: str, allowed: tuple[str, ...]) -> None:
+def _check_action(metric: Metric, field: str, allowed: tuple[str | None, ...]) -> None:
     value = getattr(metric, field)
     if value not in allowed:
         name = type(metric).__name__

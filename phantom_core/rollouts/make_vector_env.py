@@ -11,7 +11,7 @@ from phantom_core.rollouts.native_vector_env import make_native
 from phantom_core.rollouts.vector_env import LocalVectorEnv, VectorEnv
 from phantom_core.rollouts.worker_env import WorkerVectorEnv
 
-Vectorization: TypeAlias = Literal["copies", "native"]
+VectorizationMode: TypeAlias = Literal["sync", "vector_entry_point"]
 """How n copies come about: n envs, or one vector env that Gymnasium offers."""
 
 
@@ -20,7 +20,7 @@ def make_vector_env(
     copies: int,
     *,
     workers: int = 0,
-    vectorization: Vectorization = "copies",
+    vectorization_mode: VectorizationMode = "sync",
     first: MultiAgentEnv | None = None,
 ) -> VectorEnv:
     """Return n copies of an env that a `Collector` can play.
@@ -34,9 +34,9 @@ def make_vector_env(
         copies: how many copies.
         workers: in how many processes the copies live; 0: in this one. Workers pay where a step takes
             well over 100 µs.
-        vectorization: `"copies"`: n envs, whose episodes do not depend on n. `"native"`: the vector env
-            that Gymnasium offers for some envs, such as CartPole, see `NativeVectorEnv`: much faster,
-            but its copies share one stream of random draws, so n is part of what is played.
+        vectorization_mode: `"sync"`: n envs, whose episodes do not depend on n. `"vector_entry_point"`: the
+            vector env that Gymnasium offers for some envs, such as CartPole, see `NativeVectorEnv`: much
+            faster, but its copies share one stream of random draws, so n is part of what is played.
         first: an env that was made already, if there is one: the first copy, or a model for the
             workers' copies, which is then closed.
 
@@ -44,8 +44,10 @@ def make_vector_env(
         ConfigError: if a number makes no sense, or `make_env` cannot be sent to a worker.
         EnvError: if a worker cannot make its copies.
     """
-    if vectorization not in get_args(Vectorization):
-        raise ConfigError(f"vectorization is {vectorization!r}. Expected 'copies' or 'native'.")
+    if vectorization_mode not in get_args(VectorizationMode):
+        raise ConfigError(
+            f"vectorization_mode is {vectorization_mode!r}. Expected 'sync' or 'vector_entry_point'."
+        )
     if copies < 1 or workers < 0:
         raise ConfigError(
             f"make_vector_env got copies={copies} and workers={workers}. Expected at least one copy, and no "
@@ -53,11 +55,11 @@ def make_vector_env(
         )
     if first is None:
         first = make_env()
-    if vectorization == "native":
+    if vectorization_mode == "vector_entry_point":
         if workers:
             raise ConfigError(
-                f"make_vector_env got workers={workers} and vectorization='native', which needs none. Leave "
-                "one of the two out."
+                f"make_vector_env got workers={workers} and vectorization_mode='vector_entry_point', which "
+                "needs none. Leave one of the two out."
             )
         envs = make_native(first, copies)
         first.close()

@@ -256,7 +256,7 @@ def make_native(first: MultiAgentEnv, copies: int) -> NativeVectorEnv:
     if spec is None or spec.vector_entry_point is None:
         name = type(first).__name__ if spec is None else spec.id
         raise ConfigError(
-            f"{name} has no vector env of its own (vector_entry_point). Use vectorization='copies'."
+            f"{name} has no vector env of its own (vector_entry_point). Use vectorization_mode='sync'."
         )
     envs = gym.make_vec(spec.id, copies, vectorization_mode="vector_entry_point", **spec.kwargs)
     return NativeVectorEnv(envs, next(iter(first.agents)))

@@ -24,7 +24,7 @@ from phantom_core.testing.presence_checks import (
 )
 from phantom_core.testing.reward_checks import RewardCheck
 from phantom_core.testing.trainer_opinions import trainer_opinions
-from phantom_core.training.train_loop import TrainingSetup
+from phantom_core.training.env_factory import EnvFactory
 from phantom_core.types import AgentID
 
 
@@ -56,19 +56,19 @@ def diagnose(
     for name, number in (("num_episodes", num_episodes), ("max_steps", max_steps)):
         if number < 1:
             raise ConfigError(f"diagnose got {name}={number}. Expected a positive number.")
-    setup = TrainingSetup(env, dict(env_config or {}), {}, None, {})
+    make_env = EnvFactory(env, dict(env_config or {}))
     seeds = range(seed, seed + num_episodes)
     with restored_afterwards() as global_random:
-        return _Visit(setup, seeds, max_steps, global_random).diagnosis()
+        return _Visit(make_env, seeds, max_steps, global_random).diagnosis()
 
 
 class _Visit:
     """One visit of the doctor: what was found so far."""
 
     def __init__(
-        self, setup: TrainingSetup, seeds: Sequence[int], max_steps: int, global_random: GlobalRandom
+        self, make_env: EnvFactory, seeds: Sequence[int], max_steps: int, global_random: GlobalRandom
     ) -> None:
-        self._setup, self._seeds, self._max_steps = setup, seeds, max_steps
+        self._make_env, self._seeds, self._max_steps = make_env, seeds, max_steps
         self._global_random = global_random
         self._findings: dict[tuple[str, AgentID], Finding] = {}
         self._episodes: list[PlayedEpisode] = []
@@ -98,7 +98,7 @@ class _Visit:
 
     def _make(self) -> MultiAgentEnv:
         self._global_random.fix()
-        return self._setup.make_env()
+        return self._make_env()
 
     def _note(self, findings: Iterable[Finding]) -> None:
         """Keep the first finding of each kind and agent."""
@@ -153,7 +153,7 @@ class _Visit:
             return
         try:
             found = find_hash_order(
-                self._setup.env_class, self._setup.env_config, list(self._seeds), self._max_steps
+                self._make_env.env_class, self._make_env.env_config, list(self._seeds), self._max_steps
             )
         except NotChecked as reason:
             self._not_checked.append(f"hash order: {reason}")

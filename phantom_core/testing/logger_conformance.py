@@ -31,7 +31,7 @@ from phantom_core.testing.logger_events import (
 from phantom_core.testing.toy_agents import ToyForm
 from phantom_core.testing.toy_trainer import ToyTrainer
 from phantom_core.testing.trial_runs import Trial, changed, states, undisturbed
-from phantom_core.training.run_request import EvaluationPlan
+from phantom_core.training.run_plans import EvaluationPlan
 
 NUM_TIMED = 5
 

@@ -30,7 +30,7 @@ from phantom_core.testing.trial_runs import (
     undisturbed,
 )
 from phantom_core.training.run_directory import load_policies
-from phantom_core.training.run_request import EvaluationPlan
+from phantom_core.training.run_plans import EvaluationPlan
 from phantom_core.training.train import train
 from phantom_core.training.train_result import TrainingResults
 from phantom_core.training.trainer import Trainer

@@ -14,7 +14,6 @@ from phantom_core.policies.policy import Policy
 from phantom_core.rollouts.batch import Batch
 from phantom_core.testing.episode_trace import fingerprint
 from phantom_core.training.checkpoint import load_checkpoint, save_checkpoint
-from phantom_core.training.train_loop import is_full
 from phantom_core.training.trainer import Trainer
 from phantom_core.types import AgentID, PolicyID
 
@@ -33,7 +32,7 @@ def with_twin(
         found: is told, for each policy that was the same before, how the twin's differs afterwards:
             empty if it does not.
     """
-    methods = _of_full_trainers if is_full(trainer_class(**config)) else _of_simple_trainers
+    methods = _of_full_trainers if trainer_class(**config).is_full else _of_simple_trainers
     return type(trainer_class.__name__, (trainer_class,), methods(trainer_class, config, found))
 
 

@@ -9,31 +9,36 @@ from pathlib import Path
 from typing import Any
 
 from phantom_core.errors import CheckpointError
-from phantom_core.hooks.events import CheckpointSaved, IterationEnd
+from phantom_core.hooks.dispatch import Dispatcher
+from phantom_core.hooks.events import CheckpointSaved
 from phantom_core.training.checkpoint import check_state
-from phantom_core.training.run import Run
 from phantom_core.training.run_directory import RunDirectory, encode_policies
 from phantom_core.training.run_plans import CheckpointPlan
+from phantom_core.training.run_state import RunState
 from phantom_core.training.written_ids import written_mapping
 
 
 class Checkpointer:
-    """Writes `checkpoints/iteration-<iterations made>` in the run directory when its plan or a hook says so.
+    """Writes `checkpoints/iteration-<iterations made>` in the run directory when a plan or plugin says so.
 
     A checkpoint holds the policies, as the final ones are held, who uses which, and all that the next
     iterations depend on: optimisers, running statistics, streams of random draws, where the collector
     stands, and the state of hooks.
     """
 
-    def __init__(self, run: Run, plan: CheckpointPlan | None, directory: RunDirectory) -> None:
+    def __init__(
+        self, state: RunState, dispatcher: Dispatcher, plan: CheckpointPlan | None, directory: RunDirectory
+    ) -> None:
         """Write checkpoints for a run.
 
         Args:
-            run: the run.
-            plan: when to write, and which to keep; None: when a hook wants it, and the newest three.
+            state: where the run stands.
+            dispatcher: the plugins that follow it.
+            plan: when to write, and which to keep; None: when a plugin wants it, and the newest three.
             directory: where to write.
         """
-        self._run = run
+        self._run = state
+        self._dispatcher = dispatcher
         self._every = None if plan is None else plan.every
         self._plan = CheckpointPlan(every=1) if plan is None else plan
         self._directory = directory
@@ -48,18 +53,18 @@ class Checkpointer:
         """
         check_state(self._state(-math.inf))
 
-    def after_iteration(self, end: IterationEnd) -> None:
-        """Write a checkpoint if it is time to; if it cannot be written, the run goes on and says so.
+    def after_iteration(self, values: Mapping[str, float], *, is_wanted: bool) -> None:
+        """Write a checkpoint if it is time to, or wanted; if that fails, the run goes on and says so.
 
         Args:
-            end: the end of the iteration, with what was logged in it.
+            values: what was logged in the iteration.
+            is_wanted: whether a plugin wants one, whatever the plan says.
         """
         run = self._run
         is_due = self._every is not None and run.iterations % self._every == 0
-        is_wanted = run.dispatcher.is_wanted("should_checkpoint", end)
         if not (is_due or is_wanted):
             return
-        score = self._score(end.values)
+        score = self._score(values)
         try:
             path = self._directory.save_checkpoint(f"iteration-{run.iterations:06}", self._state(score))
         except CheckpointError as error:  # a full disk must not lose a run
@@ -70,7 +75,7 @@ class Checkpointer:
         self._written.append((run.iterations, score, path))
         self._remove_others()
         event = CheckpointSaved(iteration=run.iteration, env_steps=run.env_steps, path=path)
-        run.dispatcher.fire("on_checkpoint", event)
+        self._dispatcher.fire("on_checkpoint", event)
 
     def _state(self, score: float) -> dict[str, Any]:
         run = self._run
@@ -81,8 +86,8 @@ class Checkpointer:
             "policies_to_train": list(run.policies_to_train),
             "policy_by_agent": written_mapping(run.policy_by_agent),
             "policies": encode_policies(run.policies),
-            "training": run.training_state(),
-            "hooks": run.dispatcher.hook_states(),
+            "training": {} if run.training is None else run.training.state_dict(),
+            "hooks": self._dispatcher.hook_states(),
         }
 
     def _score(self, values: Mapping[str, float]) -> float:

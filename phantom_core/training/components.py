@@ -1,7 +1,8 @@
-"""From what a run names to what it uses: trainers, envs, policies, metrics and loggers, built and checked."""
+"""From what a run names to what it uses: classes found, built and checked, and plugins attached."""
 
 from __future__ import annotations
 
+import copy
 import inspect
 import re
 from collections.abc import Callable, Mapping
@@ -13,136 +14,163 @@ from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, PhantomError, PluginError, told
 from phantom_core.hooks.discovery import CORE_DISTRIBUTION, normalised
 from phantom_core.hooks.entry_status import find_module
-from phantom_core.hooks.hookspecs import Hooks
 from phantom_core.hooks.plugin_manager import PluginManager
 from phantom_core.hooks.plugin_settings import PluginSettings
 from phantom_core.hooks.registry import Component, Registry
+from phantom_core.importing import import_object
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy import Policy
+from phantom_core.training.env_factory import check_is_env
 from phantom_core.training.named_hooks import load_hooks
-from phantom_core.training.train_loop import check_is_env
-from phantom_core.training.trainer import Trainer
+from phantom_core.training.references import load_reference
+from phantom_core.training.run_settings import is_called, trainer_key
 
 
 class Components:
-    """The registered components of one run, and the plugins that follow it.
+    """The components of one run, and the plugins that follow it.
+
+    Every class can be given alike: by its registered name, as `package.module:Class` or `./file.py:Class`, or
+    itself.
 
     Attributes:
         manager: the plugins.
         registry: the names.
-        used: the components that were selected so far, for the record.
+        used: the registered components that were selected so far, for the record.
         attached: the objects that were handed over, each with its name, for the record.
     """
 
-    def __init__(self, settings: PluginSettings | None = None) -> None:
+    def __init__(
+        self,
+        settings: PluginSettings | None = None,
+        *,
+        folder: Path | None = None,
+        start: str = "the current folder",
+    ) -> None:
         """Look around for plugins.
 
         Args:
             settings: who is left out; None: as environment variables and `phantom.toml` say.
+            folder: what relative places are relative to; None: the current folder.
+            start: what that folder is, for messages.
         """
         self.manager = PluginManager(settings)
         self.manager.load_installed_plugins()
         self.registry: Registry = self.manager.registry
         self.used: list[Component] = []
         self.attached: list[tuple[str, object]] = []
+        self._folder = folder
+        self._start = start
 
-    def trainer(
-        self, choice: str | type[Trainer] | Trainer, configs: Mapping[str, Mapping[str, Any]]
-    ) -> tuple[str, Trainer]:
-        """Return the name and the instance of a trainer.
+    def trainer(self, choice: Any, configs: Mapping[str, Mapping[str, Any]]) -> tuple[str, Any]:
+        """Return the name and a new instance of a trainer.
 
         Args:
-            choice: a registered name, a class or an instance.
-            configs: settings by trainer name; those of a class are under the empty name.
+            choice: a name, place or class; or an instance, which is copied: it is a configuration.
+            configs: settings by what the trainer is called.
 
         Raises:
             ConfigError: if it is unknown, or a setting is wrong.
             PluginError: if it cannot be imported.
         """
-        if isinstance(choice, Trainer):
-            if configs.get(""):
-                raise ConfigError(
-                    f"trainer is an instance of {type(choice).__name__}, so trainer_config "
-                    "has no use. Give the settings to the instance."
-                )
-            return type(choice).__name__, choice
-        if isinstance(choice, str):
-            component = self.registry.find("trainer", choice)
-            name, trainer_class = component.name, self._load(component)
-            settings = {**settings_of(component, configs), **configs.get("", {})}
-        elif isinstance(choice, type) and issubclass(choice, Trainer):
-            name, trainer_class, settings = choice.__name__, choice, dict(configs.get("", {}))
-        else:
+        base = self._base("trainer")
+        if isinstance(choice, base):
+            return type(choice).__name__, self._copied(choice, configs)
+        found, component = self._found("trainer", choice, "trainer.name")
+        if not (isinstance(found, type) and issubclass(found, base)):
             raise ConfigError(
-                f"trainer is {choice!r}. Expected a registered name such as 'q-learning', or "
-                "a Trainer class or instance."
+                f"trainer is {choice!r}. Expected a registered name such as 'q-learning', or a Trainer class "
+                "or instance."
             )
-        built = self._build("trainer", name, trainer_class, settings)
-        assert isinstance(built, Trainer)
+        name = found.__name__ if component is None else component.name
+        built = self._build("trainer", name, found, settings_of(component, choice, configs))
+        assert isinstance(built, base)
         return name, built
 
-    def policy_class(self, name: str) -> type[Policy]:
-        """Return the policy class that is registered under a name."""
-        return self._load(self.registry.find("policy", name))
+    def policy_class(self, choice: str) -> type[Policy]:
+        """Return the policy class that a name or place leads to."""
+        found: type[Policy] = self._found("policy", choice, "policy")[0]
+        return found
 
     def env_class(self, choice: str | Callable[..., MultiAgentEnv]) -> Callable[..., MultiAgentEnv]:
-        """Return an env class: the one given, or the one that is registered under a name."""
-        if not isinstance(choice, str):
-            if not callable(choice):
-                raise ConfigError(
-                    f"env is {choice!r}, not a class. Expected an env class or a function "
-                    "that makes an env, so that several can be made."
-                )
-            if isinstance(choice, type):  # what a function makes is looked at when it is made
-                check_is_env(choice, ("reset", "step"))
-            return choice
-        return self._load(self.registry.find("env", choice))
+        """Return an env class, or a function that makes an env.
 
-    def metric(self, name: str, choice: str | type[Metric], settings: Mapping[str, Any]) -> Metric:
-        """Build the metric of a run file's table `[metrics.<name>]`."""
-        metric_class = choice
-        if isinstance(choice, str):
-            metric_class = self._load(self.registry.find("metric", choice))
-        if not (isinstance(metric_class, type) and issubclass(metric_class, Metric)):
+        Raises:
+            ConfigError: if it is neither.
+        """
+        found = self._found("env", choice, "env")[0]
+        if not callable(found):
+            if isinstance(choice, str):
+                raise ConfigError(f"env = {choice!r} is a {type(found).__name__}. Expected an env class.")
             raise ConfigError(
-                f"metrics.{name}.metric is {getattr(metric_class, '__name__', repr(metric_class))}. "
+                f"env is {choice!r}, not a class. Expected an env class or a function "
+                "that makes an env, so that several can be made."
+            )
+        if isinstance(found, type):  # what a function makes is looked at when it is made
+            check_is_env(found, ("reset", "step"))
+        made: Callable[..., MultiAgentEnv] = found
+        return made
+
+    def metric(self, name: str, choice: Any) -> Metric:
+        """Return a metric: an object as it is, or built.
+
+        Args:
+            name: what it is called in the run.
+            choice: an object; a name, place or class; or a dict of `metric`, which is one of these, and its
+                settings.
+
+        Raises:
+            ConfigError: if it is unknown, or a setting is wrong.
+        """
+        if isinstance(choice, Metric):
+            return choice
+        table = choice if isinstance(choice, Mapping) else {"metric": choice}
+        if not isinstance(table.get("metric"), (str, type)):
+            if isinstance(choice, Mapping):
+                raise ConfigError(
+                    f"metrics.{name} needs a value for 'metric' (str). Give it a registered name, "
+                    "such as 'agent'."
+                )
+            raise ConfigError(
+                f"metrics[{name!r}] is {choice!r}. Expected an instance of ph.metrics.Metric, such as "
+                "ph.metrics.SimpleEnvMetric('current_step')."
+            )
+        found = self._found("metric", table["metric"], f"metrics.{name}.metric")[0]
+        if not (isinstance(found, type) and issubclass(found, Metric)):
+            raise ConfigError(
+                f"metrics.{name}.metric is {getattr(found, '__name__', repr(found))}. "
                 "Expected a registered name, or a Metric class."
             )
-        built = self._build("metrics", name, metric_class, settings)
+        settings = {key: value for key, value in table.items() if key != "metric"}
+        built = self._build("metrics", name, found, settings)
         assert isinstance(built, Metric)
         return built
 
-    def attach_logger(self, choice: str | Hooks, configs: Mapping[str, Mapping[str, Any]]) -> None:
-        """Let a logger follow the run: a registered name, or an instance.
+    # ------------------------------------------------------------------ what follows the run
+
+    def attach_logger(self, choice: object, configs: Mapping[str, Mapping[str, Any]]) -> None:
+        """Let a logger follow the run.
 
         Args:
-            choice: the logger.
+            choice: a name, place, class or object.
             configs: settings by logger name.
 
         Raises:
             ConfigError: if it is unknown, was attached before, or a setting is wrong.
             PluginError: if it cannot be imported or built.
         """
-        if isinstance(choice, str):
+        if isinstance(choice, str) and (":" not in choice or self.registry.has("logger", choice)):
             self._attach_component(choice, self.registry.find("logger", choice), "loggers", configs)
+        elif isinstance(choice, str):
+            self.attach(load_hooks(choice, setting="loggers", folder=self._folder, start=self._start))
         else:
             self.attach(choice)
 
-    def attach_hooks(
-        self,
-        choice: object,
-        configs: Mapping[str, Mapping[str, Mapping[str, Any]]],
-        *,
-        folder: Path | None = None,
-        start: str = "the current folder",
-    ) -> None:
-        """Let hooks follow the run: the registered name of hooks or of a logger, a place, or an object.
+    def attach_hooks(self, choice: object, configs: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+        """Let hooks follow the run.
 
         Args:
-            choice: the hooks; a place is a module, or `./file.py:Class`.
+            choice: the name of hooks or of a logger; a place, which may be a module; a class or object.
             configs: settings by kind (`"hook"`, `"logger"`) and name.
-            folder: what a relative place is relative to; None: the current folder.
-            start: what that folder is, for messages.
 
         Raises:
             ConfigError: if it is unknown, was attached before, or a setting is wrong.
@@ -158,17 +186,7 @@ class Components:
                 return
         if re.fullmatch(r"\w+(-\w+)*", choice) and (not choice.isidentifier() or find_module(choice) is None):
             self.registry.find("hook", choice)  # raises: it is no module, and no name either
-        self.attach(load_hooks(choice, folder=folder, start=start))
-
-    def _attach_component(
-        self, name: str, component: Component, setting: str, configs: Mapping[str, Mapping[str, Any]]
-    ) -> None:
-        if component in self.used:
-            raise ConfigError(f"{setting} names {name!r} twice. Name it once.")
-        hooks_class = self._load(component)
-        hooks = self._build(component.kind, component.name, hooks_class, settings_of(component, configs))
-        is_core = component.distribution == CORE_DISTRIBUTION
-        self.manager.register(hooks, component.name, is_permanent=is_core)
+        self.attach(load_hooks(choice, folder=self._folder, start=self._start))
 
     def uses(self, kind: str, name: str) -> bool:
         """Return whether a component was selected."""
@@ -180,10 +198,53 @@ class Components:
         name = str(getattr(owner, "__name__", owner))
         self.attached.append((name, self.manager.register(hooks, name)))
 
+    def _attach_component(
+        self, name: str, component: Component, setting: str, configs: Mapping[str, Mapping[str, Any]]
+    ) -> None:
+        if component in self.used:
+            raise ConfigError(f"{setting} names {name!r} twice. Name it once.")
+        hooks_class = self._load(component)
+        settings = settings_of(component, name, configs)
+        hooks = self._build(component.kind, component.name, hooks_class, settings)
+        is_core = component.distribution == CORE_DISTRIBUTION
+        self.manager.register(hooks, component.name, is_permanent=is_core)
+
+    # ------------------------------------------------------------------ finding and building
+
+    def _base(self, kind: str) -> type:
+        base: type = import_object(self.registry.kinds[kind].base)
+        return base
+
+    def _found(self, kind: str, choice: Any, setting: str) -> tuple[Any, Component | None]:
+        """Return what a name or place leads to, with its component if it is registered; a class as it is."""
+        if not isinstance(choice, str):
+            return choice, None
+        if ":" in choice and not self.registry.has(kind, choice):
+            folder = Path.cwd() if self._folder is None else self._folder
+            return load_reference(choice, setting=setting, folder=folder, start=self._start), None
+        component = self.registry.find(kind, choice)
+        return self._load(component), component
+
     def _load(self, component: Component) -> type[Any]:
         loaded: type[Any] = component.load()
         self.used.append(component)
         return loaded
+
+    @staticmethod
+    def _copied(trainer: Any, configs: Mapping[str, Mapping[str, Any]]) -> Any:
+        name = type(trainer).__name__
+        if any(configs.get(key) for key in configs if key.rpartition(":")[2] == name):
+            raise ConfigError(
+                f"trainer is an instance of {name}, so trainer_config has no use. Give the settings to the "
+                "instance."
+            )
+        try:
+            return copy.deepcopy(trainer)
+        except Exception as error:  # whatever it holds
+            raise ConfigError(
+                f"trainer is an instance of {name} that cannot be copied, so that each run begins alike: "
+                f"{told(error)}. Give the class, and its settings as trainer_config."
+            ) from error
 
     def _build(self, table: str, name: str, component: type[Any], settings: Mapping[str, Any]) -> Any:
         """Check settings under the path that the user knows them by, then build."""
@@ -221,11 +282,14 @@ def _check_takes_settings(
         ) from error
 
 
-def settings_of(component: Component, configs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the settings of a component, however its name is spelt."""
-    own = {normalised(component.name), normalised(component.qualified_name)}
-    found: dict[str, Any] = {}
-    for name, settings in configs.items():
-        if normalised(name) in own:
-            found.update(settings)
-    return found
+def settings_of(
+    component: Component | None, choice: Any, configs: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return the settings of a component, however its name is spelt; of a class, those under its place."""
+    if component is None:
+        own_name = trainer_key(choice)
+        matching = [key for key in configs if is_called(key, own_name)]
+    else:
+        own = {normalised(component.name), normalised(component.qualified_name)}
+        matching = [key for key in configs if normalised(key) in own]
+    return {name: value for key in matching for name, value in configs[key].items()}

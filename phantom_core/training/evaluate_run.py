@@ -13,9 +13,10 @@ from phantom_core.rollouts.evaluate import Evaluation, evaluate
 from phantom_core.seeding import derive_seed
 from phantom_core.training.checkpoint import load_checkpoint
 from phantom_core.training.components import Components
+from phantom_core.training.env_factory import EnvFactory
 from phantom_core.training.run_directory import CONFIG_FILE, RunDirectory, is_checkpoint, load_policies
 from phantom_core.training.run_file import RunFile
-from phantom_core.training.train_loop import TrainingSetup
+from phantom_core.training.toml_values import without_none_text
 from phantom_core.training.written_ids import is_whole, read_id
 from phantom_core.types import AgentID, PolicyID
 
@@ -53,25 +54,20 @@ def evaluate_run(
             f"so there is nothing to evaluate.{directory.left_checkpoints()}"
         )
     run_file = RunFile.read(directory.path / CONFIG_FILE)
-    if "env" not in run_file.table:
-        raise RunDirectoryError(
-            f"The env of the run {directory.path} was made by code that cannot be imported, so it cannot be "
-            "made again. Use ph.load_policies(run) and ph.evaluate(env, ...)."
-        )
     _check_env_config(directory, facts)
-    components = Components(run_file.plugin_settings())
+    components = Components(run_file.plugin_settings(), folder=run_file.folder, start="the run file")
     plan = run_file.evaluation()
-    env_class = components.env_class(run_file.env(components))
-    setup = TrainingSetup(env_class, run_file.table.get("env_config", {}), {}, None, {})
-    policy_by_agent = _policy_by_agent(facts, setup)
+    env_config = without_none_text(run_file.table.get("env_config", {}))
+    make_env = EnvFactory(components.env_class(run_file.table["env"]), env_config)
+    policy_by_agent = _policy_by_agent(facts, make_env)
     if seed is None:
         own = None if plan is None else plan.seed
         seed = derive_seed(facts["seed"], "evaluation") if own is None else own
     policies = load_policies(run)
-    env = setup.make_env()
+    env = make_env()
     try:
         if prepare is not None:
-            prepare(env, setup.env_config)
+            prepare(env, env_config)
         evaluation = evaluate(
             env,
             policies,
@@ -104,6 +100,11 @@ def _opened(path: Path) -> tuple[RunDirectory, dict[str, Any]]:
 
 def _check_env_config(directory: RunDirectory, facts: Mapping[str, Any]) -> None:
     """Refuse to make another env than that of the run."""
+    if "env" in facts.get("not_in_config", ()):
+        raise RunDirectoryError(
+            f"The env of the run {directory.path} was made by code that cannot be imported, so it cannot be "
+            "made again. Use ph.load_policies(run) and ph.evaluate(env, ...)."
+        )
     names = [name for name in facts.get("not_in_config", ()) if re.match(r"env(_config)?\b", name)]
     if names:
         raise RunDirectoryError(
@@ -112,12 +113,12 @@ def _check_env_config(directory: RunDirectory, facts: Mapping[str, Any]) -> None
         )
 
 
-def _policy_by_agent(facts: Mapping[str, Any], setup: TrainingSetup) -> dict[AgentID, PolicyID]:
+def _policy_by_agent(facts: Mapping[str, Any], make_env: EnvFactory) -> dict[AgentID, PolicyID]:
     """Return who uses which policy; ids that JSON cannot hold are those of an env made to be asked."""
     pairs = facts["policy_by_agent"]
     known: tuple[AgentID, ...] = ()
     if not all(is_whole(written) for written, _ in pairs):
-        env = setup.make_env()
+        env = make_env()
         try:
             env.reset(seed=derive_seed(facts["seed"], "setup"))  # some build their network in reset
             known = tuple(env.strategic_agent_ids)

@@ -1,70 +1,81 @@
-"""When a run evaluates its policies, and what it does with the result."""
+"""When a run evaluates its policies, and what comes of it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 
+from phantom_core.envs.step_result import MultiAgentEnv
+from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.events import EvaluationEnd
+from phantom_core.metrics import Metric
 from phantom_core.rollouts.evaluate import Evaluation, evaluate
 from phantom_core.seeding import derive_seed
-from phantom_core.training.run import Run
-from phantom_core.training.run_request import EvaluationPlan
-from phantom_core.training.train_loop import TrainingSetup
+from phantom_core.training.run_plans import EvaluationPlan
+from phantom_core.training.run_state import RunFacts, RunState
 
 
 class Evaluator:
-    """Evaluates the policies of a run when its plan says so, in an env of its own."""
+    """Evaluates the policies of a run when its plan or a plugin says so, in an env of its own."""
 
-    def __init__(self, run: Run, setup: TrainingSetup, plan: EvaluationPlan) -> None:
-        self._run = run
-        self._setup = setup
+    def __init__(
+        self,
+        facts: RunFacts,
+        state: RunState,
+        dispatcher: Dispatcher,
+        plan: EvaluationPlan,
+        make_env: Callable[[], MultiAgentEnv],
+        metrics: Mapping[str, Metric],
+    ) -> None:
+        self._facts = facts
+        self._state = state
+        self._dispatcher = dispatcher
         self._plan = plan
+        self._make_env = make_env
+        self._metrics = metrics
         self._latest: tuple[int, Evaluation] | None = None
 
-    def after_iteration(self) -> dict[str, float]:
-        """Evaluate if it is time to; return what to log."""
+    def after_iteration(self, *, is_wanted: bool) -> dict[str, float]:
+        """Evaluate if it is time to, or wanted; return what to log."""
         every = self._plan.every
-        is_due = every is not None and self._run.iterations % every == 0
-        is_wanted = self._run.is_wanted("should_evaluate")  # asked in each iteration, whatever the plan says
+        is_due = every is not None and self._state.iterations % every == 0
         return self._evaluate() if is_due or is_wanted else {}
 
-    def at_end(self) -> Evaluation | None:
-        """Return the evaluation of the final policies, and log it if it was not made before."""
-        run = self._run
-        if not run.policy_by_agent:
-            return None  # a trainer with a train() of its own that does not say who uses which policy
-        if self._latest is None or self._latest[0] != run.iterations:
-            run.log(self._evaluate())
-            values = run.flush(run.iteration)
-            if run.history:
-                run.history[-1].update(values)
-        return None if self._latest is None else self._latest[1]
+    def at_end(self) -> tuple[Evaluation | None, dict[str, float]]:
+        """Return the evaluation of the final policies, and what to log if it was not made before."""
+        if not self._state.policy_by_agent:
+            return None, {}  # a trainer with a train() of its own that does not say who uses which policy
+        values: dict[str, float] = {}
+        if self._latest is None or self._latest[0] != self._state.iterations:
+            values = self._evaluate()
+        return None if self._latest is None else self._latest[1], values
 
     def _evaluate(self) -> dict[str, float]:
-        run, plan = self._run, self._plan
-        env = self._setup.make_env()
+        state, plan = self._state, self._plan
+        env = self._make_env()
         try:
             evaluation = evaluate(
                 env,
-                run.policies,
-                run.policy_by_agent,
+                state.policies,
+                state.policy_by_agent,
                 num_episodes=plan.episodes,
-                seed=derive_seed(run.seed, "evaluation") if plan.seed is None else plan.seed,
-                policy_ids=run.policies_to_train,
-                specs=run.policy_specs,
-                metrics=self._setup.metrics,
+                seed=derive_seed(self._facts.seed, "evaluation") if plan.seed is None else plan.seed,
+                policy_ids=state.policies_to_train,
+                specs=state.policy_specs,
+                metrics=self._metrics,
             )
         finally:
             env.close()
-        self._latest = (run.iterations, evaluation)
+        self._latest = (state.iterations, evaluation)
         event = EvaluationEnd(
-            iteration=run.iteration,
-            env_steps=run.env_steps,
+            iteration=state.iteration,
+            env_steps=state.env_steps,
             mean_return=evaluation.mean_return,
             episode_returns=evaluation.episode_returns,
             metrics=evaluation.metrics,
         )
-        run.dispatcher.fire("on_evaluation_end", event)
+        self._dispatcher.fire("on_evaluation_end", event)
         values = {
             f"eval/{name}": float(np.mean(np.concatenate([np.ravel(v) for v in found])))
             for name, found in evaluation.metrics.items()

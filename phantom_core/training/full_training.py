@@ -5,27 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import CheckpointError, ConfigError
 from phantom_core.hooks.events import EpisodeEnd
-from phantom_core.metrics import not_recorded
+from phantom_core.metrics import Metric, not_recorded
 from phantom_core.rollouts.collect import Collector
 from phantom_core.rollouts.collect_plan import CollectPlan
 from phantom_core.rollouts.trajectory import EpisodeSummary
+from phantom_core.rollouts.vector_env import VectorEnv
 from phantom_core.seeding import derive_seed, make_rng
 from phantom_core.training.guarded_metric import GuardedMetric
+from phantom_core.training.learner import Learner
+from phantom_core.training.logged_values import as_number
+from phantom_core.training.run_loop import RunLoop
 from phantom_core.training.run_plans import in_turn
 from phantom_core.types import PolicyID
-
-if TYPE_CHECKING:
-    from phantom_core.envs.step_result import MultiAgentEnv
-    from phantom_core.metrics import Metric
-    from phantom_core.rollouts.vector_env import VectorEnv
-    from phantom_core.training.run import Run
-    from phantom_core.training.trainer import Trainer
 
 
 class FullTraining:
@@ -37,9 +35,9 @@ class FullTraining:
 
     def __init__(
         self,
-        run: Run,
+        loop: RunLoop,
         envs: VectorEnv | Sequence[MultiAgentEnv],
-        trainers: Mapping[PolicyID, Trainer],
+        trainers: Mapping[PolicyID, Learner],
         collect_plan: CollectPlan,
         *,
         metrics: Mapping[str, Metric],
@@ -47,52 +45,53 @@ class FullTraining:
         """Set up the collector.
 
         Args:
-            run: the run; its policies are played.
+            loop: the run; its policies are played.
             envs: copies of the env.
             trainers: who trains which policy.
             collect_plan: how much to collect in each iteration.
             metrics: what to measure.
         """
-        self._run = run
+        self._loop = loop
         self._trainers = trainers
         self._plan = collect_plan
         self._metrics = metrics
         self._episodes: list[EpisodeSummary] = []
-        self._rngs = {policy_id: make_rng(run.seed, "update", policy_id) for policy_id in trainers}
+        self._rngs = {policy_id: make_rng(loop.seed, "update", policy_id) for policy_id in trainers}
+        state = loop.state
         self.collector = Collector(
             envs,
-            run.policies,
-            run.policy_by_agent,
-            specs=run.policy_specs,
-            seed=derive_seed(run.seed, "training"),
+            state.policies,
+            state.policy_by_agent,
+            specs=state.policy_specs,
+            seed=derive_seed(loop.seed, "training"),
             learning=tuple(trainers),
             metrics=metrics,
             on_episode=self._take_episode,
         )
-        run.policy_by_agent = self.collector.policy_by_agent
-        run.training_state = self.state_dict
+        state.policy_by_agent = self.collector.policy_by_agent
+        state.training = self
 
     def iterate(self, iteration: int) -> None:
-        """Make one iteration: collect, log the episodes that ended, and update whose turn it is."""
-        run, collector = self._run, self.collector
+        """Make one iteration: collect, log finished episodes, update the policies scheduled to learn."""
+        loop, state, collector = self._loop, self._loop.state, self.collector
         started = perf_counter()
         env_before, policy_before = collector.env_seconds, collector.policy_seconds
-        if run.training_plan:
-            collector.set_learning(in_turn(run.training_plan, iteration))
+        if loop.facts.training_plan:
+            collector.set_learning(in_turn(loop.facts.training_plan, iteration))
         for policy_id in collector.learning:
-            self._trainers[policy_id].begin_iteration(policy_id, run.policies[policy_id])
+            self._trainers[policy_id].begin_iteration(policy_id, state.policies[policy_id])
         batches = collector.collect(self._plan)
-        run.env_steps = collector.env_steps
-        log_episodes(run, iteration, self._episodes)
+        state.env_steps = collector.env_steps
+        log_episodes(loop, iteration, self._episodes)
         self._episodes.clear()
         updating = perf_counter()
         for policy_id in collector.learning:
-            learner, policy, rng = self._trainers[policy_id], run.policies[policy_id], self._rngs[policy_id]
+            learner, policy, rng = self._trainers[policy_id], state.policies[policy_id], self._rngs[policy_id]
             quantities = learner.update(policy_id, policy, batches[policy_id], rng)
-            run.log({f"{policy_id}/{name}": value for name, value in _numbers(learner, quantities)})
+            loop.log({f"{policy_id}/{name}": value for name, value in _numbers(learner, quantities)})
         ended = perf_counter()
         whole = ended - started
-        run.log(
+        loop.log(
             {
                 "time/env_share": (collector.env_seconds - env_before) / whole,
                 "time/inference_share": (collector.policy_seconds - policy_before) / whole,
@@ -131,7 +130,7 @@ class FullTraining:
 
     def _take_episode(self, episode: EpisodeSummary) -> None:
         """Keep an episode; metrics that were read in a worker say here whether they failed."""
-        if self._run.workers:
+        if self._loop.facts.workers:
             received = {
                 name: metric.received(episode.metrics[name])
                 for name, metric in self._metrics.items()
@@ -142,16 +141,16 @@ class FullTraining:
             episode = replace(episode, metrics=recorded)
         self._episodes.append(episode)
 
-    def _each_once(self) -> dict[PolicyID, Trainer]:
+    def _each_once(self) -> dict[PolicyID, Learner]:
         """Return each trainer once, by the first policy that it trains."""
-        found: dict[PolicyID, Trainer] = {}
+        found: dict[PolicyID, Learner] = {}
         for policy_id, trainer in self._trainers.items():
             if not any(trainer is other for other in found.values()):
                 found[policy_id] = trainer
         return found
 
 
-def _numbers(trainer: Trainer, quantities: object) -> Iterator[tuple[str, float]]:
+def _numbers(trainer: Learner, quantities: object) -> Iterator[tuple[str, float]]:
     """Yield what `update` returned, name by name.
 
     Raises:
@@ -164,7 +163,7 @@ def _numbers(trainer: Trainer, quantities: object) -> Iterator[tuple[str, float]
         )
     for name, value in quantities.items():
         try:
-            yield name, float(value)
+            yield name, as_number(value)
         except (TypeError, ValueError):
             raise ConfigError(
                 f"{type(trainer).__name__}.update() returned {value!r} ({type(value).__name__}) as {name!r}. "
@@ -172,12 +171,12 @@ def _numbers(trainer: Trainer, quantities: object) -> Iterator[tuple[str, float]
             ) from None
 
 
-def log_episodes(run: Run, iteration: int, episodes: Sequence[EpisodeSummary]) -> None:
+def log_episodes(loop: RunLoop, iteration: int, episodes: Sequence[EpisodeSummary]) -> None:
     """Log the episodes that ended in this iteration: rewards per step, returns, lengths, metrics.
 
     An agent counts in the episodes that it took part in.
     """
-    ended = run.dispatcher.channel("on_episode_end")
+    ended = loop.dispatcher.channel("on_episode_end")
     for episode in episodes:
         if ended.subscribers:
             ended.fire(_episode_end(iteration, episode))
@@ -190,22 +189,22 @@ def log_episodes(run: Run, iteration: int, episodes: Sequence[EpisodeSummary]) -
             earned[agent_id] = earned.get(agent_id, 0.0) + episode_return
             lived[agent_id] = lived.get(agent_id, 0) + episode.length
     per_step = {agent_id: earned[agent_id] / lived[agent_id] for agent_id in earned}
-    run.log({f"rewards/{agent_id}": reward for agent_id, reward in per_step.items()})
+    loop.log({f"rewards/{agent_id}": reward for agent_id, reward in per_step.items()})
     if per_step:
-        run.log({"rewards/group": float(np.mean(list(per_step.values())))})
-    for policy_id in run.policies_to_train:
+        loop.log({"rewards/group": float(np.mean(list(per_step.values())))})
+    for policy_id in loop.state.policies_to_train:
         returns = [
             episode_return
             for episode in episodes
             for agent_id, episode_return in episode.episode_returns.items()
-            if run.policy_by_agent[agent_id] == policy_id
+            if loop.state.policy_by_agent[agent_id] == policy_id
         ]
         if returns:
-            run.log({f"{policy_id}/episode_return": float(np.mean(returns))})
-    run.log({"episode_length": sum(episode.length for episode in episodes) / len(episodes)})
+            loop.log({f"{policy_id}/episode_return": float(np.mean(returns))})
+    loop.log({"episode_length": sum(episode.length for episode in episodes) / len(episodes)})
     for name in dict.fromkeys(name for e in episodes for name in e.metrics):
         values = [e.metrics[name] for e in episodes if name in e.metrics]
-        run.log({name: float(np.mean(values))})
+        loop.log({name: float(np.mean(values))})
 
 
 def _episode_end(iteration: int, episode: EpisodeSummary) -> EpisodeEnd:

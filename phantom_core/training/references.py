@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import sys
 import zlib
@@ -11,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from phantom_core.errors import ConfigError, did_you_mean, listing, place_of, told
+from phantom_core.importing import import_object, last_words
 
 
 def load_reference(reference: str, *, setting: str, folder: Path, start: str = "the run file") -> Any:
@@ -123,7 +123,9 @@ _LOADED_FROM_FILE = "__phantom_loaded_from_file__"
 
 def _load_module(name: str, setting: str, reference: str) -> ModuleType:
     try:
-        return importlib.import_module(name)
+        with last_words(f"{setting} = {reference!r}"):
+            module: ModuleType = import_object(name)
+            return module
     except (Exception, SystemExit) as error:  # whatever a user's module raises
         raise ConfigError(
             f"{setting} = {reference!r} could not be imported: {told(error)}{place_of(error)}. "
@@ -162,7 +164,7 @@ def _import_in_package(path: Path) -> ModuleType | None:
     spec = importlib.util.find_spec(top)
     if spec is None or spec.origin != str(folder / top / "__init__.py"):
         return None
-    module = importlib.import_module(name)
+    module: ModuleType = import_object(name)
     setattr(module, _LOADED_FROM_FILE, True)
     return module
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from phantom_core.training.logged_values import flattened
 from phantom_core.training.run_directory import CONFIG_FILE, RunDirectory
-from phantom_core.training.run_request import flattened
 
 _NAMES: Final = ("name", "run_dir")
 _SEEDS: Final = ("seed", "evaluate.seed")

@@ -1,4 +1,4 @@
-"""When a run writes checkpoints, and whose turn it is to learn."""
+"""When a run evaluates and writes checkpoints, and which policies learn in which iteration."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, cast
 
 from phantom_core.component_config import build
 from phantom_core.errors import ConfigError, did_you_mean, listing
+from phantom_core.seeding import MAX_SEED
 from phantom_core.types import PolicyID
 
 
@@ -38,6 +39,42 @@ class CheckpointPlan:
                 raise ConfigError(
                     f"checkpoint.{name} = {value!r}. Expected an integer that is at least {least}."
                 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationPlan:
+    """When and how finished policies are evaluated.
+
+    Attributes:
+        episodes: how many episodes each evaluation plays.
+        every: evaluate after every so many iterations too; None: only after the last one.
+        seed: what the episodes follow from; None: the run's seed, apart from all training episodes.
+        reference_return: the best return known; the result is given as a percentage of it.
+    """
+
+    episodes: int = 100
+    every: int | None = None
+    seed: int | None = None
+    reference_return: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that make no sense."""
+        for name, value in (("episodes", self.episodes), ("every", self.every)):
+            if value is not None and value < 1:
+                raise ConfigError(f"evaluate.{name} = {value}. Expected a positive number.")
+        check_seed("evaluate.seed", self.seed)
+
+
+def check_seed(name: str, seed: int | None) -> None:
+    """Raise if a seed is no seed.
+
+    Raises:
+        ConfigError: that names the setting.
+    """
+    if seed is not None and (
+        isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED
+    ):
+        raise ConfigError(f"The run got {name}={seed!r}. Expected an integer from 0 to 2**63 - 1, or none.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from phantom_core.errors import told
 from phantom_core.hooks.discovery import CORE_DISTRIBUTION, distribution_version
+from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS
 from phantom_core.rollouts.evaluate import Evaluation
 from phantom_core.training.blas_threads import blas_threads, one_blas_thread
 from phantom_core.training.components import Components
+from phantom_core.training.logged_values import flattened
 from phantom_core.training.provenance import provenance_of, provenance_of_object
-from phantom_core.training.run import Run
 from phantom_core.training.run_directory import RunDirectory
-from phantom_core.training.run_request import flattened
+from phantom_core.training.run_state import RunFacts, RunState
 from phantom_core.training.train_result import TrainingResults
 from phantom_core.training.written_ids import written_id, written_mapping
 from phantom_core.types import AgentID, PolicyID
@@ -27,74 +27,86 @@ FORMAT: Final = 1
 DEFAULT: Final = "default"
 """The origin of a setting that nobody gave."""
 
+NOT_IN_FILE: Final = "not_in_file"
+"""The key of a `config.toml` that names the settings of the run that no file can hold."""
 
-@dataclass(slots=True)
+
 class RunRecord:
     """Writes down one run.
 
     Attributes:
         directory: where to.
-        config: the settings of the run, as plain values.
-        origins: by dotted name, where a setting came from; `"argument"` for those that are not listed.
-        not_in_config: the dotted names of the settings that `config` cannot hold.
-        facts: what was written so far.
     """
 
-    directory: RunDirectory
-    config: Mapping[str, Any]
-    origins: Mapping[str, str]
-    not_in_config: Sequence[str] = ()
-    facts: dict[str, Any] = field(default_factory=dict)
-    _components: Components | None = field(default=None, init=False)
-    _provenance: dict[str, dict[str, str]] = field(default_factory=dict, init=False)
+    def __init__(
+        self,
+        directory: RunDirectory,
+        config: Mapping[str, Any],
+        origins: Mapping[str, str],
+        facts: RunFacts,
+        state: RunState,
+        dispatcher: Dispatcher,
+        components: Components,
+    ) -> None:
+        """Write the settings, and that the run is being made.
 
-    def begin(self, run: Run, components: Components) -> None:
-        """Write the settings, and that the run is being made."""
-        self.directory.write_config(self.config)
+        Args:
+            directory: where to write.
+            config: the settings of the run, as plain values.
+            origins: by dotted name, where a setting came from; `"argument"` for those that are not listed.
+            facts: what the run is.
+            state: where it stands.
+            dispatcher: the plugins that follow it.
+            components: what it uses.
+        """
+        self.directory = directory
+        self._state = state
+        self._dispatcher = dispatcher
         self._components = components
+        self._provenance: dict[str, dict[str, str]] = {}
+        directory.write_config(config)
         with one_blas_thread():  # as the run will be
             threads = blas_threads()
-        self.facts.update(
-            format=FORMAT,
-            name=run.name,
-            status="running",
-            started=_now(),
-            seed=run.seed,
-            trainer=run.trainer_name,
-            versions={
+        self._facts: dict[str, Any] = {
+            "format": FORMAT,
+            "name": facts.name,
+            "status": "running",
+            "started": _now(),
+            "seed": facts.seed,
+            "trainer": facts.trainer_name,
+            "versions": {
                 "python": platform.python_version(),
                 **{n: distribution_version(n) for n in (CORE_DISTRIBUTION, "numpy", "gymnasium")},
             },
             **self._selected(components),
-            hooks=[{"name": name, **provenance_of_object(plugin)} for name, plugin in components.attached],
-            hook_order={hook: order for hook in LIFE_CYCLE_HOOKS if (order := run.dispatcher.order(hook))},
-            skipped_plugins=_skipped(components),
-            blas_threads=threads,
-            origins={name: self.origins.get(name, "argument") for name in flattened(self.config)},
-            not_in_config=list(self.not_in_config),
-        )
-        self.directory.write_run(self.facts)
+            "hooks": [{"name": name, **provenance_of_object(plugin)} for name, plugin in components.attached],
+            "hook_order": {hook: order for hook in LIFE_CYCLE_HOOKS if (order := dispatcher.order(hook))},
+            "skipped_plugins": _skipped(components),
+            "blas_threads": threads,
+            "origins": {name: origins.get(name, "argument") for name in flattened(config)},
+            "not_in_config": list(config.get(NOT_IN_FILE, ())),
+        }
+        directory.write_run(self._facts)
 
-    def note_policies(self, run: Run) -> None:
+    def note_policies(self) -> None:
         """Write who uses which policy, so that what is left of a run that is killed can be evaluated."""
-        if run.policy_by_agent:
-            self._note_policies(run, run.policy_by_agent)
-            self.directory.write_run(self.facts)
+        if self._state.policy_by_agent:
+            self._note_policies(self._state.policy_by_agent)
+            self.directory.write_run(self._facts)
 
-    def end(self, run: Run, results: TrainingResults) -> None:
+    def end(self, results: TrainingResults) -> None:
         """Write how the run ended, and what it measured."""
-        self._note_policies(run, results.policy_by_agent)
+        self._note_policies(results.policy_by_agent)
         if results.evaluation is not None:
-            self.facts["evaluation"] = _evaluation(results.evaluation)
-        self._close(run, results.status)
+            self._facts["evaluation"] = _evaluation(results.evaluation)
+        self._close(results.status)
 
-    def fail(self, run: Run, error: BaseException) -> None:
+    def fail(self, error: BaseException) -> None:
         """Write what broke the run off, and who uses which policy if the run came that far."""
-        if run.policy_by_agent:
-            self._note_policies(run, run.policy_by_agent)
-        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        self.facts["error"] = told(error)
-        self._close(run, status)
+        if self._state.policy_by_agent:
+            self._note_policies(self._state.policy_by_agent)
+        self._facts["error"] = told(error)
+        self._close("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
 
     def _selected(self, components: Components) -> dict[str, Any]:
         """Return the components that were selected so far, each once, and the code that takes part."""
@@ -111,25 +123,23 @@ class RunRecord:
             ],
         }
 
-    def _note_policies(self, run: Run, policy_by_agent: Mapping[AgentID, PolicyID]) -> None:
-        self.facts["policies_to_train"] = list(run.policies_to_train)
-        self.facts["policy_by_agent"] = written_mapping(policy_by_agent)
+    def _note_policies(self, policy_by_agent: Mapping[AgentID, PolicyID]) -> None:
+        self._facts["policies_to_train"] = list(self._state.policies_to_train)
+        self._facts["policy_by_agent"] = written_mapping(policy_by_agent)
 
-    def _close(self, run: Run, status: str) -> None:
-        if self._components is not None:
-            self.facts.update(
-                self._selected(self._components)
-            )  # policies are looked up while the run is made
-        self.facts.update(
+    def _close(self, status: str) -> None:
+        state = self._state
+        self._facts.update(
+            **self._selected(self._components),  # policies are looked up while the run is made
             status=status,
             ended=_now(),
-            iterations=run.iterations,
-            env_steps=run.env_steps,
-            stop_reasons=run.stop_reasons,
-            hook_failures=list(run.dispatcher.failure_sentences()),
-            problems=list(run.problems),
+            iterations=state.iterations,
+            env_steps=state.env_steps,
+            stop_reasons=state.stop_reasons,
+            hook_failures=list(self._dispatcher.failure_sentences()),
+            problems=list(state.problems),
         )
-        self.directory.write_run(self.facts)
+        self.directory.write_run(self._facts)
 
 
 def _skipped(components: Components) -> list[dict[str, str]]:

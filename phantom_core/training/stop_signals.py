@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Final
 
-from phantom_core.training.run import Run
+from phantom_core.training.run_state import RunFacts, RunState
 
 _log = logging.getLogger("phantom_core")
 
@@ -24,49 +24,50 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def heeding_signals(run: Run) -> Iterator[None]:
-    """Let SIGINT and SIGTERM end the run while the block runs; only a run in the main thread can.
+def signals_end(facts: RunFacts, state: RunState) -> Iterator[None]:
+    """Let SIGINT and SIGTERM end the run while the block runs; in another than the main thread, do nothing.
 
-    The second one raises `KeyboardInterrupt`, and so does the time after SIGTERM when it is up; but never
-    while the run saves.
+    The second signal raises `KeyboardInterrupt`, and so does the end of the grace period after SIGTERM; but
+    never while the run saves.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    heed = _Heed(run)
-    before = {number: signal.signal(number, heed.take) for number in _SIGNALS}
+    handler = _Handler(facts, state)
+    before = {number: signal.signal(number, handler.take) for number in _SIGNALS}
     try:
         yield
     finally:
-        if heed.timer is not None:
-            heed.timer.cancel()
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        if handler.timer is not None:
+            handler.timer.cancel()
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
-class _Heed:
+class _Handler:
     """Takes the signals of one run.
 
     Attributes:
         timer: sends the second SIGTERM when the time is up.
     """
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self, facts: RunFacts, state: RunState) -> None:
+        self._facts = facts
+        self._state = state
         self.timer: threading.Timer | None = None
 
     def take(self, number: int, frame: FrameType | None) -> None:
         """Ask the run to stop, or break it off if it was asked before."""
-        run = self._run
-        if not run.is_interrupted:
-            run.is_interrupted = True
-            run.stop_reasons.append(signal.Signals(number).name)
-            _log.warning("%s", _announcement(run, number))
+        state = self._state
+        if not state.is_interrupted:
+            state.is_interrupted = True
+            state.stop_reasons.append(signal.Signals(number).name)
+            _log.warning("%s", _announcement(self._facts, state, number))
             if number == signal.SIGTERM and hasattr(signal, "pthread_kill"):  # where others can send it
                 self.timer = threading.Timer(GRACE, self._insist)
                 self.timer.daemon = True
                 self.timer.start()
-        elif not run.is_saving:
+        elif not state.is_saving:
             raise KeyboardInterrupt
 
     def _insist(self) -> None:
@@ -75,18 +76,18 @@ class _Heed:
         assert main is not None
         assert self.timer is not None
         signal.pthread_kill(main, signal.SIGTERM)
-        while not self.timer.finished.wait(AGAIN) and self._run.is_iterating:
+        while not self.timer.finished.wait(AGAIN) and self._state.is_iterating:
             signal.pthread_kill(main, signal.SIGTERM)
 
 
-def _announcement(run: Run, number: int) -> str:
+def _announcement(facts: RunFacts, state: RunState, number: int) -> str:
     """Say when the run ends now, and what becomes of what it learned."""
     name = signal.Signals(number).name
-    what = "this iteration" if run.is_iterating else "what it is doing"
+    what = "this iteration" if state.is_iterating else "what it is doing"
     sooner = f"In {GRACE:g} seconds, or at a second one," if number == signal.SIGTERM else "At a second one"
     text = f"{name}: the run ends when {what} is finished. {sooner} it ends at once"
-    if not run.policies:
+    if not state.policies:
         return f"{text}."
-    if run.directory is None:
+    if facts.directory is None:
         return f"{text}, and what it learned is lost: it has no run directory."
-    return f"{text}. What it learned is saved in {run.directory}."
+    return f"{text}. What it learned is saved in {facts.directory}."

@@ -1,10 +1,9 @@
-"""`train`: composes a run from registered names or objects, and carries it through to its end."""
+"""`train`: makes a run of its settings, and carries it through to its end."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,23 +15,32 @@ from phantom_core.hooks.hookspecs import Hooks
 from phantom_core.hooks.plugin_plan import PluginPlan
 from phantom_core.hooks.plugin_settings import PluginSettings
 from phantom_core.hooks.plugin_times import PluginTimes
-from phantom_core.metrics import Metric
 from phantom_core.policies.policy_mapping import PolicyMapping, PolicySpec, parse_policy_mapping
-from phantom_core.rollouts.make_vector_env import Vectorization
+from phantom_core.rollouts.make_vector_env import VectorizationMode
 from phantom_core.rollouts.worker_process import leave_if_starting
 from phantom_core.seeding import fresh_seed
 from phantom_core.training.checkpointer import Checkpointer
 from phantom_core.training.components import Components
+from phantom_core.training.env_factory import EnvFactory
 from phantom_core.training.evaluator import Evaluator
 from phantom_core.training.guarded_metric import guarded
-from phantom_core.training.run import Run
+from phantom_core.training.logged_values import flattened
 from phantom_core.training.run_directory import RunDirectory
-from phantom_core.training.run_plans import CheckpointPlan, TrainingPlan, parse_training_plan
-from phantom_core.training.run_record import DEFAULT, RunRecord
-from phantom_core.training.run_request import EvaluationPlan, RunRequest, flattened
+from phantom_core.training.run_loop import RunLoop
+from phantom_core.training.run_plans import CheckpointPlan, EvaluationPlan, TrainingPlan, parse_training_plan
+from phantom_core.training.run_record import DEFAULT, NOT_IN_FILE, RunRecord
+from phantom_core.training.run_settings import (
+    RunSettings,
+    argument_documents,
+    by_trainer,
+    is_called,
+    trainer_key,
+    trainer_keys,
+)
+from phantom_core.training.run_state import RunFacts, RunState
 from phantom_core.training.save_whatever_happens import contained, save_somewhere, say_what_is_left
-from phantom_core.training.stop_signals import heeding_signals
-from phantom_core.training.train_loop import TrainingSetup, is_full
+from phantom_core.training.standalone_run import attach_tensorboard
+from phantom_core.training.stop_signals import signals_end
 from phantom_core.training.train_result import TrainingResults
 from phantom_core.training.trainer import Trainer
 from phantom_core.types import PolicyID
@@ -41,12 +49,12 @@ from phantom_core.world.agents import Agent
 _log = logging.getLogger("phantom_core")
 
 
-def is_anybody(agent: Agent) -> bool:  # noqa: ARG001  a rule for all agents
-    """Tell that an agent is meant, whoever it is."""
+def is_any_agent(agent: Agent) -> bool:  # noqa: ARG001  a rule for all agents
+    """Match every agent."""
     return True
 
 
-EVERYBODY: Final[PolicyMapping] = {"default": PolicySpec(agents=is_anybody)}
+EVERYBODY: Final[PolicyMapping] = {"default": PolicySpec(agents=is_any_agent)}
 """The policy mapping of a run that gives none: one policy for all agents."""
 
 
@@ -60,8 +68,8 @@ def train(
     num_iterations: int | None = None,
     total_steps: int | None = None,
     trainer_config: Mapping[str, Any] | None = None,
-    metrics: Mapping[str, Metric] | None = None,
-    loggers: Sequence[str | Hooks] = (),
+    metrics: Mapping[str, Any] | None = None,
+    loggers: Sequence[str | type[Hooks] | Hooks] = (),
     logger_config: Mapping[str, Mapping[str, Any]] | None = None,
     hooks: Sequence[object] = (),
     hook_config: Mapping[str, Mapping[str, Any]] | None = None,
@@ -69,58 +77,17 @@ def train(
     checkpoint: CheckpointPlan | None = None,
     training_plan: TrainingPlan | None = None,
     workers: int = 0,
-    vectorization: Vectorization = "copies",
+    vectorization_mode: VectorizationMode = "sync",
     seed: int | None = None,
     name: str | None = None,
     run_dir: str | Path | None = "runs",
     strict_hooks: bool | None = None,
+    plugins: Mapping[str, Any] | None = None,
 ) -> TrainingResults:
-    """Train policies with a trainer, follow the training with loggers and hooks, and write a run directory.
-
-    Args:
-        trainer: a registered name such as `"q-learning"`, a `Trainer` class, or an instance.
-        env: an env class, a function that makes an env, or a registered name.
-        env_config: keyword arguments for the env.
-        policies: which agents use which policy; None: one policy, `"default"`, for all of them.
-        policies_to_train: ids of the policies to train; None: those without a policy class of their own.
-        num_iterations: how many iterations to make. Give this or `total_steps`.
-        total_steps: how many env steps to make. Iterations are whole: training ends with the first one
-            that reaches this number, and `results.env_steps` says how many were made.
-        trainer_config: settings of the trainer, by name.
-        metrics: metric by name, to measure while training and in evaluations.
-        loggers: registered names or instances.
-        logger_config: settings by logger name.
-        hooks: what else follows the run: registered names of hooks or loggers; objects: instances of `Hooks`,
-            or with functions marked `hookimpl`; or where to import one from, as
-            `"./my_logger.py:MyLogger"`, relative to the current folder.
-        hook_config: settings of the hooks that are given by name, by name.
-        evaluation: how to evaluate; None: not at all.
-        checkpoint: when to write checkpoints, and which to keep; None: only the final policies.
-        training_plan: whose turn it is to learn: phases such as `{"policies": ["a"], "iterations": 5}`
-            that follow each other and begin again after the last. Policies whose turn it is not behave
-            as finished ones. None: all that are trained learn in every iteration.
-        workers: how many processes step the copies of the env that the trainer asks for; 0: this one.
-            They pay where a step of the env takes well over 100 µs.
-        vectorization: `"copies"`: so many envs; `"native"`: the vector env that Gymnasium offers for
-            some envs, see `NativeVectorEnv`.
-        seed: what everything random in the run follows from; None: a new one, which `run.json` records.
-        name: what the run is called; None: named after trainer and env.
-        run_dir: the folder in which the run's own folder is made; None: write nothing.
-        strict_hooks: whether a broken plugin, or an exception in a hook, ends the run; None: as
-            `PHANTOM_STRICT` says.
-
-    Returns:
-        Policies, history, how it ended, and where it was written.
-
-    Raises:
-        ConfigError: if a setting is wrong; names the setting.
-        PluginError: if a selected component cannot be imported or built.
-        EnvError: if the env breaks a rule.
-        RunDirectoryError: if the run directory cannot be written.
-    """
+    """Train policies with a trainer, let loggers and hooks follow, and write a run directory."""
     if workers:
         leave_if_starting()
-    request = RunRequest(
+    settings = RunSettings(
         trainer=trainer,
         env=env,
         env_config=env_config or {},
@@ -128,7 +95,7 @@ def train(
         policies_to_train=policies_to_train,
         num_iterations=num_iterations,
         total_steps=total_steps,
-        trainer_config={"": trainer_config or {}},
+        trainer_config=by_trainer(trainer, policies, trainer_config),
         metrics=metrics or {},
         loggers=loggers,
         logger_config=logger_config or {},
@@ -138,194 +105,241 @@ def train(
         checkpoint=checkpoint,
         training_plan=training_plan,
         workers=workers,
-        vectorization=vectorization,
+        vectorization_mode=vectorization_mode,
         seed=seed,
         name=name,
         run_dir=run_dir,
         strict_hooks=strict_hooks,
+        plugins=plugins or {},
     )
-    settings = PluginSettings.of_surroundings()
+    who = PluginSettings.of_surroundings().with_table(settings.plugins, "the run")
     if strict_hooks is not None:
-        settings = replace(settings, is_strict=strict_hooks)
-    return carry_out(request, Components(settings), request.to_config(), {}, request.not_in_config)
+        who = replace(who, is_strict=strict_hooks)
+    return carry_out(settings, Components(who), folder=Path.cwd())
+
+
+train.__doc__ = f"""{train.__doc__}
+
+{argument_documents()}
+
+Returns:
+    Policies, history, how it ended, and where it was written.
+
+Raises:
+    ConfigError: if a setting is wrong; names the setting.
+    PluginError: if a selected component cannot be imported or built.
+    EnvError: if the env breaks a rule.
+    RunDirectoryError: if the run directory cannot be written.
+"""
 
 
 def carry_out(
-    request: RunRequest,
+    settings: RunSettings,
     components: Components,
-    config: Mapping[str, Any],
-    origins: Mapping[str, str],
-    not_in_config: Sequence[str] = (),
+    *,
+    folder: Path,
+    origins: Mapping[str, str] | None = None,
     times: PluginTimes | None = None,
 ) -> TrainingResults:
-    """Carry a request out.
+    """Make a run of its settings, and carry it through to its end.
 
     Args:
-        request: what to do.
-        components: where names are looked up.
-        config: the request as plain values, for `config.toml`.
-        origins: by dotted name, where a setting came from.
-        not_in_config: dotted names of settings that plain values cannot say.
+        settings: what to do.
+        components: where names and places are looked up.
+        folder: what relative places are relative to.
+        origins: by dotted name, where a setting came from; None: from the caller's arguments.
         times: where to note how long each hook takes; None: nowhere.
     """
-    _attach_observers(request, components)
-    trainer_name, trainer = components.trainer(request.trainer, request.trainer_config)
-    for name in request.trainer_config:
-        if name and name != trainer_name and isinstance(request.trainer, str):
-            components.registry.find("trainer", name)  # a table for nobody is a typing mistake
-    env_class = components.env_class(request.env)
-    policies = EVERYBODY if request.policies is None else request.policies
-    others = _other_trainers(request, (trainer_name, trainer), policies, components)
-    _attach_tensorboard(trainer, components)
-    run_name = request.name or f"{trainer_name}-{getattr(env_class, '__name__', 'env')}"
-    seed = fresh_seed() if request.seed is None else request.seed
-    directory = None if request.run_dir is None else RunDirectory.create(request.run_dir, run_name)
+    config, not_in_file = settings.to_table(folder)
+    config.pop("run_dir", None)  # whoever repeats the run says where
+    attach_observers(settings, components)
+    trainer_name, trainer = components.trainer(settings.trainer, settings.trainer_config)
+    env_class = components.env_class(settings.env)
+    others = _other_trainers(settings, trainer, components)
+    attach_tensorboard(components, trainer.tensorboard_log_dir)
+    run_name = settings.name or f"{trainer_name}-{getattr(env_class, '__name__', 'env')}"
+    seed = fresh_seed() if settings.seed is None else settings.seed
+    origins = dict(origins or {}) | ({"seed": DEFAULT} if settings.seed is None else {})
+    config["seed"] = seed
+    directory = None if settings.run_dir is None else RunDirectory.create(settings.run_dir, run_name)
     if directory is not None:
-        _attach_jsonl(request, components)
-    run = Run(
-        Dispatcher(components.manager, times=times),
+        _attach_jsonl(settings, components)
+    dispatcher = Dispatcher(components.manager, times=times)
+    metrics = guarded({n: components.metric(n, m) for n, m in settings.metrics.items()}, dispatcher)
+    facts = RunFacts(
         name=run_name,
         seed=seed,
         trainer_name=trainer_name,
+        trainer_key=trainer_key(settings.trainer),
         directory=None if directory is None else directory.path,
-        num_iterations=request.num_iterations,
-        total_steps=request.total_steps,
-        hyper_parameters=flattened({**config, "seed": seed}),
+        total_steps=settings.total_steps,
+        hyper_parameters=flattened(config),
+        training_plan=() if settings.training_plan is None else parse_training_plan(settings.training_plan),
+        workers=settings.workers,
+        vectorization_mode=settings.vectorization_mode,
+        plugin_plan=PluginPlan.of(components.used),
+        other_trainers=others,
+        load_policy_class=components.policy_class,
     )
-    run.other_trainers, run.load_policy_class = others, components.policy_class
-    if request.seed is None:
-        origins = {**origins, "seed": DEFAULT}
-    metrics = guarded(request.metrics, run.dispatcher)
-    setup = TrainingSetup(env_class, request.env_config, policies, request.policies_to_train, metrics)
-    _follow_plans(run, request, directory)
-    run.plugin_plan = PluginPlan.of(components.used)
-    if directory is None:
-        with heeding_signals(run):
-            return _make(run, trainer, setup, request.evaluation, None)
-    record = RunRecord(directory, {**config, "seed": seed}, origins, not_in_config=not_in_config)
-    record.begin(run, components)
-    run.before_start.append(lambda: record.note_policies(run))
-    with heeding_signals(run):
-        return _make_and_record(run, trainer, setup, request.evaluation, record)
+    state = RunState(num_iterations=settings.num_iterations)
+    make_env = EnvFactory(env_class, settings.env_config)
+    record = None
+    if directory is not None:
+        written = config | ({NOT_IN_FILE: not_in_file} if not_in_file else {})
+        record = RunRecord(directory, written, origins, facts, state, dispatcher, components)
+    loop, evaluator = _loop(settings, facts, state, dispatcher, record, make_env, metrics)
+    with signals_end(facts, state):
+        return _recorded(
+            loop, record, lambda: _make(settings, loop, trainer, make_env, metrics, evaluator, directory)
+        )
 
 
-def _make_and_record(
-    run: Run, trainer: Trainer, setup: TrainingSetup, plan: EvaluationPlan | None, record: RunRecord
+def attach_observers(settings: RunSettings, components: Components) -> None:
+    """Let loggers and hooks follow the run; hooks come first, since they may offer what the run names.
+
+    Raises:
+        ConfigError: if one is unknown, or settings are for nobody.
+    """
+    for hooks in settings.hooks:
+        components.attach_hooks(hooks, settings.observer_config)
+    for kind, configs in settings.observer_config.items():
+        for name in configs:
+            components.registry.find(kind, name)  # a table for nobody is a typing mistake
+    for logger in settings.loggers:
+        components.attach_logger(logger, settings.logger_config)
+    _warn_of_idle_tables(settings, components)
+    for key in settings.trainer_config:
+        if not any(is_called(key, own) for own in trainer_keys(settings.trainer, settings.policies)):
+            components.registry.find("trainer", key)  # likewise
+
+
+def _loop(
+    settings: RunSettings,
+    facts: RunFacts,
+    state: RunState,
+    dispatcher: Dispatcher,
+    record: RunRecord | None,
+    make_env: EnvFactory,
+    metrics: Mapping[str, Any],
+) -> tuple[RunLoop, Evaluator | None]:
+    """Return the loop of a run with all that takes part in it."""
+    evaluator = checkpointer = None
+    if settings.evaluation is not None:
+        evaluator = Evaluator(facts, state, dispatcher, settings.evaluation, make_env, metrics)
+    before_start: list[Callable[[], None]] = []
+    if record is not None:
+        directory = record.directory
+        if settings.checkpoint is not None or dispatcher.has_subscribers("should_checkpoint"):
+            checkpointer = Checkpointer(state, dispatcher, settings.checkpoint, directory)
+            before_start.append(checkpointer.check)
+        else:
+            before_start.append(lambda: directory.check_policies(state.policies))
+        before_start.append(record.note_policies)
+    loop = RunLoop(
+        facts, state, dispatcher, evaluator=evaluator, checkpointer=checkpointer, before_start=before_start
+    )
+    return loop, evaluator
+
+
+def _recorded(
+    loop: RunLoop, record: RunRecord | None, make: Callable[[], TrainingResults]
 ) -> TrainingResults:
+    """Make a run and write down how it ended."""
+    if record is None:
+        return make()
     try:
-        results = _make(run, trainer, setup, plan, record.directory)
+        results = make()
     except BaseException as error:
-        with contained(run):
-            record.fail(run, error)
-        say_what_is_left(run, record.directory)
+        with contained(loop.state):
+            record.fail(error)
+        say_what_is_left(loop.state, record.directory)
         raise
-    with contained(run):
-        record.end(run, results)
-    return replace(results, problems=tuple(run.problems))
-
-
-def _follow_plans(run: Run, request: RunRequest, directory: RunDirectory | None) -> None:
-    """Tell the run whose turn it is to learn, where envs are stepped, and when to write checkpoints."""
-    run.workers, run.vectorization = request.workers, request.vectorization
-    if request.training_plan is not None:
-        run.training_plan = parse_training_plan(request.training_plan)
-    writes_checkpoints = request.checkpoint is not None or run.dispatcher.has_subscribers("should_checkpoint")
-    if directory is not None and writes_checkpoints:
-        checkpointer = Checkpointer(run, request.checkpoint, directory)
-        run.after_iteration = checkpointer.after_iteration
-        run.before_start.append(checkpointer.check)
-    elif directory is not None:
-        run.before_start.append(lambda: directory.check_policies(run.policies))
-
-
-@contextmanager
-def standalone_run(trainer: Trainer, *, seed: int | None) -> Iterator[None]:
-    """Give a trainer a run of its own while its `train` is called directly."""
-    components = Components()
-    _attach_tensorboard(trainer, components)
-    name = type(trainer).__name__
-    run = Run(
-        Dispatcher(components.manager),
-        name=name,
-        seed=fresh_seed() if seed is None else seed,
-        trainer_name=name,
-    )
-    run.load_policy_class = components.policy_class
-    trainer.enter(run)
-    try:
-        with heeding_signals(run), run.scope():
-            yield
-    finally:
-        trainer.leave()
+    with contained(loop.state):
+        record.end(results)
+    return replace(results, problems=tuple(loop.state.problems))
 
 
 def _make(
-    run: Run,
-    trainer: Trainer,
-    setup: TrainingSetup,
-    plan: EvaluationPlan | None,
+    settings: RunSettings,
+    loop: RunLoop,
+    trainer: Any,
+    make_env: EnvFactory,
+    metrics: Mapping[str, Any],
+    evaluator: Evaluator | None,
     directory: RunDirectory | None,
 ) -> TrainingResults:
-    """Train, save the policies whatever happens, evaluate; every plugin learns of the end."""
-    with run.scope():
-        evaluator = None if plan is None else Evaluator(run, setup, plan)
-        if evaluator is not None:
-            run.before_logging = evaluator.after_iteration
-        results = _train(run, trainer, setup, directory)
-        evaluation = None if evaluator is None or run.is_interrupted else evaluator.at_end()
+    """Train, save the policies whatever happens, evaluate; every plugin is told of the end."""
+    state = loop.state
+    with loop.scope():
+        results = _train(settings, loop, trainer, make_env, metrics, directory)
+        evaluation = None
+        if evaluator is not None and not state.is_interrupted:
+            evaluation, values = evaluator.at_end()
+            loop.log(values)
+            logged = loop.flush(state.iteration)
+            if state.history:
+                state.history[-1].update(logged)
     return replace(
         results,
-        policy_by_agent=run.policy_by_agent,
-        history=run.history,
-        iterations=run.iterations,
-        env_steps=run.env_steps,
-        status=run.status,
-        stop_reasons=tuple(run.stop_reasons),
-        hook_failures=run.dispatcher.failure_sentences(),
-        run_directory=run.directory,
+        policy_by_agent=state.policy_by_agent,
+        history=state.history,
+        iterations=state.iterations,
+        env_steps=state.env_steps,
+        status=state.status,
+        stop_reasons=tuple(state.stop_reasons),
+        hook_failures=loop.dispatcher.failure_sentences(),
+        run_directory=loop.facts.directory,
         evaluation=evaluation,
     )
 
 
 def _train(
-    run: Run, trainer: Trainer, setup: TrainingSetup, directory: RunDirectory | None
+    settings: RunSettings,
+    loop: RunLoop,
+    trainer: Any,
+    make_env: EnvFactory,
+    metrics: Mapping[str, Any],
+    directory: RunDirectory | None,
 ) -> TrainingResults:
     """Let the trainer work for the run, and save what it made, also if it breaks off."""
-    everyone = (trainer, *run.other_trainers.values())
+    state, everyone = loop.state, (trainer, *loop.facts.other_trainers.values())
+    policies = EVERYBODY if settings.policies is None else settings.policies
     for one in everyone:
-        one.enter(run)
-    trainer.metrics = setup.metrics
+        one.enter(loop)
+    trainer.metrics = metrics
     try:
-        results = trainer.train(
-            setup.env_class,
-            run.num_iterations,
-            setup.policies,
-            setup.policies_to_train,
-            setup.env_config,
-            setup.metrics,
+        results: TrainingResults = trainer.train(
+            make_env.env_class,
+            state.num_iterations,
+            policies,
+            settings.policies_to_train,
+            make_env.env_config,
+            metrics,
         )
-        run.policies = results.policies
-        run.policy_by_agent = run.policy_by_agent or results.policy_by_agent
-        run.policies_to_train = run.policies_to_train or tuple(setup.policies_to_train or results.policies)
+        state.policies = results.policies
+        state.policy_by_agent = state.policy_by_agent or results.policy_by_agent
+        state.policies_to_train = state.policies_to_train or tuple(
+            settings.policies_to_train or results.policies
+        )
         return results
     finally:
-        save_somewhere(run, directory)
+        save_somewhere(loop.facts.name, state, loop.dispatcher, directory)
         for one in everyone:
             one.leave()
 
 
-def _other_trainers(
-    request: RunRequest, own: tuple[str, Trainer], policies: PolicyMapping, components: Components
-) -> dict[str, Trainer]:
+def _other_trainers(settings: RunSettings, trainer: Any, components: Components) -> dict[str, Any]:
     """Build the trainers that single policies name; every trainer of a mixed run must be a full one."""
-    own_name, trainer = own
-    specs = parse_policy_mapping(policies).values()
-    names = [spec.trainer for spec in specs if spec.trainer and spec.trainer != own_name]
-    others = {
-        name: components.trainer(name, {**request.trainer_config, "": {}})[1] for name in dict.fromkeys(names)
+    specs = {} if settings.policies is None else parse_policy_mapping(settings.policies)
+    own = trainer_key(settings.trainer)
+    choices = {trainer_key(s.trainer): s.trainer for s in specs.values() if s.trainer is not None}
+    others: dict[str, Any] = {
+        key: components.trainer(choice, settings.trainer_config)[1]
+        for key, choice in choices.items()
+        if key != own
     }
     for one in (trainer, *others.values()) if others else ():
-        if not is_full(one):
+        if not one.is_full:
             raise ConfigError(
                 f"{type(one).__name__} steps the env itself, so it cannot share a run with other trainers. "
                 "Train its policies in a run of their own, or use trainers with update()."
@@ -333,28 +347,15 @@ def _other_trainers(
     return others
 
 
-def _attach_observers(request: RunRequest, components: Components) -> None:
-    """Let loggers and hooks follow the run; hooks come first, since they may offer loggers."""
-    for hooks in request.hooks:
-        if not any(hooks is other for _, other in components.attached):  # a run file attaches them early
-            components.attach_hooks(hooks, request.observer_config)
-    for kind, configs in request.observer_config.items():
-        for name in configs:
-            components.registry.find(kind, name)  # a table for nobody is a typing mistake
-    for logger in request.loggers:
-        components.attach_logger(logger, request.logger_config)
-    _name_idle_tables(request, components)
-
-
-def _attach_jsonl(request: RunRequest, components: Components) -> None:
+def _attach_jsonl(settings: RunSettings, components: Components) -> None:
     """Let every run that writes a directory write its values, unless the user disabled that."""
     if components.registry.has("logger", "jsonl") and not components.uses("logger", "jsonl"):
-        components.attach_logger("jsonl", request.logger_config)
+        components.attach_logger("jsonl", settings.logger_config)
 
 
-def _name_idle_tables(request: RunRequest, components: Components) -> None:
-    """Say which loggers have settings but are not selected; `--logger` may have left them out on purpose."""
-    for kind, configs in request.observer_config.items():
+def _warn_of_idle_tables(settings: RunSettings, components: Components) -> None:
+    """Warn of settings of observers that are not selected; `--logger` may have left them out on purpose."""
+    for kind, configs in settings.observer_config.items():
         for name in configs:
             component = components.registry.find(kind, name)
             if component not in components.used and component.name != "jsonl":
@@ -363,9 +364,3 @@ def _name_idle_tables(request: RunRequest, components: Components) -> None:
                     "%ss, or leave its settings out.",
                     kind, name, kind, name, kind,
                 )  # fmt: skip
-
-
-def _attach_tensorboard(trainer: Trainer, components: Components) -> None:
-    if trainer.tensorboard_log_dir is not None:
-        settings = {"directory": str(trainer.tensorboard_log_dir)}
-        components.attach_logger("tensorboard", {"tensorboard": settings})

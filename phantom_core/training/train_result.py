@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 
 from phantom_core.hooks.events import Status
@@ -12,9 +12,9 @@ from phantom_core.rollouts.evaluate import Evaluation
 from phantom_core.types import AgentID, PolicyID
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class TrainingResults:
-    """What a run made. Trainers that return more derive from it.
+    """What a run made: the policies, and all else by name. Trainers that return more derive from it.
 
     Its text is short: how the run went, without policies, history and evaluation.
 
@@ -33,6 +33,7 @@ class TrainingResults:
     """
 
     policies: Mapping[PolicyID, Policy] = field(repr=False)
+    _: KW_ONLY
     policy_by_agent: Mapping[AgentID, PolicyID] = field(default_factory=dict, repr=False)
     history: Sequence[Mapping[str, float]] = field(default=(), repr=False)
     iterations: int = 0

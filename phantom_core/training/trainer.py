@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import functools
+import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 
 from phantom_core.component_config import make_config
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import ConfigError
+from phantom_core.errors import ConfigError, told
 from phantom_core.metrics import Metric, record_metrics, reduce_metrics
 from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import (
@@ -28,10 +29,17 @@ from phantom_core.rollouts.collect import Collector
 from phantom_core.rollouts.collect_plan import CollectPlan
 from phantom_core.rollouts.trajectory import EpisodeSummary
 from phantom_core.rollouts.vector_env import VectorEnv
-from phantom_core.seeding import derive_seed, make_rng
+from phantom_core.seeding import derive_seed, fresh_seed, make_rng
+from phantom_core.training.components import Components
+from phantom_core.training.env_factory import EnvFactory, check_env_config
 from phantom_core.training.full_training import log_episodes
 from phantom_core.training.guarded_metric import guarded
-from phantom_core.training.run import Run
+from phantom_core.training.learner import Session
+from phantom_core.training.policy_training import train_policies
+from phantom_core.training.run_loop import RunLoop
+from phantom_core.training.run_settings import trainer_key
+from phantom_core.training.standalone_run import standalone_run
+from phantom_core.training.stop_signals import signals_end
 from phantom_core.training.train_result import TrainingResults
 from phantom_core.types import AgentID, PolicyID
 
@@ -45,10 +53,13 @@ def _within_run(train: TrainT) -> TrainT:
     def train_within_run(self: Trainer, *args: Any, **kwargs: Any) -> Any:
         if self._run is not None:
             return train(self, *args, **kwargs)
-        from phantom_core.training.train import standalone_run
-
-        with standalone_run(self, seed=kwargs.get("seed")):
-            return train(self, *args, **kwargs)
+        loop = standalone_run(type(self).__name__, self.tensorboard_log_dir, seed=kwargs.get("seed"))
+        self.enter(loop)
+        try:
+            with signals_end(loop.facts, loop.state), loop.scope():
+                return train(self, *args, **kwargs)
+        finally:
+            self.leave()
 
     return train_within_run  # type: ignore[return-value]  # same signature, by functools.wraps
 
@@ -95,7 +106,7 @@ class Trainer:
         if "train" in vars(cls):
             cls.train = _within_run(cls.train)  # type: ignore[method-assign]  # wraps it, nothing else
 
-    def __init__(self, *, tensorboard_log_dir: str | Path | None = None, **settings: Any) -> None:
+    def __init__(self, tensorboard_log_dir: str | Path | None = None, **settings: Any) -> None:
         """Check the settings.
 
         Args:
@@ -115,7 +126,8 @@ class Trainer:
         self.logged_rewards: defaultdict[AgentID, list[float]] = defaultdict(list)
         self._collectors: list[_Counted] = []
         self._episodes: list[EpisodeSummary] = []
-        self._run: Run | None = None
+        self._run: RunLoop | None = None
+        self._idle: _IdleRun | None = None
         self._rng: np.random.Generator | None = None
 
     # ------------------------------------------------------------------ a full trainer overrides
@@ -201,16 +213,39 @@ class Trainer:
         Raises:
             ConfigError: if something does not fit together.
         """
-        from phantom_core.training.train_loop import TrainingSetup, train_loop
-
-        setup = TrainingSetup(
-            env_class,
-            dict(env_config or {}),
+        if self._run is None:
+            raise AssertionError(self)  # _within_run has seen to it
+        check_env_config(env_config or {})
+        return train_policies(
+            self,
+            self._run,
+            EnvFactory(env_class, dict(env_config or {})),
             policies,
             policies_to_train,
-            guarded(metrics or {}, self.run.dispatcher),
+            guarded(metrics or {}, self._run.dispatcher),
+            num_iterations,
         )
-        return train_loop(self, setup, num_iterations)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it learns from what the core collects, instead of stepping the env itself.
+
+        Raises:
+            ConfigError: if it overrides neither way.
+        """
+        cls, name = type(self), type(self).__name__
+        if cls.update is not Trainer.update:
+            if cls.collect_plan is Trainer.collect_plan:
+                raise ConfigError(
+                    f"{name} overrides update() but not collect_plan(). Return "
+                    "ph.CollectPlan(episodes=10) from it, for instance."
+                )
+            return True
+        if cls.training_step is Trainer.training_step and cls.train is Trainer.train:
+            raise ConfigError(
+                f"{name} does not say how to learn. Override collect_plan() and update(), or training_step()."
+            )
+        return False
 
     def iterations(self, num_iterations: int | None = None) -> Iterator[int]:
         """Yield the number of each iteration; around it, fire hooks, log, and stop when asked to.
@@ -218,11 +253,12 @@ class Trainer:
         Args:
             num_iterations: the most iterations to make; None: as many as the run was asked for.
         """
-        for iteration in self.run.loop(num_iterations):
+        loop = self._entered()
+        for iteration in loop.each_iteration(num_iterations):
             yield iteration
             for collector in self._collectors:
-                self.run.env_steps += collector.new_steps()
-            log_episodes(self.run, iteration, self._episodes)
+                loop.state.env_steps += collector.new_steps()
+            log_episodes(loop, iteration, self._episodes)
             self._episodes.clear()
             self.tbx_write_values(iteration)
 
@@ -245,12 +281,13 @@ class Trainer:
             policy_by_agent: policy id by agent id.
             learning: ids of the policies whose experience `collect` returns.
         """
+        run = self.run
         collector = Collector(
             envs,
             policies,
             policy_by_agent,
-            specs=self.run.policy_specs,
-            seed=derive_seed(self.run.seed, "training", len(self._collectors)),
+            specs=run.state.policy_specs,
+            seed=derive_seed(run.seed, "training", len(self._collectors)),
             learning=tuple(learning),
             metrics=self.metrics,
             on_episode=self._episodes.append,
@@ -261,22 +298,20 @@ class Trainer:
     # ------------------------------------------------------------------ for every trainer to use
 
     @property
-    def run(self) -> Run:
+    def run(self) -> Session:
         """The run that the trainer is in.
 
         Raises:
             ConfigError: outside of a run.
         """
-        if self._run is None:
-            raise ConfigError(f"{type(self).__name__} is not in a run. Call train() first.")
-        return self._run
+        return self._entered()
 
     @property
     def progress(self) -> float:
         """How much of the run was made before this iteration, from 0.0 to 1.0; what schedules follow."""
         return self.run.progress
 
-    def enter(self, run: Run) -> None:
+    def enter(self, run: Session) -> None:
         """Begin to work for a run.
 
         Raises:
@@ -286,7 +321,8 @@ class Trainer:
             raise ConfigError(
                 f"This {type(self).__name__} is already training. Make a second instance for a second run."
             )
-        self._run = run
+        self._end_of_idle_run()
+        self._run = cast("RunLoop", run)  # every session is one; a trainer needs only the protocol
 
     def leave(self) -> None:
         """Stop working for a run, and forget what was not logged."""
@@ -314,7 +350,9 @@ class Trainer:
         groups = group_agents(env, parse_policy_mapping(policies))
         mapping = {agent_id: group.policy_id for group in groups.values() for agent_id in group.agent_ids}
         defaults = {i: self.trainer_of(group.spec).policy_class for i, group in groups.items()}
-        return mapping, make_policies(groups, defaults, self.run.load_policy_class, self.run.seed)
+        if self._run is None:
+            return mapping, make_policies(groups, defaults, Components().policy_class, fresh_seed())
+        return mapping, make_policies(groups, defaults, self._run.facts.load_policy_class, self._run.seed)
 
     def trainer_of(self, spec: PolicySpec) -> Trainer:
         """Return who trains a policy: the trainer that its spec names, or this one.
@@ -322,15 +360,18 @@ class Trainer:
         Raises:
             ConfigError: if the run has no such trainer.
         """
-        if spec.trainer is None or spec.trainer == self.run.trainer_name:
+        if spec.trainer is None:
             return self
-        if spec.trainer not in self.run.other_trainers:
+        key, facts = trainer_key(spec.trainer), None if self._run is None else self._run.facts
+        if facts is not None and key in (facts.trainer_name, facts.trainer_key):
+            return self
+        if facts is None or key not in facts.other_trainers:
             raise ConfigError(
-                f"A policy names the trainer {spec.trainer!r}, but "
-                f"{type(self).__name__}.train() uses no other "
-                f"trainers. Use ph.train, or leave trainer={spec.trainer!r} out."
+                f"A policy names the trainer {spec.trainer!r}, but {type(self).__name__}.train() uses no "
+                f"other trainers. Use ph.train, or leave trainer={spec.trainer!r} out."
             )
-        return self.run.other_trainers[spec.trainer]
+        trainer: Trainer = facts.other_trainers[key]
+        return trainer
 
     def log_metrics(self, env: Any) -> None:
         """Read every metric after a step; metrics of other stages are left out."""
@@ -345,11 +386,26 @@ class Trainer:
             try:
                 self.logged_metrics[name].append(float(np.mean(values)))
             except (TypeError, ValueError) as error:  # as any failure of a metric's
-                self.run.dispatcher.contain(f"metrics.{name}", "log_vec_metrics", error)
+                if self._run is None:
+                    raise ConfigError(
+                        f"Metric {name!r} has the values {values!r}, which have no mean: {told(error)}."
+                    ) from error
+                self._run.dispatcher.contain(f"metrics.{name}", "log_vec_metrics", error)
 
     def log_rewards(self, rewards: Mapping[AgentID, float]) -> None:
-        """Log the rewards of one env step, which it counts; call it once after each step."""
-        self.run.env_steps += 1
+        """Log the rewards of one env step, which it counts; call it once after each step.
+
+        Raises:
+            ConfigError: for a reward that is no number.
+        """
+        for agent_id, reward in rewards.items():
+            if reward is None:
+                raise ConfigError(
+                    f"log_rewards got None as the reward of {agent_id!r}. Expected numbers: leave agents out "
+                    "that have no reward."
+                )
+        if self._run is not None:
+            self._run.state.env_steps += 1
         for agent_id, reward in rewards.items():
             self.logged_rewards[agent_id].append(float(reward))
 
@@ -363,24 +419,68 @@ class Trainer:
         self.run.log({name: value})
 
     def tbx_write_scalar(self, name: str, value: float, step: int) -> None:
-        """Log a value of this iteration; the name is that of the predecessor."""
-        self.log_scalar(name, value)
+        """Hand one value to the loggers at once, under a step of its own; the name is the predecessor's.
+
+        Outside of a run it reaches the logger `tensorboard`, if there is a `tensorboard_log_dir`.
+
+        Args:
+            name: what it is logged under.
+            value: the value.
+            step: the step that it belongs to: `iteration` and `env_steps` of the event.
+        """
+        loop = self._writing()
+        if loop is not None:
+            loop.write({name: value}, step)
 
     def tbx_write_values(self, step: int) -> None:
         """Log all metrics and rewards that were logged since the last call, each reduced to one value.
 
         `iterations` does this after each iteration, so calling it is only needed in a loop of one's own.
+        Outside of a run the values reach the logger `tensorboard`, if there is a `tensorboard_log_dir`.
 
         Args:
             step: the number of the iteration.
         """
         reduced = reduce_metrics(self.metrics, self.logged_metrics, "train")
-        self.run.log({name: float(np.mean(value)) for name, value in reduced.items()})
+        values = {name: float(np.mean(value)) for name, value in reduced.items()}
         every = [reward for rewards in self.logged_rewards.values() for reward in rewards]
         for agent_id, rewards in self.logged_rewards.items():
-            self.run.log({f"rewards/{agent_id}": float(np.mean(rewards))})
+            values[f"rewards/{agent_id}"] = float(np.mean(rewards))
         if every:
-            self.run.log({"rewards/group": float(np.mean(every))})
+            values["rewards/group"] = float(np.mean(every))
         self.logged_metrics.clear()
         self.logged_rewards.clear()
-        self.run.write_if_idle(step)
+        loop = self._writing()
+        if loop is not None:
+            loop.log(values)
+            loop.write_if_idle(step)
+
+    # ------------------------------------------------------------------ the run that it is in
+
+    def _entered(self) -> RunLoop:
+        if self._run is None:
+            raise ConfigError(f"{type(self).__name__} is not in a run. Call train() first.")
+        return self._run
+
+    def _writing(self) -> RunLoop | None:
+        """Return where values go: the run, or outside of one the logger `tensorboard` alone."""
+        if self._run is not None:
+            return self._run
+        if self.tensorboard_log_dir is None:
+            return None
+        if self._idle is None:
+            self._idle = _IdleRun(self)
+        return self._idle.loop
+
+    def _end_of_idle_run(self) -> None:
+        if self._idle is not None:
+            self._idle.end()
+            self._idle = None
+
+
+class _IdleRun:
+    """A run without iterations, for values that a program writes by itself; it ends with its trainer."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        self.loop = standalone_run(type(trainer).__name__, trainer.tensorboard_log_dir)
+        self.end = weakref.finalize(trainer, self.loop.end, "completed")

@@ -95,13 +95,13 @@ def test_the_vector_env_of_gymnasium_takes_no_checkpoints(tmp_path: Any) -> None
             env=ph.GymnasiumEnv,
             env_config={"env": "CartPole-v1"},
             num_iterations=1,
-            vectorization="native",
+            vectorization_mode="vector_entry_point",
             checkpoint=ph.CheckpointPlan(every=1),
             run_dir=tmp_path,
         )
     assert str(caught.value) == (
-        "vectorization='native' cannot be saved in the middle of an episode, so there can be no checkpoints. "
-        "Leave out checkpoint, or use vectorization='copies'."
+        "vectorization_mode='vector_entry_point' cannot be saved in the middle of an episode, so there can "
+        "be no checkpoints. Leave out checkpoint, or use vectorization_mode='sync'."
     )
     assert list(tmp_path.iterdir()) == []
 

@@ -63,26 +63,26 @@ def native(copies: int) -> dict[str, Rate]:
             alone.step(row)
         return steps
 
-    return {"env alone": timed(run), **around(copies, "native")}
+    return {"env alone": timed(run), **around(copies, "vector_entry_point")}
 
 
 def one_by_one(copies: int) -> dict[str, Rate]:
     """Return what is measured with so many envs."""
-    return {"env alone": timed(env_only(copies, steps_for(copies))), **around(copies, "copies")}
+    return {"env alone": timed(env_only(copies, steps_for(copies))), **around(copies, "sync")}
 
 
-def around(copies: int, vectorization: str) -> dict[str, Rate]:
+def around(copies: int, vectorization_mode: str) -> dict[str, Rate]:
     """Return collection, with a policy that costs nothing and with that of `ppo`, and training."""
     make_env = functools.partial(ph.GymnasiumEnv, "CartPole-v1")
 
     def collects(*policy_class: type[ph.Policy]) -> Rate:
-        envs = ph.make_vector_env(make_env, copies, vectorization=vectorization)
+        envs = ph.make_vector_env(make_env, copies, vectorization_mode=vectorization_mode)
         return timed(collecting(envs, "agent", steps_for(copies), *policy_class)[0])
 
     def trained() -> float:
         return train_ours(
             STEPS_PER_COPY * copies + steps_for(copies),  # the first iteration is not timed
-            vectorization=vectorization,
+            vectorization_mode=vectorization_mode,
             copies=copies,
             steps_per_copy=STEPS_PER_COPY,
             epochs=4,

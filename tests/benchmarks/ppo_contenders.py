@@ -73,7 +73,7 @@ def train_ours(
     env: Callable[..., Any] = ph.GymnasiumEnv,
     env_config: Mapping[str, Any] | None = None,
     policies: Mapping[str, Any] | None = None,
-    vectorization: str = "copies",
+    vectorization_mode: str = "sync",
     **config: Any,
 ) -> float:
     """Train with `ppo` for so many env steps; return env steps per CPU second, after a first iteration."""
@@ -85,7 +85,7 @@ def train_ours(
         policies=None if policies is None else dict(policies),
         total_steps=num_steps,
         trainer_config=config,
-        vectorization=vectorization,
+        vectorization_mode=vectorization_mode,
         hooks=[clock],
         seed=1,
         run_dir=None,
@@ -199,7 +199,7 @@ def contenders(setting: Setting) -> dict[str, Contender]:
         found["PufferLib"] = lambda steps: train_pufferlib(steps, setting)
     found["ppo"] = lambda steps: train_ours(steps, **setting.ours())
     found["ppo, native vector env"] = lambda steps: train_ours(
-        steps, vectorization="native", **setting.ours()
+        steps, vectorization_mode="vector_entry_point", **setting.ours()
     )
     if has("torch"):
         found["ppo, backend torch"] = lambda steps: train_ours(steps, backend="torch", **setting.ours())

@@ -15,8 +15,8 @@ import phantom_core as ph
 from phantom_core.cli.main import phantom
 from phantom_core.hooks.hookspecs import HOOK_NAMES
 from phantom_core.testing.findings import KINDS
-from phantom_core.training.run_request import EvaluationPlan
-from phantom_core.training.run_tables import PolicyTable, RunTable
+from phantom_core.training.run_plans import EvaluationPlan
+from phantom_core.training.run_settings import PolicyTable, RunSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [
@@ -150,7 +150,8 @@ def test_every_key_of_a_run_file_is_documented() -> None:
     page = (ROOT / "docs/reference/run_file.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"^```toml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     table = tomllib.loads(example)
-    assert {f.name for f in dataclasses.fields(RunTable)} - {"total_steps"} == set(table)
+    keys = {f.metadata.get("name", f.name) for f in dataclasses.fields(RunSettings)}
+    assert keys - {"total_steps", None} == set(table)
     renamed = {f.name for f in dataclasses.fields(PolicyTable)} - {"agent_class"}
     assert renamed == set(table["policies"]["shop"])
     assert {f.name for f in dataclasses.fields(EvaluationPlan)} == set(table["evaluate"])

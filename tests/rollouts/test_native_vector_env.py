@@ -107,7 +107,7 @@ def test_steps_that_only_reset_are_not_counted() -> None:
 
 def test_cart_pole_is_stepped_by_its_own_vector_env() -> None:
     make_env = functools.partial(ph.GymnasiumEnv, "CartPole-v1")
-    envs = ph.make_vector_env(make_env, 4, vectorization="native")
+    envs = ph.make_vector_env(make_env, 4, vectorization_mode="vector_entry_point")
     assert isinstance(envs, ph.NativeVectorEnv)
     facts = envs.facts(0)
     policy = ph.RandomPolicy(facts.observation_spaces["agent"], facts.action_spaces["agent"])
@@ -162,10 +162,10 @@ def test_a_vector_env_that_does_not_say_how_it_resets_is_refused() -> None:
     ("options", "message"),
     [
         (
-            {"vectorization": "native"},
-            "FrozenLake-v1 has no vector env of its own (vector_entry_point). Use vectorization='copies'.",
+            {"vectorization_mode": "vector_entry_point"},
+            "FrozenLake-v1 has no vector env of its own (vector_entry_point). Use vectorization_mode='sync'.",
         ),
-        ({"vectorization": "fast"}, "vectorization is 'fast'. Expected 'copies' or 'native'."),
+        ({"vectorization_mode": "fast"}, "vectorization_mode is 'fast'. Expected 'sync' or 'vector_entry_point'."),
     ],
 )
 def test_what_there_is_not_is_refused(options: Any, message: str) -> None:
@@ -192,7 +192,7 @@ def test_a_run_uses_a_native_vector_env_when_it_is_told_to() -> None:
         env=ph.GymnasiumEnv,
         env_config={"env": "CartPole-v1"},
         num_iterations=3,
-        vectorization="native",
+        vectorization_mode="vector_entry_point",
         seed=1,
         run_dir=None,
     )

@@ -12,7 +12,8 @@ from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.training.checkpoint import load_checkpoint, save_checkpoint
 from phantom_core.training.components import Components
 from phantom_core.training.full_training import FullTraining
-from phantom_core.training.run import Run
+from phantom_core.training.run_loop import RunLoop
+from phantom_core.training.run_state import RunFacts, RunState
 from phantom_qlearning import QLearningTrainer, QTablePolicy
 
 
@@ -98,20 +99,29 @@ class MomentumTrainer(ph.Trainer):
         self.momentum, self.baseline = state["momentum"].copy(), state["baseline"]
 
 
-def training_of(trainer: ph.Trainer, policy: ph.Policy) -> tuple[Run, FullTraining]:
-    run = Run(Dispatcher(Components().manager), name="test", seed=3, trainer_name="test", num_iterations=6)
+def training_of(trainer: ph.Trainer, policy: ph.Policy) -> tuple[RunLoop, FullTraining]:
+    facts = RunFacts(name="test", seed=3, trainer_name="test")
     policy.seed(np.random.default_rng(1))
-    run.policies, run.policy_by_agent, run.policies_to_train = {"p": policy}, {"A": "p", "B": "p"}, ("p",)
-    trainer.enter(run)
-    run.begin(6)
+    state = RunState(
+        num_iterations=6,
+        policies={"p": policy},
+        policy_by_agent={"A": "p", "B": "p"},
+        policies_to_train=("p",),
+    )
+    loop = RunLoop(facts, state, Dispatcher(Components().manager))
+    trainer.enter(loop)
     plan = trainer.collect_plan()
     envs = [LeverEnv() for _ in range(plan.copies)]
-    return run, FullTraining(run, envs, {"p": trainer}, plan, metrics={})
+    return loop, FullTraining(loop, envs, {"p": trainer}, plan, metrics={})
 
 
-def iterate(run: Run, training: FullTraining, number: int) -> None:
-    for iteration in run.loop(number):
+def iterate(loop: RunLoop, training: FullTraining, number: int) -> None:
+    limit = loop.state.iterations + number
+    for iteration in loop.each_iteration(None):
         training.iterate(iteration)
+        if loop.state.iterations + 1 == limit:
+            loop.state.stop_reasons.append("enough")
+    loop.state.stop_reasons.clear()
 
 
 SPACES = LeverAgent.observation_space, LeverAgent.action_space
@@ -128,24 +138,25 @@ def test_training_goes_on_bit_by_bit_from_a_state_that_was_saved_and_loaded(
 
     first, first_training = training_of(trainer_class(), policy_class(*SPACES))
     iterate(first, first_training, 3)
-    state = {"policy": first.policies["p"].state_dict(), "training": first_training.state_dict()}
+    state = {"policy": first.state.policies["p"].state_dict(), "training": first_training.state_dict()}
     save_checkpoint(tmp_path / "state", state)
 
     second, second_training = training_of(trainer_class(), policy_class(*SPACES))
     loaded = load_checkpoint(tmp_path / "state")
-    second.iterations = 3
-    second.policies["p"].load_state_dict(loaded["policy"])
+    second.state.iterations = 3
+    second.state.policies["p"].load_state_dict(loaded["policy"])
     second_training.load_state_dict(loaded["training"])
     iterate(second, second_training, 3)
 
-    ends = [run.policies["p"].state_dict() for run in (whole, second)]
+    ends = [loop.state.policies["p"].state_dict() for loop in (whole, second)]
     assert all(np.array_equal(ends[0][name], ends[1][name]) for name in ends[0])
     kept = [
-        {name: value for name, value in row.items() if not name.startswith("time/")} for row in second.history
+        {name: value for name, value in row.items() if not name.startswith("time/")}
+        for row in second.state.history
     ]
     assert kept == [
         {name: value for name, value in row.items() if not name.startswith("time/")}
-        for row in whole.history[3:]
+        for row in whole.state.history[3:]
     ]
 
 

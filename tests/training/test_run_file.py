@@ -54,9 +54,9 @@ def read(guess_folder: Path) -> Callable[..., RunFile]:
 def train(run_file: RunFile, folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]], Path]:
     """Carry a run file out; return its run.json, the values it logged without times, and its folder."""
     run_file.set("run_dir", str(folder / "runs"), "test")
-    components = Components()
-    request = run_file.to_request(components)
-    results = carry_out(request, components, run_file.resolved(), run_file.origins)
+    settings = run_file.settings()
+    components = Components(folder=run_file.folder, start="the run file")
+    results = carry_out(settings, components, folder=run_file.folder, origins=run_file.origins)
     assert results.run_directory is not None
     facts = json.loads((results.run_directory / "run.json").read_text())
     rows = [json.loads(line) for line in (results.run_directory / "metrics.jsonl").read_text().splitlines()]
@@ -124,7 +124,7 @@ def test_settings_reach_the_trainer_however_its_name_is_spelt(
 
 def test_settings_of_another_trainer_wait_until_it_is_chosen(read: Callable[..., RunFile]) -> None:
     text = BASE + '[trainer]\nname = "q-learning"\n[trainer."phantom-qlearning:q-learning"]\nalpha = 0.5\n'
-    assert read(text).to_request(Components()).trainer == "q-learning"
+    assert read(text).settings().trainer == "q-learning"
 
 
 def test_what_the_command_line_says_goes_before_the_file_and_the_file_before_the_default(

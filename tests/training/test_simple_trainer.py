@@ -75,7 +75,7 @@ class HillClimber(ph.Trainer):
             policy = policies[policy_id]
             assert isinstance(policy, BestArm)
             policy.arm = min(2, policy.arm + 1)
-        self.tbx_write_scalar("custom", float(env.current_step), 0)
+        self.tbx_write_scalar("custom", float(env.current_step), 10 * self.run.iteration)
 
 
 class Recorder(ph.Hooks):
@@ -83,9 +83,13 @@ class Recorder(ph.Hooks):
         super().__init__()
         self.rows: list[tuple[int, int, dict[str, float]]] = []
         self.ends: list[str] = []
+        self.custom: list[tuple[int, int, float]] = []
 
     def on_metrics(self, event: ph.MetricsRecorded) -> None:
         values = {name: value for name, value in event.values.items() if not name.startswith("time/")}
+        if event.values.keys() == {"custom"}:
+            self.custom.append((event.iteration, event.env_steps, event.values["custom"]))
+            return
         self.rows.append((event.iteration, event.env_steps, values))
 
     def on_train_end(self, event: ph.TrainEnd) -> None:
@@ -113,9 +117,10 @@ def test_all_logged_values_reach_every_logger_once_per_iteration() -> None:
         metrics=METRICS, hooks=[recorder], run_dir=None,
     )  # fmt: skip
     assert recorder.rows == [
-        (0, 4, {"custom": 4.0, "arm": 0.0, "rewards/A": 0.0, "rewards/B": 0.0, "rewards/group": 0.0}),
-        (1, 8, {"custom": 4.0, "arm": 1.0, "rewards/A": 1.0, "rewards/B": 0.0, "rewards/group": 0.5}),
+        (0, 4, {"arm": 0.0, "rewards/A": 0.0, "rewards/B": 0.0, "rewards/group": 0.0}),
+        (1, 8, {"arm": 1.0, "rewards/A": 1.0, "rewards/B": 0.0, "rewards/group": 0.5}),
     ]
+    assert recorder.custom == [(0, 0, 4.0), (10, 10, 4.0)]
 
 
 def test_the_results_carry_the_history() -> None:

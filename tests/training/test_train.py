@@ -254,7 +254,7 @@ class FailingTrainer(ph.Trainer):
     def update(
         self, policy_id: str, policy: ph.Policy, batch: ph.Batch, rng: np.random.Generator
     ) -> Mapping[str, float]:
-        return {"quotient": 1.0 / (2 - self.run.iterations)}
+        return {"quotient": 1.0 / (2 - self.run.iteration)}
 
 
 def test_an_exception_in_a_trainer_reaches_everybody_and_the_record(tmp_path: Path) -> None:
@@ -333,18 +333,12 @@ def test_events_tell_what_happened() -> None:
     assert (end.status, end.iterations, end.env_steps) == ("completed", 1, 100)
 
 
-def test_one_trainer_object_cannot_be_in_two_runs() -> None:
+def test_one_trainer_object_cannot_train_twice_at_once() -> None:
     trainer = SteppingTrainer()
-
-    class Nested(ph.Hooks):
-        def on_iteration_end(self, event: ph.IterationEnd) -> None:
-            ph.train(trainer, env=WalkEnv, policies={"p": WalkAgent}, num_iterations=1, run_dir=None)
-
-    results = run(trainer=trainer, policies={"p": WalkAgent}, num_iterations=1, hooks=[Nested()])
-    (failure,) = results.hook_failures
-    assert failure == (
-        "Plugin 'Nested' failed once in on_iteration_end: ConfigError: This SteppingTrainer is already "
-        "training. Make a second instance for a second run."
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        trainer.train(lambda: trainer.enter(trainer.run), 1, {"p": WalkAgent}, None)
+    assert str(caught.value) == (
+        "This SteppingTrainer is already training. Make a second instance for a second run."
     )
 
 

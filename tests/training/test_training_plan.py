@@ -42,6 +42,13 @@ class Matcher(MatcherAgent):
         return float(len(actions) == 1)
 
 
+class Updates(list[tuple[int, str, int]]):
+    """A list that a copy of its trainer shares."""
+
+    def __deepcopy__(self, memo: Any) -> "Updates":
+        return self
+
+
 class RecordingTrainer(ph.Trainer):
     """Notes who learns in which iteration, from how many decisions, and how the others act."""
 
@@ -49,7 +56,7 @@ class RecordingTrainer(ph.Trainer):
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.updates: list[tuple[int, str, int]] = []
+        self.updates = Updates()
 
     def collect_plan(self) -> ph.CollectPlan:
         return ph.CollectPlan(steps=4)
@@ -192,12 +199,11 @@ def test_a_run_file_holds_a_plan_and_checkpoints(guess_folder: Path) -> None:
         iterations = 1
         """
     )
-    from phantom_core.training.components import Components
     from phantom_core.training.run_file import RunFile
 
-    request = RunFile.read(file).to_request(Components())
-    assert request.checkpoint == ph.CheckpointPlan(every=2)
-    config = request.to_config()
+    settings = RunFile.read(file).settings()
+    assert settings.checkpoint == ph.CheckpointPlan(every=2)
+    config, _ = settings.to_table(file.parent)
     assert config["checkpoint"] == {"every": 2, "keep_last": 3, "keep_best": 0}
     assert config["training_plan"] == [
         {"policies": ["one"], "iterations": 1},

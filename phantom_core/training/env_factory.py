@@ -1,0 +1,133 @@
+"""Making the env of a run: any number of times, with a configuration that no two of them share."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import gymnasium as gym
+
+from phantom_core.envs.step_result import MultiAgentEnv
+from phantom_core.errors import ConfigError, EnvError, PhantomError, place_of, told
+from phantom_core.seeding import derive_seed
+from phantom_core.world.ranges import Range
+from phantom_core.world.samplers import Sampler
+from phantom_core.world.supertypes import Supertype
+
+_SAMPLED: Final = ("env_supertype", "agent_supertypes")
+_NEEDED: Final = ("reset", "step", "close", "agents", "strategic_agent_ids", "observation_spaces")
+
+
+@dataclass(frozen=True, slots=True)
+class EnvFactory:
+    """Makes an env each time it is called. It can be pickled if its parts can.
+
+    Attributes:
+        env_class: an env class, or a function that makes an env.
+        env_config: its keyword arguments.
+    """
+
+    env_class: Callable[..., MultiAgentEnv]
+    env_config: Mapping[str, Any] = field(default_factory=dict)
+
+    def __call__(self) -> MultiAgentEnv:
+        """Make an env.
+
+        Raises:
+            EnvError: if the env cannot be made.
+            ConfigError: if it is no env.
+        """
+        name = getattr(self.env_class, "__name__", repr(self.env_class))
+        try:
+            env = self.env_class(**copy.deepcopy(dict(self.env_config)))
+        except PhantomError:
+            raise
+        except Exception as error:  # whatever a user's constructor raises
+            if isinstance(self.env_class, type):  # an agent, for instance: that says more than its arguments
+                check_is_env(self.env_class, ("step",))
+            raise EnvError(
+                f"{name} could not be made: {told(error)}{place_of(error)}. Its env_config: "
+                f"{dict(self.env_config)}."
+            ) from error
+        check_is_env(env, _NEEDED)
+        return env
+
+
+def check_env_config(env_config: Mapping[str, Any]) -> None:
+    """Raise for what an env that is trained in cannot be made with.
+
+    Ranges are for rollouts over many values; training takes one. Samplers are drawn from at each reset where
+    they are in a supertype, so they belong into `env_supertype` or `agent_supertypes`.
+
+    Args:
+        env_config: keyword arguments for an env.
+
+    Raises:
+        ConfigError: for a range anywhere, or a sampler under another key; names the place.
+    """
+    for key, value in env_config.items():
+        for path, part in _parts(value, f"env_config[{key!r}]"):
+            if isinstance(part, Range):
+                raise ConfigError(
+                    f"{path} is a {type(part).__name__}, but training takes one value. Use a sampler in a "
+                    "supertype; ranges are for rollouts."
+                )
+            if isinstance(part, Sampler) and key not in _SAMPLED:
+                raise ConfigError(
+                    f"{path} is a {type(part).__name__}, and nobody would draw from it. Samplers are drawn "
+                    "from in env_supertype and agent_supertypes."
+                )
+
+
+def _parts(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Yield a value and all that is in it, each with its place."""
+    yield path, value
+    inner: Iterable[tuple[str, Any]] = ()
+    if isinstance(value, Mapping):
+        inner = ((f"{path}[{key!r}]", part) for key, part in value.items())
+    elif isinstance(value, (list, tuple)):
+        inner = ((f"{path}[{number}]", part) for number, part in enumerate(value))
+    elif isinstance(value, Supertype):
+        inner = ((f"{path}.{name}", part) for name, part in vars(value).items())
+    for place, part in inner:
+        yield from _parts(part, place)
+
+
+def check_is_env(candidate: object, needed: Iterable[str]) -> None:
+    """Raise if a class or an object is no env.
+
+    Raises:
+        ConfigError: that names what is missing.
+    """
+    missing = [name for name in needed if name not in dir(candidate) and not hasattr(candidate, name)]
+    if missing:
+        kind = candidate if isinstance(candidate, type) else type(candidate)
+        name = kind.__name__
+        if issubclass(kind, gym.Env):
+            raise ConfigError(
+                f"{name} is a single-agent Gymnasium env. Wrap it: ph.GymnasiumEnv({name}). Where an env is "
+                "given by its name, write a function that returns this, and name the function."
+            )
+        raise ConfigError(
+            f"{name} is no multi-agent env: it has no {missing[0]}. Derive it from ph.PhantomEnv, or wrap "
+            "a single-agent env in ph.GymnasiumEnv."
+        )
+
+
+def reset_once(env: MultiAgentEnv, seed: int) -> None:
+    """Reset the env before agents are matched to policies: some build their network in reset.
+
+    Raises:
+        EnvError: if the reset raises.
+    """
+    try:
+        env.reset(seed=derive_seed(seed, "setup"))
+    except PhantomError:
+        raise
+    except Exception as error:  # whatever a user's env raises
+        raise EnvError(
+            f"{type(env).__name__} failed in its first reset: {told(error)}{place_of(error)}. Mend the env, "
+            "then train."
+        ) from error

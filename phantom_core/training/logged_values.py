@@ -1,0 +1,102 @@
+"""Values that are logged: numbers under names, of which no two may be the same."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from phantom_core.errors import ConfigError
+
+_OWN: Final = ("rewards", "eval", "time")
+"""What the run's own values begin with, before a slash."""
+
+
+def as_number(value: Any) -> float:
+    """Return a value as it is logged; an integer that no float can hold is infinite.
+
+    Raises:
+        TypeError: if it is no number.
+        ValueError: likewise.
+
+    >>> as_number(3), as_number(-(10**400))
+    (3.0, -inf)
+    """
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, -1.0 if value < 0 else 1.0)
+
+
+def as_name(name: object) -> str:
+    r"""Return a name as it is logged; what is no text that can be written is escaped.
+
+    >>> as_name("rewards/A"), as_name("\ud800")
+    ('rewards/A', '\\ud800')
+    """
+    return str(name).encode("utf-8", "backslashreplace").decode()
+
+
+def check_logged_names(
+    *,
+    metrics: Iterable[str],
+    policy_ids: Sequence[str],
+    agent_ids: Sequence[Hashable],
+    plugins: Sequence[str],
+) -> None:
+    """Raise if two things would be logged under one name.
+
+    Args:
+        metrics: names of the metrics.
+        policy_ids: ids of the policies; each logs `<id>/<quantity>`.
+        agent_ids: ids of the agents; each logs `rewards/<id>`.
+        plugins: names of the plugins that implement `extra_values`; each logs `<name>/<value>`.
+
+    Raises:
+        ConfigError: that names both.
+    """
+    texts: dict[str, Hashable] = {"group": "group"}
+    for agent_id in agent_ids:
+        text = as_name(agent_id)
+        if text in texts:
+            other = "the mean of all agents" if text == "group" else f"those of agent {texts[text]!r}"
+            raise ConfigError(
+                f"The rewards of agent {agent_id!r} and {other} would both be logged as 'rewards/{text}'. "
+                "Give the agent another id."
+            )
+        texts[text] = agent_id
+    owners: dict[str, str] = dict.fromkeys(_OWN, "the run's own values")
+    for what, names in (("policy", policy_ids), ("plugin", plugins)):
+        for name in names:
+            top = as_name(name)
+            clash = next(
+                (o for o in owners if f"{top}/".startswith(f"{o}/") or f"{o}/".startswith(f"{top}/")), ""
+            )
+            if clash:
+                raise ConfigError(
+                    f"The values of {what} {name!r} and {owners[clash]} would both be logged as "
+                    f"'{top if len(top) > len(clash) else clash}/…'. Rename the {what}."
+                )
+            owners[top] = f"those of {what} {name!r}"
+    for name in metrics:
+        owner = next((o for o in owners if as_name(name).startswith(f"{o}/")), "")
+        if owner:
+            raise ConfigError(
+                f"Metric {name!r} would be logged under a name of its own, but {owners[owner]} begin with "
+                f"'{owner}/' too. Rename the metric."
+            )
+
+
+def flattened(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the leaves of nested tables by dotted name.
+
+    >>> flattened({"trainer": {"ppo": {"lr": 0.1}}, "seed": 1})
+    {'trainer.ppo.lr': 0.1, 'seed': 1}
+    """
+    leaves: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            leaves |= flattened(value, f"{prefix}{key}.")
+        else:
+            leaves[f"{prefix}{key}"] = value
+    return leaves

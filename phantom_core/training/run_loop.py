@@ -1,0 +1,266 @@
+"""How a run goes: iterations, what is logged after each, what plugins are told, and the end."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import Any
+
+from phantom_core.errors import ConfigError
+from phantom_core.hooks.dispatch import Dispatcher
+from phantom_core.hooks.events import (
+    IterationEnd,
+    IterationStart,
+    MetricsRecorded,
+    Status,
+    TrainEnd,
+    TrainFailed,
+    TrainStart,
+)
+from phantom_core.training.blas_threads import one_blas_thread
+from phantom_core.training.checkpointer import Checkpointer
+from phantom_core.training.evaluator import Evaluator
+from phantom_core.training.logged_values import as_name, as_number
+from phantom_core.training.run_state import RunFacts, RunState
+
+
+class RunLoop:
+    """Makes the iterations of a run.
+
+    Attributes:
+        facts: what the run is.
+        state: where it stands.
+        dispatcher: the plugins that follow it.
+    """
+
+    def __init__(
+        self,
+        facts: RunFacts,
+        state: RunState,
+        dispatcher: Dispatcher,
+        *,
+        evaluator: Evaluator | None = None,
+        checkpointer: Checkpointer | None = None,
+        before_start: Sequence[Callable[[], None]] = (),
+    ) -> None:
+        """Set the loop up.
+
+        Args:
+            facts: what the run is.
+            state: where it stands.
+            dispatcher: the plugins that follow it.
+            evaluator: evaluates the policies; None: nobody does.
+            checkpointer: writes checkpoints; None: nobody does.
+            before_start: called in turn before `on_train_start`; each may refuse the run by raising.
+        """
+        self.facts = facts
+        self.state = state
+        self.dispatcher = dispatcher
+        self._evaluator = evaluator
+        self._checkpointer = checkpointer
+        self._before_start = before_start
+        self._pending: dict[str, list[float]] = {}
+        self._has_begun = False
+
+    @property
+    def seed(self) -> int:
+        """What everything random in the run follows from."""
+        return self.facts.seed
+
+    @property
+    def iteration(self) -> int:
+        """The iteration that is being made; -1 before the first."""
+        return self.state.iteration
+
+    @property
+    def progress(self) -> float:
+        """The share of the iterations or env steps made before this iteration, from 0.0 to 1.0."""
+        state, total_steps = self.state, self.facts.total_steps
+        made, wanted = (
+            (state.iterations, state.num_iterations)
+            if total_steps is None
+            else (state.steps_before, total_steps)
+        )
+        return min(1.0, made / wanted) if wanted else 0.0
+
+    # ------------------------------------------------------------------ what is logged
+
+    def log(self, values: Mapping[str, Any]) -> None:
+        """Keep values for the end of the iteration; several under one name are averaged."""
+        for name, value in values.items():
+            self._pending.setdefault(as_name(name), []).append(as_number(value))
+
+    def flush(self, iteration: int, env_steps: int | None = None) -> dict[str, float]:
+        """Hand everything that was logged to the loggers, and return it.
+
+        Args:
+            iteration: the iteration that it belongs to.
+            env_steps: env steps made so far; None: those that were counted.
+        """
+        values, self._pending = self._means(), {}
+        self._record(values, iteration, self.state.env_steps if env_steps is None else env_steps)
+        return values
+
+    def write(self, values: Mapping[str, float], step: int) -> None:
+        """Hand values to the loggers at once, under a step of their own."""
+        self._begin_if_idle()
+        self._record({as_name(n): as_number(value) for n, value in values.items()}, step, step)
+
+    def write_if_idle(self, iteration: int) -> None:
+        """Hand over what was logged now, if no iteration is being made that will do it at its end."""
+        if not self.state.is_iterating:
+            self._begin_if_idle()
+            self.flush(iteration)
+
+    # ------------------------------------------------------------------ iterations
+
+    def each_iteration(self, num_iterations: int | None) -> Iterator[int]:
+        """Yield the number of each iteration; fire hooks and log around it; end when told to stop.
+
+        Args:
+            num_iterations: the most iterations to make; None: as many as the run was asked for.
+
+        Raises:
+            ConfigError: if the run would have no end.
+        """
+        state, total_steps = self.state, self.facts.total_steps
+        if not self._has_begun:
+            self._begin(num_iterations)
+        limit = state.num_iterations if num_iterations is None else state.iterations + num_iterations
+        if limit is None and total_steps is None:
+            raise ConfigError("The run has no end. Give it a number of iterations.")
+        while not self._is_done(limit):
+            state.iteration = state.iterations
+            started, state.steps_before = time.perf_counter(), state.env_steps
+            self.dispatcher.fire(
+                "on_iteration_start", IterationStart(iteration=state.iteration, env_steps=state.env_steps)
+            )
+            state.is_iterating = True
+            yield state.iteration
+            state.is_iterating = False
+            state.iterations += 1
+            seconds = time.perf_counter() - started
+            self.log({"time/iteration_seconds": seconds})
+            steps = state.env_steps - state.steps_before
+            if steps:
+                self.log({"time/env_steps_per_second": steps / seconds})
+            elif limit is None:
+                raise ConfigError(
+                    f"Iteration {state.iteration} counted no env step, so total_steps={total_steps} is never "
+                    "reached. Call log_rewards() after each env step, or give num_iterations."
+                )
+            self._end_iteration()
+
+    # ------------------------------------------------------------------ beginning and end
+
+    @contextmanager
+    def scope(self) -> Iterator[None]:
+        """Run the block; whatever happens in it, every plugin is told of the end."""
+        try:
+            with one_blas_thread():
+                yield
+        except BaseException as error:
+            self.state.is_iterating = False
+            status: Status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            try:
+                event = TrainFailed(iteration=self.state.iteration, exception=error)
+                self.dispatcher.fire("on_exception", event)
+            finally:
+                self.end(status)
+            raise
+        self.end(self.state.status)
+
+    def _begin_if_idle(self) -> None:
+        if not self._has_begun:
+            self._begin(None)
+
+    def _begin(self, num_iterations: int | None) -> None:
+        """Fire `on_train_start`; a plugin that the user selected may refuse the run here."""
+        facts, state = self.facts, self.state
+        self._has_begun = True
+        for prepare in self._before_start:
+            prepare()
+        if num_iterations is not None:
+            state.num_iterations = num_iterations
+        self.dispatcher.start(
+            TrainStart(
+                run_name=facts.name,
+                run_directory=facts.directory,
+                trainer_name=facts.trainer_name,
+                num_iterations=state.num_iterations,
+                total_steps=facts.total_steps,
+                seed=facts.seed,
+                hyper_parameters=MappingProxyType(dict(facts.hyper_parameters)),
+                policies=MappingProxyType(dict(state.policies)),
+                policy_by_agent=state.policy_by_agent,
+                policies_to_train=state.policies_to_train,
+            )
+        )
+
+    def end(self, status: Status) -> None:
+        """Fire `on_train_end`."""
+        state = self.state
+        self.dispatcher.fire(
+            "on_train_end",
+            TrainEnd(
+                status=status,
+                iterations=state.iterations,
+                env_steps=state.env_steps,
+                stop_reasons=tuple(state.stop_reasons),
+                hook_failures=self.dispatcher.failure_sentences(),
+            ),
+        )
+
+    def _is_done(self, limit: int | None) -> bool:
+        state, total_steps = self.state, self.facts.total_steps
+        is_counted = limit is not None and state.iterations >= limit
+        is_stepped = total_steps is not None and state.env_steps >= total_steps
+        return is_counted or is_stepped or bool(state.stop_reasons)
+
+    def _end_iteration(self) -> None:
+        state, dispatcher = self.state, self.dispatcher
+        if self._evaluator is not None:
+            is_wanted = self._is_wanted("should_evaluate")  # asked in each iteration, whatever the plan says
+            self.log(self._evaluator.after_iteration(is_wanted=is_wanted))
+        if dispatcher.has_subscribers("extra_values"):
+            self.log(dispatcher.extra_values(self._iteration_end(self._means())))
+        values = self.flush(state.iteration)
+        state.history.append({"iteration": state.iteration, "env_steps": state.env_steps, **values})
+        event = self._iteration_end(values)
+        dispatcher.fire("on_iteration_end", event)
+        state.stop_reasons += dispatcher.stop_reasons(event)
+        if self._checkpointer is not None:
+            is_wanted = dispatcher.is_wanted("should_checkpoint", event)
+            self._checkpointer.after_iteration(values, is_wanted=is_wanted)
+
+    def _is_wanted(self, hook: str) -> bool:
+        has_subscribers = self.dispatcher.has_subscribers(hook)
+        return has_subscribers and self.dispatcher.is_wanted(hook, self._iteration_end(self._means()))
+
+    def _iteration_end(self, values: Mapping[str, float]) -> IterationEnd:
+        return IterationEnd(
+            iteration=self.state.iteration,
+            env_steps=self.state.env_steps,
+            values=MappingProxyType(dict(values)),
+            policies=MappingProxyType(dict(self.state.policies)),
+        )
+
+    def _means(self) -> dict[str, float]:
+        return {name: _mean(found) for name, found in self._pending.items()}
+
+    def _record(self, values: Mapping[str, float], iteration: int, env_steps: int) -> None:
+        if values and self.dispatcher.has_subscribers("on_metrics"):
+            event = MetricsRecorded(
+                iteration=iteration, env_steps=env_steps, values=MappingProxyType(dict(values))
+            )
+            self.dispatcher.fire("on_metrics", event)
+
+
+def _mean(values: Sequence[float]) -> float:
+    try:
+        return statistics.fmean(values)
+    except (OverflowError, ValueError):  # sums beyond all floats; infinities of both signs
+        return sum(value / len(values) for value in values)

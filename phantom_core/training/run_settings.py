@@ -1,0 +1,550 @@
+"""`RunSettings`: every setting of a run, once; `train`, run files and records are made from it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final, Literal, cast
+
+import numpy as np
+
+from phantom_core.component_config import build, checked_fields, field_documents
+from phantom_core.envs.step_result import MultiAgentEnv
+from phantom_core.errors import ConfigError
+from phantom_core.hooks.hookspecs import Hooks
+from phantom_core.metrics import Metric
+from phantom_core.policies.policy import Policy
+from phantom_core.policies.policy_mapping import (
+    AgentSelection,
+    PolicyMapping,
+    PolicySpec,
+    parse_policy_mapping,
+)
+from phantom_core.rollouts.make_vector_env import VectorizationMode
+from phantom_core.training.references import absolute, load_reference, reference_to
+from phantom_core.training.run_plans import (
+    CheckpointPlan,
+    EvaluationPlan,
+    TrainingPlan,
+    check_seed,
+    parse_training_plan,
+)
+from phantom_core.training.toml_values import NONE, TomlWriter, without_none_text
+from phantom_core.types import PolicyID
+from phantom_core.world.agents import Agent
+
+Configs = Mapping[str, Mapping[str, Any]]
+"""Settings by name."""
+
+
+def _in_file(kind: Any, name: str | None = "") -> dict[str, Any]:
+    """Return the metadata of a field that a run file writes in another way.
+
+    Args:
+        kind: the type of what the file says.
+        name: what the file calls it; empty: as here; None: it is in no file of its own.
+    """
+    return {"file": kind} if name == "" else {"file": kind, "name": name}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """Every setting of a run: the parameters of `ph.train`, the keys of a run file, what `config.toml` holds.
+
+    A class can be named everywhere alike: by a registered name, `"package.module:Class"`, `"./file.py:Class"`
+    (relative to the run file or, from Python, to the current folder), the class, or an object of it.
+    """
+
+    trainer: Any = field(metadata=_in_file(Any))
+    """The trainer, such as `"q-learning"`. A file may say `[trainer.<name>]` with its settings instead."""
+
+    env: str | Callable[..., MultiAgentEnv] = field(metadata=_in_file(str))
+    """The env: a class, or a function that makes an env."""
+
+    env_config: Mapping[str, Any] = field(default_factory=dict, metadata=_in_file(dict[str, Any]))
+    """Keyword arguments for the env."""
+
+    policies: PolicyMapping | None = field(default=None, metadata=_in_file(dict[str, dict[str, Any]] | None))
+    """Which agents use which policy; None: one policy, `"default"`, for all of them."""
+
+    policies_to_train: Iterable[PolicyID] | None = field(default=None, metadata=_in_file(list[str] | None))
+    """Ids of the policies to train; None: those without a policy class of their own."""
+
+    num_iterations: int | None = field(default=None, metadata=_in_file(int | None, "iterations"))
+    """How many iterations to make; this or `total_steps`."""
+
+    total_steps: int | None = None
+    """How many env steps to make; this or the number of iterations. Iterations are whole: training ends with
+    the first one that reaches it, and `results.env_steps` says how many were made."""
+
+    trainer_config: Configs = field(default_factory=dict, metadata=_in_file(Any, None))
+    """Settings of the trainer. From Python they are flat for one trainer, and by trainer name where policies
+    name others; a file says `[trainer.<name>]`."""
+
+    metrics: Mapping[str, Any] = field(default_factory=dict, metadata=_in_file(dict[str, dict[str, Any]]))
+    """Metric by name, measured while training and in evaluations: an object, or a dict of `metric` (its name
+    or class) and its settings."""
+
+    loggers: Sequence[str | type[Hooks] | Hooks] = field(default=(), metadata=_in_file(list[str]))
+    """Loggers that follow the run."""
+
+    logger_config: Configs = field(
+        default_factory=dict, metadata=_in_file(dict[str, dict[str, Any]], "logger")
+    )
+    """Settings of loggers that are given by name, by name."""
+
+    hooks: Sequence[object] = field(default=(), metadata=_in_file(list[str]))
+    """What else follows the run: hooks or loggers by name, objects with hook implementations, modules."""
+
+    hook_config: Configs = field(default_factory=dict, metadata=_in_file(dict[str, dict[str, Any]], "hook"))
+    """Settings of hooks that are given by name, by name."""
+
+    evaluation: EvaluationPlan | None = field(
+        default=None, metadata=_in_file(dict[str, Any] | None, "evaluate")
+    )
+    """When and how to evaluate; None: not at all."""
+
+    checkpoint: CheckpointPlan | None = field(default=None, metadata=_in_file(dict[str, Any] | None))
+    """When to write checkpoints, and which to keep; None: only the final policies."""
+
+    training_plan: TrainingPlan | None = field(default=None, metadata=_in_file(list[dict[str, Any]] | None))
+    """Which policies learn when: phases such as `{"policies": ["a"], "iterations": 5}` that follow each other
+    and begin again after the last. Policies that are not scheduled to learn act as finished ones. None: all
+    that are trained learn in every iteration."""
+
+    workers: int = 0
+    """How many processes step the copies of the env that the trainer asks for; 0: the run's own. They pay
+    where a step of the env takes well over 100 µs."""
+
+    vectorization_mode: VectorizationMode = field(
+        default="sync", metadata=_in_file(Literal["sync", "vector_entry_point"])
+    )
+    """`"sync"`: so many envs; `"vector_entry_point"`: the vector env that Gymnasium offers for some envs, see
+    `NativeVectorEnv`."""
+
+    seed: int | None = None
+    """What everything random follows from; None: a new seed, which `run.json` records."""
+
+    name: str | None = None
+    """What the run is called; None: named after the run file, or after trainer and env."""
+
+    run_dir: str | Path | None = field(default="runs", metadata=_in_file(str | None))
+    """The folder in which the run's own folder is made; None: write nothing."""
+
+    strict_hooks: bool | None = None
+    """Whether a broken plugin, or an exception in a hook, ends the run; None: as `PHANTOM_STRICT` says."""
+
+    plugins: Mapping[str, Any] = field(default_factory=dict, metadata=_in_file(dict[str, Any]))
+    """Which installed plugins take no part: `disable`, `allow`."""
+
+    def __post_init__(self) -> None:
+        """Raise for lengths, seeds and collections that make no sense.
+
+        Raises:
+            ConfigError: that names the setting.
+        """
+        _check_collections(self)
+        for name in ("num_iterations", "total_steps", "seed"):
+            value = getattr(self, name)
+            if isinstance(value, np.integer):
+                object.__setattr__(self, name, int(value))
+        if isinstance(self.policies_to_train, Iterable) and not isinstance(self.policies_to_train, str):
+            object.__setattr__(self, "policies_to_train", tuple(self.policies_to_train))
+        if (self.num_iterations is None) == (self.total_steps is None):
+            raise ConfigError(
+                f"The run got num_iterations={self.num_iterations} and total_steps={self.total_steps}. "
+                "Give one of the two (in a file: iterations or total_steps)."
+            )
+        for name in ("num_iterations", "total_steps"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise ConfigError(f"The run got {name}={value!r}. Expected a positive integer.")
+        check_seed("seed", self.seed)
+        if isinstance(self.workers, bool) or not isinstance(self.workers, int) or self.workers < 0:
+            raise ConfigError(f"The run got workers={self.workers!r}. Expected a number of processes, or 0.")
+        _check_checkpoint(self)
+        if self.training_plan is not None:
+            object.__setattr__(self, "training_plan", parse_training_plan(self.training_plan))
+        if self.policies is not None:
+            object.__setattr__(self, "policies", parse_policy_mapping(self.policies))
+
+    @property
+    def observer_config(self) -> dict[str, Configs]:
+        """The settings of what follows the run, by kind and name."""
+        return {"hook": self.hook_config, "logger": self.logger_config}
+
+    # ------------------------------------------------------------------ as a run file
+
+    @classmethod
+    def from_table(cls, table: Mapping[str, Any], *, source: str, folder: Path) -> RunSettings:
+        """Return the settings that a run file holds.
+
+        Args:
+            table: what the file says; `"none"` is None.
+            source: what the file is called, for messages.
+            folder: what relative places in it are relative to.
+
+        Raises:
+            ConfigError: for an unknown key, a value of the wrong type, or an agent class that is none.
+        """
+        table = cast("dict[str, Any]", without_none_text(table))
+        values = checked_fields(cls, table, source, separator=": ")
+        values["trainer"], values["trainer_config"] = split_trainer_table(values["trainer"])
+        if values.get("policies") is not None:
+            values["policies"] = {i: _policy(i, t, folder) for i, t in values["policies"].items()} or None
+        for name, plan in (("evaluation", EvaluationPlan), ("checkpoint", CheckpointPlan)):
+            if values.get(name) is not None:
+                key = "evaluate" if name == "evaluation" else name
+                values[name] = build(plan, values[name], key)
+        for name in ("loggers", "hooks"):
+            values[name] = tuple(values.get(name, ()))
+        return cls(**values)
+
+    def to_table(self, folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
+        """Return the settings as a run file holds them, without those that are as by default.
+
+        Args:
+            folder: what relative places are relative to; they are written as ones that hold from anywhere.
+
+        Returns:
+            The table; and by dotted name, what each value was that no file can hold.
+
+        Raises:
+            ConfigError: for a text that stands for None in files.
+        """
+        writer, table = TomlWriter(), {}
+        for one in fields(self):
+            value = getattr(self, one.name)
+            key = one.metadata.get("name", one.name)
+            if key is None or _is_default(one, value):
+                continue
+            write = _WRITERS.get(one.name)
+            table[key] = writer.value(value, key) if write is None else write(self, value, writer, folder)
+        return table, writer.lost
+
+
+def argument_documents() -> str:
+    """Return the settings with what they mean, as the section `Args:` of a docstring."""
+    lines = [f"{name}: {text}" for name, text in field_documents(RunSettings).items()]
+    return "Args:\n" + "\n".join(f"    {line}" for line in lines)
+
+
+def trainer_key(trainer: Any) -> str:
+    """Return what a trainer is called in settings: its name, its place, or its class."""
+    if isinstance(trainer, str):
+        return trainer
+    trainer_class = trainer if isinstance(trainer, type) else type(trainer)
+    return reference_to(trainer_class) or trainer_class.__name__
+
+
+def trainer_keys(trainer: Any, policies: PolicyMapping | None) -> tuple[str, ...]:
+    """Return what the trainers of a run are called: that of the run first, then those that policies name."""
+    specs = {} if policies is None else parse_policy_mapping(policies)
+    named = [trainer_key(spec.trainer) for spec in specs.values() if spec.trainer is not None]
+    return tuple(dict.fromkeys([trainer_key(trainer), *named]))
+
+
+def is_called(key: str, own: str) -> bool:
+    """Return whether a key of `trainer_config` is what a trainer is called, with or without its module."""
+    return key == own or own.endswith(f":{key}")
+
+
+def by_trainer(trainer: Any, policies: PolicyMapping | None, given: Mapping[str, Any] | None) -> Configs:
+    """Return settings by trainer, as Python gives them: flat for one trainer, by name for several.
+
+    Raises:
+        ConfigError: if they are neither.
+    """
+    if not given:
+        return {}
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"trainer_config is {given!r}. Expected a dict by name.")
+    keys = trainer_keys(trainer, policies)
+    if len(keys) == 1:
+        return {keys[0]: given}
+    for key, value in given.items():
+        if not isinstance(value, Mapping):
+            example = ", ".join(f"{key!r}: {{...}}" for key in keys)
+            raise ConfigError(
+                f"trainer_config has {key!r}: {value!r}, but this run has {len(keys)} trainers. Give "
+                f"settings by trainer: {{{example}}}."
+            )
+    return given
+
+
+def split_trainer_table(trainer: Any) -> tuple[str, dict[str, dict[str, Any]]]:
+    """Return the trainer that a run file names, and the settings by trainer.
+
+    Raises:
+        ConfigError: if it names none, or a setting is outside a table.
+    """
+    if isinstance(trainer, str):
+        return trainer, {}
+    if not isinstance(trainer, dict):
+        raise ConfigError(
+            f"trainer = {trainer!r} is wrong. Expected a registered name, or a table [trainer.<name>]."
+        )
+    configs = {key: value for key, value in trainer.items() if key != "name"}
+    name = trainer.get("name", next(iter(configs)) if len(configs) == 1 else None)
+    if not isinstance(name, str):
+        raise ConfigError(
+            f"[trainer] has settings for {', '.join(map(repr, configs)) or 'nobody'}, but does not say "
+            "which trainer to use. Give its name: trainer.name = 'q-learning', or --trainer q-learning."
+        )
+    for key, value in configs.items():
+        if not isinstance(value, dict):
+            raise ConfigError(
+                f"trainer.{key} = {value!r} is wrong. Settings go into a table: [trainer.{name}]."
+            )
+    return name, configs
+
+
+# ---------------------------------------------------------------------- from a file
+
+
+@dataclass(frozen=True)
+class PolicyTable:
+    """A table `[policies.<id>]` of a run file: a `PolicySpec`, with the class of its agents as `class`."""
+
+    agents: list[Any] | None = None
+    """Agent ids; this or `class`."""
+    agent_class: str | None = field(default=None, metadata={"name": "class"})
+    """Reference to an agent class or a predicate; this or `agents`."""
+    policy: str | None = None
+    """A registered name or a reference; default: the trainer's own policy class."""
+    config: dict[str, Any] = field(default_factory=dict)
+    """Settings of the policy."""
+    trainer: str | None = None
+    """The trainer of this policy, a registered name or a reference; default: the trainer of the run."""
+    train: bool | None = None
+    """Whether it is trained; default: yes, if it has no `policy`."""
+
+
+def _policy(policy_id: str, settings: Mapping[str, Any], folder: Path) -> PolicySpec:
+    path = f"policies.{policy_id}"
+    table = cast("PolicyTable", build(PolicyTable, settings, path))
+    if (table.agents is None) == (table.agent_class is None):
+        raise ConfigError(
+            f"{path} needs either agents (a list of ids) or class (an agent class). Give one of the two."
+        )
+    agents: AgentSelection = table.agents or []
+    if table.agent_class is not None:
+        agents = load_reference(table.agent_class, setting=f"{path}.class", folder=folder)
+        is_wrong_class = isinstance(agents, type) and not issubclass(agents, Agent)
+        if is_wrong_class or not callable(agents):
+            raise ConfigError(
+                f"{path}.class = {table.agent_class!r} is no agent class. Expected a subclass of "
+                "ph.Agent, or a function that says of an agent whether it is meant."
+            )
+    return PolicySpec(
+        agents=agents, policy=table.policy, config=table.config, trainer=table.trainer, train=table.train
+    )
+
+
+# ---------------------------------------------------------------------- to a file
+
+
+def _is_default(one: dataclasses.Field[Any], value: Any) -> bool:
+    if one.default_factory is not dataclasses.MISSING:
+        return isinstance(value, Mapping) and not value
+    return (
+        one.default is not dataclasses.MISSING and type(value) is type(one.default) and value == one.default
+    )
+
+
+def _write_place(value: Any, name: str, writer: TomlWriter, folder: Path) -> str:
+    """Return a registered name as it is, and the reference that leads to anything else."""
+    return str(absolute(value, folder)) if isinstance(value, str) else writer.reference(value, name)
+
+
+def _write_env(settings: RunSettings, value: Any, writer: TomlWriter, folder: Path) -> str:
+    del settings
+    return _write_place(value, "env", writer, folder)
+
+
+def _write_trainer(settings: RunSettings, value: Any, writer: TomlWriter, folder: Path) -> dict[str, Any]:
+    configs = dict(settings.trainer_config)
+    if not isinstance(value, (str, type)):  # an instance: its settings are its own
+        config = getattr(value, "config", None)
+        key = trainer_key(value)
+        configs[key] = {} if config is None else config
+        if config is None and _takes_settings(type(value)):
+            writer.lost[f"trainer.{key}"] = f"an instance of {type(value).__name__}"
+        value = type(value)
+    name = _write_place(value, "trainer.name", writer, folder)
+    table: dict[str, Any] = {"name": name}
+    for key, config in configs.items():
+        written = name if key == trainer_key(value) else str(absolute(key, folder))
+        path = f"trainer.{written}"
+        part = writer.table(config, path) if isinstance(config, Mapping) else writer.instance(config, path)
+        table[written] = part
+    return table
+
+
+def _takes_settings(trainer_class: type) -> bool:
+    return bool(getattr(trainer_class, "__init__", None)) and "__init__" in vars(trainer_class)
+
+
+def _write_policies(settings: RunSettings, value: Any, writer: TomlWriter, folder: Path) -> dict[str, Any]:
+    del settings
+    return {i: _policy_table(spec, f"policies.{i}", writer, folder) for i, spec in value.items()}
+
+
+def _policy_table(spec: PolicySpec, path: str, writer: TomlWriter, folder: Path) -> dict[str, Any]:
+    table: dict[str, Any] = {}
+    if callable(spec.agents):
+        table["class"] = writer.reference(spec.agents, f"{path}.class")
+    else:
+        table["agents"] = writer.value(list(spec.agents), f"{path}.agents")
+    if isinstance(spec.policy, Policy):
+        table["policy"] = writer.reference(type(spec.policy), f"{path}.policy")
+        writer.lost[f"{path}.policy"] = f"an instance of {type(spec.policy).__name__}"
+    elif spec.policy is not None:
+        table["policy"] = _write_place(spec.policy, f"{path}.policy", writer, folder)
+    if spec.config:
+        table["config"] = writer.table(spec.config, f"{path}.config")
+    if spec.trainer is not None:
+        table["trainer"] = _write_place(spec.trainer, f"{path}.trainer", writer, folder)
+    if spec.train is not None:
+        table["train"] = spec.train
+    return table
+
+
+def _write_metrics(settings: RunSettings, value: Any, writer: TomlWriter, folder: Path) -> dict[str, Any]:
+    del settings
+    return {name: _metric_table(one, f"metrics.{name}", writer, folder) for name, one in value.items()}
+
+
+def _metric_table(metric: Any, path: str, writer: TomlWriter, folder: Path) -> dict[str, Any]:
+    if isinstance(metric, Metric):
+        return {
+            "metric": writer.reference(type(metric), f"{path}.metric"),
+            **writer.instance(metric, path),
+        }
+    table = metric if isinstance(metric, Mapping) else {"metric": metric}
+    if "metric" not in table:
+        return writer.table(table, path)  # refused when it is built
+    rest = {key: part for key, part in table.items() if key != "metric"}
+    return {
+        "metric": _write_place(table["metric"], f"{path}.metric", writer, folder),
+        **writer.table(rest, path),
+    }
+
+
+def _write_loggers(settings: RunSettings, value: Any, writer: TomlWriter, folder: Path) -> list[str]:
+    del settings
+    return _write_observers("loggers", value, writer, folder)
+
+
+def _write_hooks(settings: RunSettings, value: Any, writer: TomlWriter, folder: Path) -> list[str]:
+    del settings
+    return _write_observers("hooks", value, writer, folder)
+
+
+def _write_observers(setting: str, value: Sequence[Any], writer: TomlWriter, folder: Path) -> list[str]:
+    """Return the names and places; objects are lost."""
+    written = []
+    for number, observer in enumerate(value):
+        if isinstance(observer, (str, type)) and (isinstance(observer, str) or reference_to(observer)):
+            written.append(_write_place(observer, f"{setting}[{number}]", writer, folder))
+        else:
+            name = getattr(observer, "__name__", f"an instance of {type(observer).__name__}")
+            writer.lost[f"{setting}[{number}]"] = name
+    return written
+
+
+def _write_plan(settings: RunSettings, value: Any, writer: TomlWriter, folder: Path) -> dict[str, Any]:
+    del settings, folder
+    return {
+        f.name: writer.value(part, f.name)
+        for f in fields(value)
+        if (part := getattr(value, f.name)) is not None or f.default is not None
+    }
+
+
+def _write_phases(
+    settings: RunSettings, value: Any, writer: TomlWriter, folder: Path
+) -> list[dict[str, Any]]:
+    del settings, writer, folder
+    return [{"policies": list(phase.policies), "iterations": phase.iterations} for phase in value]
+
+
+def _write_folder(settings: RunSettings, value: Any, writer: TomlWriter, folder: Path) -> str:
+    del settings, writer, folder
+    return NONE if value is None else str(value)
+
+
+_WRITERS: Final[Mapping[str, Callable[[RunSettings, Any, TomlWriter, Path], Any]]] = {
+    "trainer": _write_trainer,
+    "env": _write_env,
+    "policies": _write_policies,
+    "metrics": _write_metrics,
+    "loggers": _write_loggers,
+    "hooks": _write_hooks,
+    "evaluation": _write_plan,
+    "checkpoint": _write_plan,
+    "training_plan": _write_phases,
+    "run_dir": _write_folder,
+}
+"""How settings are written that are not plain values."""
+
+
+# ---------------------------------------------------------------------- checks
+
+
+def _check_collections(settings: RunSettings) -> None:
+    """Raise for single values where several are expected, and objects of the wrong class."""
+    for name in ("loggers", "hooks"):
+        value = getattr(settings, name)
+        if isinstance(value, str):
+            raise ConfigError(f"{name} is {value!r}. Expected a list: [{value!r}].")
+        if not isinstance(value, Iterable):
+            raise ConfigError(f"{name} is one {type(value).__name__}. Expected a list of them.")
+    for name in ("env_config", "trainer_config", "metrics", "logger_config", "hook_config"):
+        value = getattr(settings, name)
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{name} is {value!r}. Expected a dict by name.")
+    if settings.evaluation is not None and not isinstance(settings.evaluation, EvaluationPlan):
+        raise ConfigError(
+            f"evaluation is {settings.evaluation!r}. Expected ph.EvaluationPlan(episodes=100), for instance."
+        )
+
+
+def _check_checkpoint(settings: RunSettings) -> None:
+    if settings.checkpoint is None:
+        return
+    if not isinstance(settings.checkpoint, CheckpointPlan):
+        raise ConfigError(
+            f"checkpoint is {settings.checkpoint!r}. Expected ph.CheckpointPlan(every=10), for instance."
+        )
+    if settings.run_dir is None:
+        raise ConfigError(
+            "The run is to write checkpoints, but run_dir is None: there is no place for them. Give a "
+            "folder, or leave checkpoint out."
+        )
+    if settings.vectorization_mode == "vector_entry_point":
+        raise ConfigError(
+            "vectorization_mode='vector_entry_point' cannot be saved in the middle of an episode, so there "
+            "can be no checkpoints. Leave out checkpoint, or use vectorization_mode='sync'."
+        )
+
+
+def check_whole(not_in_file: Mapping[str, str], source: str) -> str:
+    """Raise if a file lacks what its run needs; return a sentence about what only watched that run.
+
+    Raises:
+        ConfigError: that lists what is lacking.
+    """
+    watching = {name: what for name, what in not_in_file.items() if name.startswith(("loggers[", "hooks["))}
+    needed = {name: what for name, what in not_in_file.items() if name not in watching}
+    if needed:
+        lost = "; ".join(f"{name} ({what})" for name, what in needed.items())
+        raise ConfigError(
+            f"{source} lacks what no file can hold: {lost}. Set each of them, in the file (and take it off "
+            "the table not_in_file) or with --set, or repeat the run from Python."
+        )
+    if not watching:
+        return ""
+    return f"{source} lacks {', '.join(watching.values())}, which followed the run. It goes on without."

@@ -1,0 +1,40 @@
+"""A run without names, files or settings: what `Trainer.train` is in when a program calls it directly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from phantom_core.hooks.dispatch import Dispatcher
+from phantom_core.seeding import fresh_seed
+from phantom_core.training.components import Components
+from phantom_core.training.run_loop import RunLoop
+from phantom_core.training.run_state import RunFacts, RunState
+
+
+def standalone_run(name: str, tensorboard_log_dir: str | Path | None, *, seed: int | None = None) -> RunLoop:
+    """Return a run that writes no directory; installed plugins follow it.
+
+    Args:
+        name: what it is called: the class of the trainer.
+        tensorboard_log_dir: where the logger `tensorboard` writes; None: it is not attached.
+        seed: what everything random follows from; None: a new one.
+    """
+    components = Components()
+    attach_tensorboard(components, tensorboard_log_dir)
+    facts = RunFacts(
+        name=name,
+        seed=fresh_seed() if seed is None else seed,
+        trainer_name=name,
+        load_policy_class=components.policy_class,
+    )
+    return RunLoop(facts, RunState(), Dispatcher(components.manager))
+
+
+def attach_tensorboard(components: Components, directory: str | Path | None) -> None:
+    """Let the logger `tensorboard` follow a run, if there is a directory for it.
+
+    Raises:
+        ConfigError: if it is not installed.
+    """
+    if directory is not None:
+        components.attach_logger("tensorboard", {"tensorboard": {"directory": str(directory)}})
