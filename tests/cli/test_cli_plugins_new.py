@@ -162,6 +162,6 @@ def test_a_name_of_a_module_that_is_there_is_refused(
     fake_distribution("other", {}, {"phantom_acme": ""})
     assert phantom("plugins", "new", "env", "acme").err == (
         "Error: The name 'acme' would make the distribution phantom-acme with the package phantom_acme, "
-        "which belongs to a module that is installed here: installing it would overwrite that. Choose another "
-        "name.\n"
+        "which belongs to a module that is installed here: installing it would overwrite that. Choose "
+        "another name.\n"
     )
