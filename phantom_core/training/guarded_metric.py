@@ -79,6 +79,7 @@ class GuardedMetric(Metric):
         except Exception as error:
             self._dispatcher.contain(self._name, "reduce", error)
             return not_recorded
+        self._dispatcher.succeeded(self._name, "reduce")
         return value
 
 
