@@ -35,7 +35,7 @@ class LazyGroup(click.Group):
         name = args[0]
         if name not in self.places and not name.startswith("-"):
             summaries = self._summaries()
-            if name not in summaries:
+            if self._bare(name) not in summaries:
                 from phantom_core.errors import did_you_mean
 
                 commands = ", ".join(summaries)
@@ -54,17 +54,23 @@ class LazyGroup(click.Group):
         if cmd_name in self.places:
             command: click.Command = import_object(self.places[cmd_name][0])
             return command
-        if cmd_name not in self._summaries():
+        if self._bare(cmd_name) not in self._summaries():
             return None
         from phantom_core.hooks.plugin_manager import PluginManager
 
-        added: click.Command = PluginManager().registry.find("command", self.prefix + cmd_name).load()
+        distribution, colon, _ = cmd_name.rpartition(":")
+        name = f"{distribution}{colon}{self.prefix}{self._bare(cmd_name)}"
+        added: click.Command = PluginManager().registry.find("command", name).load()
         return added
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Show the commands without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(self._summaries().items()))
+
+    def _bare(self, name: str) -> str:
+        """Return a command's name without its distribution, which is given where two add one command."""
+        return name.rpartition(":")[2].removeprefix(self.prefix)
 
     def _summaries(self) -> dict[str, str]:
         """Return the summary by name: own commands first, then those of distributions, with theirs."""

@@ -37,7 +37,7 @@ from phantom_core.training.train_result import TrainingResults
     "plugins",
     multiple=True,
     metavar="PLACE",
-    help="Let this follow the run too: a module, ./file.py or ./file.py:Class. Repeatable.",
+    help="Let these hooks follow the run too: a name, a module, ./file.py or ./file.py:Class. Repeatable.",
 )
 @click.option("--iterations", type=int, metavar="N", help="Make so many iterations (or --set total_steps=N).")
 @click.option("--seed", type=int, metavar="N", help="What everything random follows from.")

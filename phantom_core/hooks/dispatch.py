@@ -247,6 +247,7 @@ class Dispatcher:
             except Exception as error:
                 self.contain(plugin, "state_dict", error)
                 continue
+            self.succeeded(plugin, "state_dict")
             if state:
                 states[plugin] = state
         return states

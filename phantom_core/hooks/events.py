@@ -124,12 +124,13 @@ class EvaluationEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IterationEnd:
-    """An iteration was made, and its values were logged.
+    """An iteration was made.
 
     Attributes:
         iteration: its number, from 0.
         env_steps: env steps made in the run so far.
-        values: the scalars of the iteration by name, as in `MetricsRecorded`.
+        values: the scalars of the iteration by name, as in `MetricsRecorded`; in `should_evaluate` and
+            `extra_values`, those logged so far.
         policies: policy by id, as they are now. Look, do not change.
     """
 

@@ -22,7 +22,7 @@ class GuardedMetric(Metric):
         Args:
             name: what it is called in the run.
             metric: the metric.
-            dispatcher: where failures are noted; switches the metric off after three in a row.
+            dispatcher: where failures are noted; switches off a metric that keeps failing.
         """
         self.metric = metric
         self.fsm_stages = metric.fsm_stages
@@ -79,6 +79,7 @@ class GuardedMetric(Metric):
         except Exception as error:
             self._dispatcher.contain(self._name, "reduce", error)
             return not_recorded
+        self._dispatcher.succeeded(self._name, "reduce")
         return value
 
 

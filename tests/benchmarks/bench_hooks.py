@@ -16,7 +16,6 @@ import pluggy
 
 import phantom_core as ph
 from phantom_core.hooks.dispatch import Dispatcher
-from phantom_core.hooks.hookspecs import HookSpecs
 from phantom_core.hooks.plugin_manager import PluginManager
 
 ROUNDS, TIMES = 15, 200_000
@@ -75,7 +74,7 @@ def empty_loop() -> None:
 def pluggy_loop(subscribers: int) -> Callable[[], None]:
     """Return a loop that calls through pluggy."""
     manager = pluggy.PluginManager("phantom_core")
-    manager.add_hookspecs(HookSpecs)
+    manager.add_hookspecs(ph.Hooks)
     for _ in range(subscribers):
         manager.register(QuietPluggy())
     hook: Any = manager.hook.on_iteration_start

@@ -99,3 +99,9 @@ def test_two_distributions_that_add_one_command_are_named(
         "Error: 2 distributions offer a command named 'greet': acme 1.0 (acme_commands:greet), zoom 1.0 "
         "(zoom:greet). Choose one: 'acme:greet' or 'zoom:greet'.\n"
     )
+    assert phantom("acme:greet", "moon").out == "hello moon\n"
+
+
+@pytest.mark.parametrize("name", ["acme:greet", "acme:plugins.greet"])
+def test_a_nested_command_may_be_called_with_its_distribution(name: str, phantom: Callable[..., Any]) -> None:
+    assert phantom("plugins", name, "sun").out == "hello sun\n"

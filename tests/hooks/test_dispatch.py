@@ -10,6 +10,7 @@ import pytest
 import phantom_core as ph
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.plugin_manager import PluginManager
+from phantom_core.training.guarded_metric import guarded
 
 HOOK = "on_iteration_start"
 
@@ -249,6 +250,43 @@ def test_extra_values_that_are_no_numbers_are_contained(answer: Any, reason: str
     dispatch = dispatcher({"a": Wishing(answer), "b": Wishing({"x": 1})})
     assert dispatch.extra_values(END) == {"b/x": 1.0}
     assert dispatch.failure_sentences() == (f"Plugin 'a' failed once in extra_values: {reason}.",)
+
+
+def test_a_state_that_is_returned_now_and_then_switches_nothing_off() -> None:
+    class Forgetful(Wishing):
+        states: tuple[Any, ...] = ({}, OSError("one"), {}, OSError("two"), {"x": 1}, OSError("three"))
+
+        def state_dict(self) -> dict[str, Any]:
+            *self.states, state = self.states
+            if isinstance(state, Exception):
+                raise state
+            return state
+
+    clock = Clock()
+    dispatch = dispatcher({"a": Forgetful(None)}, clock=clock)
+    found = []
+    for _ in range(6):
+        found.append(dispatch.hook_states())
+        clock.seconds += 20.0
+    assert found == [{}, {"a": {"x": 1}}, {}, {}, {}, {}]
+    assert not dispatch.is_off("a")
+
+
+def test_a_metric_that_reduces_now_and_then_is_not_switched_off() -> None:
+    class Half(ph.Metric):
+        def extract(self, env: Any) -> float:
+            return 0.5
+
+        def reduce(self, values: Sequence[Any], mode: Any) -> float:
+            return values[0] / values[1]
+
+    clock = Clock()
+    dispatch = dispatcher({}, clock=clock)
+    metric = guarded({"half": Half()}, dispatch)["half"]
+    for divisor in (0, 1, 0, 2, 0):
+        metric.reduce([1.0, divisor], "train")
+        clock.seconds += 20.0
+    assert not dispatch.is_off("metrics.half")
 
 
 def test_an_exception_without_a_text_is_contained_too() -> None:
