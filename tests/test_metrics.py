@@ -163,7 +163,7 @@ def test_whoever_reduces_never_meets_a_step_without_a_value(values: list[Any]) -
     assert not_recorded not in seen
 
 
-@given(NUMBERS_WITH_HOLES, st.sampled_from(["last", "mean", "sum", "none"]))
+@given(NUMBERS_WITH_HOLES, st.sampled_from(["last", "mean", "sum", None]))
 def test_reducing_by_name_is_what_numpy_makes_of_the_steps_with_a_value(
     values: list[Any], action: Any
 ) -> None:
@@ -172,7 +172,7 @@ def test_reducing_by_name_is_what_numpy_makes_of_the_steps_with_a_value(
     if not numbers:
         assert reduced is not_recorded
     else:
-        by_name = {"last": numbers[-1], "mean": np.mean(numbers), "sum": np.sum(numbers), "none": numbers}
+        by_name = {"last": numbers[-1], "mean": np.mean(numbers), "sum": np.sum(numbers), None: numbers}
         assert np.array_equal(reduced, by_name[action])
 
 
@@ -360,7 +360,7 @@ def test_there_is_only_one_not_recorded() -> None:
             lambda: SimpleAgentMetric("A", "x", eval_reduce_action="means"),
             (
                 "SimpleAgentMetric got eval_reduce_action='means'. Did you mean 'mean'? Expected one of: "
-                "'last', 'mean', 'sum', 'none'."
+                "'last', 'mean', 'sum', None."
             ),
         ),
         (

@@ -90,6 +90,7 @@ class Channel:
         """
         if self._failing:
             self.ask(event)
+            self._failing = self._dispatcher.is_failing(self.hook)
             return
         to_raise: Exception | None = None
         for plugin, function in self.subscribers:
@@ -274,6 +275,10 @@ class Dispatcher:
         """Note that a plugin or metric did not raise, which ends a row of failures."""
         if self.failures and (plugin, hook) in self.failures:
             self.failures[plugin, hook].in_a_row = 0
+
+    def is_failing(self, hook: str) -> bool:
+        """Return whether the latest call of any plugin in a hook failed."""
+        return any(of_hook == hook and f.in_a_row for (_, of_hook), f in self.failures.items())
 
     def failure_sentences(self) -> tuple[str, ...]:
         """Return one sentence for each plugin and hook that failed."""

@@ -195,11 +195,11 @@ class PluginManager:
             _log.warning("%s", sentence)
         for broken in found.broken:
             reason = f"{broken.problem} ({broken.location}). Install {broken.name} again."
-            self._skip(SkippedPlugin(broken.name, reason))
+            self._skip_broken(SkippedPlugin(broken.name, reason))
         for entry in found.entries:
             skipped = None
             if entry.problem:
-                skipped = SkippedPlugin(entry.qualified_name, f"{entry.problem}.")
+                self._skip_broken(SkippedPlugin(entry.qualified_name, f"{entry.problem}."))
             elif entry.group == PLUGIN_GROUP:
                 skipped = self._load(entry)
                 if skipped is None:
@@ -244,6 +244,11 @@ class PluginManager:
         for name, plugin in self._plugins.items():
             if isinstance(plugin.plugin, Hooks):
                 yield name, plugin.plugin
+
+    def _skip_broken(self, skipped: SkippedPlugin) -> None:
+        if self.settings.is_strict:
+            raise PluginError(_strict(skipped.name, skipped.reason), plugin=skipped.name)
+        self._skip(skipped)
 
     def _skip(self, skipped: SkippedPlugin) -> None:
         self.skipped.append(skipped)

@@ -206,8 +206,8 @@ class Components:
         hooks_class = self._load(component)
         settings = settings_of(component, name, configs)
         hooks = self._build(component.kind, component.name, hooks_class, settings)
-        is_core = component.distribution == CORE_DISTRIBUTION
-        self.manager.register(hooks, component.name, is_permanent=is_core)
+        is_record = (component.distribution, component.name) == (CORE_DISTRIBUTION, "jsonl")
+        self.manager.register(hooks, component.name, is_permanent=is_record)
 
     # ------------------------------------------------------------------ finding and building
 

@@ -56,6 +56,7 @@ class EarlyStopping(Hooks):
     """
 
     config_class: ClassVar[type] = EarlyStoppingConfig
+    conformance: ClassVar[Mapping[str, Any]] = {"config": {"quantity": "rewards/group"}}
     config: EarlyStoppingConfig
     _best: float | None = None
     _waited: int = 0

@@ -384,13 +384,17 @@ class Trainer:
             record_metrics(env, self.metrics, found)
         for name, values in found.items():
             try:
-                self.logged_metrics[name].append(float(np.mean(values)))
+                mean = float(np.mean(values))
             except (TypeError, ValueError) as error:  # as any failure of a metric's
                 if self._run is None:
                     raise ConfigError(
                         f"Metric {name!r} has the values {values!r}, which have no mean: {told(error)}."
                     ) from error
                 self._run.dispatcher.contain(f"metrics.{name}", "log_vec_metrics", error)
+                continue
+            self.logged_metrics[name].append(mean)
+            if self._run is not None:
+                self._run.dispatcher.succeeded(f"metrics.{name}", "log_vec_metrics")
 
     def log_rewards(self, rewards: Mapping[AgentID, float]) -> None:
         """Log the rewards of one env step, which it counts; call it once after each step.

@@ -187,3 +187,13 @@ def test_the_commands_of_the_core_are_those_that_nobody_can_replace() -> None:
 
     nested = [f"plugins.{name}" for name in plugins_command.places]  # type: ignore[attr-defined]
     assert sorted(CORE_COMMANDS) == sorted([*phantom.places, *nested])  # type: ignore[attr-defined]
+
+
+def test_in_strict_mode_a_line_that_cannot_work_ends_the_run(fake_distribution: FakeDistribution) -> None:
+    fake_distribution("acme", {"phantom_core.trainer": {"mine": "acme_rl:Mine"}}, {"acme_rl": TRAINER})
+    with pytest.raises(ph.errors.PluginError) as caught:
+        ph.train("q-learning", env="gymnasium", num_iterations=1, strict_hooks=True, run_dir=None)
+    assert str(caught.value) == (
+        "Plugin 'acme:mine' cannot take part, and plugins are strict: no kind of component has the "
+        "entry-point group 'phantom_core.trainer' (did you mean 'phantom_core.trainers'?)."
+    )

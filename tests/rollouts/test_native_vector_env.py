@@ -165,7 +165,10 @@ def test_a_vector_env_that_does_not_say_how_it_resets_is_refused() -> None:
             {"vectorization_mode": "vector_entry_point"},
             "FrozenLake-v1 has no vector env of its own (vector_entry_point). Use vectorization_mode='sync'.",
         ),
-        ({"vectorization_mode": "fast"}, "vectorization_mode is 'fast'. Expected 'sync' or 'vector_entry_point'."),
+        (
+            {"vectorization_mode": "fast"},
+            "vectorization_mode is 'fast'. Expected 'sync' or 'vector_entry_point'.",
+        ),
     ],
 )
 def test_what_there_is_not_is_refused(options: Any, message: str) -> None:

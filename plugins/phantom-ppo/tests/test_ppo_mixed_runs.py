@@ -49,7 +49,9 @@ def answers(policy: ph.Policy) -> list[int]:
 
 
 def train(policies: dict[str, Any], num_iterations: int = 20, **options: Any) -> ph.TrainingResults:
-    settings: dict[str, Any] = {"trainer_config": FAST, "seed": 1, "run_dir": None, **options}
+    is_mixed = any(isinstance(spec, ph.PolicySpec) and spec.trainer for spec in policies.values())
+    config = {"ppo": FAST} if is_mixed else FAST
+    settings: dict[str, Any] = {"trainer_config": config, "seed": 1, "run_dir": None, **options}
     return ph.train("ppo", env=EchoEnv, policies=policies, num_iterations=num_iterations, **settings)
 
 
