@@ -2,7 +2,7 @@
 
 Every public name is an attribute of this package, imported when it is first used, or of one of its public
 modules: `ph.samplers`, `ph.ranges`, `ph.encoders`, `ph.decoders`, `ph.reward_functions`, `ph.metrics`,
-`ph.errors`, `ph.seeding`, `ph.testing` and `ph.types`.
+`ph.writing`, `ph.errors`, `ph.seeding`, `ph.testing` and `ph.types`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from phantom_core.envs.turns import ACTING_NEXT as ACTING_NEXT
     from phantom_core.envs.turns import Turn as Turn
     from phantom_core.errors import PhantomError as PhantomError
+    from phantom_core.hooks import writing as writing
     from phantom_core.hooks.events import CheckpointSaved as CheckpointSaved
     from phantom_core.hooks.events import EpisodeEnd as EpisodeEnd
     from phantom_core.hooks.events import EvaluationEnd as EvaluationEnd
@@ -213,6 +214,7 @@ _PUBLIC_MODULES = {
     "seeding": "phantom_core.seeding",
     "testing": "phantom_core.testing",
     "types": "phantom_core.types",
+    "writing": "phantom_core.hooks.writing",
 }
 # Names that are not here any more, and where they are instead: the end of the error's sentence.
 _MOVED = {
@@ -340,6 +342,7 @@ __all__ = [
     "to_parallel",
     "train",
     "types",
+    "writing",
 ]
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import resource
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -64,6 +65,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="accept what golden tests find as what they expect"
     )
+
+
+@pytest.fixture
+def size_limit() -> Iterator[Callable[[int | None], None]]:
+    """Return what limits the size of files in bytes, as if the disk were full; None: there is room again.
+
+    A write beyond it raises OSError 27, "File too large", for Python ignores the signal.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def limit(num_bytes: int | None) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft if num_bytes is None else num_bytes, hard))
+
+    yield limit
+    limit(None)
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ TITLES: Final = {  # of layers and of public modules, in the order of the pages
     "policies": "Policies",
     "metrics": "Metrics",
     "hooks": "Hooks",
+    "writing": "Writing",
     "rollouts": "Rollouts",
     "training": "Training",
     "adapters": "Adapters",

@@ -1,43 +1,48 @@
-"""The logger `jsonl`: every value of a run in `metrics.jsonl`, one line of JSON per iteration."""
+"""The logger `jsonl`: all values of a run in `metrics.jsonl`, one line of JSON per iteration."""
 
 from __future__ import annotations
 
+import functools
 import math
 from pathlib import Path
-from typing import IO
 
 import msgspec
 
 from phantom_core.hooks.events import MetricsRecorded, TrainEnd, TrainStart
 from phantom_core.hooks.hookspecs import Hooks
+from phantom_core.hooks.writing import RetryQueue, append
 
 
 class JsonLinesLogger(Hooks):
-    """Writes `metrics.jsonl` into the run directory; `ph.train` attaches it wherever there is one.
+    """Writes `metrics.jsonl` into the run directory; `ph.train` attaches it to every run that has one.
 
     Each line holds `iteration`, `env_steps` and `values`. NaN and infinities are the strings
-    `"nan"`, `"inf"` and `"-inf"`.
+    `"nan"`, `"inf"` and `"-inf"`. Lines that cannot be written are kept and written first next time.
     """
 
-    _file: IO[bytes] | None = None
+    _lines: RetryQueue[bytes] | None = None
 
     def on_train_start(self, event: TrainStart) -> None:
-        """Open the file."""
+        """Create the file, or continue it."""
         if event.run_directory is not None:
             path = Path(event.run_directory, "metrics.jsonl")
-            self._file = path.open("ab")
+            append(path, b"")
+            self._lines = RetryQueue(functools.partial(append, path), name="jsonl")
 
     def on_metrics(self, event: MetricsRecorded) -> None:
-        """Write one line, so that another program can read it at once."""
-        if self._file is None:
+        """Write one line, which other programs can read at once."""
+        if self._lines is None:
             return
         values = {name: value if math.isfinite(value) else str(value) for name, value in event.values.items()}
         row = {"iteration": event.iteration, "env_steps": event.env_steps, "values": values}
-        self._file.write(msgspec.json.encode(row) + b"\n")
-        self._file.flush()
+        self._lines.write(msgspec.json.encode(row) + b"\n")
 
     def on_train_end(self, event: TrainEnd) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        """Write the lines that were kept.
+
+        Raises:
+            HookError: if they still cannot be written; it says how many.
+        """
+        if self._lines is not None:
+            with self._lines.closing():
+                self._lines = None

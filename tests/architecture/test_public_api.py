@@ -40,8 +40,14 @@ PUBLIC_MODULES = {
     "reward_functions": "ChainedReward ConstantReward RewardFunction",
     "samplers": "ComparableSampler LambdaSampler NormalArraySampler NormalSampler SampledValues Sampler "
     "UniformArraySampler UniformFloatSampler UniformIntSampler",
+    "writing": "MAX_KEPT RetryQueue append",
 }
-MOVED = [(name, f"ph.{module}.{name}") for module, names in PUBLIC_MODULES.items() for name in names.split()]
+MOVED = [
+    (name, f"ph.{module}.{name}")
+    for module, names in PUBLIC_MODULES.items()
+    for name in names.split()
+    if module != "writing"  # its names were never at the top
+]
 
 IMPORT_AND_LIST = """
 import sys

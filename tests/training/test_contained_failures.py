@@ -131,7 +131,7 @@ def test_a_full_disk_costs_the_lines_of_metrics_and_not_the_run(tmp_path: Path) 
     assert neighbour.log == ALL
     assert facts_of(results)["hook_failures"] == [
         f"Plugin 'jsonl' failed 5 times in on_metrics: OSError: {TOLD}.",
-        f"Plugin 'jsonl' failed once in on_train_end: OSError: {TOLD}.",
+        f"Plugin 'jsonl' failed once in on_train_end: HookError: 5 events were not written: OSError: {TOLD}.",
     ]
 
 

@@ -1,4 +1,4 @@
-"""The logger `mlflow`: every value, the settings and the files of a run in MLflow."""
+"""The logger `mlflow`: values, settings and files of a run in MLflow."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ class MlflowConfig:
 
 
 class MlflowLogger(ph.Hooks):
-    """Writes every scalar of a run, its settings, its files and how it ended into an MLflow store.
+    """Writes all scalars of a run, its settings, its files and its status to an MLflow store.
 
-    MLflow is imported when a run starts, not before. Its settings for the whole process, such as the
-    active run, are neither used nor changed.
+    MLflow is imported when a run starts. Its global state, such as the active run, is neither used nor
+    changed. Values that cannot be written are kept and written first next time.
 
     Attributes:
-        tracking_uri: the store of the latest run; None: there was none.
-        run_id: the id of the latest run in MLflow; None: there was none.
+        tracking_uri: the store of the latest run; None before the first run.
+        run_id: the MLflow id of the latest run; None before the first run.
     """
 
     config_class: ClassVar[type] = MlflowConfig
@@ -57,15 +57,16 @@ class MlflowLogger(ph.Hooks):
     _run: MlflowRun | None = None
     _directory: Path | None = None
     _iteration: int = 0
+    _error: str | None = None
 
     def on_train_start(self, event: ph.TrainStart) -> None:
         """Create a run in MLflow; write its settings, tags and files.
 
         Raises:
-            ConfigError: if there is neither a `tracking_uri` nor a run directory, or no MLflow.
+            ConfigError: if there is neither a `tracking_uri` nor a run directory, or MLflow is missing.
         """
         self._end("FAILED", {})
-        self._directory, self._iteration = event.run_directory, 0
+        self._directory, self._iteration, self._error = event.run_directory, 0, None
         self._run = self._create(event)
         self.run_id = self._run.run_id
         self._run.set_tags(
@@ -81,20 +82,25 @@ class MlflowLogger(ph.Hooks):
             self._run.log_files(self._directory / "config.toml", self._directory / "run.json")
 
     def on_metrics(self, event: ph.MetricsRecorded) -> None:
-        """Write all values."""
+        """Write the values of one iteration."""
         self._iteration = max(self._iteration, event.iteration)
         if self._run is not None and event.values:
             has_steps = self.config.step_axis == "env_steps" and event.env_steps > 0
             self._run.log_metrics(event.values, event.env_steps if has_steps else self._iteration)
 
     def on_exception(self, event: ph.TrainFailed) -> None:
-        """Write what broke the run off."""
-        if self._run is not None:
-            self._run.set_tags({"phantom.error": repr(event.exception)})
+        """Remember the exception; `on_train_end` writes it."""
+        self._error = repr(event.exception)
 
     def on_train_end(self, event: ph.TrainEnd) -> None:
-        """Write how the run ended and its policies, and close it."""
+        """Write the values that were kept, the status and the policies, and end the run in MLflow.
+
+        Raises:
+            HookError: if values are left that could not be written; it says of how many events.
+        """
         tags: dict[str, object] = {"phantom.status": event.status}
+        if self._error is not None:
+            tags["phantom.error"] = self._error
         if event.stop_reasons:
             tags["phantom.stop_reasons"] = "; ".join(event.stop_reasons)
         self._end(_STATUS[event.status], tags)
@@ -120,23 +126,24 @@ class MlflowLogger(ph.Hooks):
             ) from error
 
     def _end(self, status: MlflowStatus, tags: Mapping[str, object]) -> None:
-        """Close the run, whatever else goes wrong."""
+        """End the run in MLflow, whatever else fails."""
         run, self._run = self._run, None
         if run is None:
             return
-        try:
-            if tags:
-                run.set_tags(tags)
-            if self._directory is not None and self.config.log_files:
-                run.log_files(self._directory / "policies")
-        finally:
-            run.end(status)
+        with run.closing():
+            try:
+                if tags:
+                    run.set_tags(tags)
+                if self._directory is not None and self.config.log_files:
+                    run.log_files(self._directory / "policies")
+            finally:
+                run.end(status)
 
 
 def _beside_the_store(uri: str) -> str | None:
-    """Return where the files of a SQLite store go, for MLflow would put them into the current folder.
+    """Return where the files of a SQLite store go; MLflow's default is the working directory.
 
-    The folder is made: SQLite makes none. For any other store it is None: a server has a place of its own.
+    Creates the folder, which SQLite does not. Returns None for any other store, which has its own default.
     """
     if not uri.startswith(_SQLITE):
         return None
@@ -146,7 +153,7 @@ def _beside_the_store(uri: str) -> str | None:
 
 
 def _versions(run_directory: Path | None) -> dict[str, str]:
-    """Return version by name, as `run.json` has them; without one, of Python and the core."""
+    """Return version by name from `run.json`, or of Python and the core if there is none."""
     path = None if run_directory is None else run_directory / "run.json"
     if path is None or not path.is_file():
         return {"python": platform.python_version(), "phantom-rl-core": ph.__version__}

@@ -6,11 +6,13 @@ import importlib
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
+import phantom_core as ph
 from phantom_mlflow.mlflow_names import MlflowNames
 
 MlflowStatus: TypeAlias = Literal["FINISHED", "FAILED", "KILLED"]
@@ -20,8 +22,17 @@ _SQL: Final = ("sqlalchemy", "alembic")
 _TELEMETRY: Final = "MLFLOW_DISABLE_TELEMETRY"
 
 
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """What one event logged and the store does not have yet."""
+
+    values: list[tuple[str, float]]
+    step: int
+    timestamp: int
+
+
 class MlflowRun:
-    """Writes one run. Nothing that MLflow keeps for the whole process is changed.
+    """Writes one run. MLflow's global state is not changed.
 
     Attributes:
         run_id: its id in MLflow.
@@ -30,26 +41,27 @@ class MlflowRun:
     def __init__(
         self, tracking_uri: str, experiment: str, name: str, *, artifact_location: str | None = None
     ) -> None:
-        """Create the run, and its experiment if there is none of this name.
+        """Create the run, and the experiment if it does not exist.
 
         Args:
             tracking_uri: the store.
             experiment: the name of the experiment.
             name: the name of the run.
-            artifact_location: where files of a new experiment are kept; None: where the store says.
+            artifact_location: where a new experiment keeps its files; None for the default of the store.
 
         Raises:
-            ModuleNotFoundError: if MLflow is not installed, or what it needs for this store.
+            ModuleNotFoundError: if MLflow, or a library that it needs for this store, is not installed.
         """
         with _telemetry_off():
             from mlflow import entities, exceptions
             from mlflow.tracking import MlflowClient
         for needed in _SQL if tracking_uri.startswith("sqlite:") else ():
-            importlib.import_module(needed)  # without them MLflow says that it knows no such store
+            importlib.import_module(needed)  # without them MLflow reports an unknown store
         self._entities = entities
         self._conflict = exceptions.MlflowException
         self._client = MlflowClient(tracking_uri=tracking_uri)
         self._names = MlflowNames()
+        self._metrics = ph.writing.RetryQueue(self._write_metrics, name="mlflow")
         experiment_id = self._experiment_id(experiment, artifact_location)
         self.run_id: str = self._client.create_run(experiment_id, run_name=name).info.run_id
 
@@ -62,12 +74,19 @@ class MlflowRun:
             self._client.log_batch(self.run_id, params=params)
 
     def log_metrics(self, values: Mapping[str, float], step: int) -> None:
-        """Write values of one step."""
+        """Write values of one step, after those that could not be written before."""
         now = time.time_ns() // 1_000_000
-        pairs = iter(values.items())
-        while some := list(islice(pairs, _BATCH)):
-            found = [self._entities.Metric(self._names[name], value, now, step) for name, value in some]
-            self._client.log_batch(self.run_id, metrics=found)
+        self._metrics.write(
+            _Values([(self._names[name], value) for name, value in values.items()], step, now)
+        )
+
+    def closing(self) -> AbstractContextManager[None]:
+        """Write the values that were kept, run the block, and raise if values are left.
+
+        Raises:
+            HookError: if values are left that could not be written; it says of how many events.
+        """
+        return self._metrics.closing()
 
     def set_tags(self, tags: Mapping[str, object]) -> None:
         """Write tags, as text."""
@@ -75,7 +94,7 @@ class MlflowRun:
         self._client.log_batch(self.run_id, tags=found)
 
     def log_files(self, *paths: Path) -> None:
-        """Keep copies of files, and of folders with all that they hold; those that are missing are not."""
+        """Upload files, and folders with their contents; missing ones are skipped."""
         for path in paths:
             if path.is_dir():
                 self._client.log_artifacts(self.run_id, str(path), path.name)
@@ -85,6 +104,13 @@ class MlflowRun:
     def end(self, status: MlflowStatus) -> None:
         """Close the run."""
         self._client.set_terminated(self.run_id, status)
+
+    def _write_metrics(self, event: _Values) -> None:
+        """Write one event in batches; what is written is not written again if a later batch fails."""
+        while some := event.values[:_BATCH]:
+            found = [self._entities.Metric(name, value, event.timestamp, event.step) for name, value in some]
+            self._client.log_batch(self.run_id, metrics=found)
+            del event.values[:_BATCH]
 
     def _experiment_id(self, name: str, artifact_location: str | None) -> str:
         found = self._client.get_experiment_by_name(name)
@@ -100,7 +126,7 @@ class MlflowRun:
 
 @contextmanager
 def _telemetry_off() -> Iterator[None]:
-    """Import MLflow such that it does not report its use over the network, unless the user wants it to."""
+    """Turn MLflow's telemetry off while it is imported, unless the user has set it."""
     if _TELEMETRY in os.environ:
         yield
         return

@@ -16,11 +16,12 @@ RUN_ID = "run-id"
 
 
 class StandIn:
-    """Notes what MLflow's client is asked for; fails where it is told to."""
+    """Notes what MLflow's client did; fails where it is told to, after so many calls."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[Any, ...]] = []
         self.fails_at: str = ""
+        self.fails_after: int = 0
         self.telemetry: str | None = None
         self.experiments: dict[str, str] = {}
 
@@ -57,10 +58,10 @@ class StandIn:
         return [asked[1:] if len(asked) > 2 else asked[1] for asked in self.asked if asked[0] == kind]
 
     def _note(self, kind: str, *what: Any) -> None:
-        self.asked.append((kind, *what))
         self.telemetry = os.environ.get("MLFLOW_DISABLE_TELEMETRY")
-        if kind == self.fails_at:
+        if kind == self.fails_at and len(self.of(kind)) >= self.fails_after:
             raise OSError(28, "No space left on device")
+        self.asked.append((kind, *what))
 
 
 @pytest.fixture
@@ -316,11 +317,47 @@ def test_a_store_that_fails_during_a_run_loses_no_run(client: StandIn, tmp_path:
     client.fails_at = "metrics"
     results = train(tmp_path)
     assert results.iterations == 5
-    (failure,) = results.hook_failures
-    assert failure == (
-        "Plugin 'mlflow' failed 5 times in on_metrics: OSError: [Errno 28] No space left on device."
+    assert results.hook_failures == (
+        "Plugin 'mlflow' failed 5 times in on_metrics: OSError: [Errno 28] No space left on device.",
+        (
+            "Plugin 'mlflow' failed once in on_train_end: HookError: 5 events were not written: OSError: "
+            "[Errno 28] No space left on device."
+        ),
     )
     assert client.of("end") == [(RUN_ID, "FINISHED")]
+
+
+def test_what_a_store_did_not_take_is_written_first_next_time_each_part_once(
+    client: StandIn, tmp_path: Path
+) -> None:
+    logger = MlflowLogger()
+    logger.on_train_start(train_start(tmp_path))
+    client.fails_at, client.fails_after = "metrics", 1
+    for step in (1, 2):
+        with pytest.raises(OSError, match="No space left"):
+            logger.on_metrics(metrics(0, step, {f"m{i}": float(i) for i in range(150)}))
+    client.fails_at = ""
+    logger.on_metrics(metrics(0, 3, {"m0": 0.0}))
+    parts = client.of("metrics")
+    assert [len(part) for part in parts] == [100, 50, 100, 50, 1]
+    expected = [(f"m{i}", float(i), step) for step in (1, 2) for i in range(150)]
+    assert [value for part in parts for value in part] == [*expected, ("m0", 0.0, 3)]
+
+
+def test_what_a_store_did_not_take_is_written_at_the_end_before_the_run_is_closed(
+    client: StandIn, tmp_path: Path
+) -> None:
+    logger = MlflowLogger()
+    logger.on_train_start(train_start(tmp_path))
+    client.fails_at = "metrics"
+    with pytest.raises(OSError, match="No space left"):
+        logger.on_metrics(metrics(0, 1, {"a": 1.0}))
+    client.fails_at = ""
+    logger.on_exception(ph.TrainFailed(iteration=0, exception=RuntimeError("broken")))
+    logger.on_train_end(train_end("failed"))
+    assert [asked[0] for asked in client.asked[-3:]] == ["metrics", "tags", "end"]
+    tags = {"phantom.status": "failed", "phantom.error": "RuntimeError('broken')"}
+    assert dict(client.of("tags")[-1]) == tags
 
 
 def test_a_run_is_closed_even_if_its_files_cannot_be_kept(client: StandIn, tmp_path: Path) -> None:

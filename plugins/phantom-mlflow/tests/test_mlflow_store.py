@@ -3,9 +3,11 @@
 import json
 import math
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -231,6 +233,27 @@ def test_a_process_that_is_killed_loses_no_values_and_nothing_is_sent(store: str
     assert run.info.status == "RUNNING"
     assert history(client, run, "a") == [(5, 1.5)]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_that_is_locked_for_a_moment_has_every_value_once_and_in_order(tmp_path: Path) -> None:
+    from mlflow.exceptions import MlflowException
+
+    database = tmp_path / "mlflow.db"
+    logger = MlflowLogger(tracking_uri=f"sqlite:///{database}?timeout=0")
+    logger.on_train_start(train_start())
+    with closing(sqlite3.connect(database)) as other:
+        for step in range(6):
+            if step == 2:
+                other.execute("BEGIN EXCLUSIVE")
+            if step == 4:
+                other.rollback()
+            with pytest.raises(MlflowException) if step in {2, 3} else nullcontext():
+                logger.on_metrics(metrics(step, 0, {f"a{i}": float(step) for i in range(150)}))
+    logger.on_train_end(ph.TrainEnd(status="completed", iterations=6, env_steps=0))
+    client, run = read(logger.tracking_uri)
+    for name in ("a0", "a149"):
+        assert history(client, run, name) == [(step, float(step)) for step in range(6)]
+    assert run.info.status == "FINISHED"
 
 
 def test_a_start_and_an_end_leave_no_thread(store: str) -> None:

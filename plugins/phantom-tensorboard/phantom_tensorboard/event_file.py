@@ -1,7 +1,8 @@
-"""An event file as TensorBoard reads it: one record per write, on disk when the write returns."""
+"""An event file as TensorBoard reads it: each write is on disk when it returns."""
 
 from __future__ import annotations
 
+import functools
 import socket
 import struct
 import time
@@ -19,6 +20,8 @@ from tensorboardX.proto.plugin_hparams_pb2 import (
 from tensorboardX.proto.summary_pb2 import Summary, SummaryMetadata
 from tensorboardX.record_writer import masked_crc32c
 
+import phantom_core as ph
+
 _MAX_NUMBER: Final = 2.0**53  # beyond it a number of the HPARAMS tab would not be exact
 _HPARAMS_PLUGIN: Final = "hparams"
 _START_TAG: Final = "_hparams_/session_start_info"
@@ -28,24 +31,27 @@ _END_TAG: Final = "_hparams_/session_end_info"
 class EventFile:
     """Writes one new event file, in the calling thread.
 
-    tensorboardX's own `SummaryWriter` hands values to a thread and does not wait for it when it
-    flushes, so its newest values are missing from the file; hence only its formats are used here.
+    Only the formats of tensorboardX are used. Its `SummaryWriter` writes in a thread: its `flush` does not
+    wait for the newest values, and a full disk ends the thread, after which callers block.
     """
 
     def __init__(self, directory: Path) -> None:
-        """Make the folder if it is missing, and a file in it that no other run writes to.
+        """Create the folder if it is missing, and a new file in it.
 
         Args:
             directory: the folder that TensorBoard shows as one run.
 
         Raises:
-            OSError: if the folder or the file cannot be made.
+            OSError: if the folder or the file cannot be created.
         """
         directory.mkdir(parents=True, exist_ok=True)
         name = f"events.out.tfevents.{time.time_ns()}.{socket.gethostname()}"
-        self._file = (directory / name).open("xb")
+        path = directory / name
+        path.touch(exist_ok=False)  # no other run writes to it
+        self._append = functools.partial(ph.writing.append, path)
+        self._scalars = ph.writing.RetryQueue(self._append, name="tensorboard")
         self._has_scalars = False
-        self._write(Event(file_version="brain.Event:2"))
+        self._append(_record(Event(file_version="brain.Event:2")))
 
     def write_hyper_parameters(self, values: Mapping[str, Any]) -> None:
         """Write what TensorBoard's HPARAMS tab shows as one row.
@@ -61,39 +67,46 @@ class EventFile:
                 cell.number_value = value
             else:
                 cell.string_value = _text(value)
-        self._write_hparams(_START_TAG, HParamsPluginData(session_start_info=info))
+        self._append(_hparams_record(_START_TAG, HParamsPluginData(session_start_info=info)))
 
     def write_scalars(self, values: Mapping[str, float], step: int) -> None:
-        """Write values of one step; TensorBoard keeps them as 32-bit floats."""
-        if not self._has_scalars:
-            # An earlier file of this folder may hold this step and later ones: they are made anew.
-            self._write(Event(step=step, session_log=SessionLog(status=SessionLog.START)))
-            self._has_scalars = True
+        """Write values of one step, after those that could not be written before.
+
+        TensorBoard keeps them as 32-bit floats.
+        """
         scalars = [Summary.Value(tag=_text(name), simple_value=value) for name, value in values.items()]
-        self._write(Event(step=step, summary=Summary(value=scalars)))
+        records = _record(Event(step=step, summary=Summary(value=scalars)))
+        if not self._has_scalars:
+            # An earlier file in this folder may contain this step and later ones: TensorBoard drops them.
+            records = _record(Event(step=step, session_log=SessionLog(status=SessionLog.START))) + records
+            self._has_scalars = True
+        self._scalars.write(records)
 
     def close(self, *, is_success: bool) -> None:
-        """Write how the run ended, and close the file."""
+        """Write the values that were kept, and how the run ended.
+
+        Raises:
+            HookError: if values are left that could not be written; it says of how many events.
+        """
         status = Status.STATUS_SUCCESS if is_success else Status.STATUS_FAILURE
         info = SessionEndInfo(status=status, end_time_secs=time.time())
-        try:
-            self._write_hparams(_END_TAG, HParamsPluginData(session_end_info=info))
-        finally:
-            self._file.close()
+        with self._scalars.closing():
+            self._append(_hparams_record(_END_TAG, HParamsPluginData(session_end_info=info)))
 
-    def _write_hparams(self, tag: str, data: HParamsPluginData) -> None:
-        content = SummaryMetadata.PluginData(plugin_name=_HPARAMS_PLUGIN, content=data.SerializeToString())
-        value = Summary.Value(tag=tag, metadata=SummaryMetadata(plugin_data=content))
-        self._write(Event(summary=Summary(value=[value])))
 
-    def _write(self, event: Event) -> None:
-        """Append a record: length, its checksum, the event, its checksum."""
-        event.wall_time = time.time()
-        data = event.SerializeToString()
-        length = struct.pack("<Q", len(data))
-        checksums = [struct.pack("<I", masked_crc32c(part)) for part in (length, data)]
-        self._file.write(length + checksums[0] + data + checksums[1])
-        self._file.flush()
+def _hparams_record(tag: str, data: HParamsPluginData) -> bytes:
+    content = SummaryMetadata.PluginData(plugin_name=_HPARAMS_PLUGIN, content=data.SerializeToString())
+    value = Summary.Value(tag=tag, metadata=SummaryMetadata(plugin_data=content))
+    return _record(Event(summary=Summary(value=[value])))
+
+
+def _record(event: Event) -> bytes:
+    """Return an event as a record of the file: length, its checksum, the event, its checksum."""
+    event.wall_time = time.time()
+    data = event.SerializeToString()
+    length = struct.pack("<Q", len(data))
+    checksums = [struct.pack("<I", masked_crc32c(part)) for part in (length, data)]
+    return b"".join((length, checksums[0], data, checksums[1]))
 
 
 def _text(value: object) -> str:

@@ -1,4 +1,4 @@
-"""The logger `tensorboard`: every value of a run as a curve in TensorBoard."""
+"""The logger `tensorboard`: all values of a run as curves in TensorBoard."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class TensorboardConfig:
 
 
 class TensorboardLogger(ph.Hooks):
-    """Writes an event file with every scalar of a run and its hyper-parameters.
+    """Writes an event file with all scalars of a run and its hyper-parameters.
 
-    What an iteration logged is on disk when the iteration ends. Names are kept as they are; NaN and
-    infinities are written as such.
+    The values of an iteration are on disk when the iteration ends; values that cannot be written are kept
+    and written first next time. Names are not changed; NaN and infinities are written as such.
 
     Attributes:
-        directory: where the latest run was written to; None: there was none.
+        directory: the folder of the latest run; None before the first run.
     """
 
     config_class: ClassVar[type] = TensorboardConfig
@@ -55,14 +55,18 @@ class TensorboardLogger(ph.Hooks):
         self._file.write_hyper_parameters(event.hyper_parameters)
 
     def on_metrics(self, event: ph.MetricsRecorded) -> None:
-        """Write all values."""
+        """Write the values of one iteration."""
         self._iteration = max(self._iteration, event.iteration)
         if self._file is not None and event.values:
             has_steps = self.config.step_axis == "env_steps" and event.env_steps > 0
             self._file.write_scalars(event.values, event.env_steps if has_steps else self._iteration)
 
     def on_train_end(self, event: ph.TrainEnd) -> None:
-        """Close the file."""
+        """Write the values that were kept, and how the run ended.
+
+        Raises:
+            HookError: if values are left that could not be written; it says of how many events.
+        """
         self._close(is_success=event.status in ("completed", "stopped"))
 
     def _directory(self, event: ph.TrainStart) -> Path:

@@ -4,11 +4,14 @@ import importlib
 import json
 import math
 import re
+import resource
 import struct
 import subprocess
 import sys
 import threading
 import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -287,6 +290,58 @@ def test_no_thread_is_started(tmp_path: Path) -> None:
     logger.on_metrics(metrics(0, 1, {"a": 1.0}))
     assert threading.enumerate() == before
     logger.on_train_end(train_end())
+
+
+@pytest.fixture
+def size_limit() -> Iterator[Callable[[int | None], None]]:
+    """Return what limits the size of files in bytes, as if the disk were full; None: there is room again."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def limit(num_bytes: int | None) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft if num_bytes is None else num_bytes, hard))
+
+    yield limit
+    limit(None)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_values_that_a_full_disk_did_not_take_are_written_first_next_time(
+    tmp_path: Path, size_limit: Callable[[int | None], None], first: int
+) -> None:
+    logger = TensorboardLogger()
+    logger.on_train_start(train_start(tmp_path))
+    (file,) = files_in(tmp_path)
+    for step in range(6):
+        if step == first:
+            size_limit(file.stat().st_size + 20)  # room for a part of a record
+        if step == first + 2:
+            size_limit(None)
+        with pytest.raises(OSError, match="File too large") if step in {first, first + 1} else nullcontext():
+            logger.on_metrics(metrics(step, step, {"a": step}))
+        assert len(scalars_in(tmp_path)) == (first if step in {first, first + 1} else step + 1)
+    logger.on_train_end(train_end())
+    assert scalars_in(tmp_path) == [("a", step, step) for step in range(6)]
+    assert sum(event.HasField("session_log") for event in events_in(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+def test_values_that_are_left_at_the_end_are_written_or_counted(
+    tmp_path: Path, size_limit: Callable[[int | None], None], *, is_full: bool
+) -> None:
+    logger = TensorboardLogger()
+    logger.on_train_start(train_start(tmp_path))
+    (file,) = files_in(tmp_path)
+    size_limit(file.stat().st_size + 20)
+    with pytest.raises(OSError, match="File too large"):
+        logger.on_metrics(metrics(0, 10, {"a": 1.0, "b": 2.0}))
+    if is_full:
+        with pytest.raises(ph.errors.HookError) as caught:
+            logger.on_train_end(train_end())
+        assert str(caught.value) == "1 event was not written: OSError: [Errno 27] File too large."
+    else:
+        size_limit(None)
+        logger.on_train_end(train_end())
+    assert scalars_in(tmp_path) == ([] if is_full else [("a", 10, 1.0), ("b", 10, 2.0)])
 
 
 def test_settings_have_defaults_and_are_checked() -> None:

@@ -1,4 +1,4 @@
-"""The logger `wandb`: every value, the settings and the files of a run in Weights & Biases."""
+"""The logger `wandb`: values, settings and files of a run in Weights & Biases."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import phantom_core as ph
 from phantom_wandb.wandb_run import WandbRun
 
 _EXIT_CODE: Final[Mapping[str, int]] = {"completed": 0, "stopped": 0, "failed": 1, "interrupted": 255}
-"""What W&B takes a run's end from; 255 is what it notes for Ctrl-C."""
+"""W&B shows the status of a run by its exit code; 255 is its code for Ctrl-C."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class WandbConfig:
     """The user or team that owns the project; without it, the default of the user who is logged in."""
 
     directory: str | None = None
-    """The folder in which W&B makes its folder `wandb`; without it, the run directory."""
+    """The folder in which W&B creates its folder `wandb`; without it, the run directory."""
 
     step_axis: Literal["env_steps", "iteration"] = "env_steps"
     """What curves are drawn over: env steps (iterations, while none are counted) or iterations."""
@@ -40,14 +40,14 @@ class WandbConfig:
 
 
 class WandbLogger(ph.Hooks):
-    """Writes every scalar of a run, its settings, its files and how it ended as a run of W&B.
+    """Writes all scalars of a run, its settings, its files and its status to a W&B run.
 
-    The package wandb is imported when a run starts, not before. The run is not `wandb.run`: a program's
-    own runs are left alone.
+    The package wandb is imported when a run starts. The run is not `wandb.run`: other runs of the program
+    are not touched. Rows that W&B does not accept are kept and written first next time.
 
     Attributes:
-        directory: the folder of the latest run of W&B; None: there was none.
-        run_id: the id of the latest run of W&B; None: there was none.
+        directory: the W&B folder of the latest run; None before the first run.
+        run_id: the W&B id of the latest run; None before the first run.
     """
 
     config_class: ClassVar[type] = WandbConfig
@@ -57,22 +57,23 @@ class WandbLogger(ph.Hooks):
     _run: WandbRun | None = None
     _run_directory: Path | None = None
     _iteration: int = 0
+    _error: str | None = None
 
     def on_train_start(self, event: ph.TrainStart) -> None:
-        """Start a run of W&B; write its settings, tags and files.
+        """Start a W&B run; write its settings, tags and files.
 
         Raises:
-            ConfigError: if there is neither a `directory` nor a run directory, or no wandb.
+            ConfigError: if there is neither a `directory` nor a run directory, or wandb is missing.
         """
         self._end("failed", {})
-        self._run_directory, self._iteration = event.run_directory, 0
+        self._run_directory, self._iteration, self._error = event.run_directory, 0, None
         self._run = self._create(event)
         self.directory, self.run_id = self._run.directory, self._run.run_id
         if event.run_directory is not None and self.config.log_files:
             self._run.log_files(event.run_directory / "config.toml", event.run_directory / "run.json")
 
     def on_metrics(self, event: ph.MetricsRecorded) -> None:
-        """Write all values as one row."""
+        """Write the values of one iteration as one row."""
         self._iteration = max(self._iteration, event.iteration)
         if self._run is not None and event.values:
             has_steps = self.config.step_axis == "env_steps" and event.env_steps > 0
@@ -84,13 +85,19 @@ class WandbLogger(ph.Hooks):
             )
 
     def on_exception(self, event: ph.TrainFailed) -> None:
-        """Write what broke the run off."""
-        if self._run is not None:
-            self._run.set_summary({"error": repr(event.exception)})
+        """Remember the exception; `on_train_end` writes it."""
+        self._error = repr(event.exception)
 
     def on_train_end(self, event: ph.TrainEnd) -> None:
-        """Write how the run ended and its policies, and close it."""
+        """Write the rows that were kept, the status and the policies, and end the W&B run.
+
+        Raises:
+            HookError: if rows are left that could not be written, or are missing in the file of an offline
+                run; it says how many.
+        """
         summary: dict[str, Any] = {"status": event.status}
+        if self._error is not None:
+            summary["error"] = self._error
         if event.stop_reasons:
             summary["stop_reasons"] = "; ".join(event.stop_reasons)
         self._end(event.status, summary)
@@ -121,21 +128,25 @@ class WandbLogger(ph.Hooks):
             ) from error
 
     def _end(self, status: str, summary: Mapping[str, Any]) -> None:
-        """Close the run, whatever else goes wrong."""
+        """End the W&B run, whatever else fails."""
         run, self._run = self._run, None
         if run is None:
             return
         try:
-            run.add_tag(f"status:{status}")
-            run.set_summary(summary)
-            if self._run_directory is not None and self.config.log_files:
-                run.log_files(self._run_directory / "policies")
+            with run.closing():
+                try:
+                    run.add_tag(f"status:{status}")
+                    run.set_summary(summary)
+                    if self._run_directory is not None and self.config.log_files:
+                        run.log_files(self._run_directory / "policies")
+                finally:
+                    run.end(_EXIT_CODE[status])
         finally:
-            run.end(_EXIT_CODE[status])
+            run.check_rows()
 
 
 def _versions(run_directory: Path | None) -> dict[str, str]:
-    """Return version by name, as `run.json` has them; without one, of Python and the core."""
+    """Return version by name from `run.json`, or of Python and the core if there is none."""
     path = None if run_directory is None else run_directory / "run.json"
     if path is None or not path.is_file():
         return {"python": platform.python_version(), "phantom-rl-core": ph.__version__}

@@ -1,4 +1,4 @@
-"""One run of Weights & Biases, beside whatever other runs the process has."""
+"""One run of Weights & Biases; other runs of the process are not touched."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
 
-_MAX_EXACT: Final = 2**53  # W&B keeps numbers as floats: beyond it they would not be exact
+import phantom_core as ph
+from phantom_wandb.offline_file import count_rows
+
+_MAX_EXACT: Final = 2**53  # W&B keeps numbers as floats, which are not exact beyond it
 _MAX_TAG: Final = 64  # characters
 _REPORTING: Final = "WANDB_ERROR_REPORTING"
 
 
 class WandbRun:
-    """Writes one run. It is not `wandb.run`, and leaves that as it is.
+    """Writes one run. It is not `wandb.run`, and does not change it.
 
     Attributes:
         directory: the folder of the run.
@@ -37,11 +40,11 @@ class WandbRun:
         """Start the run.
 
         Args:
-            directory: the folder in which the folder `wandb` is made.
-            mode: `"offline"` writes to it only; `"online"` sends everything to the server too.
-            project: the project it belongs to.
-            entity: the user or team that owns the project; None: the user's own default.
-            name: what it is called.
+            directory: the folder in which the folder `wandb` is created.
+            mode: `"offline"` writes to this folder only; `"online"` also sends everything to the server.
+            project: the project of the run.
+            entity: the user or team that owns the project; None for the default of the user.
+            name: the name of the run.
             tags: its tags.
             config: its settings.
 
@@ -64,6 +67,9 @@ class WandbRun:
                 reinit="create_new",
                 settings=wandb.Settings(console="off", silent=True),
             )
+        self._is_offline = mode == "offline"
+        self._rows = ph.writing.RetryQueue(self._write_row, name="wandb")
+        self._num_rows = 0
         self._axis: str | None = None
         self.run_id: str = self._run.id
         self.directory = Path(self._run.dir).parent
@@ -76,17 +82,21 @@ class WandbRun:
         env_steps: int,
         axis: Literal["iteration", "env_steps"],
     ) -> None:
-        """Write one row; `axis` says which of its columns curves are drawn over."""
-        if axis != self._axis:
-            self._run.define_metric("iteration")
-            self._run.define_metric("env_steps")
-            self._run.define_metric("*", step_metric=axis)
-            self._axis = axis
+        """Write one row, after those that could not be written before; curves are drawn over `axis`."""
         row = {_text(name): value for name, value in values.items()}
-        self._run.log({**row, "iteration": iteration, "env_steps": env_steps})
+        self._num_rows += 1
+        self._rows.write((axis, {**row, "iteration": iteration, "env_steps": env_steps}))
+
+    def closing(self) -> AbstractContextManager[None]:
+        """Write the rows that were kept, run the block, and raise if rows are left.
+
+        Raises:
+            HookError: if rows are left that could not be written; it says how many.
+        """
+        return self._rows.closing()
 
     def set_summary(self, values: Mapping[str, Any]) -> None:
-        """Write values that stand for the whole run."""
+        """Write values of the whole run."""
         for name, value in values.items():
             self._run.summary[name] = _plain(value)
 
@@ -95,7 +105,7 @@ class WandbRun:
         self._run.tags = (*self._run.tags, _tag(tag))
 
     def log_files(self, *paths: Path) -> None:
-        """Keep copies of files, and of folders with all that they hold; those that are missing are not."""
+        """Copy files, and folders with their contents, into the run; missing ones are skipped."""
         for path in paths:
             if path.is_dir():
                 shutil.copytree(path, Path(self._run.dir, path.name), dirs_exist_ok=True)
@@ -108,17 +118,44 @@ class WandbRun:
                     self._run.save(str(file), base_path=self._run.dir, policy="now")
 
     def end(self, exit_code: int) -> None:
-        """Close the run; if no other run of the process is open, stop W&B's threads and its process too."""
+        """End the run; if it is the last open one of this process, stop W&B's threads and its process too."""
         try:
             self._run.finish(exit_code=exit_code)
         finally:
             if self._wandb.setup().most_recent_active_run is None:
                 self._wandb.teardown()
 
+    def check_rows(self) -> None:
+        """Raise if the file of an offline run that ended lacks rows.
+
+        W&B's own process writes the file. It does not report a failed write, such as on a full disk, and
+        writes nothing after it.
+
+        Raises:
+            HookError: how many rows are missing.
+        """
+        for file in self.directory.glob("*.wandb") if self._is_offline else ():
+            num_missing = self._num_rows - count_rows(file)
+            if num_missing > 0:
+                raise ph.errors.HookError(
+                    f"{num_missing:,} of {self._num_rows:,} events are not in {file}: W&B could not write "
+                    "them. See logs/debug-internal.log beside it.",
+                    plugin="wandb",
+                )
+
+    def _write_row(self, item: tuple[str, Mapping[str, float]]) -> None:
+        axis, row = item
+        if axis != self._axis:
+            self._run.define_metric("iteration")
+            self._run.define_metric("env_steps")
+            self._run.define_metric("*", step_metric=axis)
+            self._axis = axis
+        self._run.log(dict(row))
+
 
 @contextmanager
 def _reporting_off(*, is_wanted: bool) -> Iterator[None]:
-    """Keep W&B from reporting its own errors over the network, unless the user says that it may."""
+    """Turn W&B's error reporting over the network off, unless the user has set it."""
     if not is_wanted or _REPORTING in os.environ:
         yield
         return
@@ -130,7 +167,7 @@ def _reporting_off(*, is_wanted: bool) -> Iterator[None]:
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as W&B keeps it exactly: what a float cannot hold is text."""
+    """Return a value that W&B keeps exactly: text if a float cannot represent it."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, list | tuple):

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import resource
 import struct
 import subprocess
 import sys
@@ -236,6 +237,32 @@ def test_runs_beside_each_other_and_the_programs_own_are_kept_apart(
     (folder,) = (tmp_path / "wandb").glob("offline-run-*")
     assert [row["mine"] for row in Read(folder).rows] == [7.0]
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_rows_that_a_full_disk_did_not_take_are_counted_at_the_end(tmp_path: Path) -> None:
+    logger = WandbLogger()
+    logger.on_train_start(train_start(tmp_path))
+    assert logger.directory is not None
+    (file,) = logger.directory.glob("*.wandb")
+    for step in range(300):
+        logger.on_metrics(metrics(step, 0, {f"a{i}": 1.0 for i in range(50)}))
+        if step == 100:
+            limit_file_size_of_children(2 * BLOCK)
+    with pytest.raises(ph.errors.HookError) as caught:
+        logger.on_train_end(train_end())
+    num_written = len(Read(logger.directory).rows)
+    assert 0 < num_written < 300
+    assert str(caught.value) == (
+        f"{300 - num_written} of 300 events are not in {file}: W&B could not write them. See "
+        "logs/debug-internal.log beside it."
+    )
+
+
+def limit_file_size_of_children(num_bytes: int) -> None:
+    """Let the disk be full for the process of W&B, for good."""
+    for path in Path("/proc/self/task").glob("*/children"):
+        for pid in path.read_text().split():
+            resource.prlimit(int(pid), resource.RLIMIT_FSIZE, (num_bytes, num_bytes))
 
 
 def test_nothing_is_printed_and_nothing_is_sent(tmp_path: Path) -> None:

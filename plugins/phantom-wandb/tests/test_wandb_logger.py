@@ -318,11 +318,35 @@ def test_a_client_that_fails_during_a_run_loses_no_run(wandb: StandIn, tmp_path:
     wandb.fails_at = "log"
     results = train(tmp_path)
     assert results.iterations == 5
-    (failure,) = results.hook_failures
-    assert failure == (
-        "Plugin 'wandb' failed 5 times in on_metrics: OSError: [Errno 28] No space left on device."
+    assert results.hook_failures == (
+        "Plugin 'wandb' failed 5 times in on_metrics: OSError: [Errno 28] No space left on device.",
+        (
+            "Plugin 'wandb' failed once in on_train_end: HookError: 5 events were not written: OSError: "
+            "[Errno 28] No space left on device."
+        ),
     )
     assert wandb.runs[0].exit_codes == [0]
+
+
+@pytest.mark.parametrize("is_at_the_end", [False, True])
+def test_rows_that_the_client_did_not_take_are_written_first_next_time_or_at_the_end(
+    wandb: StandIn, tmp_path: Path, *, is_at_the_end: bool
+) -> None:
+    logger = WandbLogger()
+    logger.on_train_start(train_start(tmp_path))
+    (run,) = wandb.runs
+    logger.on_metrics(metrics(0, 0, {"a": 0.0}))
+    run.fails_at = "log"
+    for step in (1, 2):
+        with pytest.raises(OSError, match="No space left"):
+            logger.on_metrics(metrics(step, 10 * step, {"a": float(step)}))
+    run.fails_at = ""
+    if not is_at_the_end:
+        logger.on_metrics(metrics(3, 30, {"a": 3.0}))
+    logger.on_train_end(train_end())
+    assert [row["iteration"] for row in run.rows] == [0, 1, 2] + [3] * (not is_at_the_end)
+    assert run.axes == ["iteration", "env_steps"]
+    assert run.exit_codes == [0]
 
 
 def test_a_client_that_fails_at_the_start_refuses_the_run_which_is_closed(

@@ -1,0 +1,126 @@
+"""What loggers write with: a queue that retries in order, and an append that leaves no half a line.
+
+A disk may be full for a second, or a server away for a minute. The dispatcher contains the exception and
+calls the logger again with the next event, but repeats no event; the queue keeps what was not written:
+
+    lines = ph.writing.RetryQueue(functools.partial(ph.writing.append, path), name="my-logger")
+    lines.write(line)  # in on_metrics
+    with lines.closing():  # in on_train_end
+        ...  # close what has to be closed
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Generic, TypeVar
+
+from phantom_core.errors import HookError, told
+from phantom_core.hooks.hookspecs import PROJECT
+
+__all__ = ["MAX_KEPT", "RetryQueue", "append"]
+
+T = TypeVar("T")
+
+MAX_KEPT: Final = 10_000
+"""The most items that a `RetryQueue` keeps; a longer failure loses the oldest."""
+
+_log = logging.getLogger(PROJECT)
+
+
+class RetryQueue(Generic[T]):
+    """Writes items in order, each once; keeps those that fail and writes them first next time.
+
+    An item is kept whatever the write raises, except for a `TypeError` or `ValueError`: then the item itself
+    is wrong, and it is dropped so that it does not block the others. Not thread-safe.
+    """
+
+    def __init__(self, write: Callable[[T], None], *, name: str) -> None:
+        """Create an empty queue.
+
+        Args:
+            write: writes one item whole, or raises.
+            name: the name of the logger, for messages.
+        """
+        self._write = write
+        self._name = name
+        self._items: deque[T] = deque(maxlen=MAX_KEPT)
+        self._num_lost = 0
+
+    def write(self, item: T) -> None:
+        """Write the kept items, then this one; keep what is left if a write raises.
+
+        Raises:
+            Exception: whatever the write raised.
+        """
+        if len(self._items) == MAX_KEPT:
+            self._num_lost += 1
+        self._items.append(item)  # a full deque drops its oldest item
+        self._flush()
+
+    @contextmanager
+    def closing(self) -> Iterator[None]:
+        """Write the kept items, run the block, and raise if items are left.
+
+        The block runs in any case: close files and connections in it. The queue is empty afterwards.
+
+        Raises:
+            HookError: how many items were not written, and why. It replaces an exception of the block.
+        """
+        cause: BaseException | None = None
+        try:
+            self._flush()
+        except BaseException as error:  # raised below, after the block
+            cause = error
+        num_lost = len(self._items) + self._num_lost
+        self._items.clear()
+        self._num_lost = 0
+        try:
+            yield
+        except Exception:
+            if cause is None:
+                raise
+        if isinstance(cause, Exception) and num_lost:
+            message = f"{_events(num_lost)} not written: {told(cause)}."
+            raise HookError(message, plugin=self._name) from cause
+        if cause is not None:
+            raise cause
+
+    def _flush(self) -> None:
+        while self._items:
+            try:
+                self._write(self._items[0])
+            except (TypeError, ValueError):
+                self._items.popleft()
+                raise
+            self._items.popleft()
+        if self._num_lost:
+            _log.warning(
+                "Logger %r lost the oldest %s: it keeps %s at most while it cannot write.",
+                self._name, "event" if self._num_lost == 1 else f"{self._num_lost:,} events", f"{MAX_KEPT:,}",
+            )  # fmt: skip
+            self._num_lost = 0
+
+
+def append(path: Path, content: bytes) -> None:
+    """Append to a file, which is created if it is missing: all of the content, or nothing if it raises.
+
+    Raises:
+        OSError: if the file cannot be written, such as on a full disk.
+    """
+    with path.open("ab", buffering=0) as file:  # a buffer would write its rest later
+        end, num_written = file.seek(0, os.SEEK_END), 0
+        try:
+            while num_written < len(content):  # a full disk may take a part
+                num_written += file.write(content[num_written:])
+        finally:
+            if num_written < len(content) and file.tell() != end:
+                file.truncate(end)
+
+
+def _events(count: int) -> str:
+    return "1 event was" if count == 1 else f"{count:,} events were"
