@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from phantom_core import seeding as seeding
     from phantom_core import testing as testing
     from phantom_core import types as types
+    from phantom_core import writing as writing
     from phantom_core.adapters.aec_view import to_aec as to_aec
     from phantom_core.adapters.gymnasium_env import GymnasiumEnv as GymnasiumEnv
     from phantom_core.adapters.parallel_view import to_parallel as to_parallel
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from phantom_core.envs.turns import ACTING_NEXT as ACTING_NEXT
     from phantom_core.envs.turns import Turn as Turn
     from phantom_core.errors import PhantomError as PhantomError
-    from phantom_core.hooks import writing as writing
     from phantom_core.hooks.events import CheckpointSaved as CheckpointSaved
     from phantom_core.hooks.events import EpisodeEnd as EpisodeEnd
     from phantom_core.hooks.events import EvaluationEnd as EvaluationEnd
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from phantom_core.hooks.hookspecs import hookimpl as hookimpl
     from phantom_core.hooks.plugin_manager import components as components
     from phantom_core.hooks.plugin_manager import find as find
-    from phantom_core.hooks.registry import Component as Component
+    from phantom_core.installed.registry import Component as Component
     from phantom_core.metrics import Metric as Metric
     from phantom_core.policies.fixed_policies import ConstantPolicy as ConstantPolicy
     from phantom_core.policies.fixed_policies import FunctionPolicy as FunctionPolicy
@@ -192,7 +192,7 @@ _MODULE_BY_NAME = {
     "hookimpl": "phantom_core.hooks.hookspecs",
     "components": "phantom_core.hooks.plugin_manager",
     "find": "phantom_core.hooks.plugin_manager",
-    "Component": "phantom_core.hooks.registry",
+    "Component": "phantom_core.installed.registry",
     "load_policies": "phantom_core.training.run_directory",
     "make_vector_env": "phantom_core.rollouts.make_vector_env",
     "msg_handler": "phantom_core.world.agents",
@@ -214,7 +214,7 @@ _PUBLIC_MODULES = {
     "seeding": "phantom_core.seeding",
     "testing": "phantom_core.testing",
     "types": "phantom_core.types",
-    "writing": "phantom_core.hooks.writing",
+    "writing": "phantom_core.writing",
 }
 # Names that are not here any more, and where they are instead: the end of the error's sentence.
 _MOVED = {
@@ -352,7 +352,7 @@ def __getattr__(name: str) -> Any:
     elif name in _PUBLIC_MODULES:
         value = importlib.import_module(_PUBLIC_MODULES[name])
     elif name == "__version__":
-        value = importlib.import_module("phantom_core.hooks.discovery").core_version()
+        value = importlib.import_module("phantom_core.installed.discovery").core_version()
     else:
         place = f". It is {_MOVED[name]}." if name in _MOVED else ""
         raise AttributeError(f"module 'phantom_core' has no attribute {name!r}{place}")

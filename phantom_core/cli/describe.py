@@ -9,7 +9,7 @@ import typing
 from typing import Any
 
 from phantom_core.component_config import config_class_of, field_documents, own_parameters, type_text
-from phantom_core.hooks.registry import Component
+from phantom_core.installed.registry import Component
 
 
 def describe(component: Component) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from phantom_core.component_config import config_class_of, field_documents
-from phantom_core.hooks.registry import Component
+from phantom_core.installed.registry import Component
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 

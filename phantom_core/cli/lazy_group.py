@@ -74,7 +74,7 @@ class LazyGroup(click.Group):
 
     def _summaries(self) -> dict[str, str]:
         """Return the summary by name: own commands first, then those of distributions, with theirs."""
-        from phantom_core.hooks.discovery import installed_entries
+        from phantom_core.installed.discovery import installed_entries
 
         found = {name: summary for name, (_, summary) in self.places.items()}
         for entry in installed_entries():

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from phantom_core.errors import PhantomError
-from phantom_core.hooks.discovery import installed_entries
+from phantom_core.installed.discovery import installed_entries
 from phantom_core.training.components import Components
 from phantom_core.training.run_file import RunFile
 from phantom_core.training.train import attach_observers

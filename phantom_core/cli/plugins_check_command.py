@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from phantom_core.hooks.discovery import InstalledEntry
+from phantom_core.installed.discovery import InstalledEntry
 from phantom_core.testing.check_distribution import check_entry, entries_of
 from phantom_core.testing.check_runner import CheckResult
 

@@ -7,9 +7,9 @@ import json
 import click
 
 from phantom_core.errors import UnknownNameError, did_you_mean
-from phantom_core.hooks.discovery import normalised
 from phantom_core.hooks.plugin_manager import everything_offered
-from phantom_core.hooks.registry import install_advice
+from phantom_core.installed.discovery import normalised
+from phantom_core.installed.registry import install_advice
 
 
 @click.command("describe")

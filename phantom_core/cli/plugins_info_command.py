@@ -10,10 +10,10 @@ import click
 
 from phantom_core.cli.text_columns import aligned
 from phantom_core.errors import UnknownNameError, did_you_mean
-from phantom_core.hooks.discovery import InstalledEntry, normalised, scan
-from phantom_core.hooks.entry_status import EntryStatus, statuses
-from phantom_core.hooks.plugin_settings import PluginSettings
-from phantom_core.hooks.registry import install_advice
+from phantom_core.installed.discovery import InstalledEntry, normalised, scan
+from phantom_core.installed.entry_status import EntryStatus, statuses
+from phantom_core.installed.plugin_settings import PluginSettings
+from phantom_core.installed.registry import install_advice
 
 
 @click.command("info")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from phantom_core.cli.text_columns import aligned
-from phantom_core.hooks.plugin_times import PluginTimes
+from phantom_core.training.plugin_times import PluginTimes
 
 
 @contextmanager

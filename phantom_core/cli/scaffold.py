@@ -13,16 +13,16 @@ from typing import Final
 from packaging.version import Version
 
 from phantom_core.errors import ConfigError
-from phantom_core.hooks.discovery import (
+from phantom_core.hooks.plugin_manager import PluginManager
+from phantom_core.installed.discovery import (
     CORE_DISTRIBUTION,
     core_version,
     distribution_version,
     normalised,
     packages_by_distribution,
 )
-from phantom_core.hooks.entry_status import find_module
-from phantom_core.hooks.plugin_manager import PluginManager
-from phantom_core.hooks.registry import DISTRIBUTION_BY_NAME, OWN_DISTRIBUTIONS
+from phantom_core.installed.entry_status import find_module
+from phantom_core.installed.registry import DISTRIBUTION_BY_NAME, OWN_DISTRIBUTIONS
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _PREFIX: Final = "phantom-"

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from phantom_core.cli.report import final_line, patient_output, times_table
-from phantom_core.hooks.plugin_times import PluginTimes
 from phantom_core.training.components import Components
+from phantom_core.training.plugin_times import PluginTimes
 from phantom_core.training.run_file import RunFile
 from phantom_core.training.run_settings import check_whole
 from phantom_core.training.train import carry_out

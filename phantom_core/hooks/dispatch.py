@@ -14,7 +14,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -22,7 +22,6 @@ from phantom_core.errors import ConfigError, HookError, PhantomError, told
 from phantom_core.hooks.events import IterationEnd
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS, PROJECT
 from phantom_core.hooks.plugin_manager import PluginManager, Subscriber
-from phantom_core.hooks.plugin_times import PluginTimes
 
 MIN_FAILURES: Final = 3
 MIN_FAILING_SECONDS: Final = 30.0
@@ -31,6 +30,9 @@ MIN_FAILING_SECONDS: Final = 30.0
 A thousand iterations may take a second, and so may a disk that is full for a moment: a count alone would
 switch off what would work again.
 """
+
+Measure: TypeAlias = Callable[[str, str, Callable[[Any], Any]], Callable[[Any], Any]]
+"""From the name of a plugin, a hook and its function to a function that does the same and is measured."""
 
 _log = logging.getLogger(PROJECT)
 
@@ -161,7 +163,7 @@ class Dispatcher:
         manager: PluginManager,
         *,
         is_strict: bool | None = None,
-        times: PluginTimes | None = None,
+        measure: Measure | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Freeze who is called, in which order.
@@ -169,7 +171,8 @@ class Dispatcher:
         Args:
             manager: the plugins of the run.
             is_strict: whether an exception in a hook ends the run; None: as the manager's settings say.
-            times: where to note how long each call takes; None: nowhere.
+            measure: from plugin, hook and function to the function that is called in its place; None: it is
+                called itself.
             clock: returns seconds; measures for how long a plugin has been failing.
         """
         self.is_strict = manager.settings.is_strict if is_strict is None else is_strict
@@ -179,7 +182,7 @@ class Dispatcher:
         self._off: set[str] = set()
         found = manager.subscribers()
         self._channels = {
-            hook: Channel(hook, tuple(_callee(s, hook, times) for s in found[hook]), self)
+            hook: Channel(hook, tuple(_callee(s, hook, measure) for s in found[hook]), self)
             for hook in LIFE_CYCLE_HOOKS
         }
 
@@ -327,7 +330,7 @@ def _warn(failure: HookFailure, error: Exception) -> None:
     _log.warning("%s", str(failure), exc_info=error if _log.isEnabledFor(logging.DEBUG) else None)
 
 
-def _callee(subscriber: Subscriber, hook: str, times: PluginTimes | None) -> tuple[str, Callable[[Any], Any]]:
+def _callee(subscriber: Subscriber, hook: str, measure: Measure | None) -> tuple[str, Callable[[Any], Any]]:
     plugin, function = subscriber.plugin_name, subscriber.function
     if not subscriber.takes_event:
         without_event = function
@@ -335,7 +338,7 @@ def _callee(subscriber: Subscriber, hook: str, times: PluginTimes | None) -> tup
         def function(_event: Any) -> Any:
             return without_event()
 
-    return plugin, function if times is None else times.timed(plugin, hook, function)
+    return plugin, function if measure is None else measure(plugin, hook, function)
 
 
 def _hook_error(plugin: str, hook: str, error: Exception) -> HookError:

@@ -19,7 +19,9 @@ from phantom_core.errors import (
     did_you_mean,
     told,
 )
-from phantom_core.hooks.discovery import (
+from phantom_core.hooks.hookspecs import HOOK_NAMES, PROJECT, REGISTRATION_HOOKS, Hooks, Registration
+from phantom_core.importing import import_object, last_words
+from phantom_core.installed.discovery import (
     CORE_DISTRIBUTION,
     KIND_GROUP,
     PLUGIN_GROUP,
@@ -28,10 +30,8 @@ from phantom_core.hooks.discovery import (
     installed,
     normalised,
 )
-from phantom_core.hooks.hookspecs import HOOK_NAMES, PROJECT, REGISTRATION_HOOKS, Hooks, Registration
-from phantom_core.hooks.plugin_settings import PluginSettings
-from phantom_core.hooks.registry import Component, Registry
-from phantom_core.importing import import_object, last_words
+from phantom_core.installed.plugin_settings import PluginSettings
+from phantom_core.installed.registry import Component, Registry
 
 _log = logging.getLogger(PROJECT)
 

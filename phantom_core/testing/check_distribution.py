@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from phantom_core.errors import PhantomError, PluginError, UnknownNameError, did_you_mean, told
-from phantom_core.hooks.discovery import (
+from phantom_core.hooks.plugin_manager import PluginManager
+from phantom_core.importing import import_object
+from phantom_core.installed.discovery import (
     KIND_GROUP,
     PLUGIN_GROUP,
     InstalledEntry,
     installed,
     normalised,
 )
-from phantom_core.hooks.plugin_manager import PluginManager
-from phantom_core.importing import import_object
 from phantom_core.testing.check_runner import CheckResult, run_checks
 from phantom_core.testing.conformance import Conformance
 from phantom_core.testing.env_conformance import EnvConformance

@@ -14,9 +14,9 @@ from typing import Any, ClassVar, Final, TypeVar
 
 from phantom_core.component_config import config_class_of, field_documents
 from phantom_core.errors import PhantomError, did_you_mean, listing, told
-from phantom_core.hooks.discovery import CORE_DISTRIBUTION
 from phantom_core.hooks.plugin_manager import everything_offered
-from phantom_core.hooks.registry import Component
+from phantom_core.installed.discovery import CORE_DISTRIBUTION
+from phantom_core.installed.registry import Component
 from phantom_core.testing.import_report import ImportReport, import_report
 
 ValueT = TypeVar("ValueT")

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from phantom_core.hooks.discovery import PLUGIN_GROUP, InstalledEntry, Scan, normalised, scan
-from phantom_core.hooks.entry_status import statuses
-from phantom_core.hooks.plugin_settings import PluginSettings
+from phantom_core.installed.discovery import PLUGIN_GROUP, InstalledEntry, Scan, normalised, scan
+from phantom_core.installed.entry_status import statuses
+from phantom_core.installed.plugin_settings import PluginSettings
 from phantom_core.testing.import_report import ImportReport, import_report
 from phantom_core.testing.metadata_checks import check_metadata
 

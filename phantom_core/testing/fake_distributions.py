@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from phantom_core.hooks.discovery import installed
+from phantom_core.installed.discovery import installed
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from phantom_core.hooks.plugin_settings import DISABLED_VARIABLE
+from phantom_core.installed.plugin_settings import DISABLED_VARIABLE
 
 HEAVY_MODULES: Final = (
     "jax",

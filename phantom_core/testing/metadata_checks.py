@@ -6,16 +6,16 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
 
-from phantom_core.hooks.discovery import (
+from phantom_core.installed.discovery import (
     CORE_DISTRIBUTION,
     InstalledEntry,
     Scan,
     normalised,
     packages_by_distribution,
 )
-from phantom_core.hooks.entry_status import EntryStatus, statuses
-from phantom_core.hooks.install_source import editable_folder
-from phantom_core.hooks.plugin_settings import PluginSettings
+from phantom_core.installed.entry_status import EntryStatus, statuses
+from phantom_core.installed.install_source import editable_folder
+from phantom_core.installed.plugin_settings import PluginSettings
 
 RawFinding: TypeAlias = tuple[str, Literal["error", "warning"], str, str, str]
 """Check, severity, where, what, advice."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import told
 from phantom_core.hooks.plugin_manager import PluginManager
-from phantom_core.hooks.registry import Component
+from phantom_core.installed.registry import Component
 
 
 def trainer_opinions(env: MultiAgentEnv) -> dict[str, str | None]:

@@ -12,12 +12,12 @@ from typing import Any
 from phantom_core.component_config import build, check_parameters, config_class_of
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, PhantomError, PluginError, told
-from phantom_core.hooks.discovery import CORE_DISTRIBUTION, normalised
-from phantom_core.hooks.entry_status import find_module
 from phantom_core.hooks.plugin_manager import PluginManager
-from phantom_core.hooks.plugin_settings import PluginSettings
-from phantom_core.hooks.registry import Component, Registry
 from phantom_core.importing import import_object
+from phantom_core.installed.discovery import CORE_DISTRIBUTION, normalised
+from phantom_core.installed.entry_status import find_module
+from phantom_core.installed.plugin_settings import PluginSettings
+from phantom_core.installed.registry import Component, Registry
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy import Policy
 from phantom_core.training.env_factory import check_is_env

@@ -12,7 +12,7 @@ from typing import Final
 from phantom_core.errors import ConfigError
 from phantom_core.hooks.events import MetricsRecorded, TrainEnd, TrainStart
 from phantom_core.hooks.hookspecs import Hooks
-from phantom_core.hooks.writing import RetryQueue, append
+from phantom_core.writing import RetryQueue, append
 
 _FIRST: Final = ("iteration", "env_steps")
 

@@ -10,7 +10,7 @@ import msgspec
 
 from phantom_core.hooks.events import MetricsRecorded, TrainEnd, TrainStart
 from phantom_core.hooks.hookspecs import Hooks
-from phantom_core.hooks.writing import RetryQueue, append
+from phantom_core.writing import RetryQueue, append
 
 
 class JsonLinesLogger(Hooks):

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, PolicyMappingError
-from phantom_core.hooks.plugin_plan import PlannedFactory
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import (
@@ -23,6 +22,7 @@ from phantom_core.training.full_training import FullTraining
 from phantom_core.training.guarded_metric import GuardedMetric
 from phantom_core.training.learner import Learner
 from phantom_core.training.logged_values import check_logged_names
+from phantom_core.training.plugin_plan import PlannedFactory
 from phantom_core.training.run_loop import RunLoop
 from phantom_core.training.run_plans import check_training_plan
 from phantom_core.training.train_result import TrainingResults

@@ -8,14 +8,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from phantom_core.hooks.discovery import (
+from phantom_core.installed.discovery import (
     InstalledEntry,
     installed_entries,
     normalised,
     recorded_files,
 )
-from phantom_core.hooks.entry_status import find_module
-from phantom_core.hooks.install_source import editable_folder
+from phantom_core.installed.entry_status import find_module
+from phantom_core.installed.install_source import editable_folder
 
 
 def provenance_of(distributions: Iterable[str]) -> list[dict[str, str]]:

@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 
 from phantom_core.component_config import build
 from phantom_core.errors import ConfigError
-from phantom_core.hooks.plugin_settings import PluginSettings
+from phantom_core.installed.plugin_settings import PluginSettings
 from phantom_core.training.logged_values import flattened
 from phantom_core.training.references import absolute
 from phantom_core.training.run_plans import EvaluationPlan

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from phantom_core.errors import told
-from phantom_core.hooks.discovery import CORE_DISTRIBUTION, distribution_version
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS
+from phantom_core.installed.discovery import CORE_DISTRIBUTION, distribution_version
 from phantom_core.rollouts.evaluate import Evaluation
 from phantom_core.training.blas_threads import blas_threads, one_blas_thread
 from phantom_core.training.components import Components

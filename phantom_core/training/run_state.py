@@ -11,10 +11,10 @@ from typing import Any, Protocol
 
 from phantom_core.errors import UnknownNameError
 from phantom_core.hooks.events import Status
-from phantom_core.hooks.plugin_plan import PluginPlan
 from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.make_vector_env import VectorizationMode
+from phantom_core.training.plugin_plan import PluginPlan
 from phantom_core.training.run_plans import TrainingPhase
 from phantom_core.types import AgentID, PolicyID
 

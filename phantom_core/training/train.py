@@ -12,9 +12,7 @@ from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.hookspecs import Hooks
-from phantom_core.hooks.plugin_plan import PluginPlan
-from phantom_core.hooks.plugin_settings import PluginSettings
-from phantom_core.hooks.plugin_times import PluginTimes
+from phantom_core.installed.plugin_settings import PluginSettings
 from phantom_core.policies.policy_mapping import PolicyMapping, PolicySpec, parse_policy_mapping
 from phantom_core.rollouts.make_vector_env import VectorizationMode
 from phantom_core.rollouts.worker_process import leave_if_starting
@@ -25,6 +23,8 @@ from phantom_core.training.env_factory import EnvFactory
 from phantom_core.training.evaluator import Evaluator
 from phantom_core.training.guarded_metric import guarded
 from phantom_core.training.logged_values import flattened
+from phantom_core.training.plugin_plan import PluginPlan
+from phantom_core.training.plugin_times import PluginTimes
 from phantom_core.training.run_directory import RunDirectory
 from phantom_core.training.run_loop import RunLoop
 from phantom_core.training.run_plans import CheckpointPlan, EvaluationPlan, TrainingPlan, parse_training_plan
@@ -164,7 +164,7 @@ def carry_out(
     directory = None if settings.run_dir is None else RunDirectory.create(settings.run_dir, run_name)
     if directory is not None:
         _attach_jsonl(settings, components)
-    dispatcher = Dispatcher(components.manager, times=times)
+    dispatcher = Dispatcher(components.manager, measure=None if times is None else times.timed)
     metrics = guarded({n: components.metric(n, m) for n, m in settings.metrics.items()}, dispatcher)
     facts = RunFacts(
         name=run_name,

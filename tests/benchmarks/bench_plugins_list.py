@@ -15,9 +15,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from phantom_core.hooks.discovery import scan
-from phantom_core.hooks.entry_status import statuses
-from phantom_core.hooks.plugin_settings import PluginSettings
+from phantom_core.installed.discovery import scan
+from phantom_core.installed.entry_status import statuses
+from phantom_core.installed.plugin_settings import PluginSettings
 
 ROUNDS, DISTRIBUTIONS = 11, 300
 METADATA = """Metadata-Version: 2.1

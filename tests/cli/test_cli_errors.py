@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from phantom_core.cli.main import main
-from phantom_core.hooks.discovery import installed_entries
+from phantom_core.installed.discovery import installed_entries
 
 CASES = tomllib.loads(Path(__file__).with_name("bad_run_files.toml").read_text())["case"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from phantom_core.cli.scaffold import GROUPS
-from phantom_core.hooks.discovery import core_version, installed_entries
+from phantom_core.installed.discovery import core_version, installed_entries
 from phantom_core.testing import fake_distribution
 from phantom_core.testing.check_distribution import check_entry
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import phantom_core as ph
-from phantom_core.hooks.registry import DISTRIBUTION_BY_NAME
+from phantom_core.installed.registry import DISTRIBUTION_BY_NAME
 
 SOURCE = """
 import phantom_core as ph

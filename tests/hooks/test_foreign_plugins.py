@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import phantom_core as ph
-from phantom_core.hooks.discovery import core_version
+from phantom_core.installed.discovery import core_version
 
 
 @pytest.fixture

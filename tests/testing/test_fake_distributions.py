@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import phantom_core as ph
-from phantom_core.hooks.discovery import installed_entries
+from phantom_core.installed.discovery import installed_entries
 
 GROUPS = {"phantom_core.trainers": {"acme": "acme_fake:Acme"}}
 

@@ -5,7 +5,7 @@ from types import ModuleType
 from typing import Any, ClassVar
 
 import phantom_core as ph
-from phantom_core.hooks.discovery import CORE_DISTRIBUTION, installed_entries
+from phantom_core.installed.discovery import CORE_DISTRIBUTION, installed_entries
 from phantom_core.testing import (
     DilemmaEnv,
     EnvConformance,

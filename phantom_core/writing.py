@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Final, Generic, TypeVar
 
 from phantom_core.errors import HookError, told
-from phantom_core.hooks.hookspecs import PROJECT
 
 __all__ = ["MAX_KEPT", "RetryQueue", "append"]
 
@@ -29,7 +28,7 @@ T = TypeVar("T")
 MAX_KEPT: Final = 10_000
 """The most items that a `RetryQueue` keeps; a longer failure loses the oldest."""
 
-_log = logging.getLogger(PROJECT)
+_log = logging.getLogger("phantom_core")
 
 
 class RetryQueue(Generic[T]):

@@ -80,7 +80,7 @@ def test_a_name_of_two_distributions_is_ambiguous(fake_distribution: FakeDistrib
 
 def test_of_two_that_declare_one_kind_the_first_counts(fake_distribution: FakeDistribution) -> None:
     fake_distribution("zoom", {"phantom_core.kinds": {"executor": "zoom:Executor"}}, folder="zoom")
-    from phantom_core.hooks.discovery import installed
+    from phantom_core.installed.discovery import installed
 
     (entry,) = [entry for entry in installed().entries if entry.distribution == "zoom"]
     assert entry.problem == "acme declares the kind 'executor' already"

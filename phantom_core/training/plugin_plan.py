@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from phantom_core.errors import PluginError
-from phantom_core.hooks.discovery import (
+from phantom_core.installed.discovery import (
     CORE_DISTRIBUTION,
     InstalledEntry,
     core_version,
     installed_entries,
     normalised,
 )
-from phantom_core.hooks.registry import Component
+from phantom_core.installed.registry import Component
 
 ValueT = TypeVar("ValueT")
 

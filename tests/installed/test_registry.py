@@ -8,7 +8,7 @@ import pytest
 
 import phantom_core as ph
 from phantom_core.hooks.plugin_manager import PluginManager
-from phantom_core.hooks.registry import Component, Registry
+from phantom_core.installed.registry import Component, Registry
 
 
 def component(name: str, distribution: str = "acme", version: str = "1.0") -> Component:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from phantom_core.hooks.discovery import installed, installed_entries
+from phantom_core.installed.discovery import installed, installed_entries
 
 
 def entries_of(distribution: str) -> list[tuple[str, str, str]]:
@@ -81,7 +81,7 @@ def test_versions_of_importlib_metadata_before_10_will_do() -> None:
     code = (
         "import importlib_metadata\n"
         "vars(importlib_metadata).pop('IDistribution', None)\n"
-        "from phantom_core.hooks.discovery import installed_entries\n"
+        "from phantom_core.installed.discovery import installed_entries\n"
         "print(len(installed_entries()) > 0)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import Literal, TypeAlias
 
-from phantom_core.hooks.discovery import (
+from phantom_core.installed.discovery import (
     CORE_DISTRIBUTION,
     PLUGIN_GROUP,
     InstalledEntry,
@@ -18,7 +18,7 @@ from phantom_core.hooks.discovery import (
     normalised,
     requirements,
 )
-from phantom_core.hooks.plugin_settings import PluginSettings
+from phantom_core.installed.plugin_settings import PluginSettings
 
 Status: TypeAlias = Literal[
     "ok", "disabled", "incompatible", "conflict", "shadowed duplicate", "failed", "missing dependency"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import phantom_core as ph
-from phantom_core.hooks.discovery import InstalledEntry, installed_entries
 from phantom_core.hooks.plugin_manager import PluginManager, SkippedPlugin
-from phantom_core.hooks.plugin_settings import PluginSettings
+from phantom_core.installed.discovery import InstalledEntry, installed_entries
+from phantom_core.installed.plugin_settings import PluginSettings
 
 SUICIDAL = "import os\nos._exit(1)\n"
 

@@ -18,7 +18,8 @@ from phantom_core.errors import (
     place_of,
     told,
 )
-from phantom_core.hooks.discovery import (
+from phantom_core.importing import import_object, last_words
+from phantom_core.installed.discovery import (
     CORE_DISTRIBUTION,
     CORE_KINDS,
     InstalledEntry,
@@ -26,7 +27,6 @@ from phantom_core.hooks.discovery import (
     core_version,
     normalised,
 )
-from phantom_core.importing import import_object, last_words
 
 DISTRIBUTION_BY_NAME: Final = {
     "console": "phantom-console",

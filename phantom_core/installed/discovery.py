@@ -22,7 +22,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from phantom_core.errors import told
-from phantom_core.hooks.install_source import source_text
+from phantom_core.installed.install_source import source_text
 
 CORE_DISTRIBUTION: Final = "phantom-rl-core"
 PLUGIN_GROUP: Final = "phantom_core.plugins"

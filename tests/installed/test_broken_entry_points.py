@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import phantom_core as ph
-from phantom_core.hooks.discovery import CORE_COMMANDS, installed, installed_entries
 from phantom_core.hooks.plugin_manager import PluginManager
+from phantom_core.installed.discovery import CORE_COMMANDS, installed, installed_entries
 
 FakeDistribution = Callable[..., Path]
 TRAINER = "import phantom_core as ph\nclass Mine(ph.Trainer):\n    policy_class = ph.RandomPolicy\n"

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 import phantom_core as ph
-from phantom_core.hooks.discovery import installed
 from phantom_core.hooks.plugin_manager import PluginManager
-from phantom_core.hooks.plugin_plan import PlannedFactory, PluginPlan
+from phantom_core.installed.discovery import installed
+from phantom_core.training.plugin_plan import PlannedFactory, PluginPlan
 
 ENVS = {"phantom_core.envs": {"guess": "guess_world:GuessEnv"}}
 MISMATCH = (

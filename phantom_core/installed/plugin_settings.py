@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 
 from phantom_core.component_config import build
 from phantom_core.errors import ConfigError, did_you_mean
-from phantom_core.hooks.discovery import CORE_DISTRIBUTION, InstalledEntry, normalised
+from phantom_core.installed.discovery import CORE_DISTRIBUTION, InstalledEntry, normalised
 
 DISABLED_VARIABLE: Final = "PHANTOM_DISABLED_PLUGINS"
 """Environment variable: names of distributions, components and plugin objects to leave out, with commas."""
