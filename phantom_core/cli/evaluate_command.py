@@ -5,16 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from phantom_core.cli.report import final_line
-from phantom_core.envs.env import PhantomEnv
-from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import ConfigError
-from phantom_core.recording.recorder import Recorder
-from phantom_core.training.evaluate_run import evaluate_run
+if TYPE_CHECKING:  # nothing below is imported for --help
+    from phantom_core.envs.step_result import MultiAgentEnv
+    from phantom_core.recording.recorder import Recorder
 
 
 @click.command("evaluate")
@@ -47,6 +44,10 @@ def evaluate_command(
     runs/model-.../checkpoints/iteration-000100. Without options this repeats the run's own evaluation.
     """
     del verbose  # main() looks at it
+    from phantom_core.cli.report import final_line
+    from phantom_core.recording.recorder import Recorder
+    from phantom_core.training.evaluate_run import evaluate_run
+
     with contextlib.ExitStack() as stack:
 
         def prepare(env: MultiAgentEnv, env_config: Mapping[str, Any]) -> None:
@@ -64,6 +65,9 @@ def evaluate_command(
 
 
 def _record(env: MultiAgentEnv, recorder: Recorder) -> None:
+    from phantom_core.envs.env import PhantomEnv
+    from phantom_core.errors import ConfigError
+
     if not isinstance(env, PhantomEnv):
         raise ConfigError(
             f"--record: a {type(env).__name__} cannot be recorded, only a PhantomEnv. Leave it out."

@@ -9,7 +9,6 @@ from dataclasses import asdict
 import click
 
 from phantom_core.cli.text_columns import aligned
-from phantom_core.hooks.plugin_manager import everything_offered
 from phantom_core.installed.discovery import installed_entries, scan
 from phantom_core.installed.entry_status import EntryStatus, statuses
 from phantom_core.installed.install_source import editable_folder
@@ -42,6 +41,8 @@ def list_command(*, load: bool, as_json: bool) -> None:
 
 def _offered(settings: PluginSettings) -> Iterator[EntryStatus]:
     """Yield what plugin objects offer; those that cannot be imported are reported as in a run."""
+    from phantom_core.hooks.plugin_manager import everything_offered
+
     version_of = {entry.qualified_name: entry for entry in installed_entries()}
     for component in everything_offered(settings).components():
         entry = version_of.get(component.distribution)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from phantom_core.cli.report import final_line, patient_output, times_table
-from phantom_core.training.components import Components
-from phantom_core.training.plugin_times import PluginTimes
-from phantom_core.training.run_file import RunFile
-from phantom_core.training.run_settings import check_whole
-from phantom_core.training.train import carry_out
-from phantom_core.training.train_result import TrainingResults
+if TYPE_CHECKING:  # nothing below is imported for --help
+    from phantom_core.training.train_result import TrainingResults
 
 
 @click.command("train")
@@ -74,6 +70,13 @@ def train_command(
         iterations = 200             # or total_steps, in env steps
     """  # noqa: D301  click looks for the character, not for the letters
     del verbose  # main() looks at it
+    from phantom_core.cli.report import patient_output, times_table
+    from phantom_core.training.components import Components
+    from phantom_core.training.plugin_times import PluginTimes
+    from phantom_core.training.run_file import RunFile
+    from phantom_core.training.run_settings import check_whole
+    from phantom_core.training.train import carry_out
+
     run_file = RunFile.read(file)
     for assignment in assignments:
         run_file.set_from_text(assignment)
@@ -112,6 +115,8 @@ def train_command(
 
 def _report(results: TrainingResults, reference_return: float | None, *, said_how_it_ended: bool) -> None:
     """Say how it ended, where it is, and last what it is worth."""
+    from phantom_core.cli.report import final_line
+
     if not said_how_it_ended:
         for failure in results.hook_failures:
             click.echo(f"Warning: {failure}", err=True)

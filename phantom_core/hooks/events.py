@@ -72,7 +72,8 @@ class EpisodeEnd:
         episode: the number of the episode in this copy, from 0.
         length: its env steps.
         episode_returns: sum of rewards by agent id, undiscounted.
-        is_terminated: whether it ended by the rules of the world (and was not cut off).
+        terminated: whether it ended by the rules of the world.
+        truncated: whether it was cut off from outside, as by a time limit.
         metrics: reduced value by metric name.
     """
 
@@ -81,7 +82,8 @@ class EpisodeEnd:
     episode: int
     length: int
     episode_returns: Mapping[AgentID, float]
-    is_terminated: bool
+    terminated: bool
+    truncated: bool
     metrics: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
 
 
@@ -94,13 +96,11 @@ class MetricsRecorded:
         env_steps: env steps made in the run so far.
         values: scalar by name: a metric's own name, `rewards/<agent>`, `rewards/group`,
             `<policy>/<quantity>`, `eval/…`, `time/…`.
-        reducers: by name, how the value was made of many: `"mean"`, `"sum"` or `"last"`.
     """
 
     iteration: int
     env_steps: int
     values: Mapping[str, float]
-    reducers: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

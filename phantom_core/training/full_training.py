@@ -214,6 +214,7 @@ def _episode_end(iteration: int, episode: EpisodeSummary) -> EpisodeEnd:
         episode=episode.episode,
         length=episode.length,
         episode_returns=episode.episode_returns,
-        is_terminated=episode.is_terminated,
+        terminated=episode.is_terminated,
+        truncated=not episode.is_terminated,
         metrics=episode.metrics,
     )

@@ -163,7 +163,13 @@ def test_a_pipe_that_nobody_reads_to_its_end_is_no_failure(run_file: Callable[..
 
 
 @pytest.mark.parametrize(
-    ("arguments", "imported"), [(["--help"], "['importlib_metadata']"), (["--version"], "[]")]
+    ("arguments", "imported"),
+    [
+        (["--help"], "['importlib_metadata']"),
+        (["--version"], "[]"),
+        (["train", "--help"], "[]"),
+        (["evaluate", "--help"], "[]"),
+    ],
 )
 def test_help_is_instant_for_it_imports_nothing_heavy(arguments: list[str], imported: str) -> None:
     code = (
