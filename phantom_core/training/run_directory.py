@@ -83,7 +83,10 @@ class RunDirectory:
 
     def write_run(self, facts: Mapping[str, Any]) -> None:
         """Write `run.json`, at once or not at all."""
-        encoded = msgspec.json.format(msgspec.json.encode(facts, enc_hook=repr), indent=1)
+        try:
+            encoded = msgspec.json.format(msgspec.json.encode(facts, enc_hook=repr), indent=1)
+        except UnicodeEncodeError:  # an id that is no Unicode; as an escape it can be written and read again
+            encoded = json.dumps(facts, default=repr, indent=1).encode()
         self._write(RUN_FILE, encoded)
 
     def write_config(self, config: Mapping[str, Any]) -> None:

@@ -101,6 +101,8 @@ class TomlWriter:
 
     def _text(self, value: Any, name: str) -> Any:
         self.lost[name] = f"a {type(value).__name__}"
+        if isinstance(value, str):
+            return value.encode("utf-8", "backslashreplace").decode()
         try:
             return _plain(reference_to(value) or msgspec.to_builtins(value, enc_hook=_as_text))
         except (TypeError, ValueError, NotImplementedError):
