@@ -251,7 +251,7 @@ def _reason(value: Any, expected: Any) -> str:
     try:
         msgspec.convert(value, expected)
     except msgspec.ValidationError as error:
-        told = str(error).partition(" - at ")[0].replace("`", "").replace(" | null", "")
+        told = str(error).partition(" - at ")[0].replace("`", "").replace(" | null", "").replace("got null", "got none")
         for word, better in (("array", "a list"), ("object", "a table")):
             told = re.sub(rf"\b{word}\b", better, told)
         return f"{told[0].lower()}{told[1:]}."

@@ -34,7 +34,8 @@ def as_name(name: object) -> str:
     >>> as_name("rewards/A"), as_name("\ud800")
     ('rewards/A', '\\ud800')
     """
-    return str(name).encode("utf-8", "backslashreplace").decode()
+    text = str(name)
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def check_logged_names(
