@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from phantom_core.errors import ConfigError, did_you_mean, listing, place_of, told
-from phantom_core.importing import import_object, last_words
+from phantom_core.importing import exit_report, import_object
 
 
 def load_reference(reference: str, *, setting: str, folder: Path, start: str = "the run file") -> Any:
@@ -126,7 +126,7 @@ _LOADED_FROM_FILE = "__phantom_loaded_from_file__"
 
 def _load_module(name: str, setting: str, reference: str) -> ModuleType:
     try:
-        with last_words(f"{setting} = {reference!r}"):
+        with exit_report(f"{setting} = {reference!r}"):
             module: ModuleType = import_object(name)
             return module
     except (Exception, SystemExit) as error:  # a user's module may raise anything
