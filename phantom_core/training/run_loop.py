@@ -223,9 +223,7 @@ class RunLoop:
     def _end_iteration(self) -> None:
         state, dispatcher = self.state, self.dispatcher
         if self._evaluator is not None:
-            is_wanted = self._is_wanted(
-                "should_evaluate"
-            )  # called in every iteration, even if an evaluation is due
+            is_wanted = self._is_wanted("should_evaluate")  # called even if an evaluation is due
             self.log(self._evaluator.after_iteration(is_wanted=is_wanted))
         if dispatcher.has_subscribers("extra_values"):
             self.log(dispatcher.extra_values(self._iteration_end(self._means())))
