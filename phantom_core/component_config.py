@@ -1,4 +1,4 @@
-"""Settings of components: one frozen dataclass each, however they are given."""
+"""Settings of components: checking them and building config dataclasses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from phantom_core.errors import ConfigError, did_you_mean, listing, without_stop
 
 
 def config_class_of(component: type) -> type | None:
-    """Return the dataclass that holds a component's settings; None if it declares none.
+    """Return the dataclass of a component's settings; None if it declares none.
 
     That is `component.config_class`, or the component itself if it is a dataclass.
     """
@@ -30,11 +30,11 @@ def config_class_of(component: type) -> type | None:
 
 
 def own_parameters(component: type) -> dict[str, inspect.Parameter]:
-    """Return the settings of a component without a `config_class`: what its own `__init__` takes by name.
+    """Return the settings of a component without a `config_class`: the parameters of its own `__init__`.
 
-    Those of the base classes of phantom_core are none.
+    An `__init__` inherited from phantom_core has no settings.
     """
-    init = component.__init__  # type: ignore[misc]  # of the class: which function it is, is the question
+    init = component.__init__  # type: ignore[misc]  # read from the class, to see who defines it
     if not inspect.isfunction(init) or init.__module__.startswith("phantom_core."):
         return {}
     parameters = list(inspect.signature(init).parameters.values())[1:]
@@ -42,10 +42,10 @@ def own_parameters(component: type) -> dict[str, inspect.Parameter]:
 
 
 def check_parameters(component: type, settings: Mapping[str, Any], name: str) -> None:
-    """Check the names of settings that go to a component's own `__init__`.
+    """Check the names of settings for a component's own `__init__`.
 
     Raises:
-        ConfigError: for a parameter that there is not, or one that is missing.
+        ConfigError: if a setting is unknown, or a required one is missing.
     """
     parameters = own_parameters(component)
     named = {k: p for k, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
@@ -66,15 +66,15 @@ def make_config(component: type, settings: Mapping[str, Any], path: str = "") ->
     """Build and check the settings of a component that has a `config_class`.
 
     Args:
-        component: the class that is configured.
-        settings: value by field name; fields that are missing take their defaults.
-        path: where the settings were read, such as `trainer.q-learning`, for messages.
+        component: the class to configure.
+        settings: value by field name; missing fields take their defaults.
+        path: the name of the settings in messages, such as `trainer.q-learning`.
 
     Returns:
         An instance of the config class; None for a component without one.
 
     Raises:
-        ConfigError: for an unknown field, a missing one, or a value of the wrong type.
+        ConfigError: if a field is unknown or missing, or a value has the wrong type.
     """
     config_class = getattr(component, "config_class", None)
     name = path or component.__name__
@@ -91,14 +91,14 @@ def build(config_class: type, settings: Mapping[str, Any], name: str, separator:
     """Check settings field by field and build the dataclass from them.
 
     Args:
-        config_class: the dataclass. A field whose name cannot be written, as `class`, is called as
-            its metadata says: `field(metadata={"name": "class"})`.
+        config_class: the dataclass. The key of a field can be set in its metadata, for keys that are Python
+            keywords: `field(metadata={"name": "class"})`.
         settings: value by field name.
-        name: what the settings are called in messages, such as `trainer.q-learning`.
-        separator: what stands between that name and the name of a field.
+        name: the name of the settings in messages, such as `trainer.q-learning`.
+        separator: placed between that name and the name of a field.
 
     Raises:
-        ConfigError: for an unknown field, a missing one, or a value of the wrong type.
+        ConfigError: if a field is unknown or missing, or a value has the wrong type.
     """
     values = checked_fields(config_class, settings, name, separator)
     try:
@@ -111,15 +111,15 @@ def build(config_class: type, settings: Mapping[str, Any], name: str, separator:
 def checked_fields(
     config_class: type, settings: Mapping[str, Any], name: str, separator: str = "."
 ) -> dict[str, Any]:
-    """Check settings field by field, and return them by the name of the field.
+    """Check settings field by field, and return them by field name.
 
-    A field whose metadata has `file` is checked against that type, which is how a file writes it; one whose
-    metadata has `name=None` is in no file.
+    If the metadata of a field has `file`, that type is used, which is the type in a file. A field whose
+    metadata has `name=None` cannot be set in a file.
 
     Raises:
-        ConfigError: for an unknown field, a missing one, or a value of the wrong type.
+        ConfigError: if a field is unknown or missing, or a value has the wrong type.
     """
-    named = {_written_name(field): field for field in dataclasses.fields(config_class) if field.init}
+    named = {_key_of(field): field for field in dataclasses.fields(config_class) if field.init}
     fields = {key: field for key, field in named.items() if key is not None}
     hints = typing.get_type_hints(config_class)
     types = {key: field.metadata.get("file", hints[field.name]) for key, field in fields.items()}
@@ -131,12 +131,12 @@ def checked_fields(
 
 
 def convert(value: Any, target: Any, path: str) -> Any:
-    """Check a value against a type and convert it, as 1 to 1.0 where a float is expected.
+    """Check a value against a type and convert it, such as 1 to 1.0 where a float is expected.
 
-    Types that can only be given from Python, such as functions, are passed through.
+    Values of types that a file cannot hold, such as functions, are returned unchanged.
 
     Raises:
-        ConfigError: that names the path, the value and the type expected.
+        ConfigError: if the value does not match the type.
     """
     is_numpy_scalar = type(value).__module__ == "numpy" and getattr(value, "shape", None) == ()
     plain = value.item() if is_numpy_scalar else value
@@ -144,14 +144,14 @@ def convert(value: Any, target: Any, path: str) -> Any:
         return msgspec.convert(plain, target)
     except msgspec.ValidationError:
         where, part, expected = _innermost(path, plain, target)
-    except TypeError:  # a type that no file can hold
+    except TypeError:  # a type that a file cannot hold
         return value
     msg = f"{where} = {part!r} is wrong: {_reason(part, expected)}"
     raise ConfigError(msg)
 
 
 def type_text(annotation: Any) -> str:
-    """Return a type as people write it.
+    """Return a type as it is written in documentation.
 
     >>> type_text(int | None), type_text(list[str]), type_text(typing.Literal["a", "b"])
     ('int | None', 'list[str]', "'a' | 'b'")
@@ -166,7 +166,7 @@ def type_text(annotation: Any) -> str:
 
 
 def field_documents(config_class: type) -> dict[str, str]:
-    """Return the string that stands below each field of a dataclass, also of its base classes."""
+    """Return the string below each field of a dataclass, including inherited fields."""
     found: dict[str, str] = {}
     for cls in reversed(config_class.__mro__):
         if not dataclasses.is_dataclass(cls):
@@ -174,7 +174,7 @@ def field_documents(config_class: type) -> dict[str, str]:
         try:
             tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
         except (OSError, TypeError, SyntaxError):
-            continue  # made in a session, without a source
+            continue  # defined in an interactive session, without source code
         body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
         for statement, below in pairwise(body):
             if (
@@ -188,7 +188,7 @@ def field_documents(config_class: type) -> dict[str, str]:
     return found
 
 
-def _written_name(field: dataclasses.Field[Any]) -> str | None:
+def _key_of(field: dataclasses.Field[Any]) -> str | None:
     name: str | None = field.metadata.get("name", field.name)
     return name
 
@@ -199,7 +199,7 @@ def _check_names(
     settings: Mapping[str, Any],
     name: str,
 ) -> None:
-    """Refuse fields that there are not, and name those that are missing."""
+    """Raise if a field is unknown, or a required one is missing."""
     for key in settings:
         if key not in fields:
             raise ConfigError(_no_setting(key, fields, name))
@@ -221,7 +221,7 @@ def _no_setting(key: str, known: Iterable[str], name: str) -> str:
 
 
 def _innermost(path: str, value: Any, target: Any) -> tuple[str, Any, Any]:
-    """Return path, value and expected type of the part of a list or table that is wrong."""
+    """Return path, value and expected type of the innermost wrong element of a list or table."""
     options = [t for t in _options(target) if type(value) is typing.get_origin(t)]
     parts: Iterable[tuple[str, Any]] = ()
     if len(options) == 1 and isinstance(value, dict):
@@ -243,7 +243,7 @@ def _options(target: Any) -> tuple[Any, ...]:
 
 
 def _reason(value: Any, expected: Any) -> str:
-    """Say what was expected; None counts as leaving the setting out."""
+    """Return what was expected; None, which leaves the setting out, is not mentioned."""
     options = [option for option in _options(expected) if option is not type(None)]
     if len(options) == 1 and typing.get_origin(options[0]) is typing.Literal:
         allowed = typing.get_args(options[0])
@@ -251,18 +251,19 @@ def _reason(value: Any, expected: Any) -> str:
     try:
         msgspec.convert(value, expected)
     except msgspec.ValidationError as error:
-        told = str(error).partition(" - at ")[0].replace("`", "").replace(" | null", "").replace("got null", "got none")
+        text = str(error).partition(" - at ")[0].replace("`", "").replace(" | null", "")
+        text = text.replace("got null", "got none")
         for word, better in (("array", "a list"), ("object", "a table")):
-            told = re.sub(rf"\b{word}\b", better, told)
-        return f"{told[0].lower()}{told[1:]}."
+            text = re.sub(rf"\b{word}\b", better, text)
+        return f"{text[0].lower()}{text[1:]}."
     return f"expected {type_text(expected)}."
 
 
 def check_config_class(component: type, config_class: object) -> None:
-    """Refuse a `config_class` that is not a frozen dataclass.
+    """Raise if a `config_class` is not a frozen dataclass.
 
     Raises:
-        ConfigError: that names the component.
+        ConfigError: if it is not.
     """
     params = getattr(config_class, "__dataclass_params__", None)
     if not isinstance(config_class, type) or params is None or not params.frozen:

@@ -1,8 +1,8 @@
-"""Every exception that phantom_core raises on purpose.
+"""The exceptions that phantom_core raises.
 
 PhantomError
 ├── ConfigError               a setting of a run, a component or an env is wrong
-│   ├── UnknownNameError      a name that nothing is registered under
+│   ├── UnknownNameError      a name that is not registered
 │   ├── AmbiguousNameError    a name that several distributions register
 │   └── PolicyMappingError    agents and policies do not fit together
 ├── PluginError               a plugin cannot be found, imported, built or started
@@ -10,12 +10,12 @@ PhantomError
 │   └── HookError             a hook implementation raised or is misspelt
 ├── EnvError                  an env or one of its agents broke a rule
 │   ├── NetworkError          a message that the network does not allow
-│   ├── NeighbourError     a look at an agent that is no neighbour; also a KeyError
+│   ├── NeighbourError        access to an agent that is not a neighbour; also a KeyError
 │   ├── ResolverError         messages that cannot be resolved
-│   ├── StageError            a stage that moved where it may not
+│   ├── StageError            a transition that is not allowed
 │   ├── ObservationError      an observation outside its space
 │   └── EpisodeError          a step before reset, or after the end
-├── RecordingError            a recording that cannot be written, read or played again
+├── RecordingError            a recording that cannot be written, read or replayed
 ├── CheckpointError           a checkpoint that cannot be written or read
 └── RunDirectoryError         a run directory that cannot be written or read
 
@@ -31,10 +31,10 @@ from pathlib import Path
 
 
 class PhantomError(Exception):
-    """Base class of every exception that phantom_core raises on purpose."""
+    """Base class of all exceptions that phantom_core raises."""
 
     def __reduce__(self) -> tuple[Callable[..., PhantomError], tuple[object, ...]]:
-        """Let it travel between processes, whatever arguments its class takes."""
+        """Make the exception picklable, independently of the parameters of its class."""
         return _again, (type(self), self.args, self.__dict__)
 
 
@@ -43,12 +43,12 @@ class ConfigError(PhantomError):
 
 
 class UnknownNameError(ConfigError):
-    """A name that nothing is registered under.
+    """A name that is not registered.
 
     Attributes:
-        kind: what was looked for, such as `"trainer"`.
-        name: the name that was asked for.
-        known: the names that are registered.
+        kind: the kind of component, such as `"trainer"`.
+        name: the unknown name.
+        known: the registered names.
     """
 
     def __init__(self, message: str, *, kind: str, name: str, known: tuple[str, ...]) -> None:
@@ -62,8 +62,8 @@ class AmbiguousNameError(ConfigError):
     """A name that several distributions register.
 
     Attributes:
-        kind: what was looked for, such as `"trainer"`.
-        name: the name that was asked for.
+        kind: the kind of component, such as `"trainer"`.
+        name: the ambiguous name.
         choices: the qualified names (`distribution:name`) to choose from.
     """
 
@@ -91,11 +91,11 @@ class PluginError(PhantomError):
 
 
 class IncompatiblePluginError(PluginError):
-    """The plugin's requirement on the core is not met by the installed core."""
+    """The installed core does not match the plugin's version requirement."""
 
 
 class HookError(PluginError):
-    """A hook implementation raised, is misspelt or has the wrong shape."""
+    """A hook implementation raised, is misspelt or has the wrong signature."""
 
 
 class EnvError(PhantomError):
@@ -107,10 +107,10 @@ class NetworkError(EnvError):
 
 
 class NeighbourError(EnvError, KeyError):
-    """A look at an agent that is no neighbour."""
+    """Access to an agent that is not a neighbour."""
 
     def __str__(self) -> str:
-        """Return the message as it is; a KeyError shows its repr."""
+        """Return the message itself; `KeyError` would return its repr."""
         return Exception.__str__(self)
 
 
@@ -119,11 +119,11 @@ class ResolverError(EnvError):
 
 
 class StageError(EnvError):
-    """A stage moved to what is not one of its next stages.
+    """A stage moved to a stage that is not one of its next stages.
 
     Attributes:
         stage: the id of the stage.
-        next_stage: what its handler returned.
+        next_stage: the stage that its handler returned.
         allowed: the ids of its next stages.
     """
 
@@ -147,7 +147,7 @@ class EpisodeError(EnvError):
 
 
 class RecordingError(PhantomError):
-    """A recording that cannot be written, read or played again."""
+    """A recording that cannot be written, read or replayed."""
 
 
 class CheckpointError(PhantomError):
@@ -178,7 +178,7 @@ def did_you_mean(name: object, known: Iterable[object]) -> str:
 
 
 def listing(values: Iterable[object]) -> str:
-    """Join values for a message: `'a', 'b'`, or `none` when there are none.
+    """Join values for a message: `'a', 'b'`, or `none` if there are no values.
 
     >>> listing(["SHOP", 3])
     "'SHOP', 3"
@@ -187,9 +187,9 @@ def listing(values: Iterable[object]) -> str:
 
 
 def told(error: BaseException) -> str:
-    """Return the class and the text of an exception, to stand in a sentence.
+    """Return the class name and text of an exception, for use in a sentence.
 
-    An exception of a stranger's may raise when it is asked for its text; then there is none.
+    If `str(error)` raises, only the class name is returned.
 
     >>> told(ValueError("no such day.")), told(KeyError())
     ('ValueError: no such day', 'KeyError')
@@ -202,10 +202,9 @@ def told(error: BaseException) -> str:
 
 
 def place_of(error: BaseException) -> str:
-    """Return where a user's code raised, such as ` (boom.py, line 7, in decode_action)`, or an empty string.
+    """Return where user code raised, such as ` (boom.py, line 7, in decode_action)`, or an empty string.
 
-    That is the innermost frame outside phantom_core and the standard library, and outside installed
-    packages if there is one.
+    It is the innermost frame outside phantom_core, the standard library and, if possible, installed packages.
     """
     own, installed = "", ""
     traceback = error.__traceback__
@@ -228,7 +227,7 @@ _STANDARD_LIBRARY = f"{Path(os.__file__).parent}{os.sep}"
 
 
 def without_stop(error: object) -> str:
-    """Return a text without the full stop at its end, so that a sentence can go on.
+    """Return a text without a full stop at the end, for use inside a sentence.
 
     >>> without_stop("no such day.")
     'no such day'

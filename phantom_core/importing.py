@@ -1,4 +1,4 @@
-"""Importing `package.module:attribute`: the one place where the core imports what a text names."""
+"""Import objects by reference: the only place where the core imports a module by name."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def import_object(target: str) -> Any:
     """Import `package.module:attribute`, or a module alone.
 
     Args:
-        target: what to import; the attribute may have dots.
+        target: the reference; the attribute may be dotted.
 
     Raises:
-        ImportError: if there is no such module.
+        ImportError: if the module does not exist.
         AttributeError: if the module has no such attribute.
-        Exception: whatever the module raises when it is imported.
+        Exception: any exception that the module raises on import.
 
     >>> import_object("math:tau.is_integer")()
     False
@@ -33,31 +33,31 @@ def import_object(target: str) -> Any:
 
 
 @contextlib.contextmanager
-def last_words(what: str) -> Iterator[None]:
-    """Name what is being imported if the process ends in the block: `os._exit` runs no handler.
+def exit_report(what: str) -> Iterator[None]:
+    """Report what is being imported if the process ends inside the block, as `os._exit` runs no handler.
 
-    A crash (SIGSEGV, SIGABRT) prints the Python stack, as `faulthandler` does. Only SIGKILL, and an exit from
-    C code, leave no word.
+    A crash (SIGSEGV, SIGABRT) prints the Python stack, using `faulthandler`. Only SIGKILL and an exit from
+    C code are not reported.
 
     Args:
-        what: what is imported, such as `plugin 'acme:follow'`.
+        what: the import, such as `plugin 'acme:follow'`.
     """
-    leave = os._exit
+    original = os._exit
 
-    def say_and_leave(status: int) -> None:
+    def report_and_exit(status: int) -> None:
         sentence = f"Error: os._exit({status}) was called while {what} was imported, which ends the process."
         with contextlib.suppress(OSError):
             os.write(2, f"{sentence} Disable it or uninstall it.\n".encode())
-        leave(status)
+        original(status)
 
-    is_watched = faulthandler.is_enabled()
-    if not is_watched:
-        with contextlib.suppress(OSError, ValueError, AttributeError):  # stderr that is no file
+    was_enabled = faulthandler.is_enabled()
+    if not was_enabled:
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # stderr is not a file
             faulthandler.enable(sys.__stderr__ or sys.stderr)
-    os._exit = say_and_leave  # type: ignore[assignment]  # it returns as little as the original
+    os._exit = report_and_exit  # type: ignore[assignment]  # like the original, it never returns
     try:
         yield
     finally:
-        os._exit = leave
-        if not is_watched:
+        os._exit = original
+        if not was_enabled:
             faulthandler.disable()

@@ -42,8 +42,14 @@ def times_table(times: PluginTimes) -> str:
     for plugin, seconds in times.seconds_by_plugin().items():
         rows.append((plugin, "all", "", f"{seconds:.3f}", f"{seconds / run:.1%}"))
         rows += [
-            ("", bill.hook, f"{bill.calls:,}", f"{bill.seconds:.3f}", f"{bill.seconds / run:.1%}")
-            for bill in times.dearest_first()
-            if bill.plugin == plugin
+            (
+                "",
+                hook_time.hook,
+                f"{hook_time.calls:,}",
+                f"{hook_time.seconds:.3f}",
+                f"{hook_time.seconds / run:.1%}",
+            )
+            for hook_time in times.slowest_first()
+            if hook_time.plugin == plugin
         ]
     return aligned(rows)

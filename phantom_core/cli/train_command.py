@@ -74,8 +74,8 @@ def train_command(
     from phantom_core.training.components import Components
     from phantom_core.training.plugin_times import PluginTimes
     from phantom_core.training.run_file import RunFile
-    from phantom_core.training.run_settings import check_whole
-    from phantom_core.training.train import carry_out
+    from phantom_core.training.run_settings import check_is_complete
+    from phantom_core.training.train import execute_run
 
     run_file = RunFile.read(file)
     for assignment in assignments:
@@ -93,12 +93,12 @@ def train_command(
         if value is not None:
             run_file.set(key, value, origin)
     settings = run_file.settings()
-    sentence = check_whole(run_file.not_in_file, str(file))
+    sentence = check_is_complete(run_file.not_in_file, str(file))
     if sentence:
         click.echo(f"Warning: {sentence}", err=True)
     components = Components(run_file.plugin_settings(), folder=run_file.folder, start="the run file")
     times = PluginTimes() if plugin_times else None
-    results = carry_out(settings, components, folder=run_file.folder, origins=run_file.origins, times=times)
+    results = execute_run(settings, components, folder=run_file.folder, origins=run_file.origins, times=times)
     has_console = any((c.kind, c.name) == ("logger", "console") for c in components.used)
     with patient_output():
         if times is not None:

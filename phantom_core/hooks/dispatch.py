@@ -1,7 +1,7 @@
-"""Firing life-cycle hooks: order frozen at run start, one guarded call per implementation.
+"""Firing life-cycle hooks: the order is fixed at the start of the run, and every call is guarded.
 
-Each hook is a `Channel`, which holds the functions to call as one tuple. Where a hook is fired often, keep
-its channel and look at `subscribers` before making an event for nobody:
+Each hook is a `Channel`, which holds the functions to call as one tuple. For a hook that is fired often, keep
+its channel, and check `subscribers` before making an event:
 
     ended = dispatcher.channel("on_episode_end")
     if ended.subscribers:
@@ -25,30 +25,30 @@ from phantom_core.hooks.plugin_manager import PluginManager, Subscriber
 
 MIN_FAILURES: Final = 3
 MIN_FAILING_SECONDS: Final = 30.0
-"""A plugin is switched off after so many failures in a row in one hook, over so many seconds at least.
+"""A plugin is switched off after this many consecutive failures in one hook, over at least this many seconds.
 
-A thousand iterations may take a second, and so may a disk that is full for a moment: a count alone would
-switch off what would work again.
+A thousand iterations may take a second, as may a temporary failure such as a full disk. A count alone would
+switch off plugins that recover.
 """
 
 Measure: TypeAlias = Callable[[str, str, Callable[[Any], Any]], Callable[[Any], Any]]
-"""From the name of a plugin, a hook and its function to a function that does the same and is measured."""
+"""Wraps a hook function in one that is measured, given the names of the plugin and the hook."""
 
 _log = logging.getLogger(PROJECT)
 
 
 @dataclass(slots=True)
 class HookFailure:
-    """What went wrong in one hook of one plugin.
+    """The failures of one hook of one plugin.
 
     Attributes:
         plugin: the name of the plugin.
         hook: the hook that raised.
-        count: how often it raised.
-        in_a_row: how often since it last succeeded.
-        since: when that row began, by the clock of the dispatcher, in seconds.
+        count: the number of failures.
+        in_a_row: the number of failures since the last success.
+        since: the time of the first failure since the last success, in seconds of the dispatcher's clock.
         error: the first error, as text.
-        is_switched_off: whether the plugin was switched off for it.
+        is_switched_off: whether the plugin was switched off because of it.
     """
 
     plugin: str
@@ -67,11 +67,11 @@ class HookFailure:
 
 
 class Channel:
-    """One hook of a run: who is called, in which order.
+    """One hook of a run: its implementations, in the order in which they are called.
 
     Attributes:
-        hook: its name.
-        subscribers: the name of each plugin that is called, and its function.
+        hook: the name of the hook.
+        subscribers: the name of each plugin, and its function.
     """
 
     __slots__ = ("_dispatcher", "_failing", "hook", "subscribers")
@@ -82,13 +82,13 @@ class Channel:
         self.hook = hook
         self.subscribers = subscribers
         self._dispatcher = dispatcher
-        self._failing = False  # whether somebody has failures in a row, which a success would end
+        self._failing = False  # whether a plugin failed since its last success
 
     def fire(self, event: Any) -> None:
-        """Call everybody; what somebody raises is contained.
+        """Call all implementations; exceptions are contained.
 
         Raises:
-            HookError: in strict mode, after everybody was called, for the first one that raised.
+            HookError: in strict mode, for the first exception, after all implementations were called.
         """
         if self._failing:
             self.ask(event)
@@ -98,17 +98,17 @@ class Channel:
         for plugin, function in self.subscribers:
             try:
                 function(event)
-            except Exception as error:  # contained: a logger must not lose a run
+            except Exception as error:  # contained: a logger must not end a run
                 to_raise = self._failed(plugin, error, to_raise)
         if to_raise is not None:
             raise to_raise
 
     def ask(self, event: Any, read: Callable[[Any], Any] = lambda answer: answer) -> list[tuple[str, Any]]:
-        """Call everybody, as `fire` does; return what each plugin returned.
+        """Call all implementations, as `fire` does; return each plugin's result.
 
         Args:
-            event: what is told.
-            read: checks an answer and returns it as it is used; what it raises is the plugin's failure.
+            event: the event.
+            read: checks and converts a result; an exception counts as a failure of the plugin.
         """
         returned: list[tuple[str, Any]] = []
         to_raise: Exception | None = None
@@ -124,7 +124,7 @@ class Channel:
         return returned
 
     def fire_for_all(self, event: Any) -> None:
-        """Call everybody, whatever happens: an exit or Ctrl-C is raised after the last one was called."""
+        """Call all implementations; `SystemExit` and `KeyboardInterrupt` are raised after the last one."""
         to_raise: BaseException | None = None
         for plugin, function in self.subscribers:
             try:
@@ -137,11 +137,11 @@ class Channel:
             raise to_raise
 
     def drop(self, plugin: str) -> None:
-        """Call a plugin no more."""
+        """Stop calling a plugin."""
         self.subscribers = tuple(pair for pair in self.subscribers if pair[0] != plugin)
 
     def _failed(self, plugin: str, error: Exception, to_raise: Any) -> Any:
-        """Note an exception; return what is to be raised in the end."""
+        """Record an exception; return the exception to raise after all implementations were called."""
         self._failing = True
         self._dispatcher.note(plugin, self.hook, error)
         if to_raise is None and self._dispatcher.is_strict:
@@ -151,11 +151,11 @@ class Channel:
 
 
 class Dispatcher:
-    """Delivers events to the plugins of a run, and keeps their failures away from it.
+    """Delivers events to the plugins of a run, and contains their exceptions.
 
     Attributes:
         is_strict: whether an exception in a hook ends the run.
-        failures: by plugin and hook, what went wrong so far.
+        failures: failures so far, by plugin and hook.
     """
 
     def __init__(
@@ -166,14 +166,13 @@ class Dispatcher:
         measure: Measure | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Freeze who is called, in which order.
+        """Fix the implementations of each hook and their order.
 
         Args:
             manager: the plugins of the run.
-            is_strict: whether an exception in a hook ends the run; None: as the manager's settings say.
-            measure: from plugin, hook and function to the function that is called in its place; None: it is
-                called itself.
-            clock: returns seconds; measures for how long a plugin has been failing.
+            is_strict: whether an exception in a hook ends the run. None to use the manager's settings.
+            measure: wraps each function to measure it; None to not measure.
+            clock: returns the time in seconds, to measure for how long a plugin has been failing.
         """
         self.is_strict = manager.settings.is_strict if is_strict is None else is_strict
         self.failures: dict[tuple[str, str], HookFailure] = {}
@@ -187,23 +186,23 @@ class Dispatcher:
         }
 
     def channel(self, hook: str) -> Channel:
-        """Return a hook, to keep where it is fired often."""
+        """Return the channel of a hook, such as to keep it if the hook is fired often."""
         return self._channels[hook]
 
     def has_subscribers(self, hook: str) -> bool:
-        """Tell whether anybody wants to know, before an event is made for nobody."""
+        """Return whether any plugin implements a hook, to avoid making an event for none."""
         return bool(self._channels[hook].subscribers)
 
     def order(self, hook: str) -> list[str]:
-        """Return the names of the plugins that implement a hook, in the order in which they run."""
+        """Return the names of the plugins that implement a hook, in call order."""
         return [plugin for plugin, _ in self._channels[hook].subscribers]
 
     def start(self, event: Any) -> None:
-        """Fire `on_train_start`, in which a plugin that the user named may refuse the run.
+        """Fire `on_train_start`, in which a plugin that the user named may cancel the run by raising.
 
         Raises:
-            ConfigError: if a selected plugin says what is wrong.
-            HookError: if it raises anything else.
+            ConfigError: if a selected plugin raises a `PhantomError`.
+            HookError: if it raises another exception.
         """
         for plugin, function in self._channels["on_train_start"].subscribers:
             try:
@@ -211,16 +210,16 @@ class Dispatcher:
             except Exception as error:
                 if self._manager.is_ambient(plugin) and not self.is_strict:
                     self._note(plugin, "on_train_start", error, give_up=True)
-                elif isinstance(error, PhantomError):  # it says itself what to do
+                elif isinstance(error, PhantomError):  # its message says what to do
                     raise ConfigError(f"Plugin {plugin!r}: {error}") from error
                 else:
                     raise _hook_error(plugin, "on_train_start", error) from error
 
     def fire(self, hook: str, event: Any) -> None:
-        """Deliver an event to everybody who implements a hook.
+        """Deliver an event to all implementations of a hook.
 
         Raises:
-            HookError: in strict mode, after everybody was called, for the first one that raised.
+            HookError: in strict mode, for the first exception, after all implementations were called.
         """
         channel = self._channels[hook]
         if hook == "on_train_end":
@@ -229,21 +228,21 @@ class Dispatcher:
             channel.fire(event)
 
     def stop_reasons(self, event: IterationEnd) -> list[str]:
-        """Ask everybody whether to stop; return all reasons, each with the name of its plugin."""
+        """Call `should_stop`; return all reasons to stop, each with the name of its plugin."""
         answers = self._channels["should_stop"].ask(event, _read_reason)
         return [f"{plugin}: {reason}" for plugin, reason in answers if reason]
 
     def is_wanted(self, hook: str, event: IterationEnd) -> bool:
-        """Ask everybody `should_evaluate` or `should_checkpoint`; return whether anybody says True."""
-        return any(is_wanted for _, is_wanted in self._channels[hook].ask(event, _read_wish))
+        """Call `should_evaluate` or `should_checkpoint`; return whether any plugin returned True."""
+        return any(is_wanted for _, is_wanted in self._channels[hook].ask(event, _read_request))
 
     def extra_values(self, event: IterationEnd) -> dict[str, float]:
-        """Ask everybody for values to log; return them as `<plugin>/<name>`."""
+        """Call `extra_values`; return the values to log, named `<plugin>/<name>`."""
         answers = self._channels["extra_values"].ask(event, _read_values)
         return {f"{plugin}/{name}": value for plugin, values in answers for name, value in values.items()}
 
     def hook_states(self) -> dict[str, Any]:
-        """Return by plugin what `Hooks.state_dict` returns, without what is empty; failures are contained."""
+        """Return the non-empty states of `Hooks.state_dict` by plugin; exceptions are contained."""
         states = {}
         for plugin, hooks in self._manager.hooks_objects():
             try:
@@ -257,11 +256,11 @@ class Dispatcher:
         return states
 
     def is_off(self, plugin: str) -> bool:
-        """Tell whether a plugin or metric was switched off."""
+        """Return whether a plugin or metric was switched off."""
         return plugin in self._off
 
     def contain(self, plugin: str, hook: str, error: Exception) -> None:
-        """Note an exception of a plugin or metric, which is switched off if it goes on failing.
+        """Record an exception of a plugin or metric; switch it off if it keeps failing.
 
         Raises:
             HookError: in strict mode.
@@ -271,16 +270,16 @@ class Dispatcher:
             raise _hook_error(plugin, hook, error) from error
 
     def note(self, plugin: str, hook: str, error: Exception) -> None:
-        """Note an exception of a plugin or metric, and go on even in strict mode."""
+        """Record an exception of a plugin or metric without raising, even in strict mode."""
         self._note(plugin, hook, error)
 
     def succeeded(self, plugin: str, hook: str) -> None:
-        """Note that a plugin or metric did not raise, which ends a row of failures."""
+        """Record that a plugin or metric succeeded, which resets its count of consecutive failures."""
         if self.failures and (plugin, hook) in self.failures:
             self.failures[plugin, hook].in_a_row = 0
 
     def is_failing(self, hook: str) -> bool:
-        """Return whether the latest call of any plugin in a hook failed."""
+        """Return whether the latest call of any implementation of a hook failed."""
         return any(of_hook == hook and f.in_a_row for (_, of_hook), f in self.failures.items())
 
     def failure_sentences(self) -> tuple[str, ...]:
@@ -299,7 +298,7 @@ class Dispatcher:
             failure.is_switched_off = True
             self._off.add(plugin)
             for of_hook, channel in self._channels.items():
-                if of_hook != "on_train_end":  # it closes its files there
+                if of_hook != "on_train_end":  # plugins close their files there
                     channel.drop(plugin)
             _warn(failure, error)
         elif failure.count == 1:
@@ -312,7 +311,7 @@ def _read_reason(answer: Any) -> str | None:
     raise TypeError(f"it returned {answer!r}. Expected a reason (str) to stop, or None")
 
 
-def _read_wish(answer: Any) -> bool:
+def _read_request(answer: Any) -> bool:
     if answer is None or isinstance(answer, (bool, np.bool_)):
         return bool(answer)
     raise TypeError(f"it returned {answer!r}. Expected True or False")

@@ -1,4 +1,4 @@
-"""What life-cycle hooks are told: one event object each. Events grow by fields, never by parameters."""
+"""The events of life-cycle hooks. A hook has one parameter, its event; new data becomes a field of it."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ if TYPE_CHECKING:
     from phantom_core.policies.policy import Policy
 
 Status: TypeAlias = Literal["completed", "stopped", "interrupted", "failed"]
-"""How a run ended: all iterations made, a hook or signal stopped it early, or an exception did."""
+"""How a run ended: `"completed"`, stopped by a hook, interrupted by a signal, or failed by an exception."""
 
 _EMPTY: Mapping[Any, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainStart:
-    """A run is about to make its first iteration.
+    """A run is about to start its first iteration.
 
     Attributes:
         run_name: the name of the run.
-        run_directory: where the run writes; None: nowhere.
+        run_directory: the run directory; None if the run writes none.
         trainer_name: the registered name of the trainer, or its class name.
-        num_iterations: how many iterations it will make; None: as many as `total_steps` takes.
-        total_steps: how many env steps it was asked for: it ends with the first iteration that reaches
-            them; None: as many as `num_iterations` make.
-        seed: the seed that everything random in the run follows from.
-        hyper_parameters: the settings of the run, as in its `config.toml`, by dotted name.
-        policies: policy by id, as they are before training.
+        num_iterations: the number of iterations; None if `total_steps` limits the run.
+        total_steps: the number of env steps; the run ends with the first iteration that reaches it. None if
+            `num_iterations` limits the run.
+        seed: the seed of the run.
+        hyper_parameters: the settings of the run by dotted name, as in its `config.toml`.
+        policies: policy by id, before training.
         policy_by_agent: policy id by agent id.
         policies_to_train: the ids of the policies that are trained.
     """
@@ -51,11 +51,11 @@ class TrainStart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IterationStart:
-    """An iteration begins.
+    """An iteration starts.
 
     Attributes:
-        iteration: its number, from 0.
-        env_steps: env steps made in the run before it.
+        iteration: the number of the iteration, from 0.
+        env_steps: the number of env steps before the iteration.
     """
 
     iteration: int
@@ -64,16 +64,16 @@ class IterationStart:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EpisodeEnd:
-    """An episode that was played for training ended.
+    """A training episode ended.
 
     Attributes:
         iteration: the iteration in which it ended.
         copy: the number of the copy of the env, from 0.
         episode: the number of the episode in this copy, from 0.
-        length: its env steps.
-        episode_returns: sum of rewards by agent id, undiscounted.
-        terminated: whether it ended by the rules of the world.
-        truncated: whether it was cut off from outside, as by a time limit.
+        length: the number of env steps.
+        episode_returns: undiscounted sum of rewards by agent id.
+        terminated: whether the episode reached a terminal state.
+        truncated: whether the episode was cut off, for example by a time limit.
         metrics: reduced value by metric name.
     """
 
@@ -92,8 +92,8 @@ class MetricsRecorded:
     """Values were logged. Fired once per iteration, with all of its values.
 
     Attributes:
-        iteration: the iteration they belong to; for the evaluation after the last one, that one.
-        env_steps: env steps made in the run so far.
+        iteration: the iteration that the values belong to; for the final evaluation, the last iteration.
+        env_steps: the number of env steps in the run so far.
         values: scalar by name: a metric's own name, `rewards/<agent>`, `rewards/group`,
             `<policy>/<quantity>`, `eval/…`, `time/…`.
     """
@@ -108,9 +108,9 @@ class EvaluationEnd:
     """The policies were evaluated.
 
     Attributes:
-        iteration: the last iteration made before it.
-        env_steps: env steps made in training so far.
-        mean_return: mean over the episodes of the mean return of the agents whose policies train.
+        iteration: the last iteration before the evaluation.
+        env_steps: the number of env steps in training so far.
+        mean_return: mean over episodes of the mean return of the agents whose policies are trained.
         episode_returns: for each agent id, its return in each episode.
         metrics: for each metric name, its reduced value in each episode.
     """
@@ -124,14 +124,14 @@ class EvaluationEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IterationEnd:
-    """An iteration was made.
+    """An iteration is complete.
 
     Attributes:
-        iteration: its number, from 0.
-        env_steps: env steps made in the run so far.
+        iteration: the number of the iteration, from 0.
+        env_steps: the number of env steps in the run so far.
         values: the scalars of the iteration by name, as in `MetricsRecorded`; in `should_evaluate` and
             `extra_values`, those logged so far.
-        policies: policy by id, as they are now. Look, do not change.
+        policies: the current policies by id. Do not modify them.
     """
 
     iteration: int
@@ -145,8 +145,8 @@ class CheckpointSaved:
     """Policies were written to disk.
 
     Attributes:
-        iteration: the last iteration made before it.
-        env_steps: env steps made in the run so far.
+        iteration: the last completed iteration.
+        env_steps: the number of env steps in the run so far.
         path: the folder that was written.
     """
 
@@ -160,7 +160,7 @@ class TrainFailed:
     """An exception ends the run; `on_train_end` follows.
 
     Attributes:
-        iteration: the iteration in which it was raised; -1: before the first.
+        iteration: the iteration in which it was raised; -1 if before the first.
         exception: the exception.
     """
 
@@ -170,14 +170,14 @@ class TrainFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainEnd:
-    """The run is over. Delivered to every plugin of the run, however it ends.
+    """The run is over. Delivered to every plugin of the run, however the run ends.
 
     Attributes:
-        status: how it ended.
-        iterations: iterations made.
-        env_steps: env steps made.
-        stop_reasons: what stopped it early.
-        hook_failures: one sentence for each plugin that failed on the way.
+        status: how the run ended.
+        iterations: the number of completed iterations.
+        env_steps: the number of env steps.
+        stop_reasons: why the run stopped early.
+        hook_failures: one sentence for each plugin that failed.
     """
 
     status: Status

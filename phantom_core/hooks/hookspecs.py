@@ -1,8 +1,8 @@
-"""`Hooks`: every hook, declared once, in the order in which hooks are called.
+"""`Hooks`: all hooks, in the order in which they are called.
 
-The class is both what pluggy knows as the specification and the base class whose overridden methods are
-implementations. Registration hooks say which components a plugin offers. Life-cycle hooks follow a run; each
-takes one event.
+The class is both pluggy's hook specification and the base class whose overridden methods are implementations.
+Registration hooks return the components that a plugin provides. Life-cycle hooks are called during a run;
+each takes one event.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ PROJECT: Final = "phantom_core"
 hookimpl = pluggy.HookimplMarker(PROJECT)
 """Marks a function of a module, or a method of any object, as a hook implementation.
 
-This is pluggy's own marker: `tryfirst`, `trylast`, `optionalhook` and `specname` work as in every project
-that uses pluggy. `wrapper` and `hookwrapper` are refused when the plugin is registered.
+This is pluggy's own marker: `tryfirst`, `trylast`, `optionalhook` and `specname` work as in any project that
+uses pluggy. `wrapper` and `hookwrapper` are not supported; registering such a plugin is an error.
 """
 
 _hookspec = pluggy.HookspecMarker(PROJECT)
@@ -40,14 +40,14 @@ _hookspec = pluggy.HookspecMarker(PROJECT)
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """One component that a plugin offers by name.
+    """A component that a plugin registers by name.
 
     Attributes:
         kind: `"trainer"`, `"policy"`, `"metric"`, `"logger"`, `"hook"`, `"env"`, or a kind that an installed
             distribution declares.
-        name: what users select it by: lower-case letters, digits, `.`, `_` and `-`.
-        target: the class, or where to import it from when it is selected: `"package.module:Class"`.
-        summary: one line for people.
+        name: the name that users select it by: lower-case letters, digits, `.`, `_` and `-`.
+        target: the class, or a reference to it (`"package.module:Class"`) that is imported on selection.
+        summary: a one-line description.
     """
 
     kind: str
@@ -57,15 +57,15 @@ class Registration:
 
 
 class Hooks:
-    """Base class of loggers, displays and whatever else follows a run: override what you need.
+    """Base class of loggers and hooks. Override the methods you need.
 
-    An overridden method is an implementation; no decorator is needed, but `ph.hookimpl(trylast=True)` and its
-    like work. An instance goes into `ph.train(hooks=[...])`; a class that is registered as a logger or hook
-    goes by its name. Inside a run, equal calls are ordered by plugin name.
+    An overridden method is an implementation. No decorator is needed; `ph.hookimpl(trylast=True)` and other
+    options may be added. Pass an instance to `ph.train(hooks=[...])`, or register the class as a logger or
+    hook and select it by name. Implementations of equal priority are called in the order of plugin names.
 
     Attributes:
-        config_class: frozen dataclass of the settings; None: its settings, if any, are the parameters of its
-            own `__init__`.
+        config_class: frozen dataclass of the settings. None if the settings, if any, are the parameters of
+            the class's own `__init__`.
         config: the settings, an instance of `config_class`; None without one.
     """
 
@@ -81,53 +81,53 @@ class Hooks:
         self.config = make_config(type(self), settings)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what must outlive the process: NumPy arrays and JSON values, nested in dicts and lists.
+        """Return the state to save in checkpoints: NumPy arrays and JSON values, nested in dicts and lists.
 
-        Saved with each checkpoint under the name of the plugin. The default is nothing.
+        It is saved under the name of the plugin. The default is an empty dict.
         """
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` returned."""
+        """Restore a state returned by `state_dict`."""
 
     @_hookspec
     def phantom_register_trainers(self) -> Iterable[Registration]:
-        """Called when the plugin is registered: return the trainers that it offers."""
+        """Called when the plugin is registered: return its trainers."""
         return ()
 
     @_hookspec
     def phantom_register_policies(self) -> Iterable[Registration]:
-        """Called when the plugin is registered: return the policies that it offers."""
+        """Called when the plugin is registered: return its policies."""
         return ()
 
     @_hookspec
     def phantom_register_metrics(self) -> Iterable[Registration]:
-        """Called when the plugin is registered: return the metrics that it offers."""
+        """Called when the plugin is registered: return its metrics."""
         return ()
 
     @_hookspec
     def phantom_register_loggers(self) -> Iterable[Registration]:
-        """Called when the plugin is registered: return the loggers that it offers."""
+        """Called when the plugin is registered: return its loggers."""
         return ()
 
     @_hookspec
     def phantom_register_hooks(self) -> Iterable[Registration]:
-        """Called when the plugin is registered: return the hooks that it offers by name."""
+        """Called when the plugin is registered: return its named hooks."""
         return ()
 
     @_hookspec
     def phantom_register_envs(self) -> Iterable[Registration]:
-        """Called when the plugin is registered: return the envs that it offers."""
+        """Called when the plugin is registered: return its envs."""
         return ()
 
     @_hookspec
     def phantom_register_components(self) -> Iterable[Registration]:
-        """Called when the plugin is registered: return components of any kind, also of declared ones."""
+        """Called when the plugin is registered: return components of any kind, including declared kinds."""
         return ()
 
     @_hookspec
     def on_train_start(self, event: TrainStart) -> None:
-        """Called before the first iteration: open files, print a heading. May refuse the run by raising."""
+        """Called before the first iteration: open files, print a heading. May cancel the run by raising."""
 
     @_hookspec
     def on_iteration_start(self, event: IterationStart) -> None:
@@ -135,13 +135,13 @@ class Hooks:
 
     @_hookspec
     def on_episode_end(self, event: EpisodeEnd) -> None:
-        """Called for each episode that was played for training, after the iteration's collection."""
+        """Called for each finished training episode, after the collection of the iteration."""
 
     @_hookspec
     def should_evaluate(self, event: IterationEnd) -> bool | None:
         """Called after each iteration of a run with an evaluation plan: return True to evaluate now.
 
-        Every implementation is asked; one True is enough. The plan's own `every` holds besides.
+        Every implementation is called; one True is enough. Evaluations due by the plan's `every` run anyway.
         """
 
     @_hookspec
@@ -150,15 +150,15 @@ class Hooks:
 
     @_hookspec
     def extra_values(self, event: IterationEnd) -> Mapping[str, float] | None:
-        """Called after each iteration, before `on_metrics`: return values to log with the others.
+        """Called after each iteration, before `on_metrics`: return additional values to log.
 
-        Each is logged as `<plugin>/<name>`, and is among the values of `on_metrics`, `on_iteration_end` and
-        `should_stop`.
+        Each is logged as `<plugin>/<name>`, and is included in the values of `on_metrics`, `on_iteration_end`
+        and `should_stop`.
         """
 
     @_hookspec
     def on_metrics(self, event: MetricsRecorded) -> None:
-        """Called once per iteration with all values to log, and once more for the last evaluation."""
+        """Called once per iteration with all values to log, and once more for the final evaluation."""
 
     @_hookspec
     def on_iteration_end(self, event: IterationEnd) -> None:
@@ -168,14 +168,15 @@ class Hooks:
     def should_stop(self, event: IterationEnd) -> str | None:
         """Called after each iteration: return a reason to stop training, or None.
 
-        Every implementation is asked; any reason stops the run, and all reasons are recorded.
+        Every implementation is called; any reason stops the run, and all reasons are recorded.
         """
 
     @_hookspec
     def should_checkpoint(self, event: IterationEnd) -> bool | None:
         """Called after each iteration of a run with a run directory: return True to write a checkpoint.
 
-        Every implementation is asked; one True is enough. The checkpoint plan's own `every` holds besides.
+        Every implementation is called; one True is enough. Checkpoints due by the plan's `every` are written
+        anyway.
         """
 
     @_hookspec
@@ -188,13 +189,13 @@ class Hooks:
 
     @_hookspec
     def on_train_end(self, event: TrainEnd) -> None:
-        """Called when the run is over, however it ended: close files. Always delivered."""
+        """Called when the run is over, however it ended: close files. It is always called."""
 
 
 HOOK_NAMES: Final[tuple[str, ...]] = tuple(
     name for name, value in vars(Hooks).items() if hasattr(value, f"{PROJECT}_spec")
 )
-"""Every hook, in the order in which hooks are called."""
+"""All hooks, in the order in which they are called."""
 
 LIFE_CYCLE_HOOKS: Final = tuple(name for name in HOOK_NAMES if not name.startswith("phantom_"))
 REGISTRATION_HOOKS: Final = tuple(name for name in HOOK_NAMES if name.startswith("phantom_"))

@@ -1,4 +1,4 @@
-"""The plugins of one run: made, checked and ordered with pluggy, and asked what they offer."""
+"""`PluginManager`: creates, checks and orders the plugins of a run, using pluggy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from phantom_core.errors import (
     told,
 )
 from phantom_core.hooks.hookspecs import HOOK_NAMES, PROJECT, REGISTRATION_HOOKS, Hooks, Registration
-from phantom_core.importing import import_object, last_words
+from phantom_core.importing import exit_report, import_object
 from phantom_core.installed.discovery import (
     CORE_DISTRIBUTION,
     KIND_GROUP,
@@ -40,12 +40,12 @@ Skipping: TypeAlias = Literal["disabled", "incompatible", "missing dependency", 
 
 @dataclass(frozen=True, slots=True)
 class SkippedPlugin:
-    """An installed plugin that takes no part in the run, and why.
+    """An installed plugin that is not used in the run, and why.
 
     Attributes:
         name: the plugin object, as `distribution:name`.
         reason: one sentence.
-        status: what kind of reason it is.
+        status: the kind of reason.
     """
 
     name: str
@@ -54,13 +54,13 @@ class SkippedPlugin:
 
 
 class Subscriber(NamedTuple):
-    """One plugin's implementation of one hook, in the place where it is called.
+    """One plugin's implementation of one hook.
 
     Attributes:
-        plugin_name: the plugin.
-        function: what to call, with the event or, as pluggy has it, without.
-        takes_event: whether it takes the event.
-        place: why it is there: `"by name"`, `"tryfirst"` or `"trylast"`.
+        plugin_name: the name of the plugin.
+        function: the function to call.
+        takes_event: whether the function takes the event; pluggy allows leaving it out.
+        place: what determines its position: `"by name"`, `"tryfirst"` or `"trylast"`.
     """
 
     plugin_name: str
@@ -70,9 +70,9 @@ class Subscriber(NamedTuple):
 
 
 class _Plugin:
-    """A plugin as pluggy sees it: compared by identity, its implementations as attributes.
+    """A wrapper for pluggy: compared by identity, with the implementations as attributes.
 
-    pluggy compares plugins with `==` and would take two equal loggers for one.
+    pluggy compares plugins with `==`, so it would treat two equal loggers as the same plugin.
     """
 
     def __init__(self, plugin: object, name: str, options: Mapping[str, Mapping[str, Any]]) -> None:
@@ -88,7 +88,7 @@ class _Plugin:
 
 
 class _Pluggy(pluggy.PluginManager):
-    """pluggy's manager, for which an overridden method of `Hooks` needs no decorator."""
+    """pluggy's manager, except that an overridden method of `Hooks` needs no decorator."""
 
     def __init__(self) -> None:
         super().__init__(PROJECT)
@@ -98,7 +98,7 @@ class _Pluggy(pluggy.PluginManager):
         if isinstance(plugin, _Plugin):
             return plugin.options.get(name)
         if isinstance(inspect.getattr_static(plugin, name, None), property):
-            return None  # a value, and reading it may do anything
+            return None  # reading a property may have side effects
         options = super().parse_hookimpl_opts(plugin, name)
         if options is None and name in HOOK_NAMES and isinstance(plugin, Hooks):
             is_inherited = name not in vars(plugin) and getattr(type(plugin), name) is getattr(Hooks, name)
@@ -107,21 +107,21 @@ class _Pluggy(pluggy.PluginManager):
 
 
 class PluginManager:
-    """The plugins that take part in one run.
+    """The plugins of one run.
 
     Attributes:
-        settings: who is left out.
-        registry: the components that are offered; grows when a plugin that offers some is registered.
-        skipped: installed plugins that do not take part, with the reason.
-        disabled: installed components that are not offered, with the reason.
-        ambient: installed plugin objects that take part.
+        settings: which plugins are disabled.
+        registry: the available components. Plugins that are registered may add some.
+        skipped: installed plugins that are not used, with the reason.
+        disabled: installed components that are disabled, with the reason.
+        ambient: installed plugin objects that are used.
     """
 
     def __init__(self, settings: PluginSettings | None = None) -> None:
-        """Offer the components of every distribution that may take part; nothing is imported.
+        """Register the components of all enabled distributions; nothing is imported.
 
         Args:
-            settings: who is left out; None: as environment variables and `phantom.toml` say.
+            settings: which plugins are disabled. None to read environment variables and `phantom.toml`.
         """
         self.settings = PluginSettings.of_surroundings() if settings is None else settings
         self.ambient: list[InstalledEntry] = []
@@ -145,17 +145,17 @@ class PluginManager:
     def register(
         self, plugin: object, name: str, *, is_ambient: bool = False, is_permanent: bool = False
     ) -> object:
-        """Let an object take part, and ask it what it offers; return it, or what was made from it.
+        """Register a plugin and the components that it provides; return the plugin object.
 
         Args:
             plugin: an instance of `Hooks`; a module or an object with functions marked by `hookimpl`;
-                or a class or function without parameters that makes one.
-            name: what it is called in messages and in the order of hooks.
-            is_ambient: whether it takes part because it is installed, not because the user named it.
-            is_permanent: whether it is never switched off: the core's own record of the run.
+                or a class or function without parameters that returns one.
+            name: the name in messages and in the order of hooks.
+            is_ambient: whether the plugin is used because it is installed, not because the user named it.
+            is_permanent: whether the plugin is never switched off: the core's own record of the run.
 
         Raises:
-            PluginError: if it cannot be made, or takes part already.
+            PluginError: if the plugin cannot be created, or is already registered.
             HookError: if it implements no hook, a misspelt one, or one that cannot be called.
         """
         unique, number = name, 1
@@ -182,13 +182,12 @@ class PluginManager:
         return made
 
     def load_installed_plugins(self) -> None:
-        """Import the installed plugin objects; skip, and report, those that are disabled or broken.
+        """Import the installed plugin objects; skip and report those that are disabled or broken.
 
-        Entry points that mean nothing, metadata that cannot be read and names in the settings that mean
-        nothing are reported too.
+        Invalid entry points, unreadable metadata and unknown names in the settings are reported too.
 
         Raises:
-            PluginError: in strict mode, for the first one that is broken.
+            PluginError: in strict mode, for the first broken plugin.
         """
         found = installed()
         for sentence in self.settings.warnings(found.entries):
@@ -208,15 +207,16 @@ class PluginManager:
                 self._skip(skipped)
 
     def subscribers(self) -> dict[str, tuple[Subscriber, ...]]:
-        """Return by hook who implements it, in the order in which they are called.
+        """Return the implementations of each hook, in call order.
 
-        That is pluggy's: `tryfirst` before all others, `trylast` after them, and equals by plugin name.
+        As in pluggy, `tryfirst` comes before all others and `trylast` after them; equals are ordered by
+        plugin name.
         """
         manager = _Pluggy()
         by_name = [self._plugins[name] for name in sorted(self._plugins, key=lambda n: (normalised(n), n))]
-        for plugin in reversed(by_name):  # of equals, pluggy calls the latest first ...
+        for plugin in reversed(by_name):  # among equals, pluggy calls the last registered first ...
             manager.register(plugin.part(trylast=False))
-        for plugin in by_name:  # ... but of those that are marked trylast
+        for plugin in by_name:  # ... except among those marked trylast
             manager.register(plugin.part(trylast=True))
         return {
             hook: tuple(
@@ -232,7 +232,7 @@ class PluginManager:
         }
 
     def is_ambient(self, name: str) -> bool:
-        """Return whether a plugin takes part because it is installed, not because the user named it."""
+        """Return whether a plugin is used because it is installed, not because the user named it."""
         return name in self._ambient_names
 
     def is_permanent(self, name: str) -> bool:
@@ -256,7 +256,7 @@ class PluginManager:
             _log.warning("Plugin %r is skipped: %s", skipped.name, skipped.reason)
 
     def _load(self, entry: InstalledEntry) -> SkippedPlugin | None:
-        """Import and register one plugin object; return why not, or None."""
+        """Import and register one plugin object; return why it is skipped, or None."""
         name = entry.qualified_name
         refusal = self.settings.refusal_of(entry)
         if refusal:
@@ -270,10 +270,10 @@ class PluginManager:
                 raise IncompatiblePluginError(_strict(name, reason), plugin=name)
             return SkippedPlugin(name, reason, "incompatible")
         try:
-            with last_words(f"plugin {name!r}"):
+            with exit_report(f"plugin {name!r}"):
                 plugin = import_object(entry.target)
             self.register(plugin, name, is_ambient=True)
-        except (Exception, SystemExit) as error:  # what a stranger's module raises when it is imported
+        except (Exception, SystemExit) as error:  # a plugin's module may raise anything
             reason = str(error) if isinstance(error, PhantomError) else _reason(error, entry)
             if self.settings.is_strict:
                 raise PluginError(_strict(name, reason), plugin=name) from error
@@ -283,7 +283,7 @@ class PluginManager:
     def _components(self, name: str, hook: str, function: Callable[[], Any]) -> list[Component]:
         try:
             return [_component(name, found, self.registry) for found in function()]
-        except Exception as error:  # whatever a stranger's hook raises
+        except Exception as error:  # a plugin's hook may raise anything
             reason = f"{hook}() failed: {told(error)}."
             if self.settings.is_strict:
                 raise PluginError(_strict(name, reason), plugin=name) from error
@@ -293,10 +293,10 @@ class PluginManager:
 
 
 def everything_offered(settings: PluginSettings | None = None) -> Registry:
-    """Return what a run finds by name: also what the installed plugin objects offer, which are imported.
+    """Return all components that a run can find by name. Installed plugin objects are imported.
 
     Args:
-        settings: who is left out; None: as environment variables and `phantom.toml` say.
+        settings: which plugins are disabled. None to read environment variables and `phantom.toml`.
     """
     manager = PluginManager(settings)
     manager.load_installed_plugins()
@@ -304,41 +304,41 @@ def everything_offered(settings: PluginSettings | None = None) -> Registry:
 
 
 def components(kind: str | None = None) -> Sequence[Component]:
-    """Return the components that are installed, sorted by kind, name and distribution.
+    """Return the installed components, sorted by kind, name and distribution.
 
-    Components are not imported: `Component.load` does that. Installed plugin objects are, as in every run,
-    since they may offer some.
+    Components are not imported; `Component.load` does that. Installed plugin objects are imported, as in
+    every run, since they may register components.
 
     Args:
         kind: `"trainer"`, `"policy"`, `"metric"`, `"logger"`, `"hook"`, `"env"`, `"command"`, or a kind that
-            an installed distribution declares; None: all.
+            an installed distribution declares. None for all kinds.
 
     Raises:
-        UnknownNameError: if there is no such kind.
+        UnknownNameError: if the kind is unknown.
     """
     return everything_offered().components(kind)
 
 
 def find(kind: str, name: str) -> Component:
-    """Return the one component of a kind and name, as a run finds it; `load` imports it.
+    """Return the component with a kind and name, as a run finds it. `Component.load` imports it.
 
     Args:
         kind: the kind, such as `"trainer"`.
-        name: its name, or `distribution:name`. Case, and `-` or `_`, make no difference.
+        name: its name, or `distribution:name`. Case is ignored, and `-` and `_` are equivalent.
 
     Raises:
-        UnknownNameError: if there is none, or no such kind; names the nearest.
-        AmbiguousNameError: if several distributions offer one.
-        ConfigError: if it is disabled.
-        PluginError: if its entry-point line is wrong.
+        UnknownNameError: if the name or the kind is unknown; the message suggests the nearest.
+        AmbiguousNameError: if several distributions provide a component with this name.
+        ConfigError: if the component is disabled.
+        PluginError: if its entry point is invalid.
     """
     return everything_offered().find(kind, name)
 
 
-# ---------------------------------------------------------------------- what counts as a plugin
+# ---------------------------------------------------------------------- checking a plugin
 
 _NEAR: Final = 0.85
-"""How alike two names must be, from 0 to 1, for one to be the other misspelt."""
+"""The similarity of two names, from 0 to 1, above which one is taken for a misspelling of the other."""
 
 
 def _instance(plugin: object, name: str) -> object:
@@ -346,7 +346,7 @@ def _instance(plugin: object, name: str) -> object:
     if not is_factory:
         return plugin
     try:
-        return plugin()  # type: ignore[operator]  # a class or a function, as tested above
+        return plugin()  # type: ignore[operator]  # a class or a function, as checked above
     except Exception as error:
         raise PluginError(
             f"Plugin {name!r} could not be made: {told(error)}. It is called without arguments; pass an "
@@ -356,7 +356,7 @@ def _instance(plugin: object, name: str) -> object:
 
 
 def _checked(plugin: object, name: str) -> _Plugin:
-    """Let pluggy look at a plugin, and raise for what would be silent or could not be contained."""
+    """Parse a plugin with pluggy; raise if a hook would never be called or could not be contained."""
     manager = _Pluggy()
     names = [attribute for attribute in dir(plugin) if not attribute.startswith("_")]
     options = {n: found for n in names if (found := manager.parse_hookimpl_opts(plugin, n)) is not None}
@@ -377,7 +377,7 @@ def _checked(plugin: object, name: str) -> _Plugin:
 
 
 def _check_unmarked(plugin: object, attribute: str, name: str) -> None:
-    """Raise for what was meant to be a hook and is none."""
+    """Raise if an attribute seems to be meant as a hook but is not one."""
     is_meant = bool(difflib.get_close_matches(attribute, HOOK_NAMES, n=1, cutoff=_NEAR)) or (
         isinstance(plugin, Hooks) and attribute.startswith(("on_", "phantom_"))
     )
@@ -405,7 +405,7 @@ def _check_unmarked(plugin: object, attribute: str, name: str) -> None:
 
 
 def _check_marked(function: Callable[..., Any], hook: str, options: Mapping[str, Any], name: str) -> None:
-    """Raise for an implementation that cannot be called, or whose failures could not be contained."""
+    """Raise if an implementation cannot be called, or its exceptions could not be contained."""
     if options.get("wrapper") or options.get("hookwrapper"):
         raise HookError(
             f"Plugin {name!r} marks {hook}() as a wrapper. Each implementation is called by itself, so that "
@@ -438,7 +438,7 @@ def _check_marked(function: Callable[..., Any], hook: str, options: Mapping[str,
 
 
 def _check_parameters(function: Callable[..., Any], hook: str, spec: tuple[str, ...], name: str) -> None:
-    """Raise for parameters that pluggy, which passes arguments by name, would not fill."""
+    """Raise if a parameter would get no argument: pluggy passes arguments by name."""
     parameters = inspect.signature(function).parameters.values()
     wanted = f"one parameter called {spec[0]}, or none" if spec else "no parameters"
     given = {p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)}
@@ -458,7 +458,7 @@ def _check_parameters(function: Callable[..., Any], hook: str, spec: tuple[str, 
 
 
 def _missing(error: BaseException, entry: InstalledEntry) -> str:
-    """Return the package that somebody else was to bring along; empty if that is not what is wrong."""
+    """Return the missing package that the plugin depends on; empty if the error has another cause."""
     if not isinstance(error, ModuleNotFoundError) or not error.name:
         return ""
     package = error.name.split(".")[0]

@@ -1,6 +1,6 @@
-"""What is installed, read from metadata alone: no plugin is imported here.
+"""Discover installed plugins from metadata, without importing them.
 
-The only module that imports `importlib_metadata`.
+This is the only module that imports `importlib_metadata`.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from phantom_core.installed.install_source import source_text
 
 CORE_DISTRIBUTION: Final = "phantom-rl-core"
 PLUGIN_GROUP: Final = "phantom_core.plugins"
-"""Plugin objects: whatever has hook implementations, and takes part because it is installed."""
+"""Plugin objects: objects with hook implementations that are used in every run once installed."""
 KIND_GROUP: Final = "phantom_core.kinds"
-"""Kinds that distributions declare: the name is the kind, the target the base class of its components."""
+"""Declared kinds: the name is the kind, the target is the base class of its components."""
 
 _PREFIX: Final = "phantom_core."
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
@@ -63,7 +63,7 @@ CORE_KINDS: Final[Mapping[str, Kind]] = {
         Kind("command", "phantom_core.commands", "click:Command"),
     )
 }
-"""The kinds of the core; distributions declare more in the group `phantom_core.kinds`."""
+"""The kinds of the core. Distributions can declare more in the group `phantom_core.kinds`."""
 
 CORE_COMMANDS: Final = (
     "train",
@@ -80,7 +80,7 @@ CORE_COMMANDS: Final = (
     "plugins.new",
     "plugins.doctor",
 )
-"""The commands that no distribution can replace."""
+"""The commands of the core, which no distribution can replace."""
 
 _NAME_BY_GROUP: Final = {
     **{kind.group: kind.name for kind in CORE_KINDS.values()},
@@ -91,20 +91,20 @@ _NAME_BY_GROUP: Final = {
 
 @dataclass(frozen=True, slots=True)
 class InstalledEntry:
-    """One entry-point line of an installed distribution.
+    """One entry point of an installed distribution.
 
     Attributes:
         group: the entry-point group, such as `phantom_core.trainers`.
-        name: the name to the left of the `=`.
-        target: what is to the right of it: `package.module:attribute`.
-        distribution: the distribution that ships it.
+        name: the name, left of the `=`.
+        target: the object reference, right of the `=`: `package.module:attribute`.
+        distribution: the distribution that provides it.
         version: the version of that distribution.
-        summary: the first line about that distribution.
-        core_specifier: its version bound on the core, such as `>=0.1,<0.2`; empty without one.
+        summary: the summary of that distribution.
+        core_specifier: its version specifier for the core, such as `>=0.1,<0.2`; empty without one.
         source: where it was installed from: `index`, `editable <folder>`, or a URL.
-        location: the folder on `sys.path` in which its metadata lies.
-        requires: what else it needs, as in its metadata.
-        problem: why it cannot be used, as a sentence without its end; empty if nothing is known.
+        location: the folder on `sys.path` that holds its metadata.
+        requires: its requirements, as in its metadata.
+        problem: why the entry point is invalid, as a sentence without a full stop; empty if it is valid.
     """
 
     group: str
@@ -121,7 +121,7 @@ class InstalledEntry:
 
     @property
     def kind(self) -> str:
-        """What it is: a kind of component, `"plugin"` or `"kind"`; by its group, if that is unknown."""
+        """The kind of component, `"plugin"` or `"kind"`; derived from the group if the group is unknown."""
         return _NAME_BY_GROUP.get(self.group) or self.group.removeprefix(_PREFIX).removesuffix("s")
 
     @property
@@ -131,17 +131,17 @@ class InstalledEntry:
 
     @property
     def is_compatible(self) -> bool:
-        """Whether the installed core meets the distribution's version bound."""
+        """Whether the installed core matches the distribution's version specifier."""
         return _core_meets(self.core_specifier)
 
 
 class BrokenMetadata(NamedTuple):
-    """A distribution with entry points of ours that cannot be read.
+    """A distribution whose metadata cannot be read.
 
     Attributes:
-        name: the distribution, as far as it can be told.
-        location: the folder in which its metadata lies.
-        problem: what is wrong.
+        name: the name of the distribution; `"?"` if unknown.
+        location: the folder that holds its metadata.
+        problem: why it cannot be read.
     """
 
     name: str
@@ -150,13 +150,13 @@ class BrokenMetadata(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """What one look at `sys.path` finds.
+    """The result of scanning `sys.path`.
 
     Attributes:
-        entries: the entry points that count, sorted by distribution, group and name.
-        shadowed: those of distributions that are found a second time, at another place or version.
+        entries: the entry points in use, sorted by distribution, group and name.
+        shadowed: the entry points of duplicate distributions, in another folder or version.
         broken: distributions whose metadata cannot be read.
-        kinds: by name, the kinds of the core and those that are declared.
+        kinds: the kinds of the core and the declared kinds, by name.
     """
 
     entries: tuple[InstalledEntry, ...]
@@ -166,7 +166,7 @@ class Scan(NamedTuple):
 
 
 def normalised(name: str) -> str:
-    """Fold a name as package indexes do: `Q_Learning` and `q-learning` are one name.
+    """Normalise a name as package indexes do: `Q_Learning` and `q-learning` are the same name.
 
     >>> normalised("Q_Learning")
     'q-learning'
@@ -194,9 +194,9 @@ def distribution_version(name: str) -> str | None:
 
 
 def packages_by_distribution() -> dict[str, set[str]]:
-    """Return the top-level packages and modules of every distribution, as their metadata says.
+    """Return the top-level packages and modules of every distribution, according to its metadata.
 
-    An editable install says nothing of them.
+    The metadata of an editable install does not list them.
     """
     found: dict[str, set[str]] = {}
     for package, names in importlib_metadata.packages_distributions().items():
@@ -206,7 +206,7 @@ def packages_by_distribution() -> dict[str, set[str]]:
 
 
 def recorded_files(name: str) -> tuple[Path, ...]:
-    """Return the files that were installed with a distribution, as its RECORD says."""
+    """Return the files of a distribution, as listed in its RECORD."""
     try:
         files = importlib_metadata.files(name) or ()
     except importlib_metadata.PackageNotFoundError:
@@ -216,21 +216,21 @@ def recorded_files(name: str) -> tuple[Path, ...]:
 
 @cache
 def installed() -> Scan:
-    """Return what is installed.
+    """Return the installed plugins.
 
-    Metadata is read once per process; `installed.cache_clear()` makes it read again. Of a distribution that
-    is found twice, the first on `sys.path` counts; of two versions in one folder, the later one.
+    Metadata is read once per process; call `installed.cache_clear()` to read it again. If a distribution is
+    found twice, the first on `sys.path` is used, and of two versions in the same folder, the newer one.
     """
     return scan()
 
 
 def installed_entries() -> tuple[InstalledEntry, ...]:
-    """Return all entry points that concern us, sorted by distribution, group and name."""
+    """Return all entry points of phantom_core groups, sorted by distribution, group and name."""
     return installed().entries
 
 
 def scan() -> Scan:
-    """Read the metadata of everything on `sys.path`, also what is shadowed or broken."""
+    """Read the metadata of all distributions on `sys.path`, including shadowed and broken ones."""
     found: dict[str, list[InstalledEntry]] = {}
     shadowed: list[InstalledEntry] = []
     candidates, broken = _candidates()
@@ -243,11 +243,11 @@ def scan() -> Scan:
         name = normalised(headers.name)
         identity = (name, headers.version, str(Path(headers.location).resolve()))
         if identity in seen:
-            continue  # one folder under two names, as lib and lib64
+            continue  # the same folder under two names, such as lib and lib64
         seen.add(identity)
         try:
             entries = list(_entries(headers, distribution))
-        except Exception as error:  # whatever a damaged file makes the parsers raise
+        except Exception as error:  # the parsers raise various errors for a damaged file
             broken.append(
                 BrokenMetadata(
                     headers.name, headers.location, f"its entry_points.txt cannot be read: {told(error)}"
@@ -261,12 +261,12 @@ def scan() -> Scan:
     entries = [entry for of_one in found.values() for entry in of_one]
     kinds = _kinds(entries)
     groups = [PLUGIN_GROUP, KIND_GROUP, *(kind.group for kind in kinds.values())]
-    checked = _sorted(_judged(entry, groups, kinds) for entry in entries)
+    checked = _sorted(_with_problem(entry, groups, kinds) for entry in entries)
     return Scan(checked, _sorted(shadowed), tuple(broken), kinds)
 
 
 def _kinds(entries: Iterable[InstalledEntry]) -> dict[str, Kind]:
-    """Return the core's kinds and those that are declared; of two that declare one, the first counts."""
+    """Return the kinds of the core and the declared kinds; of duplicates, the first is used."""
     kinds = dict(CORE_KINDS)
     for entry in _sorted(entries):
         if entry.group == KIND_GROUP and not entry.problem:
@@ -275,8 +275,8 @@ def _kinds(entries: Iterable[InstalledEntry]) -> dict[str, Kind]:
     return kinds
 
 
-def _judged(entry: InstalledEntry, groups: Iterable[str], kinds: Mapping[str, Kind]) -> InstalledEntry:
-    """Return an entry, with what is wrong with its group."""
+def _with_problem(entry: InstalledEntry, groups: Iterable[str], kinds: Mapping[str, Kind]) -> InstalledEntry:
+    """Return an entry with its problem set, if its group or kind is invalid."""
     problem = entry.problem
     if entry.group not in groups:
         names = [group.removeprefix(_PREFIX) for group in groups]
@@ -289,7 +289,7 @@ def _judged(entry: InstalledEntry, groups: Iterable[str], kinds: Mapping[str, Ki
 
 
 def _problem_of(group: str, name: str, target: str) -> str:
-    """Return what is wrong with an entry-point line, or an empty string."""
+    """Return what is wrong with an entry point, or an empty string."""
     module_name, _, attribute = target.partition(":")
     if not _NAME.fullmatch(name):
         return f"its name {name!r} may only have lower-case letters, digits, '.', '_' and '-'"
@@ -318,7 +318,7 @@ class _Headers(NamedTuple):
 
 
 def _candidates() -> tuple[list[tuple[_Headers, Any]], list[BrokenMetadata]]:
-    """Return the distributions that mention us; reading the name of every other would cost most of all."""
+    """Return the distributions with phantom_core entry points, without reading the headers of all others."""
     places: dict[str, int] = {}
     found: list[tuple[_Headers, Any]] = []
     broken: list[BrokenMetadata] = []
@@ -336,7 +336,7 @@ def _candidates() -> tuple[list[tuple[_Headers, Any]], list[BrokenMetadata]]:
 
 
 def _entry_points_text(distribution: Any) -> tuple[str, str]:
-    """Return the text of an `entry_points.txt`, and why it cannot be read if it is there all the same."""
+    """Return the text of `entry_points.txt`, and why it cannot be read; both empty if there is none."""
     try:
         text = distribution.read_text("entry_points.txt")
     except (OSError, UnicodeDecodeError) as error:
@@ -344,7 +344,7 @@ def _entry_points_text(distribution: Any) -> tuple[str, str]:
         if isinstance(error, UnicodeDecodeError):
             raw = error.object
         return raw.decode(errors="replace"), f"its entry_points.txt cannot be read: {told(error)}"
-    folder = getattr(distribution, "_path", None)  # importlib_metadata answers alike: not there, unreadable
+    folder = getattr(distribution, "_path", None)  # text is None for a missing and for an unreadable file
     if text is None and isinstance(folder, Path) and os.path.lexists(folder / "entry_points.txt"):
         try:
             (folder / "entry_points.txt").read_bytes()
@@ -354,7 +354,7 @@ def _entry_points_text(distribution: Any) -> tuple[str, str]:
 
 
 def _headers(distribution: Any, place: int, location: str) -> _Headers:
-    """Read the few headers that count; the parser of e-mails, which reads all, takes ten times as long."""
+    """Read the needed headers. The standard e-mail parser, which reads all, takes ten times as long."""
     text = ""
     with contextlib.suppress(OSError, UnicodeDecodeError):
         text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
@@ -405,7 +405,7 @@ def _core_specifier(requires: tuple[str, ...]) -> str:
 
 
 def requirements(lines: Iterable[str]) -> Iterator[Requirement]:
-    """Yield the requirements that hold here, without any extra."""
+    """Yield the requirements whose markers match this environment, without extras."""
     for line in lines:
         requirement = _requirement(line)
         if requirement is not None:
@@ -414,7 +414,7 @@ def requirements(lines: Iterable[str]) -> Iterator[Requirement]:
 
 @cache
 def _requirement(line: str) -> Requirement | None:
-    """Return a requirement, or None if it does not hold here; many distributions have the same ones."""
+    """Parse a requirement; None if it is invalid or its marker does not match. Cached: lines often repeat."""
     try:
         requirement = Requirement(line)
     except InvalidRequirement:

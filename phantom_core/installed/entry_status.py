@@ -1,4 +1,4 @@
-"""What can be said of an installed plugin without importing it: whether it will work, and why not."""
+"""The status of installed plugins, determined without importing them."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ Status: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True)
 class EntryStatus:
-    """One installed component or plugin object, and whether it will work.
+    """The status of one installed component or plugin object.
 
     Attributes:
-        kind: a kind of component, or `"plugin"`.
-        name: the name it is selected by.
-        distribution: the distribution that ships it.
+        kind: the kind of component, or `"plugin"`.
+        name: the name that users select it by.
+        distribution: the distribution that provides it.
         version: the version of that distribution.
         source: where it was installed from.
-        status: whether it will work.
-        reason: why not; empty if it will.
+        status: `"ok"`, or why it cannot be used.
+        reason: details of the status; empty if it is `"ok"`.
         target: where it is imported from.
     """
 
@@ -51,9 +51,9 @@ class EntryStatus:
 
 
 def statuses(scan: Scan, settings: PluginSettings) -> list[EntryStatus]:
-    """Return everything that was found, sorted by kind, name and distribution; nothing is imported."""
-    rivals, version_of = _rivals(scan.entries, settings), cache(distribution_version)
-    found = [_status(entry, *_verdict(entry, settings, rivals, version_of)) for entry in scan.entries]
+    """Return the status of all entries, sorted by kind, name and distribution; nothing is imported."""
+    candidates, version_of = _candidates_by_name(scan.entries, settings), cache(distribution_version)
+    found = [_status(entry, *_check(entry, settings, candidates, version_of)) for entry in scan.entries]
     for entry in scan.shadowed:
         winner = next(e for e in scan.entries if normalised(e.distribution) == normalised(entry.distribution))
         reason = f"{winner.distribution} {winner.version} in {winner.location} comes first"
@@ -77,10 +77,10 @@ def _status(entry: InstalledEntry, status: Status, reason: str) -> EntryStatus:
     )
 
 
-def _verdict(
+def _check(
     entry: InstalledEntry,
     settings: PluginSettings,
-    rivals: dict[tuple[str, str], list[InstalledEntry]],
+    candidates: dict[tuple[str, str], list[InstalledEntry]],
     version_of: Callable[[str], str | None],
 ) -> tuple[Status, str]:
     refusal = settings.refusal_of(entry)
@@ -96,16 +96,16 @@ def _verdict(
     missing = missing_requirements(entry.requires, version_of)
     if missing:
         return "missing dependency", f"needs {', '.join(missing)}"
-    others = [e for e in rivals.get(_key(entry), ()) if e is not entry]
+    others = [e for e in candidates.get(_key(entry), ()) if e is not entry]
     if others:
         return "conflict", f"also offered by {', '.join(e.distribution for e in others)}"
     return "ok", ""
 
 
-def _rivals(
+def _candidates_by_name(
     entries: Iterable[InstalledEntry], settings: PluginSettings
 ) -> dict[tuple[str, str], list[InstalledEntry]]:
-    """Return by kind and name who offers it; plugin objects have the name of their distribution too."""
+    """Return the enabled components by kind and name. Plugin objects cannot conflict and are left out."""
     found: dict[tuple[str, str], list[InstalledEntry]] = {}
     for entry in entries:
         if entry.group != PLUGIN_GROUP and not settings.refusal_of(entry):
@@ -120,11 +120,11 @@ def _key(entry: InstalledEntry) -> tuple[str, str]:
 def missing_requirements(
     requires: tuple[str, ...], version_of: Callable[[str], str | None] = distribution_version
 ) -> tuple[str, ...]:
-    """Return what a distribution needs and is not installed, or in a version that it does not want.
+    """Return the requirements of a distribution that are not installed, or not in a matching version.
 
     Args:
-        requires: its requirements, as in its metadata.
-        version_of: from the name of a distribution to its version; None: it is not installed.
+        requires: the requirements, as in its metadata.
+        version_of: returns the version of a distribution, or None if it is not installed.
     """
     missing = []
     for requirement in requirements(requires):
@@ -138,23 +138,23 @@ def missing_requirements(
 
 
 def module_problem(target: str) -> str:
-    """Return what is wrong with the module of a target, without importing it; empty if it is there."""
+    """Return why the module of a target cannot be found, or an empty string; nothing is imported."""
     module_name = target.partition(":")[0].strip()
     try:
         spec = find_module(module_name)
-    except Exception as error:  # whatever a stranger's import hook raises
+    except Exception as error:  # an import hook may raise anything
         return f"the module {module_name} cannot be looked for: {error}"
     return "" if spec is not None else f"there is no module {module_name}"
 
 
 def find_module(name: str) -> ModuleSpec | None:
-    """Return where a module is, or None; unlike `importlib.util.find_spec`, without importing its parents."""
+    """Return the spec of a module, or None. Unlike `importlib.util.find_spec`, it imports no parent."""
     top, *rest = name.split(".")
     spec = importlib.util.find_spec(top)
     for part in rest:
         if spec is None or spec.submodule_search_locations is None:
             return None
         locations: Sequence[str] = list(spec.submodule_search_locations)
-        # By its last name alone: a namespace package would look its parent up among what is imported.
+        # By its last name alone: a namespace package would look up its parent in sys.modules.
         spec = PathFinder.find_spec(part, locations)
     return spec

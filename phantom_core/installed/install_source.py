@@ -1,4 +1,4 @@
-"""Where a distribution was installed from, as pip wrote it down in `direct_url.json` (PEP 610)."""
+"""Where a distribution was installed from, as recorded in `direct_url.json` (PEP 610)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _EDITABLE: Final = "editable "
 
 
 def source_text(direct_url: str | None) -> str:
-    """Return where a distribution came from, in words.
+    """Return a description of where a distribution was installed from.
 
     Args:
-        direct_url: the text of its `direct_url.json`; None: it has none, so it came from an index.
+        direct_url: the text of its `direct_url.json`; None if it has none, so it came from an index.
 
     >>> source_text(None)
     'index'
@@ -40,5 +40,5 @@ def source_text(direct_url: str | None) -> str:
 
 
 def editable_folder(source: str) -> Path | None:
-    """Return the folder of an editable install; None: it is none."""
+    """Return the folder of an editable install; None for other installs."""
     return Path(source.removeprefix(_EDITABLE)) if source.startswith(_EDITABLE) else None

@@ -1,4 +1,4 @@
-"""Which installed plugins may take part: settings that act before anything is imported."""
+"""Settings that enable and disable installed plugins, before anything is imported."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from phantom_core.errors import ConfigError, did_you_mean
 from phantom_core.installed.discovery import CORE_DISTRIBUTION, InstalledEntry, normalised
 
 DISABLED_VARIABLE: Final = "PHANTOM_DISABLED_PLUGINS"
-"""Environment variable: names of distributions, components and plugin objects to leave out, with commas."""
+"""Environment variable: comma-separated names of distributions, components and plugin objects to disable."""
 
 ALLOWED_VARIABLE: Final = "PHANTOM_ALLOWED_PLUGINS"
-"""Environment variable: the only ones that may take part, besides the core's own, with commas."""
+"""Environment variable: comma-separated names of the only ones to use, besides those of the core."""
 
 STRICT_VARIABLE: Final = "PHANTOM_STRICT"
-"""Environment variable: `1` makes a broken plugin, or an exception in a hook, end the run."""
+"""Environment variable: with `1`, a broken plugin or an exception in a hook ends the run."""
 
 _LIKE_OURS: Final = re.compile(r"PHANTOM_\w*PLUGINS?")
 
 SETTINGS_FILE: Final = "phantom.toml"
-"""Settings of the working directory: data, of which nothing is executed."""
+"""The settings file of the working directory. It is only parsed, never executed."""
 
 
 @dataclass(frozen=True)
@@ -34,36 +34,36 @@ class PluginsTable:
     """The table `[plugins]` of `phantom.toml` and of a run file."""
 
     disable: list[str] = field(default_factory=list)
-    """Names of distributions, components or plugin objects that take no part."""
+    """Names of distributions, components or plugin objects to disable."""
     allow: list[str] | None = None
-    """The only ones that may take part, besides the core's own; default: all."""
+    """Names of the only ones to use, besides those of the core; default: all."""
 
 
 @dataclass(frozen=True, slots=True)
 class NameList:
-    """Names, and who gave them.
+    """Names from one source.
 
     Attributes:
-        source: who, such as `PHANTOM_DISABLED_PLUGINS`.
-        names: distributions, names of entries, or `distribution:name`.
+        source: where the names were given, such as `PHANTOM_DISABLED_PLUGINS`.
+        names: names of distributions or entries, or `distribution:name`.
     """
 
     source: str
     names: tuple[str, ...]
 
     def names_entry(self, entry: InstalledEntry) -> bool:
-        """Tell whether an entry is meant."""
+        """Return whether one of the names matches an entry."""
         own = {normalised(name) for name in (entry.distribution, entry.name, entry.qualified_name)}
         return any(normalised(name) in own for name in self.names)
 
 
 @dataclass(frozen=True, slots=True)
 class PluginSettings:
-    """Who is left out. Every list can only take away: who is allowed must be allowed by each.
+    """Which plugins are used: those that no `disabled` list names, and that every `allowed` list names.
 
     Attributes:
-        disabled: lists of those that take no part.
-        allowed: lists of the only ones that may.
+        disabled: lists of plugins to disable.
+        allowed: lists of the only plugins to use.
         is_strict: whether a broken plugin ends the run, instead of being skipped.
     """
 
@@ -73,10 +73,10 @@ class PluginSettings:
 
     @classmethod
     def of_surroundings(cls) -> PluginSettings:
-        """Return what the environment variables and `phantom.toml` in the working directory say.
+        """Read the environment variables and `phantom.toml` in the working directory.
 
         Raises:
-            ConfigError: if the file is wrong.
+            ConfigError: if the file is invalid.
         """
         settings = cls(is_strict=os.environ.get(STRICT_VARIABLE, "") not in ("", "0"))
         disabled, allowed = (_names_in(variable) for variable in (DISABLED_VARIABLE, ALLOWED_VARIABLE))
@@ -87,14 +87,14 @@ class PluginSettings:
         return settings.with_table(_read_settings_file(Path(SETTINGS_FILE)), SETTINGS_FILE)
 
     def with_table(self, table: Mapping[str, Any], source: str) -> PluginSettings:
-        """Return these settings and those of a table `[plugins]`.
+        """Return these settings extended by a table `[plugins]`.
 
         Args:
             table: the table.
-            source: the file that it is from.
+            source: the file that holds the table, for messages.
 
         Raises:
-            ConfigError: for an unknown key or a value of the wrong type.
+            ConfigError: if a key is unknown, or a value has the wrong type.
         """
         given = cast("PluginsTable", build(PluginsTable, table, f"{source}: plugins"))
         settings = self
@@ -107,9 +107,9 @@ class PluginSettings:
         return settings
 
     def refusal_of(self, entry: InstalledEntry) -> str:
-        """Return why an entry takes no part, as a sentence; empty: it may.
+        """Return why an entry is disabled, as a sentence; empty if it is enabled.
 
-        Lists of allowed names do not concern the core's own entries, which runs need.
+        `allow` lists do not apply to entries of the core, which runs need.
         """
         for names in self.disabled:
             if names.names_entry(entry):
@@ -120,8 +120,8 @@ class PluginSettings:
                     return f"{names.source} does not name it."
         return ""
 
-    def strangers(self, entries: Iterable[InstalledEntry]) -> list[tuple[str, str]]:
-        """Return the names that mean nothing that is installed, each with its source."""
+    def unknown_names(self, entries: Iterable[InstalledEntry]) -> list[tuple[str, str]]:
+        """Return the names that match no entry, each with its source."""
         entries = tuple(entries)
         return [
             (name, names.source)
@@ -131,18 +131,18 @@ class PluginSettings:
         ]
 
     def warnings(self, entries: Iterable[InstalledEntry]) -> list[str]:
-        """Return a sentence for each name, and each environment variable, that means nothing."""
+        """Return a sentence for each name and each environment variable that is unknown."""
         entries = tuple(entries)
         known = [name for e in entries for name in (e.distribution, e.name, e.qualified_name)]
         found = [
             f"{source} names {name!r}, which is not installed.{did_you_mean(name, known)} "
             "phantom plugins list shows what is."
-            for name, source in self.strangers(entries)
+            for name, source in self.unknown_names(entries)
         ]
         ours = (DISABLED_VARIABLE, ALLOWED_VARIABLE)
-        odd = sorted(name for name in os.environ if _LIKE_OURS.fullmatch(name) and name not in ours)
+        unknown = sorted(name for name in os.environ if _LIKE_OURS.fullmatch(name) and name not in ours)
         return found + [
-            f"The environment variable {name} means nothing.{did_you_mean(name, ours)}" for name in odd
+            f"The environment variable {name} means nothing.{did_you_mean(name, ours)}" for name in unknown
         ]
 
 
@@ -151,7 +151,7 @@ def _names_in(variable: str) -> tuple[str, ...]:
 
 
 def _read_settings_file(path: Path) -> Mapping[str, Any]:
-    """Return the table `[plugins]` of a file; nothing if there is no file."""
+    """Return the table `[plugins]` of a file; empty if the file does not exist."""
     try:
         text = path.read_text(encoding="utf-8")
         table = tomllib.loads(text)

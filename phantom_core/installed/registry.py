@@ -1,4 +1,4 @@
-"""From a name to a component: refuses ambiguity, suggests the nearest name, imports on selection only."""
+"""`Registry`: finds components by kind and name. They are imported only when selected."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from phantom_core.errors import (
     place_of,
     told,
 )
-from phantom_core.importing import import_object, last_words
+from phantom_core.importing import exit_report, import_object
 from phantom_core.installed.discovery import (
     CORE_DISTRIBUTION,
     CORE_KINDS,
@@ -38,7 +38,7 @@ DISTRIBUTION_BY_NAME: Final = {
     "tensorboard": "phantom-tensorboard",
     "wandb": "phantom-wandb",
 }
-"""Which distribution to install for a well-known name."""
+"""The distribution to install for a well-known component name."""
 
 OWN_DISTRIBUTIONS: Final = tuple(
     f"phantom-{name}"
@@ -48,22 +48,22 @@ OWN_DISTRIBUTIONS: Final = tuple(
         "wandb",
     )
 )  # fmt: skip
-"""Names of this repository's own distributions, those to come included: nobody else's plugin has one."""
+"""Distribution names reserved for this repository, including planned ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One registered component: what it is called, and who offers it.
+    """One registered component.
 
     Attributes:
         kind: the kind, such as `"trainer"`.
-        name: the name it is selected by.
-        target: the class, or where to import it from.
-        summary: one line for people.
-        distribution: the distribution, or the plugin object, that offers it.
+        name: the name that users select it by.
+        target: the class, or a reference to it.
+        summary: a one-line description.
+        distribution: the distribution or plugin object that provides it.
         version: the version of that distribution; empty for a plugin object.
-        core_specifier: the distribution's version bound on the core.
-        is_compatible: whether the installed core meets it.
+        core_specifier: the distribution's version specifier for the core.
+        is_compatible: whether the installed core matches it.
         base: the base class of its kind, as `package.module:Class`.
     """
 
@@ -79,7 +79,7 @@ class Component:
 
     @classmethod
     def of(cls, entry: InstalledEntry, kind: Kind) -> Component:
-        """Return what an entry-point line offers."""
+        """Return the component of an entry point."""
         return cls(
             entry.kind,
             entry.name,
@@ -99,15 +99,15 @@ class Component:
 
     @property
     def provider(self) -> str:
-        """The distribution with its version."""
+        """The distribution and its version."""
         return f"{self.distribution} {self.version}".rstrip()
 
     def load(self) -> Any:
         """Import the component: a class derived from the base class of its kind, or a click command.
 
         Raises:
-            IncompatiblePluginError: if the core does not meet its version bound; nothing is imported.
-            PluginError: if it cannot be imported, or is not what its kind says.
+            IncompatiblePluginError: if the core does not match its version specifier; nothing is imported.
+            PluginError: if the import fails, or the object has the wrong type for its kind.
         """
         if not self.is_compatible:
             msg = (
@@ -119,11 +119,11 @@ class Component:
         base: type = import_object(self.base)
         if self.kind == "command":
             if not isinstance(target, base):
-                self._refuse(f"is {target!r}. Expected a click command: mend its entry point.")
+                self._fail(f"is {target!r}. Expected a click command: mend its entry point.")
         elif not isinstance(target, type):
-            self._refuse(f"is {target!r}. Expected a class: mend its entry point.")
+            self._fail(f"is {target!r}. Expected a class: mend its entry point.")
         elif not issubclass(target, base):
-            self._refuse(
+            self._fail(
                 f"is {target.__name__}, which is no {base.__name__}. This is a defect of "
                 f"{self.distribution}: derive it from {_public_name(base)}."
             )
@@ -133,13 +133,13 @@ class Component:
     def _title(self) -> str:
         return f"{self.kind.capitalize()} {self.name!r} of {self.provider}"
 
-    def _refuse(self, what: str) -> None:
+    def _fail(self, what: str) -> None:
         raise PluginError(f"{self._title} {what}", plugin=self.distribution)
 
     def _import(self, target: str) -> Any:
         what = f"{self._title} could not be loaded"
         try:
-            with last_words(f"{self.kind} {self.qualified_name!r}"):
+            with exit_report(f"{self.kind} {self.qualified_name!r}"):
                 return import_object(target)
         except ModuleNotFoundError as error:
             missing = error.name or ""
@@ -165,7 +165,7 @@ def _public_name(base: type) -> str:
 
 
 class Registry:
-    """All components that are offered, by kind and name."""
+    """The available components, by kind and name."""
 
     def __init__(
         self,
@@ -174,13 +174,13 @@ class Registry:
         kinds: Mapping[str, Kind] = CORE_KINDS,
         broken: Iterable[InstalledEntry] = (),
     ) -> None:
-        """Take what is offered.
+        """Create a registry.
 
         Args:
-            components: the components.
-            disabled: entries that are installed and not offered, with the reason.
-            kinds: the kinds that there are, by name.
-            broken: entries that have a problem.
+            components: the available components.
+            disabled: installed entries that are disabled, with the reason.
+            kinds: the known kinds, by name.
+            broken: installed entries that are invalid.
         """
         self.kinds = kinds
         self._components = list(components)
@@ -188,14 +188,14 @@ class Registry:
         self._broken = tuple(broken)
 
     def add(self, components: Iterable[Component]) -> None:
-        """Take more, which a plugin object offers."""
+        """Add components, such as those that a plugin object provides."""
         self._components += components
 
     def components(self, kind: str | None = None) -> Sequence[Component]:
         """Return the components of a kind, or all, sorted by kind, name and distribution.
 
         Raises:
-            UnknownNameError: if there is no such kind.
+            UnknownNameError: if the kind is unknown.
         """
         if kind is not None:
             self.check_kind(kind)
@@ -203,17 +203,17 @@ class Registry:
         return sorted(chosen, key=lambda c: (c.kind, normalised(c.name), c.distribution))
 
     def find(self, kind: str, name: str) -> Component:
-        """Return the one component of this kind and name; nothing is imported.
+        """Return the component with this kind and name; nothing is imported.
 
         Args:
-            kind: what to look for.
-            name: its name, or `distribution:name`. Case, and `-` or `_`, make no difference.
+            kind: the kind, such as `"trainer"`.
+            name: its name, or `distribution:name`. Case is ignored, and `-` and `_` are equivalent.
 
         Raises:
-            UnknownNameError: if there is none, or no such kind.
-            AmbiguousNameError: if several distributions offer one.
-            ConfigError: if it is disabled.
-            PluginError: if its entry-point line is wrong.
+            UnknownNameError: if the name or the kind is unknown.
+            AmbiguousNameError: if several distributions provide a component with this name.
+            ConfigError: if the component is disabled.
+            PluginError: if its entry point is invalid.
         """
         found = self._named(kind, name)
         if not found:
@@ -225,7 +225,7 @@ class Registry:
         return found[0]
 
     def has(self, kind: str, name: str) -> bool:
-        """Tell whether there is a component of this kind and name."""
+        """Return whether there is a component of this kind and name."""
         return bool(self._named(kind, name))
 
     def _named(self, kind: str, name: str) -> list[Component]:
@@ -248,7 +248,7 @@ class Registry:
                 )
 
     def _check_broken(self, kind: str, name: str) -> None:
-        """Say what is wrong with an installed entry that would have this name."""
+        """Raise if an installed entry with this name is invalid."""
         for entry in self._broken:
             if normalised(entry.name) == normalised(name.rpartition(":")[2]) and entry.kind == kind:
                 raise PluginError(
@@ -258,10 +258,10 @@ class Registry:
                 )
 
     def check_kind(self, kind: str) -> None:
-        """Raise if there is no such kind.
+        """Raise if a kind is unknown.
 
         Raises:
-            UnknownNameError: that suggests the nearest.
+            UnknownNameError: if it is unknown; the message suggests the nearest.
         """
         if kind not in self.kinds:
             known = tuple(self.kinds)
@@ -294,7 +294,7 @@ class Registry:
 
 
 def install_advice(name: str) -> str:
-    """Return how to install what a well-known name belongs to, or an empty string.
+    """Return how to install the distribution of a well-known name, or an empty string.
 
     >>> install_advice("PPO")
     ' To install it: pip install phantom-ppo'

@@ -33,7 +33,7 @@ def check_metadata(found: Scan, settings: PluginSettings) -> Iterator[RawFinding
         yield from _by_status(status)
     yield from _duplicates(found)
     yield from _shared_packages(by_distribution)
-    for name, source in settings.strangers((*found.entries, *found.shadowed)):
+    for name, source in settings.unknown_names((*found.entries, *found.shadowed)):
         what, advice = (
             f"It names {name!r}, which is not installed.",
             "Mend the name, or take it off the list.",

@@ -1,4 +1,4 @@
-"""How many threads linear algebra uses while a run trains: one, unless the user says otherwise."""
+"""The number of BLAS threads during training: one, unless the user sets it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Final
 import threadpoolctl
 
 THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-"""Environment variables with which a user sets the number; any of them counts for more than ours."""
+"""Environment variables that set the number of threads; each overrides the default of one."""
 
 
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
-    """Let BLAS use one thread in the block, unless an environment variable sets the number.
+    """Limit BLAS to one thread inside the block, unless an environment variable sets the number.
 
-    The matrices of small networks are multiplied in microseconds; more threads spend longer on waiting
-    for each other, and change the last digits of the sums from machine to machine.
+    Matrix products of small networks take microseconds. More threads cost more in synchronisation than they
+    save, and make the last digits of sums depend on the machine.
     """
     if any(os.environ.get(variable) for variable in THREAD_VARIABLES):
         yield
@@ -28,7 +28,7 @@ def one_blas_thread() -> Iterator[None]:
 
 
 def blas_threads() -> dict[str, int]:
-    """Return the number of threads that each BLAS library in this process uses now."""
+    """Return the current number of threads of each BLAS library in this process."""
     return {
         library["internal_api"]: library["num_threads"]
         for library in threadpoolctl.threadpool_info()

@@ -1,4 +1,4 @@
-"""State on disk: a folder written at once or not at all, and read without pickle."""
+"""Save and load state: a folder that is written atomically and read without pickle."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import numpy as np
 from phantom_core.errors import CheckpointError, told
 
 FORMAT: Final = 1
-"""The format that this version writes; it reads formats up to it."""
+"""The format this version writes. Older formats can be read."""
 
 _ARRAY: Final = "__array__"
 _NOT_FINITE: Final = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
@@ -26,12 +26,12 @@ _NOT_FINITE: Final = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
     """Write a state of NumPy arrays and JSON values, nested in dicts and lists.
 
-    It is written under another name, forced to disk and renamed, so that `folder` never holds half a
-    checkpoint. If that fails, the old checkpoint is in its place again; only a crash of the machine
-    between two renames leaves it beside it, under a name that ends with `-old`.
+    The state is written to a temporary folder, flushed to disk and renamed, so `folder` never holds a
+    partial checkpoint. If the rename fails, the old checkpoint is restored. Only a machine crash between the
+    two renames can leave the old checkpoint under a name that ends with `-old`.
 
     Raises:
-        CheckpointError: for a value that is none of these, or a folder that cannot be written.
+        CheckpointError: if a value has another type, or the folder cannot be written.
     """
     arrays: list[np.ndarray[Any, Any]] = []
     tree = _encode(state, "", arrays)
@@ -41,32 +41,32 @@ def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
         with (temporary / "arrays.npz").open("wb") as file:
             named: dict[str, Any] = {_array_name(number): array for number, array in enumerate(arrays)}
             np.savez(file, **named)
-            _force(file)
+            _sync(file)
         with (temporary / "state.json").open("w", encoding="utf-8") as file:
             json.dump({"format": FORMAT, "state": tree}, file, indent=1, allow_nan=False)
-            _force(file)
-        _force_folder(temporary)
-        _put_in_place(temporary, folder)
+            _sync(file)
+        _sync_folder(temporary)
+        _replace_folder(temporary, folder)
     except OSError as error:
         raise CheckpointError(f"The checkpoint {folder} cannot be written: {error}.") from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)  # there is none, if all went well
+        shutil.rmtree(temporary, ignore_errors=True)  # already renamed on success
 
 
 def check_state(state: Mapping[str, Any]) -> None:
     """Check that a state can be saved, without writing it.
 
     Raises:
-        CheckpointError: for a value that is neither a NumPy array nor a JSON value.
+        CheckpointError: if a value is neither a NumPy array nor a JSON value.
     """
     _encode(state, "", [])
 
 
 def load_checkpoint(folder: Path) -> dict[str, Any]:
-    """Read what `save_checkpoint` wrote.
+    """Load a state written by `save_checkpoint`.
 
     Raises:
-        CheckpointError: if it is missing, damaged, or of a later format.
+        CheckpointError: if the checkpoint is missing, damaged, or has a newer format.
     """
     try:
         document = json.loads((folder / "state.json").read_text(encoding="utf-8"))
@@ -76,7 +76,7 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
         return dict(state)
     except CheckpointError:
         raise
-    except Exception as error:  # whatever json, zipfile and NumPy raise about a damaged file
+    except Exception as error:  # json, zipfile and NumPy raise various errors for a damaged file
         raise CheckpointError(f"The checkpoint {folder} cannot be read: {told(error)}.") from error
 
 
@@ -88,8 +88,8 @@ def _check_format(version: int, folder: Path) -> None:
         )
 
 
-def _put_in_place(temporary: Path, folder: Path) -> None:
-    """Rename a folder to the name of another, which is put back if that fails."""
+def _replace_folder(temporary: Path, folder: Path) -> None:
+    """Rename `temporary` to `folder`; restore an existing `folder` on failure."""
     if folder.exists():
         old = folder.with_name(f"{temporary.name}-old")
         folder.rename(old)
@@ -98,11 +98,11 @@ def _put_in_place(temporary: Path, folder: Path) -> None:
         except BaseException:
             old.rename(folder)
             raise
-        _force_folder(folder.parent)
+        _sync_folder(folder.parent)
         shutil.rmtree(old, ignore_errors=True)
     else:
         temporary.rename(folder)
-    _force_folder(folder.parent)
+    _sync_folder(folder.parent)
 
 
 def _array_name(number: int) -> str:
@@ -145,13 +145,13 @@ def _decode(value: Any, arrays: Mapping[str, Any]) -> Any:
     return value
 
 
-def _force(file: Any) -> None:
+def _sync(file: Any) -> None:
     file.flush()
     os.fsync(file.fileno())
 
 
-def _force_folder(folder: Path) -> None:
-    """Force the names in a folder to disk, where the platform can."""
+def _sync_folder(folder: Path) -> None:
+    """Flush the directory entries of a folder to disk, if the platform supports it."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,4 +1,4 @@
-"""From what a run names to what it uses: classes found, built and checked, and plugins attached."""
+"""`Components`: finds, builds and checks the components of a run, and attaches its plugins."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from phantom_core.policies.policy import Policy
 from phantom_core.training.env_factory import check_is_env
 from phantom_core.training.named_hooks import load_hooks
 from phantom_core.training.references import load_reference
-from phantom_core.training.run_settings import is_called, trainer_key
+from phantom_core.training.run_settings import matches_trainer, trainer_key
 
 
 class Components:
-    """The components of one run, and the plugins that follow it.
+    """The components and plugins of one run.
 
-    Every class can be given alike: by its registered name, as `package.module:Class` or `./file.py:Class`, or
-    itself.
+    A component can be given as a registered name, as a reference (`package.module:Class` or
+    `./file.py:Class`), or as a class.
 
     Attributes:
-        manager: the plugins.
-        registry: the names.
-        used: the registered components that were selected so far, for the record.
-        attached: the objects that were handed over, each with its name, for the record.
+        manager: the plugins of the run.
+        registry: the registered components.
+        used: the registered components selected so far, for the run record.
+        attached: the objects passed by the user, each with its name, for the run record.
     """
 
     def __init__(
@@ -46,12 +46,12 @@ class Components:
         folder: Path | None = None,
         start: str = "the current folder",
     ) -> None:
-        """Look around for plugins.
+        """Load the installed plugins.
 
         Args:
-            settings: who is left out; None: as environment variables and `phantom.toml` say.
-            folder: what relative places are relative to; None: the current folder.
-            start: what that folder is, for messages.
+            settings: which plugins are disabled. None to read environment variables and `phantom.toml`.
+            folder: the folder that relative references start from. None for the current folder.
+            start: what messages call that folder.
         """
         self.manager = PluginManager(settings)
         self.manager.load_installed_plugins()
@@ -65,17 +65,17 @@ class Components:
         """Return the name and a new instance of a trainer.
 
         Args:
-            choice: a name, place or class; or an instance, which is copied: it is a configuration.
-            configs: settings by what the trainer is called.
+            choice: a name, reference or class; or an instance, which is copied.
+            configs: settings by trainer name.
 
         Raises:
-            ConfigError: if it is unknown, or a setting is wrong.
+            ConfigError: if the trainer is unknown, or a setting is wrong.
             PluginError: if it cannot be imported.
         """
         base = self._base("trainer")
         if isinstance(choice, base):
-            return type(choice).__name__, self._copied(choice, configs)
-        found, component = self._found("trainer", choice, "trainer.name")
+            return type(choice).__name__, self._copy(choice, configs)
+        found, component = self._resolve("trainer", choice, "trainer.name")
         if not (isinstance(found, type) and issubclass(found, base)):
             raise ConfigError(
                 f"trainer is {choice!r}. Expected a registered name such as 'q-learning', or a Trainer class "
@@ -87,8 +87,8 @@ class Components:
         return name, built
 
     def policy_class(self, choice: str) -> type[Policy]:
-        """Return the policy class that a name or place leads to."""
-        found: type[Policy] = self._found("policy", choice, "policy")[0]
+        """Return the policy class for a name or reference."""
+        found: type[Policy] = self._resolve("policy", choice, "policy")[0]
         return found
 
     def env_class(self, choice: str | Callable[..., MultiAgentEnv]) -> Callable[..., MultiAgentEnv]:
@@ -97,7 +97,7 @@ class Components:
         Raises:
             ConfigError: if it is neither.
         """
-        found = self._found("env", choice, "env")[0]
+        found = self._resolve("env", choice, "env")[0]
         if not callable(found):
             if isinstance(choice, str):
                 raise ConfigError(f"env = {choice!r} is a {type(found).__name__}. Expected an env class.")
@@ -105,21 +105,20 @@ class Components:
                 f"env is {choice!r}, not a class. Expected an env class or a function "
                 "that makes an env, so that several can be made."
             )
-        if isinstance(found, type):  # what a function makes is looked at when it is made
+        if isinstance(found, type):  # the env that a function returns is checked when it is made
             check_is_env(found, ("reset", "step"))
         made: Callable[..., MultiAgentEnv] = found
         return made
 
     def metric(self, name: str, choice: Any) -> Metric:
-        """Return a metric: an object as it is, or built.
+        """Return a metric. A `Metric` object is returned unchanged, anything else is built.
 
         Args:
-            name: what it is called in the run.
-            choice: an object; a name, place or class; or a dict of `metric`, which is one of these, and its
-                settings.
+            name: the name of the metric in the run.
+            choice: an object; a name, reference or class; or a dict of `metric` (one of these) and settings.
 
         Raises:
-            ConfigError: if it is unknown, or a setting is wrong.
+            ConfigError: if the metric is unknown, or a setting is wrong.
         """
         if isinstance(choice, Metric):
             return choice
@@ -134,7 +133,7 @@ class Components:
                 f"metrics[{name!r}] is {choice!r}. Expected an instance of ph.metrics.Metric, such as "
                 "ph.metrics.SimpleEnvMetric('current_step')."
             )
-        found = self._found("metric", table["metric"], f"metrics.{name}.metric")[0]
+        found = self._resolve("metric", table["metric"], f"metrics.{name}.metric")[0]
         if not (isinstance(found, type) and issubclass(found, Metric)):
             raise ConfigError(
                 f"metrics.{name}.metric is {getattr(found, '__name__', repr(found))}. "
@@ -145,17 +144,17 @@ class Components:
         assert isinstance(built, Metric)
         return built
 
-    # ------------------------------------------------------------------ what follows the run
+    # ------------------------------------------------------------------ loggers and hooks
 
     def attach_logger(self, choice: object, configs: Mapping[str, Mapping[str, Any]]) -> None:
-        """Let a logger follow the run.
+        """Attach a logger to the run.
 
         Args:
-            choice: a name, place, class or object.
+            choice: a name, reference, class or object.
             configs: settings by logger name.
 
         Raises:
-            ConfigError: if it is unknown, was attached before, or a setting is wrong.
+            ConfigError: if the logger is unknown or already attached, or a setting is wrong.
             PluginError: if it cannot be imported or built.
         """
         if isinstance(choice, str) and (":" not in choice or self.registry.has("logger", choice)):
@@ -166,14 +165,14 @@ class Components:
             self.attach(choice)
 
     def attach_hooks(self, choice: object, configs: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
-        """Let hooks follow the run.
+        """Attach hooks to the run.
 
         Args:
-            choice: the name of hooks or of a logger; a place, which may be a module; a class or object.
+            choice: the name of hooks or of a logger; a reference or module; a class or object.
             configs: settings by kind (`"hook"`, `"logger"`) and name.
 
         Raises:
-            ConfigError: if it is unknown, was attached before, or a setting is wrong.
+            ConfigError: if the hooks are unknown or already attached, or a setting is wrong.
             PluginError: if it cannot be imported or built.
         """
         if not isinstance(choice, str):
@@ -185,7 +184,7 @@ class Components:
                 self._attach_component(choice, component, "hooks", configs.get(kind, {}))
                 return
         if re.fullmatch(r"\w+(-\w+)*", choice) and (not choice.isidentifier() or find_module(choice) is None):
-            self.registry.find("hook", choice)  # raises: it is no module, and no name either
+            self.registry.find("hook", choice)  # raises: neither a module nor a registered name
         self.attach(load_hooks(choice, folder=self._folder, start=self._start))
 
     def uses(self, kind: str, name: str) -> bool:
@@ -193,7 +192,7 @@ class Components:
         return self.registry.find(kind, name) in self.used
 
     def attach(self, hooks: object) -> None:
-        """Let an object follow the run, under the name of its class or module."""
+        """Attach an object to the run, under the name of its class or module."""
         owner = hooks if isinstance(hooks, type) or hasattr(hooks, "__name__") else type(hooks)
         name = str(getattr(owner, "__name__", owner))
         self.attached.append((name, self.manager.register(hooks, name)))
@@ -215,8 +214,8 @@ class Components:
         base: type = import_object(self.registry.kinds[kind].base)
         return base
 
-    def _found(self, kind: str, choice: Any, setting: str) -> tuple[Any, Component | None]:
-        """Return what a name or place leads to, with its component if it is registered; a class as it is."""
+    def _resolve(self, kind: str, choice: Any, setting: str) -> tuple[Any, Component | None]:
+        """Resolve a name or reference; return the object, and its component if it is registered."""
         if not isinstance(choice, str):
             return choice, None
         if ":" in choice and not self.registry.has(kind, choice):
@@ -231,7 +230,7 @@ class Components:
         return loaded
 
     @staticmethod
-    def _copied(trainer: Any, configs: Mapping[str, Mapping[str, Any]]) -> Any:
+    def _copy(trainer: Any, configs: Mapping[str, Mapping[str, Any]]) -> Any:
         name = type(trainer).__name__
         if any(configs.get(key) for key in configs if key.rpartition(":")[2] == name):
             raise ConfigError(
@@ -240,14 +239,14 @@ class Components:
             )
         try:
             return copy.deepcopy(trainer)
-        except Exception as error:  # whatever it holds
+        except Exception as error:  # a user's object may raise anything
             raise ConfigError(
                 f"trainer is an instance of {name} that cannot be copied, so that each run begins alike: "
                 f"{told(error)}. Give the class, and its settings as trainer_config."
             ) from error
 
     def _build(self, table: str, name: str, component: type[Any], settings: Mapping[str, Any]) -> Any:
-        """Check settings under the path that the user knows them by, then build."""
+        """Check the settings, naming them as the user wrote them, and build the component."""
         config_class = config_class_of(component)
         if config_class is not None:
             checked = build(config_class, settings, f"{table}.{name}")
@@ -260,7 +259,7 @@ class Components:
             return component(**settings)
         except PhantomError:
             raise
-        except Exception as error:  # whatever a stranger's constructor raises
+        except Exception as error:  # a plugin's constructor may raise anything
             raise PluginError(
                 f"{table}.{name} could not be built: {told(error)}. Its settings: {dict(settings)}.",
                 plugin=name,
@@ -270,7 +269,7 @@ class Components:
 def _check_takes_settings(
     component: type[Any], config_class: type, settings: Mapping[str, Any], path: str
 ) -> None:
-    """Refuse a component with a `config_class` whose own `__init__` does not take its fields by name."""
+    """Raise if a component has a `config_class` but its `__init__` does not take the fields by name."""
     try:
         inspect.signature(component).bind(**settings)
     except TypeError as error:
@@ -285,10 +284,10 @@ def _check_takes_settings(
 def settings_of(
     component: Component | None, choice: Any, configs: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Return the settings of a component, however its name is spelt; of a class, those under its place."""
+    """Return the settings of a component by its name in any spelling, or of a class by its reference."""
     if component is None:
         own_name = trainer_key(choice)
-        matching = [key for key in configs if is_called(key, own_name)]
+        matching = [key for key in configs if matches_trainer(key, own_name)]
     else:
         own = {normalised(component.name), normalised(component.qualified_name)}
         matching = [key for key in configs if normalised(key) in own]

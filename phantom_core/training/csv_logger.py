@@ -18,12 +18,12 @@ _FIRST: Final = ("iteration", "env_steps")
 
 
 class CsvLogger(Hooks):
-    """Writes `metrics.csv` into the run directory: a header, then one row per iteration.
+    """Writes `metrics.csv` to the run directory: a header, then one row per iteration.
 
     The columns are `iteration`, `env_steps` and one per value, sorted by name. A value that was not logged
-    in an iteration is an empty cell. When a new value appears, the file is rewritten with one more column
-    and replaced atomically; earlier rows have an empty cell there. An existing file is continued, after an
-    incomplete last row is cut off. Rows that cannot be written are kept and written first next time.
+    in an iteration is an empty cell. When a new value appears, the file is rewritten atomically with one more
+    column; earlier rows have an empty cell there. An existing file is appended to, after an incomplete last
+    row is removed. Rows that cannot be written are kept and written first next time.
     """
 
     _path: Path
@@ -31,7 +31,7 @@ class CsvLogger(Hooks):
     _rows: RetryQueue[Mapping[str, object]] | None = None
 
     def on_train_start(self, event: TrainStart) -> None:
-        """Read the header of an existing file; cut off an incomplete last row."""
+        """Read the header of an existing file and remove an incomplete last row."""
         if event.run_directory is None:
             raise ConfigError(
                 "it writes into the run directory, and this run has none. Give run_dir, or leave it out."
@@ -44,7 +44,7 @@ class CsvLogger(Hooks):
             self._columns = tuple(next(iter(self._read()), ()))
 
     def on_metrics(self, event: MetricsRecorded) -> None:
-        """Write one row, which other programs can read at once."""
+        """Write one row, flushed so that other programs can read it immediately."""
         if self._rows is not None:
             self._rows.write({"iteration": event.iteration, "env_steps": event.env_steps, **event.values})
 
@@ -52,14 +52,14 @@ class CsvLogger(Hooks):
         """Write the rows that were kept.
 
         Raises:
-            HookError: if they still cannot be written; it says how many.
+            HookError: if they still cannot be written; the message gives their number.
         """
         if self._rows is not None:
             with self._rows.closing():
                 self._rows = None
 
     def _write(self, values: Mapping[str, object]) -> None:
-        """Write one row; add the columns that it needs."""
+        """Write one row, adding columns for new values."""
         if new := values.keys() - set(self._columns):
             self._widen(new)
         text = io.StringIO(newline="")
@@ -67,7 +67,7 @@ class CsvLogger(Hooks):
         append(self._path, text.getvalue().encode())
 
     def _widen(self, new: Iterable[str]) -> None:
-        """Rewrite the file with more columns; existing columns keep their place."""
+        """Rewrite the file with more columns; existing columns keep their position."""
         columns = (*(self._columns or _FIRST), *sorted(set(new) - set(_FIRST)))
         empty = [""] * (len(columns) - len(self._columns))
         rows = [row + empty for row in self._read()[1:]] if self._columns else []
@@ -86,6 +86,6 @@ class CsvLogger(Hooks):
 
     @staticmethod
     def _drop_broken_row(path: Path) -> None:
-        """Cut off what follows the last newline."""
+        """Truncate the file after the last newline."""
         with path.open("rb+") as file:
             file.truncate(file.read().rfind(b"\n") + 1)

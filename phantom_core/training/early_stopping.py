@@ -1,4 +1,4 @@
-"""The hooks `early-stopping`: end a run when a value stops getting better, or is good enough."""
+"""The hooks `early-stopping`: stop a run when a value stops improving, or reaches a threshold."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ class EarlyStoppingConfig:
     """Settings of the hooks `early-stopping`."""
 
     quantity: str
-    """The value to watch, by the name it is logged under, such as `rewards/group` or `eval/mean_return`."""
+    """The name of the logged value to watch, such as `rewards/group` or `eval/mean_return`."""
 
     patience: int | None = 10
-    """Stop after so many values in a row that are no better than the best one; none: never for that."""
+    """Stop after this many consecutive values without improvement; none to disable."""
 
     min_delta: float = 0.0
-    """By how much a value must be better than the best one to count as better."""
+    """The smallest change from the best value that counts as an improvement."""
 
     mode: Literal["max", "min"] = "max"
-    """Whether a greater value is better, or a smaller one."""
+    """Whether a larger (`max`) or a smaller (`min`) value is better."""
 
     threshold: float | None = None
-    """Stop as soon as a value is as good as this; none: never for that."""
+    """Stop as soon as a value reaches this threshold; none to disable."""
 
     def __post_init__(self) -> None:
-        """Refuse settings that stop never, or at once.
+        """Raise if the run would stop immediately or never.
 
         Raises:
-            ValueError: that names the setting.
+            ValueError: if a setting is out of range, or neither `patience` nor `threshold` is set.
         """
         if self.patience is not None and self.patience < 1:
             raise ValueError(f"patience is {self.patience}. Expected 1 or more")
@@ -49,10 +49,11 @@ class EarlyStoppingConfig:
 
 
 class EarlyStopping(Hooks):
-    """Ends a run when a value has not become better for a while, or has reached a threshold.
+    """Stops a run when a value has not improved for a while, or has reached a threshold.
 
-    Only iterations that log the value count: `eval/mean_return`, say, is logged where an evaluation was
-    made. NaN is never better. A value that no iteration logs is reported at the end of the run.
+    Only iterations that log the value count: `eval/mean_return`, for example, is logged only when an
+    evaluation is run. NaN never counts as an improvement. If no iteration logs the value, a warning is logged
+    at the end of the run.
     """
 
     config_class: ClassVar[type] = EarlyStoppingConfig
@@ -64,11 +65,11 @@ class EarlyStopping(Hooks):
     _was_logged: bool = False
 
     def on_train_start(self, event: TrainStart) -> None:
-        """Forget what an earlier run had."""
+        """Clear the state of an earlier run."""
         self._best, self._waited, self._seen, self._was_logged = None, 0, (), False
 
     def should_stop(self, event: IterationEnd) -> str | None:
-        """Return why to stop, with the values."""
+        """Return the reason to stop, with the values, or None."""
         config = self.config
         value = event.values.get(config.quantity)
         if value is None:
@@ -89,15 +90,15 @@ class EarlyStopping(Hooks):
         return f"{config.quantity} was no better than {best} for {times}"
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best value, and how many values have been no better since."""
+        """Return the best value, and the number of values since without improvement."""
         return {"best": self._best, "waited": self._waited, "was_logged": self._was_logged}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on waiting where another run stood."""
+        """Restore the best value and the count of an earlier run."""
         self._best, self._waited, self._was_logged = state["best"], state["waited"], state["was_logged"]
 
     def on_train_end(self, event: TrainEnd) -> None:
-        """Say it if the value was never there: a misspelt name must not pass for patience."""
+        """Warn if the value was never logged: its name is probably misspelt."""
         if self._seen and not self._was_logged:
             name = self.config.quantity
             _log.warning(

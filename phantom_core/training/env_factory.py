@@ -1,4 +1,4 @@
-"""Making the env of a run: any number of times, with a configuration that no two of them share."""
+"""`EnvFactory`: makes copies of a run's env, each with its own copy of the configuration."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NEEDED: Final = ("reset", "step", "close", "agents", "strategic_agent_ids", "ob
 
 @dataclass(frozen=True, slots=True)
 class EnvFactory:
-    """Makes an env each time it is called. It can be pickled if its parts can.
+    """Makes an env each time it is called. It can be pickled if its attributes can.
 
     Attributes:
         env_class: an env class, or a function that makes an env.
@@ -36,16 +36,16 @@ class EnvFactory:
         """Make an env.
 
         Raises:
-            EnvError: if the env cannot be made.
-            ConfigError: if it is no env.
+            EnvError: if the constructor raises.
+            ConfigError: if the result is not an env.
         """
         name = getattr(self.env_class, "__name__", repr(self.env_class))
         try:
             env = self.env_class(**copy.deepcopy(dict(self.env_config)))
         except PhantomError:
             raise
-        except Exception as error:  # whatever a user's constructor raises
-            if isinstance(self.env_class, type):  # an agent, for instance: that says more than its arguments
+        except Exception as error:  # a user's constructor may raise anything
+            if isinstance(self.env_class, type):  # "not an env" says more than a wrong argument
                 check_is_env(self.env_class, ("step",))
             raise EnvError(
                 f"{name} could not be made: {told(error)}{place_of(error)}. Its env_config: "
@@ -56,16 +56,16 @@ class EnvFactory:
 
 
 def check_env_config(env_config: Mapping[str, Any]) -> None:
-    """Raise for what an env that is trained in cannot be made with.
+    """Raise if a configuration holds values that training cannot use.
 
-    Ranges are for rollouts over many values; training takes one. Samplers are drawn from at each reset where
-    they are in a supertype, so they belong into `env_supertype` or `agent_supertypes`.
+    Ranges are for rollouts over many values; training uses one. Samplers are drawn at each reset only inside
+    a supertype, so they belong in `env_supertype` or `agent_supertypes`.
 
     Args:
         env_config: keyword arguments for an env.
 
     Raises:
-        ConfigError: for a range anywhere, or a sampler under another key; names the place.
+        ConfigError: if there is a range anywhere, or a sampler under another key.
     """
     for key, value in env_config.items():
         for path, part in _parts(value, f"env_config[{key!r}]"):
@@ -82,7 +82,7 @@ def check_env_config(env_config: Mapping[str, Any]) -> None:
 
 
 def _parts(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Yield a value and all that is in it, each with its place."""
+    """Yield a value and all nested values, each with its path."""
     yield path, value
     inner: Iterable[tuple[str, Any]] = ()
     if isinstance(value, Mapping):
@@ -96,10 +96,10 @@ def _parts(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def check_is_env(candidate: object, needed: Iterable[str]) -> None:
-    """Raise if a class or an object is no env.
+    """Raise if a class or an object is not a multi-agent env.
 
     Raises:
-        ConfigError: that names what is missing.
+        ConfigError: if a needed attribute is missing.
     """
     missing = [name for name in needed if name not in dir(candidate) and not hasattr(candidate, name)]
     if missing:
@@ -117,7 +117,7 @@ def check_is_env(candidate: object, needed: Iterable[str]) -> None:
 
 
 def reset_once(env: MultiAgentEnv, seed: int) -> None:
-    """Reset the env before agents are matched to policies: some build their network in reset.
+    """Reset the env before agents are mapped to policies: some envs build their network in `reset`.
 
     Raises:
         EnvError: if the reset raises.
@@ -126,7 +126,7 @@ def reset_once(env: MultiAgentEnv, seed: int) -> None:
         env.reset(seed=derive_seed(seed, "setup"))
     except PhantomError:
         raise
-    except Exception as error:  # whatever a user's env raises
+    except Exception as error:  # a user's env may raise anything
         raise EnvError(
             f"{type(env).__name__} failed in its first reset: {told(error)}{place_of(error)}. Mend the env, "
             "then train."

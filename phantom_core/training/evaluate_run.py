@@ -1,4 +1,4 @@
-"""Evaluating a run again: its env and its policies, read from its directory."""
+"""Evaluate the policies of an earlier run, read from its run directory."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import RunDirectoryError, listing
 from phantom_core.rollouts.evaluate import Evaluation, evaluate
 from phantom_core.seeding import derive_seed
+from phantom_core.training.agent_id_codec import decode_id, is_lossless
 from phantom_core.training.checkpoint import load_checkpoint
 from phantom_core.training.components import Components
 from phantom_core.training.env_factory import EnvFactory
 from phantom_core.training.run_directory import CONFIG_FILE, RunDirectory, is_checkpoint, load_policies
 from phantom_core.training.run_file import RunFile
 from phantom_core.training.toml_values import without_none_text
-from phantom_core.training.written_ids import is_whole, read_id
 from phantom_core.types import AgentID, PolicyID
 
 _WHO: Final = ("policy_by_agent", "policies_to_train")
@@ -30,28 +30,28 @@ def evaluate_run(
     seed: int | None = None,
     prepare: Callable[[MultiAgentEnv, Mapping[str, Any]], None] | None = None,
 ) -> tuple[Evaluation, float | None]:
-    """Evaluate the final policies of a run, or those of a checkpoint of it.
+    """Evaluate the final policies of a run, or those of one of its checkpoints.
 
     Args:
-        run: the run directory; or the folder of a checkpoint in it, for the policies of that time.
-        num_episodes: how many episodes; None: as in the run's own evaluation, or 100.
-        seed: what they follow from; None: as in the run's own evaluation, which is then repeated.
-        prepare: called with the env and what it was made with, before it is played.
+        run: the run directory, or the folder of a checkpoint in it.
+        num_episodes: the number of episodes. None for that of the run's own evaluation, or 100.
+        seed: the seed of the episodes. None for that of the run's own evaluation, which is then repeated.
+        prepare: called with the env and its configuration before the first episode.
 
     Returns:
         The evaluation, and the reference return of the run file.
 
     Raises:
-        RunDirectoryError: if it is neither, the run broke off before it had policies, or
-            `config.toml` could not hold what its env was made with.
-        ConfigError: if its env cannot be imported.
-        CheckpointError: if its policies cannot be read.
+        RunDirectoryError: if `run` is neither, the run failed before it had policies, or `config.toml` does
+            not hold the full configuration of the env.
+        ConfigError: if the env cannot be imported.
+        CheckpointError: if the policies cannot be read.
     """
-    directory, facts = _opened(Path(run))
+    directory, facts = _open(Path(run))
     if "policy_by_agent" not in facts:
         raise RunDirectoryError(
             f"The run {directory.path} has status {facts.get('status')!r}: it did not finish, "
-            f"so there is nothing to evaluate.{directory.left_checkpoints()}"
+            f"so there is nothing to evaluate.{directory.newest_checkpoint_hint()}"
         )
     run_file = RunFile.read(directory.path / CONFIG_FILE)
     _check_env_config(directory, facts)
@@ -83,8 +83,8 @@ def evaluate_run(
     return evaluation, None if plan is None else plan.reference_return
 
 
-def _opened(path: Path) -> tuple[RunDirectory, dict[str, Any]]:
-    """Return a run directory, and what it or one of its checkpoints says about the run."""
+def _open(path: Path) -> tuple[RunDirectory, dict[str, Any]]:
+    """Return the run directory, and the facts about the run; a checkpoint's mapping overrides `run.json`."""
     if not is_checkpoint(path):
         directory = RunDirectory.open(path)
         return directory, directory.read_run()
@@ -99,7 +99,7 @@ def _opened(path: Path) -> tuple[RunDirectory, dict[str, Any]]:
 
 
 def _check_env_config(directory: RunDirectory, facts: Mapping[str, Any]) -> None:
-    """Refuse to make another env than that of the run."""
+    """Raise if the env of the run cannot be rebuilt from `config.toml`."""
     if "env" in facts.get("not_in_config", ()):
         raise RunDirectoryError(
             f"The env of the run {directory.path} was made by code that cannot be imported, so it cannot be "
@@ -114,14 +114,14 @@ def _check_env_config(directory: RunDirectory, facts: Mapping[str, Any]) -> None
 
 
 def _policy_by_agent(facts: Mapping[str, Any], make_env: EnvFactory) -> dict[AgentID, PolicyID]:
-    """Return who uses which policy; ids that JSON cannot hold are those of an env made to be asked."""
+    """Return the policy id of each agent; ids that JSON cannot hold are matched to those of a new env."""
     pairs = facts["policy_by_agent"]
     known: tuple[AgentID, ...] = ()
-    if not all(is_whole(written) for written, _ in pairs):
+    if not all(is_lossless(encoded) for encoded, _ in pairs):
         env = make_env()
         try:
             env.reset(seed=derive_seed(facts["seed"], "setup"))  # some build their network in reset
             known = tuple(env.strategic_agent_ids)
         finally:
             env.close()
-    return {read_id(written, known): policy_id for written, policy_id in pairs}
+    return {decode_id(encoded, known): policy_id for encoded, policy_id in pairs}

@@ -1,4 +1,4 @@
-"""When a run evaluates its policies, and what comes of it."""
+"""`Evaluator`: evaluates the policies during and after a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from phantom_core.training.run_state import RunFacts, RunState
 
 
 class Evaluator:
-    """Evaluates the policies of a run when its plan or a plugin says so, in an env of its own."""
+    """Evaluates the policies of a run in a separate env, when the plan or a plugin asks for it."""
 
     def __init__(
         self,
@@ -37,15 +37,15 @@ class Evaluator:
         self._latest: tuple[int, Evaluation] | None = None
 
     def after_iteration(self, *, is_wanted: bool) -> dict[str, float]:
-        """Evaluate if it is time to, or wanted; return what to log."""
+        """Evaluate if an evaluation is due or requested; return the values to log."""
         every = self._plan.every
         is_due = every is not None and self._state.iterations % every == 0
         return self._evaluate() if is_due or is_wanted else {}
 
     def at_end(self) -> tuple[Evaluation | None, dict[str, float]]:
-        """Return the evaluation of the final policies, and what to log if it was not made before."""
+        """Return the evaluation of the final policies, and the values to log if it was not run before."""
         if not self._state.policy_by_agent:
-            return None, {}  # a trainer with a train() of its own that does not say who uses which policy
+            return None, {}  # a trainer that overrides train() and sets no policy mapping
         values: dict[str, float] = {}
         if self._latest is None or self._latest[0] != self._state.iterations:
             values = self._evaluate()

@@ -1,4 +1,4 @@
-"""`FullTraining`: the loop of full trainers, collect and update; and where it stands."""
+"""`FullTraining`: the collect-and-update loop of full trainers, and its state."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from phantom_core.training.guarded_metric import GuardedMetric
 from phantom_core.training.learner import Learner
 from phantom_core.training.logged_values import as_number
 from phantom_core.training.run_loop import RunLoop
-from phantom_core.training.run_plans import in_turn
+from phantom_core.training.run_plans import scheduled_policies
 from phantom_core.types import PolicyID
 
 
 class FullTraining:
-    """Collects experience with all policies and lets each trainer learn from its policies' share.
+    """Collects experience with all policies and updates each policy with its trainer.
 
     Attributes:
         collector: plays the policies.
@@ -45,11 +45,11 @@ class FullTraining:
         """Set up the collector.
 
         Args:
-            loop: the run; its policies are played.
+            loop: the run whose policies are trained.
             envs: copies of the env.
-            trainers: who trains which policy.
+            trainers: trainer by policy id.
             collect_plan: how much to collect in each iteration.
-            metrics: what to measure.
+            metrics: metric by name.
         """
         self._loop = loop
         self._trainers = trainers
@@ -72,12 +72,12 @@ class FullTraining:
         state.training = self
 
     def iterate(self, iteration: int) -> None:
-        """Make one iteration: collect, log finished episodes, update the policies scheduled to learn."""
+        """Run one iteration: collect, log finished episodes, update the policies scheduled to learn."""
         loop, state, collector = self._loop, self._loop.state, self.collector
         started = perf_counter()
         env_before, policy_before = collector.env_seconds, collector.policy_seconds
         if loop.facts.training_plan:
-            collector.set_learning(in_turn(loop.facts.training_plan, iteration))
+            collector.set_learning(scheduled_policies(loop.facts.training_plan, iteration))
         for policy_id in collector.learning:
             self._trainers[policy_id].begin_iteration(policy_id, state.policies[policy_id])
         batches = collector.collect(self._plan)
@@ -100,18 +100,20 @@ class FullTraining:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Return all that the next iterations depend on, apart from the policies: arrays and JSON values."""
+        """Return the state that the next iterations depend on, without the policies."""
         return {
             "collector": self.collector.state_dict(),
-            "trainers": {policy_id: trainer.state_dict() for policy_id, trainer in self._each_once().items()},
+            "trainers": {
+                policy_id: trainer.state_dict() for policy_id, trainer in self._distinct_trainers().items()
+            },
             "update_streams": {policy_id: rng.bit_generator.state for policy_id, rng in self._rngs.items()},
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where another training of the same run stood; the policies are loaded apart from this.
+        """Restore a saved state. The policies are loaded separately.
 
         Raises:
-            CheckpointError: if it trained other policies, or an env goes otherwise this time.
+            CheckpointError: if other policies were trained, or an env does not reproduce its saved episode.
         """
         if state["update_streams"].keys() != self._rngs.keys():
             raise CheckpointError(
@@ -120,7 +122,7 @@ class FullTraining:
             )
         for policy_id, position in state["update_streams"].items():
             self._rngs[policy_id].bit_generator.state = position
-        for policy_id, trainer in self._each_once().items():
+        for policy_id, trainer in self._distinct_trainers().items():
             trainer.load_state_dict(state["trainers"][policy_id])
         self.collector.load_state_dict(state["collector"])
 
@@ -129,7 +131,7 @@ class FullTraining:
         self.collector.close()
 
     def _take_episode(self, episode: EpisodeSummary) -> None:
-        """Keep an episode; metrics that were read in a worker say here whether they failed."""
+        """Keep an episode; record metrics that failed in a worker process."""
         if self._loop.facts.workers:
             received = {
                 name: metric.received(episode.metrics[name])
@@ -141,8 +143,8 @@ class FullTraining:
             episode = replace(episode, metrics=recorded)
         self._episodes.append(episode)
 
-    def _each_once(self) -> dict[PolicyID, Learner]:
-        """Return each trainer once, by the first policy that it trains."""
+    def _distinct_trainers(self) -> dict[PolicyID, Learner]:
+        """Return each distinct trainer, keyed by the first policy that it trains."""
         found: dict[PolicyID, Learner] = {}
         for policy_id, trainer in self._trainers.items():
             if not any(trainer is other for other in found.values()):
@@ -151,10 +153,10 @@ class FullTraining:
 
 
 def _numbers(trainer: Learner, quantities: object) -> Iterator[tuple[str, float]]:
-    """Yield what `update` returned, name by name.
+    """Yield the name and value of each quantity that `update` returned.
 
     Raises:
-        ConfigError: if it is no dict of numbers.
+        ConfigError: if it did not return a dict of numbers.
     """
     if not isinstance(quantities, Mapping):
         raise ConfigError(
@@ -174,7 +176,7 @@ def _numbers(trainer: Learner, quantities: object) -> Iterator[tuple[str, float]
 def log_episodes(loop: RunLoop, iteration: int, episodes: Sequence[EpisodeSummary]) -> None:
     """Log the episodes that ended in this iteration: rewards per step, returns, lengths, metrics.
 
-    An agent counts in the episodes that it took part in.
+    The values of an agent cover only the episodes that it took part in.
     """
     ended = loop.dispatcher.channel("on_episode_end")
     for episode in episodes:

@@ -1,4 +1,4 @@
-"""Metrics whose exceptions stay away from training, as those of loggers do."""
+"""Wrappers that keep exceptions of metrics from ending a run."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from phantom_core.metrics import Metric, Mode, not_recorded
 
 
 class GuardedMetric(Metric):
-    """Passes everything on to a metric; what it raises is noted, and the value is not recorded."""
+    """Wraps a metric: an exception is recorded, and the step has no value."""
 
     def __init__(self, name: str, metric: Metric, dispatcher: Dispatcher) -> None:
         """Wrap a metric.
 
         Args:
-            name: what it is called in the run.
+            name: the name of the metric in the run.
             metric: the metric.
-            dispatcher: where failures are noted; switches off a metric that keeps failing.
+            dispatcher: records failures, and switches off a metric that keeps failing.
         """
         self.metric = metric
         self.fsm_stages = metric.fsm_stages
@@ -45,7 +45,7 @@ class GuardedMetric(Metric):
         return value
 
     def finish(self, env: Any) -> None:
-        """Called after the last iteration: note it if the metric never had a value."""
+        """Called after the last iteration: record a failure if the metric never had a value."""
         if not self._has_recorded and not self._dispatcher.is_off(self._name):
             self._dispatcher.note(
                 self._name,
@@ -57,7 +57,7 @@ class GuardedMetric(Metric):
             )
 
     def received(self, value: Any) -> Any:
-        """Return a reduced value that comes from a worker, or `not_recorded` if it is a failure there."""
+        """Return a reduced value from a worker process, or `not_recorded` if the metric failed there."""
         if self._dispatcher.is_off(self._name):
             return not_recorded
         if isinstance(value, MetricFailure):
@@ -68,11 +68,11 @@ class GuardedMetric(Metric):
         return value
 
     def __reduce__(self) -> tuple[type[WorkerMetric], tuple[Metric]]:
-        """Be sent to a worker as a metric whose failures come back with its values."""
+        """Pickle as a `WorkerMetric`, which returns failures in place of values."""
         return WorkerMetric, (self.metric,)
 
     def reduce(self, values: Sequence[Any], mode: Mode) -> Any:
-        """Return the metric's reduced value, or `not_recorded` if it raises or makes no numbers."""
+        """Return the metric's reduced value, or `not_recorded` if it raises or the result is not numeric."""
         try:
             value = self.metric.reduce(values, mode)
             np.mean(np.asarray(value, dtype=np.float64))
@@ -85,24 +85,24 @@ class GuardedMetric(Metric):
 
 @dataclass(frozen=True, slots=True)
 class MetricFailure:
-    """In the place of a value: what a metric raised in a worker."""
+    """An exception that a metric raised in a worker process, sent in place of a value."""
 
     kind: str
     text: str
 
     @classmethod
     def of(cls, error: Exception) -> MetricFailure:
-        """Note an exception as text, which can always be sent."""
+        """Convert an exception to text, which can always be pickled."""
         return cls(type(error).__name__, str(error))
 
     def as_exception(self) -> Exception:
-        """Return an exception that reads like the one in the worker."""
+        """Return an exception with the class name and text of the original."""
         error: Exception = type(self.kind, (Exception,), {})(self.text)
         return error
 
 
 class WorkerMetric(Metric):
-    """A metric in a worker: what it raises is returned in the place of an episode's value."""
+    """A metric in a worker process: an exception is returned in place of an episode's value."""
 
     def __init__(self, metric: Metric) -> None:
         self.metric = metric
@@ -113,7 +113,7 @@ class WorkerMetric(Metric):
         """Return the metric's value, or a failure."""
         try:
             return self.metric.extract(env)
-        except Exception as error:  # a metric is a stranger's code
+        except Exception as error:  # a plugin's metric may raise anything
             return MetricFailure.of(error)
 
     def reduce(self, values: Sequence[Any], mode: Mode) -> Any:
@@ -124,16 +124,16 @@ class WorkerMetric(Metric):
         try:
             value = self.metric.reduce(values, mode)
             np.mean(np.asarray(value, dtype=np.float64))
-        except Exception as error:  # a metric is a stranger's code
+        except Exception as error:  # a plugin's metric may raise anything
             return MetricFailure.of(error)
         return value
 
 
 def guarded(metrics: Mapping[str, Metric], dispatcher: Dispatcher) -> dict[str, Metric]:
-    """Wrap every metric that is not wrapped yet.
+    """Wrap each metric in a `GuardedMetric`, unless it is one already.
 
     Raises:
-        ConfigError: for a name that a run logs something else under.
+        ConfigError: if a name is reserved for the run's own values.
     """
     for name in metrics:
         if name in ("episode_length", "iteration", "env_steps") or name.startswith(

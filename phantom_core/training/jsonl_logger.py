@@ -14,23 +14,23 @@ from phantom_core.writing import RetryQueue, append
 
 
 class JsonLinesLogger(Hooks):
-    """Writes `metrics.jsonl` into the run directory; `ph.train` attaches it to every run that has one.
+    """Writes `metrics.jsonl` to the run directory. `ph.train` attaches it to every run that has one.
 
-    Each line holds `iteration`, `env_steps` and `values`. NaN and infinities are the strings
+    Each line holds `iteration`, `env_steps` and `values`. NaN and infinities are written as the strings
     `"nan"`, `"inf"` and `"-inf"`. Lines that cannot be written are kept and written first next time.
     """
 
     _lines: RetryQueue[bytes] | None = None
 
     def on_train_start(self, event: TrainStart) -> None:
-        """Create the file, or continue it."""
+        """Create the file, or append to an existing one."""
         if event.run_directory is not None:
             path = Path(event.run_directory, "metrics.jsonl")
             append(path, b"")
             self._lines = RetryQueue(functools.partial(append, path), name="jsonl")
 
     def on_metrics(self, event: MetricsRecorded) -> None:
-        """Write one line, which other programs can read at once."""
+        """Write one line, flushed so that other programs can read it immediately."""
         if self._lines is None:
             return
         values = {name: value if math.isfinite(value) else str(value) for name, value in event.values.items()}
@@ -41,7 +41,7 @@ class JsonLinesLogger(Hooks):
         """Write the lines that were kept.
 
         Raises:
-            HookError: if they still cannot be written; it says how many.
+            HookError: if they still cannot be written; the message gives their number.
         """
         if self._lines is not None:
             with self._lines.closing():

@@ -1,4 +1,4 @@
-"""What a run asks of a trainer, and what a trainer sees of its run: the two protocols between them."""
+"""The protocols between a run and its trainer: `Session` and `Learner`."""
 
 from __future__ import annotations
 
@@ -18,61 +18,61 @@ from phantom_core.types import AgentID, PolicyID
 
 
 class Session(Protocol):
-    """What a trainer sees of the run that it is in."""
+    """The run, as its trainer sees it."""
 
     @property
     def facts(self) -> RunFacts:
-        """What the run is."""
+        """The fixed facts of the run."""
 
     @property
     def state(self) -> RunState:
-        """Where it stands."""
+        """The current state of the run."""
 
     @property
     def seed(self) -> int:
-        """What everything random in the run follows from."""
+        """The seed of the run."""
 
     @property
     def iteration(self) -> int:
-        """The iteration that is being made; -1 before the first."""
+        """The number of the current iteration; -1 before the first."""
 
     @property
     def progress(self) -> float:
-        """The share of the run made before this iteration, from 0.0 to 1.0."""
+        """The fraction of the run completed before this iteration, from 0.0 to 1.0."""
 
     def log(self, values: Mapping[str, Any]) -> None:
-        """Keep values for the end of the iteration; several under one name are averaged."""
+        """Log values at the end of the iteration; several values with the same name are averaged."""
 
     def write(self, values: Mapping[str, float], step: int) -> None:
-        """Hand values to the loggers at once, under a step of their own."""
+        """Send values to the loggers immediately, with the given step."""
 
     def write_if_idle(self, iteration: int) -> None:
-        """Hand over what was logged, if no iteration is being made that will do it at its end."""
+        """Send logged values to the loggers, unless an iteration is running and will do so at its end."""
 
     def each_iteration(self, num_iterations: int | None) -> Iterator[int]:
         """Yield the number of each iteration; fire hooks and log around it."""
 
 
 class Learner(Protocol):
-    """What a run asks of a trainer; `Trainer` is the class that users derive from."""
+    """The trainer, as its run sees it. Users derive from `Trainer`, which implements it."""
 
     policy_class: ClassVar[type[Policy]]
     metrics: Mapping[str, Metric]
 
     @property
     def is_full(self) -> bool:
-        """Whether it learns from what the core collects, instead of stepping the env itself."""
+        """Whether the core collects experience for the trainer, instead of the trainer stepping the env."""
 
     def collect_plan(self) -> CollectPlan:
         """Return how much the core collects in each iteration."""
 
     def begin_iteration(self, policy_id: PolicyID, policy: Policy) -> None:
-        """Called for each policy before an iteration's collection."""
+        """Called for each policy before the collection of an iteration."""
 
     def update(
         self, policy_id: PolicyID, policy: Policy, batch: Batch, rng: np.random.Generator
     ) -> Mapping[str, float]:
-        """Learn from what the agents of one policy went through in this iteration."""
+        """Update one policy from the experience of its agents in this iteration."""
 
     def training_step(
         self,
@@ -81,7 +81,7 @@ class Learner(Protocol):
         policies: Mapping[PolicyID, Policy],
         policies_to_train: Sequence[PolicyID],
     ) -> None:
-        """Make one iteration of a trainer that steps the env itself."""
+        """Run one iteration of a trainer that steps the env itself."""
 
     def iterations(self, num_iterations: int | None = None) -> Iterator[int]:
         """Yield the number of each iteration."""
@@ -92,10 +92,10 @@ class Learner(Protocol):
         """Return the policy id of each agent that acts, and the policies."""
 
     def trainer_of(self, spec: PolicySpec) -> Learner:
-        """Return who trains a policy."""
+        """Return the trainer of a policy."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what it keeps from one iteration to the next, apart from its policies."""
+        """Return the state kept between iterations, without the policies."""
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` returned."""
+        """Restore a state returned by `state_dict`."""

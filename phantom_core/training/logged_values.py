@@ -1,4 +1,4 @@
-"""Values that are logged: numbers under names, of which no two may be the same."""
+"""Logged values: converting names and numbers, and checking that names are unique."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any, Final
 from phantom_core.errors import ConfigError
 
 _OWN: Final = ("rewards", "eval", "time")
-"""What the run's own values begin with, before a slash."""
+"""Prefixes of the run's own values, before the slash."""
 
 
 def as_number(value: Any) -> float:
-    """Return a value as it is logged; an integer that no float can hold is infinite.
+    """Return a value as a float; an integer too large for a float becomes infinite.
 
     Raises:
-        TypeError: if it is no number.
-        ValueError: likewise.
+        TypeError: if it is not a number.
+        ValueError: if it is a string that is not a number.
 
     >>> as_number(3), as_number(-(10**400))
     (3.0, -inf)
@@ -29,7 +29,7 @@ def as_number(value: Any) -> float:
 
 
 def as_name(name: object) -> str:
-    r"""Return a name as it is logged; what is no text that can be written is escaped.
+    r"""Return a name as a string that can be encoded in UTF-8; other characters are escaped.
 
     >>> as_name("rewards/A"), as_name("\ud800")
     ('rewards/A', '\\ud800')
@@ -45,7 +45,7 @@ def check_logged_names(
     agent_ids: Sequence[Hashable],
     plugins: Sequence[str],
 ) -> None:
-    """Raise if two things would be logged under one name.
+    """Raise if two values would be logged under the same name.
 
     Args:
         metrics: names of the metrics.
@@ -54,7 +54,7 @@ def check_logged_names(
         plugins: names of the plugins that implement `extra_values`; each logs `<name>/<value>`.
 
     Raises:
-        ConfigError: that names both.
+        ConfigError: if two names clash.
     """
     texts: dict[str, Hashable] = {"group": "group"}
     for agent_id in agent_ids:
@@ -89,7 +89,7 @@ def check_logged_names(
 
 
 def flattened(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return the leaves of nested tables by dotted name.
+    """Return the leaves of nested mappings by dotted name.
 
     >>> flattened({"trainer": {"ppo": {"lr": 0.1}}, "seed": 1})
     {'trainer.ppo.lr': 0.1, 'seed': 1}

@@ -1,4 +1,4 @@
-"""Hooks that a run names by where they are: a module, a file, or a class in one."""
+"""Load hooks from a reference: a module, a file, or a class in one."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from phantom_core.training.references import load_module, load_reference
 def load_hooks(
     reference: str, *, setting: str = "hooks", folder: Path | None = None, start: str = "the run file"
 ) -> object:
-    """Import what follows a run; nothing is imported that the user did not name.
+    """Import the hooks that a reference names.
 
     Args:
-        reference: `./file.py:Class`, `package.module:Class`, or only the file or module: then the module
-            itself, if it has functions named after hooks, or else the one class of hooks in it.
-        setting: where it was read, for messages.
-        folder: what relative paths are relative to; None: the current folder.
-        start: what that folder is, for messages.
+        reference: `./file.py:Class`, `package.module:Class`, or only a file or module. A module with
+            functions named after hooks is returned itself; otherwise its only subclass of `Hooks` is.
+        setting: the setting that holds the reference, for messages.
+        folder: the folder that relative paths start from. None for the current folder.
+        start: what messages call that folder.
 
     Raises:
-        ConfigError: if it cannot be imported, or several classes could be meant.
+        ConfigError: if the import fails, or the module has several classes of hooks.
     """
     folder = Path.cwd() if folder is None else folder
     if ":" in reference:

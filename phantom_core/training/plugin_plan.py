@@ -1,4 +1,4 @@
-"""The same plugins in every process: a plan that is sent to a worker and checked when it arrives."""
+"""`PluginPlan`: checks that worker processes have the same plugins installed as the run."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ ValueT = TypeVar("ValueT")
 
 @dataclass(frozen=True, slots=True)
 class PlannedComponent:
-    """One component of a run, as it is installed where the run was started.
+    """One component of a run, as installed in the process that started the run.
 
     Attributes:
-        kind: what kind of component it is.
+        kind: the kind of component.
         name: its name.
         target: where it is imported from.
         distribution: the distribution that ships it.
@@ -41,11 +41,11 @@ class PlannedComponent:
 
 @dataclass(frozen=True, slots=True)
 class PluginPlan:
-    """What a run uses that other processes must have too. It can be pickled, and imports nothing.
+    """The components that every process of a run must have. Unpickling it imports no plugin.
 
     Attributes:
         core_version: the version of the core.
-        components: the components that were selected by name, without those of plugin objects.
+        components: the components selected by name, without those of plugin objects.
     """
 
     core_version: str
@@ -53,7 +53,7 @@ class PluginPlan:
 
     @classmethod
     def of(cls, components: Iterable[Component]) -> PluginPlan:
-        """Return the plan of a run that uses these components."""
+        """Return the plan of a run with these components."""
         return cls(
             core_version(),
             tuple(
@@ -64,10 +64,10 @@ class PluginPlan:
         )
 
     def verify(self) -> None:
-        """Check that this process would use the same, before anything is imported.
+        """Check that this process has the same components, without importing them.
 
         Raises:
-            PluginError: for the first component that is missing here, or in another version or place.
+            PluginError: if a component is missing here, or has another version or target.
         """
         if core_version() != self.core_version:
             raise _mismatch("core", CORE_DISTRIBUTION, core_version(), self.core_version)
@@ -100,28 +100,28 @@ class PluginPlan:
 
 @dataclass(frozen=True, slots=True)
 class PlannedFactory(Generic[ValueT]):
-    """A factory to be called in a worker, where it arrives only if its plan is met.
+    """A factory for a worker process. Unpickling it verifies the plan first.
 
     Attributes:
-        plan: what the worker must have; verified before the factory is unpickled.
-        factory: makes something, without arguments.
+        plan: the components that the worker must have.
+        factory: a function without parameters.
     """
 
     plan: PluginPlan
     factory: Callable[[], ValueT]
 
     def __call__(self) -> ValueT:
-        """Make one."""
+        """Call the factory."""
         return self.factory()
 
     def __reduce__(self) -> tuple[Callable[..., PlannedFactory[Any]], tuple[PluginPlan, bytes]]:
-        """Pickle the factory apart, so that the plan is there before it."""
-        return _arrive, (self.plan, pickle.dumps(self.factory))
+        """Pickle the factory as bytes, so that the plan is verified before it is unpickled."""
+        return _verify_and_unpickle, (self.plan, pickle.dumps(self.factory))
 
 
-def _arrive(plan: PluginPlan, pickled: bytes) -> PlannedFactory[Any]:
+def _verify_and_unpickle(plan: PluginPlan, pickled: bytes) -> PlannedFactory[Any]:
     plan.verify()
-    return PlannedFactory(plan, pickle.loads(pickled))  # noqa: S301  from the process that started this one
+    return PlannedFactory(plan, pickle.loads(pickled))  # noqa: S301  sent by the process that started this one
 
 
 def _mismatch(what: str, distribution: str, here: str, there: str) -> PluginError:

@@ -1,4 +1,4 @@
-"""How long each hook of each plugin takes, measured only in runs that ask for it."""
+"""`PluginTimes`: the time that each hook of each plugin takes, measured only on request."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class HookTime:
     Attributes:
         plugin: the name of the plugin.
         hook: the hook.
-        calls: how often it was called.
-        seconds: how long all calls took.
+        calls: the number of calls.
+        seconds: the total time of all calls.
     """
 
     plugin: str
@@ -30,8 +30,8 @@ class PluginTimes:
     """Measures the hooks of a run.
 
     Attributes:
-        hook_times: by plugin and hook, how often it was called and how long that took.
-        run_seconds: how long the run took, from its first hook to its last.
+        hook_times: calls and time by plugin and hook.
+        run_seconds: the time from the start of the first hook call to the end of the last.
     """
 
     hook_times: dict[tuple[str, str], HookTime] = field(default_factory=dict)
@@ -40,12 +40,12 @@ class PluginTimes:
 
     @property
     def run_seconds(self) -> float:
-        """How long the run took, from the first call of a hook to the end of the last."""
+        """The time from the start of the first hook call to the end of the last."""
         return 0.0 if self._first is None else self._last - self._first
 
     def timed(self, plugin: str, hook: str, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """Return a function that does the same and is measured."""
-        bill = self.hook_times.setdefault((plugin, hook), HookTime(plugin, hook))
+        """Return a function that calls `function` and measures it."""
+        hook_time = self.hook_times.setdefault((plugin, hook), HookTime(plugin, hook))
 
         def measured(event: Any) -> Any:
             start = time.perf_counter()
@@ -55,19 +55,19 @@ class PluginTimes:
                 return function(event)
             finally:
                 self._last = time.perf_counter()
-                bill.calls += 1
-                bill.seconds += self._last - start
+                hook_time.calls += 1
+                hook_time.seconds += self._last - start
 
         return measured
 
-    def dearest_first(self) -> list[HookTime]:
-        """Return what was called at all, the dearest first."""
-        called = [bill for bill in self.hook_times.values() if bill.calls]
-        return sorted(called, key=lambda bill: -bill.seconds)
+    def slowest_first(self) -> list[HookTime]:
+        """Return the called hooks, slowest first."""
+        called = [hook_time for hook_time in self.hook_times.values() if hook_time.calls]
+        return sorted(called, key=lambda hook_time: -hook_time.seconds)
 
     def seconds_by_plugin(self) -> dict[str, float]:
-        """Return the time of each plugin, over all of its hooks, the dearest first."""
+        """Return the total time of each plugin, slowest first."""
         found: dict[str, float] = {}
-        for bill in self.dearest_first():
-            found[bill.plugin] = found.get(bill.plugin, 0.0) + bill.seconds
+        for hook_time in self.slowest_first():
+            found[hook_time.plugin] = found.get(hook_time.plugin, 0.0) + hook_time.seconds
         return dict(sorted(found.items(), key=lambda pair: -pair[1]))

@@ -1,4 +1,4 @@
-"""What `Trainer.train` does: look at the env, make the policies, and let the trainer iterate."""
+"""The implementation of `Trainer.train`: set up the env and the policies, then iterate."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ def train_policies(
     metrics: Mapping[str, Metric],
     num_iterations: int | None,
 ) -> TrainingResults:
-    """Set up env and policies, then iterate.
+    """Set up the env and the policies, then iterate.
 
     Args:
         trainer: the trainer of the run.
         loop: the run.
-        make_env: makes its env.
+        make_env: makes the env.
         policies: which agents use which policy.
-        policies_to_train: ids of the policies to train; None: those without a policy of their own.
-        metrics: what to measure; guarded.
-        num_iterations: the most iterations to make; None: as many as the run was asked for.
+        policies_to_train: ids of the policies to train. None for those whose spec gives no policy.
+        metrics: metric by name; each a `GuardedMetric`.
+        num_iterations: the maximum number of iterations. None for that of the run.
 
     Raises:
         ConfigError: if trainer, env and policies do not fit together.
@@ -62,7 +62,7 @@ def train_policies(
     reset_once(env, loop.seed)
     state.policy_by_agent, made = trainer.setup_policy_specs_and_mapping(env, specs)
     for policy_id in state.policies_to_train:
-        if made[policy_id] is specs[policy_id].policy:  # a warm start leaves what was given as it is
+        if made[policy_id] is specs[policy_id].policy:  # a warm start does not change the policy object given
             made[policy_id] = copy.deepcopy(made[policy_id])
     state.policies = made
     trainer.metrics = metrics
@@ -80,9 +80,9 @@ def train_policies(
     if loop.facts.training_plan:
         check_training_plan(loop.facts.training_plan, state.policies_to_train)
     if trainer.is_full:
-        _collect_and_update(trainer, trainers, loop, make_env, env, num_iterations)
+        _train_full(trainer, trainers, loop, make_env, env, num_iterations)
     else:
-        _step_simply(trainer, loop, env, num_iterations)
+        _train_simple(trainer, loop, env, num_iterations)
     for metric in metrics.values():
         if isinstance(metric, GuardedMetric):
             metric.finish(env)
@@ -97,8 +97,8 @@ def train_policies(
     )
 
 
-def _step_simply(trainer: Learner, loop: RunLoop, env: MultiAgentEnv, num_iterations: int | None) -> None:
-    """Let a simple trainer make its iterations."""
+def _train_simple(trainer: Learner, loop: RunLoop, env: MultiAgentEnv, num_iterations: int | None) -> None:
+    """Run the iterations of a simple trainer."""
     name, state = type(trainer).__name__, loop.state
     if loop.facts.workers:
         raise ConfigError(
@@ -115,7 +115,7 @@ def _step_simply(trainer: Learner, loop: RunLoop, env: MultiAgentEnv, num_iterat
 
 
 class _SimpleTraining:
-    """What a checkpoint holds of a simple trainer."""
+    """The state of a simple trainer, for checkpoints."""
 
     def __init__(self, trainer: Learner) -> None:
         self._trainer = trainer
@@ -124,7 +124,7 @@ class _SimpleTraining:
         return {"trainer": self._trainer.state_dict()}
 
 
-def _collect_and_update(
+def _train_full(
     trainer: Learner,
     trainers: Mapping[PolicyID, Learner],
     loop: RunLoop,
@@ -132,7 +132,7 @@ def _collect_and_update(
     env: MultiAgentEnv,
     num_iterations: int | None,
 ) -> None:
-    """Let the core collect and full trainers learn."""
+    """Run the iterations of full trainers."""
     facts, plan = loop.facts, trainer.collect_plan()
     if not isinstance(plan, CollectPlan):
         raise ConfigError(
@@ -156,7 +156,7 @@ def _collect_and_update(
 
 
 def _warn_of_more_steps(loop: RunLoop, plan: CollectPlan) -> None:
-    """Warn that a run is longer than asked for, if one iteration is: iterations are whole."""
+    """Warn if one iteration collects more steps than `total_steps`: iterations are never cut short."""
     total_steps, per_iteration = loop.facts.total_steps, plan.steps
     if total_steps is not None and per_iteration is not None and per_iteration > total_steps:
         _log.warning(
@@ -176,7 +176,7 @@ def _check_trainable(policy_id: PolicyID, policy: Policy, trainer: Learner) -> N
 
 
 def _warn_if_not_saved(policy_id: PolicyID, policy: Policy) -> None:
-    """Warn that what a policy learns will be lost; it may learn nothing, so that is no error."""
+    """Warn if a trained policy saves no state. It may have none, so this is not an error."""
     name = type(policy).__name__
     if type(policy).state_dict is Policy.state_dict:
         _log.warning(

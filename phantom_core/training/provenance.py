@@ -1,4 +1,4 @@
-"""Which code took part in a run: distribution, version, source, and a hash of the files."""
+"""The code that a run used: distribution, version, source, and a hash of the files."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from phantom_core.installed.install_source import editable_folder
 
 
 def provenance_of(distributions: Iterable[str]) -> list[dict[str, str]]:
-    """Return what is known of distributions, sorted by name; nothing is imported.
+    """Return the provenance of distributions, sorted by name; nothing is imported.
 
     Args:
-        distributions: names of distributions with entry points of ours; others are left out.
+        distributions: names of distributions. Those without entry points of phantom_core are ignored.
 
     Returns:
-        For each its `distribution`, `version`, `source`, and `sha256` of its files.
+        For each, its `distribution`, `version`, `source`, and the `sha256` of its files.
     """
     wanted = {normalised(name) for name in distributions}
     first = {normalised(e.distribution): e for e in reversed(installed_entries())}
@@ -42,31 +42,31 @@ def provenance_of(distributions: Iterable[str]) -> list[dict[str, str]]:
 
 
 def provenance_of_object(plugin: object) -> dict[str, str]:
-    """Return from which file an object came that a run was given, and the hash of that file."""
+    """Return the source file of an object passed to a run, and the hash of that file."""
     owner: Any = plugin if inspect.ismodule(plugin) or isinstance(plugin, type) else type(plugin)
     try:
         path = Path(inspect.getfile(owner))
         return {"file": str(path), "sha256": hash_of_files([path])}
-    except (OSError, TypeError):  # it was made in a session
+    except (OSError, TypeError):  # defined in an interactive session
         return {"file": "", "sha256": ""}
 
 
 def code_files(entry: InstalledEntry) -> list[Path]:
-    """Return the files of a distribution that count: what was installed, or the packages of an editable one.
+    """Return the code files of a distribution: those installed, or the packages of an editable install.
 
-    Its own `.dist-info` and compiled `.pyc` files say nothing of the code, and are left out.
+    `.dist-info` and compiled `.pyc` files are left out.
     """
     files: Iterable[Path] = ()
     if editable_folder(entry.source) is None:
-        place = Path(entry.location).resolve()  # scripts are written elsewhere, for one interpreter
+        place = Path(entry.location).resolve()  # scripts lie outside it, and depend on the interpreter
         recorded = recorded_files(entry.distribution)
         files = [path for path in recorded if path.resolve().is_relative_to(place)]
-    chosen = [path for path in files if _counts(path)]
-    return chosen or [path for module in _top_modules(entry) for path in _files_of(module) if _counts(path)]
+    chosen = [path for path in files if _is_code(path)]
+    return chosen or [path for module in _top_modules(entry) for path in _files_of(module) if _is_code(path)]
 
 
 def hash_of_files(files: Iterable[Path]) -> str:
-    """Return one hash of the contents and names of files, whatever order and folder they are in."""
+    """Return one hash of the contents and relative names of files, independent of order and location."""
     paths = sorted({path.resolve() for path in files if path.is_file()})
     if not paths:
         return ""
@@ -85,7 +85,7 @@ def _common_folder(paths: list[Path]) -> Path:
     return common
 
 
-def _counts(path: Path) -> bool:
+def _is_code(path: Path) -> bool:
     folders = path.parts
     return not (
         path.suffix in (".pyc", ".pth")

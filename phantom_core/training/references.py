@@ -1,4 +1,4 @@
-"""Classes as text: `package.module:Class` or `./file.py:Class`, relative to the run file."""
+"""References to classes: `package.module:Class` or `./file.py:Class`, relative to the run file."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from types import ModuleType
 from typing import Any
 
 from phantom_core.errors import ConfigError, did_you_mean, listing, place_of, told
-from phantom_core.importing import import_object, last_words
+from phantom_core.importing import exit_report, import_object
 
 
 def load_reference(reference: str, *, setting: str, folder: Path, start: str = "the run file") -> Any:
-    """Import what a reference names.
+    """Import the object that a reference names.
 
     Args:
         reference: `package.module:Name` or `path/to/file.py:Name`.
-        setting: where it was read, for messages.
-        folder: what relative paths are relative to.
-        start: what that folder is, for messages.
+        setting: the setting that holds the reference, for messages.
+        folder: the folder that relative paths start from.
+        start: what messages call that folder.
 
     Raises:
-        ConfigError: if it has another form, or cannot be imported.
+        ConfigError: if the reference has another form, or the import fails.
     """
     place, separator, name = reference.rpartition(":")
     if not separator or not place or not name:
@@ -48,16 +48,16 @@ def load_reference(reference: str, *, setting: str, folder: Path, start: str = "
 
 
 def load_module(place: str, *, setting: str, folder: Path, start: str = "the run file") -> ModuleType:
-    """Import a module by its name, or from a file.
+    """Import a module by name or from a file.
 
     Args:
         place: `package.module` or `path/to/file.py`.
-        setting: where it was read, for messages.
-        folder: what relative paths are relative to.
-        start: what that folder is, for messages.
+        setting: the setting that holds the reference, for messages.
+        folder: the folder that relative paths start from.
+        start: what messages call that folder.
 
     Raises:
-        ConfigError: if it cannot be imported.
+        ConfigError: if the import fails.
     """
     if place.endswith(".py"):
         return _load_file(folder / place, setting, place, start)
@@ -65,7 +65,7 @@ def load_module(place: str, *, setting: str, folder: Path, start: str = "the run
 
 
 def absolute(reference: Any, folder: Path) -> Any:
-    """Return a reference to a file as one that holds from anywhere; others as they are.
+    """Return a reference with an absolute path, if it names a file; otherwise return it unchanged.
 
     >>> absolute("pkg.mod:Class", Path("/a")), absolute("./b.py:Class", Path("/a"))
     ('pkg.mod:Class', '/a/b.py:Class')
@@ -77,7 +77,7 @@ def absolute(reference: Any, folder: Path) -> Any:
 
 
 def reference_to(value: Any) -> str | None:
-    """Return the reference that leads to a class or function; None if none does."""
+    """Return a reference to a class or function, or None if it cannot be imported by one."""
     name, module_name = getattr(value, "__qualname__", ""), getattr(value, "__module__", "")
     if not name or "<" in name or module_name not in sys.modules:
         return None
@@ -89,18 +89,21 @@ def reference_to(value: Any) -> str | None:
 
 
 def _is_neighbour(module: ModuleType) -> bool:
-    """Tell whether it is beside the script, or in the current folder: its name leads to it nowhere else."""
+    """Return whether a module lies beside the script or in the current folder.
+
+    Such a module can be imported by name only from there, so references to it name its file.
+    """
     file, script = getattr(module, "__file__", None), getattr(sys.modules.get("__main__"), "__file__", None)
     if not file:
         return False
     folder, _ = _in_package(Path(file).resolve())
     if folder != Path(file).resolve().parent and str(folder) in sys.path[1:]:
-        return False  # a package that is installed from where it is
+        return False  # a package that is installed in place
     return folder == Path.cwd() or (script is not None and folder == Path(script).resolve().parent)
 
 
 def _in_package(path: Path) -> tuple[Path, str]:
-    """Return the folder that a file is imported from, and its name there, with its packages before it."""
+    """Return the folder that a file is imported from, and its dotted module name."""
     folder, names = path.parent, [] if path.stem == "__init__" else [path.stem]
     while (folder / "__init__.py").is_file():
         names.insert(0, folder.name)
@@ -123,10 +126,10 @@ _LOADED_FROM_FILE = "__phantom_loaded_from_file__"
 
 def _load_module(name: str, setting: str, reference: str) -> ModuleType:
     try:
-        with last_words(f"{setting} = {reference!r}"):
+        with exit_report(f"{setting} = {reference!r}"):
             module: ModuleType = import_object(name)
             return module
-    except (Exception, SystemExit) as error:  # whatever a user's module raises
+    except (Exception, SystemExit) as error:  # a user's module may raise anything
         raise ConfigError(
             f"{setting} = {reference!r} could not be imported: {told(error)}{place_of(error)}. "
             "Install its package, or name a file: './file.py:Class'."
@@ -134,7 +137,7 @@ def _load_module(name: str, setting: str, reference: str) -> ModuleType:
 
 
 def _load_file(path: Path, setting: str, reference: str, start: str) -> ModuleType:
-    """Import a file as a module named after it, once per process."""
+    """Import a file as a module named after it; return the existing module if it was imported before."""
     path = path.resolve()
     if not path.is_file():
         raise ConfigError(
@@ -154,7 +157,7 @@ def _load_file(path: Path, setting: str, reference: str, start: str) -> ModuleTy
 
 
 def _import_in_package(path: Path) -> ModuleType | None:
-    """Import a file of a package by its name there; None: it is in none, or another has that name."""
+    """Import a file as part of its package; None if it is in none, or the package name is taken."""
     folder, name = _in_package(path)
     top = name.partition(".")[0]
     if folder == path.parent:
@@ -182,7 +185,7 @@ def _import_alone(path: Path) -> ModuleType:
     setattr(module, _LOADED_FROM_FILE, True)
     sys.modules[name] = module
     if str(path.parent) not in sys.path:
-        sys.path.append(str(path.parent))  # the file may import its neighbours
+        sys.path.append(str(path.parent))  # the file may import modules beside it
     try:
         spec.loader.exec_module(module)
     except BaseException:

@@ -1,4 +1,4 @@
-"""What differs between two runs: settings, seeds, versions, plugins, results."""
+"""Compare two runs: settings, seeds, versions, plugins, results."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _RESULTS: Final = ("status", "error", "iterations", "env_steps", "stop_reasons",
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing that is not the same in two runs.
+    """One fact that differs between two runs.
 
     Attributes:
         part: `"settings"`, `"seeds"`, `"versions"`, `"plugins"` or `"results"`.
-        name: what it is.
-        first: its value in the first run; None: it has none.
-        second: its value in the second run; None: it has none.
+        name: the name of the fact.
+        first: its value in the first run; None if it has none.
+        second: its value in the second run; None if it has none.
     """
 
     part: str
@@ -35,10 +35,10 @@ class Difference:
 
 
 def diff_runs(first: str | Path, second: str | Path) -> list[Difference]:
-    """Return what differs between two run directories; times, and what the runs are called, do not count.
+    """Return the differences between two run directories, except times and the names of the runs.
 
     Raises:
-        RunDirectoryError: if one is no run directory, or its `run.json` cannot be read.
+        RunDirectoryError: if one is not a run directory, or its `run.json` cannot be read.
     """
     runs = [_Facts.read(RunDirectory.open(path)) for path in (first, second)]
     parts = ("settings", "seeds", "versions", "plugins", "results")
@@ -47,7 +47,7 @@ def diff_runs(first: str | Path, second: str | Path) -> list[Difference]:
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """The facts of one run, part by part, as flat tables."""
+    """The facts of one run: a flat mapping for each part."""
 
     settings: Mapping[str, Any]
     seeds: Mapping[str, Any]
@@ -100,7 +100,7 @@ def _plugins(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _metrics(path: Path) -> Iterator[tuple[str, Any]]:
-    """Yield `name @ iteration` and the value, for every value that is no time."""
+    """Yield `name @ iteration` and the value, for every logged value except times."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -108,7 +108,7 @@ def _metrics(path: Path) -> Iterator[tuple[str, Any]]:
     for line in lines:
         try:
             row = json.loads(line)
-        except ValueError:  # the run was broken off while it wrote
+        except ValueError:  # the run was killed while writing this line
             continue
         for name, value in row["values"].items():
             if not name.startswith("time/"):

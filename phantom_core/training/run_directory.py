@@ -1,4 +1,4 @@
-"""Where a run writes: `run.json`, `config.toml` and the final policies; and how to read them."""
+"""`RunDirectory`: reads and writes `run.json`, `config.toml`, the final policies and checkpoints."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ class RunDirectory:
 
     @classmethod
     def create(cls, parent: str | Path, name: str) -> RunDirectory:
-        """Make the folder of a new run.
+        """Create the folder of a new run.
 
         Raises:
-            RunDirectoryError: if it cannot be made.
+            RunDirectoryError: if the folder cannot be created.
         """
         safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "run"
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
@@ -64,10 +64,10 @@ class RunDirectory:
 
     @classmethod
     def open(cls, path: str | Path) -> RunDirectory:
-        """Return the folder of an earlier run.
+        """Open the folder of an earlier run.
 
         Raises:
-            RunDirectoryError: if it is none.
+            RunDirectoryError: if it is not a run directory.
         """
         path = Path(path)
         if not (path / RUN_FILE).is_file():
@@ -82,10 +82,10 @@ class RunDirectory:
         return cls(path)
 
     def write_run(self, facts: Mapping[str, Any]) -> None:
-        """Write `run.json`, at once or not at all."""
+        """Write `run.json` atomically."""
         try:
             encoded = msgspec.json.format(msgspec.json.encode(facts, enc_hook=repr), indent=1)
-        except UnicodeEncodeError:  # an id that is no Unicode; as an escape it can be written and read again
+        except UnicodeEncodeError:  # an id with a lone surrogate, which JSON can escape
             encoded = json.dumps(facts, default=repr, indent=1).encode()
         self._write(RUN_FILE, encoded)
 
@@ -94,7 +94,7 @@ class RunDirectory:
         self._write(CONFIG_FILE, tomli_w.dumps(config).encode())
 
     def read_run(self) -> dict[str, Any]:
-        """Return what `run.json` holds.
+        """Return the contents of `run.json`.
 
         Raises:
             RunDirectoryError: if it cannot be read.
@@ -107,7 +107,7 @@ class RunDirectory:
         return facts
 
     def save_policies(self, policies: Mapping[PolicyID, Policy]) -> Path:
-        """Write policies so that `load_policies` gives them back; return the folder.
+        """Write policies for `load_policies`; return their folder.
 
         Raises:
             CheckpointError: if the spaces, the settings or the state of a policy cannot be saved.
@@ -116,23 +116,23 @@ class RunDirectory:
         return self.path / POLICIES
 
     def save_checkpoint(self, name: str, state: Mapping[str, Any]) -> Path:
-        """Write a checkpoint into the folder `checkpoints`; return its own folder.
+        """Write a checkpoint in the folder `checkpoints`; return its own folder.
 
         Raises:
-            CheckpointError: if something cannot be saved.
+            CheckpointError: if a value cannot be saved.
         """
         path = self.path / CHECKPOINTS / name
         save_checkpoint(path, state)
         return path
 
-    def left_checkpoints(self) -> str:
-        """Return a sentence about the newest checkpoint, to follow another; empty: there is none."""
+    def newest_checkpoint_hint(self) -> str:
+        """Return a sentence that names the newest checkpoint, or an empty string if there is none."""
         found = sorted((self.path / CHECKPOINTS).glob("iteration-*"))
         what = "newest checkpoint, for phantom evaluate and ph.load_policies,"
         return f" Its {what} is {found[-1]}" if found else ""
 
     def check_policies(self, policies: Mapping[PolicyID, Policy]) -> None:
-        """Check that `save_policies` can write these policies, without writing anything.
+        """Check that policies can be saved, without writing anything.
 
         Raises:
             CheckpointError: if the spaces, the settings or the state of a policy cannot be saved.
@@ -151,15 +151,15 @@ class RunDirectory:
 def load_policies(
     run: str | Path, policy_classes: Mapping[PolicyID, type[Policy]] | None = None
 ) -> dict[PolicyID, Policy]:
-    """Return the final policies of a run, for use, as frozen opponents or for a warm start.
+    """Load the final policies of a run, such as for evaluation, as frozen opponents or for a warm start.
 
     Args:
-        run: the run directory; or the folder of a checkpoint in it, for the policies of that time.
-        policy_classes: policy class by id, for policies whose class cannot be imported, such as one
-            that was defined in a notebook.
+        run: the run directory, or the folder of a checkpoint in it.
+        policy_classes: policy class by id, for classes that cannot be imported, such as those defined in a
+            notebook.
 
     Raises:
-        RunDirectoryError: if it is no run directory, or has no final policies.
+        RunDirectoryError: if `run` is not a run directory, or has no final policies.
         CheckpointError: if a policy cannot be read or rebuilt.
     """
     path = Path(run)
@@ -170,7 +170,7 @@ def load_policies(
         if not (path / POLICIES).exists():
             raise RunDirectoryError(
                 f"The run {path} has no final policies: it broke off, or is still going on."
-                f"{directory.left_checkpoints()}"
+                f"{directory.newest_checkpoint_hint()}"
             )
         saved = load_checkpoint(path / POLICIES)
     return {
@@ -179,12 +179,12 @@ def load_policies(
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Tell whether a path is that of a checkpoint in a run directory."""
+    """Return whether a path is that of a checkpoint in a run directory."""
     return path.absolute().parent.name == CHECKPOINTS and not (path / RUN_FILE).is_file()
 
 
 def encode_policies(policies: Mapping[PolicyID, Policy]) -> dict[str, Any]:
-    """Return policies as the arrays and JSON values of a checkpoint.
+    """Convert policies to the arrays and JSON values of a checkpoint.
 
     Raises:
         CheckpointError: if the spaces, the settings or the state of a policy cannot be saved.
@@ -200,7 +200,7 @@ def _encode(policy_id: PolicyID, policy: Policy) -> dict[str, Any]:
     }
     try:
         state = policy.state_dict()
-    except Exception as error:  # whatever a stranger's policy raises
+    except Exception as error:  # a plugin's policy may raise anything
         raise CheckpointError(
             f"{name} could not give its state: {told(error)}. Mend its state_dict()."
         ) from error
@@ -212,7 +212,7 @@ def _encode(policy_id: PolicyID, policy: Policy) -> dict[str, Any]:
 
 
 def _encode_setting(value: Any, name: str) -> Any:
-    """Return a setting as arrays and JSON values; functions and classes are references."""
+    """Convert a setting to arrays and JSON values; functions and classes become references."""
     if isinstance(value, enum.Enum):
         reference = reference_to(type(value))
         return _checked_reference(reference and f"{reference}.{value.name}", value, name)
@@ -231,7 +231,7 @@ def _encode_setting(value: Any, name: str) -> Any:
 
 
 def _checked_reference(reference: str | None, value: Any, name: str) -> dict[str, str]:
-    """Return a reference that is known to lead to a value."""
+    """Return a reference after checking that importing it gives `value`."""
     if reference is not None:
         with contextlib.suppress(ConfigError):
             if load_reference(reference, setting=name, folder=Path()) == value:

@@ -1,4 +1,4 @@
-"""The run file: TOML and `--set`, made into the settings of a run."""
+"""`RunFile`: reads a run file (TOML) and applies `--set` to it."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from phantom_core.training.run_settings import RunSettings, split_trainer_table
 from phantom_core.training.toml_values import without_none_text
 
 FILE: Final = "file"
-"""The origin of a value that the run file gives."""
+"""The origin of a value from the run file."""
 
 _LENGTHS: Final = {"iterations": "total_steps", "total_steps": "iterations"}
 
 
 @dataclass(frozen=True, slots=True)
 class RunFile:
-    """A run file that was read, with what the command line changes in it.
+    """The contents of a run file, with the changes of the command line.
 
     Attributes:
         path: the file.
         table: its values.
         origins: by dotted name, where a value came from.
-        not_in_file: by dotted name, what the run that wrote it had and the file cannot hold.
+        not_in_file: by dotted name, a description of each value of the original run that TOML cannot hold.
     """
 
     path: Path
@@ -43,10 +43,10 @@ class RunFile:
 
     @classmethod
     def read(cls, path: Path) -> RunFile:
-        """Read a file.
+        """Read a run file.
 
         Raises:
-            ConfigError: if there is none, or it is not TOML.
+            ConfigError: if the file does not exist, or is not TOML.
         """
         table = _read_table(path)
         not_in_file = table.pop(NOT_IN_FILE, {})
@@ -58,19 +58,19 @@ class RunFile:
 
     @property
     def folder(self) -> Path:
-        """What relative places in it are relative to."""
+        """The folder that relative references in the file start from."""
         return self.path.parent
 
     def set(self, dotted: str, value: Any, origin: str) -> None:
-        """Change one value; `iterations` and `total_steps` take each other's place.
+        """Set one value. Setting `iterations` removes `total_steps`, and vice versa.
 
         Args:
-            dotted: where, such as `trainer.q-learning.alpha`.
-            value: what to.
-            origin: who says so, such as `--set`.
+            dotted: the dotted name, such as `trainer.q-learning.alpha`.
+            value: the new value.
+            origin: where the value comes from, such as `--set`.
 
         Raises:
-            ConfigError: if the path goes through a value that is no table.
+            ConfigError: if a parent in the dotted name is not a table.
         """
         *parents, last = dotted.split(".")
         if not all((*parents, last)):
@@ -91,10 +91,10 @@ class RunFile:
         table[last] = {"name": value} if dotted == "trainer" else value
         self.origins[f"{dotted}.name" if dotted == "trainer" else dotted] = origin
         for name in [n for n in self.not_in_file if n == dotted or n.startswith(f"{dotted}.")]:
-            del self.not_in_file[name]  # it was given now
+            del self.not_in_file[name]  # it has a value now
 
     def set_from_text(self, assignment: str) -> None:
-        """Change one value as `--set key=value` says; the value is TOML, or else a string.
+        """Set one value from the text of `--set key=value`. A value that is not TOML is a string.
 
         Raises:
             ConfigError: if there is no `=`.
@@ -102,10 +102,10 @@ class RunFile:
         self.set(*parse_assignment(assignment), "--set")
 
     def settings(self) -> RunSettings:
-        """Return the settings that the file holds; the name of the run is that of the file by default.
+        """Return the settings in the file. The run is named after the file by default.
 
         Raises:
-            ConfigError: for an unknown key, a value of the wrong type, or an agent class that is none.
+            ConfigError: if a key is unknown, or a value has the wrong type.
         """
         settings = RunSettings.from_table(self.table, source=self.path.name, folder=self.folder)
         name, _ = split_trainer_table(self.table["trainer"])
@@ -116,7 +116,7 @@ class RunFile:
         return settings
 
     def evaluation(self) -> EvaluationPlan | None:
-        """Return how to evaluate; None: not at all.
+        """Return the evaluation plan, or None without an evaluation.
 
         Raises:
             ConfigError: if a setting is wrong.
@@ -125,25 +125,25 @@ class RunFile:
         return None if table is None else cast("EvaluationPlan", build(EvaluationPlan, table, "evaluate"))
 
     def plugin_settings(self) -> PluginSettings:
-        """Return which plugins take no part, as the surroundings and the file say.
+        """Return the plugin settings of the environment and of the file.
 
         Raises:
             ConfigError: if a setting is wrong.
         """
         table, is_strict = self.table.get("plugins", {}), self.table.get("strict_hooks")
         settings = PluginSettings.of_surroundings()
-        if isinstance(table, dict):  # else the file is refused when its settings are read
+        if isinstance(table, dict):  # otherwise settings() raises
             settings = settings.with_table(table, self.path.name)
         return replace(settings, is_strict=is_strict) if isinstance(is_strict, bool) else settings
 
     def add_hooks(self, references: Sequence[str], origin: str) -> None:
-        """Let more hooks follow the run; places are relative to the current folder."""
+        """Add hooks to the run; relative references start from the current folder."""
         given = self.table.get("hooks", [])
         self.set("hooks", [*given, *(absolute(reference, Path.cwd()) for reference in references)], origin)
 
 
 def parse_assignment(assignment: str) -> tuple[str, Any]:
-    """Return key and value of `key=value`; the value is TOML, or else a string.
+    """Return key and value of `key=value`. A value that is not TOML is a string.
 
     Raises:
         ConfigError: if there is no `=`, or nothing before it.
@@ -161,10 +161,10 @@ def parse_assignment(assignment: str) -> tuple[str, Any]:
 
 
 def _read_table(path: Path) -> dict[str, Any]:
-    """Return what a TOML file holds.
+    """Read a TOML file.
 
     Raises:
-        ConfigError: if there is no file, or it is not TOML.
+        ConfigError: if the file does not exist, or is not TOML.
     """
     try:
         text = path.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""How a run goes: iterations, what is logged after each, what plugins are told, and the end."""
+"""`RunLoop`: the iterations of a run, with logging, hooks, evaluations and checkpoints."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from phantom_core.training.run_state import RunFacts, RunState
 
 
 class RunLoop:
-    """Makes the iterations of a run.
+    """Runs the iterations of a run.
 
     Attributes:
-        facts: what the run is.
-        state: where it stands.
-        dispatcher: the plugins that follow it.
+        facts: the fixed facts of the run.
+        state: the current state of the run.
+        dispatcher: calls the plugins of the run.
     """
 
     def __init__(
@@ -46,15 +46,15 @@ class RunLoop:
         checkpointer: Checkpointer | None = None,
         before_start: Sequence[Callable[[], None]] = (),
     ) -> None:
-        """Set the loop up.
+        """Set up the loop.
 
         Args:
-            facts: what the run is.
-            state: where it stands.
-            dispatcher: the plugins that follow it.
-            evaluator: evaluates the policies; None: nobody does.
-            checkpointer: writes checkpoints; None: nobody does.
-            before_start: called in turn before `on_train_start`; each may refuse the run by raising.
+            facts: the fixed facts of the run.
+            state: the current state of the run.
+            dispatcher: calls the plugins of the run.
+            evaluator: evaluates the policies; None for no evaluations.
+            checkpointer: writes checkpoints; None for no checkpoints.
+            before_start: called in order before `on_train_start`; each may cancel the run by raising.
         """
         self.facts = facts
         self.state = state
@@ -63,21 +63,21 @@ class RunLoop:
         self._checkpointer = checkpointer
         self._before_start = before_start
         self._pending: dict[str, list[float]] = {}
-        self._has_begun = False
+        self._has_started = False
 
     @property
     def seed(self) -> int:
-        """What everything random in the run follows from."""
+        """The seed of the run."""
         return self.facts.seed
 
     @property
     def iteration(self) -> int:
-        """The iteration that is being made; -1 before the first."""
+        """The number of the current iteration; -1 before the first."""
         return self.state.iteration
 
     @property
     def progress(self) -> float:
-        """The share of the iterations or env steps made before this iteration, from 0.0 to 1.0."""
+        """The fraction of the run completed before this iteration, from 0.0 to 1.0."""
         state, total_steps = self.state, self.facts.total_steps
         made, wanted = (
             (state.iterations, state.num_iterations)
@@ -86,49 +86,49 @@ class RunLoop:
         )
         return min(1.0, made / wanted) if wanted else 0.0
 
-    # ------------------------------------------------------------------ what is logged
+    # ------------------------------------------------------------------ logging
 
     def log(self, values: Mapping[str, Any]) -> None:
-        """Keep values for the end of the iteration; several under one name are averaged."""
+        """Log values at the end of the iteration; several values with the same name are averaged."""
         for name, value in values.items():
             self._pending.setdefault(as_name(name), []).append(as_number(value))
 
     def flush(self, iteration: int, env_steps: int | None = None) -> dict[str, float]:
-        """Hand everything that was logged to the loggers, and return it.
+        """Send all logged values to the loggers, and return them.
 
         Args:
-            iteration: the iteration that it belongs to.
-            env_steps: env steps made so far; None: those that were counted.
+            iteration: the iteration that the values belong to.
+            env_steps: the number of env steps so far; None for the number counted by the run.
         """
         values, self._pending = self._means(), {}
         self._record(values, iteration, self.state.env_steps if env_steps is None else env_steps)
         return values
 
     def write(self, values: Mapping[str, float], step: int) -> None:
-        """Hand values to the loggers at once, under a step of their own."""
-        self._begin_if_idle()
+        """Send values to the loggers immediately, with the given step."""
+        self._start_if_idle()
         self._record({as_name(n): as_number(value) for n, value in values.items()}, step, step)
 
     def write_if_idle(self, iteration: int) -> None:
-        """Hand over what was logged now, if no iteration is being made that will do it at its end."""
+        """Send logged values to the loggers, unless an iteration is running and will do so at its end."""
         if not self.state.is_iterating:
-            self._begin_if_idle()
+            self._start_if_idle()
             self.flush(iteration)
 
     # ------------------------------------------------------------------ iterations
 
     def each_iteration(self, num_iterations: int | None) -> Iterator[int]:
-        """Yield the number of each iteration; fire hooks and log around it; end when told to stop.
+        """Yield the number of each iteration until the run ends; fire hooks and log around each.
 
         Args:
-            num_iterations: the most iterations to make; None: as many as the run was asked for.
+            num_iterations: the maximum number of iterations. None for that of the run.
 
         Raises:
-            ConfigError: if the run would have no end.
+            ConfigError: if nothing limits the length of the run.
         """
         state, total_steps = self.state, self.facts.total_steps
-        if not self._has_begun:
-            self._begin(num_iterations)
+        if not self._has_started:
+            self._start(num_iterations)
         limit = state.num_iterations if num_iterations is None else state.iterations + num_iterations
         if limit is None and total_steps is None:
             raise ConfigError("The run has no end. Give it a number of iterations.")
@@ -154,11 +154,11 @@ class RunLoop:
                 )
             self._end_iteration()
 
-    # ------------------------------------------------------------------ beginning and end
+    # ------------------------------------------------------------------ start and end
 
     @contextmanager
     def scope(self) -> Iterator[None]:
-        """Run the block; whatever happens in it, every plugin is told of the end."""
+        """Run the block, and fire `on_train_end` when it ends, also by an exception."""
         try:
             with one_blas_thread():
                 yield
@@ -173,14 +173,14 @@ class RunLoop:
             raise
         self.end(self.state.status)
 
-    def _begin_if_idle(self) -> None:
-        if not self._has_begun:
-            self._begin(None)
+    def _start_if_idle(self) -> None:
+        if not self._has_started:
+            self._start(None)
 
-    def _begin(self, num_iterations: int | None) -> None:
-        """Fire `on_train_start`; a plugin that the user selected may refuse the run here."""
+    def _start(self, num_iterations: int | None) -> None:
+        """Fire `on_train_start`; a plugin that the user selected may cancel the run by raising."""
         facts, state = self.facts, self.state
-        self._has_begun = True
+        self._has_started = True
         for prepare in self._before_start:
             prepare()
         if num_iterations is not None:
@@ -223,7 +223,7 @@ class RunLoop:
     def _end_iteration(self) -> None:
         state, dispatcher = self.state, self.dispatcher
         if self._evaluator is not None:
-            is_wanted = self._is_wanted("should_evaluate")  # asked in each iteration, whatever the plan says
+            is_wanted = self._is_wanted("should_evaluate")  # called even if an evaluation is due
             self.log(self._evaluator.after_iteration(is_wanted=is_wanted))
         if dispatcher.has_subscribers("extra_values"):
             self.log(dispatcher.extra_values(self._iteration_end(self._means())))
@@ -262,5 +262,5 @@ class RunLoop:
 def _mean(values: Sequence[float]) -> float:
     try:
         return statistics.fmean(values)
-    except (OverflowError, ValueError):  # sums beyond all floats; infinities of both signs
+    except (OverflowError, ValueError):  # the sum overflows, or holds infinities of both signs
         return sum(value / len(values) for value in values)

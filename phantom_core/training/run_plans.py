@@ -1,4 +1,4 @@
-"""When a run evaluates and writes checkpoints, and which policies learn in which iteration."""
+"""Plans of a run: when to evaluate, when to write checkpoints, and which policies learn when."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ class CheckpointPlan:
     """When a run writes checkpoints, and which of them it keeps.
 
     Attributes:
-        every: write one after every so many iterations.
-        keep_last: how many of the newest are kept.
-        keep_best: how many of the best are kept beside them. One is as good as the evaluation of its
-            iteration (`eval/mean_return`) or, in an iteration without one, as the mean episode return
-            of the policies that are trained.
+        every: write a checkpoint every `every` iterations.
+        keep_last: the number of newest checkpoints to keep.
+        keep_best: the number of best checkpoints to keep in addition. The score of a checkpoint is the
+            evaluation of its iteration (`eval/mean_return`) or, without one, the mean episode return of the
+            policies that are trained.
     """
 
     every: int
@@ -29,7 +29,7 @@ class CheckpointPlan:
     keep_best: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse numbers that make no sense."""
+        """Raise if a number is out of range."""
         for name, value, least in (
             ("every", self.every, 1),
             ("keep_last", self.keep_last, 1),
@@ -43,13 +43,14 @@ class CheckpointPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationPlan:
-    """When and how finished policies are evaluated.
+    """When and how policies are evaluated.
 
     Attributes:
-        episodes: how many episodes each evaluation plays.
-        every: evaluate after every so many iterations too; None: only after the last one.
-        seed: what the episodes follow from; None: the run's seed, apart from all training episodes.
-        reference_return: the best return known; the result is given as a percentage of it.
+        episodes: the number of episodes of each evaluation.
+        every: evaluate every `every` iterations too; None for only after the last one.
+        seed: the seed of the episodes. None to derive it from the run's seed; evaluation and training
+            episodes are seeded independently.
+        reference_return: the best known return; the result is also shown as a percentage of it.
     """
 
     episodes: int = 100
@@ -58,7 +59,7 @@ class EvaluationPlan:
     reference_return: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse numbers that make no sense."""
+        """Raise if a number is out of range."""
         for name, value in (("episodes", self.episodes), ("every", self.every)):
             if value is not None and value < 1:
                 raise ConfigError(f"evaluate.{name} = {value}. Expected a positive number.")
@@ -66,10 +67,10 @@ class EvaluationPlan:
 
 
 def check_seed(name: str, seed: int | None) -> None:
-    """Raise if a seed is no seed.
+    """Raise if a seed is not an integer from 0 to `MAX_SEED`, or None.
 
     Raises:
-        ConfigError: that names the setting.
+        ConfigError: if the seed is invalid.
     """
     if seed is not None and (
         isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED
@@ -79,18 +80,18 @@ def check_seed(name: str, seed: int | None) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingPhase:
-    """A part of a training plan: these policies learn for so many iterations.
+    """A phase of a training plan: some policies learn for a number of iterations.
 
     Attributes:
-        policies: ids of the policies whose turn it is.
-        iterations: for how many iterations.
+        policies: ids of the policies that learn in this phase.
+        iterations: the number of iterations.
     """
 
     policies: Sequence[PolicyID]
     iterations: int
 
     def __post_init__(self) -> None:
-        """Refuse a phase in which nothing happens."""
+        """Raise if the phase has no policies or no iterations."""
         if isinstance(self.policies, str) or not self.policies:
             raise ConfigError(
                 f"A phase of the training plan has policies={self.policies!r}. Expected a list of policy ids "
@@ -104,14 +105,14 @@ class TrainingPhase:
 
 
 TrainingPlan: TypeAlias = Sequence[TrainingPhase | Mapping[str, Any]]
-"""Phases that follow each other and begin again after the last: `TrainingPhase`s or dicts of their fields."""
+"""A cycle of phases, each a `TrainingPhase` or a dict of its fields. It restarts after the last phase."""
 
 
 def parse_training_plan(plan: TrainingPlan) -> tuple[TrainingPhase, ...]:
-    """Turn every phase into a `TrainingPhase`.
+    """Convert every phase to a `TrainingPhase`.
 
     Raises:
-        ConfigError: if it is no list of phases.
+        ConfigError: if the plan is not a list of phases.
     """
     if isinstance(plan, (str, Mapping)) or not isinstance(plan, Iterable) or not plan:
         raise ConfigError(
@@ -122,10 +123,10 @@ def parse_training_plan(plan: TrainingPlan) -> tuple[TrainingPhase, ...]:
 
 
 def check_training_plan(phases: Sequence[TrainingPhase], policies_to_train: Sequence[PolicyID]) -> None:
-    """Check that a plan gives a turn to every policy that is trained, and to no other.
+    """Check that a plan schedules exactly the policies that are trained.
 
     Raises:
-        ConfigError: if it does not.
+        ConfigError: if it schedules another policy, or leaves one out.
     """
     named = dict.fromkeys(policy_id for phase in phases for policy_id in phase.policies)
     for policy_id in named:
@@ -143,11 +144,11 @@ def check_training_plan(phases: Sequence[TrainingPhase], policies_to_train: Sequ
         )
 
 
-def in_turn(phases: Sequence[TrainingPhase], iteration: int) -> tuple[PolicyID, ...]:
+def scheduled_policies(phases: Sequence[TrainingPhase], iteration: int) -> tuple[PolicyID, ...]:
     """Return the policies that learn in an iteration.
 
     >>> plan = [TrainingPhase(policies=["a"], iterations=2), TrainingPhase(policies=["b"], iterations=1)]
-    >>> [in_turn(plan, iteration) for iteration in range(4)]
+    >>> [scheduled_policies(plan, iteration) for iteration in range(4)]
     [('a',), ('a',), ('b',), ('a',)]
     """
     left = iteration % sum(phase.iterations for phase in phases)

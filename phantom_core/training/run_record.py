@@ -1,4 +1,4 @@
-"""What a run writes about itself: `config.toml` when it begins, `run.json` when it begins and ends."""
+"""`RunRecord`: writes `config.toml` and `run.json`, which describe a run."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS
 from phantom_core.installed.discovery import CORE_DISTRIBUTION, distribution_version
 from phantom_core.rollouts.evaluate import Evaluation
+from phantom_core.training.agent_id_codec import encode_id, encode_mapping
 from phantom_core.training.blas_threads import blas_threads, one_blas_thread
 from phantom_core.training.components import Components
 from phantom_core.training.logged_values import flattened
@@ -19,23 +20,22 @@ from phantom_core.training.provenance import provenance_of, provenance_of_object
 from phantom_core.training.run_directory import RunDirectory
 from phantom_core.training.run_state import RunFacts, RunState
 from phantom_core.training.train_result import TrainingResults
-from phantom_core.training.written_ids import written_id, written_mapping
 from phantom_core.types import AgentID, PolicyID
 
 FORMAT: Final = 1
 
 DEFAULT: Final = "default"
-"""The origin of a setting that nobody gave."""
+"""The origin of a setting that was not given."""
 
 NOT_IN_FILE: Final = "not_in_file"
-"""The key of a `config.toml` that names the settings of the run that no file can hold."""
+"""The table of `config.toml` that lists the settings TOML cannot hold."""
 
 
 class RunRecord:
-    """Writes down one run.
+    """Writes the record of one run.
 
     Attributes:
-        directory: where to.
+        directory: the run directory.
     """
 
     def __init__(
@@ -48,16 +48,16 @@ class RunRecord:
         dispatcher: Dispatcher,
         components: Components,
     ) -> None:
-        """Write the settings, and that the run is being made.
+        """Write `config.toml`, and `run.json` with the status `"running"`.
 
         Args:
-            directory: where to write.
+            directory: the run directory.
             config: the settings of the run, as plain values.
-            origins: by dotted name, where a setting came from; `"argument"` for those that are not listed.
-            facts: what the run is.
-            state: where it stands.
-            dispatcher: the plugins that follow it.
-            components: what it uses.
+            origins: by dotted name, where a setting came from. Settings not listed are `"argument"`.
+            facts: the fixed facts of the run.
+            state: the current state of the run.
+            dispatcher: calls the plugins of the run.
+            components: the components of the run.
         """
         self.directory = directory
         self._state = state
@@ -65,7 +65,7 @@ class RunRecord:
         self._components = components
         self._provenance: dict[str, dict[str, str]] = {}
         directory.write_config(config)
-        with one_blas_thread():  # as the run will be
+        with one_blas_thread():  # as during training
             threads = blas_threads()
         self._facts: dict[str, Any] = {
             "format": FORMAT,
@@ -89,27 +89,27 @@ class RunRecord:
         directory.write_run(self._facts)
 
     def note_policies(self) -> None:
-        """Write who uses which policy, so that what is left of a run that is killed can be evaluated."""
+        """Write the policy mapping, so that the checkpoints of a killed run can be evaluated."""
         if self._state.policy_by_agent:
             self._note_policies(self._state.policy_by_agent)
             self.directory.write_run(self._facts)
 
     def end(self, results: TrainingResults) -> None:
-        """Write how the run ended, and what it measured."""
+        """Write the final status and the evaluation."""
         self._note_policies(results.policy_by_agent)
         if results.evaluation is not None:
             self._facts["evaluation"] = _evaluation(results.evaluation)
         self._close(results.status)
 
     def fail(self, error: BaseException) -> None:
-        """Write what broke the run off, and who uses which policy if the run came that far."""
+        """Write the exception that ended the run, and the policy mapping if there is one."""
         if self._state.policy_by_agent:
             self._note_policies(self._state.policy_by_agent)
         self._facts["error"] = told(error)
         self._close("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
 
     def _selected(self, components: Components) -> dict[str, Any]:
-        """Return the components that were selected so far, each once, and the code that takes part."""
+        """Return the components selected so far, without duplicates, and the provenance of their code."""
         selected = dict.fromkeys((c.kind, c.name, c.distribution) for c in components.used)
         names = [name.partition(":")[0] for _, _, name in selected]
         names += [entry.distribution for entry in components.manager.ambient]
@@ -125,12 +125,12 @@ class RunRecord:
 
     def _note_policies(self, policy_by_agent: Mapping[AgentID, PolicyID]) -> None:
         self._facts["policies_to_train"] = list(self._state.policies_to_train)
-        self._facts["policy_by_agent"] = written_mapping(policy_by_agent)
+        self._facts["policy_by_agent"] = encode_mapping(policy_by_agent)
 
     def _close(self, status: str) -> None:
         state = self._state
         self._facts.update(
-            **self._selected(self._components),  # policies are looked up while the run is made
+            **self._selected(self._components),  # policies are resolved during the run
             status=status,
             ended=_now(),
             iterations=state.iterations,
@@ -143,7 +143,7 @@ class RunRecord:
 
 
 def _skipped(components: Components) -> list[dict[str, str]]:
-    """Return who takes no part: plugin objects, and components that are disabled."""
+    """Return the plugin objects that were skipped, and the components that are disabled."""
     manager = components.manager
     skipped = [{"name": s.name, "status": s.status, "reason": s.reason} for s in manager.skipped]
     return skipped + [
@@ -157,8 +157,7 @@ def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
         "episodes": len(evaluation.episodes),
         "mean_return": evaluation.mean_return,
         "episode_returns": [
-            [written_id(agent_id), list(of_agent)]
-            for agent_id, of_agent in evaluation.episode_returns.items()
+            [encode_id(agent_id), list(of_agent)] for agent_id, of_agent in evaluation.episode_returns.items()
         ],
     }
 

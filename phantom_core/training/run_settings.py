@@ -1,4 +1,4 @@
-"""`RunSettings`: every setting of a run, once; `train`, run files and records are made from it."""
+"""`RunSettings`: the settings of a run, shared by `ph.train`, run files and `config.toml`."""
 
 from __future__ import annotations
 
@@ -36,29 +36,30 @@ from phantom_core.types import PolicyID
 from phantom_core.world.agents import Agent
 
 Configs = Mapping[str, Mapping[str, Any]]
-"""Settings by name."""
+"""Settings of components, by name."""
 
 
 def _in_file(kind: Any, name: str | None = "") -> dict[str, Any]:
-    """Return the metadata of a field that a run file writes in another way.
+    """Return the metadata of a field that has another type or name in a run file.
 
     Args:
-        kind: the type of what the file says.
-        name: what the file calls it; empty: as here; None: it is in no file of its own.
+        kind: the type in the file.
+        name: the key in the file. Empty for the field name; None if the file has no such key.
     """
     return {"file": kind} if name == "" else {"file": kind, "name": name}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
-    """Every setting of a run: the parameters of `ph.train`, the keys of a run file, what `config.toml` holds.
+    """The settings of a run: the parameters of `ph.train`, the keys of a run file and of `config.toml`.
 
-    A class can be named everywhere alike: by a registered name, `"package.module:Class"`, `"./file.py:Class"`
-    (relative to the run file or, from Python, to the current folder), the class, or an object of it.
+    A component can be given as a registered name, as a reference (`"package.module:Class"`, or
+    `"./file.py:Class"` relative to the run file or, from Python, to the current folder), as a class, or as
+    an instance.
     """
 
     trainer: Any = field(metadata=_in_file(Any))
-    """The trainer, such as `"q-learning"`. A file may say `[trainer.<name>]` with its settings instead."""
+    """The trainer, such as `"q-learning"`. A file may use a table `[trainer.<name>]` with its settings."""
 
     env: str | Callable[..., MultiAgentEnv] = field(metadata=_in_file(str))
     """The env: a class, or a function that makes an env."""
@@ -67,83 +68,83 @@ class RunSettings:
     """Keyword arguments for the env."""
 
     policies: PolicyMapping | None = field(default=None, metadata=_in_file(dict[str, dict[str, Any]] | None))
-    """Which agents use which policy; None: one policy, `"default"`, for all of them."""
+    """Which agents use which policy. None for one policy, `"default"`, for all agents."""
 
     policies_to_train: Iterable[PolicyID] | None = field(default=None, metadata=_in_file(list[str] | None))
-    """Ids of the policies to train; None: those without a policy class of their own."""
+    """Ids of the policies to train. None for those whose spec gives no policy."""
 
     num_iterations: int | None = field(default=None, metadata=_in_file(int | None, "iterations"))
-    """How many iterations to make; this or `total_steps`."""
+    """The number of iterations. Give this or `total_steps`."""
 
     total_steps: int | None = None
-    """How many env steps to make; this or the number of iterations. Iterations are whole: training ends with
-    the first one that reaches it, and `results.env_steps` says how many were made."""
+    """The number of env steps to train for. Give this or the number of iterations. Training ends with the
+    first iteration that reaches it, so more steps may be made; `results.env_steps` holds their number."""
 
     trainer_config: Configs = field(default_factory=dict, metadata=_in_file(Any, None))
-    """Settings of the trainer. From Python they are flat for one trainer, and by trainer name where policies
-    name others; a file says `[trainer.<name>]`."""
+    """Settings of the trainer. From Python, a flat dict for one trainer, and a dict by trainer name if
+    policies name other trainers. In a file, a table `[trainer.<name>]`."""
 
     metrics: Mapping[str, Any] = field(default_factory=dict, metadata=_in_file(dict[str, dict[str, Any]]))
-    """Metric by name, measured while training and in evaluations: an object, or a dict of `metric` (its name
-    or class) and its settings."""
+    """Metric by name, measured in training and in evaluations: an object, or a dict of `metric` (a name or
+    class) and its settings."""
 
     loggers: Sequence[str | type[Hooks] | Hooks] = field(default=(), metadata=_in_file(list[str]))
-    """Loggers that follow the run."""
+    """Loggers of the run."""
 
     logger_config: Configs = field(
         default_factory=dict, metadata=_in_file(dict[str, dict[str, Any]], "logger")
     )
-    """Settings of loggers that are given by name, by name."""
+    """Settings of the loggers given by name, by name."""
 
     hooks: Sequence[object] = field(default=(), metadata=_in_file(list[str]))
-    """What else follows the run: hooks or loggers by name, objects with hook implementations, modules."""
+    """Hooks of the run: hooks or loggers by name, objects with hook implementations, or modules."""
 
     hook_config: Configs = field(default_factory=dict, metadata=_in_file(dict[str, dict[str, Any]], "hook"))
-    """Settings of hooks that are given by name, by name."""
+    """Settings of the hooks given by name, by name."""
 
     evaluation: EvaluationPlan | None = field(
         default=None, metadata=_in_file(dict[str, Any] | None, "evaluate")
     )
-    """When and how to evaluate; None: not at all."""
+    """When and how to evaluate. None for no evaluation."""
 
     checkpoint: CheckpointPlan | None = field(default=None, metadata=_in_file(dict[str, Any] | None))
-    """When to write checkpoints, and which to keep; None: only the final policies."""
+    """When to write checkpoints, and which to keep. None to save only the final policies."""
 
     training_plan: TrainingPlan | None = field(default=None, metadata=_in_file(list[dict[str, Any]] | None))
-    """Which policies learn when: phases such as `{"policies": ["a"], "iterations": 5}` that follow each other
-    and begin again after the last. Policies that are not scheduled to learn act as finished ones. None: all
-    that are trained learn in every iteration."""
+    """Which policies learn when: a cycle of phases such as `{"policies": ["a"], "iterations": 5}`. Policies
+    that are not scheduled to learn act without exploration. None if all trained policies learn in every
+    iteration."""
 
     workers: int = 0
-    """How many processes step the copies of the env that the trainer asks for; 0: the run's own. They pay
-    where a step of the env takes well over 100 µs."""
+    """The number of worker processes that step the copies of the env; 0 to step them in the run's own
+    process. Workers pay off if a step of the env takes well over 100 µs."""
 
     vectorization_mode: VectorizationMode = field(
         default="sync", metadata=_in_file(Literal["sync", "vector_entry_point"])
     )
-    """`"sync"`: so many envs; `"vector_entry_point"`: the vector env that Gymnasium offers for some envs, see
-    `NativeVectorEnv`."""
+    """`"sync"` for separate envs; `"vector_entry_point"` for the vector env that Gymnasium provides for some
+    envs, see `NativeVectorEnv`."""
 
     seed: int | None = None
-    """What everything random follows from; None: a new seed, which `run.json` records."""
+    """The seed of the run. None for a random seed, which is recorded in `run.json`."""
 
     name: str | None = None
-    """What the run is called; None: named after the run file, or after trainer and env."""
+    """The name of the run. None to name it after the run file, or after trainer and env."""
 
     run_dir: str | Path | None = field(default="runs", metadata=_in_file(str | None))
-    """The folder in which the run's own folder is made; None: write nothing."""
+    """The parent folder of the run directory. None to write nothing."""
 
     strict_hooks: bool | None = None
-    """Whether a broken plugin, or an exception in a hook, ends the run; None: as `PHANTOM_STRICT` says."""
+    """Whether a broken plugin, or an exception in a hook, ends the run. None to read `PHANTOM_STRICT`."""
 
     plugins: Mapping[str, Any] = field(default_factory=dict, metadata=_in_file(dict[str, Any]))
-    """Which installed plugins take no part: `disable`, `allow`."""
+    """Which installed plugins are used: `disable`, `allow`."""
 
     def __post_init__(self) -> None:
-        """Raise for lengths, seeds and collections that make no sense.
+        """Raise if a setting is out of range or has the wrong type.
 
         Raises:
-            ConfigError: that names the setting.
+            ConfigError: if a setting is invalid.
         """
         _check_collections(self)
         for name in ("num_iterations", "total_steps", "seed"):
@@ -172,22 +173,22 @@ class RunSettings:
 
     @property
     def observer_config(self) -> dict[str, Configs]:
-        """The settings of what follows the run, by kind and name."""
+        """The settings of hooks and loggers, by kind and name."""
         return {"hook": self.hook_config, "logger": self.logger_config}
 
-    # ------------------------------------------------------------------ as a run file
+    # ------------------------------------------------------------------ run files
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any], *, source: str, folder: Path) -> RunSettings:
-        """Return the settings that a run file holds.
+        """Return the settings in a run file.
 
         Args:
-            table: what the file says; `"none"` is None.
-            source: what the file is called, for messages.
-            folder: what relative places in it are relative to.
+            table: the contents of the file; `"none"` stands for None.
+            source: the name of the file, for messages.
+            folder: the folder that relative references start from.
 
         Raises:
-            ConfigError: for an unknown key, a value of the wrong type, or an agent class that is none.
+            ConfigError: if a key is unknown, or a value has the wrong type.
         """
         table = cast("dict[str, Any]", without_none_text(table))
         values = checked_fields(cls, table, source, separator=": ")
@@ -203,16 +204,16 @@ class RunSettings:
         return cls(**values)
 
     def to_table(self, folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
-        """Return the settings as a run file holds them, without those that are as by default.
+        """Return the settings as the contents of a run file, without those that have their default.
 
         Args:
-            folder: what relative places are relative to; they are written as ones that hold from anywhere.
+            folder: the folder that relative references start from; they are written as absolute paths.
 
         Returns:
-            The table; and by dotted name, what each value was that no file can hold.
+            The table; and by dotted name, a description of each value that TOML cannot hold.
 
         Raises:
-            ConfigError: for a text that stands for None in files.
+            ConfigError: if a string is `"none"`, which stands for None in files.
         """
         writer, table = TomlWriter(), {}
         for one in fields(self):
@@ -226,13 +227,13 @@ class RunSettings:
 
 
 def argument_documents() -> str:
-    """Return the settings with what they mean, as the section `Args:` of a docstring."""
+    """Return the documented settings as the section `Args:` of a docstring."""
     lines = [f"{name}: {text}" for name, text in field_documents(RunSettings).items()]
     return "Args:\n" + "\n".join(f"    {line}" for line in lines)
 
 
 def trainer_key(trainer: Any) -> str:
-    """Return what a trainer is called in settings: its name, its place, or its class."""
+    """Return the key of a trainer in settings: its name, its reference, or its class name."""
     if isinstance(trainer, str):
         return trainer
     trainer_class = trainer if isinstance(trainer, type) else type(trainer)
@@ -240,19 +241,21 @@ def trainer_key(trainer: Any) -> str:
 
 
 def trainer_keys(trainer: Any, policies: PolicyMapping | None) -> tuple[str, ...]:
-    """Return what the trainers of a run are called: that of the run first, then those that policies name."""
+    """Return the keys of all trainers of a run: its own first, then those that policies name."""
     specs = {} if policies is None else parse_policy_mapping(policies)
     named = [trainer_key(spec.trainer) for spec in specs.values() if spec.trainer is not None]
     return tuple(dict.fromkeys([trainer_key(trainer), *named]))
 
 
-def is_called(key: str, own: str) -> bool:
-    """Return whether a key of `trainer_config` is what a trainer is called, with or without its module."""
+def matches_trainer(key: str, own: str) -> bool:
+    """Return whether a key of `trainer_config` names a trainer, with or without its module."""
     return key == own or own.endswith(f":{key}")
 
 
-def by_trainer(trainer: Any, policies: PolicyMapping | None, given: Mapping[str, Any] | None) -> Configs:
-    """Return settings by trainer, as Python gives them: flat for one trainer, by name for several.
+def configs_by_trainer(
+    trainer: Any, policies: PolicyMapping | None, given: Mapping[str, Any] | None
+) -> Configs:
+    """Return settings by trainer. From Python, they are flat for one trainer, and by name for several.
 
     Raises:
         ConfigError: if they are neither.
@@ -275,10 +278,10 @@ def by_trainer(trainer: Any, policies: PolicyMapping | None, given: Mapping[str,
 
 
 def split_trainer_table(trainer: Any) -> tuple[str, dict[str, dict[str, Any]]]:
-    """Return the trainer that a run file names, and the settings by trainer.
+    """Return the name of the trainer in a run file, and the settings by trainer.
 
     Raises:
-        ConfigError: if it names none, or a setting is outside a table.
+        ConfigError: if there is no name, or a setting is outside a table.
     """
     if isinstance(trainer, str):
         return trainer, {}
@@ -301,17 +304,17 @@ def split_trainer_table(trainer: Any) -> tuple[str, dict[str, dict[str, Any]]]:
     return name, configs
 
 
-# ---------------------------------------------------------------------- from a file
+# ---------------------------------------------------------------------- reading a file
 
 
 @dataclass(frozen=True)
 class PolicyTable:
-    """A table `[policies.<id>]` of a run file: a `PolicySpec`, with the class of its agents as `class`."""
+    """A table `[policies.<id>]` of a run file: a `PolicySpec`, with agents given by `agents` or `class`."""
 
     agents: list[Any] | None = None
-    """Agent ids; this or `class`."""
+    """Agent ids. Give this or `class`."""
     agent_class: str | None = field(default=None, metadata={"name": "class"})
-    """Reference to an agent class or a predicate; this or `agents`."""
+    """Reference to an agent class or a predicate. Give this or `agents`."""
     policy: str | None = None
     """A registered name or a reference; default: the trainer's own policy class."""
     config: dict[str, Any] = field(default_factory=dict)
@@ -319,7 +322,7 @@ class PolicyTable:
     trainer: str | None = None
     """The trainer of this policy, a registered name or a reference; default: the trainer of the run."""
     train: bool | None = None
-    """Whether it is trained; default: yes, if it has no `policy`."""
+    """Whether the policy is trained; default: true if it has no `policy`."""
 
 
 def _policy(policy_id: str, settings: Mapping[str, Any], folder: Path) -> PolicySpec:
@@ -343,7 +346,7 @@ def _policy(policy_id: str, settings: Mapping[str, Any], folder: Path) -> Policy
     )
 
 
-# ---------------------------------------------------------------------- to a file
+# ---------------------------------------------------------------------- writing a file
 
 
 def _is_default(one: dataclasses.Field[Any], value: Any) -> bool:
@@ -355,7 +358,7 @@ def _is_default(one: dataclasses.Field[Any], value: Any) -> bool:
 
 
 def _write_place(value: Any, name: str, writer: TomlWriter, folder: Path) -> str:
-    """Return a registered name as it is, and the reference that leads to anything else."""
+    """Return a registered name unchanged, and a reference for anything else."""
     return str(absolute(value, folder)) if isinstance(value, str) else writer.reference(value, name)
 
 
@@ -366,7 +369,7 @@ def _write_env(settings: RunSettings, value: Any, writer: TomlWriter, folder: Pa
 
 def _write_trainer(settings: RunSettings, value: Any, writer: TomlWriter, folder: Path) -> dict[str, Any]:
     configs = dict(settings.trainer_config)
-    if not isinstance(value, (str, type)):  # an instance: its settings are its own
+    if not isinstance(value, (str, type)):  # an instance holds its own settings
         config = getattr(value, "config", None)
         key = trainer_key(value)
         configs[key] = {} if config is None else config
@@ -425,7 +428,7 @@ def _metric_table(metric: Any, path: str, writer: TomlWriter, folder: Path) -> d
         }
     table = metric if isinstance(metric, Mapping) else {"metric": metric}
     if "metric" not in table:
-        return writer.table(table, path)  # refused when it is built
+        return writer.table(table, path)  # Components.metric raises
     rest = {key: part for key, part in table.items() if key != "metric"}
     return {
         "metric": _write_place(table["metric"], f"{path}.metric", writer, folder),
@@ -444,7 +447,7 @@ def _write_hooks(settings: RunSettings, value: Any, writer: TomlWriter, folder: 
 
 
 def _write_observers(setting: str, value: Sequence[Any], writer: TomlWriter, folder: Path) -> list[str]:
-    """Return the names and places; objects are lost."""
+    """Return names and references; objects are lost."""
     written = []
     for number, observer in enumerate(value):
         if isinstance(observer, (str, type)) and (isinstance(observer, str) or reference_to(observer)):
@@ -488,14 +491,14 @@ _WRITERS: Final[Mapping[str, Callable[[RunSettings, Any, TomlWriter, Path], Any]
     "training_plan": _write_phases,
     "run_dir": _write_folder,
 }
-"""How settings are written that are not plain values."""
+"""How to write the settings that are not plain values."""
 
 
 # ---------------------------------------------------------------------- checks
 
 
 def _check_collections(settings: RunSettings) -> None:
-    """Raise for single values where several are expected, and objects of the wrong class."""
+    """Raise if a single value is given where a collection is expected, or an object has the wrong class."""
     for name in ("loggers", "hooks"):
         value = getattr(settings, name)
         if isinstance(value, str):
@@ -531,11 +534,11 @@ def _check_checkpoint(settings: RunSettings) -> None:
         )
 
 
-def check_whole(not_in_file: Mapping[str, str], source: str) -> str:
-    """Raise if a file lacks what its run needs; return a sentence about what only watched that run.
+def check_is_complete(not_in_file: Mapping[str, str], source: str) -> str:
+    """Raise if a file lacks values that its run needs; return a sentence about missing loggers and hooks.
 
     Raises:
-        ConfigError: that lists what is lacking.
+        ConfigError: if values are missing.
     """
     watching = {name: what for name, what in not_in_file.items() if name.startswith(("loggers[", "hooks["))}
     needed = {name: what for name, what in not_in_file.items() if name not in watching}

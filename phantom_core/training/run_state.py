@@ -1,4 +1,4 @@
-"""What a run is, frozen when it begins, and where it stands: data, without behaviour."""
+"""`RunFacts` and `RunState`: the fixed and the changing data of a run."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _log = logging.getLogger("phantom_core")
 
 
 class HasState(Protocol):
-    """Whatever a checkpoint saves."""
+    """An object whose state is saved in checkpoints."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return arrays and JSON values."""
+        """Return the state as arrays and JSON values."""
         ...
 
 
 def no_policy_names(name: str) -> type[Policy]:
-    """Raise: a run without plugins knows no names.
+    """Raise: a run without a registry has no named policies.
 
     Raises:
         UnknownNameError: always.
@@ -42,22 +42,22 @@ def no_policy_names(name: str) -> type[Policy]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
-    """What a run is; nothing of it changes.
+    """The facts of a run that do not change.
 
     Attributes:
-        name: what the run is called.
-        seed: what everything random in it follows from.
+        name: the name of the run.
+        seed: the seed of the run.
         trainer_name: the registered name of the trainer, or its class name.
-        trainer_key: what the trainer is called in the settings; empty: as its name.
-        directory: where it writes; None: nowhere.
-        total_steps: how many env steps it was asked for; None: it was asked for iterations.
-        hyper_parameters: its settings by dotted name.
-        training_plan: whose turn it is to learn; empty: everybody's, in every iteration.
-        workers: how many processes step the copies of the env; 0: this one.
-        vectorization_mode: whether copies are so many envs, or one vector env.
-        plugin_plan: what those processes must have installed; None: it is not looked at.
-        other_trainers: the trainers that single policies name, by what they are called there.
-        load_policy_class: returns the policy class that a name or place leads to.
+        trainer_key: the key of the trainer in the settings; empty if it is `trainer_name`.
+        directory: the run directory; None if the run writes none.
+        total_steps: the number of env steps to train for; None if the run is given in iterations.
+        hyper_parameters: the settings by dotted name.
+        training_plan: which policies learn when; empty if all learn in every iteration.
+        workers: the number of worker processes that step the envs; 0 to step them in this process.
+        vectorization_mode: whether the copies are separate envs or one vector env.
+        plugin_plan: the components that workers must have installed; None to skip the check.
+        other_trainers: the trainers named by single policies, by their key in the settings.
+        load_policy_class: returns the policy class for a name or reference.
     """
 
     name: str
@@ -77,25 +77,25 @@ class RunFacts:
 
 @dataclass(slots=True)
 class RunState:
-    """Where a run stands.
+    """The current state of a run.
 
     Attributes:
-        num_iterations: how many iterations it will make; None: as many as `total_steps` takes.
-        iteration: the iteration that is being made; -1 before the first.
-        iterations: iterations made.
-        env_steps: env steps made in training.
-        steps_before: env steps made before this iteration.
+        num_iterations: the number of iterations of the run; None if `total_steps` limits it.
+        iteration: the number of the current iteration; -1 before the first.
+        iterations: the number of completed iterations.
+        env_steps: the number of env steps in training.
+        steps_before: the number of env steps before this iteration.
         history: one row per iteration.
-        stop_reasons: what stops it early.
-        problems: what the run could not write, one sentence each.
-        is_interrupted: whether a signal asked it to stop.
-        is_iterating: whether an iteration is being made.
-        is_saving: whether it writes what must not be lost, so that no signal may break it off.
-        policies: policy by id; empty until the env was looked at.
+        stop_reasons: why the run stops early.
+        problems: failures to write files, one sentence each.
+        is_interrupted: whether a signal has asked the run to stop.
+        is_iterating: whether an iteration is running.
+        is_saving: whether the run is writing files; a signal must not interrupt this.
+        policies: policy by id; empty until they are made.
         policy_by_agent: policy id by agent id.
-        policy_specs: by policy id, how agents that join during an episode find their policy.
+        policy_specs: policy spec by id, used to map agents that join during an episode.
         policies_to_train: ids of the policies that are trained.
-        training: what a checkpoint holds beside the policies; None: nothing.
+        training: the state that checkpoints hold besides the policies; None for none.
     """
 
     num_iterations: int | None = None
@@ -117,19 +117,19 @@ class RunState:
 
     @property
     def status(self) -> Status:
-        """How the run ends, as far as it is known now."""
+        """The status of the run if it ended now."""
         if self.is_interrupted:
             return "interrupted"
         return "stopped" if self.stop_reasons else "completed"
 
     def add_problem(self, sentence: str) -> None:
-        """Note that something of the run could not be written; the run goes on."""
+        """Record and log a failure to write files. The run continues."""
         self.problems.append(sentence)
         _log.warning("%s", sentence)
 
     @contextmanager
     def saving(self) -> Iterator[None]:
-        """Let no signal break the block off; it writes what was learned, or how the run ended."""
+        """Prevent signals from interrupting the block, which writes policies or records."""
         before, self.is_saving = self.is_saving, True
         try:
             yield

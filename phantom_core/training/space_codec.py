@@ -1,4 +1,4 @@
-"""Gymnasium spaces as JSON values, so that a saved policy knows its spaces."""
+"""Gymnasium spaces as arrays and JSON values, for saved policies."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from phantom_core.errors import CheckpointError
 
 
 def encode_space(space: spaces.Space[Any]) -> dict[str, Any]:
-    """Return a space as arrays and JSON values.
+    """Convert a space to arrays and JSON values.
 
     Raises:
-        CheckpointError: for a kind of space that is not supported.
+        CheckpointError: if the kind of space is not supported.
     """
     match space:
         case spaces.Box():
@@ -49,10 +49,10 @@ def encode_space(space: spaces.Space[Any]) -> dict[str, Any]:
 
 
 def decode_space(data: Mapping[str, Any]) -> spaces.Space[Any]:
-    """Return the space that `encode_space` wrote.
+    """Return the space that `encode_space` converted.
 
     Raises:
-        CheckpointError: for a kind of space that is not known.
+        CheckpointError: if the kind of space is unknown.
     """
     match data["kind"]:
         case "Box":

@@ -1,4 +1,4 @@
-"""A run without names, files or settings: what `Trainer.train` is in when a program calls it directly."""
+"""The run of a trainer whose `train` is called directly: no settings and no run directory."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from phantom_core.training.run_state import RunFacts, RunState
 
 
 def standalone_run(name: str, tensorboard_log_dir: str | Path | None, *, seed: int | None = None) -> RunLoop:
-    """Return a run that writes no directory; installed plugins follow it.
+    """Return a run with the installed plugins and without a run directory.
 
     Args:
-        name: what it is called: the class of the trainer.
-        tensorboard_log_dir: where the logger `tensorboard` writes; None: it is not attached.
-        seed: what everything random follows from; None: a new one.
+        name: the name of the run: the class name of the trainer.
+        tensorboard_log_dir: where the logger `tensorboard` writes. None to not attach it.
+        seed: the seed of the run. None for a random seed.
     """
     components = Components()
     attach_tensorboard(components, tensorboard_log_dir)
@@ -31,10 +31,10 @@ def standalone_run(name: str, tensorboard_log_dir: str | Path | None, *, seed: i
 
 
 def attach_tensorboard(components: Components, directory: str | Path | None) -> None:
-    """Let the logger `tensorboard` follow a run, if there is a directory for it.
+    """Attach the logger `tensorboard`, if a directory is given.
 
     Raises:
-        ConfigError: if it is not installed.
+        ConfigError: if the logger is not installed.
     """
     if directory is not None:
         components.attach_logger("tensorboard", {"tensorboard": {"directory": str(directory)}})

@@ -1,4 +1,4 @@
-"""What SIGINT and SIGTERM do to a run: the first ends it after the iteration, the second at once."""
+"""Signal handling: the first SIGINT or SIGTERM ends a run after its iteration, the second at once."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from phantom_core.training.run_state import RunFacts, RunState
 _log = logging.getLogger("phantom_core")
 
 GRACE: Final = 5.0
-"""Seconds that the iteration has left after SIGTERM; whoever sends it kills the process after 10 to 30."""
+"""Seconds that an iteration may take after SIGTERM. Schedulers kill the process after 10 to 30 seconds."""
 
 AGAIN: Final = 1.0
-"""Seconds after which the iteration is broken off once more, if it still goes on."""
+"""Seconds after which the signal is sent again, if the iteration is still running."""
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
 def signals_end(facts: RunFacts, state: RunState) -> Iterator[None]:
-    """Let SIGINT and SIGTERM end the run while the block runs; in another than the main thread, do nothing.
+    """Let SIGINT and SIGTERM end the run inside the block. Does nothing outside the main thread.
 
-    The second signal raises `KeyboardInterrupt`, and so does the end of the grace period after SIGTERM; but
-    never while the run saves.
+    The second signal raises `KeyboardInterrupt`, as does the end of the grace period after SIGTERM, except
+    while the run is writing files.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     handler = _Handler(facts, state)
-    before = {number: signal.signal(number, handler.take) for number in _SIGNALS}
+    before = {number: signal.signal(number, handler.handle) for number in _SIGNALS}
     try:
         yield
     finally:
@@ -45,10 +45,10 @@ def signals_end(facts: RunFacts, state: RunState) -> Iterator[None]:
 
 
 class _Handler:
-    """Takes the signals of one run.
+    """Handles the signals of one run.
 
     Attributes:
-        timer: sends the second SIGTERM when the time is up.
+        timer: sends the second SIGTERM after the grace period.
     """
 
     def __init__(self, facts: RunFacts, state: RunState) -> None:
@@ -56,22 +56,22 @@ class _Handler:
         self._state = state
         self.timer: threading.Timer | None = None
 
-    def take(self, number: int, frame: FrameType | None) -> None:
-        """Ask the run to stop, or break it off if it was asked before."""
+    def handle(self, number: int, frame: FrameType | None) -> None:
+        """Ask the run to stop, or interrupt it on the second signal."""
         state = self._state
         if not state.is_interrupted:
             state.is_interrupted = True
             state.stop_reasons.append(signal.Signals(number).name)
             _log.warning("%s", _announcement(self._facts, state, number))
-            if number == signal.SIGTERM and hasattr(signal, "pthread_kill"):  # where others can send it
-                self.timer = threading.Timer(GRACE, self._insist)
+            if number == signal.SIGTERM and hasattr(signal, "pthread_kill"):  # not on Windows
+                self.timer = threading.Timer(GRACE, self._send_again)
                 self.timer.daemon = True
                 self.timer.start()
         elif not state.is_saving:
             raise KeyboardInterrupt
 
-    def _insist(self) -> None:
-        """Send the second SIGTERM, and again if its exception is lost: Python drops those of a `__del__`."""
+    def _send_again(self) -> None:
+        """Send the second SIGTERM until the iteration ends: Python discards an exception in `__del__`."""
         main = threading.main_thread().ident
         assert main is not None
         assert self.timer is not None
@@ -81,7 +81,7 @@ class _Handler:
 
 
 def _announcement(facts: RunFacts, state: RunState, number: int) -> str:
-    """Say when the run ends now, and what becomes of what it learned."""
+    """Return the message that says when the run will end, and where its policies are saved."""
     name = signal.Signals(number).name
     what = "this iteration" if state.is_iterating else "what it is doing"
     sooner = f"In {GRACE:g} seconds, or at a second one," if number == signal.SIGTERM else "At a second one"

@@ -1,4 +1,4 @@
-"""Values of Python as those of a TOML file, and back: nothing is lost that a file can hold."""
+"""Convert Python values to TOML and back, without losing any value that TOML can hold."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from phantom_core.errors import ConfigError
 from phantom_core.training.references import reference_to
 
 NONE: Final = "none"
-"""How a file writes None, which TOML does not have."""
+"""Stands for None in files: TOML has no null."""
 
 _PLAIN: Final = (bool, int, float, str, date, time)
-"""What TOML holds; a datetime is a date."""
+"""The types of TOML values. A datetime is a date."""
 
 
 def without_none_text(value: Any) -> Any:
-    """Return a value of a file with None where it says `"none"`.
+    """Return a value read from a file, with None in place of `"none"`.
 
     >>> without_none_text({"patience": "none", "sizes": [1, "none"]})
     {'patience': None, 'sizes': [1, None]}
@@ -36,19 +36,19 @@ def without_none_text(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class TomlWriter:
-    """Turns values into those of a TOML file.
+    """Converts Python values to TOML values.
 
     Attributes:
-        lost: by dotted name, what each value was that a file cannot hold.
+        lost: by dotted name, a description of each value that TOML cannot hold.
     """
 
     lost: dict[str, str] = field(default_factory=dict)
 
     def table(self, values: Mapping[Any, Any], name: str) -> dict[str, Any]:
-        """Return a table.
+        """Convert a mapping to a table.
 
         Raises:
-            ConfigError: for a text that stands for None.
+            ConfigError: if a string is `"none"`, which stands for None.
         """
         for key in values:
             if not isinstance(key, str):
@@ -56,10 +56,10 @@ class TomlWriter:
         return {str(key): self.value(part, f"{name}.{key}") for key, part in values.items()}
 
     def value(self, value: Any, name: str) -> Any:
-        """Return a value; `"none"` for None; text for what is no plain value.
+        """Convert a value: None to `"none"`, and a value that TOML cannot hold to a string.
 
         Raises:
-            ConfigError: for a text that stands for None.
+            ConfigError: if a string is `"none"`, which stands for None.
         """
         if value is None:
             return NONE
@@ -74,12 +74,12 @@ class TomlWriter:
                 f"{name} = 'none' is the text that stands for None in run files, so no text setting may hold "
                 "it. Give None, or another text."
             )
-        if isinstance(value, _PLAIN) and not isinstance(value, enum.Enum) and _is_whole(value):
+        if isinstance(value, _PLAIN) and not isinstance(value, enum.Enum) and _is_encodable(value):
             return value
         return self._text(value, name)
 
     def reference(self, value: object, name: str) -> str:
-        """Return the reference to a class or function; its name if no reference leads to it."""
+        """Return a reference to a class or function, or its name if it cannot be imported."""
         reference = reference_to(value)
         if reference is None:
             own_name = getattr(value, "__name__", repr(value))
@@ -88,7 +88,7 @@ class TomlWriter:
         return reference
 
     def instance(self, instance: Any, name: str) -> dict[str, Any]:
-        """Return the fields of a dataclass; of another object with settings, they are lost."""
+        """Convert the fields of a dataclass; the settings of any other object are lost."""
         if is_dataclass(instance):
             values = {f: getattr(instance, f.name) for f in fields(instance) if f.init}
             given = {
@@ -109,8 +109,8 @@ class TomlWriter:
             return repr(value)
 
 
-def _is_whole(value: Any) -> bool:
-    """Return whether a file can hold a plain value: not a text that is no Unicode."""
+def _is_encodable(value: Any) -> bool:
+    """Return whether a plain value can be encoded; a string with lone surrogates cannot."""
     return not isinstance(value, str) or value.encode("utf-8", "replace").decode() == value
 
 

@@ -1,4 +1,4 @@
-"""`train`: makes a run of its settings, and carries it through to its end."""
+"""`train`: executes a run from its settings."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ from phantom_core.training.checkpointer import Checkpointer
 from phantom_core.training.components import Components
 from phantom_core.training.env_factory import EnvFactory
 from phantom_core.training.evaluator import Evaluator
+from phantom_core.training.final_policies import (
+    recorded_write_failures,
+    save_final_policies,
+    warn_where_policies_are,
+)
 from phantom_core.training.guarded_metric import guarded
 from phantom_core.training.logged_values import flattened
 from phantom_core.training.plugin_plan import PluginPlan
@@ -32,13 +37,12 @@ from phantom_core.training.run_record import DEFAULT, NOT_IN_FILE, RunRecord
 from phantom_core.training.run_settings import (
     RunSettings,
     argument_documents,
-    by_trainer,
-    is_called,
+    configs_by_trainer,
+    matches_trainer,
     trainer_key,
     trainer_keys,
 )
 from phantom_core.training.run_state import RunFacts, RunState
-from phantom_core.training.save_whatever_happens import contained, save_somewhere, say_what_is_left
 from phantom_core.training.standalone_run import attach_tensorboard
 from phantom_core.training.stop_signals import signals_end
 from phantom_core.training.train_result import TrainingResults
@@ -49,13 +53,13 @@ from phantom_core.world.agents import Agent
 _log = logging.getLogger("phantom_core")
 
 
-def is_any_agent(agent: Agent) -> bool:  # noqa: ARG001  a rule for all agents
+def is_any_agent(agent: Agent) -> bool:  # noqa: ARG001  matches all agents
     """Match every agent."""
     return True
 
 
-EVERYBODY: Final[PolicyMapping] = {"default": PolicySpec(agents=is_any_agent)}
-"""The policy mapping of a run that gives none: one policy for all agents."""
+DEFAULT_POLICIES: Final[PolicyMapping] = {"default": PolicySpec(agents=is_any_agent)}
+"""The default policy mapping: one policy for all agents."""
 
 
 def train(
@@ -84,7 +88,7 @@ def train(
     strict_hooks: bool | None = None,
     plugins: Mapping[str, Any] | None = None,
 ) -> TrainingResults:
-    """Train policies with a trainer, let loggers and hooks follow, and write a run directory."""
+    """Train policies with a trainer, with loggers and hooks, and write a run directory."""
     if workers:
         leave_if_starting()
     settings = RunSettings(
@@ -95,7 +99,7 @@ def train(
         policies_to_train=policies_to_train,
         num_iterations=num_iterations,
         total_steps=total_steps,
-        trainer_config=by_trainer(trainer, policies, trainer_config),
+        trainer_config=configs_by_trainer(trainer, policies, trainer_config),
         metrics=metrics or {},
         loggers=loggers,
         logger_config=logger_config or {},
@@ -112,10 +116,10 @@ def train(
         strict_hooks=strict_hooks,
         plugins=plugins or {},
     )
-    who = PluginSettings.of_surroundings().with_table(settings.plugins, "the run")
+    plugin_settings = PluginSettings.of_surroundings().with_table(settings.plugins, "the run")
     if strict_hooks is not None:
-        who = replace(who, is_strict=strict_hooks)
-    return carry_out(settings, Components(who), folder=Path.cwd())
+        plugin_settings = replace(plugin_settings, is_strict=strict_hooks)
+    return execute_run(settings, Components(plugin_settings), folder=Path.cwd())
 
 
 train.__doc__ = f"""{train.__doc__}
@@ -123,17 +127,17 @@ train.__doc__ = f"""{train.__doc__}
 {argument_documents()}
 
 Returns:
-    Policies, history, how it ended, and where it was written.
+    The policies, history, status and run directory.
 
 Raises:
-    ConfigError: if a setting is wrong; names the setting.
+    ConfigError: if a setting is wrong.
     PluginError: if a selected component cannot be imported or built.
     EnvError: if the env breaks a rule.
     RunDirectoryError: if the run directory cannot be written.
 """
 
 
-def carry_out(
+def execute_run(
     settings: RunSettings,
     components: Components,
     *,
@@ -141,17 +145,17 @@ def carry_out(
     origins: Mapping[str, str] | None = None,
     times: PluginTimes | None = None,
 ) -> TrainingResults:
-    """Make a run of its settings, and carry it through to its end.
+    """Execute a run.
 
     Args:
-        settings: what to do.
-        components: where names and places are looked up.
-        folder: what relative places are relative to.
-        origins: by dotted name, where a setting came from; None: from the caller's arguments.
-        times: where to note how long each hook takes; None: nowhere.
+        settings: the settings of the run.
+        components: resolves names and references.
+        folder: the folder that relative references start from.
+        origins: by dotted name, where a setting came from. None if all are arguments of the caller.
+        times: records the time of each hook; None to not measure it.
     """
     config, not_in_file = settings.to_table(folder)
-    config.pop("run_dir", None)  # whoever repeats the run says where
+    config.pop("run_dir", None)  # not a setting of a repeated run
     attach_observers(settings, components)
     trainer_name, trainer = components.trainer(settings.trainer, settings.trainer_config)
     env_class = components.env_class(settings.env)
@@ -189,28 +193,30 @@ def carry_out(
         record = RunRecord(directory, written, origins, facts, state, dispatcher, components)
     loop, evaluator = _loop(settings, facts, state, dispatcher, record, make_env, metrics)
     with signals_end(facts, state):
-        return _recorded(
-            loop, record, lambda: _make(settings, loop, trainer, make_env, metrics, evaluator, directory)
+        return _with_record(
+            loop,
+            record,
+            lambda: _train_and_evaluate(settings, loop, trainer, make_env, metrics, evaluator, directory),
         )
 
 
 def attach_observers(settings: RunSettings, components: Components) -> None:
-    """Let loggers and hooks follow the run; hooks come first, since they may offer what the run names.
+    """Attach loggers and hooks. Hooks come first, since they may register components that the run names.
 
     Raises:
-        ConfigError: if one is unknown, or settings are for nobody.
+        ConfigError: if one is unknown, or settings are given for an unknown name.
     """
     for hooks in settings.hooks:
         components.attach_hooks(hooks, settings.observer_config)
     for kind, configs in settings.observer_config.items():
         for name in configs:
-            components.registry.find(kind, name)  # a table for nobody is a typing mistake
+            components.registry.find(kind, name)  # raises for a misspelt name
     for logger in settings.loggers:
         components.attach_logger(logger, settings.logger_config)
     _warn_of_idle_tables(settings, components)
     for key in settings.trainer_config:
-        if not any(is_called(key, own) for own in trainer_keys(settings.trainer, settings.policies)):
-            components.registry.find("trainer", key)  # likewise
+        if not any(matches_trainer(key, own) for own in trainer_keys(settings.trainer, settings.policies)):
+            components.registry.find("trainer", key)  # raises for a misspelt name
 
 
 def _loop(
@@ -222,7 +228,7 @@ def _loop(
     make_env: EnvFactory,
     metrics: Mapping[str, Any],
 ) -> tuple[RunLoop, Evaluator | None]:
-    """Return the loop of a run with all that takes part in it."""
+    """Build the loop of a run with its evaluator and checkpointer."""
     evaluator = checkpointer = None
     if settings.evaluation is not None:
         evaluator = Evaluator(facts, state, dispatcher, settings.evaluation, make_env, metrics)
@@ -241,25 +247,25 @@ def _loop(
     return loop, evaluator
 
 
-def _recorded(
+def _with_record(
     loop: RunLoop, record: RunRecord | None, make: Callable[[], TrainingResults]
 ) -> TrainingResults:
-    """Make a run and write down how it ended."""
+    """Execute a run and record how it ended."""
     if record is None:
         return make()
     try:
         results = make()
     except BaseException as error:
-        with contained(loop.state):
+        with recorded_write_failures(loop.state):
             record.fail(error)
-        say_what_is_left(loop.state, record.directory)
+        warn_where_policies_are(loop.state, record.directory)
         raise
-    with contained(loop.state):
+    with recorded_write_failures(loop.state):
         record.end(results)
     return replace(results, problems=tuple(loop.state.problems))
 
 
-def _make(
+def _train_and_evaluate(
     settings: RunSettings,
     loop: RunLoop,
     trainer: Any,
@@ -268,7 +274,7 @@ def _make(
     evaluator: Evaluator | None,
     directory: RunDirectory | None,
 ) -> TrainingResults:
-    """Train, save the policies whatever happens, evaluate; every plugin is told of the end."""
+    """Train, save the policies, and evaluate."""
     state = loop.state
     with loop.scope():
         results = _train(settings, loop, trainer, make_env, metrics, directory)
@@ -301,10 +307,10 @@ def _train(
     metrics: Mapping[str, Any],
     directory: RunDirectory | None,
 ) -> TrainingResults:
-    """Let the trainer work for the run, and save what it made, also if it breaks off."""
-    state, everyone = loop.state, (trainer, *loop.facts.other_trainers.values())
-    policies = EVERYBODY if settings.policies is None else settings.policies
-    for one in everyone:
+    """Run the trainer, and save the policies, also if it raises."""
+    state, trainers = loop.state, (trainer, *loop.facts.other_trainers.values())
+    policies = DEFAULT_POLICIES if settings.policies is None else settings.policies
+    for one in trainers:
         one.enter(loop)
     trainer.metrics = metrics
     try:
@@ -323,13 +329,13 @@ def _train(
         )
         return results
     finally:
-        save_somewhere(loop.facts.name, state, loop.dispatcher, directory)
-        for one in everyone:
+        save_final_policies(loop.facts.name, state, loop.dispatcher, directory)
+        for one in trainers:
             one.leave()
 
 
 def _other_trainers(settings: RunSettings, trainer: Any, components: Components) -> dict[str, Any]:
-    """Build the trainers that single policies name; every trainer of a mixed run must be a full one."""
+    """Build the trainers that single policies name. With several trainers, all must be full trainers."""
     specs = {} if settings.policies is None else parse_policy_mapping(settings.policies)
     own = trainer_key(settings.trainer)
     choices = {trainer_key(s.trainer): s.trainer for s in specs.values() if s.trainer is not None}
@@ -348,13 +354,13 @@ def _other_trainers(settings: RunSettings, trainer: Any, components: Components)
 
 
 def _attach_jsonl(settings: RunSettings, components: Components) -> None:
-    """Let every run that writes a directory write its values, unless the user disabled that."""
+    """Attach the logger `jsonl` to a run with a directory, unless it is disabled or already attached."""
     if components.registry.has("logger", "jsonl") and not components.uses("logger", "jsonl"):
         components.attach_logger("jsonl", settings.logger_config)
 
 
 def _warn_of_idle_tables(settings: RunSettings, components: Components) -> None:
-    """Warn of settings of observers that are not selected; `--logger` may have left them out on purpose."""
+    """Warn about settings of loggers and hooks that are not selected; `--logger` may have replaced them."""
     for kind, configs in settings.observer_config.items():
         for name in configs:
             component = components.registry.find(kind, name)

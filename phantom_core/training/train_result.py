@@ -1,4 +1,4 @@
-"""What training returns."""
+"""`TrainingResults`: the return value of training."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from phantom_core.types import AgentID, PolicyID
 
 @dataclass(frozen=True)
 class TrainingResults:
-    """What a run made: the policies, and all else by name. Trainers that return more derive from it.
+    """The results of a run. Trainers that return more derive from this class.
 
-    Its text is short: how the run went, without policies, history and evaluation.
+    Its repr is short: it leaves out policies, history and evaluation.
 
     Attributes:
         policies: every policy by id, trained or not.
         policy_by_agent: policy id by agent id.
-        history: one row per iteration: `iteration`, `env_steps` and every value that was logged.
-        iterations: iterations made.
-        env_steps: env steps made in training.
+        history: one row per iteration: `iteration`, `env_steps` and every logged value.
+        iterations: the number of completed iterations.
+        env_steps: the number of env steps in training.
         status: how the run ended: `"completed"`, `"stopped"` or `"interrupted"`.
-        stop_reasons: what stopped it early.
-        hook_failures: one sentence for each plugin that failed on the way.
-        problems: what the run could not write, such as its policies on a full disk; one sentence each.
-        run_directory: where it was written; None: nowhere.
-        evaluation: the evaluation after the last iteration; None: there was none.
+        stop_reasons: why the run stopped early.
+        hook_failures: one sentence for each plugin that failed.
+        problems: failures to write files, such as policies on a full disk; one sentence each.
+        run_directory: the run directory; None if the run wrote none.
+        evaluation: the evaluation after the last iteration; None without one.
     """
 
     policies: Mapping[PolicyID, Policy] = field(repr=False)

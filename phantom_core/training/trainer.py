@@ -1,4 +1,4 @@
-"""`Trainer`: the few methods that a learning algorithm writes."""
+"""`Trainer`: the base class of learning algorithms."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ TrainT = TypeVar("TrainT", bound=Callable[..., Any])
 
 
 def _within_run(train: TrainT) -> TrainT:
-    """Give `train` a run when it is called directly, so that plugins learn of the end, whatever happens."""
+    """Wrap `train` in a run when it is called directly, so that `on_train_end` always fires."""
 
     @functools.wraps(train)
     def train_within_run(self: Trainer, *args: Any, **kwargs: Any) -> Any:
@@ -66,7 +66,7 @@ def _within_run(train: TrainT) -> TrainT:
 
 @dataclass(slots=True)
 class _Counted:
-    """A collector, and how many of its env steps the run has counted."""
+    """A collector, and the number of its env steps that the run has counted."""
 
     collector: Collector
     steps: int = 0
@@ -77,31 +77,31 @@ class _Counted:
 
 
 class Trainer:
-    """Collects experience and updates policies: a learning algorithm.
+    """Base class of learning algorithms, which collect experience and update policies.
 
-    There are two ways to write one.
+    There are two kinds of trainers.
 
-    - A **full** trainer overrides `collect_plan` and `update`. The core plays the policies and hands
-      over the trajectories; the trainer works with every kind of env and can be mixed with others.
-    - A **simple** trainer overrides `training_step`, or `train` as a whole with a loop over
+    - A **full** trainer overrides `collect_plan` and `update`. The core plays the policies and passes
+      the trajectories to `update`. It works with every kind of env and can share a run with other trainers.
+    - A **simple** trainer overrides `training_step`, or `train` itself with a loop over
       `self.iterations(n)`. It steps the env itself and logs with `log_rewards` and `log_metrics`.
 
     Attributes:
-        config_class: frozen dataclass of the settings; None: its settings, if any, are the parameters of its
-            own `__init__`.
+        config_class: frozen dataclass of the settings. None if the settings, if any, are the parameters of
+            the class's own `__init__`.
         policy_class: the class of the policies that it trains.
         config: the settings, an instance of `config_class`; None without one.
-        tensorboard_log_dir: where the logger plugin `tensorboard` writes; None: it is not attached.
-        metrics: metric by name, of the present run.
-        logged_metrics: by metric name, values logged since the last writing.
-        logged_rewards: by agent id, rewards logged since the last writing.
+        tensorboard_log_dir: where the logger plugin `tensorboard` writes; None if it is not attached.
+        metrics: metric by name, of the current run.
+        logged_metrics: by metric name, values logged since they were last written.
+        logged_rewards: by agent id, rewards logged since they were last written.
     """
 
     config_class: ClassVar[type | None] = None
     policy_class: ClassVar[type[Policy]]
 
     def __init_subclass__(cls, **kwargs: object) -> None:
-        """Give an overridden `train` a run of its own when it is called directly."""
+        """Wrap an overridden `train` in a run when it is called directly."""
         super().__init_subclass__(**kwargs)
         if "train" in vars(cls):
             cls.train = _within_run(cls.train)  # type: ignore[method-assign]  # wraps it, nothing else
@@ -110,11 +110,11 @@ class Trainer:
         """Check the settings.
 
         Args:
-            tensorboard_log_dir: attach the logger plugin `tensorboard`, writing here.
+            tensorboard_log_dir: attach the logger plugin `tensorboard`, which writes to this folder.
             **settings: the fields of `config_class`.
 
         Raises:
-            ConfigError: if a setting is unknown or has the wrong type, or the class is not complete.
+            ConfigError: if a setting is unknown or has the wrong type, or the class has no `policy_class`.
         """
         self.config: Any = make_config(type(self), settings)
         if not isinstance(getattr(self, "policy_class", None), type):
@@ -133,22 +133,22 @@ class Trainer:
     # ------------------------------------------------------------------ a full trainer overrides
 
     def collect_plan(self) -> CollectPlan:
-        """Return how much the core collects in each iteration."""
+        """Return how much experience the core collects in each iteration."""
         raise NotImplementedError
 
     def begin_iteration(self, policy_id: PolicyID, policy: Policy) -> None:
-        """Called for each policy before an iteration's collection: set how it explores."""
+        """Called for each policy before the collection of an iteration, such as to set its exploration."""
 
     def update(
         self, policy_id: PolicyID, policy: Policy, batch: Batch, rng: np.random.Generator
     ) -> Mapping[str, float]:
-        """Learn from what the agents of one policy went through in this iteration.
+        """Update one policy from the experience of its agents in this iteration.
 
         Args:
-            policy_id: which policy.
-            policy: the policy to change in place.
+            policy_id: the id of the policy.
+            policy: the policy, to be updated in place.
             batch: the trajectories of its agents.
-            rng: this policy's own generator.
+            rng: the random generator of this policy.
 
         Returns:
             Scalars to log as `<policy_id>/<name>`, such as the loss.
@@ -158,15 +158,15 @@ class Trainer:
     # ------------------------------------------------------------------ every trainer may override
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what the trainer keeps from one iteration to the next, apart from its policies.
+        """Return the state kept between iterations, without the policies.
 
         Optimisers and running statistics belong here, as NumPy arrays and JSON values, nested in dicts
-        and lists. Schedules that follow `progress` need nothing. The default is nothing.
+        and lists. Schedules that follow `progress` need no state. The default is an empty dict.
         """
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` returned, between two iterations or before the first."""
+        """Restore a state returned by `state_dict`, between two iterations or before the first."""
 
     # ------------------------------------------------------------------ a simple trainer overrides
 
@@ -177,13 +177,13 @@ class Trainer:
         policies: Mapping[PolicyID, Policy],
         policies_to_train: Sequence[PolicyID],
     ) -> None:
-        """Make one iteration: step the env, log rewards and metrics, change the policies in place.
+        """Run one iteration: step the env, log rewards and metrics, update the policies in place.
 
         Args:
-            env: an env that was reset once.
-            policy_mapping: policy id of each agent that acts.
+            env: the env, which was reset once.
+            policy_mapping: policy id by id of each strategic agent.
             policies: policy by id.
-            policies_to_train: ids of the policies to change.
+            policies_to_train: ids of the policies to update.
         """
         raise NotImplementedError
 
@@ -199,19 +199,19 @@ class Trainer:
         *,
         seed: int | None = None,
     ) -> TrainingResults:
-        """Train policies. `ph.train` does the same with names, loggers, hooks and a run directory.
+        """Train policies. `ph.train` adds named components, loggers, hooks and a run directory.
 
         Args:
-            env_class: makes the env: a class or function, called with `env_config`.
-            num_iterations: how many iterations to make.
+            env_class: an env class, or a function that makes an env; called with `env_config`.
+            num_iterations: the number of iterations.
             policies: which agents use which policy.
             policies_to_train: ids of the policies to train; they use the trainer's `policy_class`.
             env_config: keyword arguments for `env_class`.
-            metrics: metric by name, to measure while training.
-            seed: what everything random follows from; None: a new one each time.
+            metrics: metric by name, measured in training.
+            seed: the seed of the run. None for a random seed.
 
         Raises:
-            ConfigError: if something does not fit together.
+            ConfigError: if trainer, env and policies do not fit together.
         """
         if self._run is None:
             raise AssertionError(self)  # _within_run has seen to it
@@ -228,10 +228,10 @@ class Trainer:
 
     @property
     def is_full(self) -> bool:
-        """Whether it learns from what the core collects, instead of stepping the env itself.
+        """Whether the core collects experience for the trainer, instead of the trainer stepping the env.
 
         Raises:
-            ConfigError: if it overrides neither way.
+            ConfigError: if the class overrides the methods of neither kind.
         """
         cls, name = type(self), type(self).__name__
         if cls.update is not Trainer.update:
@@ -248,10 +248,10 @@ class Trainer:
         return False
 
     def iterations(self, num_iterations: int | None = None) -> Iterator[int]:
-        """Yield the number of each iteration; around it, fire hooks, log, and stop when asked to.
+        """Yield the number of each iteration until the run ends; fire hooks and log around each.
 
         Args:
-            num_iterations: the most iterations to make; None: as many as the run was asked for.
+            num_iterations: the maximum number of iterations. None for that of the run.
         """
         loop = self._entered()
         for iteration in loop.each_iteration(num_iterations):
@@ -272,12 +272,12 @@ class Trainer:
     ) -> Collector:
         """Return a `Collector` whose episodes and env steps count in the run.
 
-        At the end of each iteration, `on_episode_end` fires for each episode that ended in it; its rewards,
-        returns, length and metrics are logged as for a full trainer.
+        At the end of each iteration, `on_episode_end` fires for each finished episode, and rewards, returns,
+        lengths and metrics are logged as for a full trainer.
 
         Args:
-            envs: the env that `training_step` was given, in a list; or several.
-            policies: policy by id; played as they are, so changes count at once.
+            envs: a list of envs, such as the env passed to `training_step`.
+            policies: policy by id; they are not copied, so updates take effect at once.
             policy_by_agent: policy id by agent id.
             learning: ids of the policies whose experience `collect` returns.
         """
@@ -299,23 +299,23 @@ class Trainer:
 
     @property
     def run(self) -> Session:
-        """The run that the trainer is in.
+        """The current run.
 
         Raises:
-            ConfigError: outside of a run.
+            ConfigError: if the trainer is not in a run.
         """
         return self._entered()
 
     @property
     def progress(self) -> float:
-        """How much of the run was made before this iteration, from 0.0 to 1.0; what schedules follow."""
+        """The fraction of the run completed before this iteration, from 0.0 to 1.0; used by schedules."""
         return self.run.progress
 
     def enter(self, run: Session) -> None:
-        """Begin to work for a run.
+        """Enter a run.
 
         Raises:
-            ConfigError: if it already works for one.
+            ConfigError: if the trainer is already in a run.
         """
         if self._run is not None:
             raise ConfigError(
@@ -325,7 +325,7 @@ class Trainer:
         self._run = cast("RunLoop", run)  # every session is one; a trainer needs only the protocol
 
     def leave(self) -> None:
-        """Stop working for a run, and forget what was not logged."""
+        """Leave the run, and clear values that were not logged."""
         self._run = self._rng = None
         self._collectors.clear()
         self._episodes.clear()
@@ -334,7 +334,7 @@ class Trainer:
 
     @property
     def rng(self) -> np.random.Generator:
-        """The trainer's own generator in this run; it follows from the run's seed."""
+        """The random generator of the trainer in this run, derived from the run's seed."""
         if self._rng is None:
             self._rng = make_rng(self.run.seed, "trainer", type(self).__name__)
         return self._rng
@@ -342,7 +342,7 @@ class Trainer:
     def setup_policy_specs_and_mapping(
         self, env: MultiAgentEnv, policies: PolicyMapping
     ) -> tuple[dict[AgentID, PolicyID], dict[PolicyID, Policy]]:
-        """Return the policy id of each agent that acts, and the policies, built and seeded.
+        """Return the policy id of each strategic agent, and the policies, built and seeded.
 
         Raises:
             PolicyMappingError: if agents and policies do not fit together.
@@ -355,7 +355,7 @@ class Trainer:
         return mapping, make_policies(groups, defaults, self._run.facts.load_policy_class, self._run.seed)
 
     def trainer_of(self, spec: PolicySpec) -> Trainer:
-        """Return who trains a policy: the trainer that its spec names, or this one.
+        """Return the trainer of a policy: the one that its spec names, or this one.
 
         Raises:
             ConfigError: if the run has no such trainer.
@@ -374,11 +374,11 @@ class Trainer:
         return trainer
 
     def log_metrics(self, env: Any) -> None:
-        """Read every metric after a step; metrics of other stages are left out."""
+        """Record every metric after a step, except metrics of other stages."""
         record_metrics(env, self.metrics, self.logged_metrics)
 
     def log_vec_metrics(self, envs: Sequence[Any]) -> None:
-        """Read every metric after a step of several envs; the mean of those that have a value is logged."""
+        """Record every metric after a step of several envs; the mean over envs with a value is logged."""
         found: defaultdict[str, list[Any]] = defaultdict(list)
         for env in envs:
             record_metrics(env, self.metrics, found)
@@ -397,10 +397,10 @@ class Trainer:
                 self._run.dispatcher.succeeded(f"metrics.{name}", "log_vec_metrics")
 
     def log_rewards(self, rewards: Mapping[AgentID, float]) -> None:
-        """Log the rewards of one env step, which it counts; call it once after each step.
+        """Log the rewards of one env step and count the step. Call it once after each step.
 
         Raises:
-            ConfigError: for a reward that is no number.
+            ConfigError: if a reward is None.
         """
         for agent_id, reward in rewards.items():
             if reward is None:
@@ -419,28 +419,29 @@ class Trainer:
             self.log_rewards(of_one_env)
 
     def log_scalar(self, name: str, value: float) -> None:
-        """Log a value of this iteration; several under one name are averaged."""
+        """Log a value of this iteration; several values with the same name are averaged."""
         self.run.log({name: value})
 
     def tbx_write_scalar(self, name: str, value: float, step: int) -> None:
-        """Hand one value to the loggers at once, under a step of its own; the name is the predecessor's.
+        """Send one value to the loggers immediately, with the given step.
 
-        Outside of a run it reaches the logger `tensorboard`, if there is a `tensorboard_log_dir`.
+        The method has the name it has in Phantom. Outside a run the value goes to the logger `tensorboard`,
+        if there is a `tensorboard_log_dir`.
 
         Args:
-            name: what it is logged under.
+            name: the name of the value.
             value: the value.
-            step: the step that it belongs to: `iteration` and `env_steps` of the event.
+            step: the step, used as `iteration` and `env_steps` of the event.
         """
         loop = self._writing()
         if loop is not None:
             loop.write({name: value}, step)
 
     def tbx_write_values(self, step: int) -> None:
-        """Log all metrics and rewards that were logged since the last call, each reduced to one value.
+        """Reduce the metrics and rewards recorded since the last call to one value each, and log them.
 
-        `iterations` does this after each iteration, so calling it is only needed in a loop of one's own.
-        Outside of a run the values reach the logger `tensorboard`, if there is a `tensorboard_log_dir`.
+        `iterations` does this after each iteration, so only a custom loop needs to call it. Outside a run
+        the values go to the logger `tensorboard`, if there is a `tensorboard_log_dir`.
 
         Args:
             step: the number of the iteration.
@@ -467,7 +468,7 @@ class Trainer:
         return self._run
 
     def _writing(self) -> RunLoop | None:
-        """Return where values go: the run, or outside of one the logger `tensorboard` alone."""
+        """Return where values are logged: the run or, outside a run, the logger `tensorboard` alone."""
         if self._run is not None:
             return self._run
         if self.tensorboard_log_dir is None:
@@ -483,7 +484,7 @@ class Trainer:
 
 
 class _IdleRun:
-    """A run without iterations, for values that a program writes by itself; it ends with its trainer."""
+    """A run without iterations, for values written outside a run. It ends when its trainer is deleted."""
 
     def __init__(self, trainer: Trainer) -> None:
         self.loop = standalone_run(type(trainer).__name__, trainer.tensorboard_log_dir)

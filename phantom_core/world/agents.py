@@ -1,4 +1,4 @@
-"""`Agent`, which handles and sends messages, and `Context`, what it sees while it does."""
+"""`Agent`, which handles and sends messages, and `Context`, which holds what an agent can see."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ Handler: TypeAlias = "Callable[[Any, Context, Message[Any]], Iterable[tuple[Agen
 HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
 
 ALL = "__all__"
-"""The key of the whole env in terminations and truncations; no agent may have it as its id."""
+"""The key of the whole env in terminations and truncations; it cannot be an agent id."""
 
 _HANDLED = "__phantom_handles__"
 
 
 def msg_handler(payload_class: type) -> Callable[[HandlerT], HandlerT]:
-    """Make a method of an agent the handler of the messages with payloads of this class.
+    """Decorate a method of an agent as the handler of messages with payloads of this class.
 
     The method gets `(ctx, message)` and returns pairs `(receiver_id, payload)` to send, or None.
-    Decorate it twice to handle two classes. A payload whose class has no handler of its own goes
-    to the handlers of its nearest base class. Several handlers of one class all run, those of base
-    classes first, then in order of definition. A subclass that overrides the method replaces the
-    handler, with or without decorating it again.
+    Decorate it twice to handle two classes. A payload class without a handler is handled by the handlers
+    of its nearest base class. If there are several handlers for one class, all run: those of base
+    classes first, then in order of definition. A method that overrides a handler replaces it, with or
+    without the decorator.
 
     Raises:
-        ConfigError: if `payload_class` is no class, as when the brackets are left out.
+        ConfigError: if `payload_class` is not a class, for example because the brackets were left out.
     """
     if not isinstance(payload_class, type):
         raise ConfigError(
@@ -58,7 +58,7 @@ def msg_handler(payload_class: type) -> Callable[[HandlerT], HandlerT]:
 
 
 def _collect_handlers(cls: type[Agent]) -> dict[type, tuple[Handler, ...]]:
-    """Build the table payload class → methods."""
+    """Return the handler methods by payload class."""
     payloads_by_method: dict[str, tuple[type, ...]] = {}
     for ancestor in reversed(cls.__mro__):
         for name, value in vars(ancestor).items():
@@ -73,19 +73,19 @@ def _collect_handlers(cls: type[Agent]) -> dict[type, tuple[Handler, ...]]:
 
 
 class Agent:
-    """A member of the world that reacts to messages, and may start some.
+    """A member of the world that handles messages, and may send its own.
 
-    Everything it does it does in methods that subclasses override; each gets a `Context`. Parameters
-    go into `__init__`, what changes during an episode is set in `reset`.
+    Subclasses override its methods, each of which gets a `Context`. Set parameters in `__init__`, and
+    state that changes during an episode in `reset`.
     """
 
     _handlers: ClassVar[dict[type, tuple[Handler, ...]]] = {}
     direct_handlers: ClassVar[Mapping[type, Handler] | None] = {}
-    """For resolvers: the one handler of a payload class; None where `handle_batch` or `handle_message` is
-    overridden and has to be called."""
+    """For resolvers: the handler of each payload class with exactly one handler. None if `handle_batch` or
+    `handle_message` is overridden and must be called."""
 
     def __init_subclass__(cls, **kwargs: object) -> None:
-        """Collect the message handlers of the class once, not once per agent."""
+        """Collect the message handlers once per class instead of once per agent."""
         super().__init_subclass__(**kwargs)
         cls._handlers = _collect_handlers(cls)
         cls.direct_handlers = None
@@ -94,23 +94,23 @@ class Agent:
 
     @classmethod
     def order_handlers(cls, names: Sequence[str]) -> Sequence[str]:
-        """Return the names of the handler methods in the order in which several of one payload run.
+        """Return the names of the handler methods in the order in which handlers of one payload class run.
 
         Args:
-            names: those of base classes first, then in order of definition, which is the default.
+            names: the names in the default order: base classes first, then in order of definition.
         """
         return names
 
     def __init__(self, agent_id: AgentID, supertype: Supertype | Mapping[str, Any] | None = None) -> None:
-        """Name the agent.
+        """Create an agent.
 
         Args:
-            agent_id: any hashable but `"__all__"`; its `repr` names the agent's random streams.
-            supertype: the agent's parameters, or a dict of the fields of its inner class `Supertype`;
-                None: that class with its defaults, if there is one.
+            agent_id: any hashable except `"__all__"`; its `repr` seeds the agent's random generators.
+            supertype: the agent's parameters, or a dict of the fields of its inner class `Supertype`.
+                None for that class with its defaults, if there is one.
 
         Raises:
-            ConfigError: if the id is reserved or not hashable, or the supertype of the wrong kind.
+            ConfigError: if the id is reserved or not hashable, or the supertype has the wrong type.
         """
         try:
             hash(agent_id)
@@ -136,34 +136,34 @@ class Agent:
 
     @cached_property
     def random(self) -> random.Random:
-        """The agent's own generator for scalar draws, made anew at each reset from the episode's seed.
+        """The agent's random generator for scalars, seeded at each reset from the episode's seed.
 
-        A draw from it costs about a sixth of a draw from `rng`.
+        A draw takes about a sixth of the time of a draw from `rng`.
         """
         return make_random(self._stream_seed(), "agent.random", self._id)
 
     @cached_property
     def rng(self) -> np.random.Generator:
-        """The agent's own NumPy generator, made anew at each reset from the episode's seed."""
+        """The agent's NumPy random generator, seeded at each reset from the episode's seed."""
         return make_rng(self._stream_seed(), "agent.rng", self._id)
 
     def set_supertype(self, supertype: Supertype | Mapping[str, Any]) -> None:
-        """Take another supertype, or a dict of its fields; from the next reset on `type` follows from it.
+        """Set the supertype, or a dict of its fields. `type` is sampled from it at the next reset.
 
         Raises:
-            ConfigError: if it is of the wrong kind.
+            ConfigError: if it has the wrong type.
         """
         self.supertype = checked_supertype(type(self), self._name, supertype)
 
     def begin_episode(self, episode_seed: int, values: SampledValues | None = None) -> None:
-        """Called before `reset`: forget the generators of the last episode, and sample the type.
+        """Called before `reset`: discard the generators of the last episode, and sample the type.
 
         Args:
-            episode_seed: what all random streams of the episode follow from.
-            values: the values of the env's samplers in this episode; None: the agent is on its own.
+            episode_seed: the seed of the episode.
+            values: the values of the env's samplers in this episode. None for an agent without an env.
 
         Raises:
-            ConfigError: if the agent has no supertype, and its class has one that needs values.
+            ConfigError: if the agent has no supertype, and that of its class has required fields.
         """
         self._episode_seed = episode_seed
         own = self.__dict__
@@ -175,14 +175,14 @@ class Agent:
             check_has_supertype(type(self), self._name)
 
     def reset(self) -> None:
-        """Called at the start of each episode: put the agent into its first state."""
+        """Called at the start of each episode: set the initial state."""
 
     def view(self, neighbour_id: AgentID | None = None) -> AgentView | None:
-        """Return what the agent shows to a neighbour (None: to the env), or None for nothing."""
+        """Return the agent's view for a neighbour (for the env if `neighbour_id` is None), or None."""
         return None
 
     def generate_messages(self, ctx: Context) -> MessageList | None:
-        """Called when the agent's turn comes and it has no action: return messages to send."""
+        """Called on the agent's turn if it takes no action: return messages to send."""
         return None
 
     def pre_message_resolution(self, ctx: Context) -> None:
@@ -195,7 +195,7 @@ class Agent:
         """Handle all messages of one round; the default handles one after the other.
 
         Args:
-            ctx: what the agent may see.
+            ctx: the context of the agent.
             batch: the messages in the order in which they were sent, at least one.
 
         Returns:
@@ -207,10 +207,10 @@ class Agent:
         return responses
 
     def handle_message(self, ctx: Context, message: Message[Any]) -> Iterable[tuple[AgentID, Any]] | None:
-        """Handle one message with the method decorated for its payload class.
+        """Handle one message with the handlers of its payload class.
 
         Raises:
-            NetworkError: if no handler takes payloads of this class.
+            NetworkError: if there is no handler for this class.
         """
         handlers = self._handlers.get(message.payload.__class__)
         if handlers is None:
@@ -220,7 +220,7 @@ class Agent:
         return [pair for handler in handlers for pair in handler(self, ctx, message) or ()]
 
     def _find_handlers(self, message: Message[Any]) -> tuple[Handler, ...]:
-        """Look a payload class up by its base classes, and remember the answer for the agent class."""
+        """Return the handlers of the nearest base class, and cache them for the agent class."""
         table = self._handlers
         for base in type(message.payload).__mro__:
             if base in table:
@@ -239,7 +239,7 @@ class Agent:
         return f"{type(self).__name__} {self._id!r}"
 
     def _stream_seed(self) -> int:
-        if self._episode_seed is None:  # used outside an env, as in a unit test of the agent alone
+        if self._episode_seed is None:  # without an env, as in a unit test of the agent
             self._episode_seed = fresh_seed()
         return self._episode_seed
 
@@ -249,17 +249,16 @@ class Agent:
 
 
 class Context:
-    """What one agent may see when it observes, acts, handles a message or is rewarded.
+    """What one agent can see when it observes, acts, handles a message or is rewarded.
 
-    Read-only, and always of the present moment: the same object is handed out again in the next
-    step, so copy from it what you want to keep. While agents act and handle messages, the views in
-    it are those of the start of the step; while they observe and are rewarded, those after the
-    messages were resolved.
+    A context is read-only and always current: the same object is passed again in the next step, so copy
+    what you want to keep. While agents act and handle messages, it holds the views of the start of the
+    step; while they observe and are rewarded, the views after message resolution.
 
     Attributes:
-        agent: the agent that sees.
+        agent: the agent that this context belongs to.
         agent_views: view by neighbour id, in the order in which connections were added; None for a
-            neighbour that publishes no view.
+            neighbour without a view.
     """
 
     __slots__ = ("_frame", "_views", "agent", "agent_views")
@@ -271,17 +270,17 @@ class Context:
         self._frame = frame
 
     def __getstate__(self) -> tuple[Agent, dict[AgentID, AgentView | None], ViewFrame]:
-        """Return what a copy is made of: a read-only mapping itself can be neither copied nor pickled."""
+        """Return the state without the read-only mapping, which cannot be copied or pickled."""
         return self.agent, self._views, self._frame
 
     def __setstate__(self, state: tuple[Agent, dict[AgentID, AgentView | None], ViewFrame]) -> None:
-        """Become a copy."""
+        """Restore the state, and make the read-only mapping again."""
         self.agent, self._views, self._frame = state
         self.agent_views = MappingProxyType(self._views)
 
     @property
     def env_view(self) -> EnvView:
-        """What every agent can see of the env."""
+        """The view of the env, which is the same for all agents."""
         return self._frame.look()
 
     @property
@@ -290,10 +289,10 @@ class Context:
         return list(self._views)
 
     def __getitem__(self, neighbour_id: AgentID) -> AgentView | None:
-        """Return the view of a neighbour; None if it publishes none.
+        """Return the view of a neighbour; None if it has no view.
 
         Raises:
-            NeighbourError: if it is no neighbour, or not in the episode any more; this is a KeyError too.
+            NeighbourError: if it is not a neighbour, or has left the episode. This is also a KeyError.
         """
         try:
             return self._views[neighbour_id]
@@ -309,15 +308,15 @@ class Context:
         )
 
     def __contains__(self, neighbour_id: object) -> bool:
-        """Tell whether an agent is a neighbour."""
+        """Return whether an agent is a neighbour."""
         return neighbour_id in self._views
 
 
 def check_agent(agent: object) -> None:
-    """Refuse what is no agent, or one that was not initialised.
+    """Raise if an object is not an initialised `Agent`.
 
     Raises:
-        ConfigError: that says which.
+        ConfigError: if it is not an agent, or `Agent.__init__` was not called.
     """
     if not isinstance(agent, Agent):
         made = f" Make one of it: {agent.__name__}('ID')." if isinstance(agent, type) else ""

@@ -1,4 +1,4 @@
-"""Who may send to whom: `Connections`, a directed graph that keeps the order in which it was built."""
+"""`Connections`: the directed graph of which agents may send to which, in insertion order."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from phantom_core.types import AgentID
 
 
 class Connections:
-    """The one-way connections between agents, by sender and by receiver.
+    """The directed connections between agents, by sender and by receiver.
 
-    Dictionaries serve as ordered sets, so that neighbours come in the order in which they were connected.
+    Dicts are used as ordered sets, so that neighbours keep the order in which they were connected.
     """
 
     __slots__ = ("_receivers", "_senders")
@@ -39,39 +39,39 @@ class Connections:
         self._senders[receiver_id][sender_id] = None
 
     def disconnect(self, sender_id: AgentID, receiver_id: AgentID) -> None:
-        """Let one agent no longer send to another; nothing happens if it could not."""
+        """Remove the connection from one agent to another, if there is one."""
         self._receivers[sender_id].pop(receiver_id, None)
         self._senders[receiver_id].pop(sender_id, None)
 
     def clear(self) -> None:
-        """Forget all agents and connections."""
+        """Remove all agents and connections."""
         self._receivers.clear()
         self._senders.clear()
 
     def has(self, sender_id: AgentID, receiver_id: AgentID) -> bool:
-        """Tell whether one agent may send to another."""
+        """Return whether one agent may send to another."""
         return receiver_id in self._receivers.get(sender_id, ())
 
     def receivers_of(self, agent_id: AgentID) -> KeysView[AgentID]:
-        """Return whom an agent may send to."""
+        """Return the ids that an agent may send to."""
         return self._receivers[agent_id].keys()
 
     def senders_of(self, agent_id: AgentID) -> KeysView[AgentID]:
-        """Return who may send to an agent."""
+        """Return the ids that may send to an agent."""
         return self._senders[agent_id].keys()
 
     def pairs(self) -> Iterator[tuple[AgentID, AgentID]]:
-        """Yield every one-way connection as `(sender, receiver)`."""
+        """Yield every directed connection as `(sender, receiver)`."""
         for sender_id, receivers in self._receivers.items():
             for receiver_id in receivers:
                 yield sender_id, receiver_id
 
 
 def check_connection(connection: Any, *shapes: str) -> None:
-    """Refuse what is not written as one of the shapes, such as `(id, id)`.
+    """Raise if a connection does not have one of the shapes, such as `(id, id)`.
 
     Raises:
-        ConfigError: that shows it.
+        ConfigError: if it has none of the shapes.
     """
     lengths = [shape.count(",") + 1 for shape in shapes]
     is_sequence = hasattr(connection, "__len__") and not isinstance(connection, (str, bytes))

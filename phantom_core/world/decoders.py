@@ -1,4 +1,4 @@
-"""Decoders turn an action into the messages that the agent sends; combine them in a chain or by name."""
+"""Decoders convert an action to the messages to send. They can be combined in a chain or by name."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ __all__ = [
 
 
 class Decoder(ABC):
-    """Decodes the action of an agent into the messages that it sends.
+    """Converts the action of an agent to the messages that it sends.
 
-    Hand it to a `StrategicAgent` as `action_decoder`; several agents may share one. Subclasses set
+    Pass it to a `StrategicAgent` as `action_decoder`; several agents may share one. Subclasses set
     `action_space`, as a class attribute or a `cached_property`, and override `decode`.
     """
 
     @property
     @abstractmethod
     def action_space(self) -> gym.Space[Any]:
-        """The space of the actions; an agent asks for it once, when it is built."""
+        """The action space; an agent reads it once, when it is created."""
 
     @abstractmethod
     def decode(self, ctx: Context, action: Action) -> MessageList | None:
-        """Turn an element of the action space into messages to send; None: no message."""
+        """Convert an element of the action space to messages to send; None for no messages."""
 
     def chain(self, others: Decoders) -> ChainedDecoder:
-        """Return a decoder of tuples: for this decoder, and for the others after it."""
+        """Return a decoder of tuples: for this decoder, followed by the others."""
         return ChainedDecoder([self, others])
 
     def reset(self) -> None:
-        """Called at the start of each episode, before the agent resets: forget the last one."""
+        """Called at the start of each episode, before the agent resets: clear the state."""
 
     def __repr__(self) -> str:
         """Return the class and the action space."""
@@ -57,30 +57,30 @@ Decoders: TypeAlias = "Decoder | Iterable[Decoders]"
 
 
 class EmptyDecoder(Decoder):
-    """Sends nothing; its actions are empty float32 arrays [0]."""
+    """Sends no messages; its actions are empty float32 arrays [0]."""
 
     @cached_property
     def action_space(self) -> gym.spaces.Box:
-        """Of shape (0,)."""
+        """A `Box` of shape (0,)."""
         return gym.spaces.Box(-np.inf, np.inf, (0,), np.float32)
 
     def decode(self, ctx: Context, action: Action) -> MessageList:
-        """Return no message."""
+        """Return no messages."""
         return []
 
 
 class ChainedDecoder(Decoder):
-    """Decodes a tuple of sub-actions, one for each of its decoders; sends all their messages, in order.
+    """Decodes a tuple of sub-actions, one per decoder; the messages of all decoders are sent, in order.
 
     Attributes:
-        decoders: in order; chains inside the given collection count as one decoder each.
+        decoders: the decoders, in order. A chain inside the given collection counts as one decoder.
     """
 
     def __init__(self, decoders: Decoders) -> None:
         """Flatten the decoders.
 
         Raises:
-            ConfigError: if there is something else among them.
+            ConfigError: if an element is not a decoder.
         """
         self.decoders: list[Decoder] = flattened(decoders, Decoder, type(self).__name__)
 
@@ -93,7 +93,7 @@ class ChainedDecoder(Decoder):
         """Return the messages of each decoder for its sub-action.
 
         Raises:
-            EnvError: if there are more or fewer sub-actions than decoders.
+            EnvError: if the numbers of sub-actions and decoders differ.
         """
         if len(action) != len(self.decoders):
             raise EnvError(
@@ -107,7 +107,7 @@ class ChainedDecoder(Decoder):
         return messages
 
     def chain(self, others: Decoders) -> ChainedDecoder:
-        """Return a longer chain: for these decoders, and for the others after them."""
+        """Return a chain of these decoders, followed by the others."""
         return ChainedDecoder([self.decoders, others])
 
     def reset(self) -> None:
@@ -117,17 +117,17 @@ class ChainedDecoder(Decoder):
 
 
 class DictDecoder(Decoder):
-    """Decodes a dict of sub-actions, one for each of its decoders; sends all their messages.
+    """Decodes a dict of sub-actions, one per decoder; the messages of all decoders are sent.
 
     Attributes:
         decoders: decoder by name; messages come in the order of this dict.
     """
 
     def __init__(self, decoders: Mapping[str, Decoder]) -> None:
-        """Take the decoders.
+        """Create a decoder from named decoders.
 
         Raises:
-            ConfigError: if it is no mapping, or there is something else in it.
+            ConfigError: if `decoders` is not a mapping, or a value is not a decoder.
         """
         self.decoders: dict[str, Decoder] = named_parts(decoders, Decoder, type(self).__name__)
 
@@ -140,7 +140,7 @@ class DictDecoder(Decoder):
         """Return the messages of each decoder for its sub-action.
 
         Raises:
-            EnvError: if a sub-action is missing, or is for no decoder.
+            EnvError: if a sub-action is missing, or has no decoder.
         """
         if action.keys() != self.decoders.keys():
             raise EnvError(

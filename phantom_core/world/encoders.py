@@ -1,4 +1,4 @@
-"""Encoders turn the context of an agent into an observation; combine them in a chain or by name."""
+"""Encoders convert the context of an agent to an observation. They can be combined in a chain or by name."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ __all__ = [
 
 
 class Encoder(ABC):
-    """Encodes the context of an agent as an observation.
+    """Converts the context of an agent to an observation.
 
-    Hand it to a `StrategicAgent` as `observation_encoder`; several agents may share one. Subclasses set
+    Pass it to a `StrategicAgent` as `observation_encoder`; several agents may share one. Subclasses set
     `observation_space`, as a class attribute or a `cached_property`, and override `encode`.
     """
 
     @property
     @abstractmethod
     def observation_space(self) -> gym.Space[Any]:
-        """The space of the observations; an agent asks for it once, when it is built."""
+        """The observation space; an agent reads it once, when it is created."""
 
     @abstractmethod
     def encode(self, ctx: Context) -> Observation:
-        """Return an element of the observation space; None: the agent observes nothing in this step."""
+        """Return an element of the observation space, or None for no observation in this step."""
 
     def chain(self, others: Encoders) -> ChainedEncoder:
-        """Return an encoder of tuples: of this encoder, and of the others after it."""
+        """Return an encoder of tuples: of this encoder, followed by the others."""
         return ChainedEncoder([self, others])
 
     def reset(self) -> None:
-        """Called at the start of each episode, before the agent resets: forget the last one."""
+        """Called at the start of each episode, before the agent resets: clear the state."""
 
     def __repr__(self) -> str:
         """Return the class and the observation space."""
@@ -57,11 +57,11 @@ Encoders: TypeAlias = "Encoder | Iterable[Encoders]"
 
 
 class EmptyEncoder(Encoder):
-    """Encodes nothing: a float32 array [1] of a zero, for agents that act without looking."""
+    """Encodes every context as a float32 array [1] of zero, for agents that act without observations."""
 
     @cached_property
     def observation_space(self) -> gym.spaces.Box:
-        """Unbounded, of shape (1,)."""
+        """An unbounded `Box` of shape (1,)."""
         return gym.spaces.Box(-np.inf, np.inf, (1,), np.float32)
 
     def encode(self, ctx: Context) -> NDArray[np.float32]:
@@ -78,26 +78,26 @@ class ConstantEncoder(Encoder):
 
     @cached_property
     def observation_space(self) -> gym.spaces.Box:
-        """Unbounded, of the shape."""
+        """An unbounded `Box` of the given shape."""
         return gym.spaces.Box(-np.inf, np.inf, self.shape, np.float32)
 
     def encode(self, ctx: Context) -> NDArray[np.float32]:
-        """Return a new array, full of the value."""
+        """Return a new array filled with the value."""
         return np.full(self.shape, self.value, np.float32)
 
 
 class ChainedEncoder(Encoder):
-    """Encodes a context as a tuple: what each of its encoders makes of it.
+    """Encodes a context as a tuple of the observations of its encoders.
 
     Attributes:
-        encoders: in order; chains inside the given collection count as one encoder each.
+        encoders: the encoders, in order. A chain inside the given collection counts as one encoder.
     """
 
     def __init__(self, encoders: Encoders) -> None:
         """Flatten the encoders.
 
         Raises:
-            ConfigError: if there is something else among them.
+            ConfigError: if an element is not an encoder.
         """
         self.encoders: list[Encoder] = flattened(encoders, Encoder, type(self).__name__)
 
@@ -107,11 +107,11 @@ class ChainedEncoder(Encoder):
         return gym.spaces.Tuple([encoder.observation_space for encoder in self.encoders])
 
     def encode(self, ctx: Context) -> tuple[Observation, ...]:
-        """Return one observation of each encoder."""
+        """Return the observation of each encoder."""
         return tuple([encoder.encode(ctx) for encoder in self.encoders])
 
     def chain(self, others: Encoders) -> ChainedEncoder:
-        """Return a longer chain: of these encoders, and of the others after them."""
+        """Return a chain of these encoders, followed by the others."""
         return ChainedEncoder([self.encoders, others])
 
     def reset(self) -> None:
@@ -121,17 +121,17 @@ class ChainedEncoder(Encoder):
 
 
 class DictEncoder(Encoder):
-    """Encodes a context as a dict: what each of its encoders makes of it, by name.
+    """Encodes a context as a dict of the observations of its encoders, by name.
 
     Attributes:
         encoders: encoder by name.
     """
 
     def __init__(self, encoders: Mapping[str, Encoder]) -> None:
-        """Take the encoders.
+        """Create an encoder from named encoders.
 
         Raises:
-            ConfigError: if it is no mapping, or there is something else in it.
+            ConfigError: if `encoders` is not a mapping, or a value is not an encoder.
         """
         self.encoders: dict[str, Encoder] = named_parts(encoders, Encoder, type(self).__name__)
 

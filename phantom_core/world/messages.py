@@ -1,4 +1,4 @@
-"""What agents send: `Message`, and `msg_payload`, which says who may send and receive a payload."""
+"""`Message`, and `msg_payload`, which declares who may send and receive a payload class."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ PayloadT = TypeVar("PayloadT")
 ClassT = TypeVar("ClassT", bound=type)
 
 AgentType: TypeAlias = type | str
-"""An agent class, or the name of one (for classes that are defined later)."""
+"""An agent class, or its name (for classes that are defined later)."""
 
 
 MessageList: TypeAlias = Sequence[tuple[AgentID, Any]]
-"""What agents send: pairs of a receiver's id and a payload."""
+"""The messages that an agent sends: pairs of a receiver's id and a payload."""
 
 
 class Message(msgspec.Struct, Generic[PayloadT], frozen=True, array_like=True):
-    """One message on its way from one agent to another. It cannot be changed.
+    """An immutable message from one agent to another.
 
     Attributes:
-        sender_id: the agent that sent it.
-        receiver_id: the agent that it is for.
-        payload: its content, an instance of a class decorated with `msg_payload`.
+        sender_id: the id of the sender.
+        receiver_id: the id of the receiver.
+        payload: the content, an instance of a class decorated with `msg_payload`.
     """
 
     sender_id: AgentID
@@ -42,7 +42,7 @@ class Message(msgspec.Struct, Generic[PayloadT], frozen=True, array_like=True):
 
 @dataclass(frozen=True, slots=True)
 class PayloadRule:
-    """Who may send and who may receive a payload class. None means everybody."""
+    """Which agent types may send and receive a payload class; None for all types."""
 
     senders: tuple[AgentType, ...] | None
     receivers: tuple[AgentType, ...] | None
@@ -68,20 +68,20 @@ def msg_payload(
     sender_type: AgentType | Iterable[AgentType] | None = None,
     receiver_type: AgentType | Iterable[AgentType] | None = None,
 ) -> type | Callable[[ClassT], ClassT]:
-    """Make a class the content of messages: a frozen record of its fields, with a rule on who may send it.
+    """Declare a class as a message payload, and which agent types may send and receive it.
 
-    Fields are written as in a dataclass, with types and defaults. The class becomes a `msgspec.Struct`
-    that cannot be changed: it costs a third of a frozen dataclass. A class that is a dataclass already,
-    or has an `__init__` of its own, stays as it is. Subclasses of an allowed agent class are allowed
-    too. A name stands for an agent class anywhere in the inheritance of the agent.
+    Fields are written as in a dataclass, with types and defaults. The class becomes a frozen
+    `msgspec.Struct`, which takes a third of the time of a frozen dataclass. A class that is already a
+    dataclass, or defines `__init__`, is not converted. Subclasses of an allowed agent class are allowed
+    too. A name matches any class in the MRO of the agent.
 
     Args:
-        sender_type: agent class, its name, or several of them; None: everybody may send it.
-        receiver_type: likewise for the receiver.
+        sender_type: an agent class, its name, or several of them. None to allow any sender.
+        receiver_type: the same for the receiver.
 
     Raises:
-        ConfigError: if a type is neither a class nor a name, or a payload that is derived from another
-            one uses `dataclasses.field`.
+        ConfigError: if a type is neither a class nor a name, or a payload derived from another payload
+            uses `dataclasses.field`.
 
     >>> @msg_payload(sender_type="ShopAgent", receiver_type="FactoryAgent")
     ... class StockRequest:
@@ -100,13 +100,13 @@ def msg_payload(
 
 
 def payload_rule(payload_class: type) -> PayloadRule | None:
-    """Return the rule of a payload class, or None if it was not decorated with `msg_payload`."""
+    """Return the rule of a payload class, or None if it is not decorated with `msg_payload`."""
     rule = getattr(payload_class, _RULE, None)
     return rule if isinstance(rule, PayloadRule) else None
 
 
 def is_allowed(agent_class: type, allowed: tuple[AgentType, ...] | None) -> bool:
-    """Tell whether an agent of this class is one of the allowed types."""
+    """Return whether an agent class is one of the allowed types."""
     if allowed is None:
         return True
     names = {ancestor.__name__ for ancestor in agent_class.__mro__}
@@ -114,15 +114,15 @@ def is_allowed(agent_class: type, allowed: tuple[AgentType, ...] | None) -> bool
 
 
 def field_types(payload_class: type) -> dict[str, Any] | None:
-    """Return the declared type of each field of a payload class; None: they cannot be found out."""
+    """Return the declared type of each field of a payload class; None if they cannot be resolved."""
     try:
         return typing.get_type_hints(payload_class)
-    except (NameError, TypeError):  # written as text that names something local
+    except (NameError, TypeError):  # a string annotation with a local name
         return None
 
 
 def _make_payload(cls: ClassT, rule: PayloadRule) -> ClassT:
-    if issubclass(cls, msgspec.Struct):  # a subclass of a payload is a struct without our help
+    if issubclass(cls, msgspec.Struct):  # a subclass of a payload is already a struct
         _check_defaults(cls)
         if not (cls.__struct_config__.gc or _holds_only_atoms(cls)):
             cls = _derived(cls, gc=True)
@@ -141,23 +141,24 @@ def _as_struct(cls: ClassT) -> ClassT:
     bases = (*(base for base in cls.__bases__ if base is not object), msgspec.Struct)
     settings = {
         "frozen": True,
-        "tag": True,  # the tag is how recordings name it
+        "tag": True,  # the tag identifies the class in recordings
         "tag_field": "class",
         "array_like": True,
-        # what can be in no cycle is kept from the garbage collector, which costs a sixth of a large step
+        # Payloads that cannot be part of a cycle are not tracked: garbage collection takes a sixth of a
+        # large step.
         "gc": len(bases) > 1 or not _holds_only_atoms(cls),
     }
     return cast("ClassT", types.new_class(cls.__name__, bases, settings, lambda ns: ns.update(namespace)))
 
 
 def _derived(cls: ClassT, **settings: Any) -> ClassT:
-    """Return the struct with other settings: a class that is derived from it and called the same."""
+    """Return a subclass of the struct with other settings and the same name."""
     named = {name: getattr(cls, name) for name in ("__module__", "__qualname__", "__doc__")}
     return cast("ClassT", types.new_class(cls.__name__, (cls,), settings, lambda ns: ns.update(named)))
 
 
 def _holds_only_atoms(cls: type) -> bool:
-    """Tell whether no field can hold an object that leads back to the payload."""
+    """Return whether no field can hold an object that refers back to the payload."""
     hints = field_types(cls)
     return hints is not None and all(map(_is_atom, hints.values()))
 

@@ -20,21 +20,21 @@ from phantom_core.world.samplers import SampledValues
 from phantom_core.world.topology import Topology
 
 MAX_ROUNDS = 1000
-"""Rounds after which messages that still produce answers are taken for an endless exchange."""
+"""The number of rounds after which an exchange of messages is considered endless."""
 
 
 class Network(Topology):
     """The agents of an env and the connections over which they may send messages.
 
     Agents and connections may be added and removed at any time, also during an episode. An agent that
-    joins in an episode is reset at once and takes part from then on; one that is removed is not asked
-    again, and messages that are on their way to it are counted in `resolver.undelivered`. What changed
-    in an episode is undone at the next reset.
+    joins during an episode is reset immediately and takes part from then on. An agent that is removed no
+    longer takes part, and pending messages to it are counted in `resolver.undelivered`. Changes made during
+    an episode are undone at the next reset.
 
     Attributes:
-        message_class: what a message is; called with sender id, receiver id and payload.
-        resolver: decides in what order messages are delivered.
-        recorder: is told of each round of messages before it is delivered; set by the env's recorder.
+        message_class: the class of messages; called with sender id, receiver id and payload.
+        resolver: determines the order in which messages are delivered.
+        recorder: called with each round of messages before it is delivered; set by the env's recorder.
     """
 
     message_class: ClassVar[type[Any]] = Message
@@ -51,14 +51,14 @@ class Network(Topology):
         """Build a network.
 
         Args:
-            agents: the first agents; their order is the order in which they act.
-            resolver: decides in what order messages are delivered; default `BatchResolver()`.
+            agents: the initial agents, in the order in which they act.
+            resolver: determines the order in which messages are delivered; default `BatchResolver()`.
             connections: pairs of ids, each connected in both directions.
-            ignore_connection_errors: drop messages between unconnected agents in silence.
-            enforce_msg_payload_checks: check the rules of `msg_payload`.
+            ignore_connection_errors: whether to drop messages between unconnected agents silently.
+            enforce_msg_payload_checks: whether to check the rules of `msg_payload`.
 
         Raises:
-            ConfigError: for a duplicate or unknown agent id, and for what is no agent, resolver or pair.
+            ConfigError: if an agent id is duplicate or unknown, or an argument has the wrong type.
         """
         super().__init__()
         if resolver is not None:
@@ -79,10 +79,10 @@ class Network(Topology):
         self.add_connections_from(connections)
 
     def add_agent(self, agent: Agent) -> None:
-        """Add an agent without connections. In an episode it is seeded and reset at once.
+        """Add an agent without connections. During an episode it is seeded and reset immediately.
 
         Raises:
-            ConfigError: if it is no agent, was not initialised, or the network already has one with its id.
+            ConfigError: if it is not an initialised agent, or its id is already in the network.
         """
         super().add_agent(agent)
         if self._episode_seed is not None:
@@ -92,7 +92,7 @@ class Network(Topology):
 
     @property
     def ignore_connection_errors(self) -> bool:
-        """Whether a message between unconnected agents is dropped in silence instead of an error."""
+        """Whether a message between unconnected agents is dropped silently instead of an error."""
         return self._routes.ignore_connection_errors
 
     @ignore_connection_errors.setter
@@ -110,9 +110,9 @@ class Network(Topology):
         self._routes.forget()
 
     def subnet_for(self, agent_id: AgentID) -> Self:
-        """Return a network of the agent, its neighbours and the connections among them.
+        """Return a network of an agent, its neighbours and the connections among them.
 
-        It has the same agents, and a resolver of its own with the same settings and no messages.
+        It shares the agent objects, and has a copy of the resolver without messages.
 
         Raises:
             ConfigError: if there is no agent with this id.
@@ -135,38 +135,38 @@ class Network(Topology):
 
     @property
     def payload_classes(self) -> AbstractSet[type]:
-        """The classes of the payloads that were sent so far."""
+        """The classes of the payloads sent so far."""
         return self._routes.payload_classes
 
     def send(self, sender_id: AgentID, receiver_id: AgentID, payload: Any) -> None:
-        """Check a message and hand it to the resolver, which delivers it when the step resolves.
+        """Check a message and pass it to the resolver, which delivers it in the step's message resolution.
 
         Raises:
-            NetworkError: if the agents are not connected, the payload's class was not decorated with
+            NetworkError: if the agents are not connected, the payload's class is not decorated with
                 `msg_payload`, or its rule forbids this sender or receiver.
         """
         self.send_all(sender_id, ((receiver_id, payload),))
 
     def send_all(self, sender_id: AgentID, messages: Iterable[tuple[AgentID, Any]]) -> None:
-        """Check what an agent returned as messages, and hand it to the resolver.
+        """Check the messages that an agent returned, and pass them to the resolver.
 
         Args:
-            sender_id: the agent.
+            sender_id: the id of the agent.
             messages: pairs `(receiver_id, payload)`.
 
         Raises:
-            NetworkError: as in `send`, or if these are no pairs.
+            NetworkError: as in `send`, or if `messages` are not pairs.
         """
         self.send_each(((sender_id, messages),))
 
     def send_each(self, outgoing: Iterable[tuple[AgentID, Iterable[tuple[AgentID, Any]] | None]]) -> None:
-        """Check what several agents returned as messages, and hand it to the resolver.
+        """Check the messages that several agents returned, and pass them to the resolver.
 
         Args:
-            outgoing: pairs of a sender's id and its pairs `(receiver_id, payload)`, or None for none.
+            outgoing: pairs of a sender's id and its pairs `(receiver_id, payload)`; None for no messages.
 
         Raises:
-            NetworkError: as in `send`, or if these are no pairs.
+            NetworkError: as in `send`, or if the messages are not pairs.
         """
         make, allowed, check = self.message_class, self._routes.allowed, self.check_message
         inboxes = self.resolver.inboxes
@@ -183,7 +183,7 @@ class Network(Topology):
                 raise
 
     def deliver(self, batches: Iterable[tuple[AgentID, Sequence[Message[Any]]]]) -> int:
-        """For resolvers: hand each batch to its receiver, and send what the receivers answer.
+        """For resolvers: deliver each batch to its receiver, and send the receivers' responses.
 
         Args:
             batches: pairs of a receiver's id and its messages, in the order of delivery.
@@ -192,8 +192,8 @@ class Network(Topology):
             The number of messages whose receiver is not in the episode; they are not delivered.
 
         Raises:
-            NetworkError: as `send_all`, or if an agent has no handler for a message.
-            ResolverError: if these are no pairs of an id and messages.
+            NetworkError: as in `send_all`, or if an agent has no handler for a message.
+            ResolverError: if `batches` are not pairs of an id and messages.
         """
         contexts, make = self.contexts, self.message_class
         allowed, check = self._routes.allowed, self.check_message
@@ -203,7 +203,7 @@ class Network(Topology):
             if self.recorder is not None:
                 batches = list(batches)
                 self.recorder.on_round(batches)
-            for sender_id, batch in batches:  # who receives now sends the answers
+            for sender_id, batch in batches:  # the receiver is the sender of the responses
                 ctx = contexts.get(sender_id)
                 if ctx is None:
                     undelivered += len(batch)
@@ -228,9 +228,10 @@ class Network(Topology):
         return undelivered
 
     def check_message(self, sender_id: AgentID, receiver_id: AgentID, payload_class: type) -> bool:
-        """Called when a message is sent of which none was allowed before; False: drop it in silence.
+        """Check whether a message is allowed; return False to drop it silently.
 
-        What is allowed is remembered until agents or connections change. A subclass may allow more.
+        Called for the first message of each sender, receiver and payload class. Allowed combinations are
+        cached until agents or connections change. A subclass may allow more.
 
         Raises:
             NetworkError: as in `send`.
@@ -247,28 +248,28 @@ class Network(Topology):
     # ------------------------------------------------------------------ episodes
 
     def begin_episode(self, episode_seed: int, values: SampledValues | None = None) -> None:
-        """Called by the env at each reset: undo what the last episode changed, and seed everybody.
+        """Called by the env at each reset: undo the changes of the last episode, and seed all agents.
 
         Args:
-            episode_seed: what all random streams of the episode follow from.
-            values: the values of the env's samplers in this episode; None: none was drawn yet.
+            episode_seed: the seed of the episode.
+            values: the values of the env's samplers in this episode. None if none was drawn yet.
         """
         self._is_running = False
         self._undo()
         self._episode_seed = episode_seed
         self._sampled = SampledValues(episode_seed) if values is None else values
         self.bring_back()
-        _check_resolver(self.resolver)  # somebody may have set another one
+        _check_resolver(self.resolver)  # it may have been replaced
         self.resolver.begin_episode(episode_seed)
         for agent in self._agents.values():
             agent.begin_episode(episode_seed, self._sampled)
 
     def reset(self) -> None:
-        """Called by the env at each reset, when all is seeded: reset every agent in order."""
+        """Called by the env at each reset, after seeding: reset every agent in order."""
         agents, version = list(self._agents.values()), self.version
         for agent in agents:
             agent.reset()
-        while version != self.version:  # one of them added another
+        while version != self.version:  # an agent added another one
             known, version = {agent.id for agent in agents}, self.version
             joined = [agent for agent_id, agent in self._agents.items() if agent_id not in known]
             agents += joined
@@ -277,17 +278,17 @@ class Network(Topology):
         self._is_running = True
 
     def end_episode(self) -> None:
-        """Called by the env at the end of an episode: what changes from now on is not undone."""
+        """Called by the env at the end of an episode: later changes are not undone."""
         self._is_running = False
 
     def _before_change(self) -> None:
         if not self._is_running:
-            self._undo()  # what changes now is added to what was before the episode
+            self._undo()  # a change between episodes applies to the state before the last one
         elif self._before is None:
             self._before = list(self._agents.values()), self.connections()
 
     def _undo(self) -> None:
-        """Have the agents and connections again that there were before the episode changed them."""
+        """Restore the agents and connections from before the episode."""
         if self._before is not None:
             agents, connections = self._before
             self._before = None
@@ -299,12 +300,12 @@ class Network(Topology):
 
 
 class Resolver(ABC):
-    """Takes the messages that agents send, and delivers them when the step resolves.
+    """Queues the messages that agents send, and delivers them in the step's message resolution.
 
     Attributes:
-        undelivered: messages of this episode whose receiver had left it before they arrived.
+        undelivered: the number of messages of this episode whose receiver had left it.
         inboxes: where the network puts messages, with `inboxes[receiver_id].append(message)`; by default
-            that calls `push`.
+            this calls `push`.
     """
 
     def __init__(self, *, enable_tracking: bool = False) -> None:
@@ -315,7 +316,7 @@ class Resolver(ABC):
 
     @property
     def enable_tracking(self) -> bool:
-        """Whether every message that is sent is kept in `tracked_messages`."""
+        """Whether all sent messages are kept in `tracked_messages`."""
         return self._enable_tracking
 
     @enable_tracking.setter
@@ -324,11 +325,11 @@ class Resolver(ABC):
 
     @property
     def tracked_messages(self) -> list[Message[Any]]:
-        """The messages sent since tracking began or was cleared, in order (a copy)."""
+        """A copy of the messages sent since tracking was enabled or cleared, in order."""
         return list(self._tracked)
 
     def clear_tracked_messages(self) -> None:
-        """Forget the tracked messages."""
+        """Clear the tracked messages."""
         self._tracked.clear()
 
     def begin_episode(self, episode_seed: int) -> None:
@@ -338,16 +339,16 @@ class Resolver(ABC):
 
     @abstractmethod
     def push(self, message: Message[Any]) -> None:
-        """Take a message that was sent; the network has checked it."""
+        """Queue a message, which the network has checked."""
 
     @abstractmethod
     def resolve(self, network: Network, contexts: Mapping[AgentID, Context]) -> None:
-        """Deliver all messages, and the answers to them, until none is left.
+        """Deliver all messages and the responses to them, until none is left.
 
         Args:
-            network: where answers are sent, with `network.send_all`.
-            contexts: context by agent id, of the agents that are still in the episode. A message
-                to any other agent is not delivered; count it in `undelivered`.
+            network: the network; send responses with `network.send_all`.
+            contexts: context by id of each agent in the episode. A message to any other agent is not
+                delivered; count it in `undelivered`.
         """
 
     @abstractmethod
@@ -356,10 +357,9 @@ class Resolver(ABC):
 
 
 class BatchResolver(Resolver):
-    """Delivers in rounds: all messages of a round, one receiver's batch after the other.
+    """Delivers messages in rounds: in each round, every receiver gets its messages as one batch.
 
-    Receivers come in the order in which their first message was sent. Answers are delivered in the
-    next round.
+    Receivers are ordered by when their first message was sent. Responses are delivered in the next round.
     """
 
     def __init__(
@@ -369,13 +369,13 @@ class BatchResolver(Resolver):
         round_limit: int | None = None,
         shuffle_batches: bool = False,
     ) -> None:
-        """Set up the rounds.
+        """Create a resolver.
 
         Args:
-            enable_tracking: whether to keep every message in `tracked_messages`.
-            round_limit: the most rounds in a step. More answers are an error. None: no limit, but
-                after 1000 rounds the exchange is taken for endless, which is an error too.
-            shuffle_batches: whether to shuffle each receiver's batch, from the episode's seed.
+            enable_tracking: whether to keep all messages in `tracked_messages`.
+            round_limit: the maximum number of rounds in a step. Messages left after it are an error. None
+                for no limit, except that more than 1000 rounds are an error too.
+            shuffle_batches: whether to shuffle each receiver's batch, seeded by the episode's seed.
 
         Raises:
             ConfigError: if `round_limit` is not positive.
@@ -391,22 +391,22 @@ class BatchResolver(Resolver):
         self.shuffle_batches = shuffle_batches
         self._queue: defaultdict[AgentID, list[Message[Any]]] = defaultdict(list)
         self._open_queue()
-        self._random = random.Random(0)  # noqa: S311  made anew in begin_episode
+        self._random = random.Random(0)  # noqa: S311  replaced in begin_episode
 
     def begin_episode(self, episode_seed: int) -> None:
-        """Called at the start of each episode: seed the shuffling, drop old messages."""
+        """Called at the start of each episode: seed the shuffling and drop old messages."""
         super().begin_episode(episode_seed)
         if self.shuffle_batches:
             self._random = make_random(episode_seed, "resolver")
 
     def push(self, message: Message[Any]) -> None:
-        """Put the message into its receiver's batch of the next round."""
+        """Add the message to its receiver's batch of the next round."""
         if self.enable_tracking:
             self._tracked.append(message)
         self._queue[message.receiver_id].append(message)
 
     def resolve(self, network: Network, contexts: Mapping[AgentID, Context]) -> None:
-        """Deliver round after round until nobody answers.
+        """Deliver rounds of messages until there are no responses.
 
         Raises:
             ResolverError: if messages are left after the last allowed round.
@@ -430,7 +430,7 @@ class BatchResolver(Resolver):
 
     @property
     def enable_tracking(self) -> bool:
-        """Whether every message that is sent is kept in `tracked_messages`."""
+        """Whether all sent messages are kept in `tracked_messages`."""
         return self._enable_tracking
 
     @enable_tracking.setter
@@ -439,7 +439,7 @@ class BatchResolver(Resolver):
         self._open_queue()
 
     def _open_queue(self) -> None:
-        """Let the network add to the queue itself, unless each message is to be seen by `push`."""
+        """Let the network append to the queue directly, unless `push` must see each message."""
         is_pushed = self._enable_tracking or type(self).push is not BatchResolver.push
         self.inboxes = PushEach(self) if is_pushed else self._queue
 
@@ -462,10 +462,10 @@ class BatchResolver(Resolver):
 
 
 class Inbox(Protocol):
-    """Where the messages of one receiver are put."""
+    """The queue of one receiver's messages."""
 
     def append(self, message: Any, /) -> None:
-        """Take a message that was sent; the network has checked it."""
+        """Queue a message, which the network has checked."""
 
 
 class Inboxes(Protocol):
@@ -476,7 +476,7 @@ class Inboxes(Protocol):
 
 
 class PushEach:
-    """All inboxes of a resolver that wants to see each message: calls its `push`."""
+    """Inboxes that pass each message to the resolver's `push`."""
 
     __slots__ = ("_resolver",)
 
@@ -484,30 +484,30 @@ class PushEach:
         self._resolver = resolver
 
     def __getitem__(self, receiver_id: AgentID) -> PushEach:
-        """Return the inbox of every receiver."""
+        """Return the inbox, which is the same for all receivers."""
         return self
 
     def append(self, message: Message[Any]) -> None:
-        """Hand a message to the resolver."""
+        """Pass a message to the resolver."""
         self._resolver.push(message)
 
 
 Batches: TypeAlias = Sequence[tuple[AgentID, Sequence[Message[Any]]]]
-"""The messages of one round: pairs of a receiver's id and what it gets."""
+"""The messages of one round: pairs of a receiver's id and its messages."""
 
 
 class RoundWatch(Protocol):
-    """Follows the messages of a network."""
+    """An observer of the messages of a network."""
 
     def on_round(self, batches: Batches) -> None:
         """Called before the messages of a round are delivered."""
 
 
 def _check_resolver(resolver: object) -> None:
-    """Refuse what is no resolver, or one that was not initialised.
+    """Raise if an object is not an initialised `Resolver`.
 
     Raises:
-        ConfigError: that says which.
+        ConfigError: if it is not a resolver, or `Resolver.__init__` was not called.
     """
     if not isinstance(resolver, Resolver):
         raise ConfigError(

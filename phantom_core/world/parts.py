@@ -1,4 +1,4 @@
-"""What encoders, decoders and reward functions share: nested lists of parts are flattened and checked."""
+"""Helpers of encoders, decoders and reward functions: flatten and check collections of parts."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from phantom_core.errors import ConfigError
 
 
 def flattened(given: object, kind: type, owner: str) -> list[Any]:
-    """Return the parts in a part, or in a nested collection of them, in order.
+    """Return the parts in a nested collection (or a single part), in order.
 
     Raises:
-        ConfigError: if there is something else in it.
+        ConfigError: if an element is not a part of this kind.
     """
     return list(_parts_in(given, kind, owner))
 
@@ -21,7 +21,7 @@ def named_parts(given: Mapping[str, Any], kind: type, owner: str) -> dict[str, A
     """Return a copy of a mapping from names to parts.
 
     Raises:
-        ConfigError: if it is no mapping, or one of its values is no part.
+        ConfigError: if it is not a mapping, or a value is not a part of this kind.
     """
     if not isinstance(given, Mapping):
         raise ConfigError(f"{owner} got {given!r}. Expected a dict from names to {kind.__name__} objects.")

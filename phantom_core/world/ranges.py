@@ -27,7 +27,7 @@ class Range(ABC, Generic[T]):
     """A finite sequence of values of one parameter; subclasses override `values`.
 
     Attributes:
-        name: what the parameter is called in results; None: not named.
+        name: the name of the parameter in results; None if it has no name.
     """
 
     def __init__(self, name: str | None = None) -> None:
@@ -44,7 +44,7 @@ class Range(ABC, Generic[T]):
 
 
 class UniformRange(Range[Any]):
-    """`start`, `start + step`, `start + 2 step` and so on, as far as they come before `end`."""
+    """The values `start`, `start + step`, `start + 2 step` and so on, up to but excluding `end`."""
 
     def __init__(
         self,
@@ -58,13 +58,13 @@ class UniformRange(Range[Any]):
 
         Args:
             start: the first value.
-            end: the values stop before it. A value that differs from it only by rounding is not taken.
-            step: from one value to the next; negative to count down.
-            name: what the parameter is called in results.
-            dtype: of the values; None: int64 if all three numbers are integers, else float64.
+            end: the exclusive end. A value that differs from it only by rounding is excluded too.
+            step: the difference between consecutive values; negative to count down.
+            name: the name of the parameter in results.
+            dtype: the type of the values. None for int64 if all three numbers are integers, else float64.
 
         Raises:
-            ConfigError: if there is no value.
+            ConfigError: if the range is empty.
         """
         super().__init__(name)
         if step == 0 or not (end - start) / step > 0:
@@ -83,7 +83,7 @@ class UniformRange(Range[Any]):
 
 
 class LinspaceRange(Range[Any]):
-    """`n` values at equal distances from `start` to `end`, both included."""
+    """`n` evenly spaced values from `start` to `end`, both included."""
 
     def __init__(
         self, start: float, end: float, n: int, name: str | None = None, dtype: DTypeLike | None = None
@@ -93,9 +93,9 @@ class LinspaceRange(Range[Any]):
         Args:
             start: the first value, and the only one if `n` is 1.
             end: the last value.
-            n: how many values.
-            name: what the parameter is called in results.
-            dtype: of the values; None: float64.
+            n: the number of values.
+            name: the name of the parameter in results.
+            dtype: the type of the values. None for float64.
 
         Raises:
             ConfigError: if `n` is not positive.

@@ -1,6 +1,6 @@
-"""Reward functions compute the reward of an agent for a step from its context; a chain adds them up.
+"""Reward functions compute the reward of an agent for a step from its context. A chain is their sum.
 
-`envs/reward_ledger.py` decides when a reward is delivered.
+`envs/reward_ledger.py` determines when a reward is delivered.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ __all__ = [
 class RewardFunction(ABC):
     """Computes the reward of an agent from its context.
 
-    Hand it to a `StrategicAgent` as `reward_function`; several agents may share one.
+    Pass it to a `StrategicAgent` as `reward_function`; several agents may share one.
     """
 
     @abstractmethod
     def reward(self, ctx: Context) -> float:
-        """Return the reward for the step that was just made."""
+        """Return the reward for the current step."""
 
     def chain(self, others: RewardFunctions) -> ChainedReward:
-        """Return the sum of this reward and of the others."""
+        """Return the sum of this reward and the others."""
         return ChainedReward([self, others])
 
     def reset(self) -> None:
-        """Called at the start of each episode, before the agent resets: forget the last one."""
+        """Called at the start of each episode, before the agent resets: clear the state."""
 
 
 RewardFunctions: TypeAlias = "RewardFunction | Iterable[RewardFunctions]"
@@ -56,14 +56,14 @@ class ChainedReward(RewardFunction):
     """The sum of several rewards.
 
     Attributes:
-        reward_functions: in order.
+        reward_functions: the reward functions, in order.
     """
 
     def __init__(self, reward_functions: RewardFunctions) -> None:
         """Flatten the reward functions.
 
         Raises:
-            ConfigError: if there is something else among them.
+            ConfigError: if an element is not a reward function.
         """
         self.reward_functions: list[RewardFunction] = flattened(
             reward_functions, RewardFunction, type(self).__name__
@@ -74,7 +74,7 @@ class ChainedReward(RewardFunction):
         return sum([part.reward(ctx) for part in self.reward_functions])
 
     def chain(self, others: RewardFunctions) -> ChainedReward:
-        """Return the sum of these rewards and of the others."""
+        """Return the sum of these rewards and the others."""
         return ChainedReward([self.reward_functions, others])
 
     def reset(self) -> None:

@@ -1,4 +1,4 @@
-"""Which messages are allowed: `Routes` checks each kind of message once and remembers the answer."""
+"""`Routes`: checks which messages are allowed, once per sender, receiver and payload class."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Routes:
     """The messages that may be sent over the connections of a network.
 
     Attributes:
-        allowed: `(sender id, receiver id, payload class)` of every message that was found allowed
-            since the connections last changed. Whoever sends looks here first.
-        ignore_connection_errors: whether a message between unconnected agents is dropped in silence.
-        payload_classes: of every message that was ever found allowed.
+        allowed: the cache: `(sender id, receiver id, payload class)` of every message found allowed since
+            the connections last changed. Senders look here before they call `check`.
+        ignore_connection_errors: whether a message between unconnected agents is dropped silently.
+        payload_classes: the payload classes of all messages ever found allowed.
         enforce_msg_payload_checks: whether the rules of `msg_payload` are checked.
     """
 
@@ -36,14 +36,15 @@ class Routes:
         self.enforce_msg_payload_checks = enforce_msg_payload_checks
         self._agents = agents
         self._connections = connections
-        self._fitting: set[tuple[type, type, type]] = set()  # sender class, receiver class, payload class
+        # Sender class, receiver class and payload class of messages that were found allowed.
+        self._allowed_classes: set[tuple[type, type, type]] = set()
 
     def forget(self) -> None:
-        """Check every message again: the agents or their connections changed."""
+        """Clear the cache, because agents or connections changed."""
         self.allowed.clear()
 
     def check(self, sender_id: AgentID, receiver_id: AgentID, payload_class: type) -> bool:
-        """Check a message that is not known to be allowed; False: drop it in silence.
+        """Check a message that is not in `allowed`; return False to drop it silently.
 
         Raises:
             NetworkError: if it is not allowed.
@@ -60,7 +61,7 @@ class Routes:
 
     def _check_payload(self, sender_id: AgentID, receiver_id: AgentID, payload_class: type) -> None:
         kinds = (type(self._agents[sender_id]), type(self._agents[receiver_id]), payload_class)
-        if kinds in self._fitting:
+        if kinds in self._allowed_classes:
             return
         name = payload_class.__name__
         rule = payload_rule(payload_class)
@@ -82,7 +83,7 @@ class Routes:
                     f"{name}, or send another payload."
                 )
                 raise NetworkError(msg)
-        self._fitting.add(kinds)
+        self._allowed_classes.add(kinds)
 
     def _not_connected(self, sender_id: AgentID, receiver_id: AgentID, payload_class: type) -> str:
         sent = f"Agent {sender_id!r} sent {payload_class.__name__} to {receiver_id!r}, but "
@@ -105,15 +106,15 @@ class Routes:
 
 
 def raise_if_not_pairs(sender_id: AgentID, messages: object, error: Exception) -> None:
-    """Say what is wrong with messages that could not be sent; do nothing if the error came from elsewhere.
+    """Raise if messages caused an error because they are not pairs; otherwise do nothing.
 
     Raises:
-        NetworkError: if the messages are no pairs.
+        NetworkError: if the messages are not pairs.
     """
     if isinstance(messages, (list, tuple)):
         are_pairs = all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in messages)  # noqa: PLR2004
     else:
-        are_pairs = messages is None or isinstance(messages, Iterable)  # a generator may raise its own
+        are_pairs = messages is None or isinstance(messages, Iterable)  # a generator may raise its own error
     if not are_pairs:
         raise NetworkError(
             f"Agent {sender_id!r} returned {messages!r} as messages. Expected a list of pairs "
@@ -122,10 +123,10 @@ def raise_if_not_pairs(sender_id: AgentID, messages: object, error: Exception) -
 
 
 def raise_if_not_batches(batches: object, error: Exception) -> None:
-    """Say what is wrong with what a resolver delivers; do nothing if the error came from elsewhere.
+    """Raise if batches caused an error because they have the wrong shape; otherwise do nothing.
 
     Raises:
-        ResolverError: if these are no pairs of a receiver's id and its messages.
+        ResolverError: if the batches are not pairs of a receiver's id and its messages.
     """
     items = batches if isinstance(batches, (list, tuple)) else ()
     for item in items:

@@ -1,4 +1,4 @@
-"""Samplers are distributions over parameters; each is drawn once per episode, from a given generator."""
+"""Samplers are distributions over parameters. Each is sampled once per episode, from a given generator."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ OrderedT = TypeVar("OrderedT", bound=_Ordered)
 class Sampler(ABC, Generic[T]):
     """A distribution over one parameter of a world.
 
-    Put it into a field of a `Supertype`: at each reset the env draws it and the agent (or the env)
-    gets the value in the same field of its `type`. Subclasses override `draw`. Samplers are equal
-    only if they are the same object.
+    Use it as the value of a field of a `Supertype`: at each reset the env samples it, and the agent (or
+    env) gets the value in the same field of its `type`. Subclasses override `draw`. Samplers are compared
+    by identity.
 
     Attributes:
-        is_default: whether it is the default of a field of a supertype class, and so belongs to the
-            class: it is drawn for each owner on its own.
+        is_default: whether it is the default of a field of a supertype class. Such a sampler is sampled
+            for each agent or env separately.
     """
 
     is_default: bool = False
@@ -54,50 +54,50 @@ class Sampler(ABC, Generic[T]):
 
     @property
     def value(self) -> T | None:
-        """The newest value that was sampled; None before the first."""
+        """The latest sampled value; None before the first."""
         return self._value
 
     def sample(self, rng: np.random.Generator) -> T:
-        """Draw a value, keep it as `value` and return it."""
+        """Draw a value, store it as `value` and return it."""
         value = self.draw(rng)
-        object.__setattr__(self, "_value", value)  # also where it is a frozen dataclass
+        object.__setattr__(self, "_value", value)  # the class may be a frozen dataclass
         return value
 
     @abstractmethod
     def draw(self, rng: np.random.Generator) -> T:
-        """Return a value; all its randomness comes from `rng`."""
+        """Return a value, using only `rng` for randomness."""
 
 
 class ComparableSampler(Sampler[OrderedT]):
-    """A sampler that `<`, `<=`, `>` and `>=` compare by its newest value, with values and samplers.
+    """A sampler whose latest value can be compared with `<`, `<=`, `>` and `>=` to values and samplers.
 
-    `==` compares identity, so that samplers can be members of sets and keys of dicts.
+    `==` compares by identity, so that samplers can be members of sets and keys of dicts.
     """
 
     def __lt__(self, other: Any) -> bool:
-        """Tell whether the newest value is less than the other one.
+        """Return whether the latest value is less than the other one.
 
         Raises:
-            EnvError: if one of them was not sampled yet.
+            EnvError: if a sampler was not sampled yet.
         """
-        return bool(_newest(self) < _newest(other))
+        return bool(_latest(self) < _latest(other))
 
     def __le__(self, other: Any) -> bool:
-        """Tell whether the newest value is at most the other one."""
-        return bool(_newest(self) <= _newest(other))
+        """Return whether the latest value is less than or equal to the other one."""
+        return bool(_latest(self) <= _latest(other))
 
     def __gt__(self, other: Any) -> bool:
-        """Tell whether the newest value is more than the other one."""
-        return bool(_newest(self) > _newest(other))
+        """Return whether the latest value is greater than the other one."""
+        return bool(_latest(self) > _latest(other))
 
     def __ge__(self, other: Any) -> bool:
-        """Tell whether the newest value is at least the other one."""
-        return bool(_newest(self) >= _newest(other))
+        """Return whether the latest value is greater than or equal to the other one."""
+        return bool(_latest(self) >= _latest(other))
 
 
 @dataclass(eq=False)
 class UniformFloatSampler(ComparableSampler[float]):
-    """Floats from `low` (included) to `high` (excluded), then clipped; `low` if both are equal."""
+    """Uniform floats from `low` (included) to `high` (excluded), then clipped; `low` if both are equal."""
 
     low: float = 0.0
     high: float = 1.0
@@ -105,7 +105,7 @@ class UniformFloatSampler(ComparableSampler[float]):
     clip_high: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse bounds in the wrong order."""
+        """Raise if the bounds are in the wrong order."""
         _check_bounds(self)
 
     def draw(self, rng: np.random.Generator) -> float:
@@ -115,7 +115,7 @@ class UniformFloatSampler(ComparableSampler[float]):
 
 @dataclass(eq=False)
 class UniformIntSampler(ComparableSampler[int]):
-    """Integers from `low` to `high`, both included, each as likely as the others; then clipped."""
+    """Uniform integers from `low` to `high`, both included, then clipped."""
 
     low: int = 0
     high: int = 1
@@ -123,7 +123,7 @@ class UniformIntSampler(ComparableSampler[int]):
     clip_high: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse bounds in the wrong order, and bounds that are no integers."""
+        """Raise if the bounds are in the wrong order, or not integers."""
         _check_bounds(self)
         for name in ("low", "high", "clip_low", "clip_high"):
             bound = getattr(self, name)
@@ -138,7 +138,7 @@ class UniformIntSampler(ComparableSampler[int]):
 
 @dataclass(eq=False)
 class UniformArraySampler(Sampler[NDArray[np.float64]]):
-    """Float64 arrays of independent values from `low` (included) to `high` (excluded), then clipped."""
+    """Float64 arrays of independent uniform values from `low` to `high` (excluded), then clipped."""
 
     low: float = 0.0
     high: float = 1.0
@@ -147,11 +147,11 @@ class UniformArraySampler(Sampler[NDArray[np.float64]]):
     clip_high: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse bounds in the wrong order."""
+        """Raise if the bounds are in the wrong order."""
         _check_bounds(self)
 
     def draw(self, rng: np.random.Generator) -> NDArray[np.float64]:
-        """Return a new array of the shape."""
+        """Return a new array of shape `shape`."""
         return _clip_array(rng.uniform(self.low, self.high, self.shape), self.clip_low, self.clip_high)
 
 
@@ -165,7 +165,7 @@ class NormalSampler(ComparableSampler[float]):
     clip_high: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a negative standard deviation, and clip bounds in the wrong order."""
+        """Raise if the standard deviation is negative, or the clip bounds are in the wrong order."""
         _check_sigma(self)
 
     def draw(self, rng: np.random.Generator) -> float:
@@ -175,7 +175,7 @@ class NormalSampler(ComparableSampler[float]):
 
 @dataclass(eq=False)
 class NormalArraySampler(Sampler[NDArray[np.float64]]):
-    """Float64 arrays of independent normal values with mean `mu` and deviation `sigma`, then clipped."""
+    """Float64 arrays of independent normal values (mean `mu`, standard deviation `sigma`), then clipped."""
 
     mu: float
     sigma: float
@@ -184,16 +184,16 @@ class NormalArraySampler(Sampler[NDArray[np.float64]]):
     clip_high: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse a negative standard deviation, and clip bounds in the wrong order."""
+        """Raise if the standard deviation is negative, or the clip bounds are in the wrong order."""
         _check_sigma(self)
 
     def draw(self, rng: np.random.Generator) -> NDArray[np.float64]:
-        """Return a new array of the shape."""
+        """Return a new array of shape `shape`."""
         return _clip_array(rng.normal(self.mu, self.sigma, self.shape), self.clip_low, self.clip_high)
 
 
 class LambdaSampler(Sampler[T]):
-    """Whatever `func(rng, *args, **kwargs)` returns; take all randomness from `rng`."""
+    """Samples `func(rng, *args, **kwargs)`. The function must use only `rng` for randomness."""
 
     def __init__(self, func: Callable[..., T], *args: Any, **kwargs: Any) -> None:
         self.func = func
@@ -201,40 +201,40 @@ class LambdaSampler(Sampler[T]):
         self.kwargs = kwargs
 
     def draw(self, rng: np.random.Generator) -> T:
-        """Return what the function returns."""
+        """Return the result of the function."""
         return self.func(rng, *self.args, **self.kwargs)
 
 
 @dataclass(eq=False)
 class SampledValues:
-    """The values that samplers have in one episode of one env: each sampler is drawn once.
+    """The values of the samplers in one episode of one env. Each sampler is sampled once.
 
     Attributes:
-        episode_seed: what the values follow from, together with the names of the samplers.
+        episode_seed: the seed of the episode. With the names of the samplers, it determines the values.
     """
 
     episode_seed: int
     _drawn: dict[int, tuple[Sampler[Any], Any]] = field(default_factory=dict, init=False, repr=False)
 
     def value_of(self, sampler: Sampler[T], *name: object) -> T:
-        """Return the value of a sampler in this episode, drawn when it is first asked for.
+        """Return the value of a sampler in this episode, sampled on first access.
 
-        All places that hold the sampler get this value, unless it is the default of a field.
+        All fields that hold the sampler get this value, unless it is the default of a field.
 
         Args:
-            sampler: what to draw.
-            name: the place where it was found first, which names its random stream.
+            sampler: the sampler.
+            name: the path of the first field that holds it, which seeds its generator.
         """
         if sampler.is_default:
             return sampler.sample(make_rng(self.episode_seed, "sampler", *name))
         if id(sampler) not in self._drawn:
             drawn = sampler.sample(make_rng(self.episode_seed, "sampler", *name))
-            self._drawn[id(sampler)] = (sampler, drawn)  # keeps the sampler, and so its id, alive
+            self._drawn[id(sampler)] = (sampler, drawn)  # keep the sampler alive, so that its id stays unique
         value: T = self._drawn[id(sampler)][1]
         return value
 
 
-def _newest(value: Any) -> Any:
+def _latest(value: Any) -> Any:
     if not isinstance(value, Sampler):
         return value
     if value.value is None:

@@ -1,4 +1,4 @@
-"""`StochasticNetwork`: connections that are drawn anew at each reset."""
+"""`StochasticNetwork`: a network whose connections are sampled at each reset."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from phantom_core.world.network import Network, Resolver
 from phantom_core.world.samplers import SampledValues, Sampler
 
 Rate: TypeAlias = float | Sampler[float]
-"""The probability that a connection is there in an episode, or a sampler that is drawn for each episode."""
+"""The probability that a connection exists in an episode, or a sampler of it."""
 
 
 class Link(NamedTuple):
-    """A connection that may be there."""
+    """A possible connection."""
 
     rate: Rate
     directed: bool
 
 
 class StochasticNetwork(Network):
-    """A network in which each connection is there with a probability, its rate.
+    """A network in which each connection exists with a probability, its rate.
 
-    All connections are drawn at each reset, from the episode's seed and the names of the two agents: what
-    one connection draws does not depend on which others there are. Both directions of a connection are
-    there, or neither. Before the first reset only the connections with rate 1 are there.
+    All connections are sampled at each reset, from the episode's seed and the ids of the two agents, so that
+    a connection does not depend on the others. Both directions of a connection exist, or neither. Before the
+    first reset only connections with rate 1 exist.
     """
 
     def __init__(
@@ -44,14 +44,14 @@ class StochasticNetwork(Network):
         """Build a network.
 
         Args:
-            agents: the first agents; their order is the order in which they act.
-            resolver: decides in what order messages are delivered; default `BatchResolver()`.
+            agents: the initial agents, in the order in which they act.
+            resolver: determines the order in which messages are delivered; default `BatchResolver()`.
             connections: `(id, id)`, or `(id, id, rate)`.
-            ignore_connection_errors: drop messages between unconnected agents in silence.
-            enforce_msg_payload_checks: check the rules of `msg_payload`.
+            ignore_connection_errors: whether to drop messages between unconnected agents silently.
+            enforce_msg_payload_checks: whether to check the rules of `msg_payload`.
 
         Raises:
-            ConfigError: for a duplicate or unknown agent id, or a rate that is no probability.
+            ConfigError: if an agent id is duplicate or unknown, or a rate is not a probability.
         """
         self._links: dict[tuple[AgentID, AgentID], Link] = {}
         super().__init__(
@@ -63,18 +63,18 @@ class StochasticNetwork(Network):
         self.add_connections_from(connections)
 
     def add_connection(self, u: AgentID, v: AgentID, rate: Rate = 1.0, *, directed: bool = False) -> None:
-        """Let a connection be there with a probability; adding it again changes the rate.
+        """Add a connection with a probability; adding it again changes the rate.
 
-        During an episode it is drawn at once, and forgotten at the next reset.
+        During an episode it is sampled immediately, and removed at the next reset.
 
         Args:
-            u: an agent.
-            v: another, or the same.
+            u: an agent id.
+            v: another agent id, or the same.
             rate: the probability, from 0 to 1, or a sampler of it, which has one value per episode.
             directed: whether only `u` may send to `v`.
 
         Raises:
-            ConfigError: if the network lacks an agent, or the rate is no probability.
+            ConfigError: if an agent is not in the network, or the rate is not a probability.
         """
         for agent_id in (u, v):
             self._require(agent_id)
@@ -89,7 +89,7 @@ class StochasticNetwork(Network):
             self._links.pop(pair, None)
         self._links[u, v] = link
         is_certain = not isinstance(rate, Sampler) and rate == 1
-        seed = self._episode_seed  # there is one in on_reset, where the others are drawn already
+        seed = self._episode_seed  # set in on_reset, after the other connections were sampled
         if is_certain or (seed is not None and self._is_drawn((u, v), link, seed, self._sampled)):
             super().add_connection(u, v, directed=directed)
         elif self.has_edge(u, v):  # it had another rate before
@@ -104,7 +104,7 @@ class StochasticNetwork(Network):
         """Add connections, each `(id, id)`, or `(id, id, rate)`.
 
         Raises:
-            ConfigError: for anything else.
+            ConfigError: if a connection has another shape.
         """
         for connection in connections:
             check_connection(connection, "(id, id)", "(id, id, rate)")
@@ -118,17 +118,17 @@ class StochasticNetwork(Network):
         *,
         directed: bool = False,
     ) -> None:
-        """Add a connection between each agent of the first group and each of the second."""
+        """Connect each agent of the first group with each of the second."""
         others = list(vs)
         for u in us:
             for v in others:
                 self.add_connection(u, v, rate, directed=directed)
 
     def remove_connection(self, u: AgentID, v: AgentID, *, directed: bool = False) -> None:
-        """Disconnect two agents: for this episode, or for good if none is running.
+        """Disconnect two agents: for this episode, or permanently if none is running.
 
         Raises:
-            ConfigError: if there is no such connection, or the network lacks an agent.
+            ConfigError: if there is no such connection, or an agent is not in the network.
         """
         is_known = not self._is_running and any(pair in self._links for pair in ((u, v), (v, u)))
         if is_known:
@@ -138,14 +138,14 @@ class StochasticNetwork(Network):
             super().remove_connection(u, v, directed=directed)
 
     def remove_agent(self, agent_id: AgentID) -> Agent:
-        """Remove an agent with all its connections: for this episode, or for good if none is running."""
+        """Remove an agent and its connections: for this episode, or permanently if none is running."""
         agent = super().remove_agent(agent_id)
         if not self._is_running:
             self._links = {pair: link for pair, link in self._links.items() if agent_id not in pair}
         return agent
 
     def begin_episode(self, episode_seed: int, values: SampledValues | None = None) -> None:
-        """Called by the env at each reset: seed everybody, then draw the connections."""
+        """Called by the env at each reset: seed all agents, then sample the connections."""
         super().begin_episode(episode_seed, values)
         drawn: list[tuple[AgentID, AgentID]] = []
         for (u, v), link in self._links.items():
@@ -154,10 +154,10 @@ class StochasticNetwork(Network):
         self._rebuild(list(self._agents.values()), drawn)
 
     def check_message(self, sender_id: AgentID, receiver_id: AgentID, payload_class: type) -> bool:
-        """Called when a message is sent of which none was allowed before; False: drop it in silence.
+        """Check whether a message is allowed; return False to drop it silently.
 
         Raises:
-            NetworkError: as in `send`; also if the connection was not drawn in this episode.
+            NetworkError: as in `send`, or if the connection does not exist in this episode.
         """
         try:
             return super().check_message(sender_id, receiver_id, payload_class)
@@ -172,7 +172,7 @@ class StochasticNetwork(Network):
             ) from error
 
     def _rate_not_drawn(self, sender_id: AgentID, receiver_id: AgentID) -> Rate | None:
-        """Return the rate of a connection that was not drawn in this episode; None if there is none."""
+        """Return the rate of a possible connection that does not exist in this episode, or None."""
         if self._episode_seed is None:
             return None
         for pair in ((sender_id, receiver_id), (receiver_id, sender_id)):

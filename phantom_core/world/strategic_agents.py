@@ -25,8 +25,8 @@ class StrategicAgent(Agent):
     """An agent that observes, acts through a policy and is rewarded.
 
     Set `observation_space` and `action_space` (as attributes or properties) and override
-    `encode_observation`, `decode_action` and `compute_reward`; or hand over an encoder, a decoder and a
-    reward function, which bring their spaces. An overridden method counts for more than an object.
+    `encode_observation`, `decode_action` and `compute_reward`; or pass an encoder, a decoder and a
+    reward function, which provide the spaces. An overridden method takes precedence over such an object.
     """
 
     observation_space: gym.Space[Any] | None = None
@@ -40,18 +40,18 @@ class StrategicAgent(Agent):
         reward_function: RewardFunction | None = None,
         supertype: Supertype | Mapping[str, Any] | None = None,
     ) -> None:
-        """Name the agent, and take its parts.
+        """Create an agent.
 
         Args:
-            agent_id: any hashable but `"__all__"`; its `repr` names the agent's random streams.
-            observation_encoder: makes the observations, and brings the observation space.
-            action_decoder: makes messages of actions, and brings the action space.
+            agent_id: any hashable except `"__all__"`; its `repr` seeds the agent's random generators.
+            observation_encoder: encodes the observations, and provides the observation space.
+            action_decoder: converts actions to messages, and provides the action space.
             reward_function: computes the rewards.
-            supertype: the agent's parameters, or a dict of the fields of its inner class `Supertype`;
-                None: that class with its defaults, if there is one.
+            supertype: the agent's parameters, or a dict of the fields of its inner class `Supertype`.
+                None for that class with its defaults, if there is one.
 
         Raises:
-            ConfigError: if the id is reserved or not hashable, or an argument is of the wrong kind.
+            ConfigError: if the id is reserved or not hashable, or an argument has the wrong type.
         """
         super().__init__(agent_id, supertype)
         self.observation_encoder = self._part(observation_encoder, Encoder, "observation_encoder")
@@ -59,45 +59,45 @@ class StrategicAgent(Agent):
         self.reward_function = self._part(reward_function, RewardFunction, "reward_function")
         cls = type(self)
         if self.observation_encoder is not None and _is_inherited(cls, "encode_observation"):
-            _bring_space(self, "observation_space", self.observation_encoder)
+            _set_space(self, "observation_space", self.observation_encoder)
         if self.action_decoder is not None and _is_inherited(cls, "decode_action"):
-            _bring_space(self, "action_space", self.action_decoder)
+            _set_space(self, "action_space", self.action_decoder)
 
     def begin_episode(self, episode_seed: int, values: SampledValues | None = None) -> None:
-        """Called before `reset`: begin the episode as any agent does, and reset the parts."""
+        """Called before `reset`: as for any agent, and reset encoder, decoder and reward function."""
         super().begin_episode(episode_seed, values)
         for part in (self.observation_encoder, self.action_decoder, self.reward_function):
             if part is not None:
                 part.reset()
 
     def encode_observation(self, ctx: Context) -> Observation | None:
-        """Return an element of the observation space, or None to observe nothing in this step."""
+        """Return an element of the observation space, or None for no observation in this step."""
         if self.observation_encoder is None:
             raise self._missing("encode_observation", "observation_encoder")
         return self.observation_encoder.encode(ctx)
 
     def decode_action(self, ctx: Context, action: Action) -> MessageList | None:
-        """Turn an element of the action space into messages to send; None: no message."""
+        """Convert an element of the action space to messages to send; None for no messages."""
         if self.action_decoder is None:
             raise self._missing("decode_action", "action_decoder")
         return self.action_decoder.decode(ctx, action)
 
     def compute_reward(self, ctx: Context) -> float:
-        """Return the reward for the step that was just made."""
+        """Return the reward for the current step."""
         if self.reward_function is None:
             raise self._missing("compute_reward", "reward_function")
         return self.reward_function.reward(ctx)
 
     def is_terminated(self, ctx: Context) -> bool:
-        """Tell whether the episode ended for this agent by the rules of the world."""
+        """Return whether the agent has reached a terminal state."""
         return False
 
     def is_truncated(self, ctx: Context) -> bool:
-        """Tell whether the episode was cut off for this agent from outside."""
+        """Return whether the episode is cut off for this agent, for example by a time limit."""
         return False
 
     def collect_infos(self, ctx: Context) -> dict[str, Any]:
-        """Return facts for the user that the policy does not see; called with each observation."""
+        """Return additional information that the policy does not see; called with each observation."""
         return {}
 
     def _missing(self, method: str, part: str) -> EnvError:
@@ -114,7 +114,7 @@ def _is_inherited(cls: type, method: str) -> bool:
     return getattr(cls, method) is getattr(StrategicAgent, method)
 
 
-def _bring_space(agent: StrategicAgent, name: str, part: Any) -> None:
-    """Take the space of a part, unless the class computes its own."""
+def _set_space(agent: StrategicAgent, name: str, part: Any) -> None:
+    """Set the agent's space to that of an encoder or decoder, unless the class defines a property for it."""
     if not isinstance(getattr(type(agent), name), (property, cached_property)):
         setattr(agent, name, getattr(part, name))

@@ -1,4 +1,4 @@
-"""`Supertype`: the parameters of an agent or env as distributions; a sampled one is its *type*."""
+"""`Supertype`: the parameters of an agent or env as distributions. A sampled supertype is a *type*."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from phantom_core.seeding import fresh_seed, make_rng
 from phantom_core.world.samplers import SampledValues, Sampler
 
 _Draw: TypeAlias = Callable[[Sampler[Any], tuple[object, ...]], Any]
-"""Returns a value of a sampler, given its place."""
+"""Returns the value of a sampler, given its path."""
 
 
 class Supertype:
-    """The parameters of an agent or of an env, any of which may be a `Sampler`.
+    """The parameters of an agent or env, any of which may be a `Sampler`.
 
-    Subclass it as a dataclass (frozen or not); by convention as the inner class `Supertype` of an
-    agent or env class, which is then used by default. At each reset the samplers are drawn, and the
-    result, an object of the same class, is the agent's `type` (the env's `env_type`) in that episode.
+    Subclass it as a dataclass (frozen or not), by convention as the inner class `Supertype` of an
+    agent or env class, which is then used by default. At each reset the samplers are sampled; the
+    result, an object of the same class, is the agent's `type` (or the env's `env_type`) in that episode.
 
-    Samplers may stand in fields and in lists, tuples and dicts in them; a field may be a supertype
-    itself. A sampler that was given to several supertypes of one env has one value per episode, which
-    all of them see. A sampler that is the default of a field is drawn for each owner on its own.
+    Fields may hold samplers, lists, tuples and dicts of samplers, and supertypes. A sampler that is
+    passed to several supertypes of one env has one value per episode, which they share. A sampler that
+    is the default of a field is sampled for each agent or env separately.
     """
 
     def __init_subclass__(cls, **kwargs: object) -> None:
-        """Note which samplers belong to the class: copies of an agent, made in any way, still know it."""
+        """Mark the samplers that are defaults of fields, so that copies of an agent keep the mark."""
         super().__init_subclass__(**kwargs)
         for value in vars(cls).values():
             default = value.default if isinstance(value, dataclasses.Field) else value
@@ -43,26 +43,26 @@ class Supertype:
         """Return a type: a copy in which each sampler is replaced by a value.
 
         Args:
-            seed: what the values follow from; None: a fresh one from the operating system.
+            seed: the seed of the values. None for a random seed from the operating system.
 
         Raises:
-            ConfigError: if the class is not a dataclass, or a sampler is where it cannot be drawn.
+            ConfigError: if the class is not a dataclass, or a sampler is inside an unsupported collection.
         """
         return self.sample_in(SampledValues(fresh_seed() if seed is None else seed), None)
 
     def sample_in(self, values: SampledValues, owner: object) -> Self:
-        """Return the type that the owner of this supertype has in an episode; called at each reset."""
+        """Return the type for an owner (an agent or env) in an episode; called at each reset."""
         sampled: Self = _replaced(self, lambda sampler, place: values.value_of(sampler, owner, *place), ())
         return sampled
 
     def to_obs_space(self, low: float = -math.inf, high: float = math.inf) -> gym.spaces.Dict:
-        """Return the space of `to_obs_space_compatible_type()`, of a type or of a supertype.
+        """Return the space of `to_obs_space_compatible_type()`, for a type or a supertype.
 
-        Each number (or truth value) is a float32 `Box` of shape (1,) from `low` to `high`, each array
-        one of its shape; lists and tuples are `Tuple` spaces, dicts and supertypes `Dict` spaces.
+        A number or bool is a float32 `Box` of shape (1,) from `low` to `high`, an array a `Box` of its
+        shape. Lists and tuples are `Tuple` spaces, dicts and supertypes are `Dict` spaces.
 
         Raises:
-            ConfigError: if a field holds something else, as a text.
+            ConfigError: if a field holds another type, such as a string.
         """
         example = _replaced(self, lambda sampler, place: sampler.draw(make_rng(0, *place)), ())
         return gym.spaces.Dict(
@@ -70,10 +70,10 @@ class Supertype:
         )
 
     def to_obs_space_compatible_type(self) -> dict[str, Any]:
-        """Return the values of a type as an observation: float32 arrays in the shape of `to_obs_space`.
+        """Return the values of a type as an observation: an element of `to_obs_space()`.
 
         Raises:
-            ConfigError: if a field holds no number, array or collection of them, as a sampler or a text.
+            ConfigError: if a field is not a number, an array or a collection of them.
         """
         observed: dict[str, Any] = _observed(self, ())
         return observed
@@ -86,21 +86,21 @@ def inner_supertype(owner: type) -> type[Supertype] | None:
 
 
 def default_supertype(owner: type) -> Supertype | None:
-    """Return the supertype that a class has by default; None if it has none, or one that needs values."""
+    """Return the default supertype of a class; None if it has none, or its fields have no defaults."""
     inner = inner_supertype(owner)
     return None if inner is None or _required_fields(inner) else inner()
 
 
 def checked_supertype(owner: type, name: str, given: object) -> Supertype:
-    """Return a supertype that was given to an agent or env as an object, or as a dict of its fields.
+    """Return the supertype that a user passed as an object or as a dict of its fields.
 
     Args:
         owner: the class of the agent or env.
-        name: what messages call it, such as `ShopAgent 'SHOP'`.
-        given: what the user gave.
+        name: the name of the agent or env in messages, such as `ShopAgent 'SHOP'`.
+        given: the object or dict.
 
     Raises:
-        ConfigError: if it is of the wrong kind, or its fields are.
+        ConfigError: if it has the wrong type, or a field is unknown or missing.
     """
     inner = inner_supertype(owner)
     if isinstance(given, Mapping):
@@ -120,10 +120,10 @@ def checked_supertype(owner: type, name: str, given: object) -> Supertype:
 
 
 def check_has_supertype(owner: type, name: str) -> None:
-    """Refuse an owner without a supertype whose class has one that cannot be built by default.
+    """Raise if a class has a supertype with required fields; called for an owner without a supertype.
 
     Raises:
-        ConfigError: that names the fields which need values.
+        ConfigError: if it has; the message names the required fields.
     """
     inner = inner_supertype(owner)
     if inner is not None:
@@ -165,7 +165,7 @@ def _required_fields(cls: type) -> list[str]:
 
 
 def _replaced(supertype: Any, draw: _Draw, place: tuple[object, ...]) -> Any:
-    """Copy a supertype with every sampler replaced by what `draw` returns for it."""
+    """Copy a supertype with every sampler replaced by the result of `draw`."""
     given, computed = {}, {}
     for f in _fields(type(supertype)):
         value = getattr(supertype, f.name)
@@ -176,7 +176,7 @@ def _replaced(supertype: Any, draw: _Draw, place: tuple[object, ...]) -> Any:
             computed[f.name] = replaced
     result = dataclasses.replace(supertype, **given)
     for field_name, value in computed.items():
-        object.__setattr__(result, field_name, value)  # also where the class is frozen
+        object.__setattr__(result, field_name, value)  # the class may be frozen
     return result
 
 
@@ -219,7 +219,7 @@ def _check_no_sampler(value: Any, place: tuple[object, ...]) -> None:
 
 
 def _observed(value: Any, place: tuple[object, ...]) -> Any:
-    """Turn a value into nested dicts and tuples of float32 arrays."""
+    """Convert a value to nested dicts and tuples of float32 arrays."""
     if isinstance(value, Supertype):
         return {f.name: _observed(getattr(value, f.name), (*place, f.name)) for f in _fields(type(value))}
     if isinstance(value, (bool, int, float, np.bool_, np.integer, np.floating)):

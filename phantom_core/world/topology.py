@@ -1,4 +1,4 @@
-"""Who exists and who is connected to whom: `Topology`, the half of a network that knows no messages."""
+"""`Topology`: agents and their connections, the part of a network without messages."""
 
 from __future__ import annotations
 
@@ -21,15 +21,14 @@ AgentT = TypeVar("AgentT", bound=Agent)
 
 
 class Topology:
-    """The agents of an env, their connections, and the contexts in which they see one another.
+    """The agents of an env, their connections, and their contexts.
 
     Attributes:
-        version: counts the changes of agents and connections; whoever builds tables from them builds
-            them again when it changed.
-        frame: the env view that all contexts show.
-        contexts: context by agent id, of the agents that are in the episode; always up to date.
+        version: incremented when agents or connections change, to invalidate caches derived from them.
+        frame: holds the env view that all contexts share.
+        contexts: context by id of each agent in the episode; always up to date.
         has_withdrawn: whether agents were withdrawn from the episode.
-        context_class: what a context is; called with an agent, a dict of views by neighbour id that is
+        context_class: the class of contexts; called with an agent, a dict of views by neighbour id that is
             kept up to date, and the frame.
     """
 
@@ -60,7 +59,7 @@ class Topology:
         """Add an agent without connections.
 
         Raises:
-            ConfigError: if it is no agent, was not initialised, or the network already has one with its id.
+            ConfigError: if it is not an initialised agent, or its id is already in the network.
         """
         check_agent(agent)
         if agent.id in self._agents:
@@ -79,7 +78,7 @@ class Topology:
         """Add several agents without connections.
 
         Raises:
-            ConfigError: as `add_agent`.
+            ConfigError: as in `add_agent`.
         """
         if isinstance(agents, Agent):
             raise ConfigError(f"The network got {agents!r} as agents. Expected a list: [{agents!r}].")
@@ -90,7 +89,7 @@ class Topology:
         """Remove an agent with all its connections, and return it.
 
         Raises:
-            ConfigError: if there is none with this id.
+            ConfigError: if there is no agent with this id.
         """
         self._require(agent_id)
         self._before_change()
@@ -104,7 +103,7 @@ class Topology:
         return {agent_id: agent for agent_id, agent in self._agents.items() if predicate(agent)}
 
     def get_agents_with_type(self, agent_class: type[AgentT]) -> dict[AgentID, AgentT]:
-        """Return the agents of a class (or of a subclass), by id."""
+        """Return the agents of a class (including subclasses), by id."""
         return {i: agent for i, agent in self._agents.items() if isinstance(agent, agent_class)}
 
     def get_agents_without_type(self, agent_class: type[Agent]) -> dict[AgentID, Agent]:
@@ -117,12 +116,12 @@ class Topology:
         """Connect two agents.
 
         Args:
-            u: an agent.
-            v: another, or the same.
+            u: an agent id.
+            v: another agent id, or the same.
             directed: whether only `u` may send to `v`; by default both may send.
 
         Raises:
-            ConfigError: if the network has no agent with one of the ids.
+            ConfigError: if an agent is not in the network.
         """
         for agent_id in (u, v):
             self._require(agent_id)
@@ -138,7 +137,7 @@ class Topology:
         """Connect each pair of ids, in both directions unless `directed`.
 
         Raises:
-            ConfigError: if one is no pair, or the network has no agent with one of the ids.
+            ConfigError: if an element is not a pair, or an agent is not in the network.
         """
         for connection in connections:
             check_connection(connection, "(id, id)")
@@ -157,16 +156,16 @@ class Topology:
     def add_connections_with_adjmat(
         self, agent_ids: Sequence[AgentID], adjacency_matrix: Any, *, directed: bool = False
     ) -> None:
-        """Connect agents as a matrix says.
+        """Connect agents according to an adjacency matrix.
 
         Args:
-            agent_ids: the ids that rows and columns stand for.
+            agent_ids: the ids of the rows and columns.
             adjacency_matrix: array [N, N]; a positive entry in row i and column j connects the i-th
-                agent with the j-th. It has to be symmetric unless `directed`, and zero on its diagonal.
-            directed: whether row i and column j only lets the i-th send to the j-th.
+                agent with the j-th. It must be symmetric unless `directed`, and zero on its diagonal.
+            directed: whether an entry in row i and column j only lets the i-th agent send to the j-th.
 
         Raises:
-            ConfigError: if the matrix has another shape, or the network lacks an agent.
+            ConfigError: if the matrix is invalid, or an agent is not in the network.
         """
         pairs = _pairs_of_matrix(agent_ids, adjacency_matrix, directed=directed)
         self.add_connections_from(pairs, directed=directed)
@@ -175,12 +174,12 @@ class Topology:
         """Disconnect two agents.
 
         Args:
-            u: an agent.
-            v: another.
-            directed: whether `v` may go on sending to `u`.
+            u: an agent id.
+            v: another agent id.
+            directed: whether to remove only the connection from `u` to `v`.
 
         Raises:
-            ConfigError: if they are not connected, or the network has no agent with one of the ids.
+            ConfigError: if they are not connected, or an agent is not in the network.
         """
         for agent_id in (u, v):
             self._require(agent_id)
@@ -196,7 +195,7 @@ class Topology:
         self._changed()
 
     def has_edge(self, sender_id: AgentID, receiver_id: AgentID) -> bool:
-        """Tell whether one agent may send to another."""
+        """Return whether one agent may send to another."""
         return self._connections.has(sender_id, receiver_id)
 
     def neighbours_of(self, agent_id: AgentID) -> list[AgentID]:
@@ -205,11 +204,11 @@ class Topology:
         return list(self._connections.receivers_of(agent_id))
 
     def connections(self) -> list[tuple[AgentID, AgentID]]:
-        """Return every one-way connection as `(sender id, receiver id)`."""
+        """Return every directed connection as `(sender id, receiver id)`."""
         return list(self._connections.pairs())
 
     def to_networkx(self) -> nx.DiGraph[AgentID]:
-        """Return the agents and connections as a directed graph of networkx (a copy).
+        """Return a copy of the agents and connections as a networkx `DiGraph`.
 
         Raises:
             ConfigError: if networkx is not installed.
@@ -223,28 +222,28 @@ class Topology:
         graph.add_edges_from(self._connections.pairs())
         return graph
 
-    # ------------------------------------------------------------------ who takes part
+    # ------------------------------------------------------------------ participation
 
     def withdraw(self, agent_ids: Iterable[AgentID]) -> None:
-        """Called by the env for agents that ended: they stay connected, but take no part until a reset."""
+        """Called by the env for agents that ended: they stay connected, but are inactive until a reset."""
         for agent_id in agent_ids:
             self._leave(agent_id)
         self.has_withdrawn = True
         self.version += 1
 
     def bring_back(self) -> None:
-        """Called by the env at each reset: every agent that was withdrawn takes part again."""
+        """Called by the env at each reset: activate withdrawn agents again."""
         if self.has_withdrawn:
             self._rebuild(list(self._agents.values()), self.connections())
 
     def sightings(self) -> Iterator[tuple[dict[AgentID, AgentView | None], Agent, AgentID]]:
-        """Yield who may see whom: the onlooker's table of views, the agent it sees, the onlooker's id."""
-        for onlooker, views in self._views.items():
+        """Yield the observer's views, the agent and the observer's id for each agent that another can see."""
+        for observer_id, views in self._views.items():
             for agent_id in views:
-                yield views, self._agents[agent_id], onlooker
+                yield views, self._agents[agent_id], observer_id
 
     def _rebuild(self, agents: Iterable[Agent], connections: Iterable[tuple[AgentID, AgentID]]) -> None:
-        """Have these agents and one-way connections, in this order, and everybody taking part."""
+        """Replace all agents and directed connections, in this order; all agents are active."""
         self._agents.clear()
         self._connections.clear()
         self.contexts.clear()
@@ -272,14 +271,14 @@ class Topology:
 
     def _connect(self, sender_id: AgentID, receiver_id: AgentID) -> None:
         self._connections.connect(sender_id, receiver_id)
-        if sender_id in self._views and receiver_id in self._views:  # both take part
+        if sender_id in self._views and receiver_id in self._views:  # both are active
             self._views[sender_id].setdefault(receiver_id, None)
 
     def _before_change(self) -> None:
         """Called before agents or connections change."""
 
     def _changed(self) -> None:
-        """Called after agents or connections changed: tables made from them are out of date."""
+        """Called after agents or connections changed: caches derived from them are invalid."""
         self.version += 1
 
     def _require(self, agent_id: AgentID) -> None:
@@ -294,12 +293,12 @@ class Topology:
         """Return the agent with this id.
 
         Raises:
-            KeyError: if there is none.
+            KeyError: if there is no agent with this id.
         """
         return self._agents[agent_id]
 
     def __contains__(self, agent_id: object) -> bool:
-        """Tell whether the network has an agent with this id."""
+        """Return whether the network has an agent with this id."""
         return agent_id in self._agents
 
     def __len__(self) -> int:
@@ -313,8 +312,8 @@ def _pairs_of_matrix(
     """Return the pairs of ids that an adjacency matrix connects; each once unless `directed`.
 
     Raises:
-        ConfigError: if the matrix is not square, does not fit the ids, connects an agent with itself, or
-            is not symmetric though it has to be.
+        ConfigError: if the matrix has the wrong shape, connects an agent with itself, or is not symmetric
+            although `directed` is false.
     """
     entries = np.asarray(matrix)
     number = len(agent_ids)

@@ -1,4 +1,4 @@
-"""What agents and the env show of themselves: `AgentView` and `EnvView`."""
+"""`AgentView` and `EnvView`: the public state of agents and of the env."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class AgentView:
-    """What an agent shows to a neighbour. Subclass it as a frozen dataclass with fields."""
+    """The state that an agent shows to a neighbour. Subclass it as a frozen dataclass with fields."""
 
 
 @dataclass(frozen=True)
 class EnvView:
-    """What every agent can see of the env. Subclass it as a frozen dataclass with more fields.
+    """The state of the env that all agents can see. Subclass it as a frozen dataclass with more fields.
 
     Attributes:
-        current_step: the number of the step that is being played, from 1; 0 at reset.
+        current_step: the number of the current step, from 1; 0 at reset.
         proportion_time_elapsed: `current_step / num_steps`; 0.0 in an env without a time limit.
     """
 
@@ -25,11 +25,12 @@ class EnvView:
 
 
 class ViewFrame:
-    """The env view of the present moment, shared by the contexts of all agents of one network.
+    """The current env view, shared by the contexts of all agents of a network.
 
     Attributes:
-        view: the view; None: it is made when somebody looks, as most agents never do.
-        make: makes it.
+        view: the view; None if it was not made yet. It is made on first access, since most agents never
+            read it.
+        make: makes the view.
     """
 
     __slots__ = ("make", "view")
@@ -39,7 +40,7 @@ class ViewFrame:
         self.make: Callable[[], EnvView] = _view_without_env
 
     def look(self) -> EnvView:
-        """Return the view, made now if nobody looked before."""
+        """Return the view; make it on first access."""
         view = self.view
         if view is None:
             view = self.view = self.make()

@@ -91,7 +91,7 @@ def test_a_disabled_component_that_is_selected_says_who_disabled_it(monkeypatch:
 
 def test_names_that_mean_nothing_are_told() -> None:
     settings = PluginSettings().with_table({"disable": ["consol", "console"]}, "phantom.toml")
-    assert settings.strangers(installed_entries()) == [("consol", "plugins.disable in phantom.toml")]
+    assert settings.unknown_names(installed_entries()) == [("consol", "plugins.disable in phantom.toml")]
 
 
 @pytest.mark.usefixtures("acme")

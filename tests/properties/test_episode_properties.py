@@ -13,7 +13,7 @@ import phantom_core as ph
 ALL = "__all__"
 STRATEGIC = ("A", "B", "C")
 PLAIN = ("X", "Y")
-EVERYBODY = (*STRATEGIC, *PLAIN)
+DEFAULT_POLICIES = (*STRATEGIC, *PLAIN)
 MAX_STEPS = 6
 FALLIBLE = (
     "reset",
@@ -145,12 +145,14 @@ class Player(Chatter, ph.StrategicAgent):
 
 def make_env(script: Script, extra: str | None = None, position: int = 0) -> ph.PhantomEnv:
     """Build the world of a script; `extra` adds a bystander who talks to nobody."""
-    agents: list[ph.Agent] = [Player(i, script, tuple(j for j in EVERYBODY if j != i)) for i in STRATEGIC]
-    agents += [Chatter(i, script, tuple(j for j in EVERYBODY if j != i)) for i in PLAIN]
+    agents: list[ph.Agent] = [
+        Player(i, script, tuple(j for j in DEFAULT_POLICIES if j != i)) for i in STRATEGIC
+    ]
+    agents += [Chatter(i, script, tuple(j for j in DEFAULT_POLICIES if j != i)) for i in PLAIN]
     if extra is not None:
         agents.insert(position, Chatter(extra, replace(script, calls=[]), ()))
     network = ph.Network(agents, ph.BatchResolver(enable_tracking=True, shuffle_batches=True))
-    network.add_connections_between(EVERYBODY[:-1], EVERYBODY[1:])
+    network.add_connections_between(DEFAULT_POLICIES[:-1], DEFAULT_POLICIES[1:])
     return ph.PhantomEnv(script.num_steps, network, turn_order=Cycle(script))
 
 
@@ -201,7 +203,7 @@ def moments(ids: tuple[str, ...]) -> st.SearchStrategy[frozenset[tuple[str, int]
 TURNS = st.builds(
     ph.Turn,
     name=st.sampled_from(["one", "two"]),
-    acting=st.none() | some_ids(EVERYBODY),
+    acting=st.none() | some_ids(DEFAULT_POLICIES),
     rewarded=st.none() | some_ids(STRATEGIC),
     observing=st.just(ph.ACTING_NEXT) | st.none() | some_ids(STRATEGIC),
 )
@@ -348,13 +350,15 @@ def test_episodes_without_a_seed_follow_from_the_last_seed_given(script: Script,
     assert list(episodes()) == list(episodes())
 
 
-@given(SCRIPTS, SEEDS, st.integers(0, len(EVERYBODY)))
+@given(SCRIPTS, SEEDS, st.integers(0, len(DEFAULT_POLICIES)))
 def test_adding_a_bystander_shifts_no_other_agents_draws(script: Script, seed: int, position: int) -> None:
     alone = everything(make_env(script), script, seed)
     assert everything(make_env(script, "BYSTANDER", position), script, seed) == alone
 
 
-FAULTS = st.builds(Call, st.sampled_from(FALLIBLE), st.sampled_from(EVERYBODY), st.integers(0, MAX_STEPS))
+FAULTS = st.builds(
+    Call, st.sampled_from(FALLIBLE), st.sampled_from(DEFAULT_POLICIES), st.integers(0, MAX_STEPS)
+)
 
 
 @given(SCRIPTS, FAULTS)

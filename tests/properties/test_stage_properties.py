@@ -10,7 +10,7 @@ import phantom_core as ph
 
 ALL = "__all__"
 STRATEGIC = ("A", "B", "C")
-EVERYBODY = (*STRATEGIC, "X")
+DEFAULT_POLICIES = (*STRATEGIC, "X")
 MAX_STEPS = 7
 
 
@@ -62,7 +62,7 @@ def machines(draw: st.DrawFn) -> list[ph.FSMStage]:
         stages.append(
             ph.FSMStage(
                 stage_id,
-                draw(st.none() | subsets(EVERYBODY) | st.just(Player) | st.just([Player, "X"])),
+                draw(st.none() | subsets(DEFAULT_POLICIES) | st.just(Player) | st.just([Player, "X"])),
                 draw(st.none() | subsets(STRATEGIC) | st.just(Player)),
                 targets,
                 (lambda env, picks=picks: picks[env.current_step % len(picks)]) if chooses else None,

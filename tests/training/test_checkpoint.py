@@ -22,9 +22,10 @@ leaves = (
     | st.text().filter(lambda text: text not in ("nan", "inf", "-inf"))
     | npst.arrays(npst.scalar_dtypes().filter(lambda d: d.kind in "iufb"), npst.array_shapes(min_dims=0))
 )
+keys = st.text().filter(lambda key: key != "__array__")  # reserved
 states = st.dictionaries(
-    st.text(),
-    st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8),
+    keys,
+    st.recursive(leaves, lambda inner: st.lists(inner) | st.dictionaries(keys, inner), max_leaves=8),
 )
 
 

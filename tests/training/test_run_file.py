@@ -9,7 +9,7 @@ import pytest
 
 from phantom_core.training.components import Components
 from phantom_core.training.run_file import RunFile
-from phantom_core.training.train import carry_out
+from phantom_core.training.train import execute_run
 
 BASE = 'env = "./guess_world.py:GuessEnv"\niterations = 2\nseed = 1\n'
 FULL = (
@@ -56,7 +56,7 @@ def train(run_file: RunFile, folder: Path) -> tuple[dict[str, Any], list[dict[st
     run_file.set("run_dir", str(folder / "runs"), "test")
     settings = run_file.settings()
     components = Components(folder=run_file.folder, start="the run file")
-    results = carry_out(settings, components, folder=run_file.folder, origins=run_file.origins)
+    results = execute_run(settings, components, folder=run_file.folder, origins=run_file.origins)
     assert results.run_directory is not None
     facts = json.loads((results.run_directory / "run.json").read_text())
     rows = [json.loads(line) for line in (results.run_directory / "metrics.jsonl").read_text().splitlines()]

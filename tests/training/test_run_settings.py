@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import phantom_core as ph
-from phantom_core.training.run_settings import RunSettings, argument_documents, by_trainer
+from phantom_core.training.run_settings import RunSettings, argument_documents, configs_by_trainer
 from phantom_qlearning import QLearningTrainer
 
 HERE = Path.cwd()
@@ -246,11 +246,11 @@ def test_a_trainer_instance_is_written_with_its_settings() -> None:
 
 def test_settings_are_flat_for_one_trainer_and_by_name_for_several() -> None:
     mixed = {"a": ["A"], "b": ph.PolicySpec(agents=["B"], trainer="ppo")}
-    assert by_trainer("q-learning", None, {"alpha": 0.5}) == {"q-learning": {"alpha": 0.5}}
+    assert configs_by_trainer("q-learning", None, {"alpha": 0.5}) == {"q-learning": {"alpha": 0.5}}
     nested = {"q-learning": {"alpha": 0.5}, "ppo": {"epochs": 2}}
-    assert by_trainer("q-learning", mixed, nested) == nested
+    assert configs_by_trainer("q-learning", mixed, nested) == nested
     with pytest.raises(ph.errors.ConfigError) as caught:
-        by_trainer("q-learning", mixed, {"alpha": 0.5})
+        configs_by_trainer("q-learning", mixed, {"alpha": 0.5})
     assert str(caught.value) == (
         "trainer_config has 'alpha': 0.5, but this run has 2 trainers. Give settings by trainer: "
         "{'q-learning': {...}, 'ppo': {...}}."

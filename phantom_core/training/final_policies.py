@@ -1,4 +1,4 @@
-"""What a run writes whatever happens: its policies, how it ended, and a word on where they are."""
+"""Save the final policies of a run, also if it fails or its run directory cannot be written."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from phantom_core.training.run_state import RunState
 _log = logging.getLogger("phantom_core")
 
 
-def save_somewhere(
+def save_final_policies(
     name: str, state: RunState, dispatcher: Dispatcher, directory: RunDirectory | None
 ) -> None:
-    """Save the policies; if the run directory cannot be written, save them in the temporary directory.
+    """Save the policies in the run directory or, if it cannot be written, in a temporary directory.
 
     Args:
-        name: what the run is called.
-        state: where it stands.
-        dispatcher: the plugins that follow it.
-        directory: where it writes; None: nowhere.
+        name: the name of the run.
+        state: the state of the run.
+        dispatcher: calls the plugins of the run.
+        directory: the run directory; None if the run writes none.
     """
     if directory is None or not state.policies:
         return
     with state.saving():
-        path = _saved(name, state, directory)
+        path = _save(name, state, directory)
     if path is not None:
         event = CheckpointSaved(iteration=state.iteration, env_steps=state.env_steps, path=path)
         dispatcher.fire("on_checkpoint", event)
 
 
 @contextmanager
-def contained(state: RunState) -> Iterator[None]:
-    """Note that the run's own files could not be written: a full disk must not lose a run."""
+def recorded_write_failures(state: RunState) -> Iterator[None]:
+    """Record a failure to write the run's files and continue: a full disk must not end a run."""
     try:
         with state.saving():
             yield
@@ -47,8 +47,8 @@ def contained(state: RunState) -> Iterator[None]:
         state.add_problem(str(error))
 
 
-def say_what_is_left(state: RunState, directory: RunDirectory) -> None:
-    """Warn where a run that broke off left what it learned."""
+def warn_where_policies_are(state: RunState, directory: RunDirectory) -> None:
+    """Log a warning that says where the policies of a failed run are saved."""
     if state.iterations and (directory.path / POLICIES).is_dir():
         noun = "iteration" if state.iterations == 1 else "iterations"
         _log.warning(
@@ -58,8 +58,8 @@ def say_what_is_left(state: RunState, directory: RunDirectory) -> None:
         )  # fmt: skip
 
 
-def _saved(name: str, state: RunState, directory: RunDirectory) -> Path | None:
-    """Return where the policies are in the run directory; None if saved elsewhere or not at all."""
+def _save(name: str, state: RunState, directory: RunDirectory) -> Path | None:
+    """Save the policies; return their folder, or None if saved elsewhere or not at all."""
     try:
         return directory.save_policies(state.policies)
     except PhantomError as error:
