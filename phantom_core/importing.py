@@ -8,7 +8,10 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
+
+SLOW_SECONDS: Final = 10.0
+"""An import that takes longer prints where it is, once."""
 
 
 def import_object(target: str) -> Any:
@@ -26,7 +29,12 @@ def import_object(target: str) -> Any:
     False
     """
     module_name, _, attribute = target.partition(":")
-    value: Any = importlib.import_module(module_name.strip())
+    try:
+        value: Any = importlib.import_module(module_name.strip())
+    except BaseException as error:
+        if isinstance(error, (Exception, SystemExit, KeyboardInterrupt)):
+            raise
+        raise ImportError(f"its import raised {type(error).__name__}") from error  # so that it is contained
     for part in filter(None, attribute.strip().split(".")):
         value = getattr(value, part)
     return value
@@ -36,7 +44,8 @@ def import_object(target: str) -> Any:
 def exit_report(what: str) -> Iterator[None]:
     """Report what is being imported if the process ends inside the block, as `os._exit` runs no handler.
 
-    A crash (SIGSEGV, SIGABRT) prints the Python stack, using `faulthandler`. Only SIGKILL and an exit from
+    A crash (SIGSEGV, SIGABRT) prints the Python stack, using `faulthandler`; so does an import that takes
+    more than `SLOW_SECONDS`, once. Only SIGKILL and an exit from
     C code are not reported.
 
     Args:
@@ -54,10 +63,12 @@ def exit_report(what: str) -> Iterator[None]:
     if not was_enabled:
         with contextlib.suppress(OSError, ValueError, AttributeError):  # stderr is not a file
             faulthandler.enable(sys.__stderr__ or sys.stderr)
+            faulthandler.dump_traceback_later(SLOW_SECONDS, file=sys.__stderr__ or sys.stderr)
     os._exit = report_and_exit  # type: ignore[assignment]  # like the original, it never returns
     try:
         yield
     finally:
         os._exit = original
         if not was_enabled:
+            faulthandler.cancel_dump_traceback_later()
             faulthandler.disable()

@@ -8,6 +8,8 @@ import textwrap
 import typing
 from typing import Any
 
+import click
+
 from phantom_core.component_config import config_class_of, field_documents, own_parameters, type_text
 from phantom_core.installed.registry import Component
 
@@ -15,6 +17,10 @@ from phantom_core.installed.registry import Component
 def describe(component: Component) -> str:
     """Import a component and describe it."""
     target = component.load()
+    if component.kind == "command":
+        context = click.Context(target, info_name=f"phantom {component.name.replace('.', ' ')}")
+        heading = f"command {component.name}  ({component.provider}, {component.target})"
+        return f"{heading}\n{target.get_help(context)}"
     place = f"{target.__module__}:{target.__qualname__}"
     lines = [f"{component.kind} {component.name}  ({component.provider}, {place})"]
     summary = (inspect.cleandoc(vars(target).get("__doc__") or "")).split("\n\n", maxsplit=1)[0]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import typing
 from typing import Any, Final
 
 import msgspec
 
-from phantom_core.component_config import config_class_of, field_documents
+from phantom_core.component_config import config_class_of, field_documents, own_parameters
 from phantom_core.installed.registry import Component
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -19,7 +20,8 @@ def json_schema(component: Component) -> dict[str, Any]:
 
     A setting whose type no file can hold, such as a function, has no `type`.
     """
-    config_class = config_class_of(component.load())
+    target = component.load()
+    config_class = config_class_of(target) if isinstance(target, type) else None
     schema: dict[str, Any] = {
         "$schema": _DIALECT,
         "title": f"{component.kind} {component.name}",
@@ -29,6 +31,13 @@ def json_schema(component: Component) -> dict[str, Any]:
         "additionalProperties": False,
     }
     if config_class is None:
+        for name, parameter in own_parameters(target).items() if isinstance(target, type) else ():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                schema["additionalProperties"] = True
+            elif parameter.kind is not parameter.VAR_POSITIONAL and not name.endswith("_space"):
+                schema["properties"][name] = _of_parameter(target, parameter)
+                if parameter.default is parameter.empty:
+                    schema["required"].append(name)
         return schema
     documents, hints = field_documents(config_class), typing.get_type_hints(config_class)
     for field in dataclasses.fields(config_class):
@@ -40,6 +49,23 @@ def json_schema(component: Component) -> dict[str, Any]:
             if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
                 schema["required"].append(field.name)
     return schema
+
+
+def _of_parameter(target: type, parameter: inspect.Parameter) -> dict[str, Any]:
+    try:
+        hints = typing.get_type_hints(target.__init__)  # type: ignore[misc]  # of the class itself
+    except Exception:  # an annotation that cannot be evaluated
+        hints = {}
+    described, _ = _type(hints[parameter.name]) if parameter.name in hints else ({}, {})
+    try:
+        default = (
+            {}
+            if parameter.default is parameter.empty
+            else {"default": msgspec.to_builtins(parameter.default)}
+        )
+    except (TypeError, NotImplementedError):
+        default = {}
+    return described | default
 
 
 def _type(hint: Any) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import Any, Final
@@ -52,6 +53,8 @@ def main(arguments: list[str] | None = None) -> None:
         os.environ.setdefault(variable, "1")  # as training/blas_threads.py does, before NumPy starts any
     given = sys.argv[1:] if arguments is None else arguments
     is_verbose = any(argument in ("-v", "--verbose") for argument in given)
+    if is_verbose:
+        logging.getLogger("phantom_core").setLevel(logging.DEBUG)  # failing hooks are logged with tracebacks
     try:
         sys.exit(_run(given))
     except Exception as error:

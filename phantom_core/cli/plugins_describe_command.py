@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import click
@@ -26,6 +27,9 @@ def describe_command(name: str, *, as_schema: bool, verbose: bool) -> None:
     _, _, bare = name.rpartition(":")
     kinds = [c.kind for c in registry.components() if normalised(c.name) == normalised(bare)]
     if not kinds:
+        for kind in registry.kinds:
+            with contextlib.suppress(UnknownNameError):
+                registry.find(kind, name)  # says so if it is disabled, or its entry point is wrong
         known = tuple(component.name for component in registry.components())
         advice = install_advice(bare) or " See: phantom plugins list"
         message = f"No component named {name!r}.{did_you_mean(name, known)}{advice}"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
-from dataclasses import asdict
+from contextlib import contextmanager
+from dataclasses import asdict, replace
 
 import click
 
@@ -31,7 +33,7 @@ def list_command(*, load: bool, as_json: bool) -> None:
         click.echo(f"Warning: {sentence}", err=True)
     found = statuses(installed, settings)
     if load:
-        found = sorted([*found, *_offered(settings)], key=lambda s: (s.kind, s.name, s.distribution))
+        found = sorted(_loaded(found, settings), key=lambda s: (s.kind, s.name, s.distribution))
     if as_json:
         click.echo(json.dumps([asdict(status) for status in found], indent=1))
         return
@@ -39,13 +41,21 @@ def list_command(*, load: bool, as_json: bool) -> None:
     click.echo(aligned([heading, *map(_row, found)]))
 
 
-def _offered(settings: PluginSettings) -> Iterator[EntryStatus]:
-    """Yield what plugin objects offer; those that cannot be imported are reported as in a run."""
-    from phantom_core.hooks.plugin_manager import everything_offered
+def _loaded(found: list[EntryStatus], settings: PluginSettings) -> Iterator[EntryStatus]:
+    """Yield the statuses after plugin objects were imported, and then what these offer."""
+    from phantom_core.hooks.plugin_manager import PluginManager
 
-    version_of = {entry.qualified_name: entry for entry in installed_entries()}
-    for component in everything_offered(settings).components():
-        entry = version_of.get(component.distribution)
+    manager = PluginManager(settings)
+    with quiet():  # the table says what is skipped
+        manager.load_installed_plugins()
+    skipped = {one.name: one.reason.rstrip(".") for one in manager.skipped if one.status != "disabled"}
+    for status in found:
+        reason = skipped.get(f"{status.distribution}:{status.name}", "") if status.kind == "plugin" else ""
+        is_news = reason and status.status == "ok"
+        yield replace(status, status="failed", reason=reason) if is_news else status
+    entries = {entry.qualified_name: entry for entry in installed_entries()}
+    for component in manager.registry.components():
+        entry = entries.get(component.distribution)
         if entry is not None:
             target = component.target if isinstance(component.target, str) else repr(component.target)
             yield EntryStatus(
@@ -58,6 +68,18 @@ def _offered(settings: PluginSettings) -> Iterator[EntryStatus]:
                 "",
                 target,
             )
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Log no warnings in the block."""
+    log = logging.getLogger("phantom_core")
+    before = log.disabled
+    log.disabled = True
+    try:
+        yield
+    finally:
+        log.disabled = before
 
 
 def _row(status: EntryStatus) -> tuple[str, ...]:

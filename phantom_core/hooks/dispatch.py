@@ -11,6 +11,7 @@ its channel, and check `subscribers` before making an event:
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -100,6 +101,9 @@ class Channel:
                 function(event)
             except Exception as error:  # contained: a logger must not end a run
                 to_raise = self._failed(plugin, error, to_raise)
+            except BaseException as error:
+                self._report_exit(plugin, error)
+                raise
         if to_raise is not None:
             raise to_raise
 
@@ -117,6 +121,9 @@ class Channel:
                 returned.append((plugin, read(function(event))))
             except Exception as error:
                 to_raise = self._failed(plugin, error, to_raise)
+            except BaseException as error:
+                self._report_exit(plugin, error)
+                raise
             else:
                 self._dispatcher.succeeded(plugin, self.hook)
         if to_raise is not None:
@@ -132,9 +139,15 @@ class Channel:
             except Exception as error:
                 to_raise = self._failed(plugin, error, to_raise)
             except BaseException as error:
+                self._report_exit(plugin, error)
                 to_raise = error
         if to_raise is not None:
             raise to_raise
+
+    def _report_exit(self, plugin: str, error: BaseException) -> None:
+        """Name the plugin that ends the run on purpose; Ctrl-C only happened to arrive in it."""
+        if not isinstance(error, KeyboardInterrupt):
+            _log.warning("Plugin %r ends the run in %s: it raised %s.", plugin, self.hook, told(error))
 
     def drop(self, plugin: str) -> None:
         """Stop calling a plugin."""
@@ -246,7 +259,7 @@ class Dispatcher:
         states = {}
         for plugin, hooks in self._manager.hooks_objects():
             try:
-                state = hooks.state_dict()
+                state = _read_state(hooks.state_dict())
             except Exception as error:
                 self.contain(plugin, "state_dict", error)
                 continue
@@ -321,8 +334,23 @@ def _read_values(answer: Any) -> dict[str, float]:
     if answer is None:
         return {}
     if isinstance(answer, Mapping):
-        return {str(name): float(value) for name, value in answer.items()}
+        return {str(name): _read_number(name, value) for name, value in answer.items()}
     raise TypeError(f"it returned {answer!r}. Expected a dict of numbers, or None")
+
+
+def _read_number(name: object, value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value)
+    except (TypeError, ValueError):
+        raise TypeError(f"it returned {value!r} as {name!r}. Expected a number") from None
+
+
+def _read_state(answer: Any) -> dict[str, Any]:
+    if isinstance(answer, dict):
+        return answer
+    raise TypeError(f"it returned {answer!r}. Expected a dict")
 
 
 def _warn(failure: HookFailure, error: Exception) -> None:

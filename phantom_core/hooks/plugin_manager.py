@@ -166,8 +166,8 @@ class PluginManager:
         for other_name, other in self._plugins.items():
             if other.plugin is made:
                 raise PluginError(
-                    f"Plugin {name!r} takes part already, as {other_name!r}: both are one object. Name it "
-                    "once, or make two.",
+                    f"Plugin {name!r} is already registered as {other_name!r}: they are the same object. "
+                    "Register it once, or create two objects.",
                     plugin=name,
                 )
         checked = _checked(made, unique)
@@ -281,15 +281,26 @@ class PluginManager:
         return None
 
     def _components(self, name: str, hook: str, function: Callable[[], Any]) -> list[Component]:
+        """Ask a plugin what it offers; what fails is reported, and the rest counts."""
+        components: list[Component] = []
         try:
-            return [_component(name, found, self.registry) for found in function()]
+            registrations = list(function() or ())
         except Exception as error:  # a plugin's hook may raise anything
-            reason = f"{hook}() failed: {told(error)}."
-            if self.settings.is_strict:
-                raise PluginError(_strict(name, reason), plugin=name) from error
-            self.skipped.append(SkippedPlugin(name, reason))
-            _log.warning("Plugin %r offers nothing: %s", name, reason)
-            return []
+            self._report_registration(name, hook, error)
+            return components
+        for registration in registrations:
+            try:
+                components.append(_component(name, registration, self.registry))
+            except Exception as error:  # of another type, or of an unknown kind
+                self._report_registration(name, hook, error)
+        return components
+
+    def _report_registration(self, name: str, hook: str, error: Exception) -> None:
+        reason = f"{hook}() failed: {told(error)}."
+        if self.settings.is_strict:
+            raise PluginError(_strict(name, reason), plugin=name) from error
+        self.skipped.append(SkippedPlugin(name, reason))
+        _log.warning("Plugin %r: %s What it would offer is left out.", name, reason)
 
 
 def everything_offered(settings: PluginSettings | None = None) -> Registry:
@@ -342,14 +353,24 @@ _NEAR: Final = 0.85
 
 
 def _instance(plugin: object, name: str) -> object:
+    if plugin is None:
+        raise PluginError(
+            f"Plugin {name!r} is None. Expected an object with hook implementations.", plugin=name
+        )
     is_factory = isinstance(plugin, type) or inspect.isfunction(plugin)
     if not is_factory:
         return plugin
+    if hasattr(plugin, f"{PROJECT}_impl"):
+        raise HookError(
+            f"Plugin {name!r} is a function that is marked as a hook. Put it into a class or a module, and pass "
+            "that.",
+            plugin=name,
+        )
     try:
         return plugin()  # type: ignore[operator]  # a class or a function, as checked above
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise PluginError(
-            f"Plugin {name!r} could not be made: {told(error)}. It is called without arguments; pass an "
+            f"Plugin {name!r} could not be created: {told(error)}. It is called without arguments; pass an "
             "instance instead.",
             plugin=name,
         ) from error
@@ -357,6 +378,19 @@ def _instance(plugin: object, name: str) -> object:
 
 def _checked(plugin: object, name: str) -> _Plugin:
     """Parse a plugin with pluggy; raise if a hook would never be called or could not be contained."""
+    try:
+        return _parsed(plugin, name)
+    except PhantomError:
+        raise
+    except Exception as error:  # an unusual __dir__ or __getattr__
+        raise HookError(
+            f"Plugin {name!r} ({type(plugin).__name__}) cannot be searched for hooks: {told(error)}. Pass an "
+            "object with ordinary attributes.",
+            plugin=name,
+        ) from error
+
+
+def _parsed(plugin: object, name: str) -> _Plugin:
     manager = _Pluggy()
     names = [attribute for attribute in dir(plugin) if not attribute.startswith("_")]
     options = {n: found for n in names if (found := manager.parse_hookimpl_opts(plugin, n)) is not None}
@@ -389,7 +423,7 @@ def _check_unmarked(plugin: object, attribute: str, name: str) -> None:
     if attribute not in HOOK_NAMES:
         raise HookError(
             f"Plugin {name!r} has {attribute}(), but there is no such hook."
-            f"{did_you_mean(attribute, HOOK_NAMES)} Rename it; _{attribute} if it is none.",
+            f"{did_you_mean(attribute, HOOK_NAMES)} Rename it, to _{attribute} if it is not a hook.",
             plugin=name,
         )
     if not isinstance(plugin, Hooks):
@@ -400,7 +434,7 @@ def _check_unmarked(plugin: object, attribute: str, name: str) -> None:
         )
     if attribute in vars(plugin) or getattr(type(plugin), attribute) is not getattr(Hooks, attribute):
         raise HookError(
-            f"{attribute} of plugin {name!r} is {value!r}, which is no function. Write a method.", plugin=name
+            f"{attribute} of plugin {name!r} is {value!r}, not a function. Write a method.", plugin=name
         )
 
 
@@ -439,7 +473,14 @@ def _check_marked(function: Callable[..., Any], hook: str, options: Mapping[str,
 
 def _check_parameters(function: Callable[..., Any], hook: str, spec: tuple[str, ...], name: str) -> None:
     """Raise if a parameter would get no argument: pluggy passes arguments by name."""
-    parameters = inspect.signature(function).parameters.values()
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # a method without a first parameter
+        raise HookError(
+            f"{hook}() of plugin {name!r} is a method without self. Write: def {hook}(self"
+            f"{', event' if spec else ''}).",
+            plugin=name,
+        ) from None
     wanted = f"one parameter called {spec[0]}, or none" if spec else "no parameters"
     given = {p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)}
     needed = {

@@ -31,6 +31,13 @@ KIND_GROUP: Final = "phantom_core.kinds"
 """Declared kinds: the name is the kind, the target is the base class of its components."""
 
 _PREFIX: Final = "phantom_core."
+_NEAR_GROUP: Final = re.compile(
+    r"phantom[-_.]?(rl[-_.]?)?core\b[-_.]?|phantom_(rl_)?core_|"
+    r"phantom\.(?=(trainers?|polic(y|ies)|metrics?|loggers?|hooks?|envs?|commands?|plugins?|kinds?)$)",
+    re.IGNORECASE,
+)
+"""How a group begins that is ours or was meant to be, such as `phantom-core.` or `phantom_core` alone."""
+_HEADING: Final = re.compile(r"^\s*\[\s*([^\]\s]+)\s*\]", re.MULTILINE)
 _NAME: Final = re.compile(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?")
 _TARGET: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*(\.[^\W\d]\w*)*)?")
 
@@ -280,7 +287,8 @@ def _with_problem(entry: InstalledEntry, groups: Iterable[str], kinds: Mapping[s
     problem = entry.problem
     if entry.group not in groups:
         names = [group.removeprefix(_PREFIX) for group in groups]
-        nearest = difflib.get_close_matches(entry.group.removeprefix(_PREFIX), names, n=1)
+        rest = _NEAR_GROUP.sub("", entry.group, count=1).lower() or "plugins"
+        nearest = difflib.get_close_matches(rest, names, n=1)
         problem = f"no kind of component has the entry-point group {entry.group!r}"
         problem += f" (did you mean {_PREFIX + nearest[0]!r}?)" if nearest else ""
     elif entry.group == KIND_GROUP and not problem and kinds[entry.name].distribution != entry.distribution:
@@ -324,15 +332,19 @@ def _candidates() -> tuple[list[tuple[_Headers, Any]], list[BrokenMetadata]]:
     broken: list[BrokenMetadata] = []
     for distribution in importlib_metadata.distributions():
         text, problem = _entry_points_text(distribution)
-        if not problem and _PREFIX not in text:
+        if not problem and not _mentions_us(text):
             continue
         location = str(distribution.locate_file(""))
         headers = _headers(distribution, places.setdefault(location, len(places)), location)
         if not problem:
             found.append((headers, distribution))
-        elif _PREFIX in text or any(CORE_DISTRIBUTION in normalised(line) for line in headers.requires):
+        elif _mentions_us(text) or any(CORE_DISTRIBUTION in normalised(line) for line in headers.requires):
             broken.append(BrokenMetadata(headers.name or "?", location, problem))
     return found, broken
+
+
+def _mentions_us(text: str) -> bool:
+    return "hantom" in text.lower() and any(map(_NEAR_GROUP.match, _HEADING.findall(text)))
 
 
 def _entry_points_text(distribution: Any) -> tuple[str, str]:
@@ -377,7 +389,7 @@ def _entries(headers: _Headers, distribution: Any) -> Iterator[InstalledEntry]:
     specifier = _core_specifier(headers.requires)
     source = source_text(distribution.read_text("direct_url.json"))
     for point in distribution.entry_points:
-        if point.group.startswith(_PREFIX):
+        if _NEAR_GROUP.match(point.group):
             yield InstalledEntry(
                 group=point.group,
                 name=point.name,

@@ -78,7 +78,7 @@ class PluginSettings:
         Raises:
             ConfigError: if the file is invalid.
         """
-        settings = cls(is_strict=os.environ.get(STRICT_VARIABLE, "") not in ("", "0"))
+        settings = cls(is_strict=_flag_in(STRICT_VARIABLE))
         disabled, allowed = (_names_in(variable) for variable in (DISABLED_VARIABLE, ALLOWED_VARIABLE))
         if disabled:
             settings = replace(settings, disabled=(NameList(DISABLED_VARIABLE, disabled),))
@@ -144,6 +144,20 @@ class PluginSettings:
         return found + [
             f"The environment variable {name} means nothing.{did_you_mean(name, ours)}" for name in unknown
         ]
+
+
+def _flag_in(variable: str) -> bool:
+    """Return whether an environment variable says yes.
+
+    Raises:
+        ConfigError: if it says neither yes nor no.
+    """
+    value = os.environ.get(variable, "").strip().lower()
+    if value in ("1", "true", "yes", "on"):
+        return True
+    if value in ("", "0", "false", "no", "off"):
+        return False
+    raise ConfigError(f"{variable} is {value!r}. Expected 1 or 0.")
 
 
 def _names_in(variable: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import inspect
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import FunctionType, ModuleType
 from typing import Any
 
 from phantom_core.component_config import build, check_parameters, config_class_of
@@ -178,6 +179,10 @@ class Components:
         if not isinstance(choice, str):
             self.attach(choice)
             return
+        if not choice.strip():
+            raise ConfigError(
+                f"hooks has {choice!r}. Expected the name of hooks, or a place such as './file.py'."
+            )
         for kind in ("hook", "logger"):
             if self.registry.has(kind, choice):
                 component = self.registry.find(kind, choice)
@@ -193,8 +198,8 @@ class Components:
 
     def attach(self, hooks: object) -> None:
         """Attach an object to the run, under the name of its class or module."""
-        owner = hooks if isinstance(hooks, type) or hasattr(hooks, "__name__") else type(hooks)
-        name = str(getattr(owner, "__name__", owner))
+        owner = hooks if isinstance(hooks, (type, FunctionType, ModuleType)) else type(hooks)
+        name = owner.__name__
         self.attached.append((name, self.manager.register(hooks, name)))
 
     def _attach_component(

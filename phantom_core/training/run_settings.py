@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from types import FunctionType, ModuleType
 from typing import Any, Final, Literal, cast
 
 import numpy as np
@@ -165,6 +166,10 @@ class RunSettings:
         check_seed("seed", self.seed)
         if isinstance(self.workers, bool) or not isinstance(self.workers, int) or self.workers < 0:
             raise ConfigError(f"The run got workers={self.workers!r}. Expected a number of processes, or 0.")
+        if self.strict_hooks not in (None, True, False):
+            raise ConfigError(
+                f"The run got strict_hooks={self.strict_hooks!r}. Expected True, False or None."
+            )
         _check_checkpoint(self)
         if self.training_plan is not None:
             object.__setattr__(self, "training_plan", parse_training_plan(self.training_plan))
@@ -453,7 +458,8 @@ def _write_observers(setting: str, value: Sequence[Any], writer: TomlWriter, fol
         if isinstance(observer, (str, type)) and (isinstance(observer, str) or reference_to(observer)):
             written.append(_write_place(observer, f"{setting}[{number}]", writer, folder))
         else:
-            name = getattr(observer, "__name__", f"an instance of {type(observer).__name__}")
+            is_named = isinstance(observer, (type, FunctionType, ModuleType))
+            name = observer.__name__ if is_named else f"an instance of {type(observer).__name__}"
             writer.lost[f"{setting}[{number}]"] = name
     return written
 

@@ -284,3 +284,46 @@ def test_describe_and_check_find_what_plugin_objects_offer(
     lines = outcome.out.splitlines()
     assert lines[:2] == ["plugin offers  (acme 1.0)", "  ok      it takes part in runs"]
     assert "  ok      its logger diary: it is found by name" in lines
+
+
+def test_list_load_says_which_plugin_objects_take_no_part(
+    phantom: Callable[..., Any], fake_distribution: Callable[..., Path]
+) -> None:
+    fake_distribution("acme", {"phantom_core.plugins": {"odd": "acme_odd"}}, {"acme_odd": "x = 1\n"})
+    outcome = phantom("plugins", "list", "--load", "--json")
+    (row,) = [row for row in json.loads(outcome.out) if row["distribution"] == "acme"]
+    assert row["status"] == "failed"
+    assert row["reason"].startswith("Plugin 'acme:odd' implements no hook.")
+    assert outcome.err == ""
+
+
+def test_describe_shows_the_help_of_an_added_command(
+    phantom: Callable[..., Any], fake_distribution: Callable[..., Path]
+) -> None:
+    source = "import click\n@click.command()\n@click.argument('name')\ndef greet(name):\n    'Say hello.'\n"
+    fake_distribution(
+        "acme", {"phantom_core.commands": {"greet": "acme_greet:greet"}}, {"acme_greet": source}
+    )
+    assert phantom("plugins", "describe", "greet").out.splitlines()[:2] == [
+        "command greet  (acme 1.0, acme_greet:greet)",
+        "Usage: phantom greet [OPTIONS] NAME",
+    ]
+
+
+def test_describe_says_that_a_component_is_disabled(
+    phantom: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PHANTOM_DISABLED_PLUGINS", "q-learning")
+    assert (
+        "is disabled: PHANTOM_DISABLED_PLUGINS names it." in phantom("plugins", "describe", "q-learning").err
+    )
+
+
+def test_the_schema_of_settings_from_an_init_has_its_parameters(
+    phantom: Callable[..., Any], fake_distribution: Callable[..., Path]
+) -> None:
+    source = "import phantom_core as ph\nclass L(ph.Hooks):\n    def __init__(self, file: str, every: int = 2): ...\n"
+    fake_distribution("acme", {"phantom_core.loggers": {"diary": "acme_l:L"}}, {"acme_l": source})
+    schema = json.loads(phantom("plugins", "describe", "diary", "--json-schema").out)
+    assert schema["properties"] == {"file": {"type": "string"}, "every": {"type": "integer", "default": 2}}
+    assert schema["required"] == ["file"]

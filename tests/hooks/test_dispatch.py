@@ -243,7 +243,7 @@ def test_extra_values_have_the_name_of_their_plugin() -> None:
     ("answer", "reason"),
     [
         (3, "TypeError: it returned 3. Expected a dict of numbers, or None"),
-        ({"x": "much"}, "ValueError: could not convert string to float: 'much'"),
+        ({"x": "much"}, "TypeError: it returned 'much' as 'x'. Expected a number"),
     ],
 )
 def test_extra_values_that_are_no_numbers_are_contained(answer: Any, reason: str) -> None:
@@ -409,3 +409,35 @@ def test_tables_of_events_cannot_be_changed() -> None:
     assert greedy.refused == 2 + 2 * 3
     assert not any("mine" in row for row in results.history)
     assert results.hook_failures == ()
+
+
+@pytest.mark.parametrize("exit_error", [SystemExit("bye"), GeneratorExit()])
+def test_a_plugin_that_ends_the_run_on_purpose_is_named(
+    exit_error: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    for hook_is_failing in (False, True):
+        dispatch = dispatcher({"a": Witness(*([OSError("no disk")] if hook_is_failing else []), exit_error)})
+        begin(dispatch, int(hook_is_failing))
+        with pytest.raises(type(exit_error)):
+            begin(dispatch, 1)
+        told = "SystemExit: bye" if isinstance(exit_error, SystemExit) else "GeneratorExit"
+        assert caplog.messages[-1] == f"Plugin 'a' ends the run in {HOOK}: it raised {told}."
+
+
+def test_ctrl_c_blames_no_plugin(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        begin(dispatcher({"a": Witness(KeyboardInterrupt())}), 1)
+    assert caplog.messages == []
+
+
+class Forgetful(Witness):
+    def state_dict(self) -> Any:
+        return [("a", 1)]
+
+
+def test_a_state_that_is_no_dict_is_contained() -> None:
+    dispatch = dispatcher({"a": Forgetful()})
+    assert dispatch.hook_states() == {}
+    assert dispatch.failure_sentences() == (
+        "Plugin 'a' failed once in state_dict: TypeError: it returned [('a', 1)]. Expected a dict.",
+    )

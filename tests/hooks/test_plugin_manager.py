@@ -240,7 +240,7 @@ def test_a_plugin_whose_registration_fails_is_reported_and_the_others_count(
     assert manager.registry.has("trainer", "q-learning")
     reason = "phantom_register_trainers() failed: OSError: no disk."
     assert manager.skipped == [SkippedPlugin("broken", reason)]
-    assert caplog.messages == [f"Plugin 'broken' offers nothing: {reason}"]
+    assert caplog.messages == [f"Plugin 'broken': {reason} What it would offer is left out."]
 
 
 def run_facts(folder: Path, **changes: Any) -> dict[str, Any]:

@@ -104,8 +104,8 @@ def test_an_object_that_is_not_marked_is_refused() -> None:
 def test_a_misspelt_hook_is_refused_with_the_nearest_name(misspelt: str, meant: str) -> None:
     plugin = type("Typo", (ph.Hooks,), {misspelt: lambda *_: None})
     assert str(error_of(plugin())) == (
-        f"Plugin 'mine' has {misspelt}(), but there is no such hook. Did you mean {meant!r}? Rename it; "
-        f"_{misspelt} if it is none."
+        f"Plugin 'mine' has {misspelt}(), but there is no such hook. Did you mean {meant!r}? Rename it, "
+        f"to _{misspelt} if it is not a hook."
     )
 
 
@@ -134,8 +134,7 @@ def test_a_callable_that_is_no_function_is_refused() -> None:
             self.on_train_end = functools.partial(int, 3)  # type: ignore[method-assign]
 
     assert str(error_of(Partial())) == (
-        "on_train_end of plugin 'mine' is functools.partial(<class 'int'>, 3), which is no function. Write a "
-        "method."
+        "on_train_end of plugin 'mine' is functools.partial(<class 'int'>, 3), not a function. Write a method."
     )
 
 
@@ -239,7 +238,7 @@ def test_a_class_that_needs_arguments_is_refused() -> None:
             """Want a path."""
 
     message = str(error_of(Needy))
-    assert message.startswith("Plugin 'mine' could not be made: TypeError: ")
+    assert message.startswith("Plugin 'mine' could not be created: TypeError: ")
     assert message.endswith(
         ".__init__() missing 1 required positional argument: 'path'. It is called without arguments; pass an "
         "instance instead."
@@ -266,7 +265,8 @@ def test_one_object_takes_part_once() -> None:
     with pytest.raises(ph.errors.PluginError) as caught:
         manager.register(plugin, "other")
     assert str(caught.value) == (
-        "Plugin 'other' takes part already, as 'mine': both are one object. Name it once, or make two."
+        "Plugin 'other' is already registered as 'mine': they are the same object. Register it once, or "
+        "create two objects."
     )
 
 
@@ -290,3 +290,69 @@ def test_a_property_of_a_plugin_is_not_read() -> None:
             raise AssertionError
 
     assert names_of(Shy(), "should_stop") == ["mine"]
+
+
+def test_a_marked_function_alone_is_refused() -> None:
+    @ph.hookimpl
+    def on_train_end(event: ph.TrainEnd) -> None:
+        """Do nothing."""
+
+    assert str(error_of(on_train_end)) == (
+        "Plugin 'mine' is a function that is marked as a hook. Put it into a class or a module, and pass that."
+    )
+
+
+def test_a_method_without_self_is_refused() -> None:
+    class Selfless:
+        @ph.hookimpl
+        def on_train_end() -> None:  # type: ignore[misc]  # noqa: N805
+            """Forget self."""
+
+    assert str(error_of(Selfless())) == (
+        "on_train_end() of plugin 'mine' is a method without self. Write: def on_train_end(self, event)."
+    )
+
+
+def test_none_is_refused() -> None:
+    assert str(error_of(None)) == "Plugin 'mine' is None. Expected an object with hook implementations."
+
+
+def test_an_object_that_cannot_be_searched_is_named() -> None:
+    class Opaque:
+        def __dir__(self) -> list[str]:
+            raise OSError("closed.")
+
+    assert str(error_of(Opaque())) == (
+        "Plugin 'mine' (Opaque) cannot be searched for hooks: OSError: closed. Pass an object with ordinary "
+        "attributes."
+    )
+
+
+def test_a_class_that_exits_when_it_is_created_is_named() -> None:
+    class Leaving(Marked):
+        def __init__(self) -> None:
+            raise SystemExit(3)
+
+    assert str(error_of(Leaving)) == (
+        "Plugin 'mine' could not be created: SystemExit: 3. It is called without arguments; pass an instance "
+        "instead."
+    )
+
+
+def test_one_wrong_registration_leaves_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    class Half(ph.Hooks):
+        def phantom_register_policies(self) -> Any:
+            return [3, ph.Registration("policy", "lazy", ph.ConstantPolicy)]
+
+        def phantom_register_metrics(self) -> Any:
+            return None
+
+    manager = PluginManager()
+    manager.register(Half(), "mine")
+    assert manager.registry.has("policy", "lazy")
+    assert caplog.messages == [
+        (
+            "Plugin 'mine': phantom_register_policies() failed: TypeError: expected ph.Registration objects, got 3. "
+            "What it would offer is left out."
+        )
+    ]

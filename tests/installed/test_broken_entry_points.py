@@ -197,3 +197,33 @@ def test_in_strict_mode_a_line_that_cannot_work_ends_the_run(fake_distribution: 
         "Plugin 'acme:mine' cannot take part, and plugins are strict: no kind of component has the "
         "entry-point group 'phantom_core.trainer' (did you mean 'phantom_core.trainers'?)."
     )
+
+
+@pytest.mark.parametrize(
+    ("group", "nearest"),
+    [
+        ("phantom_core", "phantom_core.plugins"),
+        ("phantom-core.plugins", "phantom_core.plugins"),
+        ("phantom_core_trainers", "phantom_core.trainers"),
+        ("phantom_rl_core.loggers", "phantom_core.loggers"),
+        ("phantom.plugins", "phantom_core.plugins"),
+        ("Phantom_Core.Envs", "phantom_core.envs"),
+    ],
+)
+def test_a_group_that_was_meant_to_be_ours_is_told(
+    group: str, nearest: str, fake_distribution: FakeDistribution
+) -> None:
+    fake_distribution("acme", {group: {"mine": "acme_rl:Mine"}}, {"acme_rl": TRAINER})
+    assert problem_of("acme") == (
+        f"no kind of component has the entry-point group {group!r} (did you mean {nearest!r}?)"
+    )
+
+
+def test_an_import_that_raises_what_is_no_exception_is_contained(fake_distribution: FakeDistribution) -> None:
+    source = "class Bye(BaseException): ...\nraise Bye\n"
+    fake_distribution("acme", {"phantom_core.plugins": {"bye": "acme_bye:Bye"}}, {"acme_bye": source})
+    manager = PluginManager()
+    manager.load_installed_plugins()
+    assert [(s.name, s.reason) for s in manager.skipped] == [
+        ("acme:bye", "it could not be loaded: ImportError: its import raised Bye.")
+    ]

@@ -27,7 +27,7 @@ def test_an_entry_point_line_is_an_entry(fake_distribution: Callable[..., Path])
 
 
 def test_a_group_that_is_not_ours_is_left_alone(fake_distribution: Callable[..., Path]) -> None:
-    fake_distribution("acme", {"phantomcore.trainers": {"acme": "acme:Wallpaper"}})
+    fake_distribution("acme", {"phantomjs.trainers": {"acme": "acme:Wallpaper"}})
     assert entries_of("acme") == []
 
 

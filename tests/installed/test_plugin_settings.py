@@ -146,3 +146,13 @@ def test_a_broken_plugin_ends_the_run_if_plugins_are_strict(
         "ZeroDivisionError: division by zero."
     )
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_strictness_is_yes_or_no(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value, is_strict in (("1", True), ("yes", True), ("0", False), ("no", False), ("", False)):
+        monkeypatch.setenv("PHANTOM_STRICT", value)
+        assert PluginSettings.of_surroundings().is_strict is is_strict
+    monkeypatch.setenv("PHANTOM_STRICT", "yess")
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        PluginSettings.of_surroundings()
+    assert str(caught.value) == "PHANTOM_STRICT is 'yess'. Expected 1 or 0."
