@@ -100,7 +100,7 @@ class InstalledEntry:
         distribution: the distribution that ships it.
         version: the version of that distribution.
         summary: the first line about that distribution.
-        core_specifier: its version bound on the core, such as `>=0.1,<0.2`; empty without one.
+        core_specifier: its version bound on the core, such as `>=0.2,<0.3`; empty without one.
         source: where it was installed from: `index`, `editable <folder>`, or a URL.
         location: the folder on `sys.path` in which its metadata lies.
         requires: what else it needs, as in its metadata.
@@ -183,6 +183,12 @@ def _core_meets(specifier: str) -> bool:
 def core_version() -> str:
     """Return the version of the installed core."""
     return str(importlib_metadata.version(CORE_DISTRIBUTION))
+
+
+def core_bound() -> str:
+    """Return the versions of the core that a plugin made today works with: those of this minor version."""
+    version = Version(core_version())
+    return f">={version.major}.{version.minor},<{version.major}.{version.minor + 1}"
 
 
 def distribution_version(name: str) -> str | None:

@@ -10,6 +10,7 @@ from phantom_core.installed.discovery import (
     CORE_DISTRIBUTION,
     InstalledEntry,
     Scan,
+    core_bound,
     normalised,
     packages_by_distribution,
 )
@@ -82,7 +83,7 @@ def _stale(entries: list[InstalledEntry]) -> Iterator[RawFinding]:
 def _unbound(entry: InstalledEntry) -> Iterator[RawFinding]:
     if not entry.core_specifier and normalised(entry.distribution) != CORE_DISTRIBUTION:
         what = f"It does not say which versions of {CORE_DISTRIBUTION} it works with."
-        advice = f'Its dependencies should have a bound, such as "{CORE_DISTRIBUTION}>=0.1,<0.2".'
+        advice = f'Its dependencies should have a bound, such as "{CORE_DISTRIBUTION}{core_bound()}".'
         yield "no-core-bound", "warning", entry.distribution, what, advice
 
 
