@@ -25,11 +25,30 @@ def import_object(target: str) -> Any:
     >>> import_object("math:tau.is_integer")()
     False
     """
-    module_name, _, attribute = target.partition(":")
-    value: Any = importlib.import_module(module_name.strip())
-    for part in filter(None, attribute.strip().split(".")):
+    module_name, attribute = split_target(target)
+    value: Any = importlib.import_module(module_name)
+    for part in filter(None, attribute.split(".")):
         value = getattr(value, part)
     return value
+
+
+def split_target(target: str) -> tuple[str, str]:
+    """Return the module and the attribute of `package.module:attribute`; a module alone has none.
+
+    >>> split_target("acme.bandits : Bandit"), split_target("acme.bandits")
+    (('acme.bandits', 'Bandit'), ('acme.bandits', ''))
+    """
+    module_name, _, attribute = target.partition(":")
+    return module_name.strip(), attribute.strip()
+
+
+def top_package(target: str) -> str:
+    """Return the package, or the module outside any, that `package.module:attribute` begins with.
+
+    >>> top_package("acme.bandits:Bandit")
+    'acme'
+    """
+    return split_target(target)[0].partition(".")[0]
 
 
 @contextlib.contextmanager

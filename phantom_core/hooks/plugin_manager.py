@@ -20,7 +20,7 @@ from phantom_core.errors import (
     told,
 )
 from phantom_core.hooks.hookspecs import HOOK_NAMES, PROJECT, REGISTRATION_HOOKS, Hooks, Registration
-from phantom_core.importing import import_object, last_words
+from phantom_core.importing import import_object, last_words, top_package
 from phantom_core.installed.discovery import (
     CORE_DISTRIBUTION,
     KIND_GROUP,
@@ -462,7 +462,7 @@ def _missing(error: BaseException, entry: InstalledEntry) -> str:
     if not isinstance(error, ModuleNotFoundError) or not error.name:
         return ""
     package = error.name.split(".")[0]
-    return "" if package == entry.target.partition(":")[0].split(".")[0] else package
+    return "" if package == top_package(entry.target) else package
 
 
 def _reason(error: BaseException, entry: InstalledEntry) -> str:

@@ -22,6 +22,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from phantom_core.errors import told
+from phantom_core.importing import split_target, top_package
 from phantom_core.installed.install_source import source_text
 
 CORE_DISTRIBUTION: Final = "phantom-rl-core"
@@ -296,7 +297,7 @@ def _judged(entry: InstalledEntry, groups: Iterable[str], kinds: Mapping[str, Ki
 
 def _problem_of(group: str, name: str, target: str) -> str:
     """Return what is wrong with an entry-point line, or an empty string."""
-    module_name, _, attribute = target.partition(":")
+    _, attribute = split_target(target)
     if not _NAME.fullmatch(name):
         return f"its name {name!r} may only have lower-case letters, digits, '.', '_' and '-'"
     if "[" in target:
@@ -304,7 +305,7 @@ def _problem_of(group: str, name: str, target: str) -> str:
         return f"its target {target!r} asks for an extra, which nothing installs. Write {plain!r}"
     if not _TARGET.fullmatch(target) or not (attribute or group == PLUGIN_GROUP):
         return f"its target is {target!r}. Expected 'package.module:Class'"
-    top = module_name.partition(".")[0]
+    top = top_package(target)
     if top in sys.stdlib_module_names:
         return f"its module {top!r} has the name of one of Python's own, which is imported instead"
     if group == CORE_KINDS["command"].group and name in CORE_COMMANDS:

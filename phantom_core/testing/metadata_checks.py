@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
 
+from phantom_core.importing import top_package
 from phantom_core.installed.discovery import (
     CORE_DISTRIBUTION,
     InstalledEntry,
@@ -122,7 +123,7 @@ def _shared_packages(by_distribution: dict[str, list[InstalledEntry]]) -> Iterat
     """Two distributions with one package overwrite each other's files."""
     owners = packages_by_distribution()
     for distribution, entries in sorted(by_distribution.items()):
-        own = {entry.target.partition(":")[0].split(".")[0] for entry in entries}
+        own = {top_package(entry.target) for entry in entries}
         if editable_folder(entries[0].source) is None:
             own &= owners.get(normalised(distribution), own)
         for other, packages in sorted(owners.items()):
