@@ -28,16 +28,35 @@ def import_object(target: str) -> Any:
     >>> import_object("math:tau.is_integer")()
     False
     """
-    module_name, _, attribute = target.partition(":")
+    module_name, attribute = split_target(target)
     try:
-        value: Any = importlib.import_module(module_name.strip())
+        value: Any = importlib.import_module(module_name)
     except BaseException as error:
         if isinstance(error, (Exception, SystemExit, KeyboardInterrupt)):
             raise
         raise ImportError(f"its import raised {type(error).__name__}") from error  # so that it is contained
-    for part in filter(None, attribute.strip().split(".")):
+    for part in filter(None, attribute.split(".")):
         value = getattr(value, part)
     return value
+
+
+def split_target(target: str) -> tuple[str, str]:
+    """Return the module and the attribute of `package.module:attribute`; a module alone has none.
+
+    >>> split_target("acme.bandits : Bandit"), split_target("acme.bandits")
+    (('acme.bandits', 'Bandit'), ('acme.bandits', ''))
+    """
+    module_name, _, attribute = target.partition(":")
+    return module_name.strip(), attribute.strip()
+
+
+def top_package(target: str) -> str:
+    """Return the package, or the module outside any, that `package.module:attribute` begins with.
+
+    >>> top_package("acme.bandits:Bandit")
+    'acme'
+    """
+    return split_target(target)[0].partition(".")[0]
 
 
 @contextlib.contextmanager

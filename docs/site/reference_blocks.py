@@ -5,7 +5,6 @@ anew, and so does `python docs/site/reference_blocks.py`; a test compares them w
 """
 
 import dataclasses
-import importlib
 import inspect
 import re
 import sys
@@ -22,15 +21,20 @@ import click
 from markup import attributes, sentence, table
 
 import phantom_core as ph
+from phantom_core.cli.lazy_group import LazyGroup
 from phantom_core.cli.main import phantom
 from phantom_core.cli.scaffold import plugin_files
 from phantom_core.component_config import config_class_of, field_documents, type_text
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS
+from phantom_core.importing import import_object
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 BLOCK: Final = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
 GROUP: Final = "phantom_core."
-KINDS: Final = ("trainers", "policies", "metrics", "loggers", "hooks", "envs", "plugins")
+KINDS: Final = ("trainers", "policies", "metrics", "loggers", "hooks", "envs", "plugins", "kinds")
+"""The kinds in the order of the page; those that a distribution of ours declares come last."""
+COMMANDS: Final = "commands"
+"""They are on the page of the command line, with their options."""
 _MODULE: Final = re.compile(r"phantom_core[.]([a-z_]+[.])*")
 EVERYWHERE: Final = {"--verbose", "--help"}
 
@@ -67,18 +71,28 @@ def plugins_to_begin_with() -> Iterator[tuple[str, str]]:
 
 
 def commands() -> dict[str, click.Command]:
-    """Return every command that does something, as `phantom plugins list`."""
-    return dict(_commands(phantom, "phantom"))
+    """Return every command of this repository that does something, by its path: `phantom plugins list`."""
+    added = {
+        f"phantom {name.replace('.', ' ')}": distribution
+        for (kind, name), (distribution, _) in component_targets().items()
+        if kind == COMMANDS
+    }
+    return dict(_commands(phantom, "phantom", added))
 
 
-def _commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
+def _commands(group: click.Group, path: str, added: dict[str, str]) -> Iterator[tuple[str, click.Command]]:
     context = click.Context(group)
     for name in group.list_commands(context):
-        command = group.get_command(context, name)
+        place, offered = f"{path} {name}", name
+        if isinstance(group, LazyGroup) and name not in group.places:
+            if place not in added:
+                continue  # of another distribution that is installed
+            offered = f"{added[place]}:{name}"
+        command = group.get_command(context, offered)
         if isinstance(command, click.Group):
-            yield from _commands(command, f"{path} {name}")
+            yield from _commands(command, place, added)
         elif command is not None:
-            yield f"{path} {name}", command
+            yield place, command
 
 
 def options(command: click.Command) -> str:
@@ -149,13 +163,19 @@ def component_targets() -> dict[tuple[str, str], tuple[str, str]]:
             if group.startswith(GROUP):
                 for name, place in lines.items():
                     found[group.removeprefix(GROUP), name] = (project["name"], place)
-    return dict(sorted(found.items(), key=lambda item: (KINDS.index(item[0][0]), item[0][1])))
+    return dict(sorted(found.items(), key=lambda item: (_place_on_page(item[0][0]), item[0])))
+
+
+def _place_on_page(kind: str) -> int:
+    return KINDS.index(kind) if kind in KINDS else len(KINDS)
 
 
 def components() -> str:
     """Return the settings of every component of this repository, kind by kind."""
     parts, last = [], ""
     for (kind, name), (distribution, place) in component_targets().items():
+        if kind == COMMANDS:
+            continue
         if kind != last:
             parts.append(f"## {kind.capitalize()}")
             last = kind
@@ -164,14 +184,15 @@ def components() -> str:
 
 
 def _component(kind: str, distribution: str, place: str) -> str:
-    module, _, attribute = place.partition(":")
     with torch_or_a_stand_in():
-        target: Any = importlib.import_module(module)
-        target = getattr(target, attribute) if attribute else target
+        target: Any = import_object(place)
         config_class = config_class_of(target) if inspect.isclass(target) else None
         rows = settings(config_class) if config_class else []
     summary = sentence((inspect.getdoc(target) or "").partition("\n\n")[0])
-    nothing = "It takes what `env_config` says." if kind == "envs" else "It takes no settings."
+    nothing = {
+        "envs": "It takes what `env_config` says.",
+        "kinds": f"Components of this kind derive from `{place}`.",
+    }.get(kind, "It takes no settings.")
     told = table(("setting", "type", "default", "meaning"), rows) if rows else nothing
     return f"{summary} From `{distribution}`.\n\n{told}"
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
 from phantom_core.errors import ConfigError, did_you_mean, listing, told, without_stop
+from phantom_core.importing import import_object, split_target
 
 
 def import_pettingzoo(user: str) -> ModuleType:
@@ -17,10 +17,11 @@ def import_pettingzoo(user: str) -> ModuleType:
         ConfigError: that says what to install, if it is not there.
     """
     try:
-        return importlib.import_module("pettingzoo")
+        library: ModuleType = import_object("pettingzoo")
     except ImportError as error:
         msg = f"{user} needs PettingZoo, which could not be imported: {told(error)}. pip install pettingzoo."
         raise ConfigError(msg) from error
+    return library
 
 
 def make_pettingzoo_env(env: Any, make_kwargs: Mapping[str, Any]) -> Any:
@@ -53,7 +54,7 @@ def make_pettingzoo_env(env: Any, make_kwargs: Mapping[str, Any]) -> Any:
             given = f" Its arguments: {dict(make_kwargs)}." if make_kwargs else ""
             raise ConfigError(f"PettingZoo env {name} could not be made: {told(error)}.{given}") from error
     if isinstance(made, library.AECEnv) and getattr(made, "metadata", {}).get("is_parallelizable"):
-        made = importlib.import_module("pettingzoo.utils.conversions").aec_to_parallel(made)
+        made = import_object("pettingzoo.utils.conversions:aec_to_parallel")(made)
     if not isinstance(made, (library.ParallelEnv, library.AECEnv)):
         raise ConfigError(
             f"PettingZooEnv got {name}, which makes a {type(made).__name__}. Expected a "
@@ -69,11 +70,11 @@ _EXPECTED = (
 
 
 def _find_maker(library: ModuleType, name: str) -> Callable[..., Any]:
-    module_name, _, function_name = name.partition(":")
+    module_name, function_name = split_target(name)
     if "/" in module_name:
         return _registered(library, name)
     try:
-        module = importlib.import_module(module_name)
+        module = import_object(module_name)
     except Exception as error:  # whatever importing raises
         raise ConfigError(
             f"PettingZooEnv got env={name!r}, but {module_name!r} could not be imported: "

@@ -10,13 +10,11 @@ from pathlib import Path
 from string import Template
 from typing import Final
 
-from packaging.version import Version
-
 from phantom_core.errors import ConfigError
 from phantom_core.hooks.plugin_manager import PluginManager
 from phantom_core.installed.discovery import (
     CORE_DISTRIBUTION,
-    core_version,
+    core_bound,
     distribution_version,
     normalised,
     packages_by_distribution,
@@ -115,7 +113,7 @@ def _words(kind: str, name: str) -> dict[str, str]:
         "policy_name": f"{stem}Policy",
         "conformance_name": class_name,
         "summary": _SUMMARIES[kind],
-        "bound": _bound(),
+        "bound": core_bound(),
     }
     return {**words, "usage": _filled(f"{kind}/usage.md", words).rstrip()}
 
@@ -169,9 +167,3 @@ def _filled(template: str, words: Mapping[str, str]) -> str:
         return ""
     text = files("phantom_core.cli").joinpath("templates", f"{template}.tmpl").read_text(encoding="utf-8")
     return Template(text).substitute(words)
-
-
-def _bound() -> str:
-    """Return the versions of the core that a plugin made today works with: those of this minor version."""
-    version = Version(core_version())
-    return f">={version.major}.{version.minor},<{version.major}.{version.minor + 1}"

@@ -20,7 +20,7 @@ from phantom_core.errors import (
     told,
 )
 from phantom_core.hooks.hookspecs import HOOK_NAMES, PROJECT, REGISTRATION_HOOKS, Hooks, Registration
-from phantom_core.importing import exit_report, import_object
+from phantom_core.importing import exit_report, import_object, top_package
 from phantom_core.installed.discovery import (
     CORE_DISTRIBUTION,
     KIND_GROUP,
@@ -362,8 +362,8 @@ def _instance(plugin: object, name: str) -> object:
         return plugin
     if hasattr(plugin, f"{PROJECT}_impl"):
         raise HookError(
-            f"Plugin {name!r} is a function that is marked as a hook. Put it into a class or a module, and pass "
-            "that.",
+            f"Plugin {name!r} is a function that is marked as a hook. Put it into a class or a module, and "
+            "pass that.",
             plugin=name,
         )
     try:
@@ -503,7 +503,7 @@ def _missing(error: BaseException, entry: InstalledEntry) -> str:
     if not isinstance(error, ModuleNotFoundError) or not error.name:
         return ""
     package = error.name.split(".")[0]
-    return "" if package == entry.target.partition(":")[0].split(".")[0] else package
+    return "" if package == top_package(entry.target) else package
 
 
 def _reason(error: BaseException, entry: InstalledEntry) -> str:

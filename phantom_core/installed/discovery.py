@@ -22,6 +22,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from phantom_core.errors import told
+from phantom_core.importing import split_target, top_package
 from phantom_core.installed.install_source import source_text
 
 CORE_DISTRIBUTION: Final = "phantom-rl-core"
@@ -107,7 +108,7 @@ class InstalledEntry:
         distribution: the distribution that provides it.
         version: the version of that distribution.
         summary: the summary of that distribution.
-        core_specifier: its version specifier for the core, such as `>=0.1,<0.2`; empty without one.
+        core_specifier: its version specifier for the core, such as `>=0.2,<0.3`; empty without one.
         source: where it was installed from: `index`, `editable <folder>`, or a URL.
         location: the folder on `sys.path` that holds its metadata.
         requires: its requirements, as in its metadata.
@@ -190,6 +191,12 @@ def _core_meets(specifier: str) -> bool:
 def core_version() -> str:
     """Return the version of the installed core."""
     return str(importlib_metadata.version(CORE_DISTRIBUTION))
+
+
+def core_bound() -> str:
+    """Return the versions of the core that a plugin made today works with: those of this minor version."""
+    version = Version(core_version())
+    return f">={version.major}.{version.minor},<{version.major}.{version.minor + 1}"
 
 
 def distribution_version(name: str) -> str | None:
@@ -298,7 +305,7 @@ def _with_problem(entry: InstalledEntry, groups: Iterable[str], kinds: Mapping[s
 
 def _problem_of(group: str, name: str, target: str) -> str:
     """Return what is wrong with an entry point, or an empty string."""
-    module_name, _, attribute = target.partition(":")
+    _, attribute = split_target(target)
     if not _NAME.fullmatch(name):
         return f"its name {name!r} may only have lower-case letters, digits, '.', '_' and '-'"
     if "[" in target:
@@ -306,7 +313,7 @@ def _problem_of(group: str, name: str, target: str) -> str:
         return f"its target {target!r} asks for an extra, which nothing installs. Write {plain!r}"
     if not _TARGET.fullmatch(target) or not (attribute or group == PLUGIN_GROUP):
         return f"its target is {target!r}. Expected 'package.module:Class'"
-    top = module_name.partition(".")[0]
+    top = top_package(target)
     if top in sys.stdlib_module_names:
         return f"its module {top!r} has the name of one of Python's own, which is imported instead"
     if group == CORE_KINDS["command"].group and name in CORE_COMMANDS:

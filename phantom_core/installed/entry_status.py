@@ -9,6 +9,7 @@ from functools import cache
 from importlib.machinery import ModuleSpec, PathFinder
 from typing import Literal, TypeAlias
 
+from phantom_core.importing import split_target
 from phantom_core.installed.discovery import (
     CORE_DISTRIBUTION,
     PLUGIN_GROUP,
@@ -139,7 +140,7 @@ def missing_requirements(
 
 def module_problem(target: str) -> str:
     """Return why the module of a target cannot be found, or an empty string; nothing is imported."""
-    module_name = target.partition(":")[0].strip()
+    module_name, _ = split_target(target)
     try:
         spec = find_module(module_name)
     except Exception as error:  # an import hook may raise anything

@@ -18,7 +18,7 @@ from phantom_core.errors import (
     place_of,
     told,
 )
-from phantom_core.importing import exit_report, import_object
+from phantom_core.importing import exit_report, import_object, top_package
 from phantom_core.installed.discovery import (
     CORE_DISTRIBUTION,
     CORE_KINDS,
@@ -143,7 +143,7 @@ class Component:
                 return import_object(target)
         except ModuleNotFoundError as error:
             missing = error.name or ""
-            if missing.split(".")[0] == target.partition(":")[0].split(".")[0]:
+            if top_package(missing) == top_package(target):
                 msg = (
                     f"{what}: there is no module {missing}. Its entry point says {target!r}: "
                     f"reinstall {self.distribution}."

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final, TypeVar
 from phantom_core.component_config import config_class_of, field_documents
 from phantom_core.errors import PhantomError, did_you_mean, listing, told
 from phantom_core.hooks.plugin_manager import everything_offered
-from phantom_core.installed.discovery import CORE_DISTRIBUTION
+from phantom_core.installed.discovery import CORE_DISTRIBUTION, core_bound
 from phantom_core.installed.registry import Component
 from phantom_core.testing.import_report import ImportReport, import_report
 
@@ -147,8 +147,8 @@ class Conformance:
         require(
             component.distribution == CORE_DISTRIBUTION or any(sign in bound for sign in ("<", "==", "~=")),
             f"{component.distribution} requires {CORE_DISTRIBUTION}{bound or ' of any version'}. Expected an "
-            f'upper bound, because minor versions may break plugins: "{CORE_DISTRIBUTION}>=0.1,<0.2" among '
-            "the dependencies in pyproject.toml.",
+            f'upper bound, because minor versions may break plugins: "{CORE_DISTRIBUTION}{core_bound()}" '
+            "among the dependencies in pyproject.toml.",
         )
 
     def test_its_settings_are_documented(self) -> None:

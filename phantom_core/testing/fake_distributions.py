@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from phantom_core.installed.discovery import installed
+from phantom_core.installed.discovery import CORE_DISTRIBUTION, core_bound, installed
 
 
 @contextmanager
@@ -19,7 +19,7 @@ def fake_distribution(
     modules: Mapping[str, str] | None = None,
     *,
     version: str = "1.0",
-    requires: str = "phantom-rl-core>=0.1,<0.2",
+    requires: str | None = None,
     summary: str = "",
 ) -> Iterator[Path]:
     """Let a distribution look installed: modules beside a `.dist-info` folder, first on `sys.path`.
@@ -32,15 +32,16 @@ def fake_distribution(
         entry_points: by group, such as `phantom_core.trainers`, target by name.
         modules: source by module name.
         version: its version.
-        requires: its one requirement; empty: none.
+        requires: its one requirement; None: the core in this minor version; empty: nothing.
         summary: one line about it.
 
     Yields:
         The folder.
     """
     headers = {"Metadata-Version": "2.1", "Name": name, "Version": version, "Summary": summary}
-    if requires:
-        headers["Requires-Dist"] = requires
+    requirement = f"{CORE_DISTRIBUTION}{core_bound()}" if requires is None else requires
+    if requirement:
+        headers["Requires-Dist"] = requirement
     info = folder / f"{name.replace('-', '_')}-{version}.dist-info"
     info.mkdir(parents=True)
     _write(info / "METADATA", "".join(f"{header}: {value}\n" for header, value in headers.items()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import io
 import json
 import logging
@@ -21,6 +20,7 @@ from types import ModuleType
 from typing import Any
 
 from phantom_core.errors import told
+from phantom_core.importing import import_object, top_package
 from phantom_core.testing.global_random import GlobalRandom
 from phantom_core.training.components import Components
 
@@ -106,27 +106,24 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) == signal.SIG_IGN:  # inherited from who started this process
             signal.signal(number, signal.SIG_DFL)
-    module_name, _, name = request["target"].partition(":")
     logging.getLogger("phantom_core").disabled = True  # what is wrong with others is not this one's affair
     with contextlib.redirect_stdout(io.StringIO()):
         Components()  # as every run looks at what is installed
         heavy = [name for name in request["heavy"] if name in sys.modules]
-        facts = _import(module_name, name)
+        facts = _import(request["target"])
         facts["heavy"] = [name for name in request["heavy"] if name in sys.modules and name not in heavy]
         if request["pickled"] and not facts["error"]:
             facts |= _unpickle(bytes.fromhex(request["pickled"]))
     sys.stdout.write(f"\n{json.dumps({'heavy_before': heavy, **facts})}\n")
 
 
-def _import(module_name: str, name: str) -> dict[str, Any]:
+def _import(target: str) -> dict[str, Any]:
     footprints, printed, error = Footprints(), io.StringIO(), ""
-    sys.meta_path.insert(0, OtherLibraries(module_name.partition(".")[0], footprints))
+    sys.meta_path.insert(0, OtherLibraries(top_package(target), footprints))
     started = time.perf_counter()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
         try:
-            value: Any = importlib.import_module(module_name)
-            for part in filter(None, name.split(".")):  # a module may be the plugin itself
-                value = getattr(value, part)
+            import_object(target)
         except (Exception, SystemExit) as problem:
             error = told(problem)
     seconds = time.perf_counter() - started

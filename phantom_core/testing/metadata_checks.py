@@ -6,10 +6,12 @@ import tomllib
 from collections.abc import Iterator
 from typing import Any, Literal, TypeAlias
 
+from phantom_core.importing import top_package
 from phantom_core.installed.discovery import (
     CORE_DISTRIBUTION,
     InstalledEntry,
     Scan,
+    core_bound,
     normalised,
     packages_by_distribution,
 )
@@ -82,7 +84,7 @@ def _stale(entries: list[InstalledEntry]) -> Iterator[RawFinding]:
 def _unbound(entry: InstalledEntry) -> Iterator[RawFinding]:
     if not entry.core_specifier and normalised(entry.distribution) != CORE_DISTRIBUTION:
         what = f"It does not say which versions of {CORE_DISTRIBUTION} it works with."
-        advice = f'Its dependencies should have a bound, such as "{CORE_DISTRIBUTION}>=0.1,<0.2".'
+        advice = f'Its dependencies should have a bound, such as "{CORE_DISTRIBUTION}{core_bound()}".'
         yield "no-core-bound", "warning", entry.distribution, what, advice
 
 
@@ -121,7 +123,7 @@ def _shared_packages(by_distribution: dict[str, list[InstalledEntry]]) -> Iterat
     """Two distributions with one package overwrite each other's files."""
     owners = packages_by_distribution()
     for distribution, entries in sorted(by_distribution.items()):
-        own = {entry.target.partition(":")[0].split(".")[0] for entry in entries}
+        own = {top_package(entry.target) for entry in entries}
         if editable_folder(entries[0].source) is None:
             own &= owners.get(normalised(distribution), own)
         for other, packages in sorted(owners.items()):

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from phantom_core.importing import top_package
 from phantom_core.installed.discovery import (
     InstalledEntry,
     installed_entries,
@@ -96,7 +97,7 @@ def _is_code(path: Path) -> bool:
 
 def _top_modules(entry: InstalledEntry) -> list[str]:
     targets = [e.target for e in installed_entries() if e.distribution == entry.distribution]
-    return sorted({target.partition(":")[0].split(".")[0] for target in targets})
+    return sorted({top_package(target) for target in targets})
 
 
 def _files_of(module: str) -> list[Path]:

@@ -34,7 +34,7 @@ def install(site: Path, number: int, *, is_plugin: bool) -> None:
     """Make a distribution that looks installed."""
     info = site / f"acme_{number}-1.{number}.dist-info"
     info.mkdir(parents=True)
-    more = "Requires-Dist: phantom-rl-core>=0.1,<0.2" if is_plugin else ""
+    more = "Requires-Dist: phantom-rl-core>=0.2" if is_plugin else ""
     (info / "METADATA").write_text(METADATA.format(number=number, more=more) + LONG)
     (info / "RECORD").write_text(f"acme_{number}.py,,\n")
     group = "phantom_core.loggers" if is_plugin else "console_scripts"

@@ -322,7 +322,8 @@ def test_describe_says_that_a_component_is_disabled(
 def test_the_schema_of_settings_from_an_init_has_its_parameters(
     phantom: Callable[..., Any], fake_distribution: Callable[..., Path]
 ) -> None:
-    source = "import phantom_core as ph\nclass L(ph.Hooks):\n    def __init__(self, file: str, every: int = 2): ...\n"
+    head = "import phantom_core as ph\nclass L(ph.Hooks):\n"
+    source = f"{head}    def __init__(self, file: str, every: int = 2): ...\n"
     fake_distribution("acme", {"phantom_core.loggers": {"diary": "acme_l:L"}}, {"acme_l": source})
     schema = json.loads(phantom("plugins", "describe", "diary", "--json-schema").out)
     assert schema["properties"] == {"file": {"type": "string"}, "every": {"type": "integer", "default": 2}}

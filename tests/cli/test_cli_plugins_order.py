@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import phantom_core as ph
+from phantom_core.installed.discovery import core_bound
 from phantom_core.installed.registry import DISTRIBUTION_BY_NAME
 
 SOURCE = """
@@ -140,7 +141,7 @@ def test_info_shows_a_distribution_and_what_it_offers(phantom: Callable[..., Any
         "Order.",
         "source index",
         f"found in {acme}",
-        "needs phantom-rl-core>=0.1,<0.2",
+        f"needs phantom-rl-core{core_bound()}",
         "",
         "kind name version status target",
         "logger a-late 1.0 ok acme_order:Late",

@@ -3,6 +3,8 @@
 import dataclasses
 import inspect
 import re
+import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -50,6 +52,67 @@ def test_every_field_of_every_event_says_what_it_is(reference_blocks: ModuleType
 def test_every_option_says_what_it_does(reference_blocks: ModuleType) -> None:
     tables = "\n".join(map(reference_blocks.options, reference_blocks.commands().values()))
     assert [line for line in tables.splitlines() if line.endswith(("|  |", "| . |"))] == []
+
+
+DISTRIBUTION = """
+[project]
+name = "acme"
+
+[project.entry-points."phantom_core.commands"]
+greet = "acme_places:greet"
+"plugins.greet" = "acme_places:greet"
+
+[project.entry-points."phantom_core.kinds"]
+executor = "acme_places:Executor"
+
+[project.entry-points."phantom_core.executors"]
+local = "acme_places:Local"
+"""
+PLACES = """
+import click
+
+@click.command("greet")
+@click.option("--loud", is_flag=True, help="Shout.")
+def greet(loud):
+    "Say hello."
+
+class Executor:
+    "Runs tasks."
+
+class Local(Executor):
+    "Runs tasks here."
+"""
+
+
+@pytest.fixture
+def acme(fake_distribution: Callable[..., Path]) -> None:
+    """A distribution with commands and a kind of its own, and a stranger whose command has the same name."""
+    groups = tomllib.loads(DISTRIBUTION)["project"]["entry-points"]
+    fake_distribution("acme", groups, {"acme_places": PLACES})
+    fake_distribution("stranger", {"phantom_core.commands": {"greet": "stranger:greet", "go": "stranger:go"}})
+
+
+@pytest.mark.usefixtures("acme")
+def test_commands_of_strangers_are_not_in_the_reference(reference_blocks: ModuleType) -> None:
+    names = reference_blocks.commands()
+    assert "phantom plugins list" in names
+    assert {"phantom greet", "phantom go", "phantom plugins greet"}.isdisjoint(names)
+
+
+@pytest.mark.usefixtures("acme")
+def test_commands_and_kinds_of_a_distribution_of_ours_are_in_the_reference(
+    reference_blocks: ModuleType, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(DISTRIBUTION)
+    monkeypatch.setattr(reference_blocks, "ROOT", tmp_path)
+    added = {name: command for name, command in reference_blocks.commands().items() if "greet" in name}
+    assert list(added) == ["phantom plugins greet", "phantom greet"]
+    assert "Shout." in reference_blocks.options(added["phantom greet"])
+    assert reference_blocks.components() == (
+        "## Kinds\n\n### `executor`\n\n"
+        "Runs tasks. From `acme`.\n\nComponents of this kind derive from `acme_places:Executor`.\n\n"
+        "## Executors\n\n### `local`\n\nRuns tasks here. From `acme`.\n\nIt takes no settings."
+    )
 
 
 def test_every_environment_variable_is_documented() -> None:

@@ -11,14 +11,14 @@ from phantom_core.cli.describe import field_documents
 from phantom_core.component_config import config_class_of
 from phantom_core.hooks.plugin_manager import PluginManager
 from phantom_core.installed.discovery import CORE_DISTRIBUTION
-from phantom_core.installed.registry import Component
+from phantom_core.installed.registry import OWN_DISTRIBUTIONS, Component
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/reference/loggers.md"
 NEEDS_MORE = "torch-actor-critic"  # takes the settings of mlp-actor-critic, and needs torch to be imported
 OURS = [
     component
     for component in PluginManager().registry.components()
-    if component.distribution.startswith("phantom-") and component.name != NEEDS_MORE
+    if component.distribution in {CORE_DISTRIBUTION, *OWN_DISTRIBUTIONS} and component.name != NEEDS_MORE
 ]
 
 

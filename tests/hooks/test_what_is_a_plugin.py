@@ -134,7 +134,8 @@ def test_a_callable_that_is_no_function_is_refused() -> None:
             self.on_train_end = functools.partial(int, 3)  # type: ignore[method-assign]
 
     assert str(error_of(Partial())) == (
-        "on_train_end of plugin 'mine' is functools.partial(<class 'int'>, 3), not a function. Write a method."
+        "on_train_end of plugin 'mine' is functools.partial(<class 'int'>, 3), not a function. Write a "
+        "method."
     )
 
 
@@ -298,14 +299,15 @@ def test_a_marked_function_alone_is_refused() -> None:
         """Do nothing."""
 
     assert str(error_of(on_train_end)) == (
-        "Plugin 'mine' is a function that is marked as a hook. Put it into a class or a module, and pass that."
+        "Plugin 'mine' is a function that is marked as a hook. Put it into a class or a module, and pass "
+        "that."
     )
 
 
 def test_a_method_without_self_is_refused() -> None:
     class Selfless:
         @ph.hookimpl
-        def on_train_end() -> None:  # type: ignore[misc]  # noqa: N805
+        def on_train_end() -> None:  # type: ignore[misc]
             """Forget self."""
 
     assert str(error_of(Selfless())) == (
@@ -352,7 +354,7 @@ def test_one_wrong_registration_leaves_the_others(caplog: pytest.LogCaptureFixtu
     assert manager.registry.has("policy", "lazy")
     assert caplog.messages == [
         (
-            "Plugin 'mine': phantom_register_policies() failed: TypeError: expected ph.Registration objects, got 3. "
-            "What it would offer is left out."
+            "Plugin 'mine': phantom_register_policies() failed: TypeError: expected ph.Registration objects, "
+            "got 3. What it would offer is left out."
         )
     ]

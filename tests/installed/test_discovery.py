@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from phantom_core.installed.discovery import installed, installed_entries
+from phantom_core.installed import discovery
+from phantom_core.installed.discovery import core_bound, installed, installed_entries
 
 
 def entries_of(distribution: str) -> list[tuple[str, str, str]]:
@@ -18,12 +19,21 @@ def test_an_entry_point_line_is_an_entry(fake_distribution: Callable[..., Path])
     fake_distribution(
         "acme-rl",
         {"phantom_core.trainers": {"acme": "acme_rl.deep:Acme"}, "console_scripts": {"acme": "acme_rl:main"}},
+        requires="phantom-rl-core<9,>=0.2",
         summary="Learns anything.",
     )
     (entry,) = [entry for entry in installed_entries() if entry.distribution == "acme-rl"]
     assert (entry.group, entry.name, entry.target) == ("phantom_core.trainers", "acme", "acme_rl.deep:Acme")
-    assert (entry.version, entry.summary, entry.core_specifier) == ("1.0", "Learns anything.", "<0.2,>=0.1")
+    assert (entry.version, entry.summary, entry.core_specifier) == ("1.0", "Learns anything.", "<9,>=0.2")
     assert entry.is_compatible
+
+
+@pytest.mark.parametrize(("version", "bound"), [("0.2.0", ">=0.2,<0.3"), ("1.9.3", ">=1.9,<1.10")])
+def test_a_plugin_made_today_works_with_this_minor_version(
+    monkeypatch: pytest.MonkeyPatch, version: str, bound: str
+) -> None:
+    monkeypatch.setattr(discovery, "core_version", lambda: version)
+    assert core_bound() == bound
 
 
 def test_a_group_that_is_not_ours_is_left_alone(fake_distribution: Callable[..., Path]) -> None:

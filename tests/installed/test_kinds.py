@@ -109,10 +109,10 @@ def test_a_registration_of_an_unknown_kind_is_reported(caplog: pytest.LogCapture
     PluginManager().register(Offering(), "offering")
     assert caplog.messages == [
         (
-            "Plugin 'offering': phantom_register_components() failed: UnknownNameError: No kind of component is "
-            "called 'wallpaper'. There are: trainer, policy, metric, logger, hook, env, command, executor. A "
-            "distribution declares more in the entry-point group phantom_core.kinds. What it would offer is left "
-            "out."
+            "Plugin 'offering': phantom_register_components() failed: UnknownNameError: No kind of component "
+            "is called 'wallpaper'. There are: trainer, policy, metric, logger, hook, env, command, "
+            "executor. A distribution declares more in the entry-point group phantom_core.kinds. What it "
+            "would offer is left out."
         )
     ]
 

@@ -5,27 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 pytestmark = [pytest.mark.packaging, pytest.mark.timeout(300)]
 
-COMPONENTS = {
-    "random",
-    "constant",
-    "function",
-    "agent",
-    "env",
-    "aggregated",
-    "jsonl",
-    "q-learning",
-    "q-table",
-    "console",
-    "tensorboard",
-    "mlflow",
-    "wandb",
-}
+KINDS = ["trainer", "policy", "metric", "logger", "env"]
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
@@ -61,9 +48,18 @@ def phantom(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return environment / "bin" / "phantom"
 
 
-def test_every_component_is_listed(phantom: Path, tmp_path: Path) -> None:
+def test_every_component_is_listed(phantom: Path, repository: Path, tmp_path: Path) -> None:
+    offered = set()
+    for path in [repository / "pyproject.toml", *repository.glob("plugins/*/pyproject.toml")]:
+        project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
+        offered |= {
+            (project["name"], name)
+            for group, lines in project.get("entry-points", {}).items()
+            if group.startswith("phantom_core.")
+            for name in lines
+        }
     listed = json.loads(run(phantom, "plugins", "list", "--json", cwd=tmp_path))
-    assert {component["name"] for component in listed} >= COMPONENTS
+    assert {(component["distribution"], component["name"]) for component in listed} >= offered
 
 
 def test_the_example_trains_and_writes_a_run(phantom: Path, repository: Path, tmp_path: Path) -> None:
@@ -89,20 +85,35 @@ def test_the_core_works_without_pettingzoo_and_says_what_needs_it(phantom: Path,
     )
 
 
-def test_plugins_written_by_the_scaffold_install_conform_and_pass_their_tests(
-    phantom: Path, tmp_path: Path
-) -> None:
-    python = phantom.parent / "python"
-    pip = [sys.executable, "-m", "pip", "--quiet", "--python", python, "install"]
-    names = [f"my-{kind}" for kind in ("trainer", "policy", "metric", "logger", "env")]
-    for name in names:
-        run(phantom, "plugins", "new", name.removeprefix("my-"), name, cwd=tmp_path)
-    roots = [tmp_path / f"phantom-{name}" for name in names]
+@pytest.fixture(scope="module")
+def scaffolds(phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The folders of plugins that `phantom plugins new` wrote, by kind; they are installed."""
+    folder = tmp_path_factory.mktemp("scaffolds")
+    for kind in KINDS:
+        run(phantom, "plugins", "new", kind, f"my-{kind}", cwd=folder)
+    roots = {kind: folder / f"phantom-my-{kind}" for kind in KINDS}
+    pip = [sys.executable, "-m", "pip", "--quiet", "--python", phantom.parent / "python", "install"]
     run(*pip, "hatchling>=1.27", "pytest>=8.2")
-    run(*pip, "--no-build-isolation", "--no-deps", *roots)
-    run(python, "-m", "pytest", "-q", *roots, cwd=tmp_path)
-    for root in roots:
-        report = json.loads(run(phantom, "plugins", "check", root.name, "--json", cwd=tmp_path))
-        assert (root.name, report["failed"]) == (root.name, 0)
-    trained = run(phantom, "train", "example.toml", cwd=roots[0])
+    run(*pip, "--no-build-isolation", "--no-deps", *roots.values())
+    return roots
+
+
+def test_plugins_written_by_the_scaffold_pass_their_tests(
+    phantom: Path, scaffolds: dict[str, Path], tmp_path: Path
+) -> None:
+    run(phantom.parent / "python", "-m", "pytest", "-q", *scaffolds.values(), cwd=tmp_path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_plugin_written_by_the_scaffold_conforms(
+    phantom: Path, scaffolds: dict[str, Path], tmp_path: Path, kind: str
+) -> None:
+    report = json.loads(run(phantom, "plugins", "check", scaffolds[kind].name, "--json", cwd=tmp_path))
+    assert report["failed"] == 0
+
+
+def test_the_example_of_a_trainer_written_by_the_scaffold_trains(
+    phantom: Path, scaffolds: dict[str, Path]
+) -> None:
+    trained = run(phantom, "train", "example.toml", cwd=scaffolds["trainer"])
     assert trained.splitlines()[-1] == "mean return 1.0"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from phantom_core.installed.discovery import core_bound
 from phantom_core.testing import MetricConformance, assert_no_import, fake_distribution, run_checks
 from phantom_core.testing.import_report import import_report
 
@@ -138,7 +139,7 @@ def test_a_distribution_without_an_upper_bound_fails_its_own_check(
     assert failures(tmp_path, "", requires=requires) == {
         "it_bounds_the_version_of_the_core": (
             f"acme-steps requires phantom-rl-core{bound}. Expected an upper bound, because minor versions "
-            'may break plugins: "phantom-rl-core>=0.1,<0.2" among the dependencies in pyproject.toml.'
+            f'may break plugins: "phantom-rl-core{core_bound()}" among the dependencies in pyproject.toml.'
         )
     }
 

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +182,7 @@ def test_a_run_directory_holds_config_record_metrics_and_policies(tmp_path: Path
     assert facts["seed"] == 1
     assert facts["evaluation"]["mean_return"] == results.evaluation.mean_return  # type: ignore[union-attr]
     versions = {plugin["distribution"]: plugin["version"] for plugin in facts["plugins"]}
-    assert versions["phantom-qlearning"] == "0.1.0"
+    assert versions["phantom-qlearning"] == version("phantom-qlearning")
     rows = [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
     assert [row["iteration"] for row in rows] == [0, 1, 2, 3, 3]  # and the evaluation after the last
     assert rows[-1]["values"] == {"eval/mean_return": results.evaluation.mean_return}  # type: ignore[union-attr]

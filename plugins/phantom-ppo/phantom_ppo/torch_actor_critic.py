@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
+from pkgutil import resolve_name
 from typing import Any
 
 import gymnasium as gym
@@ -64,11 +64,17 @@ class TorchActorCriticPolicy(MLPActorCriticPolicy):
 
 def _imported(reference: object) -> Any:
     """Import `package.module:Class`."""
-    module_name, _, name = str(reference).partition(":")
     try:
-        return getattr(importlib.import_module(module_name), name)
+        found = resolve_name(str(reference))
     except (ImportError, AttributeError, ValueError) as error:
-        raise ph.errors.ConfigError(
-            f"torch-actor-critic got network={reference!r}, which cannot be imported: {error}. Expected a "
-            "torch.nn.Module class, or where to import it from, such as 'my_package.nets:PriceNet'."
-        ) from error
+        raise _refusal(reference, f"cannot be imported: {error}") from error
+    if not callable(found):
+        raise _refusal(reference, f"is a {type(found).__name__}")
+    return found
+
+
+def _refusal(reference: object, what: str) -> ph.errors.ConfigError:
+    return ph.errors.ConfigError(
+        f"torch-actor-critic got network={reference!r}, which {what}. Expected a torch.nn.Module class, or "
+        "where to import it from, such as 'my_package.nets:PriceNet'."
+    )

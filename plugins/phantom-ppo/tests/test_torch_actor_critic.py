@@ -198,13 +198,20 @@ def test_a_network_of_the_users_needs_the_backend_torch() -> None:
     )
 
 
-def test_a_network_that_cannot_be_imported_is_named() -> None:
+@pytest.mark.parametrize(
+    ("reference", "what"),
+    [
+        ("no_such_package.nets:PriceNet", "cannot be imported: No module named 'no_such_package'"),
+        ("math:PriceNet", "cannot be imported: module 'math' has no attribute 'PriceNet'"),
+        ("math", "is a module"),
+    ],
+)
+def test_a_network_that_cannot_be_imported_is_named(reference: str, what: str) -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
-        train("no_such_package.nets:PriceNet")
+        train(reference)
     assert str(caught.value) == (
-        "Policy 'p': torch-actor-critic got network='no_such_package.nets:PriceNet', which cannot be "
-        "imported: No module named 'no_such_package'. Expected a torch.nn.Module class, or where to import "
-        "it from, such as 'my_package.nets:PriceNet'."
+        f"Policy 'p': torch-actor-critic got network={reference!r}, which {what}. Expected a torch.nn.Module "
+        "class, or where to import it from, such as 'my_package.nets:PriceNet'."
     )
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -148,7 +149,7 @@ def test_wandb_has_what_the_run_measured_its_settings_and_its_files(tmp_path: Pa
     assert (run.config["trainer.q-learning.alpha"], run.config["seed"]) == (0.25, str(2**63 - 1))
     versions = json.loads((directory / "run.json").read_text())["versions"]
     assert run.config["versions"].items() >= versions.items()
-    assert run.config["versions"]["phantom-wandb"] == "0.1.0"
+    assert run.config["versions"]["phantom-wandb"] == version("phantom-wandb")
     assert run.tags == [
         "q-learning",
         f"seed:{2**63 - 1}",

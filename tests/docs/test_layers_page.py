@@ -1,0 +1,17 @@
+"""The page for readers of the code names every layer, in the order that import-linter holds."""
+
+import re
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "explanation" / "where_to_start_reading.md"
+
+
+def test_every_layer_is_named_in_its_place() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    (contract,) = [contract for contract in settings["contracts"] if contract["id"] == "layers"]
+    layers = [re.findall(r"\w+", line) for line in contract["layers"]]
+    (block,) = re.findall(r"```text\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    named = [re.split(r", ", re.split(r" {2,}", line)[0]) for line in block.splitlines()]
+    assert named == layers[1:]  # not __main__
