@@ -45,6 +45,7 @@ class Components:
         *,
         folder: Path | None = None,
         start: str = "the current folder",
+        takes_plugins: bool = True,
     ) -> None:
         """Look around for plugins.
 
@@ -52,9 +53,11 @@ class Components:
             settings: who is left out; None: as environment variables and `phantom.toml` say.
             folder: what relative places are relative to; None: the current folder.
             start: what that folder is, for messages.
+            takes_plugins: whether installed plugins follow the run.
         """
         self.manager = PluginManager(settings)
-        self.manager.load_installed_plugins()
+        if takes_plugins:
+            self.manager.load_installed_plugins()
         self.registry: Registry = self.manager.registry
         self.used: list[Component] = []
         self.attached: list[tuple[str, object]] = []
