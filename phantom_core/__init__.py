@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from phantom_core.testing.diagnose import diagnose as diagnose
     from phantom_core.testing.findings import Diagnosis as Diagnosis
     from phantom_core.testing.findings import Finding as Finding
+    from phantom_core.training.env_factory import check_env_config as check_env_config
     from phantom_core.training.run_directory import load_policies as load_policies
     from phantom_core.training.run_plans import CheckpointPlan as CheckpointPlan
     from phantom_core.training.run_plans import EvaluationPlan as EvaluationPlan
@@ -187,6 +188,7 @@ _MODULE_BY_NAME = {
     "Turn": "phantom_core.envs.turns",
     "TurnOrder": "phantom_core.envs.env",
     "VectorEnv": "phantom_core.rollouts.vector_env",
+    "check_env_config": "phantom_core.training.env_factory",
     "diagnose": "phantom_core.testing.diagnose",
     "evaluate": "phantom_core.rollouts.evaluate",
     "hookimpl": "phantom_core.hooks.hookspecs",
@@ -321,6 +323,7 @@ __all__ = [
     "TurnOrder",
     "VectorEnv",
     "__version__",
+    "check_env_config",
     "decoders",
     "diagnose",
     "encoders",

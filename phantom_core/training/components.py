@@ -46,6 +46,7 @@ class Components:
         *,
         folder: Path | None = None,
         start: str = "the current folder",
+        takes_plugins: bool = True,
     ) -> None:
         """Load the installed plugins.
 
@@ -53,9 +54,11 @@ class Components:
             settings: which plugins are disabled. None to read environment variables and `phantom.toml`.
             folder: the folder that relative references start from. None for the current folder.
             start: what messages call that folder.
+            takes_plugins: whether installed plugins follow the run.
         """
         self.manager = PluginManager(settings)
-        self.manager.load_installed_plugins()
+        if takes_plugins:
+            self.manager.load_installed_plugins()
         self.registry: Registry = self.manager.registry
         self.used: list[Component] = []
         self.attached: list[tuple[str, object]] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, Final
 
 import gymnasium as gym
@@ -56,7 +56,7 @@ class EnvFactory:
 
 
 def check_env_config(env_config: Mapping[str, Any]) -> None:
-    """Raise if a configuration holds values that training cannot use.
+    """Raise if an env cannot be trained with these settings.
 
     Ranges are for rollouts over many values; training uses one. Samplers are drawn at each reset only inside
     a supertype, so they belong in `env_supertype` or `agent_supertypes`.
@@ -67,8 +67,13 @@ def check_env_config(env_config: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: if there is a range anywhere, or a sampler under another key.
     """
+    if not isinstance(env_config, Mapping):
+        raise ConfigError(
+            f"env_config is {env_config!r}. Expected a dict of keyword arguments for the env, such as "
+            "{'num_steps': 10}."
+        )
     for key, value in env_config.items():
-        for path, part in _parts(value, f"env_config[{key!r}]"):
+        for path, part in _parts(value, f"env_config[{key!r}]", within=()):
             if isinstance(part, Range):
                 raise ConfigError(
                     f"{path} is a {type(part).__name__}, but training takes one value. Use a sampler in a "
@@ -81,18 +86,30 @@ def check_env_config(env_config: Mapping[str, Any]) -> None:
                 )
 
 
-def _parts(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Yield a value and all nested values, each with its path."""
+def _parts(value: Any, path: str, *, within: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
+    """Yield a value and all that is in it, each with its place.
+
+    Args:
+        value: the value.
+        path: its place.
+        within: identities of the values that it is in; one that contains itself is not gone through again.
+    """
     yield path, value
+    if id(value) in within:
+        return
     inner: Iterable[tuple[str, Any]] = ()
     if isinstance(value, Mapping):
         inner = ((f"{path}[{key!r}]", part) for key, part in value.items())
     elif isinstance(value, (list, tuple)):
         inner = ((f"{path}[{number}]", part) for number, part in enumerate(value))
+    elif isinstance(value, (set, frozenset)):
+        inner = ((f"an element of {path}", part) for part in value)
     elif isinstance(value, Supertype):
         inner = ((f"{path}.{name}", part) for name, part in vars(value).items())
+    elif is_dataclass(value) and not isinstance(value, type):
+        inner = ((f"{path}.{f.name}", getattr(value, f.name, None)) for f in fields(value))
     for place, part in inner:
-        yield from _parts(part, place)
+        yield from _parts(part, place, within=(*within, id(value)))
 
 
 def check_is_env(candidate: object, needed: Iterable[str]) -> None:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
+import numpy as np
+
 from phantom_core.errors import ConfigError
 
 _OWN: Final = ("rewards", "eval", "time")
@@ -16,12 +18,16 @@ def as_number(value: Any) -> float:
     """Return a value as a float; an integer too large for a float becomes infinite.
 
     Raises:
-        TypeError: if it is not a number.
-        ValueError: if it is a string that is not a number.
+        TypeError: if it is no number; text is none, nor are arrays of more or less than one.
+        ValueError: likewise.
 
-    >>> as_number(3), as_number(-(10**400))
-    (3.0, -inf)
+    >>> as_number(3), as_number(np.array([0.5])), as_number(-(10**400))
+    (3.0, 0.5, -inf)
     """
+    if isinstance(value, (str, bytes)):
+        raise TypeError(f"{value!r} is text")
+    if isinstance(value, np.ndarray) and value.size == 1:
+        value = value.item()
     try:
         return float(value)
     except OverflowError:

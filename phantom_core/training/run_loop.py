@@ -124,9 +124,10 @@ class RunLoop:
             num_iterations: the maximum number of iterations. None for that of the run.
 
         Raises:
-            ConfigError: if nothing limits the length of the run.
+            ConfigError: if the run would have no end, or an iteration is being made already.
         """
         state, total_steps = self.state, self.facts.total_steps
+        self.check_between_iterations()
         if not self._has_started:
             self._start(num_iterations)
         limit = state.num_iterations if num_iterations is None else state.iterations + num_iterations
@@ -139,8 +140,10 @@ class RunLoop:
                 "on_iteration_start", IterationStart(iteration=state.iteration, env_steps=state.env_steps)
             )
             state.is_iterating = True
-            yield state.iteration
-            state.is_iterating = False
+            try:
+                yield state.iteration
+            finally:  # also if the caller's loop is left
+                state.is_iterating = False
             state.iterations += 1
             seconds = time.perf_counter() - started
             self.log({"time/iteration_seconds": seconds})
@@ -153,6 +156,19 @@ class RunLoop:
                     "reached. Call log_rewards() after each env step, or give num_iterations."
                 )
             self._end_iteration()
+
+    def check_between_iterations(self) -> None:
+        """Raise if an iteration is being made: its run cannot begin another one within it.
+
+        Raises:
+            ConfigError: that names the iteration.
+        """
+        if self.state.is_iterating:
+            name, iteration = self.facts.trainer_name, self.state.iteration
+            raise ConfigError(
+                f"{name} was to train within its iteration {iteration}. Train when the iteration has ended, "
+                "or with a second instance."
+            )
 
     # ------------------------------------------------------------------ start and end
 

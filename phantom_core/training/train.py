@@ -160,7 +160,7 @@ def execute_run(
     trainer_name, trainer = components.trainer(settings.trainer, settings.trainer_config)
     env_class = components.env_class(settings.env)
     others = _other_trainers(settings, trainer, components)
-    attach_tensorboard(components, trainer.tensorboard_log_dir)
+    attach_tensorboard(components, trainer.tensorboard_log_dir, adds_to_earlier=trainer.has_event_files)
     run_name = settings.name or f"{trainer_name}-{getattr(env_class, '__name__', 'env')}"
     seed = fresh_seed() if settings.seed is None else settings.seed
     origins = dict(origins or {}) | ({"seed": DEFAULT} if settings.seed is None else {})
@@ -314,7 +314,7 @@ def _train(
         one.enter(loop)
     trainer.metrics = metrics
     try:
-        results: TrainingResults = trainer.train(
+        results = trainer.train(
             make_env.env_class,
             state.num_iterations,
             policies,
@@ -322,6 +322,11 @@ def _train(
             make_env.env_config,
             metrics,
         )
+        if not isinstance(results, TrainingResults):
+            raise ConfigError(
+                f"{type(trainer).__name__}.train() returned {results!r}. Expected ph.TrainingResults("
+                "policies), or an instance of a class derived from it."
+            )
         state.policies = results.policies
         state.policy_by_agent = state.policy_by_agent or results.policy_by_agent
         state.policies_to_train = state.policies_to_train or tuple(

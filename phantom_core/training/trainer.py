@@ -35,6 +35,7 @@ from phantom_core.training.env_factory import EnvFactory, check_env_config
 from phantom_core.training.full_training import log_episodes
 from phantom_core.training.guarded_metric import guarded
 from phantom_core.training.learner import Session
+from phantom_core.training.logged_values import as_number
 from phantom_core.training.policy_training import train_policies
 from phantom_core.training.run_loop import RunLoop
 from phantom_core.training.run_settings import trainer_key
@@ -52,9 +53,16 @@ def _within_run(train: TrainT) -> TrainT:
     @functools.wraps(train)
     def train_within_run(self: Trainer, *args: Any, **kwargs: Any) -> Any:
         if self._run is not None:
+            self._run.check_between_iterations()
             return train(self, *args, **kwargs)
-        loop = standalone_run(type(self).__name__, self.tensorboard_log_dir, seed=kwargs.get("seed"))
+        loop = standalone_run(
+            type(self).__name__,
+            self.tensorboard_log_dir,
+            adds_to_earlier=self.has_event_files,
+            seed=kwargs.get("seed"),
+        )
         self.enter(loop)
+        self.has_event_files = self.tensorboard_log_dir is not None
         try:
             with signals_end(loop.facts, loop.state), loop.scope():
                 return train(self, *args, **kwargs)
@@ -86,15 +94,20 @@ class Trainer:
     - A **simple** trainer overrides `training_step`, or `train` itself with a loop over
       `self.iterations(n)`. It steps the env itself and logs with `log_rewards` and `log_metrics`.
 
+    `train`, called directly, changes the instance: a second call goes on with its attributes as they are.
+    `ph.train` copies an instance, so that each run begins alike.
+
     Attributes:
         config_class: frozen dataclass of the settings. None if the settings, if any, are the parameters of
             the class's own `__init__`.
         policy_class: the class of the policies that it trains.
         config: the settings, an instance of `config_class`; None without one.
-        tensorboard_log_dir: where the logger plugin `tensorboard` writes; None if it is not attached.
-        metrics: metric by name, of the current run.
-        logged_metrics: by metric name, values logged since they were last written.
-        logged_rewards: by agent id, rewards logged since they were last written.
+        tensorboard_log_dir: where the logger plugin `tensorboard` writes, over iterations; None: it is not
+            attached.
+        has_event_files: whether this instance wrote there before; its next run adds to them.
+        metrics: metric by name, of the present run.
+        logged_metrics: by metric name, values logged since the last writing.
+        logged_rewards: by agent id, rewards logged since the last writing.
     """
 
     config_class: ClassVar[type | None] = None
@@ -121,6 +134,7 @@ class Trainer:
             name = type(self).__name__
             raise ConfigError(f"{name} has no policy_class. Set it in the class: policy_class = MyPolicy.")
         self.tensorboard_log_dir = tensorboard_log_dir
+        self.has_event_files = False
         self.metrics: Mapping[str, Metric] = {}
         self.logged_metrics: defaultdict[str, list[Any]] = defaultdict(list)
         self.logged_rewards: defaultdict[AgentID, list[float]] = defaultdict(list)
@@ -201,6 +215,10 @@ class Trainer:
     ) -> TrainingResults:
         """Train policies. `ph.train` adds named components, loggers, hooks and a run directory.
 
+        Each call trains new policies, from iteration 0. The trainer itself is not reset: what a subclass
+        keeps in attributes goes on from the last call. An overridden `train` may call this one several
+        times; that is one run, whose iterations are counted on.
+
         Args:
             env_class: an env class, or a function that makes an env; called with `env_config`.
             num_iterations: the number of iterations.
@@ -211,7 +229,7 @@ class Trainer:
             seed: the seed of the run. None for a random seed.
 
         Raises:
-            ConfigError: if trainer, env and policies do not fit together.
+            ConfigError: if something does not fit together, or it is called within an iteration.
         """
         if self._run is None:
             raise AssertionError(self)  # _within_run has seen to it
@@ -312,7 +330,7 @@ class Trainer:
         return self.run.progress
 
     def enter(self, run: Session) -> None:
-        """Enter a run.
+        """Begin to work for a run, without what was logged before.
 
         Raises:
             ConfigError: if the trainer is already in a run.
@@ -322,6 +340,8 @@ class Trainer:
                 f"This {type(self).__name__} is already training. Make a second instance for a second run."
             )
         self._end_of_idle_run()
+        self.logged_metrics.clear()
+        self.logged_rewards.clear()
         self._run = cast("RunLoop", run)  # every session is one; a trainer needs only the protocol
 
     def leave(self) -> None:
@@ -383,74 +403,79 @@ class Trainer:
         for env in envs:
             record_metrics(env, self.metrics, found)
         for name, values in found.items():
-            try:
-                mean = float(np.mean(values))
-            except (TypeError, ValueError) as error:  # as any failure of a metric's
-                if self._run is None:
-                    raise ConfigError(
-                        f"Metric {name!r} has the values {values!r}, which have no mean: {told(error)}."
-                    ) from error
-                self._run.dispatcher.contain(f"metrics.{name}", "log_vec_metrics", error)
-                continue
-            self.logged_metrics[name].append(mean)
-            if self._run is not None:
-                self._run.dispatcher.succeeded(f"metrics.{name}", "log_vec_metrics")
+            mean = self._mean_of_metric(name, values, "log_vec_metrics")
+            if mean is not None:
+                self.logged_metrics[name].append(mean)
 
     def log_rewards(self, rewards: Mapping[AgentID, float]) -> None:
         """Log the rewards of one env step and count the step. Call it once after each step.
 
+        Args:
+            rewards: a number by agent id: a NumPy scalar or an array of size 1 is one, too.
+
+        Raises:
+            ConfigError: for a reward that is no number; then none of them is logged.
+        """
+        numbers = [(agent_id, _reward(agent_id, reward)) for agent_id, reward in rewards.items()]
+        if self._run is not None:
+            self._run.state.env_steps += 1
+        for agent_id, number in numbers:
+            self.logged_rewards[agent_id].append(number)
+
+    def log_vec_rewards(self, rewards: Sequence[Mapping[AgentID, float]]) -> None:
+        """Log the rewards of one step in each of several envs.
+
         Raises:
             ConfigError: if a reward is None.
         """
-        for agent_id, reward in rewards.items():
-            if reward is None:
-                raise ConfigError(
-                    f"log_rewards got None as the reward of {agent_id!r}. Expected numbers: leave agents out "
-                    "that have no reward."
-                )
-        if self._run is not None:
-            self._run.state.env_steps += 1
-        for agent_id, reward in rewards.items():
-            self.logged_rewards[agent_id].append(float(reward))
-
-    def log_vec_rewards(self, rewards: Sequence[Mapping[AgentID, float]]) -> None:
-        """Log the rewards of one step in each of several envs."""
         for of_one_env in rewards:
             self.log_rewards(of_one_env)
 
     def log_scalar(self, name: str, value: float) -> None:
-        """Log a value of this iteration; several values with the same name are averaged."""
-        self.run.log({name: value})
+        """Log a value of this iteration; several under one name are averaged.
+
+        Raises:
+            ConfigError: outside of a run, or for a value that is no number.
+        """
+        self.run.log({name: _number("log_scalar", name, value)})
 
     def tbx_write_scalar(self, name: str, value: float, step: int) -> None:
         """Send one value to the loggers immediately, with the given step.
 
-        The method has the name it has in Phantom. Outside a run the value goes to the logger `tensorboard`,
-        if there is a `tensorboard_log_dir`.
+        Outside of a run it reaches the logger `tensorboard` alone, if there is a `tensorboard_log_dir`.
 
         Args:
             name: the name of the value.
             value: the value.
-            step: the step, used as `iteration` and `env_steps` of the event.
+            step: the step that it belongs to: `iteration` and `env_steps` of the event.
+
+        Raises:
+            ConfigError: for a value or step that is no number.
         """
         loop = self._writing()
         if loop is not None:
-            loop.write({name: value}, step)
+            loop.write({name: _number("tbx_write_scalar", name, value)}, _step("tbx_write_scalar", step))
 
     def tbx_write_values(self, step: int) -> None:
         """Reduce the metrics and rewards recorded since the last call to one value each, and log them.
 
-        `iterations` does this after each iteration, so only a custom loop needs to call it. Outside a run
-        the values go to the logger `tensorboard`, if there is a `tensorboard_log_dir`.
+        `iterations` does this after each iteration, so calling it is only needed in a loop of one's own.
+        Within an iteration, the values are written when it ends. Outside of a run they reach the logger
+        `tensorboard` alone, if there is a `tensorboard_log_dir`.
 
         Args:
             step: the number of the iteration.
+
+        Raises:
+            ConfigError: outside of a run, for a metric whose value is no number.
         """
         reduced = reduce_metrics(self.metrics, self.logged_metrics, "train")
-        values = {name: float(np.mean(value)) for name, value in reduced.items()}
+        means = {n: self._mean_of_metric(n, value, "tbx_write_values") for n, value in reduced.items()}
+        values = {name: mean for name, mean in means.items() if mean is not None}
         every = [reward for rewards in self.logged_rewards.values() for reward in rewards]
         for agent_id, rewards in self.logged_rewards.items():
-            values[f"rewards/{agent_id}"] = float(np.mean(rewards))
+            if rewards:
+                values[f"rewards/{agent_id}"] = float(np.mean(rewards))
         if every:
             values["rewards/group"] = float(np.mean(every))
         self.logged_metrics.clear()
@@ -458,7 +483,22 @@ class Trainer:
         loop = self._writing()
         if loop is not None:
             loop.log(values)
-            loop.write_if_idle(step)
+            loop.write_if_idle(_step("tbx_write_values", step))
+
+    def _mean_of_metric(self, name: str, values: Any, where: str) -> float | None:
+        """Return the mean; None if there is none, which in a run is a failure of the metric."""
+        try:
+            mean = float(np.mean(values))
+        except (TypeError, ValueError) as error:
+            if self._run is None:
+                raise ConfigError(
+                    f"Metric {name!r} has the values {values!r}, which have no mean: {told(error)}."
+                ) from error
+            self._run.dispatcher.contain(f"metrics.{name}", where, error)
+            return None
+        if self._run is not None:
+            self._run.dispatcher.succeeded(f"metrics.{name}", where)
+        return mean
 
     # ------------------------------------------------------------------ the run that it is in
 
@@ -475,6 +515,7 @@ class Trainer:
             return None
         if self._idle is None:
             self._idle = _IdleRun(self)
+            self.has_event_files = True
         return self._idle.loop
 
     def _end_of_idle_run(self) -> None:
@@ -484,8 +525,47 @@ class Trainer:
 
 
 class _IdleRun:
-    """A run without iterations, for values written outside a run. It ends when its trainer is deleted."""
+    """A run without iterations, for values that a program writes by itself; it ends with its trainer.
+
+    Only the logger `tensorboard` follows it. It holds no reference to the trainer.
+    """
 
     def __init__(self, trainer: Trainer) -> None:
-        self.loop = standalone_run(type(trainer).__name__, trainer.tensorboard_log_dir)
+        self.loop = standalone_run(
+            type(trainer).__name__, trainer.tensorboard_log_dir, adds_to_earlier=True, takes_plugins=False
+        )
         self.end = weakref.finalize(trainer, self.loop.end, "completed")
+
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        """Be None in a copy of the trainer, which opens a run of its own when it needs one."""
+        return type(None), ()
+
+
+def _reward(agent_id: AgentID, reward: Any) -> float:
+    if type(reward) is float:  # the usual case
+        return reward
+    try:
+        return as_number(reward)
+    except (TypeError, ValueError) as error:
+        what = "leave agents out that have no reward" if reward is None else "convert it first"
+        raise ConfigError(
+            f"log_rewards got {reward!r} as the reward of {agent_id!r}. Expected a number: {what}."
+        ) from error
+
+
+def _number(method: str, name: str, value: Any) -> float:
+    try:
+        return as_number(value)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"{method} got {value!r} as {name!r}. Expected a number: convert it first, or leave it out."
+        ) from error
+
+
+def _step(method: str, step: Any) -> int:
+    try:
+        return int(step)  # as tensorboardX does: NumPy's integers, too
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ConfigError(
+            f"{method} got step={step!r}. Expected a whole number, such as that of the iteration."
+        ) from error

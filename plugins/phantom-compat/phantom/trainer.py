@@ -20,10 +20,8 @@ PolicyMapping: TypeAlias = Mapping[Any, Any]
 
 
 @dataclass(frozen=True)
-class TrainingResults:
+class TrainingResults(ph.TrainingResults):
     """What training returns: every policy by id, trained or not. Derive from it to return more."""
-
-    policies: dict[Any, Any]
 
 
 class Trainer(ph.Trainer):
@@ -133,14 +131,14 @@ class _ValueErrors:
 
 
 class _Writer:
-    """What programs do with `tbx_writer`; the values reach every logger of the run."""
+    """What programs do with `tbx_writer`; in a run, the values reach all its loggers."""
 
     def __init__(self, trainer: Trainer) -> None:
         self._trainer = trainer
 
-    def add_scalar(self, name: str, value: float, step: int | None = None) -> None:
-        """Log a value of this iteration."""
-        self._trainer.log_scalar(name, value)
+    def add_scalar(self, tag: str, scalar_value: float, global_step: int | None = None) -> None:
+        """Write a value at once, under its step; None: step 0, as tensorboardX does."""
+        self._trainer.tbx_write_scalar(tag, scalar_value, 0 if global_step is None else global_step)
 
 
 __all__ = ["Policy", "PolicyMapping", "Trainer", "TrainingResults"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import phantom as ph
+import phantom_core
 from phantom.metrics import SimpleAgentMetric, SimpleEnvMetric
 from phantom.trainer import TrainingResults
 
@@ -193,11 +195,80 @@ def test_event_files_hold_rewards_and_metrics(env_class: Any, tmp_path: Path) ->
     }
     train(trainer, metrics=metrics, env_class=env_class)
     [folder] = tmp_path.iterdir()
-    [file] = folder.iterdir()
-    content = file.read_bytes()
-    for tag in (b"step", b"rewards/A", b"rewards/B", b"rewards/group"):
-        assert tag in content
     assert trainer.tensorboard_log_dir == folder
+    found = scalars_in(tmp_path)
+    assert {name for name, _, _ in found} == {"step", "none", "rewards/A", "rewards/B", "rewards/group"}
+    assert [step for name, step, _ in found if name == "step"] == [0, 1, 2]
+
+
+def scalars_in(folder: Path) -> list[tuple[str, int, float]]:
+    """Return (name, step, value) of every scalar in event files, without times."""
+    event_class = importlib.import_module("tensorboardX.proto.event_pb2").Event
+    found = []
+    for file in sorted(folder.rglob("events.out.*")):
+        data = file.read_bytes()
+        while data:
+            length = int.from_bytes(data[:8], "little")
+            event = event_class.FromString(data[12 : 12 + length])
+            data = data[16 + length :]
+            found += [(value.tag, event.step, value.simple_value) for value in event.summary.value]
+    return [row for row in found if not row[0].startswith(("time/", "_hparams_/"))]
+
+
+def write_scalars(trainer: ph.Trainer) -> None:
+    """Write as programs did."""
+    for step in (0, 1, 2, 1):
+        trainer.tbx_write_scalar("loss", float(step), step)
+        trainer.tbx_writer.add_scalar("norm", 10.0 * step, step)
+    trainer.tbx_writer.add_scalar(tag="keyword", scalar_value=0.5, global_step=7)
+    trainer.tbx_writer.add_scalar("stepless", 0.5)
+
+
+WRITTEN = [
+    *(row for step in (0, 1, 2, 1) for row in (("loss", step, float(step)), ("norm", step, 10.0 * step))),
+    ("keyword", 7, 0.5),
+    ("stepless", 0, 0.5),
+]
+
+
+def test_scalars_are_written_at_their_own_steps_outside_of_a_training(tmp_path: Path) -> None:
+    pytest.importorskip("phantom_tensorboard")
+    trainer = TallyTrainer(str(tmp_path))
+    write_scalars(trainer)
+    trainer.log_rewards({"A": 1.0, "B": None})
+    trainer.log_vec_rewards([{"A": 2.0}, {"A": None}])
+    trainer.tbx_write_values(3)
+    assert scalars_in(tmp_path) == [*WRITTEN, ("rewards/A", 3, 1.5), ("rewards/group", 3, 1.5)]
+    assert not hasattr(TallyTrainer(), "tbx_writer")
+    TallyTrainer().tbx_write_scalar("loss", 1.0, 0)  # does nothing
+
+
+def test_scalars_are_written_at_their_own_steps_in_a_training(tmp_path: Path) -> None:
+    pytest.importorskip("phantom_tensorboard")
+
+    class Writing(TallyTrainer):
+        def training_step(self, *args: Any) -> None:
+            super().training_step(*args)
+            write_scalars(self)
+
+    train(Writing(tmp_path))
+    found = scalars_in(tmp_path)
+    assert [row for row in found if not row[0].startswith("rewards/")] == 3 * WRITTEN
+    assert [step for name, step, _ in found if name == "rewards/A"] == [0, 1, 2]
+
+
+def test_the_trainers_of_programs_work_with_train_of_phantom_core() -> None:
+    results = phantom_core.train(
+        TallyTrainer,
+        env=Two,
+        policies={"a": ["A"], "b": ["B"]},
+        policies_to_train=["a"],
+        num_iterations=2,
+        run_dir=None,
+    )
+    assert isinstance(results, TrainingResults)
+    assert [results.policies[i].action for i in "ab"] == [6, 4]
+    assert results.iterations == 2
 
 
 def test_a_trainer_starts_with_empty_logs() -> None:

@@ -82,8 +82,10 @@ class MlflowLogger(ph.Hooks):
             self._run.log_files(self._directory / "config.toml", self._directory / "run.json")
 
     def on_metrics(self, event: ph.MetricsRecorded) -> None:
-        """Write the values of one iteration."""
-        self._iteration = max(self._iteration, event.iteration)
+        """Write the values of one iteration, or of a step of their own."""
+        is_of_no_iteration = event.iteration < 0 <= event.env_steps  # a step of its own is the same in both
+        if not is_of_no_iteration:
+            self._iteration = event.iteration
         if self._run is not None and event.values:
             has_steps = self.config.step_axis == "env_steps" and event.env_steps > 0
             self._run.log_metrics(event.values, event.env_steps if has_steps else self._iteration)

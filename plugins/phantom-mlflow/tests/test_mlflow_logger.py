@@ -254,6 +254,19 @@ def test_steps_are_env_steps_or_iterations(
     assert [step for ((_, _, step),) in client.of("metrics")] == steps
 
 
+@pytest.mark.parametrize("step_axis", ["env_steps", "iteration"])
+def test_values_with_a_step_of_their_own_are_written_at_it_and_move_no_others(
+    client: StandIn, tmp_path: Path, step_axis: str
+) -> None:
+    logger, steps = MlflowLogger(step_axis=step_axis), [5, 0, 1000, 3, -1, -7]
+    logger.on_train_start(train_start(tmp_path))
+    for own in steps:
+        logger.on_metrics(metrics(own, own, {"loss": 1.0}))
+    logger.on_metrics(metrics(1, 0, {"a": 1.0}))
+    logger.on_train_end(train_end())
+    assert [step for ((_, _, step),) in client.of("metrics")] == [*steps, 1]
+
+
 def test_many_values_are_handed_over_in_parts(client: StandIn, tmp_path: Path) -> None:
     logger = MlflowLogger()
     logger.on_train_start(train_start(tmp_path, **{f"p{i}": i for i in range(250)}))

@@ -35,11 +35,13 @@ class EventFile:
     wait for the newest values, and a full disk ends the thread, after which callers block.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, replaces_earlier: bool = True) -> None:
         """Create the folder if it is missing, and a new file in it.
 
         Args:
             directory: the folder that TensorBoard shows as one run.
+            replaces_earlier: whether TensorBoard drops what earlier files in the folder have at the first
+                step of this one and later.
 
         Raises:
             OSError: if the folder or the file cannot be created.
@@ -50,7 +52,7 @@ class EventFile:
         path.touch(exist_ok=False)  # no other run writes to it
         self._append = functools.partial(ph.writing.append, path)
         self._scalars = ph.writing.RetryQueue(self._append, name="tensorboard")
-        self._has_scalars = False
+        self._has_to_replace = replaces_earlier
         self._append(_record(Event(file_version="brain.Event:2")))
 
     def write_hyper_parameters(self, values: Mapping[str, Any]) -> None:
@@ -76,10 +78,10 @@ class EventFile:
         """
         scalars = [Summary.Value(tag=_text(name), simple_value=value) for name, value in values.items()]
         records = _record(Event(step=step, summary=Summary(value=scalars)))
-        if not self._has_scalars:
+        if self._has_to_replace:
             # An earlier file in this folder may contain this step and later ones: TensorBoard drops them.
             records = _record(Event(step=step, session_log=SessionLog(status=SessionLog.START))) + records
-            self._has_scalars = True
+            self._has_to_replace = False
         self._scalars.write(records)
 
     def close(self, *, is_success: bool) -> None:

@@ -22,6 +22,9 @@ class TensorboardConfig:
     step_axis: Literal["env_steps", "iteration"] = "env_steps"
     """What curves are drawn over: env steps (iterations, while none are counted) or iterations."""
 
+    replaces_earlier: bool = True
+    """Whether TensorBoard drops what earlier files in the folder have at the run's first step and later."""
+
 
 class TensorboardLogger(ph.Hooks):
     """Writes an event file with all scalars of a run and its hyper-parameters.
@@ -51,12 +54,14 @@ class TensorboardLogger(ph.Hooks):
         self._close(is_success=False)
         self.directory = self._directory(event)
         self._iteration = 0
-        self._file = EventFile(self.directory)
+        self._file = EventFile(self.directory, replaces_earlier=self.config.replaces_earlier)
         self._file.write_hyper_parameters(event.hyper_parameters)
 
     def on_metrics(self, event: ph.MetricsRecorded) -> None:
-        """Write the values of one iteration."""
-        self._iteration = max(self._iteration, event.iteration)
+        """Write the values of one iteration, or of a step of their own."""
+        is_of_no_iteration = event.iteration < 0 <= event.env_steps  # a step of its own is the same in both
+        if not is_of_no_iteration:
+            self._iteration = event.iteration
         if self._file is not None and event.values:
             has_steps = self.config.step_axis == "env_steps" and event.env_steps > 0
             self._file.write_scalars(event.values, event.env_steps if has_steps else self._iteration)

@@ -161,6 +161,32 @@ def test_values_before_the_first_iteration_start_the_curve_and_those_after_the_l
     assert [step for _, step, _ in scalars_in(tmp_path)] == [0, 7, 7]
 
 
+@pytest.mark.parametrize("step_axis", ["env_steps", "iteration"])
+def test_values_with_a_step_of_their_own_are_written_at_it_and_move_no_others(
+    tmp_path: Path, step_axis: str
+) -> None:
+    logger, steps = TensorboardLogger(step_axis=step_axis), [5, 0, 1000, 3, -1, -7]
+    logger.on_train_start(train_start(tmp_path))
+    for step in steps:
+        logger.on_metrics(metrics(step, step, {"loss": 1.0}))
+    logger.on_metrics(metrics(1, 0, {"a": 1.0}))
+    logger.on_train_end(train_end())
+    assert [step for _, step, _ in scalars_in(tmp_path)] == [*steps, 1]
+
+
+@pytest.mark.parametrize(("replaces_earlier", "drops"), [(True, [2, 0]), (False, [])])
+def test_earlier_files_of_the_folder_are_replaced_unless_the_user_says_otherwise(
+    tmp_path: Path, *, replaces_earlier: bool, drops: list[int]
+) -> None:
+    for first in (2, 0):
+        logger = TensorboardLogger(step_axis="iteration", replaces_earlier=replaces_earlier)
+        logger.on_train_start(train_start(tmp_path))
+        for i in (first, first + 1):
+            logger.on_metrics(metrics(i, 0, {"a": 1.0}))
+        logger.on_train_end(train_end())
+    assert [event.step for event in events_in(tmp_path) if event.HasField("session_log")] == drops
+
+
 def test_values_are_on_disk_when_their_iteration_ends(tmp_path: Path) -> None:
     logger = TensorboardLogger()
     logger.on_train_start(train_start(tmp_path, alpha=0.1))

@@ -251,6 +251,20 @@ def test_each_row_has_both_axes_and_curves_are_drawn_over_one(
     assert run.rows == [{"a": 1.0, "iteration": i, "env_steps": made} for i, made in expected]
 
 
+def test_values_with_a_step_of_their_own_are_written_at_it_and_move_no_others(
+    wandb: StandIn, tmp_path: Path
+) -> None:
+    logger, steps = WandbLogger(), [5, 0, 1000, 3, -1, -7]
+    logger.on_train_start(train_start(tmp_path))
+    for own in steps:
+        logger.on_metrics(metrics(own, own, {"loss": 1.0}))
+    logger.on_metrics(metrics(1, 0, {"loss": 1.0}))
+    logger.on_train_end(train_end())
+    (run,) = wandb.runs
+    expected = [(step, step) for step in steps] + [(1, 0)]
+    assert run.rows == [{"loss": 1.0, "iteration": i, "env_steps": made} for i, made in expected]
+
+
 @pytest.mark.parametrize(
     ("status", "expected"), [("completed", 0), ("stopped", 0), ("interrupted", 255), ("failed", 1)]
 )
