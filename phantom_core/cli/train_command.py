@@ -92,10 +92,10 @@ def train_command(
     ):
         if value is not None:
             run_file.set(key, value, origin)
-    settings = run_file.settings()
     sentence = check_is_complete(run_file.not_in_file, str(file))
     if sentence:
         click.echo(f"Warning: {sentence}", err=True)
+    settings = run_file.settings()
     components = Components(run_file.plugin_settings(), folder=run_file.folder, start="the run file")
     times = PluginTimes() if plugin_times else None
     results = execute_run(settings, components, folder=run_file.folder, origins=run_file.origins, times=times)

@@ -133,13 +133,20 @@ def select_policies_to_train(
     """Return the ids of the policies that are trained.
 
     Raises:
-        PolicyMappingError: if there are none, an id is unknown, or `policies_to_train` contradicts the
-            `train` of a spec.
+        PolicyMappingError: if there are none, an id is unknown, `policies_to_train` contradicts the
+            `train` of a spec, or a spec names a trainer for a policy that is not trained.
     """
     if policies_to_train is None:
         chosen = [
             i for i, spec in specs.items() if spec.train or (spec.train is None and spec.policy is None)
         ]
+        for policy_id, spec in specs.items():
+            if spec.trainer is not None and spec.policy is not None and spec.train is None:
+                msg = (
+                    f"Policy {policy_id!r} names a trainer, {spec.trainer!r}, but a policy of its own too, "
+                    "so that it is not trained. Give it train=True, or leave the trainer out."
+                )
+                raise PolicyMappingError(msg)
         if not chosen:
             msg = (
                 f"There is nothing to train: each of {listing(specs)} has a policy of its own or "
@@ -246,6 +253,10 @@ def _parse(policy_id: PolicyID, value: Any) -> PolicySpec:
                 f"list of ids, such as [{agents!r}]."
             )
             raise PolicyMappingError(msg)
+        if value.train is not None and not isinstance(value.train, bool):
+            raise PolicyMappingError(
+                f"Policy {policy_id!r} has train={value.train!r}. Expected True, False or None."
+            )
         return value
     if _is_selection(value):
         return PolicySpec(agents=value)

@@ -61,6 +61,7 @@ class Components:
             self.manager.load_installed_plugins()
         self.registry: Registry = self.manager.registry
         self.used: list[Component] = []
+        self._places: set[str] = set()
         self.attached: list[tuple[str, object]] = []
         self._folder = folder
         self._start = start
@@ -164,7 +165,7 @@ class Components:
         if isinstance(choice, str) and (":" not in choice or self.registry.has("logger", choice)):
             self._attach_component(choice, self.registry.find("logger", choice), "loggers", configs)
         elif isinstance(choice, str):
-            self.attach(load_hooks(choice, setting="loggers", folder=self._folder, start=self._start))
+            self._attach_place(choice, "loggers")
         else:
             self.attach(choice)
 
@@ -193,7 +194,7 @@ class Components:
                 return
         if re.fullmatch(r"\w+(-\w+)*", choice) and (not choice.isidentifier() or find_module(choice) is None):
             self.registry.find("hook", choice)  # raises: neither a module nor a registered name
-        self.attach(load_hooks(choice, folder=self._folder, start=self._start))
+        self._attach_place(choice, "hooks")
 
     def uses(self, kind: str, name: str) -> bool:
         """Return whether a component was selected."""
@@ -204,6 +205,12 @@ class Components:
         owner = hooks if isinstance(hooks, (type, FunctionType, ModuleType)) else type(hooks)
         name = owner.__name__
         self.attached.append((name, self.manager.register(hooks, name)))
+
+    def _attach_place(self, choice: str, setting: str) -> None:
+        if choice in self._places:
+            raise ConfigError(f"{setting} names {choice!r} twice. Name it once.")
+        self._places.add(choice)
+        self.attach(load_hooks(choice, setting=setting, folder=self._folder, start=self._start))
 
     def _attach_component(
         self, name: str, component: Component, setting: str, configs: Mapping[str, Mapping[str, Any]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import gymnasium as gym
@@ -12,6 +13,7 @@ import gymnasium as gym
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, EnvError, PhantomError, place_of, told
 from phantom_core.seeding import derive_seed
+from phantom_core.training.references import load_reference, reference_to
 from phantom_core.world.ranges import Range
 from phantom_core.world.samplers import Sampler
 from phantom_core.world.supertypes import Supertype
@@ -31,6 +33,12 @@ class EnvFactory:
 
     env_class: Callable[..., MultiAgentEnv]
     env_config: Mapping[str, Any] = field(default_factory=dict)
+
+    def __reduce__(self) -> tuple[Callable[..., EnvFactory], tuple[Any, Mapping[str, Any]]]:
+        """Send a class of a file by its place: a worker cannot import it by name."""
+        place = reference_to(self.env_class) or ""
+        is_in_file = place.rpartition(":")[0].endswith(".py")
+        return _made_again, (place if is_in_file else self.env_class, self.env_config)
 
     def __call__(self) -> MultiAgentEnv:
         """Make an env.
@@ -53,6 +61,12 @@ class EnvFactory:
             ) from error
         check_is_env(env, _NEEDED)
         return env
+
+
+def _made_again(env_class: Any, env_config: Mapping[str, Any]) -> EnvFactory:
+    if isinstance(env_class, str):
+        env_class = load_reference(env_class, setting="env", folder=Path())
+    return EnvFactory(env_class, env_config)
 
 
 def check_env_config(env_config: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from phantom_core.errors import ConfigError, PhantomError, listing
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.metrics import Metric, Mode, not_recorded
+from phantom_core.training.logged_values import check_metric_names
 
 
 class GuardedMetric(Metric):
@@ -74,8 +75,7 @@ class GuardedMetric(Metric):
     def reduce(self, values: Sequence[Any], mode: Mode) -> Any:
         """Return the metric's reduced value, or `not_recorded` if it raises or the result is not numeric."""
         try:
-            value = self.metric.reduce(values, mode)
-            np.mean(np.asarray(value, dtype=np.float64))
+            value = _checked(self.metric.reduce(values, mode))
         except Exception as error:
             self._dispatcher.contain(self._name, "reduce", error)
             return not_recorded
@@ -122,8 +122,7 @@ class WorkerMetric(Metric):
         if failures:
             return failures[0]
         try:
-            value = self.metric.reduce(values, mode)
-            np.mean(np.asarray(value, dtype=np.float64))
+            value = _checked(self.metric.reduce(values, mode))
         except Exception as error:  # a plugin's metric may raise anything
             return MetricFailure.of(error)
         return value
@@ -133,17 +132,24 @@ def guarded(metrics: Mapping[str, Metric], dispatcher: Dispatcher) -> dict[str, 
     """Wrap each metric in a `GuardedMetric`, unless it is one already.
 
     Raises:
-        ConfigError: if a name is reserved for the run's own values.
+        ConfigError: if they are not a dict, or a name is reserved for the run's own values.
     """
-    for name in metrics:
-        if name in ("episode_length", "iteration", "env_steps") or name.startswith(
-            ("rewards/", "eval/", "time/")
-        ):
-            raise ConfigError(
-                f"A metric is named {name!r}, but every run logs a value of its own under "
-                "that name. Choose another."
-            )
+    if not isinstance(metrics, Mapping):
+        raise ConfigError(f"metrics is {metrics!r}. Expected a dict by name.")
+    check_metric_names(metrics)
     return {
         name: metric if isinstance(metric, GuardedMetric) else GuardedMetric(name, metric, dispatcher)
         for name, metric in metrics.items()
     }
+
+
+def _checked(value: Any) -> Any:
+    """Return a reduced value, if it is a number or an array of numbers.
+
+    Raises:
+        TypeError: if it is not.
+        ValueError: if it is a ragged list.
+    """
+    if value is not not_recorded and np.asarray(value).dtype.kind not in "biuf":
+        raise TypeError(f"it returned {value!r}. Expected a number, or an array of numbers")
+    return value

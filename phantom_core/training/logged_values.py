@@ -13,6 +13,9 @@ from phantom_core.errors import ConfigError
 _OWN: Final = ("rewards", "eval", "time")
 """Prefixes of the run's own values, before the slash."""
 
+_OWN_VALUES: Final = ("episode_length", "iteration", "env_steps")
+"""The run's own values that have no prefix."""
+
 
 def as_number(value: Any) -> float:
     """Return a value as a float; an integer too large for a float becomes infinite.
@@ -91,6 +94,20 @@ def check_logged_names(
             raise ConfigError(
                 f"Metric {name!r} would be logged under a name of its own, but {owners[owner]} begin with "
                 f"'{owner}/' too. Rename the metric."
+            )
+
+
+def check_metric_names(names: Iterable[str]) -> None:
+    """Raise if a metric has a name under which every run logs a value of its own.
+
+    Raises:
+        ConfigError: that names it.
+    """
+    for name in names:
+        if name in _OWN_VALUES or ("/" in name and name.partition("/")[0] in _OWN):
+            raise ConfigError(
+                f"A metric is named {name!r}, but every run logs a value of its own under "
+                "that name. Choose another."
             )
 
 

@@ -24,7 +24,7 @@ from phantom_core.training.learner import Learner
 from phantom_core.training.logged_values import check_logged_names
 from phantom_core.training.plugin_plan import PlannedFactory
 from phantom_core.training.run_loop import RunLoop
-from phantom_core.training.run_plans import check_training_plan
+from phantom_core.training.run_plans import check_length, check_training_plan
 from phantom_core.training.train_result import TrainingResults
 from phantom_core.types import PolicyID
 
@@ -55,6 +55,7 @@ def train_policies(
         ConfigError: if trainer, env and policies do not fit together.
     """
     state = loop.state
+    check_length("num_iterations", num_iterations)
     env = make_env()
     specs = parse_policy_mapping(policies)
     state.policies_to_train = select_policies_to_train(specs, policies_to_train)

@@ -173,11 +173,14 @@ def _import_in_package(path: Path) -> ModuleType | None:
 
 
 def _import_alone(path: Path) -> ModuleType:
-    name = (
-        path.stem
-        if path.stem not in sys.modules and importlib.util.find_spec(path.stem) is None
-        else f"{path.stem}_{zlib.crc32(bytes(path)):x}"
-    )
+    name = path.stem.replace(".", "_")
+    found = None if name in sys.modules else importlib.util.find_spec(name)
+    if found is not None and found.origin is not None and Path(found.origin).resolve() == path:
+        module: ModuleType = import_object(name)  # its name leads to it, also in a worker
+        setattr(module, _LOADED_FROM_FILE, True)
+        return module
+    if name in sys.modules or found is not None:
+        name = f"{name}_{zlib.crc32(bytes(path)):x}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None

@@ -55,9 +55,10 @@ class RunDirectory:
         path = Path(parent) / f"{safe}-{stamp}-{secrets.token_hex(3)}"
         try:
             path.mkdir(parents=True)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a null character in the path
+            reason = getattr(error, "strerror", None) or error
             raise RunDirectoryError(
-                f"No run directory can be made in {Path(parent)}: {error.strerror}. Choose another "
+                f"No run directory can be made in {str(parent)!r}: {reason}. Choose another "
                 "place with --run-dir, or run_dir=."
             ) from error
         return cls(path)

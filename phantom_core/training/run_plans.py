@@ -78,6 +78,16 @@ def check_seed(name: str, seed: int | None) -> None:
         raise ConfigError(f"The run got {name}={seed!r}. Expected an integer from 0 to 2**63 - 1, or none.")
 
 
+def check_length(name: str, value: int | None) -> None:
+    """Raise if the length of a run is not a positive integer, or None.
+
+    Raises:
+        ConfigError: if the length is invalid.
+    """
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise ConfigError(f"The run got {name}={value!r}. Expected a positive integer.")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingPhase:
     """A phase of a training plan: some policies learn for a number of iterations.

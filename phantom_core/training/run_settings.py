@@ -24,11 +24,13 @@ from phantom_core.policies.policy_mapping import (
     parse_policy_mapping,
 )
 from phantom_core.rollouts.make_vector_env import VectorizationMode
+from phantom_core.training.logged_values import check_metric_names
 from phantom_core.training.references import absolute, load_reference, reference_to
 from phantom_core.training.run_plans import (
     CheckpointPlan,
     EvaluationPlan,
     TrainingPlan,
+    check_length,
     check_seed,
     parse_training_plan,
 )
@@ -159,10 +161,8 @@ class RunSettings:
                 f"The run got num_iterations={self.num_iterations} and total_steps={self.total_steps}. "
                 "Give one of the two (in a file: iterations or total_steps)."
             )
-        for name in ("num_iterations", "total_steps"):
-            value = getattr(self, name)
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-                raise ConfigError(f"The run got {name}={value!r}. Expected a positive integer.")
+        check_length("num_iterations", self.num_iterations)
+        check_length("total_steps", self.total_steps)
         check_seed("seed", self.seed)
         if isinstance(self.workers, bool) or not isinstance(self.workers, int) or self.workers < 0:
             raise ConfigError(f"The run got workers={self.workers!r}. Expected a number of processes, or 0.")
@@ -271,6 +271,13 @@ def configs_by_trainer(
         raise ConfigError(f"trainer_config is {given!r}. Expected a dict by name.")
     keys = trainer_keys(trainer, policies)
     if len(keys) == 1:
+        if len(given) == 1 and all(
+            matches_trainer(key, keys[0]) and isinstance(value, Mapping) for key, value in given.items()
+        ):
+            raise ConfigError(
+                f"trainer_config has a dict for the trainer {next(iter(given))!r}, but this run has one "
+                "trainer. Give its settings themselves: trainer_config={'setting': value}."
+            )
         return {keys[0]: given}
     for key, value in given.items():
         if not isinstance(value, Mapping):
@@ -375,24 +382,20 @@ def _write_env(settings: RunSettings, value: Any, writer: TomlWriter, folder: Pa
 def _write_trainer(settings: RunSettings, value: Any, writer: TomlWriter, folder: Path) -> dict[str, Any]:
     configs = dict(settings.trainer_config)
     if not isinstance(value, (str, type)):  # an instance holds its own settings
-        config = getattr(value, "config", None)
-        key = trainer_key(value)
-        configs[key] = {} if config is None else config
-        if config is None and _takes_settings(type(value)):
-            writer.lost[f"trainer.{key}"] = f"an instance of {type(value).__name__}"
-        value = type(value)
-    name = _write_place(value, "trainer.name", writer, folder)
-    table: dict[str, Any] = {"name": name}
+        name = _write_place(type(value), "trainer.name", writer, folder)
+        table = {
+            "name": name,
+            name: writer.instance(value, f"trainer.{name}", getattr(value, "config", None)),
+        }
+        if not table[name]:
+            del table[name]
+    else:
+        name = _write_place(value, "trainer.name", writer, folder)
+        table = {"name": name}
     for key, config in configs.items():
         written = name if key == trainer_key(value) else str(absolute(key, folder))
-        path = f"trainer.{written}"
-        part = writer.table(config, path) if isinstance(config, Mapping) else writer.instance(config, path)
-        table[written] = part
+        table[written] = writer.table(config, f"trainer.{written}")
     return table
-
-
-def _takes_settings(trainer_class: type) -> bool:
-    return bool(getattr(trainer_class, "__init__", None)) and "__init__" in vars(trainer_class)
 
 
 def _write_policies(settings: RunSettings, value: Any, writer: TomlWriter, folder: Path) -> dict[str, Any]:
@@ -406,6 +409,9 @@ def _policy_table(spec: PolicySpec, path: str, writer: TomlWriter, folder: Path)
         table["class"] = writer.reference(spec.agents, f"{path}.class")
     else:
         table["agents"] = writer.value(list(spec.agents), f"{path}.agents")
+        for number, agent_id in enumerate(spec.agents):
+            if isinstance(agent_id, tuple):  # a list in the file, which is no id
+                writer.lost[f"{path}.agents[{number}]"] = f"the id {agent_id!r}"
     if isinstance(spec.policy, Policy):
         table["policy"] = writer.reference(type(spec.policy), f"{path}.policy")
         writer.lost[f"{path}.policy"] = f"an instance of {type(spec.policy).__name__}"
@@ -515,6 +521,15 @@ def _check_collections(settings: RunSettings) -> None:
         value = getattr(settings, name)
         if not isinstance(value, Mapping):
             raise ConfigError(f"{name} is {value!r}. Expected a dict by name.")
+    for name in ("metrics", "logger_config", "hook_config"):
+        for key in getattr(settings, name):
+            if not isinstance(key, str) or not key:
+                raise ConfigError(f"{name} has the key {key!r}. Expected a name: a str that is not empty.")
+    if settings.name is not None and (not isinstance(settings.name, str) or not settings.name):
+        raise ConfigError(f"The run got name={settings.name!r}. Expected a str that is not empty, or None.")
+    if settings.run_dir is not None and not isinstance(settings.run_dir, (str, Path)):
+        raise ConfigError(f"The run got run_dir={settings.run_dir!r}. Expected a folder, or None.")
+    check_metric_names(settings.metrics)
     if settings.evaluation is not None and not isinstance(settings.evaluation, EvaluationPlan):
         raise ConfigError(
             f"evaluation is {settings.evaluation!r}. Expected ph.EvaluationPlan(episodes=100), for instance."
@@ -551,9 +566,12 @@ def check_is_complete(not_in_file: Mapping[str, str], source: str) -> str:
     if needed:
         lost = "; ".join(f"{name} ({what})" for name, what in needed.items())
         raise ConfigError(
-            f"{source} lacks what no file can hold: {lost}. Set each of them, in the file (and take it off "
-            "the table not_in_file) or with --set, or repeat the run from Python."
+            f"{source} lacks what a file cannot hold: {lost}. Give each a value in the file and remove it "
+            "from the table [not_in_file], set it with --set, or repeat the run from Python."
         )
     if not watching:
         return ""
-    return f"{source} lacks {', '.join(watching.values())}, which followed the run. It goes on without."
+    return (
+        f"{source} lacks {', '.join(watching.values())}, which followed the original run. This run goes on "
+        "without, and may end earlier or later."
+    )

@@ -8,6 +8,7 @@ from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.seeding import fresh_seed
 from phantom_core.training.components import Components
 from phantom_core.training.run_loop import RunLoop
+from phantom_core.training.run_plans import check_seed
 from phantom_core.training.run_state import RunFacts, RunState
 
 
@@ -27,7 +28,11 @@ def standalone_run(
         adds_to_earlier: whether what the logger wrote there before is shown beside the values of this run.
         takes_plugins: whether installed plugins follow it.
         seed: what everything random follows from; None: a new one.
+
+    Raises:
+        ConfigError: if the seed is not an integer from 0 to 2**63 - 1.
     """
+    check_seed("seed", seed)
     components = Components(takes_plugins=takes_plugins)
     attach_tensorboard(components, tensorboard_log_dir, adds_to_earlier=adds_to_earlier)
     facts = RunFacts(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from datetime import date, time
+from datetime import date, datetime, time
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 
 from phantom_core.errors import ConfigError
+from phantom_core.training.logged_values import as_name
 from phantom_core.training.references import reference_to
 
 NONE: Final = "none"
@@ -51,9 +52,9 @@ class TomlWriter:
             ConfigError: if a string is `"none"`, which stands for None.
         """
         for key in values:
-            if not isinstance(key, str):
-                self.lost[f"{name}.{key}"] = f"the key {key!r}"
-        return {str(key): self.value(part, f"{name}.{key}") for key, part in values.items()}
+            if not isinstance(key, str) or not _is_encodable(key):
+                self.lost[as_name(f"{name}.{key}")] = f"the key {key!r}"
+        return {as_name(key): self.value(part, as_name(f"{name}.{key}")) for key, part in values.items()}
 
     def value(self, value: Any, name: str) -> Any:
         """Convert a value: None to `"none"`, and a value that TOML cannot hold to a string.
@@ -87,22 +88,36 @@ class TomlWriter:
             return str(own_name)
         return reference
 
-    def instance(self, instance: Any, name: str) -> dict[str, Any]:
-        """Convert the fields of a dataclass; the settings of any other object are lost."""
-        if is_dataclass(instance):
-            values = {f: getattr(instance, f.name) for f in fields(instance) if f.init}
-            given = {
-                f.name: value for f, value in values.items() if value is not None or f.default is not None
-            }
-            return self.table(given, name)
-        if getattr(instance, "__dict__", True):
+    def instance(self, instance: Any, name: str, settings: Any = None) -> dict[str, Any]:
+        """Convert the settings of an object; it is lost if they do not make the same object again.
+
+        Args:
+            instance: the object.
+            name: its dotted name.
+            settings: the dataclass of its settings; None if it is a dataclass itself, or has no settings.
+        """
+        holder = instance if settings is None else settings
+        values = (
+            {f.name: getattr(holder, f.name) for f in fields(holder) if f.init}
+            if is_dataclass(holder)
+            else {}
+        )
+        if not _makes_again(instance, values):
             self.lost[name] = f"an instance of {type(instance).__name__}"
-        return {}
+        defaults = {f.name: f.default for f in fields(holder)} if is_dataclass(holder) else {}
+        return {
+            key: self.instance(part, f"{name}.{key}")
+            if _is_settings(part)
+            else self.value(part, f"{name}.{key}")
+            for key, part in values.items()
+            if part is not None or defaults[key] is not None
+        }
 
     def _text(self, value: Any, name: str) -> Any:
-        self.lost[name] = f"a {type(value).__name__}"
+        kind = type(value).__name__
+        self.lost[name] = f"an {kind}" if kind.lower().startswith(tuple("aeiou")) else f"a {kind}"
         if isinstance(value, str):
-            return value.encode("utf-8", "backslashreplace").decode()
+            return as_name(value)
         try:
             return _plain(reference_to(value) or msgspec.to_builtins(value, enc_hook=_as_text))
         except (TypeError, ValueError, NotImplementedError):
@@ -110,8 +125,40 @@ class TomlWriter:
 
 
 def _is_encodable(value: Any) -> bool:
-    """Return whether a plain value can be encoded; a string with lone surrogates cannot."""
-    return not isinstance(value, str) or value.encode("utf-8", "replace").decode() == value
+    """Return whether TOML can hold a plain value: no lone surrogates, no odd offsets from UTC."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode() == value
+    if isinstance(value, time):
+        return value.tzinfo is None
+    offset = value.utcoffset() if isinstance(value, datetime) else None
+    return offset is None or offset.total_seconds() % 60 == 0
+
+
+def _is_settings(value: Any) -> bool:
+    return is_dataclass(value) and not isinstance(value, type)
+
+
+def _makes_again(instance: Any, settings: Mapping[str, Any]) -> bool:
+    """Return whether the class and these settings make an object like this one."""
+    try:
+        return _is_alike(type(instance)(**settings), instance)
+    except Exception:  # a stranger's class may raise anything
+        return False
+
+
+def _is_alike(one: Any, other: Any) -> bool:
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, np.ndarray):
+        return np.array_equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_is_alike(one[key], other[key]) for key in one)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(_is_alike, one, other))
+    equality: object = type(one).__eq__
+    if equality is object.__eq__ and hasattr(one, "__dict__") and not callable(one):
+        return _is_alike(vars(one), vars(other))
+    return bool(one == other)
 
 
 def _plain(value: Any) -> Any:

@@ -215,7 +215,8 @@ def attach_observers(settings: RunSettings, components: Components) -> None:
         components.attach_logger(logger, settings.logger_config)
     _warn_of_idle_tables(settings, components)
     for key in settings.trainer_config:
-        if not any(matches_trainer(key, own) for own in trainer_keys(settings.trainer, settings.policies)):
+        is_used = any(matches_trainer(key, o) for o in trainer_keys(settings.trainer, settings.policies))
+        if not is_used and ":" not in key:
             components.registry.find("trainer", key)  # raises for a misspelt name
 
 
@@ -343,7 +344,17 @@ def _other_trainers(settings: RunSettings, trainer: Any, components: Components)
     """Build the trainers that single policies name. With several trainers, all must be full trainers."""
     specs = {} if settings.policies is None else parse_policy_mapping(settings.policies)
     own = trainer_key(settings.trainer)
-    choices = {trainer_key(s.trainer): s.trainer for s in specs.values() if s.trainer is not None}
+    choices = {own: settings.trainer}
+    for policy_id, spec in specs.items():
+        if spec.trainer is None:
+            continue
+        first = choices.setdefault(trainer_key(spec.trainer), spec.trainer)
+        if not _is_same_trainer(first, spec.trainer):
+            raise ConfigError(
+                f"Policy {policy_id!r} has a trainer of its own, but the run has another of the same name, "
+                f"{trainer_key(spec.trainer)!r}, so that their settings and values cannot be told apart. "
+                "Give both the same trainer, or derive a class from one."
+            )
     others: dict[str, Any] = {
         key: components.trainer(choice, settings.trainer_config)[1]
         for key, choice in choices.items()
@@ -356,6 +367,13 @@ def _other_trainers(settings: RunSettings, trainer: Any, components: Components)
                 "Train its policies in a run of their own, or use trainers with update()."
             )
     return others
+
+
+def _is_same_trainer(one: Any, other: Any) -> bool:
+    """Return whether two trainers of one key are one: an object, or a class and its name."""
+    if isinstance(one, str) or isinstance(other, str):
+        return isinstance(one, (str, type)) and isinstance(other, (str, type))
+    return one is other
 
 
 def _attach_jsonl(settings: RunSettings, components: Components) -> None:

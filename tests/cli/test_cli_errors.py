@@ -151,8 +151,8 @@ def test_a_run_directory_below_a_file_is_refused(
     outcome = phantom("train", run_file(), "--run-dir", "guess.toml/runs")
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err == (
-        "Error: No run directory can be made in guess.toml/runs: Not a directory. Choose another place with "
-        "--run-dir, or run_dir=.\n"
+        "Error: No run directory can be made in 'guess.toml/runs': Not a directory. Choose another place "
+        "with --run-dir, or run_dir=.\n"
     )
 
 

@@ -57,3 +57,24 @@ def test_workers_without_a_guard_are_one_sentence(call: str, tmp_path: Path) -> 
         'Put what it runs under `if __name__ == "__main__":`, or use workers=0.\n'
     ))  # fmt: skip
     assert len(list(tmp_path.glob("runs/*"))) == (call is TRAIN)  # none of the workers'
+
+
+@pytest.mark.parametrize("stem", ["env_of_file", "json", "env.of.file"])
+def test_workers_make_the_env_of_a_file(stem: str, tmp_path: Path) -> None:
+    """Its module cannot be imported by name in a worker, or not as the same file."""
+    (tmp_path / "elsewhere").mkdir()
+    world = WORLD.partition("\n\ntry:")[0]
+    (tmp_path / "elsewhere" / f"{stem}.py").write_text(world)
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import phantom_core as ph\n"
+        'if __name__ == "__main__":\n'
+        f'    results = ph.train("q-learning", env="./elsewhere/{stem}.py:WalkEnv", num_iterations=1,\n'
+        "                       workers=2, run_dir=None, seed=1)\n"
+        "    print(results.status)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], cwd=tmp_path, env=dict(os.environ), capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert (done.stderr, done.stdout) == ("", "completed\n")

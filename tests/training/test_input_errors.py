@@ -486,8 +486,8 @@ def test_a_run_directory_below_a_file_is_refused(tmp_path: Path) -> None:
     error = error_of(run_dir=below)
     assert type(error) is ph.errors.RunDirectoryError
     assert str(error) == (
-        f"No run directory can be made in {below}: Not a directory. Choose another place with --run-dir, or "
-        "run_dir=."
+        f"No run directory can be made in {str(below)!r}: Not a directory. Choose another place with "
+        "--run-dir, or run_dir=."
     )
 
 

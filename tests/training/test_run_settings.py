@@ -5,7 +5,7 @@ import enum
 import inspect
 import tomllib
 from collections.abc import Callable
-from datetime import date, time
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -222,7 +222,7 @@ def test_what_no_file_can_hold_is_listed_with_what_it_was() -> None:
         hooks=["early-stopping", Watcher()],
     ) == {
         "env_config.7": "the key 7",
-        "env_config.b.c": "a object",
+        "env_config.b.c": "an object",
         "env_config.e": "a Level",
         "env_config.f": "a type",
         "policies.p.class": "<lambda>, which cannot be imported",
@@ -241,7 +241,128 @@ def test_a_trainer_instance_is_written_with_its_settings() -> None:
     assert written["trainer"][place]["alpha"] == 0.25
 
 
+class Hidden(Own):
+    """A trainer with a setting that is no field of its `config`."""
+
+    def __init__(self, secret: int = 0, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.secret = secret
+
+
+class Scaled(ph.Trainer):
+    """A trainer whose settings are the parameters of its `__init__`."""
+
+    policy_class = Threshold
+
+    def __init__(self, scale: float = 1.0) -> None:
+        super().__init__()
+        self.scale = scale
+
+
+def test_a_trainer_instance_that_its_settings_do_not_make_again_is_lost() -> None:
+    place = f"trainer.{__name__}"
+    assert lost(trainer=Own(alpha=0.25)) == {}
+    assert lost(trainer=Hidden(alpha=0.25)) == {}
+    assert lost(trainer=Hidden(secret=3)) == {f"{place}:Hidden": "an instance of Hidden"}
+    assert lost(trainer=Scaled()) == {}
+    assert lost(trainer=Scaled(2.0)) == {f"{place}:Scaled": "an instance of Scaled"}
+
+
+def test_keys_and_values_that_toml_cannot_hold_are_lost_not_crashes(tmp_path: Path) -> None:
+    odd = datetime(2026, 11, 29, tzinfo=timezone(timedelta(seconds=1)))
+    given = {"\ud800": 1, "a": "\ud800", "at": odd, "b": time(9, tzinfo=UTC)}
+    results = run(env_config=given, run_dir=tmp_path)
+    assert results.run_directory is not None
+    written = tomllib.loads((results.run_directory / "config.toml").read_text())
+    assert written["not_in_file"] == {
+        "env_config.\\ud800": "the key '\\ud800'",
+        "env_config.a": "a str",
+        "env_config.at": "a datetime",
+        "env_config.b": "a time",
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (
+            {"metrics": {7: ph.metrics.SimpleEnvMetric("current_step")}},
+            "metrics has the key 7. Expected a name: a str that is not empty.",
+        ),
+        (
+            {"metrics": {"": ph.metrics.SimpleEnvMetric("current_step")}},
+            "metrics has the key ''. Expected a name: a str that is not empty.",
+        ),
+        (
+            {"logger_config": {None: {}}},
+            "logger_config has the key None. Expected a name: a str that is not empty.",
+        ),
+        ({"name": ""}, "The run got name=''. Expected a str that is not empty, or None."),
+        ({"name": 7}, "The run got name=7. Expected a str that is not empty, or None."),
+        ({"run_dir": 7}, "The run got run_dir=7. Expected a folder, or None."),
+    ],
+)
+def test_wrong_names_and_folders_are_sentences(given: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        run(**given)
+    assert str(caught.value) == sentence
+
+
+def test_a_folder_with_a_null_character_is_one_sentence() -> None:
+    with pytest.raises(ph.errors.RunDirectoryError) as caught:
+        run(run_dir="a\0b")
+    assert str(caught.value) == (
+        "No run directory can be made in 'a\\x00b': embedded null byte. Choose another place with --run-dir, "
+        "or run_dir=."
+    )
+
+
 # ---------------------------------------------------------------------- settings by trainer
+
+
+@pytest.mark.parametrize("setting", ["hooks", "loggers"])
+def test_a_place_that_is_named_twice_is_refused(setting: str) -> None:
+    place = f"{__name__}:Watcher"
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        run(**{setting: [place, place]})
+    assert str(caught.value) == f"{setting} names '{place}' twice. Name it once."
+
+
+def test_settings_by_name_for_one_trainer_are_refused_with_the_form_that_works() -> None:
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        run(trainer_config={"q-learning": {"alpha": 0.5}})
+    assert str(caught.value) == (
+        "trainer_config has a dict for the trainer 'q-learning', but this run has one trainer. Give its "
+        "settings themselves: trainer_config={'setting': value}."
+    )
+
+
+def test_two_trainers_of_one_name_are_refused() -> None:
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        run(Own(alpha=0.5), policies={"a": ["A"], "b": ph.PolicySpec(agents=["B"], trainer=Own(alpha=0.25))})
+    assert str(caught.value) == (
+        f"Policy 'b' has a trainer of its own, but the run has another of the same name, '{__name__}:Own', "
+        "so that their settings and values cannot be told apart. Give both the same trainer, or derive a "
+        "class from one."
+    )
+    same = run(f"{__name__}:Own", policies={"a": ["A"], "b": ph.PolicySpec(agents=["B"], trainer=Own)})
+    assert same.status == "completed"
+
+
+def test_a_trainer_for_a_policy_that_is_not_trained_is_refused() -> None:
+    policies = {"a": ["A"], "b": ph.PolicySpec(agents=["B"], policy="random", trainer="ppo")}
+    with pytest.raises(ph.errors.PolicyMappingError) as caught:
+        run(policies=policies)
+    assert str(caught.value) == (
+        "Policy 'b' names a trainer, 'ppo', but a policy of its own too, so that it is not trained. Give it "
+        "train=True, or leave the trainer out."
+    )
+
+
+def test_train_of_a_policy_is_true_false_or_none() -> None:
+    with pytest.raises(ph.errors.PolicyMappingError) as caught:
+        run(policies={"a": ph.PolicySpec(agents=["A", "B"], train="yes")})  # type: ignore[arg-type]
+    assert str(caught.value) == "Policy 'a' has train='yes'. Expected True, False or None."
 
 
 def test_settings_are_flat_for_one_trainer_and_by_name_for_several() -> None:
@@ -399,8 +520,9 @@ def test_a_run_file_says_what_it_lacks_before_it_runs(phantom: Callable[..., Any
     outcome = phantom("train", config)
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err == (
-        f"Error: {config} lacks what no file can hold: env_config.level (a Level). Set each of them, in the "
-        "file (and take it off the table not_in_file) or with --set, or repeat the run from Python.\n"
+        f"Error: {config} lacks what a file cannot hold: env_config.level (a Level). Give each a value in "
+        "the file and remove it from the table [not_in_file], set it with --set, or repeat the run from "
+        "Python.\n"
     )
     assert phantom("train", config, "--set", "env_config.level=1").code == 0
 
@@ -414,7 +536,8 @@ def test_a_run_file_that_lacks_only_what_watched_the_run_warns(
     outcome = phantom("train", config)
     assert outcome.code == 0
     assert outcome.err == (
-        f"Warning: {config} lacks an instance of Watcher, which followed the run. It goes on without.\n"
+        f"Warning: {config} lacks an instance of Watcher, which followed the original run. This run goes on "
+        "without, and may end earlier or later.\n"
     )
 
 

@@ -248,6 +248,24 @@ def test_a_second_training_with_the_same_trainer_starts_afresh() -> None:
     assert [row["iteration"] for row in second.history] == [0, 1]
 
 
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"num_iterations": "x"}, "The run got num_iterations='x'. Expected a positive integer."),
+        ({"num_iterations": 0}, "The run got num_iterations=0. Expected a positive integer."),
+        ({"num_iterations": 1.5}, "The run got num_iterations=1.5. Expected a positive integer."),
+        ({"seed": -1}, "The run got seed=-1. Expected an integer from 0 to 2**63 - 1, or none."),
+        ({"seed": "x"}, "The run got seed='x'. Expected an integer from 0 to 2**63 - 1, or none."),
+        ({"metrics": 7}, "metrics is 7. Expected a dict by name."),
+    ],
+)
+def test_wrong_arguments_of_train_are_sentences(given: dict[str, Any], sentence: str) -> None:
+    arguments = {"num_iterations": 1, "policies": POLICIES, "policies_to_train": ["a"], **given}
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        HillClimber().train(BanditEnv, **arguments)
+    assert str(caught.value) == sentence
+
+
 def test_tensorboard_log_dir_attaches_the_logger(tmp_path: Path) -> None:
     pytest.importorskip("phantom_tensorboard")
     HillClimber(tensorboard_log_dir=tmp_path / "board").train(BanditEnv, 1, POLICIES, ["a"])

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -397,7 +398,37 @@ def test_a_metric_that_makes_no_numbers_is_left_out() -> None:
     results = run(metrics={"words": Wordy()})
     assert "words" not in results.history[0]
     (failure,) = results.hook_failures
-    assert failure.startswith("Plugin 'metrics.words' failed 40 times in reduce: ValueError")
+    assert failure == (
+        "Plugin 'metrics.words' failed 40 times in reduce: TypeError: it returned 'no number'. Expected a "
+        "number, or an array of numbers."
+    )
+
+
+class Told(ph.metrics.Metric):
+    """A metric whose reduced value is given."""
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
+
+    def extract(self, env: Any) -> float:
+        return 1.0
+
+    def reduce(self, values: Any, mode: Any) -> Any:
+        return self.result
+
+
+@pytest.mark.parametrize("result", ["3", b"3", None, {"a": 1}, {1}, 1j, [[1], [1, 2]], [date(2026, 11, 29)]])
+def test_a_reduced_value_that_is_no_number_is_left_out(result: Any) -> None:
+    results = run(metrics={"told": Told(result)})
+    assert "told" not in results.history[0]
+    assert "failed 40 times in reduce: " in results.hook_failures[0]
+
+
+@pytest.mark.parametrize("result", [3, True, 0.5, np.float32(0.5), [1, 2], np.arange(3)])
+def test_a_reduced_value_is_a_number_or_an_array_of_numbers(result: Any) -> None:
+    results = run(metrics={"told": Told(result)})
+    assert results.history[0]["told"] == pytest.approx(np.mean(result))
+    assert results.hook_failures == ()
 
 
 def test_a_metric_may_not_take_a_name_of_the_run() -> None:
