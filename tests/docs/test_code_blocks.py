@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
 import phantom_core as ph
 from phantom_core.cli.main import phantom
 from phantom_core.hooks.hookspecs import HOOK_NAMES
+from phantom_core.testing import fake_distribution
 from phantom_core.testing.findings import KINDS
 from phantom_core.training.run_plans import EvaluationPlan
 from phantom_core.training.run_settings import PolicyTable, RunSettings
@@ -119,21 +121,33 @@ def test_no_other_page_puts_a_file_together() -> None:
     assert [page for page in PAGES if pieces(page)] == [TUTORIAL]
 
 
-def test_the_trainer_of_the_readme_trains() -> None:
+def test_the_trainer_of_the_readme_passes_the_conformance_kit(tmp_path: Path) -> None:
     (code,) = [param.values[0] for param in blocks("python") if "class TallyTrainer" in param.values[0]]
-    names: dict[str, Any] = {"__name__": "readme"}
-    exec(compile(code, "README.md", "exec", dont_inherit=True), names)  # noqa: S102  our own docs
-    results = ph.train(
-        names["TallyTrainer"],
-        env=ph.GymnasiumEnv,
-        env_config={"env": gym.make("FrozenLake-v1", is_slippery=False, max_episode_steps=4)},
-        num_iterations=2,
-        trainer_config={"episodes": 5},
-        seed=1,
-        run_dir=None,
-    )
+    project = next(
+        p.values[0] for p in blocks("toml") if ":TallyTrainer" in p.values[0]
+    )  # the README is first
+    table = tomllib.loads(str(project))["project"]
+    with fake_distribution(
+        tmp_path,
+        table["name"],
+        table["entry-points"],
+        {"phantom_tally": str(code)},
+        requires=table["dependencies"][0],
+    ):
+        outcome = CliRunner().invoke(phantom, ["plugins", "check", "phantom-tally"])
+        results = ph.train(
+            "tally",
+            env=ph.GymnasiumEnv,
+            env_config={"env": gym.make("FrozenLake-v1", is_slippery=False, max_episode_steps=4)},
+            num_iterations=2,
+            trainer_config={"episodes": 5},
+            seed=1,
+            run_dir=None,
+        )
+    assert "FAILED" not in outcome.output
+    assert outcome.output.endswith(" checks passed, 0 failed.\n")
     assert results.history[0]["default/decisions"] >= 5
-    assert sum(results.policies["default"].counts) == pytest.approx(results.env_steps)  # type: ignore[attr-defined]
+    assert np.sum(results.policies["default"].counts) == pytest.approx(results.env_steps)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(("code", "name"), blocks("toml"))
