@@ -61,7 +61,7 @@ docs: $(VENV)/.setup ## build the documentation site into site/html, warnings ar
 	@$(PIP) install -r docs/requirements.txt
 	@$(BIN)/python docs/site/reference_blocks.py
 	@$(BIN)/python docs/site/stage_site.py site/source
-	@$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs/site -d site/doctrees site/source site/html
+	@$(BIN)/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going -c docs/site -d site/doctrees site/source site/html
 	@echo "Open site/html/index.html"
 
 dist: $(VENV)/.setup-tests ## build and check every distribution, into dist/
