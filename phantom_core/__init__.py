@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from phantom_core import metrics as metrics
     from phantom_core import seeding as seeding
     from phantom_core import testing as testing
+    from phantom_core import tools as tools
     from phantom_core import types as types
     from phantom_core import writing as writing
     from phantom_core.adapters.aec_view import to_aec as to_aec
@@ -215,6 +216,7 @@ _PUBLIC_MODULES = {
     "samplers": "phantom_core.world.samplers",
     "seeding": "phantom_core.seeding",
     "testing": "phantom_core.testing",
+    "tools": "phantom_core.tools",
     "types": "phantom_core.types",
     "writing": "phantom_core.writing",
 }
@@ -343,6 +345,7 @@ __all__ = [
     "seeding",
     "to_aec",
     "to_parallel",
+    "tools",
     "train",
     "types",
     "writing",

@@ -28,6 +28,7 @@ TITLES: Final = {  # of layers and of public modules, in the order of the pages
     "recording": "Recording",
     "testing": "Testing",
     "seeding": "Seeds",
+    "tools": "Tools",
     "errors": "Errors",
     "types": "Types",
 }

@@ -30,6 +30,8 @@ from phantom_core.installed.discovery import (
 
 DISTRIBUTION_BY_NAME: Final = {
     "console": "phantom-console",
+    "csv": "phantom-loggers",
+    "early-stopping": "phantom-loggers",
     "mlp-actor-critic": "phantom-ppo",
     "mlflow": "phantom-mlflow",
     "ppo": "phantom-ppo",

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -108,8 +109,8 @@ def test_a_place_that_leads_nowhere_is_told(
     outcome = phantom("train", run_file(), "-p", "no_such_module")
     assert outcome.code == 2
     assert outcome.err == (
-        f"Error: No hook named 'no_such_module'. Registered: early-stopping (phantom-rl-core "
-        f"{ph.__version__}). A place is named './file.py:Class' or 'package.module:Class'.\n"
+        f"Error: No hook named 'no_such_module'. Registered: early-stopping (phantom-loggers "
+        f"{version('phantom-loggers')}). A place is named './file.py:Class' or 'package.module:Class'.\n"
     )
 
 

@@ -139,3 +139,12 @@ def test_a_component_for_another_core_is_not_imported(fake_distribution: Callabl
         "install -U acme phantom-rl-core"
     )
     assert "acme_rl" not in sys.modules
+
+
+def test_what_left_the_core_is_found_by_its_distribution() -> None:
+    registry = Registry([])
+    with pytest.raises(ph.errors.UnknownNameError) as caught:
+        registry.find("hook", "early-stopping")
+    assert str(caught.value) == (
+        "No hook named 'early-stopping'. Registered: none. To install it: pip install phantom-loggers"
+    )

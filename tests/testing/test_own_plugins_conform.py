@@ -54,16 +54,6 @@ class TestJsonLinesLogger(LoggerConformance):
     name = "jsonl"
 
 
-class TestCsvLogger(LoggerConformance):
-    name = "csv"
-
-
-class TestEarlyStopping(LoggerConformance):
-    kind = "hook"
-    name = "early-stopping"
-    config: ClassVar = {"quantity": "rewards/group", "patience": 1000}
-
-
 class TestGymnasiumEnv(EnvConformance):
     name = "gymnasium"
     config: ClassVar = {"env": "FrozenLake-v1"}

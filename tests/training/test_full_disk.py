@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 import pytest
 
 import phantom_core as ph
-from phantom_core.training.csv_logger import CsvLogger
 from phantom_core.training.jsonl_logger import JsonLinesLogger
+from phantom_loggers import CsvLogger
 
 SizeLimit: TypeAlias = Callable[[int | None], None]
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import phantom_core as ph
-from phantom_core.training.csv_logger import CsvLogger
+from phantom_loggers import CsvLogger
 
 START: dict[str, Any] = {
     "run_name": "r",

@@ -8,11 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from phantom_core.errors import did_you_mean, listing
-from phantom_core.hooks.events import IterationEnd, TrainEnd, TrainStart
-from phantom_core.hooks.hookspecs import PROJECT, Hooks
+import phantom_core as ph
 
-_log = logging.getLogger(PROJECT)
+_log = logging.getLogger("phantom_core")
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class EarlyStoppingConfig:
             raise ValueError("neither patience nor threshold is given, so it would never stop. Give one")
 
 
-class EarlyStopping(Hooks):
+class EarlyStopping(ph.Hooks):
     """Stops a run when a value has not improved for a while, or has reached a threshold.
 
     Only iterations that log the value count: `eval/mean_return`, for example, is logged only when an
@@ -64,11 +62,11 @@ class EarlyStopping(Hooks):
     _seen: tuple[str, ...] = ()
     _was_logged: bool = False
 
-    def on_train_start(self, event: TrainStart) -> None:
+    def on_train_start(self, event: ph.TrainStart) -> None:
         """Clear the state of an earlier run."""
         self._best, self._waited, self._seen, self._was_logged = None, 0, (), False
 
-    def should_stop(self, event: IterationEnd) -> str | None:
+    def should_stop(self, event: ph.IterationEnd) -> str | None:
         """Return the reason to stop, with the values, or None."""
         config = self.config
         value = event.values.get(config.quantity)
@@ -97,15 +95,15 @@ class EarlyStopping(Hooks):
         """Restore the best value and the count of an earlier run."""
         self._best, self._waited, self._was_logged = state["best"], state["waited"], state["was_logged"]
 
-    def on_train_end(self, event: TrainEnd) -> None:
+    def on_train_end(self, event: ph.TrainEnd) -> None:
         """Warn if the value was never logged: its name is probably misspelt."""
         if self._seen and not self._was_logged:
             name = self.config.quantity
             _log.warning(
                 "early-stopping: no iteration logged %r, so nothing could stop the run.%s Logged: %s.",
                 name,
-                did_you_mean(name, self._seen),
-                listing(self._seen),
+                ph.tools.did_you_mean(name, self._seen),
+                ph.tools.listing(self._seen),
             )
 
     def _is_better(self, value: float, sign: float) -> bool:

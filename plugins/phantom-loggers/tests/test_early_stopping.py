@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import phantom_core as ph
-from phantom_core.training.early_stopping import EarlyStopping
+from phantom_loggers import EarlyStopping
 
 
 def stops(values: Sequence[float | None], **settings: Any) -> tuple[int, str] | None:

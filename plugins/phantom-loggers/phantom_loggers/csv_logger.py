@@ -9,15 +9,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from phantom_core.errors import ConfigError
-from phantom_core.hooks.events import MetricsRecorded, TrainEnd, TrainStart
-from phantom_core.hooks.hookspecs import Hooks
-from phantom_core.writing import RetryQueue, append
+import phantom_core as ph
 
 _FIRST: Final = ("iteration", "env_steps")
 
 
-class CsvLogger(Hooks):
+class CsvLogger(ph.Hooks):
     """Writes `metrics.csv` to the run directory: a header, then one row per iteration.
 
     The columns are `iteration`, `env_steps` and one per value, sorted by name. A value that was not logged
@@ -28,27 +25,27 @@ class CsvLogger(Hooks):
 
     _path: Path
     _columns: tuple[str, ...] = ()
-    _rows: RetryQueue[Mapping[str, object]] | None = None
+    _rows: ph.writing.RetryQueue[Mapping[str, object]] | None = None
 
-    def on_train_start(self, event: TrainStart) -> None:
+    def on_train_start(self, event: ph.TrainStart) -> None:
         """Read the header of an existing file and remove an incomplete last row."""
         if event.run_directory is None:
-            raise ConfigError(
+            raise ph.errors.ConfigError(
                 "it writes into the run directory, and this run has none. Give run_dir, or leave it out."
             )
         self._path = Path(event.run_directory, "metrics.csv")
         self._columns = ()
-        self._rows = RetryQueue(self._write, name="csv")
+        self._rows = ph.writing.RetryQueue(self._write, name="csv")
         if self._path.exists():
             self._drop_broken_row(self._path)
             self._columns = tuple(next(iter(self._read()), ()))
 
-    def on_metrics(self, event: MetricsRecorded) -> None:
+    def on_metrics(self, event: ph.MetricsRecorded) -> None:
         """Write one row, flushed so that other programs can read it immediately."""
         if self._rows is not None:
             self._rows.write({"iteration": event.iteration, "env_steps": event.env_steps, **event.values})
 
-    def on_train_end(self, event: TrainEnd) -> None:
+    def on_train_end(self, event: ph.TrainEnd) -> None:
         """Write the rows that were kept.
 
         Raises:
@@ -64,7 +61,7 @@ class CsvLogger(Hooks):
             self._widen(new)
         text = io.StringIO(newline="")
         csv.writer(text, lineterminator="\n").writerow([values.get(name, "") for name in self._columns])
-        append(self._path, text.getvalue().encode())
+        ph.writing.append(self._path, text.getvalue().encode())
 
     def _widen(self, new: Iterable[str]) -> None:
         """Rewrite the file with more columns; existing columns keep their position."""

@@ -1,0 +1,10 @@
+from phantom_core.testing import LoggerConformance
+
+
+class TestCsv(LoggerConformance):
+    name = "csv"
+
+
+class TestEarlyStopping(LoggerConformance):
+    kind = "hook"
+    name = "early-stopping"
