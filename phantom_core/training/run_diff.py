@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -73,8 +74,12 @@ class _Facts:
 def _differences(part: str, first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[Difference]:
     for name in dict.fromkeys([*first, *second]):
         one, other = first.get(name), second.get(name)
-        if one != other:
+        if one != other and not (_is_nan(one) and _is_nan(other)):
             yield Difference(part, name, one, other)
+
+
+def _is_nan(value: object) -> bool:
+    return isinstance(value, float) and math.isnan(value)
 
 
 def _config(path: Path) -> dict[str, Any]:

@@ -218,7 +218,7 @@ class RunSettings:
             The table; and by dotted name, a description of each value that TOML cannot hold.
 
         Raises:
-            ConfigError: if a string is `"none"`, which stands for None in files.
+            ConfigError: if a string is `"none"`, which stands for None in files, or a value contains itself.
         """
         writer, table = TomlWriter(), {}
         for one in fields(self):
@@ -227,7 +227,12 @@ class RunSettings:
             if key is None or _is_default(one, value):
                 continue
             write = _WRITERS.get(one.name)
-            table[key] = writer.value(value, key) if write is None else write(self, value, writer, folder)
+            try:
+                table[key] = writer.value(value, key) if write is None else write(self, value, writer, folder)
+            except RecursionError:
+                raise ConfigError(
+                    f"{key} contains itself, or is nested too deeply. Give values that can be written down."
+                ) from None
         return table, writer.lost
 
 

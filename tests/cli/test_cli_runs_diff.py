@@ -91,3 +91,10 @@ def test_what_is_no_run_directory_is_told(phantom: Callable[..., Any], make_run:
     assert phantom("runs", "diff", make_run(), ".").err == (
         "Error: . is no run directory: it has no run.json. Name a folder such as runs/<name>-<time>-<id>.\n"
     )
+
+
+def test_a_setting_that_is_nan_in_both_is_the_same(
+    phantom: Callable[..., Any], make_run: Callable[..., Path]
+) -> None:
+    first, second = (make_run("--set", "evaluate.reference_return=nan") for _ in range(2))
+    assert differences(phantom, first, second) == {}

@@ -317,6 +317,20 @@ def test_a_folder_with_a_null_character_is_one_sentence() -> None:
     )
 
 
+@pytest.mark.parametrize("make", [dict, list])
+def test_a_value_that_contains_itself_is_one_sentence(make: Callable[[], Any]) -> None:
+    inner = make()
+    if isinstance(inner, dict):
+        inner["inner"] = inner
+    else:
+        inner.append(inner)
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        run(env_config={"a": inner})
+    assert str(caught.value) == (
+        "env_config contains itself, or is nested too deeply. Give values that can be written down."
+    )
+
+
 # ---------------------------------------------------------------------- settings by trainer
 
 
