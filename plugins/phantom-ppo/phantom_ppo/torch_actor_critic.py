@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pkgutil import resolve_name
 from typing import Any
 
 import gymnasium as gym
@@ -65,7 +64,7 @@ class TorchActorCriticPolicy(MLPActorCriticPolicy):
 def _imported(reference: object) -> Any:
     """Import `package.module:Class`."""
     try:
-        found = resolve_name(str(reference))
+        found = ph.tools.import_object(str(reference))
     except (ImportError, AttributeError, ValueError) as error:
         raise _refusal(reference, f"cannot be imported: {error}") from error
     if not callable(found):
