@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import click
 
+from phantom_core.cli.lazy_group import LazyGroup
 from phantom_core.cli.text_columns import aligned
 from phantom_core.training.run_diff import Difference, diff_runs
 
@@ -18,12 +19,17 @@ _MOST_METRICS: Final = 10
 _MOST_TEXT: Final = 60
 
 
-@click.group("runs")
+_COMMANDS: Final = {
+    "diff": ("phantom_core.cli.runs_command:diff_command", "Say what differs between two runs."),
+}
+
+
+@click.group("runs", cls=LazyGroup, places=_COMMANDS, prefix="runs.")
 def runs_command() -> None:
     """Look at runs that were made."""
 
 
-@runs_command.command("diff")
+@click.command("diff")
 @click.argument("first", type=click.Path(path_type=Path))
 @click.argument("second", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of text.")

@@ -79,6 +79,7 @@ CORE_COMMANDS: Final = (
     "doctor",
     "show",
     "runs",
+    "runs.diff",
     "plugins",
     "plugins.list",
     "plugins.info",
@@ -89,6 +90,9 @@ CORE_COMMANDS: Final = (
     "plugins.doctor",
 )
 """The commands of the core, which no distribution can replace."""
+
+_COMMAND_GROUPS: Final = ("plugins", "runs")
+"""The commands of the core to which a distribution can add commands, such as `runs.best`."""
 
 _NAME_BY_GROUP: Final = {
     **{kind.group: kind.name for kind in CORE_KINDS.values()},
@@ -316,8 +320,13 @@ def _problem_of(group: str, name: str, target: str) -> str:
     top = top_package(target)
     if top in sys.stdlib_module_names:
         return f"its module {top!r} has the name of one of Python's own, which is imported instead"
-    if group == CORE_KINDS["command"].group and name in CORE_COMMANDS:
-        return f"the command {name!r} is the core's own"
+    if group == CORE_KINDS["command"].group:
+        above, dot, _ = name.rpartition(".")
+        if name in CORE_COMMANDS:
+            return f"the command {name!r} is the core's own"
+        if dot and above not in _COMMAND_GROUPS:
+            groups = " and ".join(map(repr, _COMMAND_GROUPS))
+            return f"{above!r} is no command that others can be added to, as {groups} are"
     if group == KIND_GROUP and name in _NAME_BY_GROUP.values():
         return f"the kind {name!r} is the core's own"
     return ""

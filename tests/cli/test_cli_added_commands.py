@@ -31,6 +31,7 @@ COMMANDS = {
     "greet": "acme_commands:greet",
     "garden": "acme_commands:garden",
     "plugins.greet": "acme_commands:greet",
+    "runs.greet": "acme_commands:greet",
     "broken": "acme_commands:not_a_command",
     "gone": "acme_gone:command",
 }
@@ -59,6 +60,7 @@ def test_an_added_command_is_listed_without_being_imported(phantom: Callable[...
     [
         (["greet", "moon"], "hello moon\n"),
         (["plugins", "greet", "sun"], "hello sun\n"),
+        (["runs", "greet", "run"], "hello run\n"),
         (["garden", "grow"], "grown\n"),
     ],
 )
@@ -70,7 +72,8 @@ def test_an_added_command_is_called_like_any_other(
 
 
 def test_a_misspelt_command_suggests_an_added_one(phantom: Callable[..., Any]) -> None:
-    assert "No such command 'gret'. Did you mean 'greet'?" in phantom("gret").err
+    for above in ([], ["plugins"], ["runs"]):
+        assert "No such command 'gret'. Did you mean 'greet'?" in phantom(*above, "gret").err
 
 
 def test_what_is_no_command_is_told(phantom: Callable[..., Any]) -> None:

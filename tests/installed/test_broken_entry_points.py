@@ -86,6 +86,12 @@ def statuses(phantom: Callable[..., Any]) -> dict[str, tuple[str, str]]:
             "its module 'queue' has the name of one of Python's own, which is imported instead",
         ),
         ("phantom_core.commands", "train", "acme_rl:Mine", "the command 'train' is the core's own"),
+        (
+            "phantom_core.commands",
+            "garden.grow",
+            "acme_rl:Mine",
+            "'garden' is no command that others can be added to, as 'plugins' and 'runs' are",
+        ),
         ("phantom_core.kinds", "trainer", "acme_rl:Mine", "the kind 'trainer' is the core's own"),
     ],
 )
@@ -184,8 +190,13 @@ def test_a_target_in_nested_namespace_packages_is_found(
 def test_the_commands_of_the_core_are_those_that_nobody_can_replace() -> None:
     from phantom_core.cli.main import phantom
     from phantom_core.cli.plugins_command import plugins_command
+    from phantom_core.cli.runs_command import runs_command
 
-    nested = [f"plugins.{name}" for name in plugins_command.places]  # type: ignore[attr-defined]
+    nested = [
+        f"{group.name}.{name}"
+        for group in (plugins_command, runs_command)
+        for name in group.places  # type: ignore[attr-defined]
+    ]
     assert sorted(CORE_COMMANDS) == sorted([*phantom.places, *nested])  # type: ignore[attr-defined]
 
 
@@ -227,3 +238,13 @@ def test_an_import_that_raises_what_is_no_exception_is_contained(fake_distributi
     assert [(s.name, s.reason) for s in manager.skipped] == [
         ("acme:bye", "it could not be loaded: ImportError: its import raised Bye.")
     ]
+
+
+def test_what_is_wrong_with_one_distribution_is_not_said_of_another(
+    fake_distribution: FakeDistribution,
+) -> None:
+    fake_distribution("acme", {"phantom_core.trainer": {"mine": "acme_rl:Mine"}}, {"acme_rl": TRAINER})
+    with pytest.raises(ph.errors.UnknownNameError, match="No trainer named 'other:mine'"):
+        ph.find("trainer", "other:mine")
+    with pytest.raises(ph.errors.PluginError, match=r"Trainer 'mine' of acme 1\.0 cannot be used"):
+        ph.find("trainer", "acme:mine")
