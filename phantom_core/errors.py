@@ -177,6 +177,15 @@ def did_you_mean(name: object, known: Iterable[object]) -> str:
     return f" Did you mean {by_text[nearest[0]]!r}?" if nearest else ""
 
 
+def with_article(noun: str) -> str:
+    """Return a noun with its indefinite article, by its first letter.
+
+    >>> with_article("Env"), with_article("policy")
+    ('an Env', 'a policy')
+    """
+    return f"{'an' if noun.lower().startswith(tuple('aeiou')) else 'a'} {noun}"
+
+
 def listing(values: Iterable[object]) -> str:
     """Join values for a message: `'a', 'b'`, or `none` if there are no values.
 

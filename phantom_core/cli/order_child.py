@@ -12,7 +12,7 @@ from phantom_core.errors import PhantomError
 from phantom_core.installed.discovery import installed_entries
 from phantom_core.training.components import Components
 from phantom_core.training.run_file import RunFile
-from phantom_core.training.train import attach_observers
+from phantom_core.training.train import attach_observers, attach_record
 
 
 def main() -> None:
@@ -38,8 +38,7 @@ def _order(request: dict[str, Any]) -> list[dict[str, str]]:
     settings = run_file.settings()
     components = Components(run_file.plugin_settings(), folder=run_file.folder, start="the run file")
     attach_observers(settings, components)
-    if components.registry.has("logger", "jsonl") and not components.uses("logger", "jsonl"):
-        components.attach_logger("jsonl", settings.logger_config)  # as in every run with a run directory
+    attach_record(settings, components)  # as in every run with a run directory
     origins = {e.qualified_name: f"installed with {e.distribution} {e.version}" for e in installed_entries()}
     origins |= {c.name: f"{c.kind} of {c.provider}" for c in components.used}
     return [

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from phantom_core.errors import EnvError
+from phantom_core.errors import EnvError, with_article
 
 _FORM: Final = "(observation, reward, terminated, truncated, info)"
 
@@ -46,7 +46,7 @@ def not_a_step(result: Any) -> EnvError:
     if isinstance(result, tuple):
         old = " Four parts are Gym's old form." if len(result) == 4 else ""  # noqa: PLR2004  four parts
         return EnvError(f"step() returned a tuple of {len(result)}. Expected {_FORM}.{old}")
-    return EnvError(f"step() returned {_article(result)}. Expected {_FORM}.")
+    return EnvError(f"step() returned {with_article(type(result).__name__)}. Expected {_FORM}.")
 
 
 def as_first(found: Any) -> tuple[Any, Any]:
@@ -57,10 +57,5 @@ def as_first(found: Any) -> tuple[Any, Any]:
     """
     if isinstance(found, tuple) and len(found) == 2:  # noqa: PLR2004  a pair
         return found
-    what = f"a tuple of {len(found)}" if isinstance(found, tuple) else _article(found)
+    what = f"a tuple of {len(found)}" if isinstance(found, tuple) else with_article(type(found).__name__)
     raise EnvError(f"reset() returned {what}. Expected (observation, info).")
-
-
-def _article(value: Any) -> str:
-    name = type(value).__name__
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"

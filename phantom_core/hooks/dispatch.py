@@ -11,7 +11,6 @@ its channel, and check `subscribers` before making an event:
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from phantom_core.errors import ConfigError, HookError, PhantomError, told
 from phantom_core.hooks.events import IterationEnd
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS, PROJECT
 from phantom_core.hooks.plugin_manager import PluginManager, Subscriber
+from phantom_core.metrics.logged_numbers import as_number
 
 MIN_FAILURES: Final = 3
 MIN_FAILING_SECONDS: Final = 30.0
@@ -102,7 +102,7 @@ class Channel:
             except Exception as error:  # contained: a logger must not end a run
                 to_raise = self._failed(plugin, error, to_raise)
             except BaseException as error:
-                self._report_exit(plugin, error)
+                self.report_exit(plugin, error)
                 raise
         if to_raise is not None:
             raise to_raise
@@ -122,7 +122,7 @@ class Channel:
             except Exception as error:
                 to_raise = self._failed(plugin, error, to_raise)
             except BaseException as error:
-                self._report_exit(plugin, error)
+                self.report_exit(plugin, error)
                 raise
             else:
                 self._dispatcher.succeeded(plugin, self.hook)
@@ -139,13 +139,13 @@ class Channel:
             except Exception as error:
                 to_raise = self._failed(plugin, error, to_raise)
             except BaseException as error:
-                self._report_exit(plugin, error)
+                self.report_exit(plugin, error)
                 to_raise = error
         if to_raise is not None:
             raise to_raise
 
-    def _report_exit(self, plugin: str, error: BaseException) -> None:
-        """Name the plugin that ends the run on purpose; Ctrl-C only happened to arrive in it."""
+    def report_exit(self, plugin: str, error: BaseException) -> None:
+        """Log the name of the plugin that ends the run on purpose; Ctrl-C is not the plugin's doing."""
         if not isinstance(error, KeyboardInterrupt):
             _log.warning("Plugin %r ends the run in %s: it raised %s.", plugin, self.hook, told(error))
 
@@ -217,7 +217,8 @@ class Dispatcher:
             ConfigError: if a selected plugin raises a `PhantomError`.
             HookError: if it raises another exception.
         """
-        for plugin, function in self._channels["on_train_start"].subscribers:
+        channel = self._channels["on_train_start"]
+        for plugin, function in channel.subscribers:
             try:
                 function(event)
             except Exception as error:
@@ -227,6 +228,9 @@ class Dispatcher:
                     raise ConfigError(f"Plugin {plugin!r}: {error}") from error
                 else:
                     raise _hook_error(plugin, "on_train_start", error) from error
+            except BaseException as error:
+                channel.report_exit(plugin, error)
+                raise
 
     def fire(self, hook: str, event: Any) -> None:
         """Deliver an event to all implementations of a hook.
@@ -293,7 +297,10 @@ class Dispatcher:
 
     def is_failing(self, hook: str) -> bool:
         """Return whether the latest call of any implementation of a hook failed."""
-        return any(of_hook == hook and f.in_a_row for (_, of_hook), f in self.failures.items())
+        return any(
+            of_hook == hook and failure.in_a_row and not failure.is_switched_off
+            for (_, of_hook), failure in self.failures.items()
+        )
 
     def failure_sentences(self) -> tuple[str, ...]:
         """Return one sentence for each plugin and hook that failed."""
@@ -340,9 +347,7 @@ def _read_values(answer: Any) -> dict[str, float]:
 
 def _read_number(name: object, value: Any) -> float:
     try:
-        return float(value)
-    except OverflowError:
-        return math.copysign(math.inf, value)
+        return as_number(value)
     except (TypeError, ValueError):
         raise TypeError(f"it returned {value!r} as {name!r}. Expected a number") from None
 

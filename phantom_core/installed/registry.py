@@ -17,6 +17,7 @@ from phantom_core.errors import (
     did_you_mean,
     place_of,
     told,
+    with_article,
 )
 from phantom_core.importing import exit_report, import_object, top_package
 from phantom_core.installed.discovery import (
@@ -231,19 +232,11 @@ class Registry:
         return bool(self._named(kind, name))
 
     def _named(self, kind: str, name: str) -> list[Component]:
-        distribution, _, bare = name.rpartition(":")
-        return [
-            component
-            for component in self.components(kind)
-            if normalised(component.name) == normalised(bare)
-            and (not distribution or normalised(component.distribution) == normalised(distribution))
-        ]
+        return [component for component in self.components(kind) if _is_named(component, kind, name)]
 
     def _check_disabled(self, kind: str, name: str) -> None:
-        distribution, _, bare = name.rpartition(":")
         for entry, refusal in self._disabled.items():
-            is_named = normalised(entry.name) == normalised(bare) and entry.kind == kind
-            if is_named and normalised(distribution) in ("", normalised(entry.distribution)):
+            if _is_named(entry, kind, name):
                 raise ConfigError(
                     f"{kind.capitalize()} {entry.name!r} of {entry.distribution} {entry.version} is "
                     f"disabled: {refusal} Change that, or select another {kind}."
@@ -252,7 +245,7 @@ class Registry:
     def _check_broken(self, kind: str, name: str) -> None:
         """Raise if an installed entry with this name is invalid."""
         for entry in self._broken:
-            if normalised(entry.name) == normalised(name.rpartition(":")[2]) and entry.kind == kind:
+            if _is_named(entry, kind, name):
                 raise PluginError(
                     f"{kind.capitalize()} {entry.name!r} of {entry.distribution} {entry.version} cannot be "
                     f"used: {entry.problem}. This is a defect of {entry.distribution}: mend its entry point.",
@@ -282,7 +275,7 @@ class Registry:
         advice = install_advice(name)
         others = [c for c in self._components if c.kind != kind and normalised(c.name) == normalised(name)]
         if others:
-            advice = f" There is {_a(others[0].kind)} of that name."
+            advice = f" There is {with_article(others[0].kind)} of that name."
             if (kind, others[0].kind) == ("logger", "hook"):
                 advice = f" It is a hook: hooks = [{others[0].name!r}]."
         elif kind == "hook" and not advice:
@@ -306,15 +299,21 @@ def install_advice(name: str) -> str:
     return f" To install it: pip install {distribution}" if is_known else ""
 
 
+def _is_named(item: Component | InstalledEntry, kind: str, name: str) -> bool:
+    """Return whether `name` or `distribution:name` names a component or entry point."""
+    distribution, _, bare = name.rpartition(":")
+    return (
+        item.kind == kind
+        and normalised(item.name) == normalised(bare)
+        and normalised(distribution) in ("", normalised(item.distribution))
+    )
+
+
 def _ambiguous(kind: str, name: str, found: Sequence[Component]) -> AmbiguousNameError:
     choices = tuple(component.qualified_name for component in found)
     offers = ", ".join(f"{c.provider} ({c.target})" for c in found)
     msg = (
-        f"{len(found)} distributions offer {_a(kind)} named {name!r}: {offers}. Choose one: "
+        f"{len(found)} distributions offer {with_article(kind)} named {name!r}: {offers}. Choose one: "
         f"{' or '.join(map(repr, choices))}."
     )
     return AmbiguousNameError(msg, kind=kind, name=name, choices=choices)
-
-
-def _a(kind: str) -> str:
-    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"

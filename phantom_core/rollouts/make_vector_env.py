@@ -12,7 +12,7 @@ from phantom_core.rollouts.vector_env import LocalVectorEnv, VectorEnv
 from phantom_core.rollouts.worker_env import WorkerVectorEnv
 
 VectorizationMode: TypeAlias = Literal["sync", "vector_entry_point"]
-"""How n copies come about: n envs, or one vector env that Gymnasium offers."""
+"""How copies of an env are made: as separate envs, or as one vector env that Gymnasium offers."""
 
 
 def make_vector_env(
@@ -25,15 +25,14 @@ def make_vector_env(
 ) -> VectorEnv:
     """Return n copies of an env that a `Collector` can play.
 
-    What happens in a copy does not depend on where it lives: with the same policies and as many copies,
-    0, 1 and 2 workers give the same experience.
+    The experience depends on the policies and on the number of copies, not on the number of workers.
 
     Args:
         make_env: makes one copy. For workers it must be importable: a class or function at the top
             level of a module, a `functools.partial` of one, or an object that can be pickled.
         copies: how many copies.
-        workers: in how many processes the copies live; 0: in this one. Workers pay where a step takes
-            well over 100 µs.
+        workers: the number of worker processes that hold the copies; 0 for this process. Workers are
+            worthwhile if a step takes well over 100 µs.
         vectorization_mode: `"sync"`: n envs, whose episodes do not depend on n. `"vector_entry_point"`: the
             vector env that Gymnasium offers for some envs, such as CartPole, see `NativeVectorEnv`: much
             faster, but its copies share one stream of random draws, so n is part of what is played.
@@ -41,13 +40,10 @@ def make_vector_env(
             workers' copies, which is then closed.
 
     Raises:
-        ConfigError: if a number makes no sense, or `make_env` cannot be sent to a worker.
+        ConfigError: if `copies` or `workers` is out of range, or `make_env` cannot be sent to a worker.
         EnvError: if a worker cannot make its copies.
     """
-    if vectorization_mode not in get_args(VectorizationMode):
-        raise ConfigError(
-            f"vectorization_mode is {vectorization_mode!r}. Expected 'sync' or 'vector_entry_point'."
-        )
+    check_vectorization_mode(vectorization_mode)
     if copies < 1 or workers < 0:
         raise ConfigError(
             f"make_vector_env got copies={copies} and workers={workers}. Expected at least one copy, and no "
@@ -67,3 +63,13 @@ def make_vector_env(
     if not workers:
         return LocalVectorEnv([first, *(make_env() for _ in range(copies - 1))])
     return WorkerVectorEnv(make_env, copies, min(workers, copies), first)
+
+
+def check_vectorization_mode(value: str) -> None:
+    """Raise if a value is not one of `VectorizationMode`.
+
+    Raises:
+        ConfigError: if it is not.
+    """
+    if value not in get_args(VectorizationMode):
+        raise ConfigError(f"vectorization_mode is {value!r}. Expected 'sync' or 'vector_entry_point'.")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import numpy as np
-
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.events import EvaluationEnd
 from phantom_core.metrics import Metric
+from phantom_core.metrics.logged_numbers import mean_of
 from phantom_core.rollouts.evaluate import Evaluation, evaluate
 from phantom_core.seeding import derive_seed
 from phantom_core.training.run_plans import EvaluationPlan
@@ -76,8 +75,5 @@ class Evaluator:
             metrics=evaluation.metrics,
         )
         self._dispatcher.fire("on_evaluation_end", event)
-        values = {
-            f"eval/{name}": float(np.mean(np.concatenate([np.ravel(v) for v in found])))
-            for name, found in evaluation.metrics.items()
-        }
+        values = {f"eval/{name}": mean_of(found) for name, found in evaluation.metrics.items()}
         return {"eval/mean_return": evaluation.mean_return, **values}

@@ -13,6 +13,7 @@ from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import CheckpointError, ConfigError
 from phantom_core.hooks.events import EpisodeEnd
 from phantom_core.metrics import Metric, not_recorded
+from phantom_core.metrics.logged_numbers import as_number, mean_of
 from phantom_core.rollouts.collect import Collector
 from phantom_core.rollouts.collect_plan import CollectPlan
 from phantom_core.rollouts.trajectory import EpisodeSummary
@@ -20,7 +21,6 @@ from phantom_core.rollouts.vector_env import VectorEnv
 from phantom_core.seeding import derive_seed, make_rng
 from phantom_core.training.guarded_metric import GuardedMetric
 from phantom_core.training.learner import Learner
-from phantom_core.training.logged_values import as_number
 from phantom_core.training.run_loop import RunLoop
 from phantom_core.training.run_plans import scheduled_policies
 from phantom_core.types import PolicyID
@@ -206,7 +206,7 @@ def log_episodes(loop: RunLoop, iteration: int, episodes: Sequence[EpisodeSummar
     loop.log({"episode_length": sum(episode.length for episode in episodes) / len(episodes)})
     for name in dict.fromkeys(name for e in episodes for name in e.metrics):
         values = [e.metrics[name] for e in episodes if name in e.metrics]
-        loop.log({name: float(np.mean(values))})
+        loop.log({name: mean_of(values)})
 
 
 def _episode_end(iteration: int, episode: EpisodeSummary) -> EpisodeEnd:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any, Final
-
-import numpy as np
 
 from phantom_core.errors import ConfigError
 
@@ -15,26 +12,6 @@ _OWN: Final = ("rewards", "eval", "time")
 
 _OWN_VALUES: Final = ("episode_length", "iteration", "env_steps")
 """The run's own values that have no prefix."""
-
-
-def as_number(value: Any) -> float:
-    """Return a value as a float; an integer too large for a float becomes infinite.
-
-    Raises:
-        TypeError: if it is no number; text is none, nor are arrays of more or less than one.
-        ValueError: likewise.
-
-    >>> as_number(3), as_number(np.array([0.5])), as_number(-(10**400))
-    (3.0, 0.5, -inf)
-    """
-    if isinstance(value, (str, bytes)):
-        raise TypeError(f"{value!r} is text")
-    if isinstance(value, np.ndarray) and value.size == 1:
-        value = value.item()
-    try:
-        return float(value)
-    except OverflowError:
-        return math.copysign(math.inf, -1.0 if value < 0 else 1.0)
 
 
 def as_name(name: object) -> str:

@@ -6,7 +6,7 @@ import importlib.util
 import sys
 import zlib
 from pathlib import Path
-from types import ModuleType
+from types import MethodType, ModuleType
 from typing import Any
 
 from phantom_core.errors import ConfigError, did_you_mean, listing, place_of, told
@@ -77,11 +77,19 @@ def absolute(reference: Any, folder: Path) -> Any:
 
 
 def reference_to(value: Any) -> str | None:
-    """Return a reference to a class or function, or None if it cannot be imported by one."""
+    """Return a reference to a class or function, or None if none leads back to the same object.
+
+    None leads to a bound method, for example, or to what a decorator returned under another's name.
+    """
     name, module_name = getattr(value, "__qualname__", ""), getattr(value, "__module__", "")
     if not name or "<" in name or module_name not in sys.modules:
         return None
     module = sys.modules[module_name]
+    found: Any = module
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if found is not value and not (isinstance(value, MethodType) and found == value):
+        return None
     file = getattr(module, "__file__", None)
     if module_name == "__main__" or getattr(module, _LOADED_FROM_FILE, False) or _is_neighbour(module):
         return f"{Path(file).resolve()}:{name}" if file else None

@@ -20,10 +20,11 @@ from phantom_core.hooks.events import (
     TrainFailed,
     TrainStart,
 )
+from phantom_core.metrics.logged_numbers import as_number
 from phantom_core.training.blas_threads import one_blas_thread
 from phantom_core.training.checkpointer import Checkpointer
 from phantom_core.training.evaluator import Evaluator
-from phantom_core.training.logged_values import as_name, as_number
+from phantom_core.training.logged_values import as_name
 from phantom_core.training.run_state import RunFacts, RunState
 
 

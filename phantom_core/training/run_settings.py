@@ -23,7 +23,7 @@ from phantom_core.policies.policy_mapping import (
     PolicySpec,
     parse_policy_mapping,
 )
-from phantom_core.rollouts.make_vector_env import VectorizationMode
+from phantom_core.rollouts.make_vector_env import VectorizationMode, check_vectorization_mode
 from phantom_core.training.logged_values import check_metric_names
 from phantom_core.training.references import absolute, load_reference, reference_to
 from phantom_core.training.run_plans import (
@@ -150,7 +150,7 @@ class RunSettings:
             ConfigError: if a setting is invalid.
         """
         _check_collections(self)
-        for name in ("num_iterations", "total_steps", "seed"):
+        for name in ("num_iterations", "total_steps", "workers", "seed"):
             value = getattr(self, name)
             if isinstance(value, np.integer):
                 object.__setattr__(self, name, int(value))
@@ -166,10 +166,11 @@ class RunSettings:
         check_seed("seed", self.seed)
         if isinstance(self.workers, bool) or not isinstance(self.workers, int) or self.workers < 0:
             raise ConfigError(f"The run got workers={self.workers!r}. Expected a number of processes, or 0.")
-        if self.strict_hooks not in (None, True, False):
+        if self.strict_hooks is not None and not isinstance(self.strict_hooks, bool):
             raise ConfigError(
                 f"The run got strict_hooks={self.strict_hooks!r}. Expected True, False or None."
             )
+        check_vectorization_mode(self.vectorization_mode)
         _check_checkpoint(self)
         if self.training_plan is not None:
             object.__setattr__(self, "training_plan", parse_training_plan(self.training_plan))
@@ -522,6 +523,10 @@ def _check_collections(settings: RunSettings) -> None:
             raise ConfigError(f"{name} is {value!r}. Expected a list: [{value!r}].")
         if not isinstance(value, Iterable):
             raise ConfigError(f"{name} is one {type(value).__name__}. Expected a list of them.")
+        if isinstance(value, Mapping):
+            raise ConfigError(
+                f"{name} is {value!r}. Expected a list; settings by name are {name.removesuffix('s')}_config."
+            )
     for name in ("env_config", "trainer_config", "metrics", "logger_config", "hook_config"):
         value = getattr(settings, name)
         if not isinstance(value, Mapping):

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from phantom_core.errors import ConfigError
+from phantom_core.errors import ConfigError, with_article
 from phantom_core.training.logged_values import as_name
 from phantom_core.training.references import reference_to
 
@@ -114,8 +114,7 @@ class TomlWriter:
         }
 
     def _text(self, value: Any, name: str) -> Any:
-        kind = type(value).__name__
-        self.lost[name] = f"an {kind}" if kind.lower().startswith(tuple("aeiou")) else f"a {kind}"
+        self.lost[name] = with_article(type(value).__name__)
         if isinstance(value, str):
             return as_name(value)
         try:

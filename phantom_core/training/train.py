@@ -167,7 +167,7 @@ def execute_run(
     config["seed"] = seed
     directory = None if settings.run_dir is None else RunDirectory.create(settings.run_dir, run_name)
     if directory is not None:
-        _attach_jsonl(settings, components)
+        attach_record(settings, components)
     dispatcher = Dispatcher(components.manager, measure=None if times is None else times.timed)
     metrics = guarded({n: components.metric(n, m) for n, m in settings.metrics.items()}, dispatcher)
     facts = RunFacts(
@@ -376,7 +376,7 @@ def _is_same_trainer(one: Any, other: Any) -> bool:
     return one is other
 
 
-def _attach_jsonl(settings: RunSettings, components: Components) -> None:
+def attach_record(settings: RunSettings, components: Components) -> None:
     """Attach the logger `jsonl` to a run with a directory, unless it is disabled or already attached."""
     if components.registry.has("logger", "jsonl") and not components.uses("logger", "jsonl"):
         components.attach_logger("jsonl", settings.logger_config)

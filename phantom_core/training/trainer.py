@@ -16,6 +16,7 @@ from phantom_core.component_config import make_config
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, told
 from phantom_core.metrics import Metric, record_metrics, reduce_metrics
+from phantom_core.metrics.logged_numbers import as_number
 from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import (
     PolicyMapping,
@@ -35,7 +36,6 @@ from phantom_core.training.env_factory import EnvFactory, check_env_config
 from phantom_core.training.full_training import log_episodes
 from phantom_core.training.guarded_metric import guarded
 from phantom_core.training.learner import Session
-from phantom_core.training.logged_values import as_number
 from phantom_core.training.policy_training import train_policies
 from phantom_core.training.run_loop import RunLoop
 from phantom_core.training.run_settings import trainer_key

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from phantom_core.errors import ConfigError
+from phantom_core.errors import ConfigError, with_article
 
 
 def flattened(given: object, kind: type, owner: str) -> list[Any]:
@@ -27,7 +27,9 @@ def named_parts(given: Mapping[str, Any], kind: type, owner: str) -> dict[str, A
         raise ConfigError(f"{owner} got {given!r}. Expected a dict from names to {kind.__name__} objects.")
     for name, part in given.items():
         if not isinstance(part, kind):
-            raise ConfigError(f"{owner} got {part!r} for {name!r}. Expected {_a(kind)} object.")
+            raise ConfigError(
+                f"{owner} got {part!r} for {name!r}. Expected {with_article(kind.__name__)} object."
+            )
     return dict(given)
 
 
@@ -38,9 +40,6 @@ def _parts_in(given: object, kind: type, owner: str) -> Iterator[Any]:
         for part in given:
             yield from _parts_in(part, kind, owner)
     else:
-        raise ConfigError(f"{owner} got {given!r}. Expected {_a(kind)} object, or a list of those.")
-
-
-def _a(kind: type) -> str:
-    name = kind.__name__
-    return f"an {name}" if name[0] in "AEIOU" else f"a {name}"
+        raise ConfigError(
+            f"{owner} got {given!r}. Expected {with_article(kind.__name__)} object, or a list of those."
+        )

@@ -1,5 +1,7 @@
 """What happens when a plugin fails, and when one wants to stop."""
 
+import math
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -252,6 +254,17 @@ def test_extra_values_that_are_no_numbers_are_contained(answer: Any, reason: str
     assert dispatch.failure_sentences() == (f"Plugin 'a' failed once in extra_values: {reason}.",)
 
 
+def test_extra_values_are_numbers_as_all_logged_values_are() -> None:
+    dispatch = dispatcher({"a": Wishing({"huge": -(10**400), "one": np.array([0.5])})})
+    assert dispatch.extra_values(END) == {"a/huge": -math.inf, "a/one": 0.5}
+    assert dispatch.failure_sentences() == ()
+    dispatch = dispatcher({"a": Wishing({"text": "3"})})
+    assert dispatch.extra_values(END) == {}
+    assert dispatch.failure_sentences() == (
+        "Plugin 'a' failed once in extra_values: TypeError: it returned '3' as 'text'. Expected a number.",
+    )
+
+
 def test_a_state_that_is_returned_now_and_then_switches_nothing_off() -> None:
     class Forgetful(Wishing):
         states: tuple[Any, ...] = ({}, OSError("one"), {}, OSError("two"), {"x": 1}, OSError("three"))
@@ -422,6 +435,26 @@ def test_a_plugin_that_ends_the_run_on_purpose_is_named(
             begin(dispatch, 1)
         told = "SystemExit: bye" if isinstance(exit_error, SystemExit) else "GeneratorExit"
         assert caplog.messages[-1] == f"Plugin 'a' ends the run in {HOOK}: it raised {told}."
+
+
+def test_a_plugin_that_ends_the_run_at_its_start_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    class Leaving(ph.Hooks):
+        def on_train_start(self, event: ph.TrainStart) -> None:
+            sys.exit("bye")
+
+    with pytest.raises(SystemExit):
+        idle_run(hooks=[Leaving()])
+    assert (
+        caplog.messages[-1] == "Plugin 'Leaving' ends the run in on_train_start: it raised SystemExit: bye."
+    )
+
+
+def test_a_hook_whose_failing_plugin_is_off_is_no_longer_failing() -> None:
+    clock = Clock()
+    dispatch = dispatcher({"a": Witness(*[OSError("no disk")] * 3)}, clock=clock)
+    begin(dispatch, 3, clock, apart=20.0)
+    assert dispatch.is_off("a")
+    assert not dispatch.is_failing(HOOK)
 
 
 def test_ctrl_c_blames_no_plugin(caplog: pytest.LogCaptureFixture) -> None:

@@ -2,7 +2,9 @@
 
 import dataclasses
 import enum
+import functools
 import inspect
+import pickle
 import tomllib
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta, timezone
@@ -17,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import phantom_core as ph
+from phantom_core.training.env_factory import EnvFactory
 from phantom_core.training.run_settings import RunSettings, argument_documents, configs_by_trainer
 from phantom_qlearning import QLearningTrainer
 
@@ -234,6 +237,38 @@ def test_what_no_file_can_hold_is_listed_with_what_it_was() -> None:
     assert lost(env_config={"a": 1}) == {}
 
 
+class Maker:
+    """Makes envs."""
+
+    def make(self) -> Env:
+        return Env()
+
+    @classmethod
+    def made(cls) -> Env:
+        return Env()
+
+
+@functools.wraps(Env)
+def wrapped() -> Env:
+    return Env()
+
+
+def test_what_a_reference_does_not_lead_back_to_is_lost() -> None:
+    assert lost(env=Maker().make) == {"env": "make, which cannot be imported"}
+    assert lost(env=wrapped) == {"env": "Env, which cannot be imported"}
+    assert lost(env=Maker.made) == {}
+
+
+def test_an_env_factory_sends_the_env_maker_itself() -> None:
+    factory = EnvFactory(Maker().make)
+    assert isinstance(pickle.loads(pickle.dumps(factory))(), Env)  # noqa: S301  our own
+
+
+def test_numbers_of_numpy_are_numbers_in_every_setting() -> None:
+    made = settings(num_iterations=np.int64(2), workers=np.int64(0), seed=np.int64(3))
+    assert [type(v) for v in (made.num_iterations, made.workers, made.seed)] == [int, int, int]
+
+
 def test_a_trainer_instance_is_written_with_its_settings() -> None:
     written = table(trainer=QLearningTrainer(alpha=0.25))
     place = "phantom_qlearning.qlearning_trainer:QLearningTrainer"
@@ -300,6 +335,16 @@ def test_keys_and_values_that_toml_cannot_hold_are_lost_not_crashes(tmp_path: Pa
         ({"name": ""}, "The run got name=''. Expected a str that is not empty, or None."),
         ({"name": 7}, "The run got name=7. Expected a str that is not empty, or None."),
         ({"run_dir": 7}, "The run got run_dir=7. Expected a folder, or None."),
+        ({"strict_hooks": 1}, "The run got strict_hooks=1. Expected True, False or None."),
+        (
+            {"loggers": {"csv": {}}},
+            "loggers is {'csv': {}}. Expected a list; settings by name are logger_config.",
+        ),
+        ({"hooks": {}}, "hooks is {}. Expected a list; settings by name are hook_config."),
+        (
+            {"vectorization_mode": "synch"},
+            "vectorization_mode is 'synch'. Expected 'sync' or 'vector_entry_point'.",
+        ),
     ],
 )
 def test_wrong_names_and_folders_are_sentences(given: dict[str, Any], sentence: str) -> None:

@@ -431,6 +431,25 @@ def test_a_reduced_value_is_a_number_or_an_array_of_numbers(result: Any) -> None
     assert results.hook_failures == ()
 
 
+class Ragged(ph.metrics.Metric):
+    """Its reduced array is longer in every other episode."""
+
+    number = 0
+
+    def extract(self, env: Any) -> float:
+        return 1.0
+
+    def reduce(self, values: Any, mode: Any) -> Any:
+        self.number += 1
+        return np.ones(1 + self.number % 2)
+
+
+def test_reduced_arrays_of_several_lengths_have_the_mean_of_all_numbers() -> None:
+    results = run(metrics={"ragged": Ragged()}, evaluation=ph.EvaluationPlan(episodes=2))
+    assert (results.history[0]["ragged"], results.history[-1]["eval/ragged"]) == (1.0, 1.0)
+    assert results.hook_failures == ()
+
+
 def test_a_metric_may_not_take_a_name_of_the_run() -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
         run(metrics={"rewards/W0": Sour()})
