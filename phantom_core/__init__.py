@@ -2,7 +2,7 @@
 
 Every public name is an attribute of this package, imported when it is first used, or of one of its public
 modules: `ph.samplers`, `ph.ranges`, `ph.encoders`, `ph.decoders`, `ph.reward_functions`, `ph.metrics`,
-`ph.writing`, `ph.errors`, `ph.seeding`, `ph.testing` and `ph.types`.
+`ph.writing`, `ph.errors`, `ph.seeding`, `ph.tools` and `ph.types`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from phantom_core import errors as errors
     from phantom_core import metrics as metrics
     from phantom_core import seeding as seeding
-    from phantom_core import testing as testing
     from phantom_core import tools as tools
     from phantom_core import types as types
     from phantom_core import writing as writing
@@ -115,96 +114,57 @@ if TYPE_CHECKING:
 
     __version__: str
 
-_MODULE_BY_NAME = {
-    "ACTING_NEXT": "phantom_core.envs.turns",
-    "Action": "phantom_core.types",
-    "Agent": "phantom_core.world.agents",
-    "AgentID": "phantom_core.types",
-    "AgentView": "phantom_core.world.views",
-    "Batch": "phantom_core.rollouts.batch",
-    "BatchResolver": "phantom_core.world.network",
-    "CheckpointPlan": "phantom_core.training.run_plans",
-    "CheckpointSaved": "phantom_core.hooks.events",
-    "CollectPlan": "phantom_core.rollouts.collect_plan",
-    "Collector": "phantom_core.rollouts.collect",
-    "ConstantPolicy": "phantom_core.policies.fixed_policies",
-    "Context": "phantom_core.world.agents",
-    "Diagnosis": "phantom_core.testing.findings",
-    "EnvView": "phantom_core.world.views",
-    "EpisodeEnd": "phantom_core.hooks.events",
-    "EpisodePrinter": "phantom_core.recording.episode_printer",
-    "EpisodeSummary": "phantom_core.rollouts.trajectory",
-    "Evaluation": "phantom_core.rollouts.evaluate",
-    "EvaluationEnd": "phantom_core.hooks.events",
-    "EvaluationPlan": "phantom_core.training.run_plans",
-    "FSMEnvView": "phantom_core.envs.stages",
-    "FSMStage": "phantom_core.envs.stages",
-    "Finding": "phantom_core.testing.findings",
-    "FiniteStateMachineEnv": "phantom_core.envs.stages",
-    "FunctionPolicy": "phantom_core.policies.fixed_policies",
-    "GymnasiumEnv": "phantom_core.adapters.gymnasium_env",
-    "Hooks": "phantom_core.hooks.hookspecs",
-    "IterationEnd": "phantom_core.hooks.events",
-    "IterationStart": "phantom_core.hooks.events",
-    "Message": "phantom_core.world.messages",
-    "MessageList": "phantom_core.world.messages",
-    "Metric": "phantom_core.metrics",
-    "MetricsRecorded": "phantom_core.hooks.events",
-    "MultiAgentEnv": "phantom_core.envs.step_result",
-    "NativeVectorEnv": "phantom_core.rollouts.native_vector_env",
-    "Network": "phantom_core.world.network",
-    "Observation": "phantom_core.types",
-    "PettingZooEnv": "phantom_core.adapters.pettingzoo_env",
-    "PhantomEnv": "phantom_core.envs.env",
-    "PhantomError": "phantom_core.errors",
-    "Policy": "phantom_core.policies.policy",
-    "PolicyID": "phantom_core.types",
-    "PolicyMapping": "phantom_core.policies.policy_mapping",
-    "PolicySpec": "phantom_core.policies.policy_mapping",
-    "RandomPolicy": "phantom_core.policies.fixed_policies",
-    "RecordedEpisode": "phantom_core.recording.recorded_episodes",
-    "RecordedMessage": "phantom_core.recording.recorded_episodes",
-    "RecordedStep": "phantom_core.recording.recorded_episodes",
-    "Recorder": "phantom_core.recording.recorder",
-    "Registration": "phantom_core.hooks.hookspecs",
-    "Resolver": "phantom_core.world.network",
-    "RewardLedger": "phantom_core.envs.reward_ledger",
-    "RowStreams": "phantom_core.seeding",
-    "Simultaneous": "phantom_core.envs.env",
-    "SingleAgentEnvAdapter": "phantom_core.adapters.single_agent_env",
-    "StackelbergEnv": "phantom_core.envs.stackelberg",
-    "StageID": "phantom_core.types",
-    "StepResult": "phantom_core.envs.step_result",
-    "StepRules": "phantom_core.envs.env",
-    "StochasticNetwork": "phantom_core.world.stochastic_network",
-    "StrategicAgent": "phantom_core.world.strategic_agents",
-    "Supertype": "phantom_core.world.supertypes",
-    "TrainEnd": "phantom_core.hooks.events",
-    "TrainFailed": "phantom_core.hooks.events",
-    "TrainStart": "phantom_core.hooks.events",
-    "Trainer": "phantom_core.training.trainer",
-    "TrainingPhase": "phantom_core.training.run_plans",
-    "TrainingResults": "phantom_core.training.train_result",
-    "Trajectory": "phantom_core.rollouts.trajectory",
-    "Turn": "phantom_core.envs.turns",
-    "TurnOrder": "phantom_core.envs.env",
-    "VectorEnv": "phantom_core.rollouts.vector_env",
-    "check_env_config": "phantom_core.training.env_factory",
-    "diagnose": "phantom_core.testing.diagnose",
-    "evaluate": "phantom_core.rollouts.evaluate",
-    "hookimpl": "phantom_core.hooks.hookspecs",
-    "components": "phantom_core.hooks.plugin_manager",
-    "find": "phantom_core.hooks.plugin_manager",
-    "Component": "phantom_core.installed.registry",
-    "load_policies": "phantom_core.training.run_directory",
-    "make_vector_env": "phantom_core.rollouts.make_vector_env",
-    "msg_handler": "phantom_core.world.agents",
-    "msg_payload": "phantom_core.world.messages",
-    "read_recording": "phantom_core.recording.recorded_episodes",
-    "replay": "phantom_core.recording.replay",
-    "to_aec": "phantom_core.adapters.aec_view",
-    "to_parallel": "phantom_core.adapters.parallel_view",
-    "train": "phantom_core.training.train",
+_NAMES = {  # the public names of each module
+    "phantom_core.adapters.aec_view": "to_aec",
+    "phantom_core.adapters.gymnasium_env": "GymnasiumEnv",
+    "phantom_core.adapters.parallel_view": "to_parallel",
+    "phantom_core.adapters.pettingzoo_env": "PettingZooEnv",
+    "phantom_core.adapters.single_agent_env": "SingleAgentEnvAdapter",
+    "phantom_core.envs.env": "PhantomEnv Simultaneous StepRules TurnOrder",
+    "phantom_core.envs.reward_ledger": "RewardLedger",
+    "phantom_core.envs.stackelberg": "StackelbergEnv",
+    "phantom_core.envs.stages": "FSMEnvView FSMStage FiniteStateMachineEnv",
+    "phantom_core.envs.step_result": "MultiAgentEnv StepResult",
+    "phantom_core.envs.turns": "ACTING_NEXT Turn",
+    "phantom_core.errors": "PhantomError",
+    "phantom_core.hooks.events": "CheckpointSaved EpisodeEnd EvaluationEnd IterationEnd IterationStart "
+    "MetricsRecorded TrainEnd TrainFailed TrainStart",
+    "phantom_core.hooks.hookspecs": "Hooks Registration hookimpl",
+    "phantom_core.hooks.plugin_manager": "components find",
+    "phantom_core.installed.registry": "Component",
+    "phantom_core.metrics": "Metric",
+    "phantom_core.policies.fixed_policies": "ConstantPolicy FunctionPolicy RandomPolicy",
+    "phantom_core.policies.policy": "Policy",
+    "phantom_core.policies.policy_mapping": "PolicyMapping PolicySpec",
+    "phantom_core.recording.episode_printer": "EpisodePrinter",
+    "phantom_core.recording.recorded_episodes": "RecordedEpisode RecordedMessage RecordedStep read_recording",
+    "phantom_core.recording.recorder": "Recorder",
+    "phantom_core.recording.replay": "replay",
+    "phantom_core.rollouts.batch": "Batch",
+    "phantom_core.rollouts.collect": "Collector",
+    "phantom_core.rollouts.collect_plan": "CollectPlan",
+    "phantom_core.rollouts.evaluate": "Evaluation evaluate",
+    "phantom_core.rollouts.make_vector_env": "make_vector_env",
+    "phantom_core.rollouts.native_vector_env": "NativeVectorEnv",
+    "phantom_core.rollouts.trajectory": "EpisodeSummary Trajectory",
+    "phantom_core.rollouts.vector_env": "VectorEnv",
+    "phantom_core.seeding": "RowStreams",
+    "phantom_core.testing.diagnose": "diagnose",
+    "phantom_core.testing.findings": "Diagnosis Finding",
+    "phantom_core.training.env_factory": "check_env_config",
+    "phantom_core.training.run_directory": "load_policies",
+    "phantom_core.training.run_plans": "CheckpointPlan EvaluationPlan TrainingPhase",
+    "phantom_core.training.train": "train",
+    "phantom_core.training.train_result": "TrainingResults",
+    "phantom_core.training.trainer": "Trainer",
+    "phantom_core.types": "Action AgentID Observation PolicyID StageID",
+    "phantom_core.world.agents": "Agent Context msg_handler",
+    "phantom_core.world.messages": "Message MessageList msg_payload",
+    "phantom_core.world.network": "BatchResolver Network Resolver",
+    "phantom_core.world.stochastic_network": "StochasticNetwork",
+    "phantom_core.world.strategic_agents": "StrategicAgent",
+    "phantom_core.world.supertypes": "Supertype",
+    "phantom_core.world.views": "AgentView EnvView",
 }
 _PUBLIC_MODULES = {
     "decoders": "phantom_core.world.decoders",
@@ -220,136 +180,13 @@ _PUBLIC_MODULES = {
     "types": "phantom_core.types",
     "writing": "phantom_core.writing",
 }
-# Names that are not here any more, and where they are instead: the end of the error's sentence.
-_MOVED = {
-    "ChainedDecoder": "ph.decoders.ChainedDecoder",
-    "ChainedEncoder": "ph.encoders.ChainedEncoder",
-    "ChainedReward": "ph.reward_functions.ChainedReward",
-    "ComparableSampler": "ph.samplers.ComparableSampler",
-    "ConstantEncoder": "ph.encoders.ConstantEncoder",
-    "ConstantReward": "ph.reward_functions.ConstantReward",
-    "Decoder": "ph.decoders.Decoder",
-    "DictDecoder": "ph.decoders.DictDecoder",
-    "DictEncoder": "ph.encoders.DictEncoder",
-    "EmptyDecoder": "ph.decoders.EmptyDecoder",
-    "EmptyEncoder": "ph.encoders.EmptyEncoder",
-    "Encoder": "ph.encoders.Encoder",
-    "LambdaSampler": "ph.samplers.LambdaSampler",
-    "LinspaceRange": "ph.ranges.LinspaceRange",
-    "NormalArraySampler": "ph.samplers.NormalArraySampler",
-    "NormalSampler": "ph.samplers.NormalSampler",
-    "Range": "ph.ranges.Range",
-    "RewardFunction": "ph.reward_functions.RewardFunction",
-    "SampledValues": "ph.samplers.SampledValues",
-    "Sampler": "ph.samplers.Sampler",
-    "UniformArraySampler": "ph.samplers.UniformArraySampler",
-    "UniformFloatSampler": "ph.samplers.UniformFloatSampler",
-    "UniformIntSampler": "ph.samplers.UniformIntSampler",
-    "UniformRange": "ph.ranges.UniformRange",
-    "UnitArrayLinspaceRange": "ph.ranges.UnitArrayLinspaceRange",
-    "UnitArrayUniformRange": "ph.ranges.UnitArrayUniformRange",
+_IN_DISTRIBUTIONS: dict[
+    str, str
+] = {  # what the core had once: the names of each distribution that has them now
 }
+_MODULE_BY_NAME = {name: module for module, names in _NAMES.items() for name in names.split()}
 
-__all__ = [
-    "ACTING_NEXT",
-    "Action",
-    "Agent",
-    "AgentID",
-    "AgentView",
-    "Batch",
-    "BatchResolver",
-    "CheckpointPlan",
-    "CheckpointSaved",
-    "CollectPlan",
-    "Collector",
-    "ConstantPolicy",
-    "Context",
-    "Diagnosis",
-    "EnvView",
-    "EpisodeEnd",
-    "EpisodePrinter",
-    "EpisodeSummary",
-    "Evaluation",
-    "EvaluationEnd",
-    "EvaluationPlan",
-    "FSMEnvView",
-    "FSMStage",
-    "Finding",
-    "FiniteStateMachineEnv",
-    "FunctionPolicy",
-    "GymnasiumEnv",
-    "Hooks",
-    "IterationEnd",
-    "IterationStart",
-    "Message",
-    "MessageList",
-    "Metric",
-    "MetricsRecorded",
-    "MultiAgentEnv",
-    "NativeVectorEnv",
-    "Network",
-    "Observation",
-    "PettingZooEnv",
-    "PhantomEnv",
-    "PhantomError",
-    "Policy",
-    "PolicyID",
-    "PolicyMapping",
-    "PolicySpec",
-    "RandomPolicy",
-    "RecordedEpisode",
-    "RecordedMessage",
-    "RecordedStep",
-    "Recorder",
-    "Registration",
-    "Resolver",
-    "RewardLedger",
-    "RowStreams",
-    "Simultaneous",
-    "SingleAgentEnvAdapter",
-    "StackelbergEnv",
-    "StageID",
-    "StepResult",
-    "StepRules",
-    "StochasticNetwork",
-    "StrategicAgent",
-    "Supertype",
-    "TrainEnd",
-    "TrainFailed",
-    "TrainStart",
-    "Trainer",
-    "TrainingPhase",
-    "TrainingResults",
-    "Trajectory",
-    "Turn",
-    "TurnOrder",
-    "VectorEnv",
-    "__version__",
-    "check_env_config",
-    "decoders",
-    "diagnose",
-    "encoders",
-    "errors",
-    "evaluate",
-    "hookimpl",
-    "load_policies",
-    "make_vector_env",
-    "metrics",
-    "msg_handler",
-    "msg_payload",
-    "ranges",
-    "read_recording",
-    "replay",
-    "reward_functions",
-    "samplers",
-    "seeding",
-    "to_aec",
-    "to_parallel",
-    "tools",
-    "train",
-    "types",
-    "writing",
-]
+__all__ = sorted([*_MODULE_BY_NAME, *_PUBLIC_MODULES, "__version__"])  # noqa: PLE0605  a list all the same
 
 
 def __getattr__(name: str) -> Any:
@@ -360,10 +197,22 @@ def __getattr__(name: str) -> Any:
     elif name == "__version__":
         value = importlib.import_module("phantom_core.installed.discovery").core_version()
     else:
-        place = f". It is {_MOVED[name]}." if name in _MOVED else ""
-        raise AttributeError(f"module 'phantom_core' has no attribute {name!r}{place}")
+        raise AttributeError(f"module 'phantom_core' has no attribute {name!r}{_its_place(name)}")
     globals()[name] = value
     return value
+
+
+def _its_place(name: str) -> str:
+    """Return where a name is that the core had once, as the end of a sentence; else an empty string."""
+    for distribution, names in _IN_DISTRIBUTIONS.items():
+        if name in names.split():
+            package = distribution.replace("-", "_")
+            place = package if name == "testing" else f"{package}.{name}"
+            return f": it is {place} now. To install it: pip install {distribution}"
+    for module in ("decoders", "encoders", "ranges", "reward_functions", "samplers"):
+        if name in importlib.import_module(_PUBLIC_MODULES[module]).__all__:
+            return f". It is ph.{module}.{name}."
+    return ""
 
 
 def __dir__() -> list[str]:

@@ -195,12 +195,12 @@ def listing(values: Iterable[object]) -> str:
     return ", ".join(repr(value) for value in values) or "none"
 
 
-def told(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """Return the class name and text of an exception, for use in a sentence.
 
     If `str(error)` raises, only the class name is returned.
 
-    >>> told(ValueError("no such day.")), told(KeyError())
+    >>> error_text(ValueError("no such day.")), error_text(KeyError())
     ('ValueError: no such day', 'KeyError')
     """
     try:
@@ -210,7 +210,7 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def place_of(error: BaseException) -> str:
+def error_place(error: BaseException) -> str:
     """Return where user code raised, such as ` (boom.py, line 7, in decode_action)`, or an empty string.
 
     It is the innermost frame outside phantom_core, the standard library and, if possible, installed packages.

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
-from phantom_core.errors import HookError, told
+from phantom_core.errors import HookError, error_text
 
 __all__ = ["MAX_KEPT", "RetryQueue", "append"]
 
@@ -84,7 +84,7 @@ class RetryQueue(Generic[T]):
             if cause is None:
                 raise
         if isinstance(cause, Exception) and num_lost:
-            message = f"{_events(num_lost)} not written: {told(cause)}."
+            message = f"{_events(num_lost)} not written: {error_text(cause)}."
             raise HookError(message, plugin=self._name) from cause
         if cause is not None:
             raise cause

@@ -31,12 +31,12 @@ def test_the_place_of_an_error_is_the_innermost_line_of_the_users_own_code() -> 
     with pytest.raises(TypeError) as caught:
         mean(["a"])
     line = mean.__code__.co_firstlineno + 1
-    assert errors.place_of(caught.value) == f" (test_errors.py, line {line}, in mean)"
+    assert errors.error_place(caught.value) == f" (test_errors.py, line {line}, in mean)"
 
 
 def test_an_error_that_no_user_code_raised_has_no_place() -> None:
     with pytest.raises(errors.ConfigError) as caught:
         Network().remove_agent("A")
     below_this_test = caught.value.with_traceback(caught.tb.tb_next)
-    assert errors.place_of(below_this_test) == ""
-    assert errors.place_of(ValueError("never raised")) == ""
+    assert errors.error_place(below_this_test) == ""
+    assert errors.error_place(ValueError("never raised")) == ""

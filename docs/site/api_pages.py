@@ -21,6 +21,7 @@ TITLES: Final = {  # of layers and of public modules, in the order of the pages
     "policies": "Policies",
     "metrics": "Metrics",
     "hooks": "Hooks",
+    "installed": "Installed plugins",
     "writing": "Writing",
     "rollouts": "Rollouts",
     "training": "Training",
@@ -112,6 +113,9 @@ def _string_below(name: str) -> str | None:
     module_name, _, variable = name.rpartition(".")
     home = getattr(ph, module_name) if module_name else importlib.import_module(_home(name)[0])
     tree = ast.parse(inspect.getsource(home))
+    for statement in tree.body:
+        if isinstance(statement, ast.ImportFrom) and variable in [alias.name for alias in statement.names]:
+            tree = ast.parse(inspect.getsource(importlib.import_module(str(statement.module))))
     for statement, below in pairwise(tree.body):
         targets = (
             statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]

@@ -10,7 +10,7 @@ import gymnasium as gym
 
 from phantom_core.envs.plain_values import as_first, as_flag, as_float, not_a_step
 from phantom_core.envs.step_result import StepResult
-from phantom_core.errors import ConfigError, EnvError, listing, told
+from phantom_core.errors import ConfigError, EnvError, error_text, listing
 from phantom_core.seeding import small_seed
 from phantom_core.types import Action, AgentID, Observation
 from phantom_core.world.agents import ALL, Agent
@@ -170,7 +170,7 @@ def _make(
         made = gym.make(env, **make_kwargs) if isinstance(env, str) else env(**make_kwargs)
     except Exception as error:  # whatever a stranger's constructor raises
         who = "Gymnasium" if isinstance(env, str) else "GymnasiumEnv"
-        raise ConfigError(f"{who} could not make {name}: {told(error)}.") from error
+        raise ConfigError(f"{who} could not make {name}: {error_text(error)}.") from error
     if not isinstance(made, gym.Env):
         raise ConfigError(f"GymnasiumEnv got {name}, which makes a {type(made).__name__}. {_EXPECTED}")
     return made

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
-from phantom_core.errors import ConfigError, did_you_mean, listing, told, without_stop
+from phantom_core.errors import ConfigError, did_you_mean, error_text, listing, without_stop
 from phantom_core.importing import import_object, split_target
 
 
@@ -19,7 +19,10 @@ def import_pettingzoo(user: str) -> ModuleType:
     try:
         library: ModuleType = import_object("pettingzoo")
     except ImportError as error:
-        msg = f"{user} needs PettingZoo, which could not be imported: {told(error)}. pip install pettingzoo."
+        msg = (
+            f"{user} needs PettingZoo, which could not be imported: {error_text(error)}. "
+            "pip install pettingzoo."
+        )
         raise ConfigError(msg) from error
     return library
 
@@ -52,7 +55,9 @@ def make_pettingzoo_env(env: Any, make_kwargs: Mapping[str, Any]) -> Any:
             made = maker(**make_kwargs)
         except Exception as error:  # whatever a stranger's constructor raises
             given = f" Its arguments: {dict(make_kwargs)}." if make_kwargs else ""
-            raise ConfigError(f"PettingZoo env {name} could not be made: {told(error)}.{given}") from error
+            raise ConfigError(
+                f"PettingZoo env {name} could not be made: {error_text(error)}.{given}"
+            ) from error
     if isinstance(made, library.AECEnv) and getattr(made, "metadata", {}).get("is_parallelizable"):
         made = import_object("pettingzoo.utils.conversions:aec_to_parallel")(made)
     if not isinstance(made, (library.ParallelEnv, library.AECEnv)):
@@ -78,7 +83,7 @@ def _find_maker(library: ModuleType, name: str) -> Callable[..., Any]:
     except Exception as error:  # whatever importing raises
         raise ConfigError(
             f"PettingZooEnv got env={name!r}, but {module_name!r} could not be imported: "
-            f"{told(error)}. Install the package that it is part of, or mend the name. {_EXPECTED}"
+            f"{error_text(error)}. Install the package that it is part of, or mend the name. {_EXPECTED}"
         ) from error
     wanted = [function_name] if function_name else ["parallel_env", "env"]
     for candidate in wanted:

@@ -18,9 +18,9 @@ from phantom_core.errors import (
     EpisodeError,
     PhantomError,
     did_you_mean,
+    error_place,
+    error_text,
     listing,
-    place_of,
-    told,
 )
 from phantom_core.policies.policy import Policy
 from phantom_core.seeding import MAX_SEED
@@ -184,7 +184,8 @@ def _make_env(env_class: Callable[..., MultiAgentEnv], env_config: Mapping[str, 
     except Exception as error:  # whatever a user's constructor raises
         name = getattr(env_class, "__name__", repr(env_class))
         raise EnvError(
-            f"{name} could not be made: {told(error)}{place_of(error)}. Its env_config: {dict(env_config)}."
+            f"{name} could not be made: {error_text(error)}{error_place(error)}. Its env_config: "
+            f"{dict(env_config)}."
         ) from error
 
 

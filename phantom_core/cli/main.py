@@ -58,14 +58,14 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         sys.exit(_run(given))
     except Exception as error:
-        from phantom_core.errors import PhantomError, told
+        from phantom_core.errors import PhantomError, error_text
 
         if is_verbose:
             raise
         if isinstance(error, PhantomError):
             click.echo(f"Error: {error}", err=True)
             sys.exit(2)
-        click.echo(f"Error: {told(error)}. The traceback is with -v.", err=True)
+        click.echo(f"Error: {error_text(error)}. The traceback is with -v.", err=True)
         sys.exit(1)
 
 

@@ -36,11 +36,11 @@ def doctor_command(*, no_import: bool, timeout: float, as_json: bool, verbose: b
     """
     del verbose  # main() looks at it
 
-    def told(name: str) -> None:
+    def announce(name: str) -> None:
         if not as_json:
             click.echo(f"importing {name} …", err=True)
 
-    diagnosis = diagnose_plugins(imports=not no_import, timeout=timeout, told=told)
+    diagnosis = diagnose_plugins(imports=not no_import, timeout=timeout, announce=announce)
     click.echo(json.dumps(asdict(diagnosis), indent=1) if as_json else _report(diagnosis))
     return 1 if any(finding.severity != "note" for finding in diagnosis.findings) else 0
 

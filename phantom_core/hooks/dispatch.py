@@ -18,7 +18,7 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from phantom_core.errors import ConfigError, HookError, PhantomError, told
+from phantom_core.errors import ConfigError, HookError, PhantomError, error_text
 from phantom_core.hooks.events import IterationEnd
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS, PROJECT
 from phantom_core.hooks.plugin_manager import PluginManager, Subscriber
@@ -147,7 +147,7 @@ class Channel:
     def report_exit(self, plugin: str, error: BaseException) -> None:
         """Log the name of the plugin that ends the run on purpose; Ctrl-C is not the plugin's doing."""
         if not isinstance(error, KeyboardInterrupt):
-            _log.warning("Plugin %r ends the run in %s: it raised %s.", plugin, self.hook, told(error))
+            _log.warning("Plugin %r ends the run in %s: it raised %s.", plugin, self.hook, error_text(error))
 
     def drop(self, plugin: str) -> None:
         """Stop calling a plugin."""
@@ -307,7 +307,7 @@ class Dispatcher:
         return tuple(str(failure) for failure in self.failures.values())
 
     def _note(self, plugin: str, hook: str, error: Exception, *, give_up: bool = False) -> None:
-        failure = self.failures.setdefault((plugin, hook), HookFailure(plugin, hook, told(error)))
+        failure = self.failures.setdefault((plugin, hook), HookFailure(plugin, hook, error_text(error)))
         now = self._clock()
         if not failure.in_a_row:
             failure.since = now
@@ -374,5 +374,5 @@ def _callee(subscriber: Subscriber, hook: str, measure: Measure | None) -> tuple
 
 
 def _hook_error(plugin: str, hook: str, error: Exception) -> HookError:
-    msg = f"Plugin {plugin!r} failed in {hook}: {told(error)}. Mend it, or leave it out of the run."
+    msg = f"Plugin {plugin!r} failed in {hook}: {error_text(error)}. Mend it, or leave it out of the run."
     return HookError(msg, plugin=plugin)

@@ -17,7 +17,7 @@ from phantom_core.errors import (
     PhantomError,
     PluginError,
     did_you_mean,
-    told,
+    error_text,
 )
 from phantom_core.hooks.hookspecs import HOOK_NAMES, PROJECT, REGISTRATION_HOOKS, Hooks, Registration
 from phantom_core.importing import exit_report, import_object, top_package
@@ -296,7 +296,7 @@ class PluginManager:
         return components
 
     def _report_registration(self, name: str, hook: str, error: Exception) -> None:
-        reason = f"{hook}() failed: {told(error)}."
+        reason = f"{hook}() failed: {error_text(error)}."
         if self.settings.is_strict:
             raise PluginError(_strict(name, reason), plugin=name) from error
         self.skipped.append(SkippedPlugin(name, reason))
@@ -370,8 +370,8 @@ def _instance(plugin: object, name: str) -> object:
         return plugin()  # type: ignore[operator]  # a class or a function, as checked above
     except (Exception, SystemExit) as error:
         raise PluginError(
-            f"Plugin {name!r} could not be created: {told(error)}. It is called without arguments; pass an "
-            "instance instead.",
+            f"Plugin {name!r} could not be created: {error_text(error)}. It is called without arguments; "
+            "pass an instance instead.",
             plugin=name,
         ) from error
 
@@ -384,8 +384,8 @@ def _checked(plugin: object, name: str) -> _Plugin:
         raise
     except Exception as error:  # an unusual __dir__ or __getattr__
         raise HookError(
-            f"Plugin {name!r} ({type(plugin).__name__}) cannot be searched for hooks: {told(error)}. Pass an "
-            "object with ordinary attributes.",
+            f"Plugin {name!r} ({type(plugin).__name__}) cannot be searched for hooks: {error_text(error)}. "
+            "Pass an object with ordinary attributes.",
             plugin=name,
         ) from error
 
@@ -509,7 +509,7 @@ def _missing(error: BaseException, entry: InstalledEntry) -> str:
 def _reason(error: BaseException, entry: InstalledEntry) -> str:
     package = _missing(error, entry)
     advice = f" Install {package}, or disable the plugin." if package else ""
-    return f"it could not be loaded: {told(error)}.{advice}"
+    return f"it could not be loaded: {error_text(error)}.{advice}"
 
 
 def _strict(name: str, reason: str) -> str:

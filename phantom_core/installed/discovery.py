@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -21,7 +21,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from phantom_core.errors import told
+from phantom_core.errors import error_text
 from phantom_core.importing import split_target, top_package
 from phantom_core.installed.install_source import source_text
 
@@ -232,13 +232,18 @@ def recorded_files(name: str) -> tuple[Path, ...]:
     return tuple(Path(str(file.locate())) for file in files)
 
 
-@cache
 def installed() -> Scan:
     """Return the installed plugins.
 
-    Metadata is read once per process; call `installed.cache_clear()` to read it again. If a distribution is
-    found twice, the first on `sys.path` is used, and of two versions in the same folder, the newer one.
+    Metadata is read once for each value of `sys.path`. If a distribution is found twice, the first on
+    `sys.path` is used, and of two versions in the same folder, the newer one.
     """
+    return scan_of(tuple(sys.path))
+
+
+@lru_cache(maxsize=8)
+def scan_of(path: tuple[str, ...]) -> Scan:  # noqa: ARG001  the key of the cache
+    """Read the metadata of all distributions on a path, which is `sys.path`; the answer is kept."""
     return scan()
 
 
@@ -268,7 +273,9 @@ def scan() -> Scan:
         except Exception as error:  # the parsers raise various errors for a damaged file
             broken.append(
                 BrokenMetadata(
-                    headers.name, headers.location, f"its entry_points.txt cannot be read: {told(error)}"
+                    headers.name,
+                    headers.location,
+                    f"its entry_points.txt cannot be read: {error_text(error)}",
                 )
             )
             continue
@@ -371,13 +378,13 @@ def _entry_points_text(distribution: Any) -> tuple[str, str]:
         raw = b""
         if isinstance(error, UnicodeDecodeError):
             raw = error.object
-        return raw.decode(errors="replace"), f"its entry_points.txt cannot be read: {told(error)}"
+        return raw.decode(errors="replace"), f"its entry_points.txt cannot be read: {error_text(error)}"
     folder = getattr(distribution, "_path", None)  # text is None for a missing and for an unreadable file
     if text is None and isinstance(folder, Path) and os.path.lexists(folder / "entry_points.txt"):
         try:
             (folder / "entry_points.txt").read_bytes()
         except OSError as error:
-            return "", f"its entry_points.txt cannot be read: {told(error)}"
+            return "", f"its entry_points.txt cannot be read: {error_text(error)}"
     return text or "", ""
 
 

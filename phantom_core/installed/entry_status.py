@@ -18,6 +18,7 @@ from phantom_core.installed.discovery import (
     distribution_version,
     normalised,
     requirements,
+    scan,
 )
 from phantom_core.installed.plugin_settings import PluginSettings
 
@@ -51,18 +52,31 @@ class EntryStatus:
     target: str
 
 
-def statuses(scan: Scan, settings: PluginSettings) -> list[EntryStatus]:
-    """Return the status of all entries, sorted by kind, name and distribution; nothing is imported."""
-    candidates, version_of = _candidates_by_name(scan.entries, settings), cache(distribution_version)
-    found = [_status(entry, *_check(entry, settings, candidates, version_of)) for entry in scan.entries]
-    for entry in scan.shadowed:
-        winner = next(e for e in scan.entries if normalised(e.distribution) == normalised(entry.distribution))
+def plugin_statuses() -> list[EntryStatus]:
+    """Return the status of each installed plugin, sorted by kind, name and distribution; nothing is imported.
+
+    The settings are those of the environment variables and of `phantom.toml` in the working directory.
+
+    Raises:
+        ConfigError: if that file is invalid.
+    """
+    return statuses(scan(), PluginSettings.of_surroundings())
+
+
+def statuses(found: Scan, settings: PluginSettings) -> list[EntryStatus]:
+    """Return the status of the entries that a scan found, sorted by kind, name and distribution."""
+    candidates, version_of = _candidates_by_name(found.entries, settings), cache(distribution_version)
+    result = [_status(entry, *_check(entry, settings, candidates, version_of)) for entry in found.entries]
+    for entry in found.shadowed:
+        winner = next(
+            e for e in found.entries if normalised(e.distribution) == normalised(entry.distribution)
+        )
         reason = f"{winner.distribution} {winner.version} in {winner.location} comes first"
-        found.append(_status(entry, "shadowed duplicate", reason))
-    for broken in scan.broken:
+        result.append(_status(entry, "shadowed duplicate", reason))
+    for broken in found.broken:
         reason = f"{broken.problem} ({broken.location})"
-        found.append(EntryStatus("?", "?", broken.name, "?", "?", "failed", reason, ""))
-    return sorted(found, key=lambda s: (s.kind, normalised(s.name), s.distribution, s.version))
+        result.append(EntryStatus("?", "?", broken.name, "?", "?", "failed", reason, ""))
+    return sorted(result, key=lambda s: (s.kind, normalised(s.name), s.distribution, s.version))
 
 
 def _status(entry: InstalledEntry, status: Status, reason: str) -> EntryStatus:

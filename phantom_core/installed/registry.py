@@ -15,8 +15,8 @@ from phantom_core.errors import (
     PluginError,
     UnknownNameError,
     did_you_mean,
-    place_of,
-    told,
+    error_place,
+    error_text,
     with_article,
 )
 from phantom_core.importing import exit_report, import_object, top_package
@@ -153,12 +153,15 @@ class Component:
                 )
             else:
                 msg = (
-                    f"{what}: {error}{place_of(error)}. If {missing.split('.')[0]} is a package, install it; "
-                    f"else mend the import, or select another {self.kind}."
+                    f"{what}: {error}{error_place(error)}. If {missing.split('.')[0]} is a package, install "
+                    f"it; else mend the import, or select another {self.kind}."
                 )
             raise PluginError(msg, plugin=self.distribution) from error
         except (Exception, SystemExit) as error:
-            msg = f"{what}: {told(error)}. This is a defect of {self.distribution}; the traceback is with -v."
+            msg = (
+                f"{what}: {error_text(error)}. This is a defect of {self.distribution}; the traceback is "
+                "with -v."
+            )
             raise PluginError(msg, plugin=self.distribution) from error
 
 

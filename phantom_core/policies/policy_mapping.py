@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import gymnasium as gym
 
 from phantom_core.envs.step_result import Roster
-from phantom_core.errors import PhantomError, PolicyMappingError, did_you_mean, listing, told
+from phantom_core.errors import PhantomError, PolicyMappingError, did_you_mean, error_text, listing
 from phantom_core.policies.policy import Policy
 from phantom_core.seeding import make_rng
 from phantom_core.types import AgentID, PolicyID
@@ -225,7 +225,7 @@ def _build(group: Group, policy_class: type[Policy]) -> Policy:
     except Exception as error:  # a user's constructor may raise anything
         msg = (
             f"Policy {group.policy_id!r} ({policy_class.__name__}) could not be built: "
-            f"{told(error)}. Its config: {dict(group.spec.config)}."
+            f"{error_text(error)}. Its config: {dict(group.spec.config)}."
         )
         raise PolicyMappingError(msg) from error
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 import gymnasium as gym
 
 from phantom_core.envs.step_result import StepResult
-from phantom_core.errors import CheckpointError, EnvError, PhantomError, place_of, told
+from phantom_core.errors import CheckpointError, EnvError, PhantomError, error_place, error_text
 from phantom_core.rollouts.copy_state import decode_history, digest, encode_history
 from phantom_core.rollouts.experience_log import Stretch
 from phantom_core.rollouts.policy_rows import Lane, PolicyRows
@@ -277,11 +277,11 @@ class EnvCopy:
         seed = derive_seed(self._seed, "episode", self.number, episode)
         place = f"{self._envs.env_name} failed in {where} of episode {episode}"
         again = f"Play it again with env.reset(seed={seed})."
-        line = failure.place or place_of(error)
+        line = failure.place or error_place(error)
         if isinstance(error, PhantomError):
             said = type(error)(f"{error} ({place}{line}. {again})") if isinstance(error, EnvError) else error
         else:
-            said = EnvError(f"{place}: {told(error)}{line}. {again}")
+            said = EnvError(f"{place}: {error_text(error)}{line}. {again}")
         for note in getattr(error, "__notes__", ()) if said is not error else ():
             said.add_note(note)  # the traceback in a worker
         return said

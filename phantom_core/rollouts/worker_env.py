@@ -13,7 +13,7 @@ from multiprocessing.connection import wait
 from typing import Any, Final
 
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
-from phantom_core.errors import ConfigError, EnvError, PluginError, told
+from phantom_core.errors import ConfigError, EnvError, PluginError, error_text
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.copy_facts import CopyFacts
@@ -213,7 +213,7 @@ class WorkerHandle:
                 raise cause from cause.__cause__
             failed = EnvError(
                 f"Worker {self._index} could not make copy {error.number} of {self._env_name}: "
-                f"{told(cause) + error.place if cause else 'it gave no reason'}. Mend the env, or use "
+                f"{error_text(cause) + error.place if cause else 'it gave no reason'}. Mend the env, or use "
                 "workers=0."
             )
             for note in getattr(cause, "__notes__", ()):
@@ -304,6 +304,6 @@ def _pickled(value: Any, name: str) -> bytes:
         return pickle.dumps(value)
     except Exception as error:  # whatever pickling raises about a user's object
         raise ConfigError(
-            f"{name} cannot be sent to a worker process: {told(error)}. Define classes and functions at the "
-            "top level of a module, or use workers=0."
+            f"{name} cannot be sent to a worker process: {error_text(error)}. Define classes and functions "
+            "at the top level of a module, or use workers=0."
         ) from error

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Final
 
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
-from phantom_core.errors import EnvError, place_of, told
+from phantom_core.errors import EnvError, error_place, error_text
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.copy_facts import CopyFacts, acting_ids
@@ -170,10 +170,10 @@ class Worker:
 
 
 def _failure(copy: int, error: Exception) -> Failure:
-    text, place = "".join(traceback.format_exception(error)), place_of(error)
+    text, place = "".join(traceback.format_exception(error)), error_place(error)
     try:
         pickle.loads(pickle.dumps(error))  # noqa: S301  our own bytes
     except Exception:  # whatever a user's exception does when it is pickled
-        error = EnvError(told(error))
+        error = EnvError(error_text(error))
     error.__cause__ = error.__context__ = None
     return Failure(copy, error, text, place)

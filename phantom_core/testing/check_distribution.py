@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from phantom_core.errors import PhantomError, PluginError, UnknownNameError, did_you_mean, told
+from phantom_core.errors import PhantomError, PluginError, UnknownNameError, did_you_mean, error_text
 from phantom_core.hooks.plugin_manager import PluginManager
 from phantom_core.importing import import_object
 from phantom_core.installed.discovery import (
@@ -103,7 +103,7 @@ def _loads(check: str, load: Callable[[], object]) -> CheckResult:
     try:
         load()
     except (Exception, SystemExit) as error:  # whatever a stranger's module raises
-        text = str(error) if isinstance(error, PhantomError) else f"{told(error)}."
+        text = str(error) if isinstance(error, PhantomError) else f"{error_text(error)}."
         return CheckResult(check, text)
     return CheckResult(check)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from phantom_core.errors import told
+from phantom_core.errors import error_text
 from phantom_core.testing.conformance import Conformance
 
 PREFIX: Final = "test_"
@@ -64,7 +64,9 @@ def _run(conformance: type[Conformance], name: str, timeout: float) -> CheckResu
         except AssertionError as error:
             messages.append(str(error) or f"An assertion failed in the check {name}.")
         except Exception as error:  # whatever a component raises where the kit did not expect it
-            messages.append(f"The check {name} broke off: {told(error)}. Run it with pytest to see where.")
+            messages.append(
+                f"The check {name} broke off: {error_text(error)}. Run it with pytest to see where."
+            )
 
     thread = threading.Thread(target=check, name=f"check {name}", daemon=True)
     thread.start()

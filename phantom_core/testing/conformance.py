@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, TypeVar
 
 from phantom_core.component_config import config_class_of, field_documents
-from phantom_core.errors import PhantomError, did_you_mean, listing, told
+from phantom_core.errors import PhantomError, did_you_mean, error_text, listing
 from phantom_core.hooks.plugin_manager import everything_offered
 from phantom_core.installed.discovery import CORE_DISTRIBUTION, core_bound
 from phantom_core.installed.registry import Component
@@ -113,7 +113,8 @@ class Conformance:
             return self.build_with(self.option("config"))
         except (TypeError, PhantomError) as error:
             raise AssertionError(
-                f"{self.subject} cannot be built: {told(error)}. Give it settings, here or in its class: "
+                f"{self.subject} cannot be built: {error_text(error)}. Give it settings, here or in its "
+                "class: "
                 'conformance = {"config": {...}}.'
             ) from error
 
@@ -250,8 +251,8 @@ class Conformance:
             pickle.dumps(built)
         except Exception as error:
             raise AssertionError(
-                f"{self.subject} cannot be sent to a worker: {told(error)}. Hold no lambdas, open files or "
-                "generators; keep its classes at the top of a module."
+                f"{self.subject} cannot be sent to a worker: {error_text(error)}. Hold no lambdas, open "
+                "files or generators; keep its classes at the top of a module."
             ) from error
         problem = self.report().pickle_error
         require(

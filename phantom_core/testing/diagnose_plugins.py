@@ -64,14 +64,14 @@ def diagnose_plugins(
     *,
     imports: bool = True,
     timeout: float = 30.0,
-    told: Callable[[str], None] | None = None,
+    announce: Callable[[str], None] | None = None,
 ) -> PluginDiagnosis:
     """Look at everything that is installed; each plugin is imported in a process of its own.
 
     Args:
         imports: whether to import anything.
         timeout: after so many seconds an import is given up.
-        told: called with the name of each plugin before it is imported.
+        announce: called with the name of each plugin before it is imported.
     """
     found, settings = scan(), PluginSettings.of_surroundings()
     findings = [PluginFinding(*finding) for finding in check_metadata(found, settings)]
@@ -79,8 +79,8 @@ def diagnose_plugins(
     ambient = [entry.qualified_name for entry in found.entries if entry.group == PLUGIN_GROUP]
     for entry in _importable(found, settings) if imports else ():
         name = f"{entry.kind} {entry.qualified_name}"
-        if told is not None:
-            told(name)
+        if announce is not None:
+            announce(name)
         report = import_report(entry.target, timeout=timeout, disabled=ambient)
         seconds[name] = report.seconds
         findings += _judge(entry, name, report)

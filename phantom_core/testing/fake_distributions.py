@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from phantom_core.installed.discovery import CORE_DISTRIBUTION, core_bound, installed
+from phantom_core.installed.discovery import CORE_DISTRIBUTION, core_bound
 
 
 @contextmanager
@@ -50,14 +50,12 @@ def fake_distribution(
         _write(folder / f"{module}.py", source)
     sys.path.insert(0, str(folder))
     importlib.invalidate_caches()
-    installed.cache_clear()
     try:
         yield folder
     finally:
         if str(folder) in sys.path:  # else somebody restored the path
             sys.path.remove(str(folder))
         forget_modules(folder)
-        installed.cache_clear()
 
 
 def forget_modules(folder: Path) -> None:

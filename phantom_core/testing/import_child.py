@@ -19,7 +19,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from phantom_core.errors import told
+from phantom_core.errors import error_text
 from phantom_core.importing import import_object, top_package
 from phantom_core.testing.global_random import GlobalRandom
 from phantom_core.training.components import Components
@@ -125,7 +125,7 @@ def _import(target: str) -> dict[str, Any]:
         try:
             import_object(target)
         except (Exception, SystemExit) as problem:
-            error = told(problem)
+            error = error_text(problem)
     seconds = time.perf_counter() - started
     footprints.look()
     return {**footprints.found, "printed": printed.getvalue(), "error": error, "seconds": seconds}
@@ -136,7 +136,7 @@ def _unpickle(pickled: bytes) -> dict[str, str]:
         value = pickle.loads(pickled)  # noqa: S301  made by the process that started this one
         answer = value.answer() if hasattr(value, "answer") else type(value).__qualname__
     except Exception as problem:
-        return {"pickle_error": told(problem)}
+        return {"pickle_error": error_text(problem)}
     return {"unpickled": answer}
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from phantom_core.errors import PhantomError, told
+from phantom_core.errors import PhantomError, error_text
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS, Hooks
 from phantom_core.testing.conformance import Conformance, require
 from phantom_core.testing.logger_events import (
@@ -130,8 +130,9 @@ class LoggerConformance(Conformance):
                 return
             except Exception as error:
                 raise AssertionError(
-                    f"{self.subject} raised {told(error)} in on_train_start of a run that writes nothing. "
-                    "Expected it to do without run_directory, or to raise a ConfigError that says what to do."
+                    f"{self.subject} raised {error_text(error)} in on_train_start of a run that writes "
+                    "nothing. Expected it to do without run_directory, or to raise a ConfigError that says "
+                    "what to do."
                 ) from error
             events = [*iteration_events(0, ORDINARY), ("on_train_end", end_event())]
             self._deliver(logger, events, "in a run without a directory")
@@ -214,8 +215,8 @@ class LoggerConformance(Conformance):
                 if hook == "on_train_end" and isinstance(error, PhantomError):
                     continue
                 raise AssertionError(
-                    f"{self.subject} raised {told(error)} in {f'{hook} {when}'.strip()}. Expected it to "
-                    "raise nothing."
+                    f"{self.subject} raised {error_text(error)} in {f'{hook} {when}'.strip()}. Expected it "
+                    "to raise nothing."
                 ) from error
 
     def _call(self, logger: Hooks, hook: str, event: Any) -> None:

@@ -11,7 +11,7 @@ import gymnasium as gym
 import numpy as np
 
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
-from phantom_core.errors import place_of, told
+from phantom_core.errors import error_place, error_text
 from phantom_core.seeding import derive_seed
 from phantom_core.testing.episode_trace import Trace, entries_of
 from phantom_core.testing.findings import Finding
@@ -215,7 +215,7 @@ def _still_pending(pending: dict[AgentID, Observation], result: StepResult) -> d
 def _raised(error: Exception, seed: int, step: int) -> Finding:
     where = "reset()" if step == 0 else "step()"
     message = (
-        f"{where} raised {told(error)}{place_of(error)}. Mend it: env.reset(seed={seed}) starts the episode "
-        "again."
+        f"{where} raised {error_text(error)}{error_place(error)}. Mend it: env.reset(seed={seed}) starts the "
+        "episode again."
     )
     return Finding(check="env-raised", message=message, step=step, seed=seed)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import gymnasium as gym
 import numpy as np
 
-from phantom_core.errors import told
+from phantom_core.errors import error_text
 from phantom_core.policies.batching import rows_of
 from phantom_core.policies.policy import Policy
 from phantom_core.seeding import RowStreams, UniformStream, make_rng
@@ -73,8 +73,8 @@ class PolicyConformance(Conformance):
                 self.target(*_spaces_of(ToyForm()), **config)
             except Exception as error:
                 raise AssertionError(
-                    f"{self.subject} can be built for none of the kit's spaces: {told(error)}. Set spaces = "
-                    "(observation_space, action_space), and the settings it needs in config."
+                    f"{self.subject} can be built for none of the kit's spaces: {error_text(error)}. Set "
+                    "spaces = (observation_space, action_space), and the settings it needs in config."
                 ) from error
         return _spaces_of(form or ToyForm())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import told
+from phantom_core.errors import error_text
 from phantom_core.hooks.plugin_manager import PluginManager
 from phantom_core.installed.registry import Component
 
@@ -24,7 +24,7 @@ def _refusal(component: Component, env: MultiAgentEnv) -> str | None:
     try:
         policy_class = component.load().policy_class
     except Exception as error:  # an installed plugin that is broken
-        return f"It cannot be loaded: {told(error)}."
+        return f"It cannot be loaded: {error_text(error)}."
     observation_spaces, action_spaces = env.observation_spaces, env.action_spaces
     for agent_id in env.strategic_agent_ids:
         try:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from phantom_core.errors import listing, told
+from phantom_core.errors import error_text, listing
 from phantom_core.hooks.events import IterationEnd
 from phantom_core.hooks.hookspecs import Hooks
 from phantom_core.policies.policy import Policy
@@ -85,7 +85,7 @@ class Trial:
             except Exception as error:
                 name = getattr(env, "__name__", "a toy env")
                 raise AssertionError(
-                    f"{self.subject} raised {told(error)} when it trained in {name}. Expected "
+                    f"{self.subject} raised {error_text(error)} when it trained in {name}. Expected "
                     f"{num_iterations} iterations: train it there yourself to see the traceback."
                 ) from error
             finally:

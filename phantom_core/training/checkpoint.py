@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from phantom_core.errors import CheckpointError, told
+from phantom_core.errors import CheckpointError, error_text
 
 FORMAT: Final = 1
 """The format this version writes. Older formats can be read."""
@@ -77,7 +77,7 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
     except CheckpointError:
         raise
     except Exception as error:  # json, zipfile and NumPy raise various errors for a damaged file
-        raise CheckpointError(f"The checkpoint {folder} cannot be read: {told(error)}.") from error
+        raise CheckpointError(f"The checkpoint {folder} cannot be read: {error_text(error)}.") from error
 
 
 def _check_format(version: int, folder: Path) -> None:

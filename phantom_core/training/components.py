@@ -12,7 +12,7 @@ from typing import Any
 
 from phantom_core.component_config import build, check_parameters, config_class_of
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import ConfigError, PhantomError, PluginError, told
+from phantom_core.errors import ConfigError, PhantomError, PluginError, error_text
 from phantom_core.hooks.plugin_manager import PluginManager
 from phantom_core.importing import import_object
 from phantom_core.installed.discovery import CORE_DISTRIBUTION, normalised
@@ -257,7 +257,7 @@ class Components:
         except Exception as error:  # a user's object may raise anything
             raise ConfigError(
                 f"trainer is an instance of {name} that cannot be copied, so that each run begins alike: "
-                f"{told(error)}. Give the class, and its settings as trainer_config."
+                f"{error_text(error)}. Give the class, and its settings as trainer_config."
             ) from error
 
     def _build(self, table: str, name: str, component: type[Any], settings: Mapping[str, Any]) -> Any:
@@ -276,7 +276,7 @@ class Components:
             raise
         except Exception as error:  # a plugin's constructor may raise anything
             raise PluginError(
-                f"{table}.{name} could not be built: {told(error)}. Its settings: {dict(settings)}.",
+                f"{table}.{name} could not be built: {error_text(error)}. Its settings: {dict(settings)}.",
                 plugin=name,
             ) from error
 
@@ -290,8 +290,8 @@ def _check_takes_settings(
     except TypeError as error:
         raise PluginError(
             f"{path} could not be built: {component.__name__}.__init__ does not take the fields of "
-            f"{config_class.__name__} by name: {told(error)}. Leave __init__ out and read self.config, or "
-            "write it as: def __init__(self, **settings): super().__init__(**settings).",
+            f"{config_class.__name__} by name: {error_text(error)}. Leave __init__ out and read self.config, "
+            "or write it as: def __init__(self, **settings): super().__init__(**settings).",
             plugin=component.__name__,
         ) from error
 

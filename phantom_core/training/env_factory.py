@@ -11,7 +11,7 @@ from typing import Any, Final
 import gymnasium as gym
 
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import ConfigError, EnvError, PhantomError, place_of, told
+from phantom_core.errors import ConfigError, EnvError, PhantomError, error_place, error_text
 from phantom_core.seeding import derive_seed
 from phantom_core.training.references import load_reference, reference_to
 from phantom_core.world.ranges import Range
@@ -56,7 +56,7 @@ class EnvFactory:
             if isinstance(self.env_class, type):  # "not an env" says more than a wrong argument
                 check_is_env(self.env_class, ("step",))
             raise EnvError(
-                f"{name} could not be made: {told(error)}{place_of(error)}. Its env_config: "
+                f"{name} could not be made: {error_text(error)}{error_place(error)}. Its env_config: "
                 f"{dict(self.env_config)}."
             ) from error
         check_is_env(env, _NEEDED)
@@ -159,6 +159,6 @@ def reset_once(env: MultiAgentEnv, seed: int) -> None:
         raise
     except Exception as error:  # a user's env may raise anything
         raise EnvError(
-            f"{type(env).__name__} failed in its first reset: {told(error)}{place_of(error)}. Mend the env, "
-            "then train."
+            f"{type(env).__name__} failed in its first reset: {error_text(error)}{error_place(error)}. Mend "
+            "the env, then train."
         ) from error

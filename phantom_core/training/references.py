@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MethodType, ModuleType
 from typing import Any
 
-from phantom_core.errors import ConfigError, did_you_mean, listing, place_of, told
+from phantom_core.errors import ConfigError, did_you_mean, error_place, error_text, listing
 from phantom_core.importing import exit_report, import_object
 
 
@@ -139,7 +139,7 @@ def _load_module(name: str, setting: str, reference: str) -> ModuleType:
             return module
     except (Exception, SystemExit) as error:  # a user's module may raise anything
         raise ConfigError(
-            f"{setting} = {reference!r} could not be imported: {told(error)}{place_of(error)}. "
+            f"{setting} = {reference!r} could not be imported: {error_text(error)}{error_place(error)}. "
             "Install its package, or name a file: './file.py:Class'."
         ) from error
 
@@ -160,7 +160,8 @@ def _load_file(path: Path, setting: str, reference: str, start: str) -> ModuleTy
         if not isinstance(error, (Exception, SystemExit)):
             raise
         raise ConfigError(
-            f"{setting} = {reference!r} could not be imported: {told(error)}{place_of(error)}. Mend the file."
+            f"{setting} = {reference!r} could not be imported: {error_text(error)}{error_place(error)}. Mend "
+            "the file."
         ) from error
 
 

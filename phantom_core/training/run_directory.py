@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 import tomli_w
 
-from phantom_core.errors import CheckpointError, ConfigError, RunDirectoryError, listing, told
+from phantom_core.errors import CheckpointError, ConfigError, RunDirectoryError, error_text, listing
 from phantom_core.policies.policy import Policy
 from phantom_core.training.checkpoint import check_state, load_checkpoint, save_checkpoint
 from phantom_core.training.references import load_reference, reference_to
@@ -203,7 +203,7 @@ def _encode(policy_id: PolicyID, policy: Policy) -> dict[str, Any]:
         state = policy.state_dict()
     except Exception as error:  # a plugin's policy may raise anything
         raise CheckpointError(
-            f"{name} could not give its state: {told(error)}. Mend its state_dict()."
+            f"{name} could not give its state: {error_text(error)}. Mend its state_dict()."
         ) from error
     try:
         spaces = {key: encode_space(getattr(policy, key)) for key in _SPACES}
@@ -272,7 +272,9 @@ def _decode(
     except ConfigError as error:
         raise CheckpointError(str(error)) from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CheckpointError(f"Policy {policy_id!r} of {folder} cannot be read: {told(error)}.") from error
+        raise CheckpointError(
+            f"Policy {policy_id!r} of {folder} cannot be read: {error_text(error)}."
+        ) from error
     if not (isinstance(policy_class, type) and issubclass(policy_class, Policy)):
         raise CheckpointError(
             f"The class of policy {policy_id!r} is {policy_class!r}. Expected a subclass of Policy."
@@ -283,7 +285,7 @@ def _decode(
     except Exception as error:
         raise CheckpointError(
             f"Policy {policy_id!r} ({policy_class.__name__}) could not be rebuilt from "
-            f"{listing(state)}: {told(error)}."
+            f"{listing(state)}: {error_text(error)}."
         ) from error
     return policy
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from phantom_core.errors import told
+from phantom_core.errors import error_text
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS
 from phantom_core.installed.discovery import CORE_DISTRIBUTION, distribution_version
@@ -105,7 +105,7 @@ class RunRecord:
         """Write the exception that ended the run, and the policy mapping if there is one."""
         if self._state.policy_by_agent:
             self._note_policies(self._state.policy_by_agent)
-        self._facts["error"] = told(error)
+        self._facts["error"] = error_text(error)
         self._close("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
 
     def _selected(self, components: Components) -> dict[str, Any]:

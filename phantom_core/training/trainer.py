@@ -14,7 +14,7 @@ import numpy as np
 
 from phantom_core.component_config import make_config
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import ConfigError, told
+from phantom_core.errors import ConfigError, error_text
 from phantom_core.metrics import Metric, record_metrics, reduce_metrics
 from phantom_core.metrics.logged_numbers import as_number
 from phantom_core.policies.policy import Policy
@@ -492,7 +492,7 @@ class Trainer:
         except (TypeError, ValueError) as error:
             if self._run is None:
                 raise ConfigError(
-                    f"Metric {name!r} has the values {values!r}, which have no mean: {told(error)}."
+                    f"Metric {name!r} has the values {values!r}, which have no mean: {error_text(error)}."
                 ) from error
             self._run.dispatcher.contain(f"metrics.{name}", where, error)
             return None

@@ -64,7 +64,7 @@ class Network(Topology):
         if resolver is not None:
             _check_resolver(resolver)
         self.resolver = BatchResolver() if resolver is None else resolver
-        self.recorder: RoundWatch | None = None
+        self.recorder: MessageRecorder | None = None
         self._routes = Routes(
             self._agents,
             self._connections,
@@ -496,7 +496,7 @@ Batches: TypeAlias = Sequence[tuple[AgentID, Sequence[Message[Any]]]]
 """The messages of one round: pairs of a receiver's id and its messages."""
 
 
-class RoundWatch(Protocol):
+class MessageRecorder(Protocol):
     """An observer of the messages of a network."""
 
     def on_round(self, batches: Batches) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 import phantom_core as ph
 from phantom_core.hooks.plugin_manager import PluginManager
-from phantom_core.installed.discovery import CORE_COMMANDS, installed, installed_entries
+from phantom_core.installed.discovery import CORE_COMMANDS, installed, installed_entries, scan_of
 
 FakeDistribution = Callable[..., Path]
 TRAINER = "import phantom_core as ph\nclass Mine(ph.Trainer):\n    policy_class = ph.RandomPolicy\n"
@@ -152,7 +152,7 @@ def test_metadata_that_cannot_be_read_is_told(
         path.mkdir()
     else:
         path.write_bytes(content)
-    installed.cache_clear()
+    scan_of.cache_clear()
     (broken,) = installed().broken
     assert broken.name == "acme"
     assert broken.problem.startswith(f"its entry_points.txt cannot be read: {reason}")
@@ -173,7 +173,7 @@ def test_metadata_of_others_that_cannot_be_read_is_their_own_affair(
 ) -> None:
     site = fake_distribution("other", {}, requires="")
     (site / "other-1.0.dist-info" / "entry_points.txt").write_bytes(b"\xff\xfe")
-    installed.cache_clear()
+    scan_of.cache_clear()
     assert installed().broken == ()
 
 

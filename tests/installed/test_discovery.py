@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from phantom_core.installed import discovery
-from phantom_core.installed.discovery import core_bound, installed, installed_entries
+from phantom_core.installed.discovery import core_bound, installed_entries, scan_of
 
 
 def entries_of(distribution: str) -> list[tuple[str, str, str]]:
@@ -55,7 +55,7 @@ def test_metadata_is_read_once(fake_distribution: Callable[..., Path]) -> None:
     first = installed_entries()
     (site / "acme-1.0.dist-info" / "entry_points.txt").unlink()
     assert installed_entries() is first
-    installed.cache_clear()
+    scan_of.cache_clear()
     assert entries_of("acme") == []
 
 
@@ -66,7 +66,7 @@ def test_entries_come_in_the_same_order_whatever_the_path(
         fake_distribution(name, {"phantom_core.trainers": {"t": "m:T"}, "phantom_core.envs": {"e": "m:E"}})
     first = installed_entries()
     monkeypatch.setattr(sys, "path", list(reversed(sys.path)))
-    installed.cache_clear()
+    scan_of.cache_clear()
     assert installed_entries() == first
     ours = [(e.distribution, e.group) for e in first if e.distribution in ("zebra", "acme", "Lion")]
     groups = ("phantom_core.envs", "phantom_core.trainers")

@@ -11,7 +11,7 @@ import pytest
 
 import phantom_core as ph
 from phantom_core.hooks.plugin_manager import PluginManager
-from phantom_core.installed.discovery import installed
+from phantom_core.installed.discovery import scan_of
 from phantom_core.training.plugin_plan import PlannedFactory, PluginPlan
 
 ENVS = {"phantom_core.envs": {"guess": "guess_world:GuessEnv"}}
@@ -88,7 +88,7 @@ def test_a_factory_arrives_only_if_its_plan_is_met(site: Path) -> None:
     pickled = pickle.dumps(PlannedFactory(plan(), dict))
     assert pickle.loads(pickled)() == {}  # noqa: S301  our own bytes
     upgrade(site)
-    installed.cache_clear()
+    scan_of.cache_clear()
     with pytest.raises(ph.errors.PluginError, match=r"has version 2\.0 in this worker"):
         pickle.loads(pickled)  # noqa: S301  our own bytes
 
