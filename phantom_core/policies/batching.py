@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 BatchedObservations: TypeAlias = Any
 """B observations, in the layout above."""
@@ -57,3 +58,25 @@ def slice_rows(batch: Any, start: int, stop: int) -> Any:
         return tuple(slice_rows(part, start, stop) for part in batch)
     rows: np.ndarray[Any, Any] | Sequence[Any] = batch
     return rows[start:stop]
+
+
+def take_rows(batch: Any, rows: NDArray[np.int64]) -> Any:
+    """Return these rows, in the same layout, in memory of their own."""
+    if isinstance(batch, Mapping):
+        return {key: take_rows(part, rows) for key, part in batch.items()}
+    if isinstance(batch, tuple):
+        return tuple(take_rows(part, rows) for part in batch)
+    if isinstance(batch, np.ndarray):
+        return batch.take(rows, axis=0)
+    return [batch[row] for row in rows.tolist()]
+
+
+def join_rows(first: Any, second: Any) -> Any:
+    """Return the rows of two batches of one layout as one."""
+    if isinstance(first, Mapping):
+        return {key: join_rows(part, second[key]) for key, part in first.items()}
+    if isinstance(first, tuple):
+        return tuple(join_rows(*parts) for parts in zip(first, second, strict=True))
+    if isinstance(first, np.ndarray):
+        return np.concatenate([first, second])
+    return [*first, *second]

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from time import perf_counter
 from typing import Any, Final
 
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import CheckpointError, PolicyMappingError, did_you_mean, listing
+from phantom_core.errors import CheckpointError, ObservationError, PolicyMappingError, did_you_mean, listing
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import PolicySpec
+from phantom_core.rollouts.action_history import ActionHistory
+from phantom_core.rollouts.actor import Actor
 from phantom_core.rollouts.batch import Batch
 from phantom_core.rollouts.collect_plan import CollectPlan
-from phantom_core.rollouts.env_copy import EnvCopy
-from phantom_core.rollouts.experience_log import Stretch
-from phantom_core.rollouts.lane_play import LanePlay
-from phantom_core.rollouts.policy_rows import Lane, PolicyRows
-from phantom_core.rollouts.solo_envs import CopyError
-from phantom_core.rollouts.solo_play import SoloPlay
+from phantom_core.rollouts.columns import OutsideSpaceError
+from phantom_core.rollouts.env_copy import MAX_HISTORY, EnvCopy
+from phantom_core.rollouts.row_table import AgentRow, Block, CopyRows, CurrentRows, RowTable, StepRows
 from phantom_core.rollouts.trajectory import EpisodeSummary
-from phantom_core.rollouts.vector_env import LocalVectorEnv, VectorEnv
+from phantom_core.rollouts.vector_env import CopyError, LocalVectorEnv, VectorEnv
 from phantom_core.seeding import UniformStream, make_rng
-from phantom_core.types import AgentID, PolicyID
+from phantom_core.types import Action, AgentID, Observation, PolicyID
 
 _log = logging.getLogger("phantom_core")
+
+_MOST_TABLES: Final = 256
+"""So many tables are remembered."""
 
 LONG_EPISODE: Final = 100_000
 """After so many steps of waiting for the end of an episode, the collector says so."""
@@ -87,13 +90,17 @@ class Collector:
         self._seed = int(seed)  # a NumPy integer has another name
         self._on_episode = _let_go if on_episode is None else on_episode
         self._has_warned = False
-        self._groups = {policy_id: PolicyRows(policy_id, policy) for policy_id, policy in policies.items()}
+        self._actors = {policy_id: Actor(policy_id, policy) for policy_id, policy in policies.items()}
         self.learning: tuple[PolicyID, ...] = ()
         self._streams: dict[tuple[PolicyID, int], UniformStream] = {}
         self._copies = [
-            EnvCopy(self._envs, number, self._seed, self._make_lane)
-            for number in range(self._envs.num_copies)
+            EnvCopy(self._envs, index, self._seed, self._make_rows) for index in range(self._envs.num_copies)
         ]
+        self._history = ActionHistory(MAX_HISTORY)
+        self._tables: dict[tuple[CopyRows, ...], RowTable] = {}
+        self._playing: list[EnvCopy] = []
+        self._rows = CurrentRows()
+        self._checks_all = True
         self.set_learning(learning)
 
     def set_learning(self, policy_ids: Collection[PolicyID]) -> None:
@@ -103,12 +110,13 @@ class Collector:
         learn, and is not finished, is forgotten.
         """
         self.learning = tuple(policy_ids)
-        for policy_id, group in self._groups.items():
-            if group.is_learning != (policy_id in self.learning):
-                group.is_learning = not group.is_learning
-                group.log.clear()
+        for policy_id, actor in self._actors.items():
+            if actor.is_learning != (policy_id in self.learning):
+                self._rows.leave()
+                actor.is_learning = not actor.is_learning
+                actor.buffer.clear()
                 for copy in self._copies:
-                    copy.forget(group)
+                    copy.forget(actor)
 
     def collect(self, plan: CollectPlan) -> dict[PolicyID, Batch]:
         """Play as much as the plan says.
@@ -137,9 +145,9 @@ class Collector:
             return self._take_batches()
         share, rest = divmod(plan.episodes or 0, number)
         left = [share + (n < rest) for n in range(number)]
-        while playing := [copy for copy in copies if left[copy.number]]:
+        while playing := [copy for copy in copies if left[copy.env_index]]:
             for copy in self._play(playing):
-                left[copy.number] -= 1
+                left[copy.env_index] -= 1
         return self._take_batches()
 
     def state_dict(self) -> dict[str, Any]:
@@ -152,14 +160,16 @@ class Collector:
             policy_id: {
                 str(n): stream.state_dict() for (i, n), stream in self._streams.items() if i == policy_id
             }
-            for policy_id in self._groups
+            for policy_id in self._actors
         }
         return {
             "seed": self._seed,
             "env_steps": self.env_steps,
-            "copies": [copy.state_dict() for copy in self._copies],
+            "copies": [
+                copy.state_dict(self._history.of(copy.env_index, copy.began)) for copy in self._copies
+            ],
             "streams": streams,
-            "logs": {i: group.log.state_dict() for i, group in self._groups.items() if group.is_learning},
+            "logs": {i: actor.buffer.state_dict() for i, actor in self._actors.items() if actor.is_learning},
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -180,11 +190,18 @@ class Collector:
         for policy_id, saved in state["streams"].items():
             for number, position in saved.items():
                 self._stream(policy_id, int(number)).load_state_dict(position)
-        for policy_id, rows in state["logs"].items():
-            self._groups[policy_id].log.load_state_dict(rows)
-        spaces = {policy_id: group.policy.action_space for policy_id, group in self._groups.items()}
+        spaces = {policy_id: actor.policy.action_space for policy_id, actor in self._actors.items()}
+        pending: dict[Actor, list[AgentRow]] = {}
+        self._rows.leave()
         for copy, position in zip(self._copies, state["copies"], strict=True):
-            copy.load_state_dict(position, spaces)
+            steps = copy.load_state_dict(position, spaces, self._history.num_steps)
+            self._history.restore(copy.env_index, steps)
+            for row in copy.open_rows():
+                pending.setdefault(row.actor, []).append(row)
+        for policy_id, saved in state["logs"].items():
+            actor = self._actors[policy_id]
+            rows = sorted(pending.get(actor, ()), key=lambda row: row.last)
+            actor.buffer.load_state_dict(saved, [row.number for row in rows])
 
     def close(self) -> None:
         """Close every copy of the env."""
@@ -193,52 +210,163 @@ class Collector:
     def _forget_what_was_begun(self) -> None:
         """Nobody knows which copies had made their step: begin anew."""
         self._envs.abandon()
+        self._rows = CurrentRows()
         for copy in self._copies:
             copy.abandon()
-        for group in self._groups.values():
-            group.abandon()
+        for actor in self._actors.values():
+            actor.buffer.clear()
 
     def _play(self, copies: Sequence[EnvCopy], num_steps: int | None = None) -> list[EnvCopy]:
         """Make so many steps in each of these copies; None: until an episode ends, whose copy is returned."""
-        play = self._way_of_playing(copies)
+        history, envs, rows = self._history, self._envs, self._rows
+        if self._playing != copies:
+            rows.leave()
+            self._playing = list(copies)
+        for copy in copies:
+            copy.count(history.num_steps, was_idle=True)
         ended: list[EnvCopy] = []
         steps, policy_seconds, env_seconds, has_ends = 0, 0.0, 0.0, True
         while not ended if num_steps is None else steps < num_steps:
             steps += 1
-            over = [copy for copy in copies if copy.is_over] if has_ends else []
-            if over:
-                self._begin_episodes(over)
-            play.prepare(over)
+            resetting = self._begin_episodes(copies) if has_ends else ()
+            table = rows.table or rows.enter(self._table_of(copies))
             started = perf_counter()
-            play.decide()
+            actions, kept = self._decide(table, rows)
             decided = perf_counter()
             try:
-                play.step()
+                found = envs.step_rows(table, actions)
             except CopyError as error:
                 copy = self._copies[error.number]
+                copy.count(history.num_steps)
                 raise copy.failed(error, f"step {copy.length + 1}") from error.__cause__
             stepped = perf_counter()
             policy_seconds += decided - started
             env_seconds += stepped - decided
-            found = play.take()
-            has_ends = bool(found)
-            for copy, summary in found:
-                ended.append(copy)
+            history.add(table, kept)
+            summaries = self._take_in(table, rows, found)
+            if resetting:
+                self._begin_late(resetting)
+            has_ends = bool(summaries)
+            for summary in summaries:
+                ended.append(self._copies[summary.env_index])
                 self._on_episode(summary)
             if steps == LONG_EPISODE and num_steps is None and not ended:
                 self._warn_of_long_episode(copies)
-        play.finish()
+            if history.is_long:
+                self._forget_old_steps()
+        for copy in copies:
+            copy.count(history.num_steps)
         self.env_steps += steps * len(copies)
         self.policy_seconds += policy_seconds
         self.env_seconds += env_seconds
         return ended
 
-    def _way_of_playing(self, copies: Sequence[EnvCopy]) -> LanePlay | SoloPlay:
-        """Return the short way where it will do: one agent in each copy, which acts in every step."""
-        solo = self._envs.solo()
-        if solo is not None and solo.agent_id in self.policy_by_agent:
-            return SoloPlay(solo, copies, self._groups[self.policy_by_agent[solo.agent_id]])
-        return LanePlay(self._envs, copies, self._groups.values())
+    def _forget_old_steps(self) -> None:
+        """Keep the steps of the episodes that go on."""
+        began = [copy.began for copy in self._copies if not copy.is_over]
+        self._history.forget(min(began, default=self._history.num_steps))
+
+    def _table_of(self, copies: Sequence[EnvCopy]) -> RowTable:
+        """Return the table of the next step of these copies."""
+        key = tuple(copy.now for copy in copies)
+        table = self._tables.get(key)
+        if table is None:
+            if len(self._tables) >= _MOST_TABLES:
+                self._tables.clear()
+            table = self._tables[key] = RowTable(key)
+        return table
+
+    def _decide(self, table: RowTable, rows: CurrentRows) -> tuple[Sequence[Action], Sequence[Action]]:
+        """Ask each policy once for the actions of all its rows; return them, and as they are now."""
+        if len(table.blocks) == 1:
+            (block,) = table.blocks
+            actions = self._ask(block, rows.observations, is_flat=rows.is_flat)
+            return actions, block.actor.as_it_is_now(actions)
+        chosen: list[Action] = [None] * len(table.rows)
+        kept: list[Action] = [None] * len(table.rows)
+        for block in table.blocks:
+            actions = self._ask(block, block.pick(rows.observations), is_flat=rows.is_flat)
+            for place, action in zip(block.places, actions):  # noqa: B905  lengths were compared
+                chosen[place] = action
+            for place, action in zip(block.places, block.actor.as_it_is_now(actions)):  # noqa: B905  likewise
+                kept[place] = action
+        return chosen, kept
+
+    def _ask(self, block: Block, observations: Sequence[Observation], *, is_flat: bool) -> Sequence[Action]:
+        actor = block.actor
+        try:
+            actions = actor.decide(
+                block.numbers, block.draws, observations, block.agent_ids, checks_all=self._checks_all
+            )
+        except OutsideSpaceError as error:
+            raise self._outside(block.rows[error.index], observations[error.index]) from None
+        if actor.is_learning and not is_flat:
+            rewards = actor.buffer.rewards
+            for index, row in enumerate(block.rows, len(rewards)):
+                row.last = index
+            rewards += [0.0] * len(block.rows)
+        return actions
+
+    def _outside(self, row: AgentRow, observation: Observation) -> ObservationError:
+        copy = self._copies[row.env_index]
+        copy.count(self._history.num_steps)
+        return row.actor.outside(row.agent_id, copy.length, observation)
+
+    def _take_in(self, table: RowTable, rows: CurrentRows, found: StepRows) -> list[EpisodeSummary]:
+        """Take in what a step returned; return summaries of the episodes that ended."""
+        if rows.is_flat:
+            rows.advance(found)
+            if not -math.inf < sum(found.rewards) < math.inf:
+                self._refuse_rewards(table, found.rewards)
+        elif len(found.others) < len(table.copies):
+            self._take_expected(table, found)
+        summaries = []
+        for place, result in found.others:
+            rows.settle_copy(place)
+            copy = self._copies[table.env_indices[place]]
+            copy.count(self._history.num_steps)
+            summary = copy.take(result, table.copies[place])
+            if summary is None:
+                rows.go_on(place, copy.now)
+            else:
+                summaries.append(summary)
+                rows.stand_apart(place)
+        if not rows.is_flat:
+            rows.leave()
+        return summaries
+
+    def _take_expected(self, table: RowTable, found: StepRows) -> None:
+        """Take in what copies returned that did what was expected, in a table that does not repeat itself."""
+        others = {place for place, _ in found.others}
+        observations, rewards = iter(found.observations), iter(found.rewards)
+        for place, expected in enumerate(table.copies):
+            seen = [next(observations) for _ in expected.observers or ()]
+            paid = [next(rewards) for _ in expected.payees]
+            if place not in others:
+                copy = self._copies[expected.env_index]
+                copy.count(self._history.num_steps)
+                copy.take_expected(expected, seen, paid)
+
+    def _refuse_rewards(self, table: RowTable, rewards: Sequence[float]) -> None:
+        for row, reward in zip(table.rows, rewards, strict=True):
+            if not -math.inf < reward < math.inf:
+                copy = self._copies[row.env_index]
+                copy.count(self._history.num_steps)
+                raise copy.not_finite(row.agent_id, reward)
+
+    def _begin_late(self, resetting: Sequence[EnvCopy]) -> None:
+        """Begin episodes whose first observation came with a step, in which nothing was decided."""
+        rows, table = self._rows, self._rows.table
+        assert table is not None
+        for copy in resetting:
+            place = table.env_indices.index(copy.env_index)
+            (row,) = table.copies[place].rows
+            observation = rows.observations[table.bounds[place][0]]
+            if row.actor.is_learning:
+                row.actor.buffer.skip(rows.last_of(place))
+            copy.begin({row.agent_id: observation}, self._history.num_steps)
+            rows.go_on(place, copy.now, has_begun=True)
+            self.env_steps -= 1
 
     def _warn_of_long_episode(self, copies: Sequence[EnvCopy]) -> None:
         """Say, once, that an episode whose end is waited for may have none."""
@@ -248,61 +376,95 @@ class Collector:
                 "An episode of %s has gone on for %s steps without an end, and the collection waits for its "
                 "end. Give the env num_steps, let it terminate or truncate, or collect steps: "
                 "ph.CollectPlan(steps=...). Ctrl-C twice breaks it off.",
-                self._envs.env_name, f"{max(copy.length for copy in copies):,}",
+                self._envs.env_name, f"{self._longest(copies):,}",
             )  # fmt: skip
 
-    def _begin_episodes(self, copies: Sequence[EnvCopy]) -> None:
+    def _longest(self, copies: Sequence[EnvCopy]) -> int:
+        for copy in copies:
+            copy.count(self._history.num_steps)
+        return max(copy.length for copy in copies)
+
+    def _begin_episodes(self, copies: Sequence[EnvCopy]) -> list[EnvCopy]:
+        """Reset the copies whose episodes ended; return those that begin with the next step only."""
+        over = [copy for copy in copies if copy.is_over]
+        if not over:
+            return []
         started = perf_counter()
         try:
-            found = self._envs.reset([copy.number for copy in copies], [copy.next_seed for copy in copies])
+            found = self._envs.reset([copy.env_index for copy in over], [copy.next_seed for copy in over])
         except CopyError as error:
             raise self._copies[error.number].failed(error, "reset") from error.__cause__
         self.env_seconds += perf_counter() - started
-        for copy, observations in zip(copies, found, strict=True):
-            if observations is None:  # the next step only resets it, and is none of the env's
-                self.env_steps -= 1
-            else:
-                copy.begin(observations)
+        places = (
+            {} if self._rows.table is None else {i: n for n, i in enumerate(self._rows.table.env_indices)}
+        )
+        late = []
+        for copy, observations in zip(over, found, strict=True):
+            if observations is None:
+                late.append(copy)
+                continue
+            copy.begin(observations, self._history.num_steps)
+            self._history.drop(copy.env_index)
+            if places:
+                self._rows.go_on(places[copy.env_index], copy.now, has_begun=True)
+        self._checks_all = any(copy.episode <= 0 for copy in copies)
+        return late
 
     def _take_batches(self) -> dict[PolicyID, Batch]:
-        """Hand over what is finished; only decisions without a known outcome stay in the logs."""
-        stretches: dict[PolicyID, list[Stretch]] = {
-            policy_id: [] for policy_id, group in self._groups.items() if group.is_learning
-        }
-        open_lanes: dict[PolicyID, list[Lane]] = {policy_id: [] for policy_id in stretches}
+        """Hand over what is finished; only decisions without a known outcome stay in the buffers."""
+        self._rows.settle()
+        learners = [actor for actor in self._actors.values() if actor.is_learning]
+        going_on: dict[Actor, list[AgentRow]] = {actor: [] for actor in learners}
+        pending: dict[Actor, list[AgentRow]] = {actor: [] for actor in learners}
         for copy in self._copies:
-            copy.cut()
-            for lane, stretch in copy.take_finished():
-                stretches[lane.group.policy_id].append(stretch)
-            for lane in copy.open_lanes():
-                open_lanes[lane.group.policy_id].append(lane)
+            for row in copy.open_rows():
+                (going_on if row in copy.now.acting else pending)[row.actor].append(row)
         batches = {}
-        for policy_id, found in stretches.items():
-            log = self._groups[policy_id].log
-            batches[policy_id] = log.take(found)
-            log.keep([lane.last_row for lane in open_lanes[policy_id]])
-            for row, lane in enumerate(open_lanes[policy_id]):
-                lane.rows, lane.last_row = [row], row
+        for actor in learners:
+            self._cut(actor, going_on[actor])
+            waiting = pending[actor]
+            batches[actor.policy_id] = actor.buffer.take(
+                {row.last: (row.number, *self._whose(row)) for row in waiting}
+            )
+            for index, row in enumerate(waiting):
+                row.last = index
         return batches
 
-    def _make_lane(self, copy: EnvCopy, agent_id: AgentID) -> Lane:
-        """Prepare for an agent that a copy meets for the first time."""
-        if agent_id not in self.policy_by_agent:
-            self.policy_by_agent[agent_id] = self._policy_of_joiner(copy, agent_id)
-        policy_id = self.policy_by_agent[agent_id]
-        group = self._groups[policy_id]
-        facts = self._envs.facts(copy.number)
-        group.check_spaces(agent_id, (facts.observation_spaces[agent_id], facts.action_spaces[agent_id]))
-        return Lane(copy, agent_id, group, self._stream(policy_id, copy.number))
+    def _cut(self, actor: Actor, rows: Sequence[AgentRow]) -> None:
+        """End the trajectories of rows that go on, with what they act on next."""
+        ends = [(row.last, *self._whose(row)) for row in rows]
+        try:
+            actor.buffer.cut(ends, [row.observation for row in rows])
+        except OutsideSpaceError as error:
+            raise self._outside(rows[error.index], rows[error.index].observation) from None
+        for row in rows:
+            row.last = -1
+
+    def _whose(self, row: AgentRow) -> tuple[AgentID, int, int]:
+        return row.agent_id, row.env_index, self._copies[row.env_index].episode
+
+    def _make_rows(self, copy: EnvCopy, agent_ids: Sequence[AgentID]) -> list[AgentRow]:
+        """Prepare for agents that a copy meets for the first time."""
+        facts = self._envs.facts(copy.env_index)
+        observation_spaces, action_spaces = facts.observation_spaces, facts.action_spaces
+        rows = []
+        for agent_id in agent_ids:
+            if agent_id not in self.policy_by_agent:
+                self.policy_by_agent[agent_id] = self._policy_of_joiner(copy, agent_id)
+            actor = self._actors[self.policy_by_agent[agent_id]]
+            actor.check_spaces(agent_id, (observation_spaces[agent_id], action_spaces[agent_id]))
+            stream = self._stream(actor.policy_id, copy.env_index)
+            rows.append(AgentRow(copy.env_index, agent_id, actor, stream))
+        return rows
 
     def _policy_of_joiner(self, copy: EnvCopy, agent_id: AgentID) -> PolicyID:
         if not self._specs:
             raise PolicyMappingError(
                 f"Agent {agent_id!r} of {self._envs.env_name} has no policy: policy_by_agent names only "
                 f"{listing(self.policy_by_agent)}. Add the agent, with one of the policies "
-                f"{listing(self._groups)}."
+                f"{listing(self._actors)}."
             )
-        found = self._envs.policies_for(copy.number, agent_id, self._specs)
+        found = self._envs.policies_for(copy.env_index, agent_id, self._specs)
         if len(found) == 1:
             return found[0]
         joined = f"Agent {agent_id!r} joined {self._envs.env_name} at step {copy.length}, "
@@ -311,7 +473,7 @@ class Collector:
                 f"{joined}and is meant for two policies: {listing(found)}. Leave it in one."
             )
         raise PolicyMappingError(
-            f"{joined}and none of the policies is meant for it ({listing(self._groups)}). Select it by its "
+            f"{joined}and none of the policies is meant for it ({listing(self._actors)}). Select it by its "
             "class or by a predicate: a list of ids holds only for agents that are there after the first "
             "reset."
         )

@@ -94,9 +94,8 @@ def _batched(space: gym.Space[Any], actions: list[Action]) -> Any:
     if isinstance(space, (gym.spaces.Box, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)):
         return np.array(actions)
     column = make_column(space)
-    for action in actions:
-        column.add(action)
-    return encode_batch(column.take(np.arange(len(actions))))
+    column.extend(actions)
+    return encode_batch(column.take(slice(None)))
 
 
 def _unbatched(space: gym.Space[Any], saved: Any) -> list[Action]:

@@ -1,10 +1,9 @@
-"""`EnvCopy`: one copy of an env, as the collector plays it: its episode, and where its agents stand."""
+"""`EnvCopy`: one copy of an env, as the collector plays it: its episodes, and the rows of its agents."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any, Final
 
@@ -12,13 +11,13 @@ import gymnasium as gym
 
 from phantom_core.envs.step_result import StepResult
 from phantom_core.errors import CheckpointError, EnvError, PhantomError, error_place, error_text
+from phantom_core.rollouts.actor import Actor
+from phantom_core.rollouts.columns import OutsideSpaceError, fitted
 from phantom_core.rollouts.copy_state import decode_history, digest, encode_history
-from phantom_core.rollouts.experience_log import Stretch
-from phantom_core.rollouts.policy_rows import Lane, PolicyRows
+from phantom_core.rollouts.row_table import AgentRow, CopyRows
 from phantom_core.rollouts.snapshot import snapshot
-from phantom_core.rollouts.solo_envs import CopyError
 from phantom_core.rollouts.trajectory import EpisodeSummary
-from phantom_core.rollouts.vector_env import VectorEnv
+from phantom_core.rollouts.vector_env import CopyError, VectorEnv
 from phantom_core.seeding import derive_seed
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 from phantom_core.world.agents import ALL
@@ -26,144 +25,108 @@ from phantom_core.world.agents import ALL
 MAX_HISTORY: Final = 100_000
 """The steps of an episode whose actions are kept, so that an episode without end does not fill the memory."""
 
+_MOST_REMEMBERED: Final = 64
+"""So many sets of rows of a copy are remembered."""
+
 
 class EnvCopy:
     """Follows one copy of an env through its episodes.
 
     Attributes:
-        number: the number of the copy.
+        env_index: the index of the copy.
         episode: the number of the episode; -1 before the first.
-        length: the steps made in it.
+        length: the steps made in it, up to the last call of `count`.
         is_over: whether it ended, so that the next one begins with the next step.
-        actions: the actions for the next step, by agent id.
-        kept_actions: the same, in memory of its own.
-        history: the actions of each step of this episode, up to `MAX_HISTORY` steps.
+        began: the number of the collector's step before which it began.
+        now: the rows of the next step.
     """
 
     def __init__(
-        self, envs: VectorEnv, number: int, seed: int, make_lane: Callable[[EnvCopy, AgentID], Lane]
+        self,
+        envs: VectorEnv,
+        env_index: int,
+        seed: int,
+        make_rows: Callable[[EnvCopy, Sequence[AgentID]], Sequence[AgentRow]],
     ) -> None:
-        self.number = number
+        self.env_index = env_index
         self.episode = -1
         self.length = 0
         self.is_over = True
-        self.actions: dict[AgentID, Action] = {}
-        self.kept_actions: dict[AgentID, Action] = {}
-        self.history: list[dict[AgentID, Action]] = []
+        self.began = 0
+        self.now = CopyRows(env_index, (), (), 0)
         self._envs = envs
-        self._facts = envs.facts(number)
+        self._facts = envs.facts(env_index)
         self._seed = seed
-        self._make_lane = make_lane
-        self._known: dict[AgentID, Lane] = {}  # every agent that was met in any episode
-        self._lanes: dict[AgentID, Lane] = {}  # those of this episode
-        self._waiting: dict[AgentID, Lane] = {}  # those with an observation to act on
+        self._make_rows = make_rows
+        self._counted = 0  # the collector's step up to which `length` is right
+        self._known: dict[AgentID, AgentRow] = {}  # every agent that was met in any episode
+        self._rows: dict[AgentID, AgentRow] = {}  # those of this episode
         self._num_live = 0
         self._has_joiners = False
-        self._finished: list[tuple[Lane, Stretch]] = []
+        self._remembered: dict[tuple[object, ...], CopyRows] = {}
 
     @property
     def next_seed(self) -> int:
         """The seed of the next episode."""
-        return derive_seed(self._seed, "episode", self.number, self.episode + 1)
+        return self._seed_of(self.episode + 1)
 
-    def begin(self, observations: Mapping[AgentID, Observation]) -> None:
-        """Begin an episode with the observations that `reset` returned."""
+    def _seed_of(self, episode: int) -> int:
+        return derive_seed(self._seed, "episode", self.env_index, episode)
+
+    def count(self, step: int, *, was_idle: bool = False) -> None:
+        """Count the steps up to this one of the collector's; those of an idle copy are not its own."""
+        if not was_idle:
+            self.length += step - self._counted
+        self._counted = step
+
+    def begin(self, observations: Mapping[AgentID, Observation], step: int) -> None:
+        """Begin an episode with the observations that `reset` returned, before this step."""
         self.episode += 1
-        self.length = 0
+        self.length, self._counted, self.began = 0, step, step
         self.is_over = False
-        self.history = []
-        self._lanes, self._waiting = {}, {}
-        for agent_id in self._facts.strategic_agent_ids:
-            self._take_part(agent_id)
-        self._num_live = len(self._lanes)
+        self._rows = {}
+        self._take_part(self._facts.strategic_agent_ids)
+        self._num_live = len(self._rows)
         self._has_joiners = False
+        waiting: dict[AgentID, AgentRow] = {}
         for agent_id, observation in observations.items():
-            lane = self._lanes.get(agent_id) or self._join(agent_id)
-            lane.observation = observation
-            self._waiting[agent_id] = lane
+            row = self._rows.get(agent_id) or self._join(agent_id)
+            row.observation = observation
+            waiting[agent_id] = row
+        self.now = self._arranged(waiting, ())
 
-    def put_questions(self) -> dict[AgentID, Action]:
-        """Let each agent that is to act ask its policy; return the dict that takes their actions."""
-        actions: dict[AgentID, Action] = {}
-        self.actions, self.kept_actions = actions, {}
-        if self.length < MAX_HISTORY:
-            self.history.append(self.kept_actions)
-        for lane in self._take_asking():
-            group = lane.group
-            group.lanes.append(lane)
-            group.observations.append(lane.observation)
-        return actions
-
-    def take(self, result: StepResult) -> EpisodeSummary | None:
-        """Take in what a step returned; return a summary if the episode ended."""
-        if self.is_over:  # it was only reset
-            self.begin(result.observations)
-            return None
-        self.length += 1
-        lanes, waiting = self._lanes, self._waiting
+    def take(self, result: StepResult, before: CopyRows) -> EpisodeSummary | None:
+        """Take in what a step with these rows returned; return a summary if the episode ended."""
+        rows = self._rows
+        waiting = {row.agent_id: row for row in before.waiting}
         for agent_id, observation in result.observations.items():
-            lane = lanes.get(agent_id) or self._join(agent_id)
-            lane.observation = observation
-            waiting[agent_id] = lane
+            row = rows.get(agent_id) or self._join(agent_id)
+            row.observation = observation
+            waiting[agent_id] = row
         for agent_id, reward in result.rewards.items():
-            lane = lanes.get(agent_id) or self._join(agent_id)
+            row = rows.get(agent_id) or self._join(agent_id)
             if type(reward) is not float:
                 reward = self._as_float(agent_id, reward)  # noqa: PLW2901  the same number
             if not -math.inf < reward < math.inf:
                 raise self.not_finite(agent_id, reward)
-            lane.episode_return += reward
-            if lane.last_row >= 0:
-                lane.group.log.rewards[lane.last_row] += reward
+            row.episode_return += reward
+            if row.last >= 0:
+                row.actor.buffer.rewards[row.last] += reward
         terminations, truncations = result.terminations, result.truncations
-        if len(terminations) - 1 != self._num_live or self._has_joiners:
-            self._look_around(terminations)
-        if not (True in terminations.values() or True in truncations.values()):
-            return None
-        return self._take_ends(terminations, truncations)
-
-    @property
-    def only_lane(self) -> Lane:
-        """The lane of the one agent of this episode."""
-        (lane,) = self._lanes.values()
-        return lane
-
-    def catch_up(
-        self,
-        observation: Observation,
-        actions: Iterable[Action],
-        rewards: Sequence[float],
-        rows: Sequence[int],
-    ) -> None:
-        """Take in several steps of an episode in which one agent acts in every step.
-
-        Args:
-            observation: what it observed last.
-            actions: its actions, by step; none, if the episode ends here.
-            rewards: its rewards, by step.
-            rows: the rows of its decisions in the log; none: they are not logged.
-        """
-        lane = self.only_lane
-        agent_id = lane.agent_id
-        if self.length < MAX_HISTORY:
-            kept = islice(actions, MAX_HISTORY - self.length)
-            self.history += [{agent_id: action} for action in kept]
-        self.length += len(rewards)
-        lane.observation = observation
-        for reward in rewards:
-            lane.episode_return += reward
-        if rows:
-            lane.rows += rows
-            lane.last_row = rows[-1]
-        self._waiting = {agent_id: lane}
-
-    def end(self, *, is_terminated: bool, is_truncated: bool) -> EpisodeSummary:
-        """End an episode of one agent; return its summary."""
-        agent_id = self.only_lane.agent_id
-        terminations = {agent_id: is_terminated, ALL: is_terminated}
-        truncations = {agent_id: is_truncated, ALL: is_truncated}
-        summary = self._take_ends(terminations, truncations)
-        assert summary is not None  # everybody ended
-        return summary
+        is_ordinary = len(terminations) - 1 == self._num_live and not self._has_joiners
+        if not is_ordinary:
+            self._look_around(terminations, waiting)
+        if True in terminations.values() or True in truncations.values():
+            is_ordinary = False
+            summary = self._take_ends(terminations, truncations, waiting)
+            if summary is not None:
+                return summary
+        self.now = self._arranged(waiting, result.observations)
+        if is_ordinary:
+            before.observers, before.payees = tuple(result.observations), tuple(result.rewards)
+            before.acting_next, before.next = self._facts.acting_agent_ids, self.now
+            before.repeats = self.now is before and before.observers == before.payees == before.agent_ids
+        return None
 
     def not_finite(self, agent_id: AgentID, reward: object) -> EnvError:
         """Return the error that a reward is no number that can be learned from."""
@@ -172,111 +135,112 @@ class EnvCopy:
             "change compute_reward(), or step() of a Gymnasium env."
         )
 
-    def cut(self) -> None:
-        """Finish the trajectories that go on, up to the last decision whose outcome is known."""
-        acting = self._acting()
-        for agent_id, lane in self._lanes.items():
-            if not lane.rows:
-                continue
-            stretch = Stretch(agent_id, self.number, self.episode, lane.rows)
-            if agent_id in self._waiting and (acting is None or agent_id in acting):
-                self._check(lane)
-                stretch.next_observation = lane.observation
-                lane.rows, lane.last_row = [], -1
-            else:  # its last decision has not had its whole outcome yet
-                stretch.next_row = stretch.rows.pop()
-                lane.rows = [stretch.next_row]
-            if stretch.rows:
-                self._finished.append((lane, stretch))
+    def take_expected(self, rows: CopyRows, seen: Sequence[Observation], paid: Sequence[float]) -> None:
+        """Take in what is expected of a step with these rows."""
+        of = self._rows
+        self.now = rows.next
+        for agent_id, observation in zip(rows.observers or (), seen):  # noqa: B905  as many as expected
+            of[agent_id].observation = observation
+        for agent_id, reward in zip(rows.payees, paid):  # noqa: B905  likewise
+            if not -math.inf < reward < math.inf:
+                raise self.not_finite(agent_id, reward)
+            row = of[agent_id]
+            row.episode_return += reward
+            if row.last >= 0:
+                row.actor.buffer.rewards[row.last] += reward
+        for row in rows.next.waiting:
+            if row.agent_id in (rows.observers or ()):
+                self.observed(row, row.observation)
 
-    def take_finished(self) -> Sequence[tuple[Lane, Stretch]]:
-        """Return what was finished since the last call."""
-        finished, self._finished = self._finished, []
-        return finished
+    def open_rows(self) -> list[AgentRow]:
+        """Return the rows whose trajectory goes on."""
+        return [row for row in self._rows.values() if row.last >= 0]
 
-    def forget(self, group: PolicyRows) -> None:
-        """Drop what agents of one policy began."""
-        for lane in self._lanes.values():
-            if lane.group is group:
-                lane.rows, lane.last_row = [], -1
+    def forget(self, actor: Actor) -> None:
+        """Drop the trajectories of one policy that go on."""
+        for row in self._rows.values():
+            if row.actor is actor:
+                row.last = -1
 
     def abandon(self) -> None:
         """Forget the episode: it was broken off in the middle of a step."""
         self.is_over = True
-        self._waiting, self._finished = {}, []
-        for lane in self._lanes.values():
-            lane.rows, lane.last_row = [], -1
+        for row in self._rows.values():
+            row.last = -1
 
-    def open_lanes(self) -> list[Lane]:
-        """Return the lanes with an open trajectory."""
-        return [lane for lane in self._lanes.values() if lane.rows]
+    def state_dict(self, history: Sequence[Mapping[AgentID, Action]]) -> dict[str, Any]:
+        """Return where the copy stands between two collections.
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return where the copy stands between two iterations.
+        Args:
+            history: the actions of the steps of its episode.
 
         Raises:
             CheckpointError: if its episode is longer than what is kept of one.
         """
         if self.length > MAX_HISTORY and not self.is_over:
             raise CheckpointError(
-                f"Episode {self.episode} of copy {self.number} of {self._envs.env_name} has gone on for "
+                f"Episode {self.episode} of copy {self.env_index} of {self._envs.env_name} has gone on for "
                 f"{self.length:,} steps, and only the actions of {MAX_HISTORY:,} are kept to play it again. "
                 "Give the env a time limit, or save after an episode ended."
             )
         policies = {
-            agent_id: (lane.group.policy_id, lane.group.policy.action_space)
-            for agent_id, lane in self._known.items()
+            agent_id: (row.actor.policy_id, row.actor.policy.action_space)
+            for agent_id, row in self._known.items()
         }
         return {
             "episode": self.episode,
             "is_over": self.is_over,
-            "history": encode_history([] if self.is_over else self.history, policies),
+            "history": encode_history([] if self.is_over else history, policies),
             "digest": "" if self.is_over else self._digest(),
-            "open": [[repr(lane.agent_id), lane.last_row] for lane in self.open_lanes()],
+            "open": [[repr(agent_id), row.last] for agent_id, row in self._rows.items() if row.last >= 0],
         }
 
     def load_state_dict(
-        self, state: Mapping[str, Any], action_spaces: Mapping[PolicyID, gym.Space[Any]]
-    ) -> None:
+        self, state: Mapping[str, Any], action_spaces: Mapping[PolicyID, gym.Space[Any]], step: int
+    ) -> list[dict[AgentID, Action]]:
         """Stand where a copy stood: play its episode again.
 
         Args:
             state: what `state_dict` returned.
             action_spaces: action space by policy id.
+            step: the number of the collector's next step.
+
+        Returns:
+            The actions of the steps of its episode.
 
         Raises:
             CheckpointError: if the episode goes otherwise now.
         """
-        self._lanes, self._waiting, self.is_over = {}, {}, True
+        self._rows, self.is_over = {}, True
         self.episode = int(state["episode"])
         if state["is_over"]:
-            return
+            return []
         self.episode -= 1
-        history = decode_history(state["history"], action_spaces)
+        named = decode_history(state["history"], action_spaces)
+        history: list[dict[AgentID, Action]] = []
         try:
-            self._replay(history)
+            self._replay(named, step, history)
             is_same = not self.is_over and self._digest() == state["digest"]
-        except (CopyError, KeyError, EnvError):
+        except (CopyError, KeyError, EnvError, OutsideSpaceError):
             is_same = False
         if not is_same:
             raise CheckpointError(
-                f"Copy {self.number} of {self._envs.env_name} cannot be restored: episode {self.episode}, "
-                f"played again from its seed with the same actions for {len(history)} steps, gives other "
+                f"Copy {self.env_index} of {self._envs.env_name} cannot be restored: episode {self.episode}, "
+                f"played again from its seed with the same actions for {len(named)} steps, gives other "
                 "observations, rewards or random draws. Let everything in it follow from reset(seed=...)."
             )
-        self._finished = []
-        lanes = {repr(agent_id): lane for agent_id, lane in self._lanes.items()}
-        for name, row in state["open"]:
-            lanes[name].rows, lanes[name].last_row = [int(row)], int(row)
+        rows = {repr(agent_id): row for agent_id, row in self._rows.items()}
+        for name, index in state["open"]:
+            rows[name].last = int(index)
+        return history
 
     def failed(self, failure: CopyError, where: str) -> Exception:
         """Say where it happened: in which episode and line, and how to play it again."""
         error = failure.__cause__
         assert isinstance(error, Exception)
         episode = self.episode + (where == "reset")
-        seed = derive_seed(self._seed, "episode", self.number, episode)
         place = f"{self._envs.env_name} failed in {where} of episode {episode}"
-        again = f"Play it again with env.reset(seed={seed})."
+        again = f"Play it again with env.reset(seed={self._seed_of(episode)})."
         line = failure.place or error_place(error)
         if isinstance(error, PhantomError):
             said = type(error)(f"{error} ({place}{line}. {again})") if isinstance(error, EnvError) else error
@@ -286,94 +250,127 @@ class EnvCopy:
             said.add_note(note)  # the traceback in a worker
         return said
 
-    def _take_asking(self) -> Iterable[Lane]:
-        """Return those who act in the next step; from now on they wait no more."""
-        acting = self._facts.acting_agent_ids
-        waiting = self._waiting
-        if acting is None:
-            self._waiting = {}
-            return waiting.values()
-        asking = [waiting.pop(agent_id) for agent_id in list(waiting) if agent_id in acting]
-        for lane in waiting.values():
-            self._check(lane)
-            lane.observation = snapshot(lane.observation)
-        return asking
+    def observed(self, row: AgentRow, observation: Observation) -> None:
+        """Keep an observation that is not acted on at once.
+
+        Raises:
+            ObservationError: if it is not in its space.
+        """
+        if not row.actor.is_valid(observation):
+            raise row.actor.outside(row.agent_id, self.length, observation)
+        row.observation = snapshot(fitted(row.actor.policy.observation_space, observation))
 
     def _digest(self) -> str:
         """Return a hash of what the agents see and earned, and of the env's generators."""
-        returns = {agent_id: lane.episode_return for agent_id, lane in self._lanes.items()}
-        seen = {agent_id: lane.observation for agent_id, lane in self._waiting.items()}
-        return digest([self.length, returns, seen, self._envs.fingerprint(self.number)])
+        returns = {agent_id: row.episode_return for agent_id, row in self._rows.items()}
+        seen = {row.agent_id: row.observation for row in (*self.now.rows, *self.now.waiting)}
+        return digest([self.length, returns, seen, self._envs.fingerprint(self.env_index)])
 
-    def _replay(self, history: Sequence[Mapping[str, Action]]) -> None:
-        self.begin(self._envs.reset([self.number], [self.next_seed])[0] or {})
-        for named in history:
-            self._take_asking()
-            agent_ids = {repr(agent_id): agent_id for agent_id in self._lanes}
-            actions = {agent_ids[name]: action for name, action in named.items()}
-            self.history.append(snapshot(actions))
-            self.take(self._envs.step([self.number], [actions])[0])
+    def _replay(
+        self, named: Sequence[Mapping[str, Action]], step: int, history: list[dict[AgentID, Action]]
+    ) -> None:
+        self.begin(self._envs.reset([self.env_index], [self.next_seed])[0] or {}, step)
+        for chosen in named:
+            agent_ids = {repr(agent_id): agent_id for agent_id in self._rows}
+            actions = {agent_ids[name]: action for name, action in chosen.items()}
+            history.append(snapshot(actions))
+            self.length += 1
+            self.take(self._envs.step([self.env_index], [actions])[0], self.now)
 
-    def _acting(self) -> Container[AgentID] | None:
-        return () if self.is_over else self._facts.acting_agent_ids
+    def _take_part(self, agent_ids: Sequence[AgentID]) -> None:
+        """Let agents take part in this episode."""
+        known = self._known
+        new = [agent_id for agent_id in agent_ids if agent_id not in known]
+        if new:
+            known.update(zip(new, self._make_rows(self, new), strict=True))
+        for agent_id in agent_ids:
+            row = self._rows[agent_id] = known[agent_id]
+            row.begin_episode()
 
-    def _take_part(self, agent_id: AgentID) -> Lane:
-        """Let an agent take part in this episode."""
-        lane = self._known.get(agent_id)
-        if lane is None:
-            lane = self._known[agent_id] = self._make_lane(self, agent_id)
-        lane.begin_episode()
-        self._lanes[agent_id] = lane
-        return lane
-
-    def _join(self, agent_id: AgentID) -> Lane:
+    def _join(self, agent_id: AgentID) -> AgentRow:
         """Let an agent take part that was not there when the episode began."""
         self._has_joiners = True
-        return self._take_part(agent_id)
+        self._take_part([agent_id])
+        return self._rows[agent_id]
 
-    def _look_around(self, terminations: Mapping[AgentID, bool]) -> None:
+    def _arranged(
+        self, waiting: Mapping[AgentID, AgentRow], observed: Mapping[AgentID, Any] | tuple[()]
+    ) -> CopyRows:
+        """Return the rows of the next step: of those who wait, who may act and who waits on."""
+        acting = self._facts.acting_agent_ids
+        if acting is None:
+            rows, rest = list(waiting.values()), []
+        else:
+            rows = [row for agent_id, row in waiting.items() if agent_id in acting]
+            rest = [row for agent_id, row in waiting.items() if agent_id not in acting]
+            for row in rest:
+                if not observed or row.agent_id in observed:
+                    self.observed(row, row.observation)
+        key = (tuple(row.number for row in rows), tuple(row.number for row in rest), self._num_live)
+        found = self._remembered.get(key)
+        if found is None or found.rows != tuple(rows) or found.waiting != tuple(rest):
+            if len(self._remembered) >= _MOST_REMEMBERED:
+                self._remembered.clear()
+            found = self._remembered[key] = CopyRows(self.env_index, rows, rest, self._num_live)
+        return found
+
+    def _look_around(self, terminations: Mapping[AgentID, bool], waiting: dict[AgentID, AgentRow]) -> None:
         """Count who is in the episode now; end the trajectories of those who left it."""
-        for agent_id, lane in self._lanes.items():
-            if agent_id not in terminations and (lane.rows or agent_id in self._waiting):
-                self._close(agent_id, is_terminated=True)
+        for agent_id, row in self._rows.items():
+            if agent_id not in terminations and (row.last >= 0 or agent_id in waiting):
+                self._close(agent_id, waiting, terminated=True)
         self._num_live = len(terminations) - 1
         self._has_joiners = False
 
-    def _check(self, lane: Lane) -> None:
-        if not lane.group.is_valid(lane.observation):
-            raise lane.group.outside(lane, lane.observation)
-
-    def _close(self, agent_id: AgentID, *, is_terminated: bool) -> None:
+    def _close(self, agent_id: AgentID, waiting: dict[AgentID, AgentRow], *, terminated: bool) -> None:
         """End an agent's trajectory."""
-        lane = self._waiting.pop(agent_id, None)
-        final = None
-        if lane is not None:
-            self._check(lane)
-            final = snapshot(lane.observation)
-        lane = self._lanes.get(agent_id)
-        if lane is None or not lane.rows:
+        row = waiting.pop(agent_id, None)
+        following: Sequence[Observation] = ()
+        if row is not None:
+            if not row.actor.is_valid(row.observation):
+                raise row.actor.outside(agent_id, self.length, row.observation)
+            following = (row.observation,)
+        row = self._rows.get(agent_id)
+        if row is None or row.last < 0:
             return
-        stretch = Stretch(agent_id, self.number, self.episode, lane.rows, final)
-        stretch.is_terminated, stretch.is_truncated = is_terminated, not is_terminated
-        lane.rows, lane.last_row = [], -1
-        self._finished.append((lane, stretch))
+        row.actor.buffer.end(
+            row.last,
+            agent_id,
+            self.env_index,
+            self.episode,
+            following,
+            terminated=terminated,
+            truncated=not terminated,
+        )
+        row.last = -1
 
     def _take_ends(
-        self, terminations: Mapping[AgentID, bool], truncations: Mapping[AgentID, bool]
+        self,
+        terminations: Mapping[AgentID, bool],
+        truncations: Mapping[AgentID, bool],
+        waiting: dict[AgentID, AgentRow],
     ) -> EpisodeSummary | None:
         """End the trajectories of those who ended; return a summary if that is everybody."""
         is_over = terminations[ALL] or truncations[ALL]
         for agent_id, terminated in terminations.items():
             if (terminated or truncations[agent_id] or is_over) and agent_id != ALL:
                 self._num_live -= 1
-                self._close(agent_id, is_terminated=bool(terminated))
-        return self._end_episode(is_terminated=bool(terminations[ALL])) if is_over else None
+                self._close(agent_id, waiting, terminated=bool(terminated))
+        return self._end_episode(terminated=bool(terminations[ALL])) if is_over else None
 
-    def _end_episode(self, *, is_terminated: bool) -> EpisodeSummary:
+    def _end_episode(self, *, terminated: bool) -> EpisodeSummary:
         self.is_over = True
-        returns = {agent_id: lane.episode_return for agent_id, lane in self._lanes.items()}
-        metrics: Mapping[str, Any] = self._envs.take_metrics(self.number)
-        return EpisodeSummary(self.number, self.episode, self.length, returns, is_terminated, metrics)
+        returns = {agent_id: row.episode_return for agent_id, row in self._rows.items()}
+        metrics: Mapping[str, Any] = self._envs.take_metrics(self.env_index)
+        return EpisodeSummary(
+            self.env_index,
+            self.episode,
+            self._seed_of(self.episode),
+            self.length,
+            returns,
+            terminated,
+            metrics,
+        )
 
     def _as_float(self, agent_id: AgentID, reward: object) -> float:
         if not isinstance(reward, Real):

@@ -16,8 +16,8 @@ from phantom_core.errors import CheckpointError, ConfigError, listing
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.copy_facts import CopyFacts
-from phantom_core.rollouts.solo_envs import CopyError, SoloEnd, SoloStep
-from phantom_core.rollouts.vector_env import VectorEnv
+from phantom_core.rollouts.row_table import RowTable, StepRows
+from phantom_core.rollouts.vector_env import CopyError, VectorEnv
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 from phantom_core.world.agents import ALL
 
@@ -89,55 +89,64 @@ class NativeVectorEnv(VectorEnv):
         Raises:
             ConfigError: if only some are to be stepped.
         """
-        self.check_all(numbers)
-        chosen = [given.get(self._id, self._idle_action) for given in actions]
-        observations, rewards, ends = self.play(chosen)
-        observations = list(observations)
-        flags = [(False, False)] * self.num_copies
-        for place, observation, is_terminated, is_truncated in ends:
-            observations[place], flags[place] = observation, (is_terminated, is_truncated)
+        self._check_all(numbers)
+        observations, rewards, finals = self._play(
+            [given.get(self._id, self._idle_action) for given in actions]
+        )
         resetting, self._is_resetting = self._is_resetting, set()
-        return [
-            self._result(observations[number], rewards[number], *flags[number], is_first=number in resetting)
-            for number in range(self.num_copies)
-        ]
+        results = []
+        for index in range(self.num_copies):
+            observation, terminated, truncated = finals.get(index, (observations[index], False, False))
+            paid = {} if index in resetting else {self._id: rewards[index]}
+            terminations, truncations = (
+                {self._id: terminated, ALL: terminated},
+                {self._id: truncated, ALL: truncated},
+            )
+            results.append(StepResult({self._id: observation}, paid, terminations, truncations, {}))
+        return results
 
-    def check_all(self, numbers: Sequence[int]) -> None:
-        """Check that all copies are to be stepped.
+    def step_rows(self, table: RowTable, actions: Sequence[Action]) -> StepRows:
+        """Play one step in all copies; those that are only reset take no notice of their actions.
 
         Raises:
-            ConfigError: if only some are.
+            ConfigError: if only some are to be stepped.
+            CopyError: if the vector env raises.
         """
-        if len(numbers) != self.num_copies:
+        self._check_all(table.env_indices)
+        observations, rewards, finals = self._play(actions)
+        resetting, self._is_resetting = self._is_resetting, set()
+        if not all(copy.repeats for copy in table.copies):
+            finals = {i: finals.get(i, (observations[i], False, False)) for i in range(self.num_copies)}
+        others = []
+        for index, (observation, terminated, truncated) in finals.items():
+            if index not in resetting:
+                others.append((index, table.alone(index, observation, rewards[index], terminated, truncated)))
+            rewards[index] = 0.0
+        return StepRows(observations, rewards, others)
+
+    def _check_all(self, indices: Sequence[int]) -> None:
+        if len(indices) != self.num_copies:
             raise ConfigError(
-                f"{self.env_name} steps its {self.num_copies} copies together, but {len(numbers)} are to be "
+                f"{self.env_name} steps its {self.num_copies} copies together, but {len(indices)} are to be "
                 "played. Collect by steps, not by episodes."
             )
 
-    def solo(self) -> NativeSoloEnvs:
-        """Return the copies without their dicts."""
-        return NativeSoloEnvs(self._id, self)
-
-    def play(self, actions: Sequence[Action]) -> SoloStep:
-        """Play one step in all copies, with one action for each.
-
-        Raises:
-            CopyError: if the vector env raises.
-        """
+    def _play(self, actions: Sequence[Action]) -> tuple[Any, list[float], dict[int, tuple[Any, bool, bool]]]:
+        """Play one step; return also, of each episode that ended, the final observation and the flags."""
         try:
             found, rewards, terminated, truncated, infos = self._envs.step(self._batched(actions))
         except Exception as error:
             raise CopyError(0) from error
         observations = self._rows(found)
-        ends = []
-        for place in np.flatnonzero(terminated | truncated).tolist():
-            final = observations[place]
+        finals = {}
+        for index in np.flatnonzero(terminated | truncated).tolist():
+            final = observations[index]
             if self._mode is AutoresetMode.SAME_STEP:
-                final = infos["final_obs"][place]
-            ends.append(SoloEnd(place, final, bool(terminated[place]), bool(truncated[place])))
-        if ends and self._mode is AutoresetMode.SAME_STEP:
+                final = infos["final_obs"][index]
+            finals[index] = final, bool(terminated[index]), bool(truncated[index])
+        if finals and self._mode is AutoresetMode.SAME_STEP:
             self._first = copy.copy(observations)
-        return SoloStep(observations, rewards.tolist(), ends)
+        return observations, rewards.tolist(), finals
 
     def abandon(self) -> None:
         """Let the next reset be one of all copies, whatever they were doing."""
@@ -197,49 +206,6 @@ class NativeVectorEnv(VectorEnv):
             is_discrete = isinstance(self._observation_space, gym.spaces.Discrete)
             return batched.tolist() if is_discrete else batched.copy()
         return list(iterate(self._observation_space, copy.deepcopy(batched)))
-
-    def _result(
-        self,
-        observation: Observation,
-        reward: float,
-        terminated: bool,  # noqa: FBT001  as Gymnasium orders them
-        truncated: bool,  # noqa: FBT001
-        *,
-        is_first: bool,
-    ) -> StepResult:
-        agent_id = self._id
-        if is_first:  # the copy only reset: nothing was decided, earned or ended
-            nothing = {agent_id: False, ALL: False}
-            return StepResult({agent_id: observation}, {}, nothing, nothing, {})
-        return StepResult(
-            {agent_id: observation},
-            {agent_id: float(reward)},
-            {agent_id: terminated, ALL: terminated},
-            {agent_id: truncated, ALL: truncated},
-            {},
-        )
-
-
-class NativeSoloEnvs:
-    """The copies of a native vector env, without their dicts.
-
-    Attributes:
-        agent_id: what the agent is called in every copy.
-    """
-
-    def __init__(self, agent_id: AgentID, envs: NativeVectorEnv) -> None:
-        self.agent_id = agent_id
-        self._envs = envs
-
-    def step(self, numbers: Sequence[int], actions: Sequence[Action]) -> SoloStep:
-        """Play one step in all copies; those that are only reset take no notice of their actions.
-
-        Raises:
-            ConfigError: if only some are to be stepped.
-            CopyError: if the vector env raises.
-        """
-        self._envs.check_all(numbers)
-        return self._envs.play(actions)
 
 
 def make_native(first: MultiAgentEnv, copies: int) -> NativeVectorEnv:

@@ -18,7 +18,7 @@ class Trajectory:
 
     Attributes:
         agent_id: whose it is.
-        copy: the number of the copy of the env.
+        env_index: the index of the copy of the env.
         episode: the number of the episode in that copy.
         observations: length T.
         actions: length T.
@@ -26,22 +26,22 @@ class Trajectory:
         extras: by name, what the policy's `sample_actions` said about each decision; length T.
         next_observation: what followed the last decision: the final observation, or the one that the
             agent acts on next. None if there was none; then the last decision has no known outcome.
-        is_terminated: whether the agent ended here by the rules of the world: nothing comes after.
-        is_truncated: whether it was cut off here from outside: its future has a value, that of
-            `next_observation`. Never true together with `is_terminated`. Both false: the episode
+        terminated: whether the agent ended here by the rules of the world: nothing comes after.
+        truncated: whether it was cut off here from outside: its future has a value, that of
+            `next_observation`. Never true together with `terminated`. Both false: the episode
             goes on in a later trajectory.
     """
 
     agent_id: AgentID
-    copy: int
+    env_index: int
     episode: int
     observations: list[Observation] = field(default_factory=list)
     actions: list[Action] = field(default_factory=list)
     rewards: list[float] = field(default_factory=list)
     extras: dict[str, list[Any]] = field(default_factory=dict)
     next_observation: Observation | None = None
-    is_terminated: bool = False
-    is_truncated: bool = False
+    terminated: bool = False
+    truncated: bool = False
 
     def __len__(self) -> int:
         """Return T."""
@@ -53,17 +53,19 @@ class EpisodeSummary:
     """One episode in numbers.
 
     Attributes:
-        copy: the number of the copy of the env.
+        env_index: the index of the copy of the env.
         episode: the number of the episode in that copy.
+        seed: the seed of the episode: `env.reset(seed=...)` starts it again.
         length: its env steps.
         episode_returns: sum of rewards, undiscounted, by id of the agents that took part in it.
-        is_terminated: whether it ended by the rules of the world.
+        terminated: whether it ended by the rules of the world.
         metrics: reduced value by metric name.
     """
 
-    copy: int
+    env_index: int
     episode: int
+    seed: int
     length: int
     episode_returns: Mapping[AgentID, float]
-    is_terminated: bool
+    terminated: bool
     metrics: Mapping[str, Any]

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any, Protocol
 
 import gymnasium as gym
 
+from phantom_core.envs.plain_values import as_flag, as_float, not_a_step
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.env_host import EnvHost
-from phantom_core.rollouts.solo_envs import CopyError, LocalSoloEnvs, SoloEnvs
+from phantom_core.rollouts.row_table import RowTable, StepRows
 from phantom_core.types import Action, AgentID, Observation, PolicyID
+
+
+class CopyError(Exception):
+    """A copy of the env raised; `__cause__` is what it raised.
+
+    Attributes:
+        number: the index of the copy.
+        place: where in the user's code it was raised, if that was in a worker.
+    """
+
+    def __init__(self, number: int, place: str = "") -> None:
+        super().__init__(number)
+        self.number = number
+        self.place = place
 
 
 class EnvFacts(Protocol):
@@ -68,9 +83,16 @@ class VectorEnv(ABC):
             CopyError: if a copy raises.
         """
 
-    def solo(self) -> SoloEnvs | None:
-        """Return the copies as envs of one agent that acts in every step; None: they are not such envs."""
-        return None
+    def step_rows(self, table: RowTable, actions: Sequence[Action]) -> StepRows:
+        """Play one step in the copies of a table, with one action for each of its rows.
+
+        The default calls `step`. A subclass that has the results as arrays overrides it.
+
+        Raises:
+            CopyError: if a copy raises.
+        """
+        results = self.step(table.env_indices, table.chosen(actions))
+        return table.sort(results, [self.facts(index).acting_agent_ids for index in table.env_indices])
 
     def abandon(self) -> None:
         """A step was broken off; every copy is reset before the next one."""
@@ -110,7 +132,7 @@ class LocalVectorEnv(VectorEnv):
         self.num_copies = len(envs)
         self.env_name = type(envs[0]).__name__
         self._hosts = [EnvHost(env) for env in envs]
-        self._solo: SoloEnvs | None = None
+        self._bare_steps: list[Callable[[Action], Any]] = []  # of envs of one agent, if nobody measures
 
     def reset(self, numbers: Sequence[int], seeds: Sequence[int]) -> list[dict[AgentID, Observation] | None]:
         """Start an episode in each of these copies, one after the other."""
@@ -135,9 +157,36 @@ class LocalVectorEnv(VectorEnv):
             raise CopyError(number) from error
         return found
 
-    def solo(self) -> SoloEnvs | None:
-        """Return the copies without their dicts, if all are such envs and nobody measures beside them."""
-        return self._solo
+    def step_rows(self, table: RowTable, actions: Sequence[Action]) -> StepRows:
+        """Play one step, one copy after the other; an env of one agent without its dicts."""
+        if len(self._bare_steps) and len(table.rows) == len(table.copies):
+            return self._step_bare(table, actions)
+        return super().step_rows(table, actions)
+
+    def _step_bare(self, table: RowTable, actions: Sequence[Action]) -> StepRows:
+        steps = self._bare_steps
+        observations: list[Observation] = []
+        rewards: list[float] = []
+        others: list[tuple[int, StepResult]] = []
+        index = 0
+        try:
+            for index, action in zip(table.env_indices, actions):  # noqa: B905  strict costs as much as the loop
+                result = steps[index](action)
+                try:
+                    observation, reward, terminated, truncated, _ = result
+                except (TypeError, ValueError):
+                    raise not_a_step(result) from None
+                if type(reward) is not float:
+                    reward = as_float(reward)
+                if terminated or truncated or not table.copies[len(rewards)].repeats:
+                    flags = as_flag("terminated", terminated), as_flag("truncated", truncated)
+                    others.append((len(rewards), table.alone(len(rewards), observation, reward, *flags)))
+                    reward = 0.0
+                observations.append(observation)
+                rewards.append(reward)
+        except Exception as error:
+            raise CopyError(index) from error
+        return StepRows(observations, rewards, others)
 
     def facts(self, number: int) -> EnvFacts:
         """Return the copy itself."""
@@ -147,7 +196,9 @@ class LocalVectorEnv(VectorEnv):
         """Record these metrics after each step from now on."""
         for host in self._hosts:
             host.measure(metrics, mode)
-        self._solo = None if metrics else LocalSoloEnvs.of([host.env for host in self._hosts])
+        found = [getattr(host.env, "bare_step", None) for host in self._hosts]
+        steps = [step for step in found if step is not None]
+        self._bare_steps = steps if len(steps) == len(found) and not metrics else []
 
     def take_metrics(self, number: int) -> dict[str, Any]:
         """Return the reduced metrics of the episode that just ended in a copy."""

@@ -18,8 +18,7 @@ from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.copy_facts import CopyFacts
 from phantom_core.rollouts.shared_rows import AgentLayout, SharedRows
-from phantom_core.rollouts.solo_envs import CopyError
-from phantom_core.rollouts.vector_env import VectorEnv
+from phantom_core.rollouts.vector_env import CopyError, VectorEnv
 from phantom_core.rollouts.worker_process import UNGUARDED, Failure, Reply, leave_if_starting, work
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 

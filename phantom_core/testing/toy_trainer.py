@@ -82,7 +82,7 @@ class ToyTrainer(Trainer):
         error = 0.0
         for trajectory in batch.trajectories:
             after = [*trajectory.observations[1:], trajectory.next_observation]
-            ended = [False] * (len(trajectory) - 1) + [trajectory.is_terminated]
+            ended = [False] * (len(trajectory) - 1) + [trajectory.terminated]
             for t, (action, reward) in enumerate(zip(trajectory.actions, trajectory.rewards, strict=True)):
                 is_known = not ended[t] and after[t] is not None
                 follows = policy.table[number_of(after[t])].max() if is_known else 0.0

@@ -212,11 +212,11 @@ def log_episodes(loop: RunLoop, iteration: int, episodes: Sequence[EpisodeSummar
 def _episode_end(iteration: int, episode: EpisodeSummary) -> EpisodeEnd:
     return EpisodeEnd(
         iteration=iteration,
-        copy=episode.copy,
+        copy=episode.env_index,
         episode=episode.episode,
         length=episode.length,
         episode_returns=episode.episode_returns,
-        terminated=episode.is_terminated,
-        truncated=not episode.is_terminated,
+        terminated=episode.terminated,
+        truncated=not episode.terminated,
         metrics=episode.metrics,
     )

@@ -168,8 +168,8 @@ def plain(value: Any) -> Any:
 
 def trajectories(batch: ph.Batch) -> Iterator[str]:
     for one in batch.trajectories:
-        facts = [one.agent_id, one.copy, one.episode, one.observations, one.actions, one.rewards, one.extras]
-        facts += [one.next_observation, one.is_terminated, one.is_truncated]
+        facts = [one.agent_id, one.env_index, one.episode, one.observations, one.actions, one.rewards, one.extras]
+        facts += [one.next_observation, one.terminated, one.truncated]
         yield json.dumps(plain(facts), sort_keys=True)
 
 
@@ -183,7 +183,7 @@ def summary(collector: ph.Collector, plans: Sequence[ph.CollectPlan], episodes: 
             total += float(batch.rewards.sum())
             found += [f"{call} {policy_id} {text}" for text in trajectories(batch)]
     played = sorted(
-        json.dumps(plain([e.copy, e.episode, e.length, dict(e.episode_returns)])) for e in episodes
+        json.dumps(plain([e.env_index, e.episode, e.length, dict(e.episode_returns)])) for e in episodes
     )
     return {
         "trajectories": len(found),

@@ -100,7 +100,7 @@ def learn(policy: QTablePolicy, trajectory: ph.Trajectory, alpha: float, gamma: 
     total = 0.0
     last = len(trajectory) - 1
     for t, (action, reward) in enumerate(zip(trajectory.actions, trajectory.rewards, strict=True)):
-        if t == last and trajectory.is_terminated:
+        if t == last and trajectory.terminated:
             target = reward
         elif observations[t + 1] is None:
             continue

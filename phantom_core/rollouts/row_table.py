@@ -1,0 +1,352 @@
+"""`RowTable`: who acts in a step, as rows; a row is one agent in one copy of the env."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Sequence
+from operator import add, itemgetter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from phantom_core.envs.step_result import StepResult
+from phantom_core.rollouts.actor import Actor
+from phantom_core.seeding import RowStreams, UniformStream
+from phantom_core.types import Action, AgentID, Observation
+from phantom_core.world.agents import ALL
+
+_FLOAT = frozenset({float})
+
+
+class AgentRow:
+    """One agent in one copy of the env.
+
+    Attributes:
+        env_index: the index of the copy.
+        agent_id: the agent.
+        actor: asks its policy.
+        number: its number among the rows of that policy.
+        stream: what its policy's draws come from.
+        observation: the newest observation.
+        episode_return: the sum of its rewards in this episode.
+        last: the index of its last decision in the buffer; -1: none in this episode, or handed over.
+    """
+
+    __slots__ = (
+        "actor",
+        "agent_id",
+        "env_index",
+        "episode_return",
+        "last",
+        "number",
+        "observation",
+        "stream",
+    )
+
+    def __init__(self, env_index: int, agent_id: AgentID, actor: Actor, stream: UniformStream) -> None:
+        self.env_index = env_index
+        self.agent_id = agent_id
+        self.actor = actor
+        self.number = actor.new_number()
+        self.stream = stream
+        self.begin_episode()
+
+    def begin_episode(self) -> None:
+        """Forget the episode before."""
+        self.observation: Observation = None
+        self.episode_return = 0.0
+        self.last = -1
+
+
+class CopyRows:
+    """The rows of one copy of the env in a step, and what is expected of that step.
+
+    After the first time, the copy is expected to do what it did then: the same agents observe and are
+    paid, nobody ends, joins or leaves, and the same may act next. Whatever else it does is looked at agent
+    by agent.
+
+    Attributes:
+        env_index: the index of the copy.
+        rows: those who act.
+        acting: likewise, to look up.
+        agent_ids: their agents.
+        waiting: rows with an observation that they may not act on yet.
+        num_live: the number of agents in the episode.
+        observers: the agents that are expected to observe, in order; None: nothing is known yet.
+        payees: the agents that are expected to be paid, in order.
+        acting_next: what the copy is expected to say of who may act in the next step.
+        next: the rows of the copy in the next step, if it does what is expected.
+        repeats: whether the same rows observe, are paid and act next, step after step.
+    """
+
+    __slots__ = (
+        "acting",
+        "acting_next",
+        "agent_ids",
+        "env_index",
+        "next",
+        "num_live",
+        "observers",
+        "payees",
+        "repeats",
+        "rows",
+        "waiting",
+    )
+
+    def __init__(
+        self, env_index: int, rows: Sequence[AgentRow], waiting: Sequence[AgentRow], num_live: int
+    ) -> None:
+        self.env_index = env_index
+        self.rows = tuple(rows)
+        self.acting = frozenset(rows)
+        self.agent_ids = tuple(row.agent_id for row in rows)
+        self.waiting = tuple(waiting)
+        self.num_live = num_live
+        self.observers: tuple[AgentID, ...] | None = None
+        self.payees: tuple[AgentID, ...] = ()
+        self.acting_next: Container[AgentID] | None = None
+        self.next = self
+        self.repeats = False
+
+    def is_expected(self, result: StepResult, acting_next: Container[AgentID] | None) -> bool:
+        """Tell whether a copy did what is expected."""
+        observations, rewards, terminations, truncations, _ = result
+        return (
+            tuple(observations) == self.observers
+            and tuple(rewards) == self.payees
+            and len(terminations) == self.num_live + 1
+            and not (True in terminations.values() or True in truncations.values())
+            and _FLOAT.issuperset(map(type, rewards.values()))
+            and (acting_next is self.acting_next or acting_next == self.acting_next)
+        )
+
+
+class StepRows(NamedTuple):
+    """What one step of the copies in a table returned, by row.
+
+    Attributes:
+        observations: what was observed: of each copy in turn, what its expected observers did, in order.
+            A list or an array; the caller's own. For a copy in `others` anything, one for each observer.
+        rewards: the rewards of the expected payees, as floats; for a copy in `others` 0.0.
+        others: copies that did not do what was expected, by their place in the table: all that they
+            returned.
+    """
+
+    observations: Any
+    rewards: list[float]
+    others: Sequence[tuple[int, StepResult]] = ()
+
+
+class Block:
+    """The rows of a table that ask one policy.
+
+    Attributes:
+        actor: asks it.
+        rows: the rows.
+        agent_ids: their agents.
+        numbers: their numbers.
+        draws: their random draws.
+        places: their places in the table.
+        pick: returns what is at these places of a list.
+    """
+
+    __slots__ = ("actor", "agent_ids", "draws", "numbers", "pick", "places", "rows")
+
+    def __init__(self, actor: Actor, rows: Sequence[AgentRow], places: Sequence[int], size: int) -> None:
+        self.actor = actor
+        self.rows = tuple(rows)
+        self.agent_ids = tuple(row.agent_id for row in rows)
+        self.numbers = np.array([row.number for row in rows], dtype=np.int64)
+        self.draws = RowStreams([row.stream for row in rows])
+        self.places = places
+        self.pick = _all if len(places) == size else _picker(places)
+
+
+class RowTable:
+    """Who acts in a step, in all copies that are played.
+
+    Attributes:
+        copies: the rows of each copy.
+        bounds: where the rows of each copy begin and end in the table.
+        env_indices: the index of each copy.
+        rows: all rows, copy by copy.
+        blocks: the rows by policy.
+        offsets: the block of each row, and its place in it.
+    """
+
+    def __init__(self, copies: Sequence[CopyRows]) -> None:
+        self.copies = tuple(copies)
+        self.rows: list[AgentRow] = []
+        self.bounds: list[tuple[int, int]] = []
+        for copy in copies:
+            first = len(self.rows)
+            self.rows += copy.rows
+            self.bounds.append((first, len(self.rows)))
+        self.env_indices = [copy.env_index for copy in copies]
+        places: dict[Actor, list[int]] = {}
+        for place, row in enumerate(self.rows):
+            places.setdefault(row.actor, []).append(place)
+        size = len(self.rows)
+        self.blocks = [
+            Block(actor, [self.rows[place] for place in own], own, size) for actor, own in places.items()
+        ]
+        of = {place: (block, n) for block in self.blocks for n, place in enumerate(block.places)}
+        self.offsets = [of[place] for place in range(size)]
+
+    def sort(
+        self, results: Sequence[StepResult], acting_next: Sequence[Container[AgentID] | None]
+    ) -> StepRows:
+        """Return what the copies returned, by row: for a `VectorEnv` that has it as dicts.
+
+        Args:
+            results: what each copy in `env_indices` returned.
+            acting_next: who may act in each of them in the next step; None: everybody.
+        """
+        observations: list[Observation] = []
+        rewards: list[float] = []
+        others: list[tuple[int, StepResult]] = []
+        for place, (copy, result, acting) in enumerate(zip(self.copies, results, acting_next, strict=True)):
+            if copy.is_expected(result, acting):
+                observations += result.observations.values()
+                rewards += result.rewards.values()
+            else:
+                others.append((place, result))
+                observations += [None] * len(copy.observers or ())
+                rewards += [0.0] * len(copy.payees)
+        return StepRows(observations, rewards, others)
+
+    def alone(
+        self,
+        place: int,
+        observation: Observation,
+        reward: float,
+        terminated: bool,  # noqa: FBT001  as Gymnasium orders them
+        truncated: bool,  # noqa: FBT001
+    ) -> StepResult:
+        """Return what a copy with one agent returned, as every copy returns it."""
+        (agent_id,) = self.copies[place].agent_ids
+        return StepResult(
+            {agent_id: observation},
+            {agent_id: reward},
+            {agent_id: terminated, ALL: terminated},
+            {agent_id: truncated, ALL: truncated},
+            {},
+        )
+
+    def chosen(self, actions: Sequence[Action]) -> list[dict[AgentID, Action]]:
+        """Return the actions of each copy, by agent, of one action for each row."""
+        return [
+            dict(zip(copy.agent_ids, actions[first:end]))  # noqa: B905  as many as there are rows
+            for copy, (first, end) in zip(self.copies, self.bounds)  # noqa: B905  likewise
+        ]
+
+
+def _all(values: Sequence[Any]) -> Sequence[Any]:
+    return values
+
+
+def _picker(places: Sequence[int]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    if len(places) == 1:
+        (only,) = places
+        return lambda values: [values[only]]
+    get = itemgetter(*places)
+    return lambda values: list(get(values))
+
+
+class CurrentRows:
+    """The table of the next step, and where its rows stand.
+
+    While a table repeats itself its rows stand in lists, one value for each, and `AgentRow` is written to
+    only when somebody asks for it; in any other table each step writes to its rows.
+
+    Attributes:
+        table: the table; None: it has to be found.
+        is_flat: whether the rows stand in lists.
+        observations: what each row observed: a list or an array.
+    """
+
+    def __init__(self) -> None:
+        self.table: RowTable | None = None
+        self.is_flat = False
+        self.observations: Any = []
+        self._returns: list[float] = []
+        self._num_steps = 0  # since the table was entered, or the last `settle`
+        self._apart: set[int] = set()  # copies that stand in their rows, by place
+        self._begun: set[int] = set()  # copies that began since the last step
+
+    def enter(self, table: RowTable) -> RowTable:
+        """Begin with a table; return it."""
+        self.table = table
+        self.is_flat = all(copy.repeats for copy in table.copies)
+        self.observations = [row.observation for row in table.rows]
+        self._num_steps = 0
+        self._apart, self._begun = set(), set()
+        if self.is_flat:
+            self._returns = [row.episode_return for row in table.rows]
+        return table
+
+    def leave(self) -> None:
+        """End with the table, if there is one."""
+        if self.table is not None:
+            self.settle()
+            self.table = None
+
+    def settle(self) -> None:
+        """Write to every row where it stands."""
+        if self.table is not None and self.is_flat:
+            for place in range(len(self.table.copies)):
+                self.settle_copy(place)
+            self._num_steps = 0
+
+    def settle_copy(self, place: int) -> None:
+        """Write to the rows of a copy where they stand."""
+        table = self.table
+        if table is None or not self.is_flat or place in self._apart:
+            return
+        first, end = table.bounds[place]
+        has_decided = self._num_steps > 0 and place not in self._begun
+        for index in range(first, end):
+            row = table.rows[index]
+            row.observation = self.observations[index]
+            row.episode_return = self._returns[index]
+            if has_decided and row.actor.is_learning:
+                block, offset = table.offsets[index]
+                row.last = len(row.actor.buffer.rewards) - len(block.rows) + offset
+
+    def go_on(self, place: int, rows: CopyRows, *, has_begun: bool = False) -> None:
+        """Take over where a copy stands now, which was told by `AgentRow`."""
+        table = self.table
+        if table is None:
+            return
+        if not self.is_flat or rows is not table.copies[place] or not rows.repeats:
+            self._apart.add(place)
+            self.leave()
+            return
+        first, end = table.bounds[place]
+        self._apart.discard(place)
+        self.observations[first:end] = [row.observation for row in rows.rows]
+        self._returns[first:end] = [row.episode_return for row in rows.rows]
+        if has_begun:
+            self._begun.add(place)
+
+    def last_of(self, place: int) -> int:
+        """Return the index of the last decision of the one row of a copy in a flat table."""
+        assert self.table is not None
+        block, offset = self.table.offsets[self.table.bounds[place][0]]
+        return len(block.actor.buffer.rewards) - len(block.rows) + offset
+
+    def stand_apart(self, place: int) -> None:
+        """A copy's episode ended: its rows are told by `AgentRow` until it begins again."""
+        self._apart.add(place)
+
+    def advance(self, found: StepRows) -> None:
+        """Take in what a step of a flat table returned."""
+        table = self.table
+        assert table is not None
+        self.observations = found.observations
+        rewards = found.rewards
+        self._returns = list(map(add, self._returns, rewards))
+        self._num_steps += 1
+        self._begun.clear()
+        for block in table.blocks:
+            if block.actor.is_learning:
+                block.actor.buffer.rewards += block.pick(rewards)
