@@ -60,6 +60,6 @@ class ActionHistory:
         for table, actions in self._kept[max(began - first, 0) :]:
             if env_index in table.env_indices:
                 place = table.env_indices.index(env_index)
-                start, end = table.bounds[place]
+                _, start, end = table.bounds[place]
                 steps.append(dict(zip(table.copies[place].agent_ids, actions[start:end], strict=True)))
         return steps

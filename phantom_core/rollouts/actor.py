@@ -93,7 +93,7 @@ class Actor:
         batch = column.write(observations)
         if self._is_sampling:
             sampled = self.policy.sample_actions(batch, draws)
-            if not _is_pair(sampled):
+            if type(sampled) is not tuple or len(sampled) != _PAIR or not hasattr(sampled[1], "keys"):
                 raise self._no_pair(sampled)
             actions, extras = sampled
             played = actions if self._plays_what_it_samples else self.policy.env_actions(actions)
@@ -165,11 +165,6 @@ class Actor:
             f"Policy {self.policy_id!r} chose {action!r} for agent {agent_id!r}, which is not in its action "
             f"space {self.policy.action_space}. Change what the policy returns."
         )
-
-
-def _is_pair(sampled: object) -> bool:
-    """Tell whether it has the form of actions and extras; this is asked in every step."""
-    return isinstance(sampled, tuple) and len(sampled) == _PAIR and hasattr(sampled[1], "keys")
 
 
 def _describe(observation: Observation) -> str:

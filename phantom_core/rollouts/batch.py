@@ -38,7 +38,7 @@ class TrajectoryEnd(NamedTuple):
     truncated: bool
 
 
-def owners_of(runs: Sequence[tuple[NDArray[np.int64], int]]) -> NDArray[np.int64]:
+def owners_of(runs: Sequence[Sequence[Any]]) -> NDArray[np.int64]:
     """Return the row's number of each transition, from the rows that decided and in how many steps."""
     if not runs:
         return np.zeros(0, dtype=np.int64)
@@ -55,7 +55,7 @@ class Transitions:
     def __init__(
         self,
         size: int,
-        runs: Sequence[tuple[NDArray[np.int64], int]],
+        runs: Sequence[Sequence[Any]],
         taken: NDArray[np.int64] | None,
         ends: Sequence[TrajectoryEnd],
         following: SpaceColumn,

@@ -315,9 +315,11 @@ class Collector:
     def _take_in(self, table: RowTable, rows: CurrentRows, found: StepRows) -> list[EpisodeSummary]:
         """Take in what a step returned; return summaries of the episodes that ended."""
         if rows.is_flat:
-            rows.advance(found)
-            if not -math.inf < sum(found.rewards) < math.inf:
-                self._refuse_rewards(table, found.rewards)
+            rewards = found.rewards
+            total = sum(rewards)
+            if type(total) is not float or not -math.inf < total < math.inf:
+                rewards = self._as_floats(table, rewards)
+            rows.advance(table, found.observations, rewards)
         elif len(found.others) < len(table.copies):
             self._take_expected(table, found)
         summaries = []
@@ -347,12 +349,13 @@ class Collector:
                 copy.count(self._history.num_steps)
                 copy.take_expected(expected, seen, paid)
 
-    def _refuse_rewards(self, table: RowTable, rewards: Sequence[float]) -> None:
+    def _as_floats(self, table: RowTable, rewards: Sequence[Any]) -> list[float]:
+        found = []
         for row, reward in zip(table.rows, rewards, strict=True):
-            if not -math.inf < reward < math.inf:
-                copy = self._copies[row.env_index]
-                copy.count(self._history.num_steps)
-                raise copy.not_finite(row.agent_id, reward)
+            copy = self._copies[row.env_index]
+            copy.count(self._history.num_steps)
+            found.append(copy.as_reward(row.agent_id, reward))
+        return found
 
     def _begin_late(self, resetting: Sequence[EnvCopy]) -> None:
         """Begin episodes whose first observation came with a step, in which nothing was decided."""
@@ -361,7 +364,7 @@ class Collector:
         for copy in resetting:
             place = table.env_indices.index(copy.env_index)
             (row,) = table.copies[place].rows
-            observation = rows.observations[table.bounds[place][0]]
+            observation = rows.observations[table.bounds[place][1]]
             if row.actor.is_learning:
                 row.actor.buffer.skip(rows.last_of(place))
             copy.begin({row.agent_id: observation}, self._history.num_steps)

@@ -255,20 +255,24 @@ class DiscreteColumn(SpaceColumn):
         self._first, self._end = int(space.start), int(space.start + space.n)
         self._values: list[int] = []
 
-    def write_fast(self, values: Sequence[Any]) -> Sequence[int]:
-        """Add elements that are ints."""
+    def write(self, values: Sequence[Any]) -> Any:
+        """Add elements; return them as a list of ints."""
         first, end = self._first, self._end
         for value in values:
             if type(value) is not int or not first <= value < end:
-                raise _DoubtError
+                return super().write(values)
         self._values += values
         self.size += len(values)
         return values
 
+    def write_fast(self, values: Sequence[Any]) -> list[int]:
+        """Look at the elements one by one."""
+        raise _DoubtError
+
     def extend(self, values: Sequence[Any]) -> None:
         """Add elements."""
-        self._values += values.tolist() if isinstance(values, np.ndarray) else map(int, values)
-        self.size = len(self._values)
+        self._values += values.tolist() if isinstance(values, np.ndarray) else values
+        self.size += len(values)
 
     def read(self, start: int) -> list[int]:
         """Return the last rows as a list."""
@@ -400,10 +404,13 @@ _ARRAYS = (gym.spaces.Box, gym.spaces.Discrete, gym.spaces.MultiDiscrete, gym.sp
 
 
 def fitted(space: gym.Space[Any], value: Any) -> Any:
-    """Return a value of float64, such as `np.array([a, b])` is, as a Box of a smaller float type holds it.
+    """Return a value as its column holds it: an integer of NumPy as an int, float64 as a smaller float type.
 
-    Anything else is returned unchanged. A finite number that the smaller type cannot hold stays as it is.
+    Anything else is returned unchanged, and so is a finite number that the smaller type cannot hold.
     """
+    if isinstance(space, gym.spaces.Discrete):
+        is_integer = isinstance(value, (np.generic, np.ndarray)) and value.dtype.kind in "iu"
+        return int(value) if is_integer and value.size == 1 else value
     if isinstance(space, gym.spaces.Box) and isinstance(value, np.ndarray):
         if value.dtype.kind == "f" and np.dtype(space.dtype).kind == "f" and value.dtype != space.dtype:
             with np.errstate(over="ignore"):

@@ -105,10 +105,8 @@ class EnvCopy:
             waiting[agent_id] = row
         for agent_id, reward in result.rewards.items():
             row = rows.get(agent_id) or self._join(agent_id)
-            if type(reward) is not float:
-                reward = self._as_float(agent_id, reward)  # noqa: PLW2901  the same number
-            if not -math.inf < reward < math.inf:
-                raise self.not_finite(agent_id, reward)
+            if type(reward) is not float or not -math.inf < reward < math.inf:
+                reward = self.as_reward(agent_id, reward)  # noqa: PLW2901  the same number
             row.episode_return += reward
             if row.last >= 0:
                 row.actor.buffer.rewards[row.last] += reward
@@ -128,9 +126,15 @@ class EnvCopy:
             before.repeats = self.now is before and before.observers == before.payees == before.agent_ids
         return None
 
-    def not_finite(self, agent_id: AgentID, reward: object) -> EnvError:
-        """Return the error that a reward is no number that can be learned from."""
-        return EnvError(
+    def as_reward(self, agent_id: AgentID, reward: object) -> float:
+        """Return a reward as a float.
+
+        Raises:
+            EnvError: if it is no finite number.
+        """
+        if isinstance(reward, Real) and math.isfinite(reward):
+            return float(reward)
+        raise EnvError(
             f"The reward of {agent_id!r} at step {self.length} is {reward!r}. Expected a finite number: "
             "change compute_reward(), or step() of a Gymnasium env."
         )
@@ -142,8 +146,8 @@ class EnvCopy:
         for agent_id, observation in zip(rows.observers or (), seen):  # noqa: B905  as many as expected
             of[agent_id].observation = observation
         for agent_id, reward in zip(rows.payees, paid):  # noqa: B905  likewise
-            if not -math.inf < reward < math.inf:
-                raise self.not_finite(agent_id, reward)
+            if type(reward) is not float or not -math.inf < reward < math.inf:
+                reward = self.as_reward(agent_id, reward)  # noqa: PLW2901  the same number
             row = of[agent_id]
             row.episode_return += reward
             if row.last >= 0:
@@ -371,8 +375,3 @@ class EnvCopy:
             terminated,
             metrics,
         )
-
-    def _as_float(self, agent_id: AgentID, reward: object) -> float:
-        if not isinstance(reward, Real):
-            raise self.not_finite(agent_id, reward)
-        return float(reward)

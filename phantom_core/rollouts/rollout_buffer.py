@@ -43,7 +43,8 @@ class RolloutBuffer:
     def _begin(self) -> None:
         self._following = make_column(self._spaces[0])
         self._ends: list[TrajectoryEnd] = []
-        self._runs: list[tuple[NDArray[np.int64], int]] = []
+        self._runs: list[list[Any]] = []  # numbers of the rows that decided, and in how many steps
+        self._numbers: NDArray[np.int64] | None = None
         self._skipped: list[int] = []
 
     def add_decisions(self, numbers: NDArray[np.int64], actions: Any, extras: Mapping[str, Any]) -> None:
@@ -68,10 +69,11 @@ class RolloutBuffer:
         self._actions.extend(actions)
         for name, values in extras.items():
             self._extras[name].extend(values)
-        if self._runs and self._runs[-1][0] is numbers:
-            self._runs[-1] = numbers, self._runs[-1][1] + 1
+        if numbers is self._numbers:
+            self._runs[-1][1] += 1
         else:
-            self._runs.append((numbers, 1))
+            self._numbers = numbers
+            self._runs.append([numbers, 1])
 
     def skip(self, index: int) -> None:
         """Leave a decision out: its copy was only reset in that step."""
@@ -153,7 +155,7 @@ class RolloutBuffer:
         self._keep(list(pending))
         self._begin()
         if pending:
-            self._runs.append((np.array([number for number, *_ in pending.values()], dtype=np.int64), 1))
+            self._runs.append([np.array([number for number, *_ in pending.values()], dtype=np.int64), 1])
         return batch
 
     def _end_before(self, pending: Mapping[int, tuple[int, AgentID, int, int]], size: int) -> None:
@@ -196,7 +198,7 @@ class RolloutBuffer:
         actions = decode_batch(action_space, state["actions"])
         if self.rewards:
             self._actions.extend(actions if isinstance(self._actions, ValueColumn) else rows_of(actions))
-            self._runs.append((np.array(numbers, dtype=np.int64), 1))
+            self._runs.append([np.array(numbers, dtype=np.int64), 1])
         for name, values in state["extras"].items():
             self._extras[name] = ValueColumn()
             self._extras[name].extend(values)

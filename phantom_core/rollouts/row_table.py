@@ -14,8 +14,6 @@ from phantom_core.seeding import RowStreams, UniformStream
 from phantom_core.types import Action, AgentID, Observation
 from phantom_core.world.agents import ALL
 
-_FLOAT = frozenset({float})
-
 
 class AgentRow:
     """One agent in one copy of the env.
@@ -115,7 +113,6 @@ class CopyRows:
             and tuple(rewards) == self.payees
             and len(terminations) == self.num_live + 1
             and not (True in terminations.values() or True in truncations.values())
-            and _FLOAT.issuperset(map(type, rewards.values()))
             and (acting_next is self.acting_next or acting_next == self.acting_next)
         )
 
@@ -166,7 +163,7 @@ class RowTable:
 
     Attributes:
         copies: the rows of each copy.
-        bounds: where the rows of each copy begin and end in the table.
+        bounds: of each copy its rows, and where they begin and end in the table.
         env_indices: the index of each copy.
         rows: all rows, copy by copy.
         blocks: the rows by policy.
@@ -176,11 +173,11 @@ class RowTable:
     def __init__(self, copies: Sequence[CopyRows]) -> None:
         self.copies = tuple(copies)
         self.rows: list[AgentRow] = []
-        self.bounds: list[tuple[int, int]] = []
+        self.bounds: list[tuple[CopyRows, int, int]] = []
         for copy in copies:
             first = len(self.rows)
             self.rows += copy.rows
-            self.bounds.append((first, len(self.rows)))
+            self.bounds.append((copy, first, len(self.rows)))
         self.env_indices = [copy.env_index for copy in copies]
         places: dict[Actor, list[int]] = {}
         for place, row in enumerate(self.rows):
@@ -209,10 +206,22 @@ class RowTable:
                 observations += result.observations.values()
                 rewards += result.rewards.values()
             else:
-                others.append((place, result))
-                observations += [None] * len(copy.observers or ())
-                rewards += [0.0] * len(copy.payees)
+                self.set_apart(place, result, observations, rewards, others)
         return StepRows(observations, rewards, others)
+
+    def set_apart(
+        self,
+        place: int,
+        result: StepResult,
+        observations: list[Observation],
+        rewards: list[float],
+        others: list[tuple[int, StepResult]],
+    ) -> None:
+        """Add what a copy returned that did not do what is expected to the others."""
+        copy = self.copies[place]
+        others.append((place, result))
+        observations += [None] * len(copy.observers or ())
+        rewards += [0.0] * len(copy.payees)
 
     def alone(
         self,
@@ -236,7 +245,7 @@ class RowTable:
         """Return the actions of each copy, by agent, of one action for each row."""
         return [
             dict(zip(copy.agent_ids, actions[first:end]))  # noqa: B905  as many as there are rows
-            for copy, (first, end) in zip(self.copies, self.bounds)  # noqa: B905  likewise
+            for copy, first, end in self.bounds
         ]
 
 
@@ -302,12 +311,12 @@ class CurrentRows:
         table = self.table
         if table is None or not self.is_flat or place in self._apart:
             return
-        first, end = table.bounds[place]
+        _, first, end = table.bounds[place]
         has_decided = self._num_steps > 0 and place not in self._begun
         for index in range(first, end):
             row = table.rows[index]
             row.observation = self.observations[index]
-            row.episode_return = self._returns[index]
+            row.episode_return = float(self._returns[index])
             if has_decided and row.actor.is_learning:
                 block, offset = table.offsets[index]
                 row.last = len(row.actor.buffer.rewards) - len(block.rows) + offset
@@ -321,7 +330,7 @@ class CurrentRows:
             self._apart.add(place)
             self.leave()
             return
-        first, end = table.bounds[place]
+        _, first, end = table.bounds[place]
         self._apart.discard(place)
         self.observations[first:end] = [row.observation for row in rows.rows]
         self._returns[first:end] = [row.episode_return for row in rows.rows]
@@ -331,19 +340,16 @@ class CurrentRows:
     def last_of(self, place: int) -> int:
         """Return the index of the last decision of the one row of a copy in a flat table."""
         assert self.table is not None
-        block, offset = self.table.offsets[self.table.bounds[place][0]]
+        block, offset = self.table.offsets[self.table.bounds[place][1]]
         return len(block.actor.buffer.rewards) - len(block.rows) + offset
 
     def stand_apart(self, place: int) -> None:
         """A copy's episode ended: its rows are told by `AgentRow` until it begins again."""
         self._apart.add(place)
 
-    def advance(self, found: StepRows) -> None:
+    def advance(self, table: RowTable, observations: Any, rewards: Sequence[float]) -> None:
         """Take in what a step of a flat table returned."""
-        table = self.table
-        assert table is not None
-        self.observations = found.observations
-        rewards = found.rewards
+        self.observations = observations
         self._returns = list(map(add, self._returns, rewards))
         self._num_steps += 1
         self._begun.clear()

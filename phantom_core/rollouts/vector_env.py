@@ -159,9 +159,25 @@ class LocalVectorEnv(VectorEnv):
 
     def step_rows(self, table: RowTable, actions: Sequence[Action]) -> StepRows:
         """Play one step, one copy after the other; an env of one agent without its dicts."""
-        if len(self._bare_steps) and len(table.rows) == len(table.copies):
+        if self._bare_steps and len(table.rows) == len(table.copies):
             return self._step_bare(table, actions)
-        return super().step_rows(table, actions)
+        hosts = self._hosts
+        observations: list[Observation] = []
+        rewards: list[float] = []
+        others: list[tuple[int, StepResult]] = []
+        copy = table.copies[0]
+        try:
+            for place, (copy, first, end) in enumerate(table.bounds):
+                host = hosts[copy.env_index]
+                result = host.step(dict(zip(copy.agent_ids, actions[first:end])))  # noqa: B905  as many
+                if copy.is_expected(result, host.env.acting_agent_ids):
+                    observations += result.observations.values()
+                    rewards += result.rewards.values()
+                else:
+                    table.set_apart(place, result, observations, rewards, others)
+        except Exception as error:
+            raise CopyError(copy.env_index) from error
+        return StepRows(observations, rewards, others)
 
     def _step_bare(self, table: RowTable, actions: Sequence[Action]) -> StepRows:
         steps = self._bare_steps

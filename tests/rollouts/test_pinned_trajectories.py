@@ -168,7 +168,15 @@ def plain(value: Any) -> Any:
 
 def trajectories(batch: ph.Batch) -> Iterator[str]:
     for one in batch.trajectories:
-        facts = [one.agent_id, one.env_index, one.episode, one.observations, one.actions, one.rewards, one.extras]
+        facts = [
+            one.agent_id,
+            one.env_index,
+            one.episode,
+            one.observations,
+            one.actions,
+            one.rewards,
+            one.extras,
+        ]
         facts += [one.next_observation, one.terminated, one.truncated]
         yield json.dumps(plain(facts), sort_keys=True)
 
