@@ -17,10 +17,7 @@ if TYPE_CHECKING:
     from phantom_core import tools as tools
     from phantom_core import types as types
     from phantom_core import writing as writing
-    from phantom_core.adapters.aec_view import to_aec as to_aec
     from phantom_core.adapters.gymnasium_env import GymnasiumEnv as GymnasiumEnv
-    from phantom_core.adapters.parallel_view import to_parallel as to_parallel
-    from phantom_core.adapters.pettingzoo_env import PettingZooEnv as PettingZooEnv
     from phantom_core.adapters.single_agent_env import SingleAgentEnvAdapter as SingleAgentEnvAdapter
     from phantom_core.envs.env import PhantomEnv as PhantomEnv
     from phantom_core.envs.env import Simultaneous as Simultaneous
@@ -115,10 +112,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _NAMES = {  # the public names of each module
-    "phantom_core.adapters.aec_view": "to_aec",
     "phantom_core.adapters.gymnasium_env": "GymnasiumEnv",
-    "phantom_core.adapters.parallel_view": "to_parallel",
-    "phantom_core.adapters.pettingzoo_env": "PettingZooEnv",
     "phantom_core.adapters.single_agent_env": "SingleAgentEnvAdapter",
     "phantom_core.envs.env": "PhantomEnv Simultaneous StepRules TurnOrder",
     "phantom_core.envs.reward_ledger": "RewardLedger",
@@ -180,9 +174,8 @@ _PUBLIC_MODULES = {
     "types": "phantom_core.types",
     "writing": "phantom_core.writing",
 }
-_IN_DISTRIBUTIONS: dict[
-    str, str
-] = {  # what the core had once: the names of each distribution that has them now
+_IN_DISTRIBUTIONS = {  # what the core had once: the names of each distribution that has them now
+    "phantom-pettingzoo": "PettingZooEnv to_aec to_parallel",
 }
 _MODULE_BY_NAME = {name: module for module, names in _NAMES.items() for name in names.split()}
 

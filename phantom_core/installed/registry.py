@@ -35,6 +35,7 @@ DISTRIBUTION_BY_NAME: Final = {
     "early-stopping": "phantom-loggers",
     "mlp-actor-critic": "phantom-ppo",
     "mlflow": "phantom-mlflow",
+    "pettingzoo": "phantom-pettingzoo",
     "ppo": "phantom-ppo",
     "q-learning": "phantom-qlearning",
     "q-table": "phantom-qlearning",

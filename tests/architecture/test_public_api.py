@@ -112,6 +112,15 @@ def test_a_name_that_moved_is_told_its_new_place(name: str, place: str) -> None:
     assert str(caught.value) == f"module 'phantom_core' has no attribute '{name}'. It is {place}."
 
 
+def test_a_name_that_a_distribution_has_now_is_told_how_to_install_it() -> None:
+    with pytest.raises(AttributeError) as caught:
+        ph.to_parallel  # type: ignore[attr-defined]  # noqa: B018  to see it missed
+    assert str(caught.value) == (
+        "module 'phantom_core' has no attribute 'to_parallel': it is phantom_pettingzoo.to_parallel now. To "
+        "install it: pip install phantom-pettingzoo"
+    )
+
+
 def test_a_name_that_never_was_is_told_no_place() -> None:
     with pytest.raises(AttributeError) as caught:
         ph.Samplers  # type: ignore[attr-defined]  # noqa: B018  to see it missed

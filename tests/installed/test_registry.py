@@ -141,10 +141,14 @@ def test_a_component_for_another_core_is_not_imported(fake_distribution: Callabl
     assert "acme_rl" not in sys.modules
 
 
-def test_what_left_the_core_is_found_by_its_distribution() -> None:
+@pytest.mark.parametrize(
+    ("kind", "name", "distribution"),
+    [("hook", "early-stopping", "phantom-loggers"), ("env", "pettingzoo", "phantom-pettingzoo")],
+)
+def test_what_left_the_core_is_found_by_its_distribution(kind: str, name: str, distribution: str) -> None:
     registry = Registry([])
     with pytest.raises(ph.errors.UnknownNameError) as caught:
-        registry.find("hook", "early-stopping")
+        registry.find(kind, name)
     assert str(caught.value) == (
-        "No hook named 'early-stopping'. Registered: none. To install it: pip install phantom-loggers"
+        f"No {kind} named '{name}'. Registered: none. To install it: pip install {distribution}"
     )

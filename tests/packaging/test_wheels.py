@@ -71,20 +71,6 @@ def test_the_example_trains_and_writes_a_run(phantom: Path, repository: Path, tm
     assert len(list(folder.rglob("run.json"))) == 1
 
 
-def test_the_core_works_without_pettingzoo_and_says_what_needs_it(phantom: Path, tmp_path: Path) -> None:
-    code = (
-        "import phantom_core as ph\n"
-        "try:\n"
-        "    ph.PettingZooEnv('mpe2.simple_spread_v3')\n"
-        "except ph.PhantomError as error:\n"
-        "    print(error)\n"
-    )
-    assert run(phantom.parent / "python", "-c", code, cwd=tmp_path) == (
-        "PettingZooEnv needs PettingZoo, which could not be imported: ModuleNotFoundError: No module named "
-        "'pettingzoo'. pip install pettingzoo.\n"
-    )
-
-
 @pytest.fixture(scope="module")
 def scaffolds(phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The folders of plugins that `phantom plugins new` wrote, by kind; they are installed."""

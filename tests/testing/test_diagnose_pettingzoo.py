@@ -7,6 +7,7 @@ import pytest
 
 import phantom_core as ph
 from phantom_core.testing.hash_order import CHILD
+from phantom_pettingzoo import PettingZooEnv
 
 GAMES = ["classic/tictactoe-v3", "classic/connect_four-v3", "classic/rps-v2"]
 MPE2 = [
@@ -23,7 +24,7 @@ MPE2 = [
 
 def found_in(name: str, monkeypatch: pytest.MonkeyPatch, **config: Any) -> list[str]:
     monkeypatch.setenv(CHILD, "1")  # without other processes
-    diagnosis = ph.diagnose(ph.PettingZooEnv, {"env": name, **config}, num_episodes=2, max_steps=100)
+    diagnosis = ph.diagnose(PettingZooEnv, {"env": name, **config}, num_episodes=2, max_steps=100)
     return [f"{finding.check}: {finding}" for finding in diagnosis.findings]
 
 

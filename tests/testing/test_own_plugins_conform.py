@@ -4,7 +4,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
-import phantom_core as ph
 from phantom_core.installed.discovery import CORE_DISTRIBUTION, installed_entries
 from phantom_core.testing import (
     DilemmaEnv,
@@ -57,15 +56,6 @@ class TestJsonLinesLogger(LoggerConformance):
 class TestGymnasiumEnv(EnvConformance):
     name = "gymnasium"
     config: ClassVar = {"env": "FrozenLake-v1"}
-
-
-def dilemma() -> Any:
-    return ph.to_parallel(DilemmaEnv())
-
-
-class TestPettingZooEnv(EnvConformance):
-    name = "pettingzoo"
-    config: ClassVar = {"env": dilemma}
 
 
 class TestDilemmaEnv(EnvConformance):

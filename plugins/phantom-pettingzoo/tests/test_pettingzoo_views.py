@@ -1,7 +1,6 @@
 """Our envs are PettingZoo envs: they pass PettingZoo's tests, and stricter ones over whole episodes."""
 
 import random
-import sys
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import phantom_core as ph
+from phantom_pettingzoo import to_aec, to_parallel
 
 
 def sampled(env: Any, agent: Any, observation: Any) -> Any:
@@ -61,10 +61,10 @@ def check_seed_fixes_episodes(make_view: Callable[[], Any], episode: Callable[[A
 def test_pettingzoos_own_tests_pass_without_another_warning(
     make_players: Callable[[], ph.PhantomEnv], zoo_kit: Any
 ) -> None:
-    zoo_kit.parallel_api_test(ph.to_parallel(make_players()), num_cycles=50)
-    zoo_kit.api_test(ph.to_aec(make_players()), num_cycles=50)
-    zoo_kit.parallel_seed_test(lambda: ph.to_parallel(make_players()))
-    zoo_kit.seed_test(lambda: ph.to_aec(make_players()))
+    zoo_kit.parallel_api_test(to_parallel(make_players()), num_cycles=50)
+    zoo_kit.api_test(to_aec(make_players()), num_cycles=50)
+    zoo_kit.parallel_seed_test(lambda: to_parallel(make_players()))
+    zoo_kit.seed_test(lambda: to_aec(make_players()))
 
 
 @pytest.mark.filterwarnings("ignore:We recommend agents to be named")
@@ -76,17 +76,17 @@ def test_pettingzoos_own_tests_pass_for_the_supply_chain(supply_chain: Any, zoo_
         env: ph.PhantomEnv = getattr(supply_chain, name)(num_shops=3)
         return env
 
-    zoo_kit.parallel_api_test(ph.to_parallel(make()), num_cycles=150)
-    zoo_kit.api_test(ph.to_aec(make()), num_cycles=150)
-    zoo_kit.parallel_seed_test(lambda: ph.to_parallel(make()))
-    zoo_kit.seed_test(lambda: ph.to_aec(make()))
-    check_seed_fixes_episodes(lambda: ph.to_parallel(make()), parallel_episode)
-    check_seed_fixes_episodes(lambda: ph.to_aec(make()), aec_episode)
+    zoo_kit.parallel_api_test(to_parallel(make()), num_cycles=150)
+    zoo_kit.api_test(to_aec(make()), num_cycles=150)
+    zoo_kit.parallel_seed_test(lambda: to_parallel(make()))
+    zoo_kit.seed_test(lambda: to_aec(make()))
+    check_seed_fixes_episodes(lambda: to_parallel(make()), parallel_episode)
+    check_seed_fixes_episodes(lambda: to_aec(make()), aec_episode)
 
 
 def test_a_seed_fixes_every_step_of_an_episode(make_players: Callable[[], ph.PhantomEnv]) -> None:
-    check_seed_fixes_episodes(lambda: ph.to_parallel(make_players()), parallel_episode)
-    check_seed_fixes_episodes(lambda: ph.to_aec(make_players()), aec_episode)
+    check_seed_fixes_episodes(lambda: to_parallel(make_players()), parallel_episode)
+    check_seed_fixes_episodes(lambda: to_aec(make_players()), aec_episode)
 
 
 def test_our_seed_test_finds_what_pettingzoos_own_misses(players_env: Any, zoo_kit: Any) -> None:
@@ -99,7 +99,7 @@ def test_our_seed_test_finds_what_pettingzoos_own_misses(players_env: Any, zoo_k
                 self.agents["player_0"].action = unseeded.randrange(3)
 
     def make_view() -> Any:
-        return ph.to_parallel(RandomLater(2, 50))
+        return to_parallel(RandomLater(2, 50))
 
     zoo_kit.parallel_seed_test(make_view)
     with pytest.raises(AssertionError, match="with the same seed"):
@@ -120,18 +120,18 @@ def test_every_reward_is_delivered_once(
 
     known = {agent_id: steps for agent_id, steps in lifetimes.items() if agent_id < f"player_{num_players}"}
     env = envs_by_order[order](num_players, 8, known)
-    steps = parallel_episode(ph.to_parallel(env), seed)[1:]
+    steps = parallel_episode(to_parallel(env), seed)[1:]
     paid = {i: sum(rewards.get(i, 0.0) for _, _, rewards, *_ in steps) for i in env.strategic_agent_ids}
     assert paid == computed(env)
 
     env = envs_by_order[order](num_players, 8, known)
-    turns = aec_episode(ph.to_aec(env), seed)
+    turns = aec_episode(to_aec(env), seed)
     paid = {i: sum(last[1] for agent, last, _ in turns if agent == i) for i in env.strategic_agent_ids}
     assert paid == computed(env)
 
 
 def test_parallel_repeats_the_newest_observation_until_the_agent_observes_again(players_env: Any) -> None:
-    env = ph.to_parallel(players_env(2, 4, takes_turns=True))
+    env = to_parallel(players_env(2, 4, takes_turns=True))
     observations, infos = env.reset(seed=1)
     assert env.agents == env.possible_agents == ["player_0", "player_1"]
     assert observations["player_1"].tolist() == [0.0, 0.0, 0.0]  # it has not observed yet
@@ -149,7 +149,7 @@ def test_parallel_repeats_the_newest_observation_until_the_agent_observes_again(
 
 
 def test_parallel_truncates_everybody_at_the_time_limit(players_env: Any) -> None:
-    env = ph.to_parallel(players_env(2, 2, takes_turns=True))
+    env = to_parallel(players_env(2, 2, takes_turns=True))
     env.reset(seed=1)
     env.step({"player_0": 0, "player_1": 0})
     _, _, terminations, truncations, _ = env.step({"player_0": 0, "player_1": 0})
@@ -161,7 +161,7 @@ def test_parallel_truncates_everybody_at_the_time_limit(players_env: Any) -> Non
 
 
 def test_parallel_lets_agents_go_when_they_end(players_env: Any) -> None:
-    env = ph.to_parallel(players_env(3, 4, {"player_1": 2}))
+    env = to_parallel(players_env(3, 4, {"player_1": 2}))
     env.reset(seed=1)
     shown = []
     while env.agents:
@@ -173,7 +173,7 @@ def test_parallel_lets_agents_go_when_they_end(players_env: Any) -> None:
 
 
 def test_parallel_refuses_actions_of_nobody(players_env: Any) -> None:
-    env = ph.to_parallel(players_env())
+    env = to_parallel(players_env())
     env.reset(seed=1)
     with pytest.raises(ph.errors.EnvError, match="There is an action for 'nobody', but no such agent"):
         env.step({"player_0": 0, "nobody": 0})
@@ -181,7 +181,7 @@ def test_parallel_refuses_actions_of_nobody(players_env: Any) -> None:
 
 @pytest.mark.parametrize("action", [7, None])
 def test_parallel_refuses_actions_outside_the_space(players_env: Any, action: Any) -> None:
-    env = ph.to_parallel(players_env(1))
+    env = to_parallel(players_env(1))
     env.reset(seed=1)
     with pytest.raises(ph.errors.EnvError) as caught:
         env.step({"player_0": action})
@@ -194,14 +194,14 @@ def test_parallel_refuses_actions_outside_the_space(players_env: Any, action: An
 
 
 def test_parallel_lets_actions_be_that_are_not_used(players_env: Any) -> None:
-    env = ph.to_parallel(players_env(2, takes_turns=True))
+    env = to_parallel(players_env(2, takes_turns=True))
     env.reset(seed=1)
     env.step({"player_0": 0, "player_1": None})
     assert env.env.current_step == 1
 
 
 def test_aec_selects_only_those_whose_turn_it_is(players_env: Any) -> None:
-    turns = aec_episode(ph.to_aec(players_env(3, 5, takes_turns=True)), 1)
+    turns = aec_episode(to_aec(players_env(3, 5, takes_turns=True)), 1)
     decided = [agent for agent, _, action in turns if action is not None]
     assert decided == ["player_0", "player_1", "player_2", "player_0", "player_1"]
     ended = [(agent, last[2:4]) for agent, last, action in turns if action is None]
@@ -209,7 +209,7 @@ def test_aec_selects_only_those_whose_turn_it_is(players_env: Any) -> None:
 
 
 def test_aec_agents_of_one_step_see_nothing_of_each_other(players_env: Any) -> None:
-    env = ph.to_aec(players_env(2, 3))
+    env = to_aec(players_env(2, 3))
     env.reset(seed=1)
     before = env.observe("player_1")
     env.step(2)
@@ -223,7 +223,7 @@ def test_aec_agents_of_one_step_see_nothing_of_each_other(players_env: Any) -> N
 
 
 def test_aec_asks_agents_that_ended_first_and_for_no_action(players_env: Any) -> None:
-    env = ph.to_aec(players_env(2, 5, {"player_1": 1}))
+    env = to_aec(players_env(2, 5, {"player_1": 1}))
     env.reset(seed=1)
     env.step(0)
     with pytest.raises(ph.errors.EnvError) as caught:
@@ -239,7 +239,7 @@ def test_aec_asks_agents_that_ended_first_and_for_no_action(players_env: Any) ->
 
 
 def test_aec_is_not_stepped_outside_an_episode(players_env: Any) -> None:
-    env = ph.to_aec(players_env(1, 1))
+    env = to_aec(players_env(1, 1))
     with pytest.raises(ph.errors.EpisodeError) as caught:
         env.step(0)
     assert str(caught.value) == "PhantomAECEnv was stepped outside an episode. Call env.reset()."
@@ -283,16 +283,16 @@ def test_action_masks_are_passed_on(players_env: Any, zoo_kit: Any, *, takes_tur
             agent.is_alive = True  # type: ignore[attr-defined]  for the turn order
         return ph.PhantomEnv(8, ph.Network(agents), turn_order=order)
 
-    zoo_kit.parallel_api_test(ph.to_parallel(make()), num_cycles=20)
-    zoo_kit.api_test(ph.to_aec(make()), num_cycles=20)
+    zoo_kit.parallel_api_test(to_parallel(make()), num_cycles=20)
+    zoo_kit.api_test(to_aec(make()), num_cycles=20)
     check_seed_fixes_masked(make)
 
 
 def check_seed_fixes_masked(make: Callable[[], ph.PhantomEnv]) -> None:
     assert data_equivalence(
-        parallel_episode(ph.to_parallel(make()), 5), parallel_episode(ph.to_parallel(make()), 5)
+        parallel_episode(to_parallel(make()), 5), parallel_episode(to_parallel(make()), 5)
     )
-    assert data_equivalence(aec_episode(ph.to_aec(make()), 5), aec_episode(ph.to_aec(make()), 5))
+    assert data_equivalence(aec_episode(to_aec(make()), 5), aec_episode(to_aec(make()), 5))
 
 
 def test_agents_that_join_are_asked_too(players_env: Any) -> None:
@@ -305,12 +305,12 @@ def test_agents_that_join_are_asked_too(players_env: Any) -> None:
                 self.network.add_connection("player_9", "clerk")
                 joining.reset()
 
-    parallel = ph.to_parallel(Growing(1, 4))
+    parallel = to_parallel(Growing(1, 4))
     steps = parallel_episode(parallel, 1)[1:]
     both = ["player_0", "player_9"]
     assert [sorted(step[-1]) for step in steps] == [["player_0"], both, both, []]
     assert parallel.possible_agents == ["player_0", "player_9"]
-    turns = aec_episode(ph.to_aec(Growing(1, 4)), 1)
+    turns = aec_episode(to_aec(Growing(1, 4)), 1)
     assert [agent for agent, _, action in turns if action is not None] == [
         *["player_0"] * 2,
         *["player_0", "player_9"] * 2,
@@ -332,13 +332,13 @@ def test_agents_may_join_in_any_step_the_last_too(players_env: Any, zoo_kit: Any
                 self.network.add_agent(self.player_class("player_9", None))
                 self.network.add_connection("player_9", "clerk")
 
-    shown = parallel_episode(ph.to_parallel(Growing(1, 2)), 1)
+    shown = parallel_episode(to_parallel(Growing(1, 2)), 1)
     assert shown[-1][4] == {"player_0": True, "player_9": True}  # truncated
     assert shown[-1][1]["player_9"].shape == (3,)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an agent that was not there before puzzles the test
-        zoo_kit.parallel_api_test(ph.to_parallel(Growing(1, 2)))
-    zoo_kit.api_test(ph.to_aec(Growing(1, 2)))
+        zoo_kit.parallel_api_test(to_parallel(Growing(1, 2)))
+    zoo_kit.api_test(to_aec(Growing(1, 2)))
 
 
 def test_agents_that_leave_are_let_go(players_env: Any) -> None:
@@ -348,11 +348,11 @@ def test_agents_that_leave_are_let_go(players_env: Any) -> None:
             if self.current_step == 2:
                 self.network.remove_agent("player_1")
 
-    steps = parallel_episode(ph.to_parallel(Leaving(2, 3)), 1)[1:]
+    steps = parallel_episode(to_parallel(Leaving(2, 3)), 1)[1:]
     both = ["player_0", "player_1"]
     assert [sorted(step[2]) for step in steps] == [both, both, ["player_0"]]
     assert [step[3].get("player_1") for step in steps] == [False, True, None]
-    turns = aec_episode(ph.to_aec(Leaving(2, 3)), 1)
+    turns = aec_episode(to_aec(Leaving(2, 3)), 1)
     assert [agent for agent, _, action in turns if action is not None] == [*both, *both, "player_0"]
     assert [agent for agent, _, action in turns if action is None] == ["player_1", "player_0"]
 
@@ -367,16 +367,16 @@ def test_an_agent_that_joins_and_leaves_unseen_is_let_go(players_env: Any) -> No
             if self.current_step == 3:
                 self.network.remove_agent("player_9")
 
-    parallel = ph.to_parallel(Passing(3, 5, takes_turns=True))
+    parallel = to_parallel(Passing(3, 5, takes_turns=True))
     steps = parallel_episode(parallel, 1)[1:]
     assert [step[3].get("player_9") for step in steps] == [None, False, True, None, None]
-    turns = aec_episode(ph.to_aec(Passing(3, 5, takes_turns=True)), 1)
+    turns = aec_episode(to_aec(Passing(3, 5, takes_turns=True)), 1)
     assert [action for agent, _, action in turns if agent == "player_9"] == [None]
 
 
 def test_only_agents_that_were_there_have_spaces(players_env: Any) -> None:
     with pytest.raises(ph.errors.EnvError) as caught:
-        ph.to_parallel(players_env()).action_space("player_7")
+        to_parallel(players_env()).action_space("player_7")
     assert str(caught.value) == (
         "There is no agent 'player_7'. Did you mean 'player_1'? Those that were there so far: 'player_0', "
         "'player_1'."
@@ -385,27 +385,14 @@ def test_only_agents_that_were_there_have_spaces(players_env: Any) -> None:
 
 def test_what_is_no_env_is_refused(players_env: Any) -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
-        ph.to_aec(players_env)
+        to_aec(players_env)
     assert str(caught.value) == (
         "Expected a multi-agent env, but got the class PlayersEnv. Give an instance of a ph.PhantomEnv, or "
-        "an adapter such as ph.PettingZooEnv."
+        "an adapter such as ph.GymnasiumEnv."
     )
 
 
 def test_an_env_without_strategic_agents_is_refused() -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
-        ph.to_parallel(ph.PhantomEnv(3, ph.Network([ph.Agent("clerk")])))
+        to_parallel(ph.PhantomEnv(3, ph.Network([ph.Agent("clerk")])))
     assert str(caught.value) == "PhantomEnv has no strategic agent, so PettingZoo has nobody to ask."
-
-
-def test_without_pettingzoo_an_error_says_what_to_install(
-    players_env: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "pettingzoo", None)  # as if it were not installed
-    for convert, name in ((ph.to_parallel, "to_parallel"), (ph.to_aec, "to_aec")):
-        with pytest.raises(ph.errors.ConfigError) as caught:
-            convert(players_env())
-        assert str(caught.value) == (
-            f"{name} needs PettingZoo, which could not be imported: ModuleNotFoundError: import of "
-            "pettingzoo halted; None in sys.modules. pip install pettingzoo."
-        )

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from phantom_core.adapters.pettingzoo_library import import_pettingzoo
-from phantom_core.adapters.pettingzoo_methods import PettingZooMethods
-from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import EnvError, EpisodeError
-from phantom_core.types import Action, AgentID, Observation
-from phantom_core.world.agents import ALL
+from pettingzoo import AECEnv
+
+import phantom_core as ph
+from phantom_pettingzoo.pettingzoo_methods import PettingZooMethods
 
 
-def to_aec(env: MultiAgentEnv) -> Any:
+def to_aec(env: ph.MultiAgentEnv) -> AECEnv:
     """Return an env as an `AECEnv` of PettingZoo.
 
     Agents are selected when they are to decide: in a turn-based env those whose turn it is, and nobody
@@ -29,31 +27,28 @@ def to_aec(env: MultiAgentEnv) -> Any:
         env: the env. It is played from now on through what is returned.
 
     Raises:
-        ConfigError: if PettingZoo is not installed, or the env has no strategic agent.
+        ConfigError: if `env` is a class or no multi-agent env, or has no strategic agent.
     """
-    env_class: Any = import_pettingzoo("to_aec").AECEnv
-
-    class PhantomAECEnv(_AECMethods, env_class):  # type: ignore[misc]  # it ships no types
-        """One of our envs; its methods are those of the first base class."""
-
     return PhantomAECEnv(env)
 
 
-class _AECMethods(PettingZooMethods):
-    def __init__(self, env: MultiAgentEnv) -> None:
+class PhantomAECEnv(PettingZooMethods, AECEnv):  # type: ignore[misc]  # PettingZoo ships no types
+    """An env of phantom_core, played one agent at a time: what `to_aec` returns."""
+
+    def __init__(self, env: ph.MultiAgentEnv) -> None:
         super().__init__(env)
-        self.agent_selection: AgentID | None = None
+        self.agent_selection: ph.AgentID | None = None
         self._begin()
 
     def _begin(self) -> None:
-        self.rewards: dict[AgentID, float] = dict.fromkeys(self.agents, 0.0)
-        self._cumulative_rewards: dict[AgentID, float] = dict.fromkeys(self.agents, 0.0)
-        self.terminations: dict[AgentID, bool] = dict.fromkeys(self.agents, False)
-        self.truncations: dict[AgentID, bool] = dict.fromkeys(self.agents, False)
-        self.infos: dict[AgentID, dict[str, Any]] = {i: self._play.infos.get(i, {}) for i in self.agents}
-        self._decided: dict[AgentID, Action] = {}
-        self._queue: list[AgentID] = []
-        self._ended: list[AgentID] = []
+        self.rewards: dict[ph.AgentID, float] = dict.fromkeys(self.agents, 0.0)
+        self._cumulative_rewards: dict[ph.AgentID, float] = dict.fromkeys(self.agents, 0.0)
+        self.terminations: dict[ph.AgentID, bool] = dict.fromkeys(self.agents, False)
+        self.truncations: dict[ph.AgentID, bool] = dict.fromkeys(self.agents, False)
+        self.infos: dict[ph.AgentID, dict[str, Any]] = {i: self._play.infos.get(i, {}) for i in self.agents}
+        self._decided: dict[ph.AgentID, ph.Action] = {}
+        self._queue: list[ph.AgentID] = []
+        self._ended: list[ph.AgentID] = []
 
     def reset(self, seed: int | None = None, options: Mapping[str, Any] | None = None) -> None:
         """Start an episode, and select the first agent that is to decide."""
@@ -64,11 +59,11 @@ class _AECMethods(PettingZooMethods):
         self._play_until_somebody_decides()
         self._select()
 
-    def observe(self, agent: AgentID) -> Observation:
+    def observe(self, agent: ph.AgentID) -> ph.Observation:
         """Return the newest observation of an agent; before its first, the element nearest to zero."""
         return self._observed(agent)
 
-    def step(self, action: Action) -> None:
+    def step(self, action: ph.Action) -> None:
         """Take the action of the selected agent; when all have decided, play a step of the env.
 
         Raises:
@@ -77,12 +72,14 @@ class _AECMethods(PettingZooMethods):
         """
         agent = self.agent_selection
         if not self.agents or agent is None:
-            raise EpisodeError(f"{type(self).__name__} was stepped outside an episode. Call env.reset().")
+            raise ph.errors.EpisodeError(
+                f"{type(self).__name__} was stepped outside an episode. Call env.reset()."
+            )
         self.rewards = dict.fromkeys(self.rewards, 0.0)
         has_ended = self.terminations[agent] or self.truncations[agent]
         if has_ended != (action is None):
             state, expected = ("ended", "None") if has_ended else ("is in the episode", "an action")
-            raise EnvError(f"{agent!r} {state}, but its action is {action!r}. Expected {expected}.")
+            raise ph.errors.EnvError(f"{agent!r} {state}, but its action is {action!r}. Expected {expected}.")
         if has_ended:
             self._forget(agent)
         else:
@@ -102,7 +99,7 @@ class _AECMethods(PettingZooMethods):
         decided, self._decided = self._decided, {}
         result = self._play.step(decided)
         for agent in result.terminations:
-            if agent == ALL:
+            if agent == ph.tools.ALL:
                 continue
             if agent not in self.rewards:  # it joined
                 self._meet([agent])
@@ -124,7 +121,7 @@ class _AECMethods(PettingZooMethods):
         elif self._queue:
             self.agent_selection = self._queue.pop(0)
 
-    def _forget(self, agent: AgentID) -> None:
+    def _forget(self, agent: ph.AgentID) -> None:
         self.agents.remove(agent)
         for table in (
             self.rewards,

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from phantom_core.adapters.pettingzoo_library import import_pettingzoo
-from phantom_core.adapters.pettingzoo_methods import PettingZooMethods
-from phantom_core.adapters.space_elements import check_action
-from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.types import Action, AgentID, Observation
-from phantom_core.world.agents import ALL
+from pettingzoo import ParallelEnv
+
+import phantom_core as ph
+from phantom_pettingzoo.pettingzoo_methods import PettingZooMethods
 
 
-def to_parallel(env: MultiAgentEnv) -> Any:
+def to_parallel(env: ph.MultiAgentEnv) -> ParallelEnv:
     """Return an env as a `ParallelEnv` of PettingZoo.
 
     One of its steps is one step of the env. PettingZoo wants every live agent in every dict of every
@@ -30,20 +28,17 @@ def to_parallel(env: MultiAgentEnv) -> Any:
         env: the env. It is played from now on through what is returned.
 
     Raises:
-        ConfigError: if PettingZoo is not installed, or the env has no strategic agent.
+        ConfigError: if `env` is a class or no multi-agent env, or has no strategic agent.
     """
-    env_class: Any = import_pettingzoo("to_parallel").ParallelEnv
-
-    class PhantomParallelEnv(_ParallelMethods, env_class):  # type: ignore[misc]  # it ships no types
-        """One of our envs; its methods are those of the first base class."""
-
     return PhantomParallelEnv(env)
 
 
-class _ParallelMethods(PettingZooMethods):
+class PhantomParallelEnv(PettingZooMethods, ParallelEnv):  # type: ignore[misc]  # PettingZoo ships no types
+    """An env of phantom_core, played by all agents at once: what `to_parallel` returns."""
+
     def reset(
         self, seed: int | None = None, options: Mapping[str, Any] | None = None
-    ) -> tuple[dict[AgentID, Observation], dict[AgentID, dict[str, Any]]]:
+    ) -> tuple[dict[ph.AgentID, ph.Observation], dict[ph.AgentID, dict[str, Any]]]:
         """Start an episode."""
         self._play.reset(seed, options)
         self.agents = list(self._play.live_agent_ids)
@@ -51,13 +46,13 @@ class _ParallelMethods(PettingZooMethods):
         return self._everyone_observed(self.agents), self._everyones_infos(self.agents, self._play.infos)
 
     def step(
-        self, actions: Mapping[AgentID, Action]
+        self, actions: Mapping[ph.AgentID, ph.Action]
     ) -> tuple[
-        dict[AgentID, Observation],
-        dict[AgentID, float],
-        dict[AgentID, bool],
-        dict[AgentID, bool],
-        dict[AgentID, dict[str, Any]],
+        dict[ph.AgentID, ph.Observation],
+        dict[ph.AgentID, float],
+        dict[ph.AgentID, bool],
+        dict[ph.AgentID, bool],
+        dict[ph.AgentID, dict[str, Any]],
     ]:
         """Play one step of the env.
 
@@ -68,11 +63,12 @@ class _ParallelMethods(PettingZooMethods):
         has_turn = set(self._play.deciding_agent_ids)
         known = set(self.possible_agents)
         used = {i: a for i, a in actions.items() if i in has_turn or i not in known}
-        for agent in has_turn.intersection(used):
-            check_action(self.action_space(agent), agent, used[agent])
+        for agent, action in used.items():
+            if agent in has_turn:
+                self._play.check_action(agent, action)
         result = self._play.step(used)
         self.agents = list(self._play.live_agent_ids)
-        agents = [agent for agent in result.terminations if agent != ALL]
+        agents = [agent for agent in result.terminations if agent != ph.tools.ALL]
         self._meet(agents)  # one that joins in the last step, too
         return (
             self._everyone_observed(agents),
@@ -82,11 +78,11 @@ class _ParallelMethods(PettingZooMethods):
             self._everyones_infos(agents, result.infos),
         )
 
-    def _everyone_observed(self, agents: list[AgentID]) -> dict[AgentID, Observation]:
+    def _everyone_observed(self, agents: list[ph.AgentID]) -> dict[ph.AgentID, ph.Observation]:
         return {agent: self._observed(agent) for agent in agents}
 
     def _everyones_infos(
-        self, agents: list[AgentID], infos: Mapping[AgentID, dict[str, Any]]
-    ) -> dict[AgentID, dict[str, Any]]:
+        self, agents: list[ph.AgentID], infos: Mapping[ph.AgentID, dict[str, Any]]
+    ) -> dict[ph.AgentID, dict[str, Any]]:
         has_turn = set(self._play.deciding_agent_ids)
         return {agent: {**infos.get(agent, {}), "has_turn": agent in has_turn} for agent in agents}

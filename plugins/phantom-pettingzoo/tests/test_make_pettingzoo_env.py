@@ -1,12 +1,12 @@
 """Envs of PettingZoo are found by name, and what cannot be found says why."""
 
-import sys
 from typing import Any
 
 import pettingzoo
 import pytest
 
 import phantom_core as ph
+from phantom_pettingzoo import PettingZooEnv
 
 
 def make_env(num_steps: int = 5) -> Any:
@@ -81,15 +81,5 @@ def test_an_env_that_cannot_be_had_is_an_error_that_says_why(
     env: Any, kwargs: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
-        ph.PettingZooEnv(env, **kwargs)
+        PettingZooEnv(env, **kwargs)
     assert str(caught.value).startswith(message)  # lists of what is installed follow
-
-
-def test_without_pettingzoo_an_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pettingzoo", None)  # as if it were not installed
-    with pytest.raises(ph.errors.ConfigError) as caught:
-        ph.PettingZooEnv("mpe2.simple_spread_v3")
-    assert str(caught.value) == (
-        "PettingZooEnv needs PettingZoo, which could not be imported: ModuleNotFoundError: import of "
-        "pettingzoo halted; None in sys.modules. pip install pettingzoo."
-    )

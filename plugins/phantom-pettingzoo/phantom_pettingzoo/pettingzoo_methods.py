@@ -8,11 +8,8 @@ from typing import Any
 
 import gymnasium as gym
 
-from phantom_core.adapters.playthrough import Playthrough
-from phantom_core.adapters.space_elements import as_numpy, blank
-from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import ConfigError, EnvError, did_you_mean, listing
-from phantom_core.types import AgentID, Observation
+import phantom_core as ph
+from phantom_pettingzoo.space_elements import as_numpy, blank
 
 
 class PettingZooMethods:
@@ -24,32 +21,32 @@ class PettingZooMethods:
         possible_agents: the ids of all agents that were there so far.
     """
 
-    def __init__(self, env: MultiAgentEnv) -> None:
-        self._play = Playthrough(env)
+    def __init__(self, env: ph.MultiAgentEnv) -> None:
+        self._play = ph.tools.Playthrough(env)
         if not env.strategic_agent_ids:
             env.reset()  # it may build its network there
         if not env.strategic_agent_ids:
-            raise ConfigError(
+            raise ph.errors.ConfigError(
                 f"{type(env).__name__} has no strategic agent, so PettingZoo has nobody to ask."
             )
         self.env = env
-        self.agents: list[AgentID] = []
-        self.possible_agents: list[AgentID] = []
+        self.agents: list[ph.AgentID] = []
+        self.possible_agents: list[ph.AgentID] = []
         self.render_mode: str | None = getattr(env, "render_mode", None)
         self.metadata: dict[str, Any] = {
             "name": type(env).__name__,
             "render_modes": [] if self.render_mode is None else [self.render_mode],
             **getattr(env, "metadata", {}),
         }
-        self._observation_spaces: dict[AgentID, gym.Space[Any]] = {}
-        self._action_spaces: dict[AgentID, gym.Space[Any]] = {}
+        self._observation_spaces: dict[ph.AgentID, gym.Space[Any]] = {}
+        self._action_spaces: dict[ph.AgentID, gym.Space[Any]] = {}
         self._meet(env.strategic_agent_ids)
 
-    def observation_space(self, agent: AgentID) -> gym.Space[Any]:
+    def observation_space(self, agent: ph.AgentID) -> gym.Space[Any]:
         """Return the agent's observation space: a copy, always the same object."""
         return self._space(self._observation_spaces, agent)
 
-    def action_space(self, agent: AgentID) -> gym.Space[Any]:
+    def action_space(self, agent: ph.AgentID) -> gym.Space[Any]:
         """Return the agent's action space: a copy, always the same object."""
         return self._space(self._action_spaces, agent)
 
@@ -62,14 +59,14 @@ class PettingZooMethods:
         """Close our env."""
         self.env.close()
 
-    def _observed(self, agent: AgentID) -> Observation:
+    def _observed(self, agent: ph.AgentID) -> ph.Observation:
         """Return the newest observation of an agent, blank if it made none in this episode."""
         space = self.observation_space(agent)
         if agent not in self._play.observations:
             return blank(space)
         return as_numpy(space, self._play.observations[agent])
 
-    def _meet(self, agents: Iterable[AgentID]) -> None:
+    def _meet(self, agents: Iterable[ph.AgentID]) -> None:
         """Note the spaces of agents that were not there before."""
         new = [agent for agent in agents if agent not in self._observation_spaces]
         if new:
@@ -80,10 +77,10 @@ class PettingZooMethods:
             self.possible_agents += new
 
     @staticmethod
-    def _space(spaces: Mapping[AgentID, gym.Space[Any]], agent: AgentID) -> gym.Space[Any]:
+    def _space(spaces: Mapping[ph.AgentID, gym.Space[Any]], agent: ph.AgentID) -> gym.Space[Any]:
         if agent not in spaces:
-            raise EnvError(
-                f"There is no agent {agent!r}.{did_you_mean(agent, spaces)} Those that were there so far: "
-                f"{listing(spaces)}."
+            raise ph.errors.EnvError(
+                f"There is no agent {agent!r}.{ph.tools.did_you_mean(agent, spaces)} Those that were there "
+                f"so far: {ph.tools.listing(spaces)}."
             )
         return spaces[agent]

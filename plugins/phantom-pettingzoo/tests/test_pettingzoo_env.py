@@ -11,6 +11,7 @@ from gymnasium.utils.env_checker import check_env
 from pettingzoo.utils.conversions import parallel_to_aec
 
 import phantom_core as ph
+from phantom_pettingzoo import PettingZooEnv, to_aec, to_parallel
 
 AGENTS = ("guesser_0", "guesser_1")
 
@@ -106,7 +107,7 @@ class Nim(pettingzoo.AECEnv):  # type: ignore[misc]  it ships no types
 
 
 def test_everybody_acts_at_once_in_a_parallel_env() -> None:
-    env = ph.PettingZooEnv(Guess, num_steps=2)
+    env = PettingZooEnv(Guess, num_steps=2)
     assert (env.strategic_agent_ids, env.acting_agent_ids) == (list(AGENTS), None)
     assert all(isinstance(agent, ph.StrategicAgent) for agent in env.agents.values())
     assert env.observation_spaces == env.action_spaces == dict.fromkeys(AGENTS, gym.spaces.Discrete(3))
@@ -125,7 +126,7 @@ def test_everybody_acts_at_once_in_a_parallel_env() -> None:
 
 
 def test_one_agent_acts_at_a_time_in_a_turn_based_env() -> None:
-    env = ph.PettingZooEnv(Nim(3))
+    env = PettingZooEnv(Nim(3))
     assert env.reset(1) == ({"player_0": 3}, {"player_0": {}})
     assert env.acting_agent_ids == ("player_0",)
     assert env.step({"player_0": 0}) == ph.StepResult(
@@ -147,7 +148,7 @@ def test_one_agent_acts_at_a_time_in_a_turn_based_env() -> None:
 
 
 def test_a_turn_based_env_that_is_parallelizable_is_played_in_parallel() -> None:
-    env = ph.PettingZooEnv(parallel_to_aec(Guess()))
+    env = PettingZooEnv(parallel_to_aec(Guess()))
     assert env.acting_agent_ids is None
     assert set(env.reset(1)[0]) == set(AGENTS)
 
@@ -171,7 +172,7 @@ def test_q_learning_learns_to_guess() -> None:
 def test_q_learning_learns_nim_against_itself() -> None:
     results = ph.train(
         "q-learning",
-        env=ph.PettingZooEnv,
+        env=PettingZooEnv,
         env_config={"env": Nim},
         policies={"player": ["player_0", "player_1"]},
         num_iterations=100,
@@ -198,7 +199,7 @@ class Reborn(Guess):
 
 
 def test_agents_may_die_come_back_and_join() -> None:
-    env = ph.PettingZooEnv(Reborn, num_steps=5)
+    env = PettingZooEnv(Reborn, num_steps=5)
     env.reset(1)
     alive = ["guesser_0", "guesser_1"]
     seen = []
@@ -230,7 +231,7 @@ class Leaving(Guess):
 
 
 def test_an_agent_that_is_gone_without_a_word_is_truncated() -> None:
-    env = ph.PettingZooEnv(Leaving)
+    env = PettingZooEnv(Leaving)
     env.reset(1)
     env.step(dict.fromkeys(AGENTS, 0))
     result = env.step(dict.fromkeys(AGENTS, 0))
@@ -251,11 +252,11 @@ def test_agents_that_are_made_up_on_the_way_are_known_after_a_reset() -> None:
             del self.possible_agents
             return result
 
-    assert ph.PettingZooEnv(MadeUp).strategic_agent_ids == ["newcomer_0"]
+    assert PettingZooEnv(MadeUp).strategic_agent_ids == ["newcomer_0"]
 
 
 def test_seeds_are_passed_on_modulo_two_to_the_31() -> None:
-    env = ph.PettingZooEnv(Guess)
+    env = PettingZooEnv(Guess)
     for seed in (7, 2**31 + 7, 2**63 - 1, None):
         env.reset(seed)
     assert env.pettingzoo_env.seeds == [7, 7, 2**31 - 1, None]
@@ -289,7 +290,7 @@ def lives(env: ph.MultiAgentEnv, seed: int) -> dict[Any, list[Any]]:
 def test_there_and_back_through_pettingzoo_agents_live_the_same_life(
     make_players: Callable[[], ph.PhantomEnv],
 ) -> None:
-    assert lives(make_players(), 5) == lives(ph.PettingZooEnv(ph.to_aec(make_players())), 5)
+    assert lives(make_players(), 5) == lives(PettingZooEnv(to_aec(make_players())), 5)
 
 
 def test_there_and_back_in_parallel_agents_live_the_same_life(players_env: Any) -> None:
@@ -297,17 +298,17 @@ def test_there_and_back_in_parallel_agents_live_the_same_life(players_env: Any) 
         env: ph.PhantomEnv = players_env(3, 9, {"player_1": 4})
         return env
 
-    assert lives(make(), 5) == lives(ph.PettingZooEnv(ph.to_parallel(make())), 5)
+    assert lives(make(), 5) == lives(PettingZooEnv(to_parallel(make())), 5)
 
 
 def test_one_agent_of_a_pettingzoo_env_is_a_gymnasium_env() -> None:
     for env_class, agent_id, other in ((Nim, "player_1", "player_0"), (Guess, "guesser_0", "guesser_1")):
         env = ph.SingleAgentEnvAdapter(
-            ph.PettingZooEnv, agent_id, {other: ("constant", {"action": 0})}, {"env": env_class}
+            PettingZooEnv, agent_id, {other: ("constant", {"action": 0})}, {"env": env_class}
         )
         check_env(env, skip_render_check=True)
     nim = ph.SingleAgentEnvAdapter(
-        ph.PettingZooEnv, "player_1", {"player_0": ("constant", {"action": 0})}, {"env": lambda: Nim(4)}
+        PettingZooEnv, "player_1", {"player_0": ("constant", {"action": 0})}, {"env": lambda: Nim(4)}
     )
     assert nim.reset(seed=1) == (3, {})
     assert nim.step(0) == (1, 0.0, False, False, {})
@@ -315,7 +316,7 @@ def test_one_agent_of_a_pettingzoo_env_is_a_gymnasium_env() -> None:
 
 
 def test_an_agent_that_is_to_act_needs_an_action() -> None:
-    env = ph.PettingZooEnv(Guess)
+    env = PettingZooEnv(Guess)
     with pytest.raises(ph.errors.EpisodeError) as caught:
         env.step({})
     assert str(caught.value) == (
@@ -327,10 +328,37 @@ def test_an_agent_that_is_to_act_needs_an_action() -> None:
     assert str(caught_missing.value) == (
         "There is no action for 'guesser_1', whose turn it is. The actions are for: 'guesser_0'."
     )
-    turns = ph.PettingZooEnv(Nim)
+    turns = PettingZooEnv(Nim)
     turns.reset(1)
     with pytest.raises(ph.errors.EnvError) as caught_missing:
         turns.step({})
     assert str(caught_missing.value) == (
         "There is no action for 'player_0', whose turn it is. The actions are for: none."
     )
+
+
+@pytest.mark.parametrize(
+    ("reward", "shown"), [(None, "None"), ("1", "'1'"), (np.ones(2), "array([1., 1.])")], ids=str
+)
+def test_a_reward_that_is_no_number_is_an_error(reward: Any, shown: str) -> None:
+    class Strange(Guess):
+        def step(self, actions: Mapping[str, Any]) -> tuple[Any, ...]:
+            observations, rewards, *rest = super().step(actions)
+            return observations, {**rewards, "guesser_1": reward}, *rest
+
+    env = PettingZooEnv(Strange)
+    env.reset(1)
+    with pytest.raises(ph.errors.EnvError) as caught:
+        env.step(dict.fromkeys(AGENTS, 0))
+    assert str(caught.value) == f"step() returned the reward {shown}. Expected a number."
+
+
+def test_a_reward_may_be_an_array_of_one_number() -> None:
+    class Wrapped(Guess):
+        def step(self, actions: Mapping[str, Any]) -> tuple[Any, ...]:
+            observations, rewards, *rest = super().step(actions)
+            return observations, {i: np.array([reward]) for i, reward in rewards.items()}, *rest
+
+    env = PettingZooEnv(Wrapped)
+    observations, _ = env.reset(1)
+    assert env.step(observations).rewards == dict.fromkeys(AGENTS, 1.0)

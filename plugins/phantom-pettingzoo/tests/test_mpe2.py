@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 import phantom_core as ph
+from phantom_pettingzoo import PettingZooEnv
 
 pytestmark = [
     pytest.mark.integration,
@@ -27,7 +28,7 @@ MPE2 = [
 ]
 
 
-def collect_randomly(env: ph.PettingZooEnv, num_episodes: int) -> list[ph.EpisodeSummary]:
+def collect_randomly(env: PettingZooEnv, num_episodes: int) -> list[ph.EpisodeSummary]:
     observation_spaces, action_spaces = env.observation_spaces, env.action_spaces
     policies = {str(i): ph.RandomPolicy(observation_spaces[i], action_spaces[i]) for i in env.agents}
     episodes: list[ph.EpisodeSummary] = []
@@ -40,7 +41,7 @@ def collect_randomly(env: ph.PettingZooEnv, num_episodes: int) -> list[ph.Episod
 
 @pytest.mark.parametrize("name", MPE2)
 def test_particle_envs_are_collected_from(name: str) -> None:
-    episodes = [collect_randomly(ph.PettingZooEnv(f"mpe2.{name}", max_cycles=10), 3) for _ in range(2)]
+    episodes = [collect_randomly(PettingZooEnv(f"mpe2.{name}", max_cycles=10), 3) for _ in range(2)]
     assert [episode.length for episode in episodes[0]] == [10, 10, 10]
     assert [e.episode_returns for e in episodes[0]] == [e.episode_returns for e in episodes[1]]
 
@@ -51,7 +52,7 @@ def test_simple_spread_gives_the_returns_that_it_gives_alone() -> None:
     def actions(agents: Any, step: int) -> dict[Any, int]:
         return {agent: (step + number) % 5 for number, agent in enumerate(agents)}
 
-    env, bare = ph.PettingZooEnv("mpe2.simple_spread_v3", N=3), simple_spread_v3.parallel_env(N=3)
+    env, bare = PettingZooEnv("mpe2.simple_spread_v3", N=3), simple_spread_v3.parallel_env(N=3)
     env.reset(5)
     bare.reset(seed=5)
     for step in range(25):
@@ -66,7 +67,7 @@ def test_simple_spread_gives_the_returns_that_it_gives_alone() -> None:
     [("classic/rps-v2", False), ("classic/tictactoe-v3", True), ("classic/connect_four-v3", True)],
 )
 def test_games_of_pettingzoos_registry_are_collected_from(name: str, *, is_turn_based: bool) -> None:
-    env = ph.PettingZooEnv(name)
+    env = PettingZooEnv(name)
     assert (env.acting_agent_ids is not None) == is_turn_based
     episodes = collect_randomly(env, 5)  # zero-sum, as long as nobody makes an illegal move
     assert [sum(episode.episode_returns.values()) for episode in episodes] == [0.0] * 5

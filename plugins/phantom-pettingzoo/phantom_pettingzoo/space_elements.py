@@ -1,4 +1,4 @@
-"""Elements of Gymnasium spaces, made as other libraries want them."""
+"""Elements of Gymnasium spaces, made as PettingZoo wants them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-
-from phantom_core.errors import EnvError
-from phantom_core.types import Action, AgentID
 
 
 def blank(space: spaces.Space[Any]) -> Any:
@@ -52,32 +49,3 @@ def as_numpy(space: spaces.Space[Any], element: Any) -> Any:
         case spaces.Tuple():
             return tuple(as_numpy(part, one) for part, one in zip(space.spaces, element, strict=True))
     return element
-
-
-def check_action(space: spaces.Space[Any], agent_id: AgentID, action: Action) -> None:
-    """Refuse what is no element of an agent's action space; policies' actions are checked by the collector.
-
-    In a Box an action may have another numeric dtype, and be outside a bound by a rounding error: libraries
-    that compute actions between -1 and 1 and stretch them to the bounds are off by that much.
-
-    Raises:
-        EnvError: that names the agent.
-    """
-    if not (space.contains(action) or (isinstance(space, spaces.Box) and _is_almost_inside(space, action))):
-        dtype = f" of dtype {action.dtype}" if isinstance(action, np.ndarray) else ""
-        raise EnvError(
-            f"The action of {agent_id!r} is {action!r}{dtype}, but its action space is {space}. Give an "
-            "element of the space."
-        )
-
-
-def _is_almost_inside(space: spaces.Box, action: Any) -> bool:
-    if not isinstance(action, np.ndarray) or action.shape != space.shape:
-        return False
-    if not np.can_cast(action.dtype, space.dtype, "same_kind"):
-        return False
-    inside = np.clip(action, space.low, space.high)
-    return bool(np.allclose(action, inside, rtol=_ROUNDING, atol=_ROUNDING))
-
-
-_ROUNDING = 1e-6

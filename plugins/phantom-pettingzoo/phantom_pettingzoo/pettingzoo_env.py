@@ -6,19 +6,16 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import gymnasium as gym
+from pettingzoo import ParallelEnv
 
-from phantom_core.adapters.pettingzoo_games import Game, ParallelGame, TurnGame
-from phantom_core.adapters.pettingzoo_library import import_pettingzoo, make_pettingzoo_env
-from phantom_core.envs.step_result import StepResult
-from phantom_core.seeding import small_seed
-from phantom_core.types import Action, AgentID, Observation
-from phantom_core.world.agents import ALL, Agent
-from phantom_core.world.strategic_agents import StrategicAgent
+import phantom_core as ph
+from phantom_pettingzoo.make_pettingzoo_env import make_pettingzoo_env
+from phantom_pettingzoo.pettingzoo_games import Game, ParallelGame, TurnGame
 
-_WHOLE_ENV = {ALL}
+_WHOLE_ENV = {ph.tools.ALL}
 
 
-class PettingZooAgent(StrategicAgent):
+class PettingZooAgent(ph.StrategicAgent):
     """Stands for whoever acts in the PettingZoo env; only its id and spaces are used."""
 
 
@@ -43,13 +40,13 @@ class PettingZooEnv:
             **make_kwargs: passed to what makes the env.
 
         Raises:
-            ConfigError: if PettingZoo is not installed, or the env cannot be found or made.
+            ConfigError: if the env cannot be found or made.
         """
         made = make_pettingzoo_env(env, make_kwargs)
         self.pettingzoo_env: Any = made
-        is_parallel = isinstance(made, import_pettingzoo("PettingZooEnv").ParallelEnv)
+        is_parallel = isinstance(made, ParallelEnv)
         self._game: Game = ParallelGame(made) if is_parallel else TurnGame(made)
-        self._agents: dict[AgentID, PettingZooAgent] = {}
+        self._agents: dict[ph.AgentID, PettingZooAgent] = {}
         if not hasattr(made, "possible_agents"):  # it makes up its agents as it goes
             made.reset()
             self._meet(made.agents)
@@ -57,27 +54,27 @@ class PettingZooEnv:
             self._meet(made.possible_agents)
 
     @property
-    def agents(self) -> Mapping[AgentID, Agent]:
+    def agents(self) -> Mapping[ph.AgentID, ph.Agent]:
         """The possible agents by id, and those that appeared without having been announced."""
         return self._agents
 
     @property
-    def strategic_agent_ids(self) -> list[AgentID]:
+    def strategic_agent_ids(self) -> list[ph.AgentID]:
         """The ids of `agents`: all of them act."""
         return list(self._agents)
 
     @property
-    def observation_spaces(self) -> dict[AgentID, gym.Space[Any]]:
+    def observation_spaces(self) -> dict[ph.AgentID, gym.Space[Any]]:
         """Observation space by agent id."""
         return {i: self.pettingzoo_env.observation_space(i) for i in self._agents}
 
     @property
-    def action_spaces(self) -> dict[AgentID, gym.Space[Any]]:
+    def action_spaces(self) -> dict[ph.AgentID, gym.Space[Any]]:
         """Action space by agent id."""
         return {i: self.pettingzoo_env.action_space(i) for i in self._agents}
 
     @property
-    def acting_agent_ids(self) -> tuple[AgentID, ...] | None:
+    def acting_agent_ids(self) -> tuple[ph.AgentID, ...] | None:
         """The agent whose turn it is; None in parallel envs: everybody."""
         return self._game.acting_agent_ids
 
@@ -95,7 +92,7 @@ class PettingZooEnv:
 
     def reset(
         self, seed: int | None = None, options: Mapping[str, Any] | None = None
-    ) -> tuple[dict[AgentID, Observation], dict[AgentID, dict[str, Any]]]:
+    ) -> tuple[dict[ph.AgentID, ph.Observation], dict[ph.AgentID, dict[str, Any]]]:
         """Start an episode.
 
         Args:
@@ -103,11 +100,11 @@ class PettingZooEnv:
             options: passed to the env.
         """
         given = None if options is None else dict(options)
-        observations, infos = self._game.reset(small_seed(seed), given)
+        observations, infos = self._game.reset(ph.seeding.small_seed(seed), given)
         self._meet(observations)
         return observations, infos
 
-    def step(self, actions: Mapping[AgentID, Action]) -> StepResult:
+    def step(self, actions: Mapping[ph.AgentID, ph.Action]) -> ph.StepResult:
         """Play one step.
 
         Raises:
@@ -127,7 +124,7 @@ class PettingZooEnv:
         """Close the env."""
         self.pettingzoo_env.close()
 
-    def _meet(self, agent_ids: Iterable[AgentID]) -> None:
+    def _meet(self, agent_ids: Iterable[ph.AgentID]) -> None:
         for agent_id in agent_ids:
             if agent_id not in self._agents:
                 agent = self._agents[agent_id] = PettingZooAgent(agent_id)

@@ -6,28 +6,27 @@ Infos are copied, because many envs hand out the same dicts again and again.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any, Protocol
 
-from phantom_core.envs.plain_values import as_float
-from phantom_core.envs.step_result import StepResult
-from phantom_core.errors import EnvError, EpisodeError, listing
-from phantom_core.types import Action, AgentID, Observation
-from phantom_core.world.agents import ALL
+import numpy as np
 
-FirstObservations = tuple[dict[AgentID, Observation], dict[AgentID, dict[str, Any]]]
+import phantom_core as ph
+
+FirstObservations = tuple[dict[ph.AgentID, ph.Observation], dict[ph.AgentID, dict[str, Any]]]
 
 
 class Game(Protocol):
     """An env of PettingZoo, played as ours are."""
 
     @property
-    def acting_agent_ids(self) -> tuple[AgentID, ...] | None:
+    def acting_agent_ids(self) -> tuple[ph.AgentID, ...] | None:
         """Who may act in the next step; None: everybody."""
 
     def reset(self, seed: int | None, options: dict[str, Any] | None) -> FirstObservations:
         """Start an episode."""
 
-    def step(self, actions: Mapping[AgentID, Action]) -> StepResult:
+    def step(self, actions: Mapping[ph.AgentID, ph.Action]) -> ph.StepResult:
         """Play one step."""
 
 
@@ -42,7 +41,7 @@ class ParallelGame:
 
     def __init__(self, env: Any) -> None:
         self._env = env
-        self._live: list[AgentID] = []
+        self._live: list[ph.AgentID] = []
         self._has_truncated = False
 
     def reset(self, seed: int | None, options: dict[str, Any] | None) -> FirstObservations:
@@ -52,7 +51,7 @@ class ParallelGame:
         seen = {i: observations[i] for i in self._live if i in observations}
         return seen, {i: dict(infos.get(i, ())) for i in seen}
 
-    def step(self, actions: Mapping[AgentID, Action]) -> StepResult:
+    def step(self, actions: Mapping[ph.AgentID, ph.Action]) -> ph.StepResult:
         """Let every live agent act."""
         before = self._live
         try:
@@ -63,7 +62,7 @@ class ParallelGame:
             raise _not_running()
         observations, rewards, terminations, truncations, infos = self._env.step(chosen)
         remaining = self._env.agents
-        result = StepResult({}, {}, {}, {}, {})
+        result = ph.StepResult({}, {}, {}, {}, {})
         self._live = []
         for agent_id in remaining if remaining == before else dict.fromkeys((*before, *remaining)):
             terminated = bool(terminations.get(agent_id, False))
@@ -81,7 +80,7 @@ class ParallelGame:
                 result.observations[agent_id] = observations[agent_id]
                 result.infos[agent_id] = dict(infos.get(agent_id, ()))
             if agent_id in rewards:
-                result.rewards[agent_id] = as_float(rewards[agent_id])
+                result.rewards[agent_id] = _as_float(rewards[agent_id])
         _end_if_over(result, is_over=not self._live, has_truncated=self._has_truncated)
         return result
 
@@ -95,7 +94,7 @@ class TurnGame:
         self._has_truncated = False
 
     @property
-    def acting_agent_ids(self) -> tuple[AgentID, ...]:
+    def acting_agent_ids(self) -> tuple[ph.AgentID, ...]:
         """The agent whose turn it is."""
         return () if self._is_over else (self._env.agent_selection,)
 
@@ -106,7 +105,7 @@ class TurnGame:
         result = self._hear(list(self._env.agents))
         return result.observations, result.infos
 
-    def step(self, actions: Mapping[AgentID, Action]) -> StepResult:
+    def step(self, actions: Mapping[ph.AgentID, ph.Action]) -> ph.StepResult:
         """Let the agent whose turn it is act."""
         if self._is_over:
             raise _not_running()
@@ -118,16 +117,16 @@ class TurnGame:
         env.step(actions[agent_id])
         return self._hear(before)
 
-    def _hear(self, before: list[AgentID]) -> StepResult:
+    def _hear(self, before: list[ph.AgentID]) -> ph.StepResult:
         """Take leave of the agents that ended; stop at the one that is to act next."""
         env = self._env
-        result = StepResult({}, {}, dict.fromkeys(before, False), dict.fromkeys(before, False), {})
+        result = ph.StepResult({}, {}, dict.fromkeys(before, False), dict.fromkeys(before, False), {})
         is_over = True
         while env.agents:
             agent_id = env.agent_selection
             observation, reward, terminated, truncated, info = env.last()
             result.observations[agent_id], result.infos[agent_id] = observation, dict(info)
-            result.rewards[agent_id] = as_float(reward)
+            result.rewards[agent_id] = _as_float(reward)
             result.terminations[agent_id], result.truncations[agent_id] = bool(terminated), bool(truncated)
             if not (terminated or truncated):
                 is_over = False
@@ -139,19 +138,29 @@ class TurnGame:
         return result
 
 
-def _end_if_over(result: StepResult, *, is_over: bool, has_truncated: bool) -> None:
+def _as_float(reward: Any) -> float:
+    """Return a reward as a float, from a number, a NumPy scalar or an array of size 1."""
+    if isinstance(reward, np.ndarray) and reward.size == 1:
+        reward = reward.item()
+    if isinstance(reward, (Real, np.number, np.bool_)):
+        return float(reward)
+    raise ph.errors.EnvError(f"step() returned the reward {reward!r}. Expected a number.")
+
+
+def _end_if_over(result: ph.StepResult, *, is_over: bool, has_truncated: bool) -> None:
     """Say of the whole episode whether it ended, and how: in the rules if every agent did."""
-    result.terminations[ALL] = is_over and not has_truncated
-    result.truncations[ALL] = is_over and has_truncated
+    result.terminations[ph.tools.ALL] = is_over and not has_truncated
+    result.truncations[ph.tools.ALL] = is_over and has_truncated
 
 
-def _no_action(agent_id: AgentID, actions: Mapping[AgentID, Action]) -> EnvError:
-    return EnvError(
-        f"There is no action for {agent_id!r}, whose turn it is. The actions are for: {listing(actions)}."
+def _no_action(agent_id: ph.AgentID, actions: Mapping[ph.AgentID, ph.Action]) -> ph.errors.EnvError:
+    return ph.errors.EnvError(
+        f"There is no action for {agent_id!r}, whose turn it is. The actions are for: "
+        f"{ph.tools.listing(actions)}."
     )
 
 
-def _not_running() -> EpisodeError:
-    return EpisodeError(
+def _not_running() -> ph.errors.EpisodeError:
+    return ph.errors.EpisodeError(
         "PettingZooEnv was stepped before its first reset or after its episode ended. Call env.reset()."
     )
