@@ -55,13 +55,6 @@ if TYPE_CHECKING:
     from phantom_core.policies.policy import Policy as Policy
     from phantom_core.policies.policy_mapping import PolicyMapping as PolicyMapping
     from phantom_core.policies.policy_mapping import PolicySpec as PolicySpec
-    from phantom_core.recording.episode_printer import EpisodePrinter as EpisodePrinter
-    from phantom_core.recording.recorded_episodes import RecordedEpisode as RecordedEpisode
-    from phantom_core.recording.recorded_episodes import RecordedMessage as RecordedMessage
-    from phantom_core.recording.recorded_episodes import RecordedStep as RecordedStep
-    from phantom_core.recording.recorded_episodes import read_recording as read_recording
-    from phantom_core.recording.recorder import Recorder as Recorder
-    from phantom_core.recording.replay import replay as replay
     from phantom_core.rollouts.batch import Batch as Batch
     from phantom_core.rollouts.collect import Collector as Collector
     from phantom_core.rollouts.collect_plan import CollectPlan as CollectPlan
@@ -130,10 +123,6 @@ _NAMES = {  # the public names of each module
     "phantom_core.policies.fixed_policies": "ConstantPolicy FunctionPolicy RandomPolicy",
     "phantom_core.policies.policy": "Policy",
     "phantom_core.policies.policy_mapping": "PolicyMapping PolicySpec",
-    "phantom_core.recording.episode_printer": "EpisodePrinter",
-    "phantom_core.recording.recorded_episodes": "RecordedEpisode RecordedMessage RecordedStep read_recording",
-    "phantom_core.recording.recorder": "Recorder",
-    "phantom_core.recording.replay": "replay",
     "phantom_core.rollouts.batch": "Batch",
     "phantom_core.rollouts.collect": "Collector",
     "phantom_core.rollouts.collect_plan": "CollectPlan",
@@ -176,6 +165,8 @@ _PUBLIC_MODULES = {
 }
 _IN_DISTRIBUTIONS = {  # what the core had once: the names of each distribution that has them now
     "phantom-pettingzoo": "PettingZooEnv to_aec to_parallel",
+    "phantom-recording": "EpisodePrinter RecordedEpisode RecordedMessage RecordedStep Recorder "
+    "read_recording replay",
 }
 _MODULE_BY_NAME = {name: module for module, names in _NAMES.items() for name in names.split()}
 

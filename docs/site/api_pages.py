@@ -26,7 +26,6 @@ TITLES: Final = {  # of layers and of public modules, in the order of the pages
     "rollouts": "Rollouts",
     "training": "Training",
     "adapters": "Adapters",
-    "recording": "Recording",
     "testing": "Testing",
     "seeding": "Seeds",
     "tools": "Tools",

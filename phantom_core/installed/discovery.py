@@ -77,7 +77,6 @@ CORE_COMMANDS: Final = (
     "train",
     "evaluate",
     "doctor",
-    "show",
     "runs",
     "runs.diff",
     "plugins",

@@ -44,6 +44,9 @@ DISTRIBUTION_BY_NAME: Final = {
 }
 """The distribution to install for a well-known component name."""
 
+DISTRIBUTION_BY_COMMAND: Final = {"record": "phantom-recording", "show": "phantom-recording"}
+"""The distribution to install for a command of `phantom`; one of a group is called `plugins.check`."""
+
 OWN_DISTRIBUTIONS: Final = tuple(
     f"phantom-{name}"
     for name in (

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, ClassVar, Protocol, Self, TypeAlias
+from typing import Any, ClassVar, Protocol, Self
 
 from phantom_core.errors import ConfigError, ResolverError
 from phantom_core.seeding import make_random
@@ -492,15 +492,21 @@ class PushEach:
         self._resolver.push(message)
 
 
-Batches: TypeAlias = Sequence[tuple[AgentID, Sequence[Message[Any]]]]
-"""The messages of one round: pairs of a receiver's id and its messages."""
-
-
 class MessageRecorder(Protocol):
-    """An observer of the messages of a network."""
+    """What is set as `network.recorder`: is given every round of messages, and must not change them."""
 
-    def on_round(self, batches: Batches) -> None:
-        """Called before the messages of a round are delivered."""
+    def on_round(self, batches: Sequence[tuple[AgentID, Sequence[Message[Any]]]]) -> None:
+        """Called with each round of messages just before it is delivered.
+
+        A resolver delivers a round by `network.deliver`; the default one delivers the answers to the
+        messages of a round in the next. An exception here is raised by `env.step`, and the round is not
+        delivered.
+
+        Args:
+            batches: pairs of a receiver's id and its messages, in the order of delivery. Messages to
+                agents that have left the episode are among them. The lists are the resolver's own, and
+                handlers may change what a payload refers to: copy what is kept.
+        """
 
 
 def _check_resolver(resolver: object) -> None:

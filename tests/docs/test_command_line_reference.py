@@ -14,8 +14,8 @@ def test_every_option_of_a_command_is_documented_in_its_section(reference_blocks
     missing = []
     for name, command in reference_blocks.commands().items():
         (section,) = [text for text in sections if text.startswith((f"`{name}`", f"`{name} "))]
-        options = [param.opts[-1] for param in command.params if isinstance(param, click.Option)]
-        wanted = [option for option in options if option not in ("--verbose", "--help")]
+        options = [", ".join(param.opts) for param in command.params if isinstance(param, click.Option)]
+        wanted = [option for option in options if not option.endswith(("--verbose", "--help"))]
         missing += [f"{name} {option}" for option in wanted if f"`{option}" not in section]
     assert missing == []
 

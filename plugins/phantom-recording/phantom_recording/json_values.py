@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from phantom_core.errors import RecordingError
+import phantom_core as ph
 
 _AS_IT_IS: Final = (str, bool, type(None))
 _LARGEST: Final = 2**63
@@ -122,7 +122,7 @@ def action_from_plain(plain: Any, dtype: Any = None) -> Any:
         case {"int": text}:
             found = int(text)
         case _:
-            raise RecordingError(
+            raise ph.errors.RecordingError(
                 f"The action {plain} was recorded as text, so it cannot be played again. Actions are "
                 "numbers, strings, arrays, and lists, tuples or dicts of those."
             )

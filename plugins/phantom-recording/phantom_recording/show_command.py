@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from phantom_core.errors import RecordingError, did_you_mean, listing
-from phantom_core.recording.episode_printer import KINDS, EpisodePrinter
-from phantom_core.recording.recorded_episodes import RecordedEpisode, read_recording
+import phantom_core as ph
+from phantom_recording.episode_printer import KINDS, EpisodePrinter
+from phantom_recording.recorded_episodes import RecordedEpisode, read_recording
 
 
 @click.command("show")
@@ -32,7 +32,7 @@ def show_command(
 ) -> None:
     """Show the episodes of a recording as text.
 
-    FILE is what phantom evaluate --record, or a ph.Recorder, wrote.
+    FILE is what phantom record, or a phantom_recording.Recorder, wrote.
     """
     del verbose  # main() looks at it
     printer = EpisodePrinter(agents=agents or None, kinds=kinds or None)
@@ -44,9 +44,11 @@ def show_command(
         printer.show(recorded, number)
         is_found = True
     if not is_found and episode is not None:
-        raise RecordingError(f"The recording {file} has no episode {episode}. Episodes are numbered from 0.")
+        raise ph.errors.RecordingError(
+            f"The recording {file} has no episode {episode}. Episodes are numbered from 0."
+        )
     if not is_found:
-        raise RecordingError(
+        raise ph.errors.RecordingError(
             f"The recording {file} has no episode. Set env.recorder before env.reset(), which begins one."
         )
 
@@ -62,7 +64,7 @@ def _check_agents(agents: Iterable[str], episodes: Iterable[RecordedEpisode], fi
                 known |= {message.sender_id: None, message.receiver_id: None}
     for agent in agents if known else ():
         if agent not in known:
-            raise RecordingError(
-                f"The recording {file} has no agent {agent!r}.{did_you_mean(agent, known)} Its agents: "
-                f"{listing(known)}."
+            raise ph.errors.RecordingError(
+                f"The recording {file} has no agent {agent!r}.{ph.tools.did_you_mean(agent, known)} Its "
+                f"agents: {ph.tools.listing(known)}."
             )

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import phantom_core as ph
+from phantom_recording import EpisodePrinter, Recorder
 
 EVERYTHING = """\
 ──── episode 0 · OddMarket · seed 3
@@ -39,7 +40,7 @@ step 1 · Stage.BID
 def printed(env: ph.PhantomEnv, actions: Any, **settings: Any) -> str:
     stream = io.StringIO()
     metrics: Any = {"turns": ph.metrics.SimpleEnvMetric("current_step", eval_reduce_action="mean")}
-    env.recorder = ph.Recorder(ph.EpisodePrinter(stream, **settings), metrics=metrics)
+    env.recorder = Recorder(EpisodePrinter(stream, **settings), metrics=metrics)
     env.reset(seed=3)
     env.step(actions)
     env.close()
@@ -65,7 +66,7 @@ def test_only_what_was_chosen_is_printed(odd_market: Any, bid: dict[Any, Any]) -
 def test_each_step_is_printed_at_once(odd_market: Any, bid: dict[Any, Any]) -> None:
     stream = io.StringIO()
     env = odd_market()
-    env.recorder = ph.Recorder(ph.EpisodePrinter(stream, kinds=["rewards"]))
+    env.recorder = Recorder(EpisodePrinter(stream, kinds=["rewards"]))
     env.reset(seed=3)
     assert stream.getvalue().endswith("reset\n")
     env.step(bid)
@@ -74,7 +75,7 @@ def test_each_step_is_printed_at_once(odd_market: Any, bid: dict[Any, Any]) -> N
 
 def test_the_standard_output_is_the_default(odd_market: Any, capsys: pytest.CaptureFixture[str]) -> None:
     env = odd_market(1)
-    env.recorder = ph.Recorder(ph.EpisodePrinter(kinds=[]))
+    env.recorder = Recorder(EpisodePrinter(kinds=[]))
     env.reset(seed=3)
     env.step({("buyer", 1): {"price": np.ones(1, np.float32), "quantity": 1}})
     assert capsys.readouterr().out.splitlines()[-1] == "──── finished after 1 step"
@@ -83,7 +84,7 @@ def test_the_standard_output_is_the_default(odd_market: Any, capsys: pytest.Capt
 
 def test_a_kind_that_there_is_not_is_refused() -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
-        ph.EpisodePrinter(kinds=["reward"])
+        EpisodePrinter(kinds=["reward"])
     assert str(caught.value) == (
         "EpisodePrinter got the kind 'reward'. Did you mean 'rewards'? Expected some of: 'actions', "
         "'messages', 'observations', 'rewards', 'terminations', 'truncations', 'infos', 'metrics'."

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import phantom_core as ph
+from phantom_recording import RecordedMessage, Recorder, read_recording
 
 ORDER = {"SHOP": np.array([10.0], np.float32)}
 
@@ -37,7 +38,7 @@ def test_an_episode_is_a_line_for_the_reset_for_each_step_and_for_the_end(
 ) -> None:
     path = tmp_path / "episodes.jsonl"
     env = shop_env()
-    env.recorder = ph.Recorder(path, env_config={"customers_per_shop": 1})
+    env.recorder = Recorder(path, env_config={"customers_per_shop": 1})
     play(env, ORDER, 2)
     env.close()
     start, *rows = lines_of(path)
@@ -88,10 +89,10 @@ def test_what_is_read_is_what_happened(shop_env: Callable[..., ph.PhantomEnv], t
     metrics: dict[str, ph.Metric] = {
         "stock": ph.metrics.SimpleAgentMetric("SHOP", "stock", eval_reduce_action="sum")
     }
-    with ph.Recorder(tmp_path / "x", metrics=metrics) as recorder:
+    with Recorder(tmp_path / "x", metrics=metrics) as recorder:
         env.recorder = recorder
         results = play(env, ORDER, 100)
-    (episode,) = ph.read_recording(tmp_path / "x")
+    (episode,) = read_recording(tmp_path / "x")
     assert (episode.seed, episode.num_steps, episode.is_finished) == (1, 100, True)
     for result, step in zip(results, episode.steps[1:], strict=True):
         assert step.observations == {i: o.tolist() for i, o in result.observations.items()}
@@ -106,7 +107,7 @@ def test_what_is_read_is_what_happened(shop_env: Callable[..., ph.PhantomEnv], t
 
 def test_recording_changes_nothing(shop_env: Callable[..., ph.PhantomEnv], tmp_path: Path) -> None:
     env, recorded = shop_env(2), shop_env(2)
-    recorded.recorder = ph.Recorder(tmp_path / "x")
+    recorded.recorder = Recorder(tmp_path / "x")
     for one, other in zip(play(env, ORDER, 30), play(recorded, ORDER, 30), strict=True):
         assert one.rewards == other.rewards
         assert np.array_equal(one.observations["SHOP"], other.observations["SHOP"])
@@ -117,13 +118,13 @@ def test_odd_ids_stages_dicts_and_values_are_written(
     odd_market: Any, bid: dict[Any, Any], tmp_path: Path
 ) -> None:
     env = odd_market()
-    env.recorder = ph.Recorder(tmp_path / "x")
+    env.recorder = Recorder(tmp_path / "x")
     env.reset(seed=3)
     first = float(env["buyer", 1].prices[0])
     for _ in range(4):
         env.step(bid)
     env.close()
-    (episode,) = ph.read_recording(tmp_path / "x")
+    (episode,) = read_recording(tmp_path / "x")
     buyer = "('buyer', 1)"
     assert episode.agents == (buyer, "7")
     assert episode.is_finished
@@ -136,8 +137,30 @@ def test_odd_ids_stages_dicts_and_values_are_written(
     assert steps[0].observations == {buyer: {"prices": [2.5, 3.0], "turn": 1}}
     assert steps[0].infos == {buyer: {"mood": None, "luck": "nan", "seen": [1, 2]}}
     sent, answered = steps[0].messages
-    assert sent == ph.RecordedMessage(1, buyer, "7", "Bid", {"price": 2.5, "quantity": 3})
-    assert answered == ph.RecordedMessage(2, "7", buyer, "Note", {"numbers": [2.5, 3.0], "text": "hello"})
+    assert sent == RecordedMessage(1, buyer, "7", "Bid", {"price": 2.5, "quantity": 3})
+    assert answered == RecordedMessage(2, "7", buyer, "Note", {"numbers": [2.5, 3.0], "text": "hello"})
+
+
+def test_a_resolver_that_delivers_no_pairs_is_told_what_they_are(tmp_path: Path) -> None:
+    @ph.msg_payload()
+    class Letter:
+        text: str
+
+    class Writer(ph.Agent):
+        def generate_messages(self, ctx: ph.Context) -> ph.MessageList:
+            return [("B", Letter("hello"))]
+
+    class Post(ph.BatchResolver):
+        def resolve(self, network: ph.Network, contexts: Any) -> None:
+            network.deliver([("B", "hello")])  # type: ignore[list-item]  # the mistake
+
+    env = ph.PhantomEnv(1, ph.Network([Writer("A"), ph.Agent("B")], Post(), [("A", "B")]))
+    with Recorder(tmp_path / "x") as recorder:
+        env.recorder = recorder
+        env.reset(seed=1)
+        with pytest.raises(ph.errors.ResolverError) as caught:
+            env.step({})
+    assert str(caught.value).startswith("The resolver called network.deliver with ('B', 'hello'). Expected ")
 
 
 def test_numbers_that_are_not_finite_are_text(tmp_path: Path) -> None:
@@ -164,10 +187,10 @@ def test_numbers_that_are_not_finite_are_text(tmp_path: Path) -> None:
             """Take it."""
 
     env = ph.PhantomEnv(1, ph.Network([Odd("A"), Sink("B")], connections=[("A", "B")]))
-    env.recorder = ph.Recorder(tmp_path / "x")
+    env.recorder = Recorder(tmp_path / "x")
     play(env, {"A": np.array([np.nan], np.float32)}, 1)
     env.close()
-    (episode,) = ph.read_recording(tmp_path / "x")
+    (episode,) = read_recording(tmp_path / "x")
     step = episode.steps[1]
     assert step.actions == {"A": ["nan"]}
     assert step.observations == {"A": ["inf", 1.0]}
@@ -182,12 +205,12 @@ def test_an_episode_that_is_reset_before_its_end_is_marked(
     shop_env: Callable[..., ph.PhantomEnv], tmp_path: Path
 ) -> None:
     env = shop_env()
-    env.recorder = ph.Recorder(tmp_path / "x")
+    env.recorder = Recorder(tmp_path / "x")
     play(env, ORDER, 3, seed=1)
     play(env, ORDER, 100, seed=2)
     env.reset(seed=3)
     env.close()
-    found = [(e.seed, e.num_steps, e.is_finished) for e in ph.read_recording(tmp_path / "x")]
+    found = [(e.seed, e.num_steps, e.is_finished) for e in read_recording(tmp_path / "x")]
     assert found == [(1, 3, False), (2, 100, True), (3, 0, False)]
 
 
@@ -196,7 +219,7 @@ def test_recording_starts_at_a_reset_and_stops_at_once(
 ) -> None:
     env = shop_env()
     env.reset(seed=1)
-    recorder = ph.Recorder(tmp_path / "x")
+    recorder = Recorder(tmp_path / "x")
     env.recorder = recorder
     env.step(ORDER)
     play(env, ORDER, 2, seed=2)
@@ -209,16 +232,16 @@ def test_recording_starts_at_a_reset_and_stops_at_once(
     recorder.close()
     assert env.recorder is None
     env.step(ORDER)
-    assert [(e.seed, e.num_steps) for e in ph.read_recording(tmp_path / "x")] == [(2, 2), (4, 1)]
+    assert [(e.seed, e.num_steps) for e in read_recording(tmp_path / "x")] == [(2, 2), (4, 1)]
 
 
 def test_a_finished_episode_is_on_file_before_the_recorder_is_closed(
     shop_env: Callable[..., ph.PhantomEnv], tmp_path: Path
 ) -> None:
     env = shop_env()
-    env.recorder = ph.Recorder(tmp_path / "x")
+    env.recorder = Recorder(tmp_path / "x")
     play(env, ORDER, 100)
-    assert [episode.is_finished for episode in ph.read_recording(tmp_path / "x")] == [True]
+    assert [episode.is_finished for episode in read_recording(tmp_path / "x")] == [True]
     env.close()
     env.close()
 
@@ -226,20 +249,20 @@ def test_a_finished_episode_is_on_file_before_the_recorder_is_closed(
 def test_two_envs_write_to_two_files_at_once(shop_env: Callable[..., ph.PhantomEnv], tmp_path: Path) -> None:
     envs = [shop_env(1), shop_env(2)]
     for number, env in enumerate(envs):
-        env.recorder = ph.Recorder(tmp_path / str(number))
+        env.recorder = Recorder(tmp_path / str(number))
         env.reset(seed=number)
     for _ in range(3):
         for env in envs:
             env.step(ORDER)
     for env in envs:
         env.close()
-    found = [next(iter(ph.read_recording(tmp_path / str(number)))) for number in (0, 1)]
+    found = [next(iter(read_recording(tmp_path / str(number)))) for number in (0, 1)]
     assert [(e.seed, e.num_steps, len(e.agents)) for e in found] == [(0, 3, 3), (1, 3, 4)]
     assert [len(e.steps[2].messages) for e in found] == [4, 6]
 
 
 def test_copies_and_pickles_of_an_env_have_no_recorder(tmp_path: Path) -> None:
-    with ph.Recorder(tmp_path / "x") as recorder:
+    with Recorder(tmp_path / "x") as recorder:
         holder = {"recorder": recorder}
         assert copy.deepcopy(holder) == {"recorder": None}
         assert pickle.loads(pickle.dumps(holder)) == {"recorder": None}  # noqa: S301  our own bytes
@@ -264,10 +287,10 @@ def test_agents_that_join_are_recorded(tmp_path: Path) -> None:
                 self.network.add_agent(Plain((1, "late")))
 
     env = Growing(4, ph.Network([Plain("A")]))
-    env.recorder = ph.Recorder(tmp_path / "x")
+    env.recorder = Recorder(tmp_path / "x")
     play(env, {"A": 1}, 4)
     env.close()
-    (episode,) = ph.read_recording(tmp_path / "x")
+    (episode,) = read_recording(tmp_path / "x")
     assert [list(step.observations) for step in episode.steps] == [["A"], ["A"], *[["A", "(1, 'late')"]] * 3]
 
 
@@ -276,20 +299,20 @@ def test_agents_that_join_are_recorded(tmp_path: Path) -> None:
 
 def test_what_cannot_be_recorded_is_refused(shop_env: Callable[..., ph.PhantomEnv], tmp_path: Path) -> None:
     with pytest.raises(ph.errors.RecordingError) as caught:
-        ph.Recorder(tmp_path)
+        Recorder(tmp_path)
     assert str(caught.value) == f"The recording {tmp_path} cannot be written: Is a directory."
     kept = tmp_path / "kept.jsonl"
     kept.write_text("old")
     with pytest.raises(ph.errors.RecordingError) as caught:
-        ph.Recorder(kept)
+        Recorder(kept)
     assert str(caught.value) == (
-        f"The recording {kept} exists already. Record to another file, delete this one, or say "
-        "ph.Recorder(…, overwrite=True)."
+        f"The recording {kept} exists already. Record to another file, delete this one, or replace "
+        "it: Recorder(…, overwrite=True), or phantom record --overwrite."
     )
     assert kept.read_text() == "old"
-    ph.Recorder(kept, overwrite=True).close()
-    ph.Recorder(kept).close()  # there is nothing in it any more
-    recorder = ph.Recorder(tmp_path / "x")
+    Recorder(kept, overwrite=True).close()
+    Recorder(kept).close()  # there is nothing in it any more
+    recorder = Recorder(tmp_path / "x")
     env, other = shop_env(), shop_env()
     env.recorder = recorder
     with pytest.raises(ph.errors.RecordingError) as caught:
@@ -303,7 +326,7 @@ def test_what_cannot_be_recorded_is_refused(shop_env: Callable[..., ph.PhantomEn
 
 def test_two_agents_with_one_name_are_refused(tmp_path: Path) -> None:
     env = ph.PhantomEnv(1, ph.Network([ph.Agent(1), ph.Agent("1")]))
-    env.recorder = ph.Recorder(tmp_path / "x")
+    env.recorder = Recorder(tmp_path / "x")
     with pytest.raises(ph.errors.RecordingError) as caught:
         env.reset(seed=1)
     assert str(caught.value) == (

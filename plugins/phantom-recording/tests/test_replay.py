@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import phantom_core as ph
+from phantom_recording import Recorder, read_recording, replay
 
 
 def record(env: ph.PhantomEnv, path: Path, actions: Any, num_steps: int, seed: int = 5) -> None:
-    with ph.Recorder(path) as recorder:
+    with Recorder(path) as recorder:
         env.recorder = recorder
         env.reset(seed=seed)
         for _ in range(num_steps):
@@ -23,7 +24,7 @@ def test_a_replay_has_the_state_of_the_step(supply_chain: ModuleType, tmp_path: 
     config = {"customers_per_shop": 3}
     env = supply_chain.SupplyChainEnv(**config)
     states = []
-    with ph.Recorder(tmp_path / "x", env_config=config) as recorder:
+    with Recorder(tmp_path / "x", env_config=config) as recorder:
         env.recorder = recorder
         for seed in (1, 2):
             env.reset(seed=seed)
@@ -32,17 +33,17 @@ def test_a_replay_has_the_state_of_the_step(supply_chain: ModuleType, tmp_path: 
                 env.step({"SHOP": np.array([step * 1.7], np.float32)})
                 states.append((env["SHOP"].stock, env["CUST1"].random.getstate()))
     for step in (0, 1, 13, 20):
-        world: Any = ph.replay(tmp_path / "x", episode=1, step=step, env=supply_chain.SupplyChainEnv)
+        world: Any = replay(tmp_path / "x", episode=1, step=step, env=supply_chain.SupplyChainEnv)
         assert (world["SHOP"].stock, world["CUST1"].random.getstate()) == states[step]
         assert (world.current_step, world.episode_seed, world.recorder) == (step, 2, None)
-    assert ph.replay(tmp_path / "x", 1, env=supply_chain.SupplyChainEnv).current_step == 20
+    assert replay(tmp_path / "x", 1, env=supply_chain.SupplyChainEnv).current_step == 20
 
 
 def test_a_replay_can_be_played_on(supply_chain: ModuleType, tmp_path: Path) -> None:
     order = {"SHOP": np.array([9.0], np.float32)}
     env = supply_chain.SupplyChainEnv()
     record(env, tmp_path / "x", order, 10)
-    world = ph.replay(tmp_path / "x", step=10, env=supply_chain.SupplyChainEnv)
+    world = replay(tmp_path / "x", step=10, env=supply_chain.SupplyChainEnv)
     for _ in range(5):
         one, other = env.step(order), world.step(order)
         assert one.rewards == other.rewards
@@ -52,8 +53,8 @@ def test_a_replay_can_be_played_on(supply_chain: ModuleType, tmp_path: Path) -> 
 def test_odd_actions_and_ids_are_played_again(odd_market: Any, bid: dict[Any, Any], tmp_path: Path) -> None:
     env = odd_market()
     record(env, tmp_path / "x", bid, 4)
-    (episode,) = ph.read_recording(tmp_path / "x")
-    world: Any = ph.replay(episode, env=odd_market)
+    (episode,) = read_recording(tmp_path / "x")
+    world: Any = replay(episode, env=odd_market)
     assert np.array_equal(world["buyer", 1].prices, env["buyer", 1].prices)
     assert world["buyer", 1].turns == 4
 
@@ -64,12 +65,12 @@ def test_the_class_is_found_by_the_recorded_reference(
     monkeypatch.syspath_prepend(guess_folder)
     import guess_world  # type: ignore[import-not-found]  # written by the fixture
 
-    with ph.Recorder(tmp_path / "x", env_config={"num_agents": 2}) as recorder:
+    with Recorder(tmp_path / "x", env_config={"num_agents": 2}) as recorder:
         env = guess_world.GuessEnv(2)
         env.recorder = recorder
         env.reset(seed=1)
         env.step({"G1": 0, "G2": 2})
-    world: Any = ph.replay(tmp_path / "x")
+    world: Any = replay(tmp_path / "x")
     assert (type(world), world.current_step, world["G1"].number) == (
         guess_world.GuessEnv,
         1,
@@ -101,11 +102,11 @@ def test_a_world_that_differs_is_told_with_step_and_agent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record(moody_env("A", "B"), tmp_path / "x", {"A": 1}, 5)
-    ph.replay(tmp_path / "x", env=lambda: moody_env("A", "B"))
+    replay(tmp_path / "x", env=lambda: moody_env("A", "B"))
     monkeypatch.setattr(Moody, "pay", 2.5)
-    assert ph.replay(tmp_path / "x", step=2, env=moody_env("A", "B")).current_step == 2
+    assert replay(tmp_path / "x", step=2, env=moody_env("A", "B")).current_step == 2
     with pytest.raises(ph.errors.RecordingError) as caught:
-        ph.replay(tmp_path / "x", env=moody_env("A", "B"))
+        replay(tmp_path / "x", env=moody_env("A", "B"))
     assert str(caught.value) == (
         "The replay differs at step 3, agent 'A': rewards are 2.5, but 1.0 was recorded. The env changed, or "
         "something in it does not follow from its seed: phantom doctor finds what."
@@ -130,7 +131,7 @@ def test_a_world_that_differs_is_told_with_step_and_agent(
 def test_what_cannot_be_replayed_is_refused(arguments: dict[str, Any], error: str, tmp_path: Path) -> None:
     record(moody_env("A", "B"), tmp_path / "x", {"A": 1}, 5)
     with pytest.raises(ph.errors.RecordingError) as caught:
-        ph.replay(tmp_path / "x", **{"env": moody_env("A", "B"), **arguments})
+        replay(tmp_path / "x", **{"env": moody_env("A", "B"), **arguments})
     assert str(caught.value) == error.format(path=tmp_path / "x")
 
 
@@ -141,12 +142,12 @@ def test_an_env_that_cannot_be_made_is_told(odd_market: Any, tmp_path: Path) -> 
 
     record(Needy(1), tmp_path / "x", {}, 1)
     with pytest.raises(ph.errors.RecordingError) as caught:
-        ph.replay(tmp_path / "x")
+        replay(tmp_path / "x")
     assert str(caught.value) == (
         "The class Needy cannot be imported by name. Say how to make the env: replay(…, env=…)."
     )
     with pytest.raises(ph.errors.RecordingError) as caught:
-        ph.replay(tmp_path / "x", env=Needy)
+        replay(tmp_path / "x", env=Needy)
     assert str(caught.value).startswith("Needy cannot be made with the recorded env_config {}: ")
     assert str(caught.value).endswith(
         ". Give env_config to the Recorder, or say how to make the env: replay(…, env=…)."
@@ -156,7 +157,7 @@ def test_an_env_that_cannot_be_made_is_told(odd_market: Any, tmp_path: Path) -> 
 def test_an_action_that_was_written_as_text_cannot_be_played(tmp_path: Path) -> None:
     record(moody_env("A", "B"), tmp_path / "x", {"A": 1 + 2j}, 1)
     with pytest.raises(ph.errors.RecordingError) as caught:
-        ph.replay(tmp_path / "x", env=moody_env("A", "B"))
+        replay(tmp_path / "x", env=moody_env("A", "B"))
     assert str(caught.value) == (
         "The action {'complex': '(1+2j)'} was recorded as text, so it cannot be played again. Actions are "
         "numbers, strings, arrays, and lists, tuples or dicts of those."

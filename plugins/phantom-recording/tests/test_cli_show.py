@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 import phantom_core as ph
-from phantom_core.training.references import load_reference
+from phantom_recording import Recorder
 
 
 @pytest.fixture
 def recording(guess_folder: Path) -> Path:
-    env = load_reference("guess_world.py:GuessEnv", setting="env", folder=guess_folder)(2)
-    env.recorder = ph.Recorder(guess_folder / "episodes.jsonl")
+    env = ph.tools.load_reference("guess_world.py:GuessEnv", setting="env", folder=guess_folder)(2)
+    env.recorder = Recorder(guess_folder / "episodes.jsonl")
     for seed in (1, 2):
         env.reset(seed=seed)
         env.step({"G1": 0, "G2": 1})

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import Any, get_type_hints
 
 import msgspec
 import numpy as np
 
-from phantom_core.envs.env import Turns
-from phantom_core.envs.step_result import StepResult
-from phantom_core.errors import RecordingError
-from phantom_core.recording.json_values import (
+import phantom_core as ph
+from phantom_recording.json_values import (
     action_to_plain,
     id_text,
     payload_to_plain,
     to_plain,
 )
-from phantom_core.recording.recorded_rows import PayloadRow, StepRow
-from phantom_core.types import Action, AgentID
-from phantom_core.world.messages import Message, field_types
-from phantom_core.world.network import Batches, Network
-
-if TYPE_CHECKING:
-    from phantom_core.envs.env import PhantomEnv
+from phantom_recording.recorded_rows import PayloadRow, StepRow
 
 _EXACT = frozenset({int, bool, str, float})
 
@@ -46,10 +38,10 @@ class StepEncoder:
         self.lines = bytearray()
         self._put = msgspec.json.Encoder(enc_hook=_array_or_plain).encode_into
         self._put_step = msgspec.json.Encoder(enc_hook=np.ndarray.tolist).encode_into  # no call of Python
-        self._network: Network | None = None
+        self._network: ph.Network | None = None
         self._version = -1
         self._names: list[str] = []
-        self._dtypes: dict[AgentID, np.dtype[Any]] = {}
+        self._dtypes: dict[ph.AgentID, np.dtype[Any]] = {}
         self._has_text_ids = False
         self._payload_classes: AbstractSet[type] = set()
         self._num_payloads = -1
@@ -58,7 +50,7 @@ class StepEncoder:
         self._has_plain_payloads = False
         self._has_floats = False
 
-    def names(self, env: PhantomEnv) -> list[str]:
+    def names(self, env: ph.PhantomEnv) -> list[str]:
         """Return what the env's agents are called.
 
         Raises:
@@ -77,7 +69,7 @@ class StepEncoder:
         """Append a line."""
         self.lines += msgspec.json.encode(row) + b"\n"
 
-    def on_round(self, batches: Batches) -> None:
+    def on_round(self, batches: Sequence[tuple[ph.AgentID, Sequence[ph.Message[Any]]]]) -> None:
         """Called before the messages of a round are delivered: append them at once."""
         if len(self._payload_classes) != self._num_payloads:
             self._meet()
@@ -97,10 +89,10 @@ class StepEncoder:
     def add_step(
         self,
         number: int,
-        env: PhantomEnv,
-        turns: Turns,
+        env: ph.PhantomEnv,
+        turns: tuple[ph.Turn, ph.Turn | None],
         actions: Mapping[Any, Any],
-        result: StepResult,
+        result: ph.StepResult,
         metrics: dict[str, Any],
     ) -> None:
         """Append the line of a step."""
@@ -120,9 +112,9 @@ class StepEncoder:
     def _add_as_it_is(
         self,
         number: int,
-        turns: Turns,
+        turns: tuple[ph.Turn, ph.Turn | None],
         actions: Mapping[Any, Any],
-        result: StepResult,
+        result: ph.StepResult,
         metrics: dict[str, Any],
     ) -> bool:
         """Let msgspec encode a step; False: what it appended is not exact."""
@@ -157,9 +149,9 @@ class StepEncoder:
     def _plain_row(
         self,
         number: int,
-        turns: Turns,
-        actions: Mapping[AgentID, Action],
-        result: StepResult,
+        turns: tuple[ph.Turn, ph.Turn | None],
+        actions: Mapping[ph.AgentID, ph.Action],
+        result: ph.StepResult,
         metrics: dict[str, Any],
     ) -> StepRow:
         """Return the step value by value: NaN as text, ids by their names."""
@@ -189,15 +181,15 @@ class StepEncoder:
             if payload_class not in self._types:
                 self._types[payload_class] = self._announced(payload_class)
             types |= self._types[payload_class]
-        has_all = type(network).check_message is Network.check_message  # else some may be missing here
-        has_all = has_all and network.message_class is Message
+        has_all = type(network).check_message is ph.Network.check_message  # else some may be missing here
+        has_all = has_all and network.message_class is ph.Message
         self._has_plain_payloads = self._has_text_ids and has_all and types <= _EXACT
         self._has_floats = float in types
 
     def _announced(self, payload_class: Any) -> set[Any]:
         """Return the types of a payload's fields, whose names are written; `object`: they go with each."""
         config = getattr(payload_class, "__struct_config__", None)
-        name, types = payload_class.__name__, field_types(payload_class)
+        name, types = payload_class.__name__, _field_types(payload_class)
         if config is None or not config.array_like or config.tag != name or types is None:
             return {object}
         fields = payload_class.__struct_fields__
@@ -216,30 +208,38 @@ def _array_or_plain(value: Any) -> Any:
     return value.tolist() if type(value) is np.ndarray else to_plain(value)
 
 
-def _names_of(network: Network) -> list[str]:
-    names: dict[str, AgentID] = {}
+def _names_of(network: ph.Network) -> list[str]:
+    names: dict[str, ph.AgentID] = {}
     for agent_id in network.agents:
         other = names.setdefault(id_text(agent_id), agent_id)
         if other != agent_id:
-            raise RecordingError(
+            raise ph.errors.RecordingError(
                 f"The agents {other!r} and {agent_id!r} have the same name in a recording, "
                 f"{id_text(agent_id)}. Give one of them another id."
             )
     return list(names)
 
 
-def _action_dtypes(network: Network) -> dict[AgentID, np.dtype[Any]]:
+def _action_dtypes(network: ph.Network) -> dict[ph.AgentID, np.dtype[Any]]:
     """Return the dtype of each agent's action space that has one."""
     spaces = {i: getattr(agent, "action_space", None) for i, agent in network.agents.items()}
     dtypes = {i: getattr(space, "dtype", None) for i, space in spaces.items()}
     return {i: dtype for i, dtype in dtypes.items() if dtype is not None}
 
 
-def _ended(ends: Mapping[AgentID, bool]) -> tuple[str, ...]:
+def _field_types(payload_class: type) -> dict[str, Any] | None:
+    """Return the declared type of each field of a payload class; None if they cannot be resolved."""
+    try:
+        return get_type_hints(payload_class)
+    except (NameError, TypeError):  # a string annotation with a local name
+        return None
+
+
+def _ended(ends: Mapping[ph.AgentID, bool]) -> tuple[str, ...]:
     return tuple(id_text(agent_id) for agent_id, is_end in ends.items() if is_end)
 
 
-def _plain_round(batches: Batches) -> list[Any]:
+def _plain_round(batches: Sequence[tuple[ph.AgentID, Sequence[ph.Message[Any]]]]) -> list[Any]:
     return [[id_text(receiver_id), [_plain_message(m) for m in batch]] for receiver_id, batch in batches]
 
 

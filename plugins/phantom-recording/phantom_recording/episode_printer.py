@@ -6,18 +6,16 @@ import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final, TextIO
 
-from phantom_core.errors import ConfigError, did_you_mean, listing
-from phantom_core.recording.json_values import id_text
-from phantom_core.recording.recorded_episodes import (
+import phantom_core as ph
+from phantom_recording.json_values import id_text
+from phantom_recording.recorded_episodes import (
     LineReader,
     RecordedEpisode,
     RecordedMessage,
     RecordedStep,
     reset_of,
 )
-from phantom_core.recording.recorded_rows import EndRow, StartRow
-from phantom_core.types import AgentID
-from phantom_core.world.agents import ALL
+from phantom_recording.recorded_rows import EndRow, StartRow
 
 KINDS: Final = (
     "actions",
@@ -32,7 +30,7 @@ KINDS: Final = (
 
 
 class EpisodePrinter:
-    """Prints what a `Recorder` hands to it: `env.recorder = ph.Recorder(ph.EpisodePrinter())`.
+    """Prints what a `Recorder` hands to it: `env.recorder = Recorder(EpisodePrinter())`.
 
     ```text
     ──── episode 0 · SupplyChainEnv · seed 1
@@ -53,7 +51,7 @@ class EpisodePrinter:
         self,
         stream: TextIO | None = None,
         *,
-        agents: Collection[AgentID] | None = None,
+        agents: Collection[ph.AgentID] | None = None,
         kinds: Collection[str] | None = None,
     ) -> None:
         """Choose what to print.
@@ -69,9 +67,9 @@ class EpisodePrinter:
         """
         for kind in () if kinds is None else kinds:
             if kind not in KINDS:
-                raise ConfigError(
-                    f"EpisodePrinter got the kind {kind!r}.{did_you_mean(kind, KINDS)} Expected some of: "
-                    f"{listing(KINDS)}."
+                raise ph.errors.ConfigError(
+                    f"EpisodePrinter got the kind {kind!r}.{ph.tools.did_you_mean(kind, KINDS)} Expected "
+                    f"some of: {ph.tools.listing(KINDS)}."
                 )
         self._stream = stream
         self._names = None if agents is None else {id_text(agent_id) for agent_id in agents}
@@ -120,7 +118,7 @@ class EpisodePrinter:
         if kind == "messages":
             yield from self._message_lines(values)
         elif kind in ("terminations", "truncations"):
-            ended = [name for name in values if self._is_chosen(name) or name == ALL]
+            ended = [name for name in values if self._is_chosen(name) or name == ph.tools.ALL]
             if ended:
                 yield ", ".join(ended)
         elif isinstance(values, Mapping):

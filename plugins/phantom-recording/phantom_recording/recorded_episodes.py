@@ -9,8 +9,8 @@ from typing import Any
 
 import msgspec
 
-from phantom_core.errors import RecordingError
-from phantom_core.recording.recorded_rows import FORMAT, EndRow, PayloadRow, RoundRow, StartRow, StepRow
+import phantom_core as ph
+from phantom_recording.recorded_rows import FORMAT, EndRow, PayloadRow, RoundRow, StartRow, StepRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def read_recording(path: str | Path) -> Iterator[RecordedEpisode]:
                 yield _episode(start, steps, None)
             start, steps = row, [reset_of(row)]
         elif start is None:
-            raise RecordingError(f"The recording {path} begins in the middle of an episode.")
+            raise ph.errors.RecordingError(f"The recording {path} begins in the middle of an episode.")
         elif isinstance(row, RecordedStep):
             steps.append(row)
         else:
@@ -189,7 +189,7 @@ def _read_lines(path: str | Path) -> Iterator[StartRow | RecordedStep | EndRow]:
                 if row is not None:
                     yield row
     except OSError as error:
-        raise RecordingError(f"The recording {path} cannot be read: {error.strerror}.") from error
+        raise ph.errors.RecordingError(f"The recording {path} cannot be read: {error.strerror}.") from error
 
 
 def _episode(start: StartRow, steps: list[RecordedStep], end: EndRow | None) -> RecordedEpisode:
@@ -212,12 +212,12 @@ def _read(
         row = reader.read(line)
     except (msgspec.DecodeError, LookupError, TypeError, ValueError) as error:
         reason = error if isinstance(error, msgspec.DecodeError) else "its messages cannot be read"
-        raise RecordingError(
+        raise ph.errors.RecordingError(
             f"The recording {path} is damaged in line {number}: {reason}. Record the episode again."
         ) from error
     if isinstance(row, StartRow) and row.format > FORMAT:
-        raise RecordingError(
+        raise ph.errors.RecordingError(
             f"The recording {path} has format {row.format}, but this version reads up to {FORMAT}. Update "
-            "phantom-rl-core."
+            "phantom-recording."
         )
     return row

@@ -7,20 +7,17 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from phantom_core.envs.env import PhantomEnv
-from phantom_core.errors import RecordingError, listing
-from phantom_core.recording.json_values import action_from_plain, id_text
-from phantom_core.recording.recorded_episodes import (
+import phantom_core as ph
+from phantom_recording.json_values import action_from_plain, id_text
+from phantom_recording.recorded_episodes import (
     LineReader,
     RecordedEpisode,
     RecordedStep,
     read_recording,
     reset_of,
 )
-from phantom_core.recording.recorded_rows import StartRow
-from phantom_core.recording.recorder import Recorder
-from phantom_core.training.references import load_reference
-from phantom_core.types import AgentID
+from phantom_recording.recorded_rows import StartRow
+from phantom_recording.recorder import Recorder
 
 _COMPARED: Final = (
     "observations",
@@ -39,8 +36,8 @@ def replay(
     episode: int = 0,
     step: int | None = None,
     *,
-    env: Callable[..., PhantomEnv] | PhantomEnv | None = None,
-) -> PhantomEnv:
+    env: Callable[..., ph.PhantomEnv] | ph.PhantomEnv | None = None,
+) -> ph.PhantomEnv:
     """Play a recorded episode again up to a step, and return the env as it was then.
 
     The env is made from its class and config, reset with the episode's seed, and given the same actions.
@@ -59,17 +56,17 @@ def replay(
     recorded = recording if isinstance(recording, RecordedEpisode) else _find(recording, episode)
     last = recorded.num_steps if step is None else step
     if not 0 <= last <= recorded.num_steps:
-        raise RecordingError(f"The episode has no step {last}: it has {recorded.num_steps} steps.")
+        raise ph.errors.RecordingError(f"The episode has no step {last}: it has {recorded.num_steps} steps.")
     world = _made(recorded, env)
     listener = _Listener()
     with Recorder(listener) as recorder:
         world.recorder = recorder
         world.reset(seed=recorded.seed)
         if tuple(listener.agents) != recorded.agents:
-            raise RecordingError(
+            raise ph.errors.RecordingError(
                 f"The env has other agents than the recorded {recorded.env_class}: "
-                f"{listing(listener.agents)} instead of {listing(recorded.agents)}. Give env_config to the "
-                "Recorder, or env to replay."
+                f"{ph.tools.listing(listener.agents)} instead of "
+                f"{ph.tools.listing(recorded.agents)}. Give env_config to the Recorder, or env to replay."
             )
         _compare(recorded.steps[0], listener.newest)
         for wanted in recorded.steps[1 : last + 1]:
@@ -105,34 +102,40 @@ class _Listener:
 def _find(path: str | Path, number: int) -> RecordedEpisode:
     found = next(islice(read_recording(path), number, None), None) if number >= 0 else None
     if found is None:
-        raise RecordingError(f"The recording {path} has no episode {number}. Episodes are numbered from 0.")
+        raise ph.errors.RecordingError(
+            f"The recording {path} has no episode {number}. Episodes are numbered from 0."
+        )
     return found
 
 
-def _made(recorded: RecordedEpisode, env: Callable[..., PhantomEnv] | PhantomEnv | None) -> PhantomEnv:
-    if isinstance(env, PhantomEnv):
+def _made(
+    recorded: RecordedEpisode, env: Callable[..., ph.PhantomEnv] | ph.PhantomEnv | None
+) -> ph.PhantomEnv:
+    if isinstance(env, ph.PhantomEnv):
         return env
     if env is None:
         if recorded.env is None:
-            raise RecordingError(
+            raise ph.errors.RecordingError(
                 f"The class {recorded.env_class} cannot be imported by name. Say how to make the env: "
                 "replay(…, env=…)."
             )
-        env = load_reference(recorded.env, setting="env", folder=Path.cwd(), start="the current folder")
+        env = ph.tools.load_reference(
+            recorded.env, setting="env", folder=Path.cwd(), start="the current folder"
+        )
     assert callable(env)
     try:
-        made: PhantomEnv = env(**recorded.env_config)
+        made: ph.PhantomEnv = env(**recorded.env_config)
     except TypeError as error:
-        raise RecordingError(
+        raise ph.errors.RecordingError(
             f"{recorded.env_class} cannot be made with the recorded env_config {dict(recorded.env_config)}: "
             f"{error}. Give env_config to the Recorder, or say how to make the env: replay(…, env=…)."
         ) from error
     return made
 
 
-def _actions(env: PhantomEnv, wanted: RecordedStep) -> dict[AgentID, Any]:
+def _actions(env: ph.PhantomEnv, wanted: RecordedStep) -> dict[ph.AgentID, Any]:
     by_name = {id_text(agent_id): agent_id for agent_id in env.agents}
-    actions: dict[AgentID, Any] = {}
+    actions: dict[ph.AgentID, Any] = {}
     for name, plain in wanted.actions.items():
         agent_id = by_name.get(name, name)
         space = getattr(env.agents.get(agent_id), "action_space", None)
@@ -150,7 +153,7 @@ def _compare(wanted: RecordedStep, found: RecordedStep) -> None:
         if isinstance(before, Mapping):
             name = next(name for name in [*before, *now] if before.get(name) != now.get(name))
             what = f"agent {name!r}: {kind} are {now.get(name)!r}, but {before.get(name)!r} was recorded"
-        raise RecordingError(
+        raise ph.errors.RecordingError(
             f"The replay differs at {where}, {what}. The env changed, or something in it does not follow "
             "from its seed: phantom doctor finds what."
         )

@@ -5,24 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self
+from typing import Any, Final, Protocol, Self
 
 import msgspec
 
-from phantom_core.envs.env import Turns
-from phantom_core.envs.step_result import StepResult
-from phantom_core.envs.turns import Turn
-from phantom_core.errors import RecordingError
-from phantom_core.metrics import Metric, record_metrics, reduce_metrics
-from phantom_core.recording.json_values import to_plain
-from phantom_core.recording.recorded_rows import FORMAT, EndRow, StartRow
-from phantom_core.recording.step_encoder import StepEncoder
-from phantom_core.training.references import reference_to
-from phantom_core.types import Action, AgentID, Observation
-
-if TYPE_CHECKING:
-    from phantom_core.envs.env import PhantomEnv
-    from phantom_core.world.network import Network
+import phantom_core as ph
+from phantom_recording.json_values import to_plain
+from phantom_recording.recorded_rows import FORMAT, EndRow, StartRow
+from phantom_recording.step_encoder import StepEncoder
 
 _CHUNK: Final = 1 << 16
 """Bytes that are gathered before they are written in the middle of an episode; more fill the caches."""
@@ -42,7 +32,7 @@ class Sink(Protocol):
 
 
 class Recorder:
-    """Writes every episode of one env: `env.recorder = ph.Recorder("episodes.jsonl")`.
+    """Writes every episode of one env: `env.recorder = Recorder("episodes.jsonl")`.
 
     One line of JSON for the reset, one for each step and one for the end. All values are copied at
     once. An episode that is left before its end is written as far as it got, and marked.
@@ -56,14 +46,14 @@ class Recorder:
         target: str | Path | Sink,
         *,
         env_config: Mapping[str, Any] | None = None,
-        metrics: Mapping[str, Metric] | None = None,
+        metrics: Mapping[str, ph.Metric] | None = None,
         overwrite: bool = False,
     ) -> None:
         """Open the file.
 
         Args:
             target: the file to write; or an object to write to, such as an `EpisodePrinter`.
-            env_config: what the env was made with, so that `ph.replay` can make it again.
+            env_config: what the env was made with, so that `replay` can make it again.
             metrics: metric by name, to read in each step and to reduce at the end of an episode, with
                 mode `"evaluate"`.
             overwrite: whether to replace a file that has something in it.
@@ -79,9 +69,9 @@ class Recorder:
         self._metrics = dict(metrics or {})
         self._values: dict[str, list[Any]] = {}
         self._encoder = StepEncoder()
-        self._env: PhantomEnv | None = None
+        self._env: ph.PhantomEnv | None = None
         self._reference: str | None = None
-        self._network: Network | None = None
+        self._network: ph.Network | None = None
         self._num_steps: int | None = None  # of the episode that is being written
 
     def close(self) -> None:
@@ -95,20 +85,20 @@ class Recorder:
 
     # ------------------------------------------------------------------ what the env calls
 
-    def attach(self, env: PhantomEnv) -> None:
+    def attach(self, env: ph.PhantomEnv) -> None:
         """Called when it is set as the recorder of an env.
 
         Raises:
             RecordingError: if it is closed, or records another env.
         """
         if self._env not in (None, env):
-            raise RecordingError(
+            raise ph.errors.RecordingError(
                 f"This Recorder already records another {type(self._env).__name__}. Make one for each env."
             )
         if self._sink is None:
-            raise RecordingError("This Recorder is closed. Make another one.")
+            raise ph.errors.RecordingError("This Recorder is closed. Make another one.")
         self._env = env
-        self._reference = reference_to(type(env))
+        self._reference = ph.tools.reference_to(type(env))
 
     def detach(self) -> None:
         """Called when the env gets another recorder, or none: finish what was written."""
@@ -118,10 +108,10 @@ class Recorder:
 
     def on_reset(
         self,
-        env: PhantomEnv,
-        turn: Turn,
-        observations: Mapping[AgentID, Observation],
-        infos: Mapping[AgentID, Mapping[str, Any]],
+        env: ph.PhantomEnv,
+        turn: ph.Turn,
+        observations: Mapping[ph.AgentID, ph.Observation],
+        infos: Mapping[ph.AgentID, Mapping[str, Any]],
     ) -> None:
         """Called after each reset."""
         self._end_episode(is_finished=False)
@@ -143,7 +133,11 @@ class Recorder:
         self._num_steps = 0
 
     def on_step(
-        self, env: PhantomEnv, turns: Turns, actions: Mapping[AgentID, Action], result: StepResult
+        self,
+        env: ph.PhantomEnv,
+        turns: tuple[ph.Turn, ph.Turn | None],
+        actions: Mapping[ph.AgentID, ph.Action],
+        result: ph.StepResult,
     ) -> None:
         """Called after each step."""
         if self._num_steps is None:  # it was set in the middle of an episode
@@ -158,10 +152,10 @@ class Recorder:
 
     # ------------------------------------------------------------------ how it is written
 
-    def _measure(self, env: PhantomEnv) -> dict[str, Any]:
+    def _measure(self, env: ph.PhantomEnv) -> dict[str, Any]:
         """Read the metrics after a step."""
         found: dict[str, list[Any]] = {}
-        record_metrics(env, self._metrics, found)
+        ph.metrics.record_metrics(env, self._metrics, found)
         for name, values in found.items():
             self._values.setdefault(name, []).extend(values)
         return {name: to_plain(values[-1]) for name, values in found.items()}
@@ -169,7 +163,7 @@ class Recorder:
     def _end_episode(self, *, is_finished: bool) -> None:
         if self._num_steps is None:
             return
-        reduced = to_plain(reduce_metrics(self._metrics, self._values, "evaluate"))
+        reduced = to_plain(ph.metrics.reduce_metrics(self._metrics, self._values, "evaluate"))
         self._write(EndRow(num_steps=self._num_steps, is_finished=is_finished, metrics=reduced))
         self._num_steps = None
         self._hand_over()
@@ -187,7 +181,7 @@ class Recorder:
             self._sink.write(bytes(lines))
             lines.clear()
 
-    def _watch(self, network: Network | None) -> None:
+    def _watch(self, network: ph.Network | None) -> None:
         """Get the messages of a network, and no longer those of another one."""
         if self._network is not None:
             self._network.recorder = None
@@ -211,10 +205,12 @@ class Recorder:
 def _opened(path: str | Path, *, overwrite: bool) -> Sink:
     try:
         if not overwrite and Path(path).is_file() and Path(path).stat().st_size:
-            raise RecordingError(
-                f"The recording {path} exists already. Record to another file, delete this one, or say "
-                "ph.Recorder(…, overwrite=True)."
+            raise ph.errors.RecordingError(
+                f"The recording {path} exists already. Record to another file, delete this one, or "
+                "replace it: Recorder(…, overwrite=True), or phantom record --overwrite."
             )
         return Path(path).open("wb")
     except OSError as error:
-        raise RecordingError(f"The recording {path} cannot be written: {error.strerror}.") from error
+        raise ph.errors.RecordingError(
+            f"The recording {path} cannot be written: {error.strerror}."
+        ) from error

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import phantom_core as ph
+from phantom_recording import Recorder, read_recording, replay
 
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3)
 ARRAYS = st.one_of(
@@ -82,11 +83,11 @@ def test_actions_come_back_with_type_dtype_and_value(
 ) -> None:
     path = tmp_path_factory.mktemp("actions") / "x"
     env = ph.PhantomEnv(1, ph.Network([Keeper(name)]))
-    env.recorder = ph.Recorder(path)
+    env.recorder = Recorder(path)
     env.reset(seed=1)
     env.step({name: action})
     env.close()
-    world: Any = ph.replay(path, env=ph.PhantomEnv(1, ph.Network([Keeper(name)])))
+    world: Any = replay(path, env=ph.PhantomEnv(1, ph.Network([Keeper(name)])))
     assert is_same(world[name].action, action)
 
 
@@ -115,11 +116,11 @@ def test_observations_come_back_as_json_has_them(
     agent = Keeper("A")
     agent.observation = value
     env = ph.PhantomEnv(1, ph.Network([agent]))
-    env.recorder = ph.Recorder(path)
+    env.recorder = Recorder(path)
     env.reset(seed=1)
     env.step({"A": 1})
     env.close()
-    (episode,) = ph.read_recording(path)
+    (episode,) = read_recording(path)
     assert [step.observations for step in episode.steps] == [{"A": plain(value)}] * 2
 
 
@@ -127,14 +128,14 @@ def test_an_observation_that_changes_later_is_written_as_it_was(tmp_path: Path) 
     agent = Keeper("A")
     agent.observation = np.zeros(2)
     env = ph.PhantomEnv(3, ph.Network([agent]))
-    env.recorder = ph.Recorder(tmp_path / "x")
+    env.recorder = Recorder(tmp_path / "x")
     env.reset(seed=1)
     for number in range(3):
         result = env.step({"A": 1})
         agent.observation += 1.0
         result.rewards["A"] = 99.0 + number
     env.close()
-    (episode,) = ph.read_recording(tmp_path / "x")
+    (episode,) = read_recording(tmp_path / "x")
     assert [step.observations["A"] for step in episode.steps] == [[0, 0], [0, 0], [1, 1], [2, 2]]
     assert [step.rewards for step in episode.steps[1:]] == [{"A": 0.0}] * 3
 
@@ -155,12 +156,12 @@ def test_messages_that_change_later_are_written_as_they_were(tmp_path: Path) -> 
             return []
 
     env = ph.PhantomEnv(2, ph.Network([Buyer("BUYER"), Shop("SHOP")], connections=[("BUYER", "SHOP")]))
-    env.recorder = ph.Recorder(tmp_path / "x")
+    env.recorder = Recorder(tmp_path / "x")
     env.reset(seed=1)
     for _ in range(2):
         env.step({})
     env.close()
-    (episode,) = ph.read_recording(tmp_path / "x")
+    (episode,) = read_recording(tmp_path / "x")
     for step in episode.steps[1:]:
         assert [message.fields for message in step.messages] == [{"items": [1]}, {"items": [2]}]
 
@@ -180,11 +181,11 @@ def test_payloads_of_one_name_and_other_fields_are_told_apart(tmp_path: Path) ->
             """Take it."""
 
     env = ph.PhantomEnv(1, ph.Network([Buyer("BUYER"), Shop("SHOP")], connections=[("BUYER", "SHOP")]))
-    env.recorder = ph.Recorder(tmp_path / "x")
+    env.recorder = Recorder(tmp_path / "x")
     env.reset(seed=1)
     env.step({})
     env.close()
-    (episode,) = ph.read_recording(tmp_path / "x")
+    (episode,) = read_recording(tmp_path / "x")
     found = [(message.payload_class, message.fields) for message in episode.steps[1].messages]
     assert found == [("Order", {"size": 3}), ("Order", {"price": 0.5, "note": "now"})]
 
@@ -196,7 +197,7 @@ def test_a_step_that_cannot_be_written_leaves_no_trace(tmp_path: Path) -> None:
 
     agent = Keeper("A")
     env = ph.PhantomEnv(5, ph.Network([agent]))
-    env.recorder = ph.Recorder(tmp_path / "x")
+    env.recorder = Recorder(tmp_path / "x")
     env.reset(seed=1)
     env.step({"A": 1})
     agent.observation = Unspeakable()
@@ -206,7 +207,7 @@ def test_a_step_that_cannot_be_written_leaves_no_trace(tmp_path: Path) -> None:
     env.reset(seed=2)
     env.step({"A": 1})
     env.close()
-    assert [episode.seed for episode in ph.read_recording(tmp_path / "x")] == [1, 2]
+    assert [episode.seed for episode in read_recording(tmp_path / "x")] == [1, 2]
 
 
 # ---------------------------------------------------------------------- files
@@ -214,7 +215,7 @@ def test_a_step_that_cannot_be_written_leaves_no_trace(tmp_path: Path) -> None:
 
 def recorded(path: Path, num_steps: int = 3) -> bytes:
     env = ph.PhantomEnv(num_steps, ph.Network([Keeper("A")]))
-    env.recorder = ph.Recorder(path)
+    env.recorder = Recorder(path)
     env.reset(seed=1)
     for _ in range(num_steps):
         env.step({"A": 1})
@@ -226,10 +227,10 @@ def test_a_file_that_was_cut_short_is_read_as_far_as_it_goes(tmp_path: Path) -> 
     path = tmp_path / "x"
     whole = recorded(path)
     path.write_bytes(whole[:-60])
-    (episode,) = ph.read_recording(path)
+    (episode,) = read_recording(path)
     assert (episode.num_steps, episode.is_finished) == (2, False)
     path.write_bytes(b"")
-    assert list(ph.read_recording(path)) == []
+    assert list(read_recording(path)) == []
 
 
 def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
@@ -247,13 +248,13 @@ def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
             "is damaged in line 3: its messages cannot be read. Record the episode again."
         ),
         step: "begins in the middle of an episode.",
-        newer: "has format 9, but this version reads up to 1. Update phantom-rl-core.",
+        newer: "has format 9, but this version reads up to 1. Update phantom-recording.",
     }
     for text, reason in cases.items():
         path.write_bytes(text)
         with pytest.raises(ph.errors.RecordingError) as caught:
-            list(ph.read_recording(path))
+            list(read_recording(path))
         assert str(caught.value) == f"The recording {path} {reason}"
     with pytest.raises(ph.errors.RecordingError) as caught:
-        list(ph.read_recording(tmp_path / "y"))
+        list(read_recording(tmp_path / "y"))
     assert str(caught.value) == f"The recording {tmp_path / 'y'} cannot be read: No such file or directory."
