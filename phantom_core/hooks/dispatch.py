@@ -374,5 +374,7 @@ def _callee(subscriber: Subscriber, hook: str, measure: Measure | None) -> tuple
 
 
 def _hook_error(plugin: str, hook: str, error: Exception) -> HookError:
-    msg = f"Plugin {plugin!r} failed in {hook}: {error_text(error)}. Mend it, or leave it out of the run."
-    return HookError(msg, plugin=plugin)
+    return HookError(
+        f"Plugin {plugin!r} failed in {hook}: {error_text(error)}. Mend it, or leave it out of the run.",
+        plugin=plugin,
+    )

@@ -113,11 +113,11 @@ class Component:
             PluginError: if the import fails, or the object has the wrong type for its kind.
         """
         if not self.is_compatible:
-            msg = (
+            raise IncompatiblePluginError(
                 f"{self._title} needs {CORE_DISTRIBUTION}{self.core_specifier}, but {core_version()} is "
-                f"installed. Run: pip install -U {self.distribution} {CORE_DISTRIBUTION}"
+                f"installed. Run: pip install -U {self.distribution} {CORE_DISTRIBUTION}",
+                plugin=self.distribution,
             )
-            raise IncompatiblePluginError(msg, plugin=self.distribution)
         target = self._import(self.target) if isinstance(self.target, str) else self.target
         base: type = import_object(self.base)
         if self.kind == "command":
@@ -158,11 +158,11 @@ class Component:
                 )
             raise PluginError(msg, plugin=self.distribution) from error
         except (Exception, SystemExit) as error:
-            msg = (
+            raise PluginError(
                 f"{what}: {error_text(error)}. This is a defect of {self.distribution}; the traceback is "
-                "with -v."
-            )
-            raise PluginError(msg, plugin=self.distribution) from error
+                "with -v.",
+                plugin=self.distribution,
+            ) from error
 
 
 def _public_name(base: type) -> str:
@@ -287,8 +287,12 @@ class Registry:
             advice = " A class is named './file.py:Class' or 'package.module:Class'."
             if re.search(r"-v\d+$", name):
                 advice = f" If it is a Gymnasium env: env='gymnasium', env_config={{'env': {name!r}}}."
-        msg = f"No {kind} named {name!r}.{did_you_mean(name, known)} Registered: {registered}.{advice}"
-        return UnknownNameError(msg, kind=kind, name=name, known=known)
+        return UnknownNameError(
+            f"No {kind} named {name!r}.{did_you_mean(name, known)} Registered: {registered}.{advice}",
+            kind=kind,
+            name=name,
+            known=known,
+        )
 
 
 def install_advice(name: str) -> str:
@@ -315,8 +319,10 @@ def _is_named(item: Component | InstalledEntry, kind: str, name: str) -> bool:
 def _ambiguous(kind: str, name: str, found: Sequence[Component]) -> AmbiguousNameError:
     choices = tuple(component.qualified_name for component in found)
     offers = ", ".join(f"{c.provider} ({c.target})" for c in found)
-    msg = (
+    return AmbiguousNameError(
         f"{len(found)} distributions offer {with_article(kind)} named {name!r}: {offers}. Choose one: "
-        f"{' or '.join(map(repr, choices))}."
+        f"{' or '.join(map(repr, choices))}.",
+        kind=kind,
+        name=name,
+        choices=choices,
     )
-    return AmbiguousNameError(msg, kind=kind, name=name, choices=choices)

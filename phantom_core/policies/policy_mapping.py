@@ -76,15 +76,15 @@ def parse_policy_mapping(policies: PolicyMapping) -> dict[PolicyID, PolicySpec]:
             forms.
     """
     if not isinstance(policies, Mapping) or not policies:
-        msg = (
+        raise PolicyMappingError(
             f"policies is {policies!r}. Expected a mapping from policy ids to agents, such as "
             f"{{'shop': ['SHOP']}}."
         )
-        raise PolicyMappingError(msg)
     for policy_id in policies:
         if not isinstance(policy_id, str) or not policy_id:
-            msg = f"A policy has the id {policy_id!r}. Expected a text that is not empty, such as 'shop'."
-            raise PolicyMappingError(msg)
+            raise PolicyMappingError(
+                f"A policy has the id {policy_id!r}. Expected a text that is not empty, such as 'shop'."
+            )
     return {policy_id: _parse(policy_id, value) for policy_id, value in policies.items()}
 
 
@@ -102,11 +102,10 @@ def group_agents(env: Roster, specs: Mapping[PolicyID, PolicySpec]) -> dict[Poli
         agent_ids = _select(env, policy_id, spec.agents)
         for agent_id in agent_ids:
             if agent_id in policy_by_agent:
-                msg = (
+                raise PolicyMappingError(
                     f"Agent {agent_id!r} is in two policies: {policy_by_agent[agent_id]!r} and "
                     f"{policy_id!r}. Leave it in one."
                 )
-                raise PolicyMappingError(msg)
             policy_by_agent[agent_id] = policy_id
         group = Group(
             policy_id,
@@ -119,11 +118,10 @@ def group_agents(env: Roster, specs: Mapping[PolicyID, PolicySpec]) -> dict[Poli
         groups[policy_id] = group
     left = [agent_id for agent_id in env.strategic_agent_ids if agent_id not in policy_by_agent]
     if left:
-        msg = (
+        raise PolicyMappingError(
             f"There is no policy for {listing(left)}. Select every agent that acts in one of the policies "
             f"({listing(specs)}), or give it one that does not learn, such as 'random'."
         )
-        raise PolicyMappingError(msg)
     return groups
 
 
@@ -142,39 +140,34 @@ def select_policies_to_train(
         ]
         for policy_id, spec in specs.items():
             if spec.trainer is not None and spec.policy is not None and spec.train is None:
-                msg = (
+                raise PolicyMappingError(
                     f"Policy {policy_id!r} names a trainer, {spec.trainer!r}, but a policy of its own too, "
                     "so that it is not trained. Give it train=True, or leave the trainer out."
                 )
-                raise PolicyMappingError(msg)
         if not chosen:
-            msg = (
+            raise PolicyMappingError(
                 f"There is nothing to train: each of {listing(specs)} has a policy of its own or "
                 "train=false. Say train=true, or name at least one in policies_to_train."
             )
-            raise PolicyMappingError(msg)
     else:
         chosen = _listed(policies_to_train, specs)
     for policy_id in chosen:
         if policy_id not in specs:
-            msg = (
+            raise PolicyMappingError(
                 f"policies_to_train names {policy_id!r}, but there is no such "
                 f"policy.{did_you_mean(policy_id, specs)} Policies: {listing(specs)}."
             )
-            raise PolicyMappingError(msg)
         if specs[policy_id].train is False:
-            msg = (
+            raise PolicyMappingError(
                 f"policies_to_train names {policy_id!r}, but its spec says train=False. Change "
                 "one of the two."
             )
-            raise PolicyMappingError(msg)
     for policy_id, spec in specs.items():
         if spec.train and policy_id not in chosen:
-            msg = (
+            raise PolicyMappingError(
                 f"The spec of policy {policy_id!r} says train=True, but policies_to_train leaves it out. "
                 "Change one of the two."
             )
-            raise PolicyMappingError(msg)
     return tuple(dict.fromkeys(chosen))
 
 
@@ -206,11 +199,10 @@ def make_policies(
             continue
         policy_class = load(choice) if isinstance(choice, str) else choice
         if not (isinstance(policy_class, type) and issubclass(policy_class, Policy)):
-            msg = (
+            raise PolicyMappingError(
                 f"Policy {policy_id!r} is {getattr(policy_class, '__name__', repr(policy_class))}. Expected "
                 "a policy class, an instance or a registered name such as 'random'."
             )
-            raise PolicyMappingError(msg)
         policies[policy_id] = _build(group, policy_class)
         policies[policy_id].seed(make_rng(seed, "policy", policy_id))
     return policies
@@ -220,27 +212,25 @@ def _build(group: Group, policy_class: type[Policy]) -> Policy:
     try:
         return policy_class(group.observation_space, group.action_space, **group.spec.config)
     except PhantomError as error:
-        msg = f"Policy {group.policy_id!r}: {error}"
-        raise PolicyMappingError(msg) from error
+        raise PolicyMappingError(f"Policy {group.policy_id!r}: {error}") from error
     except Exception as error:  # a user's constructor may raise anything
-        msg = (
+        raise PolicyMappingError(
             f"Policy {group.policy_id!r} ({policy_class.__name__}) could not be built: "
             f"{error_text(error)}. Its config: {dict(group.spec.config)}."
-        )
-        raise PolicyMappingError(msg) from error
+        ) from error
 
 
 def _listed(policies_to_train: Iterable[PolicyID], specs: Mapping[PolicyID, PolicySpec]) -> list[PolicyID]:
     if isinstance(policies_to_train, str) or not isinstance(policies_to_train, Iterable):
-        msg = f"policies_to_train is {policies_to_train!r}. Expected a list of policy ids: {listing(specs)}."
-        raise PolicyMappingError(msg)
+        raise PolicyMappingError(
+            f"policies_to_train is {policies_to_train!r}. Expected a list of policy ids: {listing(specs)}."
+        )
     chosen = list(policies_to_train)
     if not chosen:
-        msg = (
+        raise PolicyMappingError(
             "policies_to_train is empty: there is nothing to train. Name at least one of the "
             f"policies: {listing(specs)}."
         )
-        raise PolicyMappingError(msg)
     return chosen
 
 
@@ -248,11 +238,10 @@ def _parse(policy_id: PolicyID, value: Any) -> PolicySpec:
     if isinstance(value, PolicySpec):
         agents = value.agents
         if isinstance(agents, str) or not (callable(agents) or isinstance(agents, Iterable)):
-            msg = (
+            raise PolicyMappingError(
                 f"Policy {policy_id!r} has agents={agents!r}. Expected an agent class, a predicate or a "
                 f"list of ids, such as [{agents!r}]."
             )
-            raise PolicyMappingError(msg)
         if value.train is not None and not isinstance(value.train, bool):
             raise PolicyMappingError(
                 f"Policy {policy_id!r} has train={value.train!r}. Expected True, False or None."
@@ -303,11 +292,10 @@ def _select(env: Roster, policy_id: PolicyID, agents: AgentSelection) -> tuple[A
             _check_agent(env, policy_id, agent_id)
     if not selected:
         what = getattr(agents, "__name__", repr(agents))
-        msg = (
+        raise PolicyMappingError(
             f"Policy {policy_id!r} has no agents: {what} selects none of those that act "
             f"({listing(env.strategic_agent_ids)}). Select at least one."
         )
-        raise PolicyMappingError(msg)
     return tuple(selected)
 
 
@@ -328,25 +316,22 @@ def applies(agents: AgentSelection, agent: Agent) -> bool:
 def _check_agent(env: Roster, policy_id: PolicyID, agent_id: AgentID) -> None:
     if _is_class(agent_id, Agent):
         name = getattr(agent_id, "__name__", repr(agent_id))
-        msg = (
+        raise PolicyMappingError(
             f"Policy {policy_id!r} has the class {name} in a list of agent ids. Write the class without a "
             f"list: {name}."
         )
-        raise PolicyMappingError(msg)
     if agent_id not in env.agents:
-        msg = (
+        raise PolicyMappingError(
             f"Policy {policy_id!r} names agent {agent_id!r}, but there is no such "
             f"agent.{did_you_mean(agent_id, env.agents)} Agents that act: "
             f"{listing(env.strategic_agent_ids)}."
         )
-        raise PolicyMappingError(msg)
     if not isinstance(env.agents[agent_id], StrategicAgent):
         cls = type(env.agents[agent_id]).__name__
-        msg = (
+        raise PolicyMappingError(
             f"Policy {policy_id!r} names agent {agent_id!r}, but a {cls} does not act. Agents "
             f"that act: {listing(env.strategic_agent_ids)}."
         )
-        raise PolicyMappingError(msg)
 
 
 def _check_spaces(
@@ -361,12 +346,11 @@ def _check_spaces(
             ("action", action_spaces[agent_id], group.action_space),
         ):
             if own != shared:
-                msg = (
+                raise PolicyMappingError(
                     f"Agents {first!r} and {agent_id!r} share policy {group.policy_id!r}, but "
                     f"their {what} spaces "
                     f"differ: {shared} and {own}. Give them two policies, or equal spaces."
                 )
-                raise PolicyMappingError(msg)
 
 
 def _check_instance(group: Group, policy: Policy) -> None:
@@ -375,9 +359,8 @@ def _check_instance(group: Group, policy: Policy) -> None:
         ("action", policy.action_space, group.action_space),
     ):
         if own != needed:
-            msg = (
+            raise PolicyMappingError(
                 f"Policy {group.policy_id!r} is a {type(policy).__name__} made for the {what} "
                 f"space {own}, but agent "
                 f"{group.agent_ids[0]!r} has {needed}. Use a policy made for it."
             )
-            raise PolicyMappingError(msg)

@@ -115,11 +115,13 @@ class Agent:
         try:
             hash(agent_id)
         except TypeError:
-            msg = f"Agent id {agent_id!r} is not hashable. Use a str, an int, a tuple or an Enum."
-            raise ConfigError(msg) from None
+            raise ConfigError(
+                f"Agent id {agent_id!r} is not hashable. Use a str, an int, a tuple or an Enum."
+            ) from None
         if agent_id == ALL:
-            msg = f"An agent may not be named {ALL!r}: that key stands for the whole env. Choose another id."
-            raise ConfigError(msg)
+            raise ConfigError(
+                f"An agent may not be named {ALL!r}: that key stands for the whole env. Choose another id."
+            )
         self._id = agent_id
         self._episode_seed: int | None = None
         self.supertype: Supertype | None = None
@@ -228,11 +230,10 @@ class Agent:
                 return table[base]
         payload, cls = type(message.payload).__name__, type(self).__name__
         handled = ", ".join(known.__name__ for known in table) or "none"
-        msg = (
+        raise NetworkError(
             f"{cls} {self._id!r} has no handler for {payload}, sent by {message.sender_id!r}. It handles: "
             f"{handled}. Write a method decorated with @msg_handler({payload})."
         )
-        raise NetworkError(msg)
 
     @property
     def _name(self) -> str:

@@ -382,11 +382,10 @@ class BatchResolver(Resolver):
         """
         super().__init__(enable_tracking=enable_tracking)
         if round_limit is not None and round_limit < 1:
-            msg = (
+            raise ConfigError(
                 f"BatchResolver got round_limit={round_limit}. Expected a positive number, or "
                 "None for no limit."
             )
-            raise ConfigError(msg)
         self.round_limit = round_limit
         self.shuffle_batches = shuffle_batches
         self._queue: defaultdict[AgentID, list[Message[Any]]] = defaultdict(list)

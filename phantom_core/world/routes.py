@@ -66,23 +66,21 @@ class Routes:
         name = payload_class.__name__
         rule = payload_rule(payload_class)
         if rule is None:
-            msg = (
+            raise NetworkError(
                 f"Agent {sender_id!r} sent {name} to {receiver_id!r}, but {name} is not a message payload. "
                 f"Decorate the class {name} with @msg_payload()."
             )
-            raise NetworkError(msg)
         for role, agent_id, allowed in (
             ("sender", sender_id, rule.senders),
             ("receiver", receiver_id, rule.receivers),
         ):
             agent_class = type(self._agents[agent_id])
             if not is_allowed(agent_class, allowed):
-                msg = (
+                raise NetworkError(
                     f"Agent {sender_id!r} sent {name} to {receiver_id!r}, but {name} allows as {role} only "
                     f"{_names(allowed)}; {agent_id!r} is a {agent_class.__name__}. Change the {role}_type of "
                     f"{name}, or send another payload."
                 )
-                raise NetworkError(msg)
         self._allowed_classes.add(kinds)
 
     def _not_connected(self, sender_id: AgentID, receiver_id: AgentID, payload_class: type) -> str:

@@ -63,11 +63,10 @@ class Topology:
         """
         check_agent(agent)
         if agent.id in self._agents:
-            msg = (
+            raise ConfigError(
                 f"The network already has an agent {agent.id!r} ({self._agents[agent.id]!r}). "
                 f"Give {agent!r} another id."
             )
-            raise ConfigError(msg)
         self._before_change()
         self._agents[agent.id] = agent
         self._connections.add_agent(agent.id)
@@ -283,11 +282,10 @@ class Topology:
 
     def _require(self, agent_id: AgentID) -> None:
         if agent_id not in self._agents:
-            msg = (
+            raise ConfigError(
                 f"The network has no agent {agent_id!r}.{did_you_mean(agent_id, self._agents)} "
                 f"Its agents: {listing(self._agents)}. Add it with network.add_agent first."
             )
-            raise ConfigError(msg)
 
     def __getitem__(self, agent_id: AgentID) -> Agent:
         """Return the agent with this id.
