@@ -7,15 +7,19 @@ import random
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from typing import Any, ClassVar, Protocol, Self, TypeAlias
 
-from phantom_core.errors import ConfigError, ResolverError
+from phantom_core.errors import ConfigError, NetworkError, ResolverError
 from phantom_core.seeding import make_random
 from phantom_core.types import AgentID
 from phantom_core.world.agents import Agent, Context
+from phantom_core.world.message_checks import (
+    check_payload,
+    not_connected,
+    raise_if_not_batches,
+    raise_if_not_pairs,
+)
 from phantom_core.world.messages import Message
-from phantom_core.world.routes import Routes, raise_if_not_batches, raise_if_not_pairs
 from phantom_core.world.samplers import SampledValues
 from phantom_core.world.topology import Topology
 
@@ -34,6 +38,8 @@ class Network(Topology):
     Attributes:
         message_class: the class of messages; called with sender id, receiver id and payload.
         resolver: determines the order in which messages are delivered.
+        ignore_connection_errors: whether a message between unconnected agents is dropped silently.
+        payload_classes: the classes of the payloads sent so far.
         recorder: called with each round of messages before it is delivered; set by the env's recorder.
     """
 
@@ -65,12 +71,13 @@ class Network(Topology):
             _check_resolver(resolver)
         self.resolver = BatchResolver() if resolver is None else resolver
         self.recorder: MessageRecorder | None = None
-        self._routes = Routes(
-            self._agents,
-            self._connections,
-            ignore_connection_errors=ignore_connection_errors,
-            enforce_msg_payload_checks=enforce_msg_payload_checks,
-        )
+        self.ignore_connection_errors = ignore_connection_errors
+        self.payload_classes: set[type] = set()
+        self._enforce_msg_payload_checks = enforce_msg_payload_checks
+        # Sender, receiver and payload class of messages found allowed since the last change of the network,
+        # and the classes of the three, which stay allowed.
+        self._allowed: set[tuple[AgentID, AgentID, type]] = set()
+        self._allowed_classes: set[tuple[type, type, type]] = set()
         self._episode_seed: int | None = None
         self._sampled: SampledValues | None = None
         self._is_running = False
@@ -91,23 +98,14 @@ class Network(Topology):
             agent.reset()
 
     @property
-    def ignore_connection_errors(self) -> bool:
-        """Whether a message between unconnected agents is dropped silently instead of an error."""
-        return self._routes.ignore_connection_errors
-
-    @ignore_connection_errors.setter
-    def ignore_connection_errors(self, ignore: bool) -> None:
-        self._routes.ignore_connection_errors = ignore
-
-    @property
     def enforce_msg_payload_checks(self) -> bool:
         """Whether the rules of `msg_payload` are checked."""
-        return self._routes.enforce_msg_payload_checks
+        return self._enforce_msg_payload_checks
 
     @enforce_msg_payload_checks.setter
     def enforce_msg_payload_checks(self, enforce: bool) -> None:
-        self._routes.enforce_msg_payload_checks = enforce
-        self._routes.forget()
+        self._enforce_msg_payload_checks = enforce
+        self._allowed.clear()
 
     def subnet_for(self, agent_id: AgentID) -> Self:
         """Return a network of an agent, its neighbours and the connections among them.
@@ -126,17 +124,12 @@ class Network(Topology):
             ignore_connection_errors=self.ignore_connection_errors,
             enforce_msg_payload_checks=self.enforce_msg_payload_checks,
         )
-        inner = [pair for pair in self._connections.pairs() if members.issuperset(pair)]
+        inner = [pair for pair in self.connections() if members.issuperset(pair)]
         part.add_connections_from(inner, directed=True)
         part.resolver.reset()
         return part
 
     # ------------------------------------------------------------------ messages
-
-    @property
-    def payload_classes(self) -> AbstractSet[type]:
-        """The classes of the payloads sent so far."""
-        return self._routes.payload_classes
 
     def send(self, sender_id: AgentID, receiver_id: AgentID, payload: Any) -> None:
         """Check a message and pass it to the resolver, which delivers it in the step's message resolution.
@@ -168,7 +161,7 @@ class Network(Topology):
         Raises:
             NetworkError: as in `send`, or if the messages are not pairs.
         """
-        make, allowed, check = self.message_class, self._routes.allowed, self.check_message
+        make, allowed, check = self.message_class, self._allowed, self.check_message
         inboxes = self.resolver.inboxes
         for sender_id, messages in outgoing:
             if not messages:
@@ -196,7 +189,7 @@ class Network(Topology):
             ResolverError: if `batches` are not pairs of an id and messages.
         """
         contexts, make = self.contexts, self.message_class
-        allowed, check = self._routes.allowed, self.check_message
+        allowed, check = self._allowed, self.check_message
         inboxes = self.resolver.inboxes
         undelivered, sender_id, answers = 0, None, None
         try:
@@ -236,7 +229,19 @@ class Network(Topology):
         Raises:
             NetworkError: as in `send`.
         """
-        return self._routes.check(sender_id, receiver_id, payload_class)
+        if not self.has_edge(sender_id, receiver_id):
+            if self.ignore_connection_errors:
+                return False
+            raise NetworkError(not_connected(self, sender_id, receiver_id, payload_class))
+        if self._enforce_msg_payload_checks:
+            sender, receiver = self._agents[sender_id], self._agents[receiver_id]
+            classes = (type(sender), type(receiver), payload_class)
+            if classes not in self._allowed_classes:
+                check_payload(sender, receiver, payload_class)
+                self._allowed_classes.add(classes)
+        self._allowed.add((sender_id, receiver_id, payload_class))
+        self.payload_classes.add(payload_class)
+        return True
 
     def resolve(self) -> None:
         """Deliver all messages to the agents that are in the episode."""
@@ -296,7 +301,7 @@ class Network(Topology):
 
     def _changed(self) -> None:
         super()._changed()
-        self._routes.forget()
+        self._allowed.clear()
 
 
 class Resolver(ABC):

@@ -9,9 +9,9 @@ from phantom_core.errors import ConfigError, NetworkError
 from phantom_core.seeding import unit_draw
 from phantom_core.types import AgentID
 from phantom_core.world.agents import Agent
-from phantom_core.world.connections import check_connection
 from phantom_core.world.network import Network, Resolver
 from phantom_core.world.samplers import SampledValues, Sampler
+from phantom_core.world.topology import check_connection
 
 Rate: TypeAlias = float | Sampler[float]
 """The probability that a connection exists in an episode, or a sampler of it."""
