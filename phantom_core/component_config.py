@@ -42,11 +42,7 @@ def own_parameters(component: type) -> dict[str, inspect.Parameter]:
 
 
 def check_parameters(component: type, settings: Mapping[str, Any], name: str) -> None:
-    """Check the names of settings for a component's own `__init__`.
-
-    Raises:
-        ConfigError: if a setting is unknown, or a required one is missing.
-    """
+    """Raise ConfigError if a setting of a component's own `__init__` is unknown or missing."""
     parameters = own_parameters(component)
     named = {k: p for k, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
@@ -254,11 +250,7 @@ def _reason(value: Any, expected: Any) -> str:
 
 
 def check_config_class(component: type, config_class: object) -> None:
-    """Raise if a `config_class` is not a frozen dataclass.
-
-    Raises:
-        ConfigError: if it is not.
-    """
+    """Raise ConfigError if a `config_class` is not a frozen dataclass."""
     params = getattr(config_class, "__dataclass_params__", None)
     if not isinstance(config_class, type) or params is None or not params.frozen:
         raise ConfigError(

@@ -107,16 +107,10 @@ class Stages:
     def __init__(
         self, stages: Iterable[FSMStage], initial_stage: StageID, methods: Mapping[StageID, Handler]
     ) -> None:
-        """Check the stages.
+        """Check the stages; `methods` are the handlers that are methods of the env, by stage id.
 
-        Args:
-            stages: all stages.
-            initial_stage: the id of the stage in which an episode begins.
-            methods: the handlers that are methods of the env, by stage id.
-
-        Raises:
-            ConfigError: if there is no stage, an id is None or not unique, a stage is unknown or cannot be
-                reached, a stage has no next stage, or a stage without a handler has several.
+        Raises ConfigError if there is no stage, an id is None or not unique, a stage is unknown or cannot be
+        reached, a stage has no next stage, or a stage without a handler has several.
         """
         self.stages = tuple(stages)
         _check_stages(self.stages)
@@ -135,12 +129,7 @@ class Stages:
         self._is_checked = False
 
     def check_agents(self, network: Network) -> None:
-        """Check the agent ids in the stages.
-
-        Raises:
-            ConfigError: if a stage names an agent that is not in the network, or rewards one that is not
-                strategic.
-        """
+        """Raise ConfigError if a stage names an unknown agent, or rewards one that is not strategic."""
         for stage in self.stages:
             owner, agents = f"Stage {stage.id!r}", network.agents
             check_ids(owner, "acting_agents", stage.acting_agents, agents)
@@ -148,11 +137,7 @@ class Stages:
         self._is_checked = True
 
     def first(self, env: PhantomEnv) -> Turn:
-        """Return the turn of the initial stage.
-
-        Raises:
-            ConfigError: as `check_agents`, if the network was empty when the env was built.
-        """
+        """Return the turn of the initial stage, after `check_agents` if the network was empty until now."""
         if not self._is_checked:
             self.check_agents(env.network)
         turn = self._turn_of(self.initial_stage, env.network)
@@ -160,11 +145,7 @@ class Stages:
         return turn
 
     def advance(self, env: PhantomEnv, turn: Turn) -> Turn | None:
-        """Call the handler, resolve the messages if it did not, and return the turn of the next stage.
-
-        Raises:
-            StageError: if the handler returns an id that is not in `next_stages`.
-        """
+        """Call the handler, resolve the messages if it did not, and return the turn of the next stage."""
         stage_id = turn.name
         if stage_id not in self._handlers:
             env.resolve_network()
@@ -320,13 +301,7 @@ def _check_stages(stages: Iterable[object]) -> None:
 def _check_machine(
     stages: Collection[FSMStage], initial_stage: StageID, handled: Collection[StageID]
 ) -> None:
-    """Check the ids of the stages, and that every stage can be reached and left.
-
-    Args:
-        stages: all stages.
-        initial_stage: the id of the stage in which an episode begins.
-        handled: the ids of the stages that have a handler.
-    """
+    """Raise ConfigError if an id is wrong or a stage cannot be reached or left; `handled` have a handler."""
     ids = [stage.id for stage in stages]
     if not ids:
         raise ConfigError(

@@ -86,11 +86,7 @@ class Channel:
         self._failing = False  # whether a plugin failed since its last success
 
     def fire(self, event: Any) -> None:
-        """Call all implementations; exceptions are contained.
-
-        Raises:
-            HookError: in strict mode, for the first exception, after all implementations were called.
-        """
+        """Call all implementations; exceptions are contained, but in strict mode the first is raised last."""
         if self._failing:
             self.ask(event)
             return
@@ -227,11 +223,7 @@ class Dispatcher:
                 raise
 
     def fire(self, hook: str, event: Any) -> None:
-        """Deliver an event to all implementations of a hook.
-
-        Raises:
-            HookError: in strict mode, for the first exception, after all implementations were called.
-        """
+        """Deliver an event to all implementations of a hook, as `Channel.fire` does."""
         channel = self._channels[hook]
         if hook == "on_train_end":
             channel.ask(event, outlasts_exits=True)
@@ -271,11 +263,7 @@ class Dispatcher:
         return plugin in self._off
 
     def contain(self, plugin: str, hook: str, error: Exception) -> None:
-        """Record an exception of a plugin or metric; switch it off if it keeps failing.
-
-        Raises:
-            HookError: in strict mode.
-        """
+        """Record an exception of a plugin or metric, as `note` does; raise HookError in strict mode."""
         self.note(plugin, hook, error)
         if self.is_strict:
             raise _hook_error(plugin, hook, error) from error

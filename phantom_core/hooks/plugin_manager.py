@@ -120,8 +120,7 @@ class PluginManager:
     def __init__(self, settings: PluginSettings | None = None) -> None:
         """Register the components of all enabled distributions; nothing is imported.
 
-        Args:
-            settings: which plugins are disabled. None to read environment variables and `phantom.toml`.
+        Without settings, environment variables and `phantom.toml` are read.
         """
         self.settings = PluginSettings.of_surroundings() if settings is None else settings
         self.ambient: list[InstalledEntry] = []
@@ -304,11 +303,7 @@ class PluginManager:
 
 
 def everything_offered(settings: PluginSettings | None = None) -> Registry:
-    """Return all components that a run can find by name. Installed plugin objects are imported.
-
-    Args:
-        settings: which plugins are disabled. None to read environment variables and `phantom.toml`.
-    """
+    """Return all components that a run can find by name. Installed plugin objects are imported."""
     manager = PluginManager(settings)
     manager.load_installed_plugins()
     return manager.registry

@@ -73,11 +73,7 @@ class PluginSettings:
 
     @classmethod
     def of_surroundings(cls) -> PluginSettings:
-        """Read the environment variables and `phantom.toml` in the working directory.
-
-        Raises:
-            ConfigError: if the file is invalid.
-        """
+        """Read the environment variables and the `phantom.toml` of the working directory."""
         settings = cls(is_strict=_flag_in(STRICT_VARIABLE))
         disabled, allowed = (_names_in(variable) for variable in (DISABLED_VARIABLE, ALLOWED_VARIABLE))
         if disabled:
@@ -87,15 +83,7 @@ class PluginSettings:
         return settings.with_table(_read_settings_file(Path(SETTINGS_FILE)), SETTINGS_FILE)
 
     def with_table(self, table: Mapping[str, Any], source: str) -> PluginSettings:
-        """Return these settings extended by a table `[plugins]`.
-
-        Args:
-            table: the table.
-            source: the file that holds the table, for messages.
-
-        Raises:
-            ConfigError: if a key is unknown, or a value has the wrong type.
-        """
+        """Return these settings extended by a table `[plugins]`, or raise ConfigError, naming its source."""
         given = cast("PluginsTable", build(PluginsTable, table, f"{source}: plugins"))
         settings = self
         if given.disable:
@@ -147,11 +135,7 @@ class PluginSettings:
 
 
 def _flag_in(variable: str) -> bool:
-    """Return whether an environment variable says yes.
-
-    Raises:
-        ConfigError: if it says neither yes nor no.
-    """
+    """Return whether an environment variable says yes; raise ConfigError if it says neither yes nor no."""
     value = os.environ.get(variable, "").strip().lower()
     if value in ("1", "true", "yes", "on"):
         return True

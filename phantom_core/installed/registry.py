@@ -198,11 +198,7 @@ class Registry:
         self._components += components
 
     def components(self, kind: str | None = None) -> Sequence[Component]:
-        """Return the components of a kind, or all, sorted by kind, name and distribution.
-
-        Raises:
-            UnknownNameError: if the kind is unknown.
-        """
+        """Return the components of a kind, or all, sorted by kind, name and distribution."""
         if kind is not None:
             self.check_kind(kind)
         chosen = [c for c in self._components if kind is None or c.kind == kind]
@@ -256,11 +252,7 @@ class Registry:
                 )
 
     def check_kind(self, kind: str) -> None:
-        """Raise if a kind is unknown.
-
-        Raises:
-            UnknownNameError: if it is unknown; the message suggests the nearest.
-        """
+        """Raise UnknownNameError if a kind is unknown; the message suggests the nearest."""
         if kind not in self.kinds:
             known = tuple(self.kinds)
             raise UnknownNameError(

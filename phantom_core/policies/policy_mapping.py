@@ -69,12 +69,7 @@ class Group:
 
 
 def parse_policy_mapping(policies: PolicyMapping) -> dict[PolicyID, PolicySpec]:
-    """Convert every short form to a `PolicySpec`.
-
-    Raises:
-        PolicyMappingError: if `policies` is not a mapping, an id is not a text, or a value has none of the
-            forms.
-    """
+    """Convert every short form to a `PolicySpec`, or raise PolicyMappingError."""
     if not isinstance(policies, Mapping) or not policies:
         raise PolicyMappingError(
             f"policies is {policies!r}. Expected a mapping from policy ids to agents, such as "
@@ -89,11 +84,10 @@ def parse_policy_mapping(policies: PolicyMapping) -> dict[PolicyID, PolicySpec]:
 
 
 def group_agents(env: Roster, specs: Mapping[PolicyID, PolicySpec]) -> dict[PolicyID, Group]:
-    """Return the group of agents of each policy, after checking that each agent has exactly one policy.
+    """Return the group of agents of each policy.
 
-    Raises:
-        PolicyMappingError: if an agent is unknown, does not act, has no policy or two, or has other spaces
-            than its group, or if a policy has no agents.
+    Raises PolicyMappingError if an agent is unknown, does not act, has no policy or two, or has other spaces
+    than its group, or if a policy has no agents.
     """
     observation_spaces, action_spaces = env.observation_spaces, env.action_spaces
     policy_by_agent: dict[AgentID, PolicyID] = {}
@@ -130,9 +124,8 @@ def select_policies_to_train(
 ) -> tuple[PolicyID, ...]:
     """Return the ids of the policies that are trained.
 
-    Raises:
-        PolicyMappingError: if there are none, an id is unknown, `policies_to_train` contradicts the
-            `train` of a spec, or a spec names a trainer for a policy that is not trained.
+    Raises PolicyMappingError if there are none, an id is unknown, `policies_to_train` contradicts the `train`
+    of a spec, or a spec names a trainer for a policy that is not trained.
     """
     if policies_to_train is None:
         chosen = [
@@ -179,14 +172,9 @@ def make_policies(
 ) -> dict[PolicyID, Policy]:
     """Construct the policy of each group; instances are used as they are.
 
-    Args:
-        groups: the groups, by policy id.
-        default_class_by_policy: the policy class of each group's trainer.
-        load: returns the policy class with a registered name.
-        seed: the run's seed; the seed of each policy is derived from it and the policy's id.
-
-    Raises:
-        PolicyMappingError: if a policy cannot be constructed, or an instance has other spaces than its group.
+    `load` returns the policy class with a registered name. The seed of each policy is derived from the run's
+    seed and the policy's id. Raises PolicyMappingError if a policy cannot be constructed, or an instance has
+    other spaces than its group.
     """
     policies: dict[PolicyID, Policy] = {}
     for policy_id, group in groups.items():

@@ -314,11 +314,7 @@ class Context:
 
 
 def check_agent(agent: object) -> None:
-    """Raise if an object is not an initialised `Agent`.
-
-    Raises:
-        ConfigError: if it is not an agent, or `Agent.__init__` was not called.
-    """
+    """Raise ConfigError if an object is not an `Agent`, or `Agent.__init__` was not called."""
     if not isinstance(agent, Agent):
         made = f" Make one of it: {agent.__name__}('ID')." if isinstance(agent, type) else ""
         raise ConfigError(f"The network got {agent!r} as an agent. Expected an object of a ph.Agent.{made}")

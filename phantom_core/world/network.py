@@ -508,11 +508,7 @@ class MessageRecorder(Protocol):
 
 
 def _check_resolver(resolver: object) -> None:
-    """Raise if an object is not an initialised `Resolver`.
-
-    Raises:
-        ConfigError: if it is not a resolver, or `Resolver.__init__` was not called.
-    """
+    """Raise ConfigError if an object is not a `Resolver`, or `Resolver.__init__` was not called."""
     if not isinstance(resolver, Resolver):
         raise ConfigError(
             f"The network got resolver={resolver!r}. Expected an object of a ph.Resolver, such as "

@@ -92,15 +92,9 @@ def default_supertype(owner: type) -> Supertype | None:
 
 
 def checked_supertype(owner: type, name: str, given: object) -> Supertype:
-    """Return the supertype that a user passed as an object or as a dict of its fields.
+    """Return the supertype that a user passed as an object or as a dict of its fields, or raise ConfigError.
 
-    Args:
-        owner: the class of the agent or env.
-        name: the name of the agent or env in messages, such as `ShopAgent 'SHOP'`.
-        given: the object or dict.
-
-    Raises:
-        ConfigError: if it has the wrong type, or a field is unknown or missing.
+    Messages name the owner, an agent or env, such as `ShopAgent 'SHOP'`.
     """
     inner = inner_supertype(owner)
     if isinstance(given, Mapping):
@@ -120,11 +114,7 @@ def checked_supertype(owner: type, name: str, given: object) -> Supertype:
 
 
 def check_has_supertype(owner: type, name: str) -> None:
-    """Raise if a class has a supertype with required fields; called for an owner without a supertype.
-
-    Raises:
-        ConfigError: if it has; the message names the required fields.
-    """
+    """Raise ConfigError if a class has a supertype with required fields, for an owner without a supertype."""
     inner = inner_supertype(owner)
     if inner is not None:
         raise ConfigError(
