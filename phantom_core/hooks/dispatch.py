@@ -212,7 +212,7 @@ class Dispatcher:
             try:
                 function(event)
             except Exception as error:
-                if self._manager.is_ambient(plugin) and not self.is_strict:
+                if plugin in self._manager.ambient_names and not self.is_strict:
                     self.note(plugin, "on_train_start", error, give_up=True)
                 elif isinstance(error, PhantomError):  # its message says what to do
                     raise ConfigError(f"Plugin {plugin!r}: {error}") from error
@@ -280,7 +280,8 @@ class Dispatcher:
         failure.count += 1
         failure.in_a_row += 1
         is_lasting = failure.in_a_row >= MIN_FAILURES and now - failure.since >= MIN_FAILING_SECONDS
-        if give_up or (is_lasting and not self._manager.is_permanent(plugin) and plugin not in self._off):
+        is_kept = plugin in self._manager.permanent_names or plugin in self._off
+        if give_up or (is_lasting and not is_kept):
             failure.is_switched_off = True
             self._off.add(plugin)
             for of_hook, channel in self._channels.items():

@@ -197,6 +197,14 @@ def core_version() -> str:
     return str(importlib_metadata.version(CORE_DISTRIBUTION))
 
 
+def core_mismatch(distribution: str, specifier: str) -> str:
+    """Return which core a distribution needs that the installed one is not, and what to do."""
+    return (
+        f"needs {CORE_DISTRIBUTION}{specifier}, but {core_version()} is installed. "
+        f"Run: pip install -U {distribution} {CORE_DISTRIBUTION}"
+    )
+
+
 def core_bound() -> str:
     """Return the versions of the core that a plugin made today works with: those of this minor version."""
     version = Version(core_version())

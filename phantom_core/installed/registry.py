@@ -21,11 +21,10 @@ from phantom_core.errors import (
 )
 from phantom_core.importing import exit_report, import_object, top_package
 from phantom_core.installed.discovery import (
-    CORE_DISTRIBUTION,
     CORE_KINDS,
     InstalledEntry,
     Kind,
-    core_version,
+    core_mismatch,
     normalised,
 )
 
@@ -113,11 +112,8 @@ class Component:
             PluginError: if the import fails, or the object has the wrong type for its kind.
         """
         if not self.is_compatible:
-            raise IncompatiblePluginError(
-                f"{self._title} needs {CORE_DISTRIBUTION}{self.core_specifier}, but {core_version()} is "
-                f"installed. Run: pip install -U {self.distribution} {CORE_DISTRIBUTION}",
-                plugin=self.distribution,
-            )
+            mismatch = core_mismatch(self.distribution, self.core_specifier)
+            raise IncompatiblePluginError(f"{self._title} {mismatch}", plugin=self.distribution)
         target = self._import(self.target) if isinstance(self.target, str) else self.target
         base: type = import_object(self.base)
         if self.kind == "command":
@@ -219,8 +215,7 @@ class Registry:
         """
         found = self._named(kind, name)
         if not found:
-            self._check_disabled(kind, name)
-            self._check_broken(kind, name)
+            self._check_unusable(kind, name)
             raise self._unknown(kind, name)
         if len(found) > 1:
             raise _ambiguous(kind, name, found)
@@ -233,23 +228,17 @@ class Registry:
     def _named(self, kind: str, name: str) -> list[Component]:
         return [component for component in self.components(kind) if _is_named(component, kind, name)]
 
-    def _check_disabled(self, kind: str, name: str) -> None:
-        for entry, refusal in self._disabled.items():
+    def _check_unusable(self, kind: str, name: str) -> None:
+        """Raise if an installed entry with this name is disabled or invalid."""
+        for entry in (*self._disabled, *self._broken):
             if _is_named(entry, kind, name):
-                raise ConfigError(
-                    f"{kind.capitalize()} {entry.name!r} of {entry.distribution} {entry.version} is "
-                    f"disabled: {refusal} Change that, or select another {kind}."
-                )
-
-    def _check_broken(self, kind: str, name: str) -> None:
-        """Raise if an installed entry with this name is invalid."""
-        for entry in self._broken:
-            if _is_named(entry, kind, name):
-                raise PluginError(
-                    f"{kind.capitalize()} {entry.name!r} of {entry.distribution} {entry.version} cannot be "
-                    f"used: {entry.problem}. This is a defect of {entry.distribution}: mend its entry point.",
-                    plugin=entry.distribution,
-                )
+                what = f"{kind.capitalize()} {entry.name!r} of {entry.distribution} {entry.version}"
+                if entry in self._disabled:
+                    advice = f"Change that, or select another {kind}."
+                    raise ConfigError(f"{what} is disabled: {self._disabled[entry]} {advice}")
+                advice = f"This is a defect of {entry.distribution}: mend its entry point."
+                problem = f"{what} cannot be used: {entry.problem}. {advice}"
+                raise PluginError(problem, plugin=entry.distribution)
 
     def check_kind(self, kind: str) -> None:
         """Raise UnknownNameError if a kind is unknown; the message suggests the nearest."""
@@ -279,12 +268,8 @@ class Registry:
             advice = " A class is named './file.py:Class' or 'package.module:Class'."
             if re.search(r"-v\d+$", name):
                 advice = f" If it is a Gymnasium env: env='gymnasium', env_config={{'env': {name!r}}}."
-        return UnknownNameError(
-            f"No {kind} named {name!r}.{did_you_mean(name, known)} Registered: {registered}.{advice}",
-            kind=kind,
-            name=name,
-            known=known,
-        )
+        msg = f"No {kind} named {name!r}.{did_you_mean(name, known)} Registered: {registered}.{advice}"
+        return UnknownNameError(msg, kind=kind, name=name, known=known)
 
 
 def install_advice(name: str) -> str:
