@@ -327,6 +327,7 @@ class Resolver(ABC):
     @enable_tracking.setter
     def enable_tracking(self, enable: bool) -> None:
         self._enable_tracking = enable
+        self._open_queue()
 
     @property
     def tracked_messages(self) -> list[Message[Any]]:
@@ -341,6 +342,9 @@ class Resolver(ABC):
         """Called at the start of each episode, before the agents reset."""
         self.undelivered = 0
         self.reset()
+
+    def _open_queue(self) -> None:
+        """Called when tracking is switched on or off."""
 
     @abstractmethod
     def push(self, message: Message[Any]) -> None:
@@ -432,16 +436,6 @@ class BatchResolver(Resolver):
         """Drop the messages that were not delivered."""
         self._queue.clear()
 
-    @property
-    def enable_tracking(self) -> bool:
-        """Whether all sent messages are kept in `tracked_messages`."""
-        return self._enable_tracking
-
-    @enable_tracking.setter
-    def enable_tracking(self, enable: bool) -> None:
-        self._enable_tracking = enable
-        self._open_queue()
-
     def _open_queue(self) -> None:
         """Let the network append to the queue directly, unless `push` must see each message."""
         is_pushed = self._enable_tracking or type(self).push is not BatchResolver.push
@@ -453,16 +447,14 @@ class BatchResolver(Resolver):
         first = left[0]
         named = f"{first.sender_id!r} → {first.receiver_id!r} {type(first.payload).__name__}"
         if self.round_limit is None:
-            msg = (
+            raise ResolverError(
                 f"Agents were still answering one another after {rounds} rounds: {len(left)} messages are "
                 f"undelivered, first: {named}. Stop replying in one of the two agents, or set a round_limit."
             )
-        else:
-            msg = (
-                f"{len(left)} messages are still undelivered after {rounds} rounds "
-                f"(round_limit={self.round_limit}), first: {named}. Raise round_limit or stop replying."
-            )
-        raise ResolverError(msg)
+        raise ResolverError(
+            f"{len(left)} messages are still undelivered after {rounds} rounds "
+            f"(round_limit={self.round_limit}), first: {named}. Raise round_limit or stop replying."
+        )
 
 
 class Inbox(Protocol):
