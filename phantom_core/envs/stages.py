@@ -113,7 +113,10 @@ class Stages:
         reached, a stage has no next stage, or a stage without a handler has several.
         """
         self.stages = tuple(stages)
-        _check_stages(self.stages)
+        for stage in self.stages:
+            if not isinstance(stage, FSMStage):
+                expected = "Expected an FSMStage object."
+                raise ConfigError(f"A FiniteStateMachineEnv got the stage {stage!r}. {expected}")
         self.initial_stage = initial_stage
         self._handlers: dict[StageID, tuple[Handler, bool]] = {
             stage.id: (stage.handler, _takes_env(f"Stage {stage.id!r}", stage.handler))
@@ -281,21 +284,10 @@ def _decorated_stages(env_class: type) -> dict[str, FSMStage]:
 def _make_turn(stage: FSMStage, network: Network) -> Turn:
     agents = network.agents
     acting = None if stage.acting_agents is None else select(stage.acting_agents, agents)
-    if stage.rewarded_agents is not None:
-        rewarded: tuple[AgentID, ...] | None = select(stage.rewarded_agents, agents)
-    else:
-        rewarded = acting
+    rewarded = acting if stage.rewarded_agents is None else select(stage.rewarded_agents, agents)
     if rewarded is not None:
         rewarded = tuple(i for i in rewarded if isinstance(agents[i], StrategicAgent))
     return Turn(stage.id, acting, rewarded)
-
-
-def _check_stages(stages: Iterable[object]) -> None:
-    for stage in stages:
-        if not isinstance(stage, FSMStage):
-            raise ConfigError(
-                f"A FiniteStateMachineEnv got the stage {stage!r}. Expected an FSMStage object."
-            )
 
 
 def _check_machine(

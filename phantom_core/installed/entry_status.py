@@ -80,16 +80,8 @@ def statuses(found: Scan, settings: PluginSettings) -> list[EntryStatus]:
 
 
 def _status(entry: InstalledEntry, status: Status, reason: str) -> EntryStatus:
-    return EntryStatus(
-        kind=entry.kind,
-        name=entry.name,
-        distribution=entry.distribution,
-        version=entry.version,
-        source=entry.source,
-        status=status,
-        reason=reason,
-        target=entry.target,
-    )
+    provider = entry.distribution, entry.version, entry.source
+    return EntryStatus(entry.kind, entry.name, *provider, status, reason, entry.target)
 
 
 def _check(

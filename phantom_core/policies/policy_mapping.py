@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -67,6 +67,15 @@ class Group:
     observation_space: gym.Space[Any]
     action_space: gym.Space[Any]
 
+    def differences(
+        self, observation_space: gym.Space[Any], action_space: gym.Space[Any]
+    ) -> Iterator[tuple[str, gym.Space[Any], gym.Space[Any]]]:
+        """Yield each space that differs from that of the group: its kind, the space and the group's."""
+        if observation_space != self.observation_space:
+            yield "observation", observation_space, self.observation_space
+        if action_space != self.action_space:
+            yield "action", action_space, self.action_space
+
 
 def parse_policy_mapping(policies: PolicyMapping) -> dict[PolicyID, PolicySpec]:
     """Convert every short form to a `PolicySpec`, or raise PolicyMappingError."""
@@ -101,14 +110,14 @@ def group_agents(env: Roster, specs: Mapping[PolicyID, PolicySpec]) -> dict[Poli
                     f"{policy_id!r}. Leave it in one."
                 )
             policy_by_agent[agent_id] = policy_id
-        group = Group(
-            policy_id,
-            spec,
-            agent_ids,
-            observation_spaces[agent_ids[0]],
-            action_spaces[agent_ids[0]],
-        )
-        _check_spaces(group, observation_spaces, action_spaces)
+        first = agent_ids[0]
+        group = Group(policy_id, spec, agent_ids, observation_spaces[first], action_spaces[first])
+        for agent_id in agent_ids[1:]:
+            for what, own, shared in group.differences(observation_spaces[agent_id], action_spaces[agent_id]):
+                raise PolicyMappingError(
+                    f"Agents {first!r} and {agent_id!r} share policy {policy_id!r}, but their {what} spaces "
+                    f"differ: {shared} and {own}. Give them two policies, or equal spaces."
+                )
         groups[policy_id] = group
     left = [agent_id for agent_id in env.strategic_agent_ids if agent_id not in policy_by_agent]
     if left:
@@ -151,10 +160,8 @@ def select_policies_to_train(
                 f"policy.{did_you_mean(policy_id, specs)} Policies: {listing(specs)}."
             )
         if specs[policy_id].train is False:
-            raise PolicyMappingError(
-                f"policies_to_train names {policy_id!r}, but its spec says train=False. Change "
-                "one of the two."
-            )
+            names = f"policies_to_train names {policy_id!r}"
+            raise PolicyMappingError(f"{names}, but its spec says train=False. Change one of the two.")
     for policy_id, spec in specs.items():
         if spec.train and policy_id not in chosen:
             raise PolicyMappingError(
@@ -182,7 +189,11 @@ def make_policies(
         if choice is None:
             choice = default_class_by_policy[policy_id]
         if isinstance(choice, Policy):
-            _check_instance(group, choice)
+            for what, own, needed in group.differences(choice.observation_space, choice.action_space):
+                raise PolicyMappingError(
+                    f"Policy {policy_id!r} is a {type(choice).__name__} made for the {what} space {own}, but "
+                    f"agent {group.agent_ids[0]!r} has {needed}. Use a policy made for it."
+                )
             policies[policy_id] = choice
             continue
         policy_class = load(choice) if isinstance(choice, str) else choice
@@ -310,9 +321,8 @@ def _check_agent(env: Roster, policy_id: PolicyID, agent_id: AgentID) -> None:
         )
     if agent_id not in env.agents:
         raise PolicyMappingError(
-            f"Policy {policy_id!r} names agent {agent_id!r}, but there is no such "
-            f"agent.{did_you_mean(agent_id, env.agents)} Agents that act: "
-            f"{listing(env.strategic_agent_ids)}."
+            f"Policy {policy_id!r} names agent {agent_id!r}, but there is no such agent."
+            f"{did_you_mean(agent_id, env.agents)} Agents that act: {listing(env.strategic_agent_ids)}."
         )
     if not isinstance(env.agents[agent_id], StrategicAgent):
         cls = type(env.agents[agent_id]).__name__
@@ -320,35 +330,3 @@ def _check_agent(env: Roster, policy_id: PolicyID, agent_id: AgentID) -> None:
             f"Policy {policy_id!r} names agent {agent_id!r}, but a {cls} does not act. Agents "
             f"that act: {listing(env.strategic_agent_ids)}."
         )
-
-
-def _check_spaces(
-    group: Group,
-    observation_spaces: Mapping[AgentID, gym.Space[Any]],
-    action_spaces: Mapping[AgentID, gym.Space[Any]],
-) -> None:
-    first = group.agent_ids[0]
-    for agent_id in group.agent_ids[1:]:
-        for what, own, shared in (
-            ("observation", observation_spaces[agent_id], group.observation_space),
-            ("action", action_spaces[agent_id], group.action_space),
-        ):
-            if own != shared:
-                raise PolicyMappingError(
-                    f"Agents {first!r} and {agent_id!r} share policy {group.policy_id!r}, but "
-                    f"their {what} spaces "
-                    f"differ: {shared} and {own}. Give them two policies, or equal spaces."
-                )
-
-
-def _check_instance(group: Group, policy: Policy) -> None:
-    for what, own, needed in (
-        ("observation", policy.observation_space, group.observation_space),
-        ("action", policy.action_space, group.action_space),
-    ):
-        if own != needed:
-            raise PolicyMappingError(
-                f"Policy {group.policy_id!r} is a {type(policy).__name__} made for the {what} "
-                f"space {own}, but agent "
-                f"{group.agent_ids[0]!r} has {needed}. Use a policy made for it."
-            )
