@@ -14,12 +14,7 @@ from phantom_core.types import Action, AgentID
 from phantom_core.world.agents import Agent
 from phantom_core.world.network import Network
 from phantom_core.world.strategic_agents import StrategicAgent
-from phantom_core.world.supertypes import (
-    Supertype,
-    check_has_supertype,
-    checked_supertype,
-    default_supertype,
-)
+from phantom_core.world.supertypes import Supertype, check_has_supertype, checked_supertype, default_supertype
 
 
 def agent_space(agent: StrategicAgent, attribute: str) -> gym.Space[Any]:

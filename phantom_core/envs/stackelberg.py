@@ -92,10 +92,7 @@ class StackelbergEnv(FiniteStateMachineEnv):
 
 
 def _check_sides(
-    name: str,
-    leaders: tuple[AgentID, ...],
-    followers: tuple[AgentID, ...],
-    agents: Mapping[AgentID, Agent],
+    name: str, leaders: tuple[AgentID, ...], followers: tuple[AgentID, ...], agents: Mapping[AgentID, Agent]
 ) -> None:
     both = [agent_id for agent_id in leaders if agent_id in followers]
     if both:

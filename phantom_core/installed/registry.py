@@ -20,13 +20,7 @@ from phantom_core.errors import (
     with_article,
 )
 from phantom_core.importing import exit_report, import_object, top_package
-from phantom_core.installed.discovery import (
-    CORE_KINDS,
-    InstalledEntry,
-    Kind,
-    core_mismatch,
-    normalised,
-)
+from phantom_core.installed.discovery import CORE_KINDS, InstalledEntry, Kind, core_mismatch, normalised
 
 DISTRIBUTION_BY_NAME: Final = {
     "console": "phantom-console",

@@ -15,12 +15,7 @@ from phantom_core.seeding import fresh_seed, make_random, make_rng
 from phantom_core.types import AgentID
 from phantom_core.world.messages import Message, MessageList
 from phantom_core.world.samplers import SampledValues
-from phantom_core.world.supertypes import (
-    Supertype,
-    check_has_supertype,
-    checked_supertype,
-    default_supertype,
-)
+from phantom_core.world.supertypes import Supertype, check_has_supertype, checked_supertype, default_supertype
 from phantom_core.world.views import AgentView, EnvView, ViewFrame
 
 Handler: TypeAlias = "Callable[[Any, Context, Message[Any]], Iterable[tuple[AgentID, Any]] | None]"

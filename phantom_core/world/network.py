@@ -372,11 +372,7 @@ class BatchResolver(Resolver):
     """
 
     def __init__(
-        self,
-        *,
-        enable_tracking: bool = False,
-        round_limit: int | None = None,
-        shuffle_batches: bool = False,
+        self, *, enable_tracking: bool = False, round_limit: int | None = None, shuffle_batches: bool = False
     ) -> None:
         """Create a resolver.
 

@@ -110,12 +110,7 @@ class StochasticNetwork(Network):
             self.add_connection(*connection, directed=directed)
 
     def add_connections_between(
-        self,
-        us: Iterable[AgentID],
-        vs: Iterable[AgentID],
-        rate: Rate = 1.0,
-        *,
-        directed: bool = False,
+        self, us: Iterable[AgentID], vs: Iterable[AgentID], rate: Rate = 1.0, *, directed: bool = False
     ) -> None:
         """Connect each agent of the first group with each of the second."""
         others = list(vs)
