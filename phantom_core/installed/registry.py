@@ -130,29 +130,27 @@ class Component:
         raise PluginError(f"{self._title} {what}", plugin=self.distribution)
 
     def _import(self, target: str) -> Any:
-        what = f"{self._title} could not be loaded"
         try:
             with exit_report(f"{self.kind} {self.qualified_name!r}"):
                 return import_object(target)
-        except ModuleNotFoundError as error:
-            missing = error.name or ""
-            if top_package(missing) == top_package(target):
-                msg = (
-                    f"{what}: there is no module {missing}. Its entry point says {target!r}: "
-                    f"reinstall {self.distribution}."
+        except (Exception, SystemExit) as error:
+            missing = (error.name or "") if isinstance(error, ModuleNotFoundError) else None
+            if missing is None:
+                reason = (
+                    f"{error_text(error)}. This is a defect of {self.distribution}; the traceback is with -v."
+                )
+            elif top_package(missing) == top_package(target):
+                reason = (
+                    f"there is no module {missing}. Its entry point says {target!r}: reinstall "
+                    f"{self.distribution}."
                 )
             else:
-                msg = (
-                    f"{what}: {error}{error_place(error)}. If {missing.split('.')[0]} is a package, install "
-                    f"it; else mend the import, or select another {self.kind}."
+                reason = (
+                    f"{error}{error_place(error)}. If {top_package(missing)} is a package, install it; else "
+                    f"mend the import, or select another {self.kind}."
                 )
-            raise PluginError(msg, plugin=self.distribution) from error
-        except (Exception, SystemExit) as error:
-            raise PluginError(
-                f"{what}: {error_text(error)}. This is a defect of {self.distribution}; the traceback is "
-                "with -v.",
-                plugin=self.distribution,
-            ) from error
+            what = f"{self._title} could not be loaded: {reason}"
+            raise PluginError(what, plugin=self.distribution) from error
 
 
 def _public_name(base: type) -> str:

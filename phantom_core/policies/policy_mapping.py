@@ -152,7 +152,15 @@ def select_policies_to_train(
                 "train=false. Say train=true, or name at least one in policies_to_train."
             )
     else:
-        chosen = _listed(policies_to_train, specs)
+        if isinstance(policies_to_train, str) or not isinstance(policies_to_train, Iterable):
+            wrong = f"policies_to_train is {policies_to_train!r}"
+            raise PolicyMappingError(f"{wrong}. Expected a list of policy ids: {listing(specs)}.")
+        chosen = list(policies_to_train)
+        if not chosen:
+            raise PolicyMappingError(
+                "policies_to_train is empty: there is nothing to train. Name at least one of the policies: "
+                f"{listing(specs)}."
+            )
     for policy_id in chosen:
         if policy_id not in specs:
             raise PolicyMappingError(
@@ -217,20 +225,6 @@ def _build(group: Group, policy_class: type[Policy]) -> Policy:
             f"Policy {group.policy_id!r} ({policy_class.__name__}) could not be built: "
             f"{error_text(error)}. Its config: {dict(group.spec.config)}."
         ) from error
-
-
-def _listed(policies_to_train: Iterable[PolicyID], specs: Mapping[PolicyID, PolicySpec]) -> list[PolicyID]:
-    if isinstance(policies_to_train, str) or not isinstance(policies_to_train, Iterable):
-        raise PolicyMappingError(
-            f"policies_to_train is {policies_to_train!r}. Expected a list of policy ids: {listing(specs)}."
-        )
-    chosen = list(policies_to_train)
-    if not chosen:
-        raise PolicyMappingError(
-            "policies_to_train is empty: there is nothing to train. Name at least one of the "
-            f"policies: {listing(specs)}."
-        )
-    return chosen
 
 
 def _parse(policy_id: PolicyID, value: Any) -> PolicySpec:

@@ -293,15 +293,13 @@ class Context:
         try:
             return self._views[neighbour_id]
         except KeyError:
-            raise self._no_neighbour(neighbour_id) from None
-
-    def _no_neighbour(self, agent_id: AgentID) -> NeighbourError:
-        me = self.agent.id
-        return NeighbourError(
-            f"{me!r} looked at {agent_id!r}, which is none of its neighbours in the episode."
-            f"{did_you_mean(agent_id, self._views)} They are: {listing(self._views)}. Connect the two with "
-            f"network.add_connection({me!r}, {agent_id!r}), or look only if {agent_id!r} in ctx."
-        )
+            me = self.agent.id
+            raise NeighbourError(
+                f"{me!r} looked at {neighbour_id!r}, which is none of its neighbours in the episode."
+                f"{did_you_mean(neighbour_id, self._views)} They are: {listing(self._views)}. Connect the "
+                f"two with network.add_connection({me!r}, {neighbour_id!r}), or look only if {neighbour_id!r} "
+                "in ctx."
+            ) from None
 
     def __contains__(self, neighbour_id: object) -> bool:
         """Return whether an agent is a neighbour."""

@@ -184,7 +184,12 @@ def _replaced_value(value: Any, draw: _Draw, place: tuple[object, ...]) -> Any:
         items = [_replaced_value(item, draw, (*place, i)) for i, item in enumerate(value)]
         return items if kind is list else kind(*items) if hasattr(kind, "_fields") else kind(items)
     if isinstance(value, (set, frozenset, list, dict)):
-        _check_no_sampler(value, place)
+        inside = value.values() if isinstance(value, dict) else value
+        if any(isinstance(item, Sampler) for item in inside):
+            raise ConfigError(
+                f"The supertype field {_dotted(place)} is a {kind.__name__} with samplers in it, which are "
+                "not drawn there. Put them into a list, a tuple or a dict."
+            )
     return value
 
 
@@ -197,15 +202,6 @@ def _samplers_in(value: Any) -> Iterator[Sampler[Any]]:
     elif isinstance(value, (list, tuple, dict)):
         for item in value.values() if isinstance(value, dict) else value:
             yield from _samplers_in(item)
-
-
-def _check_no_sampler(value: Any, place: tuple[object, ...]) -> None:
-    items = value.values() if isinstance(value, dict) else value
-    if any(isinstance(item, Sampler) for item in items):
-        raise ConfigError(
-            f"The supertype field {_dotted(place)} is a {type(value).__name__} with samplers in it, which "
-            "are not drawn there. Put them into a list, a tuple or a dict."
-        )
 
 
 def _observed(value: Any, place: tuple[object, ...]) -> Any:
