@@ -296,9 +296,9 @@ class Context:
             me = self.agent.id
             raise NeighbourError(
                 f"{me!r} looked at {neighbour_id!r}, which is none of its neighbours in the episode."
-                f"{did_you_mean(neighbour_id, self._views)} They are: {listing(self._views)}. Connect the "
-                f"two with network.add_connection({me!r}, {neighbour_id!r}), or look only if {neighbour_id!r} "
-                "in ctx."
+                f"{did_you_mean(neighbour_id, self._views)} They are: {listing(self._views)}. Connect "
+                f"the two with network.add_connection({me!r}, {neighbour_id!r}), or look only if "
+                f"{neighbour_id!r} in ctx."
             ) from None
 
     def __contains__(self, neighbour_id: object) -> bool:
