@@ -259,7 +259,8 @@ class Topology:
     def _enter(self, agent: Agent) -> None:
         self._agents[agent.id] = agent
         self._receivers[agent.id], self._senders[agent.id] = {}, {}
-        views = self._views[agent.id] = dict[AgentID, AgentView | None]()
+        views: dict[AgentID, AgentView | None] = {}
+        self._views[agent.id] = views
         self.contexts[agent.id] = self.context_class(agent, views, self.frame)
 
     def _leave(self, agent_id: AgentID) -> None:
