@@ -258,9 +258,7 @@ class PhantomEnv:
 
     @final
     def reset(
-        self,
-        seed: int | None = None,
-        options: Mapping[str, Any] | None = None,
+        self, seed: int | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[dict[AgentID, Observation], dict[AgentID, dict[str, Any]]]:
         """Start an episode.
 
@@ -464,8 +462,9 @@ class PhantomEnv:
 
     def _require_seed(self) -> int:
         if self._episode_seed is None:
-            msg = f"{type(self).__name__} was used before it was seeded. Call env.reset() first."
-            raise EpisodeError(msg)
+            raise EpisodeError(
+                f"{type(self).__name__} was used before it was seeded. Call env.reset() first."
+            )
         return self._episode_seed
 
     def _next_seed(self, seed: int | None) -> int:

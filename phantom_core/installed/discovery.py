@@ -196,6 +196,14 @@ def core_version() -> str:
     return str(importlib_metadata.version(CORE_DISTRIBUTION))
 
 
+def core_mismatch(distribution: str, specifier: str) -> str:
+    """Return which core a distribution needs that the installed one is not, and what to do."""
+    return (
+        f"needs {CORE_DISTRIBUTION}{specifier}, but {core_version()} is installed. "
+        f"Run: pip install -U {distribution} {CORE_DISTRIBUTION}"
+    )
+
+
 def core_bound() -> str:
     """Return the versions of the core that a plugin made today works with: those of this minor version."""
     version = Version(core_version())
@@ -270,13 +278,8 @@ def scan() -> Scan:
         try:
             entries = list(_entries(headers, distribution))
         except Exception as error:  # the parsers raise various errors for a damaged file
-            broken.append(
-                BrokenMetadata(
-                    headers.name,
-                    headers.location,
-                    f"its entry_points.txt cannot be read: {error_text(error)}",
-                )
-            )
+            problem = f"its entry_points.txt cannot be read: {error_text(error)}"
+            broken.append(BrokenMetadata(headers.name, headers.location, problem))
             continue
         if name in found:
             shadowed += entries
@@ -374,9 +377,7 @@ def _entry_points_text(distribution: Any) -> tuple[str, str]:
     try:
         text = distribution.read_text("entry_points.txt")
     except (OSError, UnicodeDecodeError) as error:
-        raw = b""
-        if isinstance(error, UnicodeDecodeError):
-            raw = error.object
+        raw = error.object if isinstance(error, UnicodeDecodeError) else b""
         return raw.decode(errors="replace"), f"its entry_points.txt cannot be read: {error_text(error)}"
     folder = getattr(distribution, "_path", None)  # text is None for a missing and for an unreadable file
     if text is None and isinstance(folder, Path) and os.path.lexists(folder / "entry_points.txt"):
@@ -440,10 +441,7 @@ def _core_specifier(requires: tuple[str, ...]) -> str:
 
 def requirements(lines: Iterable[str]) -> Iterator[Requirement]:
     """Yield the requirements whose markers match this environment, without extras."""
-    for line in lines:
-        requirement = _requirement(line)
-        if requirement is not None:
-            yield requirement
+    yield from filter(None, map(_requirement, lines))
 
 
 @cache

@@ -80,16 +80,8 @@ def statuses(found: Scan, settings: PluginSettings) -> list[EntryStatus]:
 
 
 def _status(entry: InstalledEntry, status: Status, reason: str) -> EntryStatus:
-    return EntryStatus(
-        kind=entry.kind,
-        name=entry.name,
-        distribution=entry.distribution,
-        version=entry.version,
-        source=entry.source,
-        status=status,
-        reason=reason,
-        target=entry.target,
-    )
+    provider = entry.distribution, entry.version, entry.source
+    return EntryStatus(entry.kind, entry.name, *provider, status, reason, entry.target)
 
 
 def _check(
@@ -135,12 +127,7 @@ def _key(entry: InstalledEntry) -> tuple[str, str]:
 def missing_requirements(
     requires: tuple[str, ...], version_of: Callable[[str], str | None] = distribution_version
 ) -> tuple[str, ...]:
-    """Return the requirements of a distribution that are not installed, or not in a matching version.
-
-    Args:
-        requires: the requirements, as in its metadata.
-        version_of: returns the version of a distribution, or None if it is not installed.
-    """
+    """Return the requirements (as in metadata) that are not installed, or not in a matching version."""
     missing = []
     for requirement in requirements(requires):
         version = version_of(requirement.name)

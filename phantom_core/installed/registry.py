@@ -20,14 +20,7 @@ from phantom_core.errors import (
     with_article,
 )
 from phantom_core.importing import exit_report, import_object, top_package
-from phantom_core.installed.discovery import (
-    CORE_DISTRIBUTION,
-    CORE_KINDS,
-    InstalledEntry,
-    Kind,
-    core_version,
-    normalised,
-)
+from phantom_core.installed.discovery import CORE_KINDS, InstalledEntry, Kind, core_mismatch, normalised
 
 DISTRIBUTION_BY_NAME: Final = {
     "console": "phantom-console",
@@ -117,11 +110,8 @@ class Component:
             PluginError: if the import fails, or the object has the wrong type for its kind.
         """
         if not self.is_compatible:
-            msg = (
-                f"{self._title} needs {CORE_DISTRIBUTION}{self.core_specifier}, but {core_version()} is "
-                f"installed. Run: pip install -U {self.distribution} {CORE_DISTRIBUTION}"
-            )
-            raise IncompatiblePluginError(msg, plugin=self.distribution)
+            mismatch = core_mismatch(self.distribution, self.core_specifier)
+            raise IncompatiblePluginError(f"{self._title} {mismatch}", plugin=self.distribution)
         target = self._import(self.target) if isinstance(self.target, str) else self.target
         base: type = import_object(self.base)
         if self.kind == "command":
@@ -144,29 +134,27 @@ class Component:
         raise PluginError(f"{self._title} {what}", plugin=self.distribution)
 
     def _import(self, target: str) -> Any:
-        what = f"{self._title} could not be loaded"
         try:
             with exit_report(f"{self.kind} {self.qualified_name!r}"):
                 return import_object(target)
-        except ModuleNotFoundError as error:
-            missing = error.name or ""
-            if top_package(missing) == top_package(target):
-                msg = (
-                    f"{what}: there is no module {missing}. Its entry point says {target!r}: "
-                    f"reinstall {self.distribution}."
+        except (Exception, SystemExit) as error:
+            missing = (error.name or "") if isinstance(error, ModuleNotFoundError) else None
+            if missing is None:
+                reason = (
+                    f"{error_text(error)}. This is a defect of {self.distribution}; the traceback is with -v."
+                )
+            elif top_package(missing) == top_package(target):
+                reason = (
+                    f"there is no module {missing}. Its entry point says {target!r}: reinstall "
+                    f"{self.distribution}."
                 )
             else:
-                msg = (
-                    f"{what}: {error}{error_place(error)}. If {missing.split('.')[0]} is a package, install "
-                    f"it; else mend the import, or select another {self.kind}."
+                reason = (
+                    f"{error}{error_place(error)}. If {top_package(missing)} is a package, install it; else "
+                    f"mend the import, or select another {self.kind}."
                 )
-            raise PluginError(msg, plugin=self.distribution) from error
-        except (Exception, SystemExit) as error:
-            msg = (
-                f"{what}: {error_text(error)}. This is a defect of {self.distribution}; the traceback is "
-                "with -v."
-            )
-            raise PluginError(msg, plugin=self.distribution) from error
+            what = f"{self._title} could not be loaded: {reason}"
+            raise PluginError(what, plugin=self.distribution) from error
 
 
 def _public_name(base: type) -> str:
@@ -202,11 +190,7 @@ class Registry:
         self._components += components
 
     def components(self, kind: str | None = None) -> Sequence[Component]:
-        """Return the components of a kind, or all, sorted by kind, name and distribution.
-
-        Raises:
-            UnknownNameError: if the kind is unknown.
-        """
+        """Return the components of a kind, or all, sorted by kind, name and distribution."""
         if kind is not None:
             self.check_kind(kind)
         chosen = [c for c in self._components if kind is None or c.kind == kind]
@@ -227,8 +211,7 @@ class Registry:
         """
         found = self._named(kind, name)
         if not found:
-            self._check_disabled(kind, name)
-            self._check_broken(kind, name)
+            self._check_unusable(kind, name)
             raise self._unknown(kind, name)
         if len(found) > 1:
             raise _ambiguous(kind, name, found)
@@ -241,30 +224,20 @@ class Registry:
     def _named(self, kind: str, name: str) -> list[Component]:
         return [component for component in self.components(kind) if _is_named(component, kind, name)]
 
-    def _check_disabled(self, kind: str, name: str) -> None:
-        for entry, refusal in self._disabled.items():
+    def _check_unusable(self, kind: str, name: str) -> None:
+        """Raise if an installed entry with this name is disabled or invalid."""
+        for entry in (*self._disabled, *self._broken):
             if _is_named(entry, kind, name):
-                raise ConfigError(
-                    f"{kind.capitalize()} {entry.name!r} of {entry.distribution} {entry.version} is "
-                    f"disabled: {refusal} Change that, or select another {kind}."
-                )
-
-    def _check_broken(self, kind: str, name: str) -> None:
-        """Raise if an installed entry with this name is invalid."""
-        for entry in self._broken:
-            if _is_named(entry, kind, name):
-                raise PluginError(
-                    f"{kind.capitalize()} {entry.name!r} of {entry.distribution} {entry.version} cannot be "
-                    f"used: {entry.problem}. This is a defect of {entry.distribution}: mend its entry point.",
-                    plugin=entry.distribution,
-                )
+                what = f"{kind.capitalize()} {entry.name!r} of {entry.distribution} {entry.version}"
+                if entry in self._disabled:
+                    advice = f"Change that, or select another {kind}."
+                    raise ConfigError(f"{what} is disabled: {self._disabled[entry]} {advice}")
+                advice = f"This is a defect of {entry.distribution}: mend its entry point."
+                problem = f"{what} cannot be used: {entry.problem}. {advice}"
+                raise PluginError(problem, plugin=entry.distribution)
 
     def check_kind(self, kind: str) -> None:
-        """Raise if a kind is unknown.
-
-        Raises:
-            UnknownNameError: if it is unknown; the message suggests the nearest.
-        """
+        """Raise UnknownNameError if a kind is unknown; the message suggests the nearest."""
         if kind not in self.kinds:
             known = tuple(self.kinds)
             raise UnknownNameError(
@@ -319,8 +292,10 @@ def _is_named(item: Component | InstalledEntry, kind: str, name: str) -> bool:
 def _ambiguous(kind: str, name: str, found: Sequence[Component]) -> AmbiguousNameError:
     choices = tuple(component.qualified_name for component in found)
     offers = ", ".join(f"{c.provider} ({c.target})" for c in found)
-    msg = (
+    return AmbiguousNameError(
         f"{len(found)} distributions offer {with_article(kind)} named {name!r}: {offers}. Choose one: "
-        f"{' or '.join(map(repr, choices))}."
+        f"{' or '.join(map(repr, choices))}.",
+        kind=kind,
+        name=name,
+        choices=choices,
     )
-    return AmbiguousNameError(msg, kind=kind, name=name, choices=choices)

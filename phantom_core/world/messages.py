@@ -188,9 +188,8 @@ def _types(given: AgentType | Iterable[AgentType] | None, argument: str) -> tupl
     kinds = (given,) if isinstance(given, (type, str)) else tuple(given)
     for kind in kinds:
         if not isinstance(kind, (type, str)):
-            msg = (
+            raise ConfigError(
                 f"msg_payload got {argument}={kind!r}. Expected an agent class, the name of one, "
                 "or a list of those."
             )
-            raise ConfigError(msg)
     return kinds
