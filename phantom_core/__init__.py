@@ -84,8 +84,8 @@ if TYPE_CHECKING:
     from phantom_core.training.run_plans import CheckpointPlan as CheckpointPlan
     from phantom_core.training.run_plans import EvaluationPlan as EvaluationPlan
     from phantom_core.training.run_plans import TrainingPhase as TrainingPhase
+    from phantom_core.training.run_state import TrainingResults as TrainingResults
     from phantom_core.training.train import train as train
-    from phantom_core.training.train_result import TrainingResults as TrainingResults
     from phantom_core.training.trainer import Trainer as Trainer
     from phantom_core.types import Action as Action
     from phantom_core.types import AgentID as AgentID
@@ -155,7 +155,7 @@ _NAMES = {  # the public names of each module
     "phantom_core.training.run_directory": "load_policies",
     "phantom_core.training.run_plans": "CheckpointPlan EvaluationPlan TrainingPhase",
     "phantom_core.training.train": "train",
-    "phantom_core.training.train_result": "TrainingResults",
+    "phantom_core.training.run_state": "TrainingResults",
     "phantom_core.training.trainer": "Trainer",
     "phantom_core.types": "Action AgentID Observation PolicyID StageID",
     "phantom_core.world.agents": "Agent Context msg_handler",

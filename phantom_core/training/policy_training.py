@@ -25,7 +25,7 @@ from phantom_core.training.logged_values import check_logged_names
 from phantom_core.training.plugin_plan import PlannedFactory
 from phantom_core.training.run_loop import RunLoop
 from phantom_core.training.run_plans import check_length, check_training_plan
-from phantom_core.training.train_result import TrainingResults
+from phantom_core.training.run_state import TrainingResults
 from phantom_core.types import PolicyID
 
 _log = logging.getLogger("phantom_core")

@@ -1,4 +1,4 @@
-"""References to classes: `package.module:Class` or `./file.py:Class`, relative to the run file."""
+"""References to classes and hooks: `package.module:Class`, `./file.py:Class`, or a module or file."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from types import MethodType, ModuleType
 from typing import Any
 
 from phantom_core.errors import ConfigError, did_you_mean, error_place, error_text, listing
+from phantom_core.hooks.hookspecs import HOOK_NAMES, Hooks
 from phantom_core.importing import exit_report, import_object
 
 
@@ -62,6 +63,44 @@ def load_module(place: str, *, setting: str, folder: Path, start: str = "the run
     if place.endswith(".py"):
         return _load_file(folder / place, setting, place, start)
     return _load_module(place, setting, place)
+
+
+def load_hooks(
+    reference: str, *, setting: str = "hooks", folder: Path | None = None, start: str = "the run file"
+) -> object:
+    """Import the hooks that a reference names.
+
+    Args:
+        reference: `./file.py:Class`, `package.module:Class`, or only a file or module. A module with
+            functions named after hooks is returned itself; otherwise its only subclass of `Hooks` is.
+        setting: the setting that holds the reference, for messages.
+        folder: the folder that relative paths start from. None for the current folder.
+        start: what messages call that folder.
+
+    Raises:
+        ConfigError: if the import fails, or the module has several classes of hooks.
+    """
+    folder = Path.cwd() if folder is None else folder
+    if ":" in reference:
+        return load_reference(reference, setting=setting, folder=folder, start=start)
+    module = load_module(reference, setting=setting, folder=folder, start=start)
+    if any(callable(getattr(module, name, None)) for name in HOOK_NAMES):
+        return module
+    classes = _hooks_classes(module)
+    if len(classes) > 1:
+        raise ConfigError(
+            f"{setting} = {reference!r} has several classes of hooks: {listing(classes)}. Name one: "
+            f"{reference}:{next(iter(classes))}."
+        )
+    return next(iter(classes.values()), module)
+
+
+def _hooks_classes(module: ModuleType) -> dict[str, type]:
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if isinstance(value, type) and issubclass(value, Hooks) and value.__module__ == module.__name__
+    }
 
 
 def absolute(reference: Any, folder: Path) -> Any:

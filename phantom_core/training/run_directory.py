@@ -18,9 +18,14 @@ import tomli_w
 
 from phantom_core.errors import CheckpointError, ConfigError, RunDirectoryError, error_text, listing
 from phantom_core.policies.policy import Policy
-from phantom_core.training.checkpoint import check_state, load_checkpoint, save_checkpoint
+from phantom_core.training.checkpoint import (
+    check_state,
+    decode_space,
+    encode_space,
+    load_checkpoint,
+    save_checkpoint,
+)
 from phantom_core.training.references import load_reference, reference_to
-from phantom_core.training.space_codec import decode_space, encode_space
 from phantom_core.types import PolicyID
 
 POLICIES: Final = "policies"

@@ -17,15 +17,15 @@ from phantom_core.policies.policy_mapping import PolicyMapping, PolicySpec, pars
 from phantom_core.rollouts.make_vector_env import VectorizationMode
 from phantom_core.rollouts.worker_process import leave_if_starting
 from phantom_core.seeding import fresh_seed
-from phantom_core.training.checkpointer import Checkpointer
-from phantom_core.training.components import Components
-from phantom_core.training.env_factory import EnvFactory
-from phantom_core.training.evaluator import Evaluator
-from phantom_core.training.final_policies import (
+from phantom_core.training.checkpointer import (
+    Checkpointer,
     recorded_write_failures,
     save_final_policies,
     warn_where_policies_are,
 )
+from phantom_core.training.components import Components
+from phantom_core.training.env_factory import EnvFactory
+from phantom_core.training.evaluator import Evaluator
 from phantom_core.training.guarded_metric import guarded
 from phantom_core.training.logged_values import flattened
 from phantom_core.training.plugin_plan import PluginPlan
@@ -42,10 +42,9 @@ from phantom_core.training.run_settings import (
     trainer_key,
     trainer_keys,
 )
-from phantom_core.training.run_state import RunFacts, RunState
+from phantom_core.training.run_state import RunFacts, RunState, TrainingResults
 from phantom_core.training.standalone_run import attach_tensorboard
 from phantom_core.training.stop_signals import signals_end
-from phantom_core.training.train_result import TrainingResults
 from phantom_core.training.trainer import Trainer
 from phantom_core.types import PolicyID
 from phantom_core.world.agents import Agent

@@ -39,9 +39,9 @@ from phantom_core.training.learner import Session
 from phantom_core.training.policy_training import train_policies
 from phantom_core.training.run_loop import RunLoop
 from phantom_core.training.run_settings import trainer_key
+from phantom_core.training.run_state import TrainingResults
 from phantom_core.training.standalone_run import standalone_run
 from phantom_core.training.stop_signals import signals_end
-from phantom_core.training.train_result import TrainingResults
 from phantom_core.types import AgentID, PolicyID
 
 TrainT = TypeVar("TrainT", bound=Callable[..., Any])
