@@ -135,6 +135,14 @@ def reference_to(value: Any) -> str | None:
     return f"{module_name}:{name}"
 
 
+def trainer_key(trainer: Any) -> str:
+    """Return the key of a trainer in settings: its name, its reference, or its class name."""
+    if isinstance(trainer, str):
+        return trainer
+    trainer_class = trainer if isinstance(trainer, type) else type(trainer)
+    return reference_to(trainer_class) or trainer_class.__name__
+
+
 def _is_neighbour(module: ModuleType) -> bool:
     """Return whether a module lies beside the script or in the current folder.
 

@@ -6,8 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from types import FunctionType, ModuleType
-from typing import Any, Final, Literal, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -15,8 +14,6 @@ from phantom_core.component_config import build, checked_fields, field_documents
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
 from phantom_core.hooks.hookspecs import Hooks
-from phantom_core.metrics import Metric
-from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import (
     AgentSelection,
     PolicyMapping,
@@ -25,7 +22,7 @@ from phantom_core.policies.policy_mapping import (
 )
 from phantom_core.rollouts.make_vector_env import VectorizationMode, check_vectorization_mode
 from phantom_core.training.logged_values import check_metric_names
-from phantom_core.training.references import absolute, load_reference, reference_to
+from phantom_core.training.references import load_reference, trainer_key
 from phantom_core.training.run_plans import (
     CheckpointPlan,
     EvaluationPlan,
@@ -34,7 +31,7 @@ from phantom_core.training.run_plans import (
     check_seed,
     parse_training_plan,
 )
-from phantom_core.training.toml_values import NONE, TomlWriter, without_none_text
+from phantom_core.training.toml_values import SettingsWriter, without_none_text
 from phantom_core.types import PolicyID
 from phantom_core.world.agents import Agent
 
@@ -221,19 +218,17 @@ class RunSettings:
         Raises:
             ConfigError: if a string is `"none"`, which stands for None in files, or a value contains itself.
         """
-        writer, table = TomlWriter(), {}
+        writer, table = SettingsWriter(folder), {}
         for one in fields(self):
-            value = getattr(self, one.name)
-            key = one.metadata.get("name", one.name)
-            if key is None or _is_default(one, value):
-                continue
-            write = _WRITERS.get(one.name)
-            try:
-                table[key] = writer.value(value, key) if write is None else write(self, value, writer, folder)
-            except RecursionError:
-                raise ConfigError(
-                    f"{key} contains itself, or is nested too deeply. Give values that can be written down."
-                ) from None
+            value, key = getattr(self, one.name), one.metadata.get("name", one.name)
+            if key is not None and not _is_default(one, value):
+                try:
+                    table[key] = writer.setting(self, one.name, key)
+                except RecursionError:
+                    raise ConfigError(
+                        f"{key} contains itself, or is nested too deeply. Give values that can be written "
+                        "down."
+                    ) from None
         return table, writer.lost
 
 
@@ -241,14 +236,6 @@ def argument_documents() -> str:
     """Return the documented settings as the section `Args:` of a docstring."""
     lines = [f"{name}: {text}" for name, text in field_documents(RunSettings).items()]
     return "Args:\n" + "\n".join(f"    {line}" for line in lines)
-
-
-def trainer_key(trainer: Any) -> str:
-    """Return the key of a trainer in settings: its name, its reference, or its class name."""
-    if isinstance(trainer, str):
-        return trainer
-    trainer_class = trainer if isinstance(trainer, type) else type(trainer)
-    return reference_to(trainer_class) or trainer_class.__name__
 
 
 def trainer_keys(trainer: Any, policies: PolicyMapping | None) -> tuple[str, ...]:
@@ -364,152 +351,12 @@ def _policy(policy_id: str, settings: Mapping[str, Any], folder: Path) -> Policy
     )
 
 
-# ---------------------------------------------------------------------- writing a file
-
-
 def _is_default(one: dataclasses.Field[Any], value: Any) -> bool:
     if one.default_factory is not dataclasses.MISSING:
         return isinstance(value, Mapping) and not value
     return (
         one.default is not dataclasses.MISSING and type(value) is type(one.default) and value == one.default
     )
-
-
-def _write_place(value: Any, name: str, writer: TomlWriter, folder: Path) -> str:
-    """Return a registered name unchanged, and a reference for anything else."""
-    return str(absolute(value, folder)) if isinstance(value, str) else writer.reference(value, name)
-
-
-def _write_env(settings: RunSettings, value: Any, writer: TomlWriter, folder: Path) -> str:
-    del settings
-    return _write_place(value, "env", writer, folder)
-
-
-def _write_trainer(settings: RunSettings, value: Any, writer: TomlWriter, folder: Path) -> dict[str, Any]:
-    configs = dict(settings.trainer_config)
-    if not isinstance(value, (str, type)):  # an instance holds its own settings
-        name = _write_place(type(value), "trainer.name", writer, folder)
-        table = {
-            "name": name,
-            name: writer.instance(value, f"trainer.{name}", getattr(value, "config", None)),
-        }
-        if not table[name]:
-            del table[name]
-    else:
-        name = _write_place(value, "trainer.name", writer, folder)
-        table = {"name": name}
-    for key, config in configs.items():
-        written = name if key == trainer_key(value) else str(absolute(key, folder))
-        table[written] = writer.table(config, f"trainer.{written}")
-    return table
-
-
-def _write_policies(settings: RunSettings, value: Any, writer: TomlWriter, folder: Path) -> dict[str, Any]:
-    del settings
-    return {i: _policy_table(spec, f"policies.{i}", writer, folder) for i, spec in value.items()}
-
-
-def _policy_table(spec: PolicySpec, path: str, writer: TomlWriter, folder: Path) -> dict[str, Any]:
-    table: dict[str, Any] = {}
-    if callable(spec.agents):
-        table["class"] = writer.reference(spec.agents, f"{path}.class")
-    else:
-        table["agents"] = writer.value(list(spec.agents), f"{path}.agents")
-        for number, agent_id in enumerate(spec.agents):
-            if isinstance(agent_id, tuple):  # a list in the file, which is no id
-                writer.lost[f"{path}.agents[{number}]"] = f"the id {agent_id!r}"
-    if isinstance(spec.policy, Policy):
-        table["policy"] = writer.reference(type(spec.policy), f"{path}.policy")
-        writer.lost[f"{path}.policy"] = f"an instance of {type(spec.policy).__name__}"
-    elif spec.policy is not None:
-        table["policy"] = _write_place(spec.policy, f"{path}.policy", writer, folder)
-    if spec.config:
-        table["config"] = writer.table(spec.config, f"{path}.config")
-    if spec.trainer is not None:
-        table["trainer"] = _write_place(spec.trainer, f"{path}.trainer", writer, folder)
-    if spec.train is not None:
-        table["train"] = spec.train
-    return table
-
-
-def _write_metrics(settings: RunSettings, value: Any, writer: TomlWriter, folder: Path) -> dict[str, Any]:
-    del settings
-    return {name: _metric_table(one, f"metrics.{name}", writer, folder) for name, one in value.items()}
-
-
-def _metric_table(metric: Any, path: str, writer: TomlWriter, folder: Path) -> dict[str, Any]:
-    if isinstance(metric, Metric):
-        return {
-            "metric": writer.reference(type(metric), f"{path}.metric"),
-            **writer.instance(metric, path),
-        }
-    table = metric if isinstance(metric, Mapping) else {"metric": metric}
-    if "metric" not in table:
-        return writer.table(table, path)  # Components.metric raises
-    rest = {key: part for key, part in table.items() if key != "metric"}
-    return {
-        "metric": _write_place(table["metric"], f"{path}.metric", writer, folder),
-        **writer.table(rest, path),
-    }
-
-
-def _write_loggers(settings: RunSettings, value: Any, writer: TomlWriter, folder: Path) -> list[str]:
-    del settings
-    return _write_observers("loggers", value, writer, folder)
-
-
-def _write_hooks(settings: RunSettings, value: Any, writer: TomlWriter, folder: Path) -> list[str]:
-    del settings
-    return _write_observers("hooks", value, writer, folder)
-
-
-def _write_observers(setting: str, value: Sequence[Any], writer: TomlWriter, folder: Path) -> list[str]:
-    """Return names and references; objects are lost."""
-    written = []
-    for number, observer in enumerate(value):
-        if isinstance(observer, (str, type)) and (isinstance(observer, str) or reference_to(observer)):
-            written.append(_write_place(observer, f"{setting}[{number}]", writer, folder))
-        else:
-            is_named = isinstance(observer, (type, FunctionType, ModuleType))
-            name = observer.__name__ if is_named else f"an instance of {type(observer).__name__}"
-            writer.lost[f"{setting}[{number}]"] = name
-    return written
-
-
-def _write_plan(settings: RunSettings, value: Any, writer: TomlWriter, folder: Path) -> dict[str, Any]:
-    del settings, folder
-    return {
-        f.name: writer.value(part, f.name)
-        for f in fields(value)
-        if (part := getattr(value, f.name)) is not None or f.default is not None
-    }
-
-
-def _write_phases(
-    settings: RunSettings, value: Any, writer: TomlWriter, folder: Path
-) -> list[dict[str, Any]]:
-    del settings, writer, folder
-    return [{"policies": list(phase.policies), "iterations": phase.iterations} for phase in value]
-
-
-def _write_folder(settings: RunSettings, value: Any, writer: TomlWriter, folder: Path) -> str:
-    del settings, writer, folder
-    return NONE if value is None else str(value)
-
-
-_WRITERS: Final[Mapping[str, Callable[[RunSettings, Any, TomlWriter, Path], Any]]] = {
-    "trainer": _write_trainer,
-    "env": _write_env,
-    "policies": _write_policies,
-    "metrics": _write_metrics,
-    "loggers": _write_loggers,
-    "hooks": _write_hooks,
-    "evaluation": _write_plan,
-    "checkpoint": _write_plan,
-    "training_plan": _write_phases,
-    "run_dir": _write_folder,
-}
-"""How to write the settings that are not plain values."""
 
 
 # ---------------------------------------------------------------------- checks

@@ -30,6 +30,7 @@ from phantom_core.training.guarded_metric import guarded
 from phantom_core.training.logged_values import flattened
 from phantom_core.training.plugin_plan import PluginPlan
 from phantom_core.training.plugin_times import PluginTimes
+from phantom_core.training.references import trainer_key
 from phantom_core.training.run_directory import RunDirectory
 from phantom_core.training.run_loop import RunLoop
 from phantom_core.training.run_plans import CheckpointPlan, EvaluationPlan, TrainingPlan, parse_training_plan
@@ -39,7 +40,6 @@ from phantom_core.training.run_settings import (
     argument_documents,
     configs_by_trainer,
     matches_trainer,
-    trainer_key,
     trainer_keys,
 )
 from phantom_core.training.run_state import RunFacts, RunState, TrainingResults

@@ -37,8 +37,8 @@ from phantom_core.training.full_training import log_episodes
 from phantom_core.training.guarded_metric import guarded
 from phantom_core.training.learner import Session
 from phantom_core.training.policy_training import train_policies
+from phantom_core.training.references import trainer_key
 from phantom_core.training.run_loop import RunLoop
-from phantom_core.training.run_settings import trainer_key
 from phantom_core.training.run_state import TrainingResults
 from phantom_core.training.standalone_run import standalone_run
 from phantom_core.training.stop_signals import signals_end
