@@ -83,7 +83,7 @@ class Checkpointer:
             "policies_to_train": list(run.policies_to_train),
             "policy_by_agent": encode_mapping(run.policy_by_agent),
             "policies": encode_policies(run.policies),
-            "training": {} if run.training is None else run.training.state_dict(),
+            "training": run.training_state(),
             "hooks": self._dispatcher.hook_states(),
         }
 

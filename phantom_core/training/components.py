@@ -168,6 +168,24 @@ class Components:
         else:
             self.attach(choice)
 
+    def attach_tensorboard(self, directory: str | Path | None, *, adds_to_earlier: bool) -> None:
+        """Attach the logger `tensorboard`, which writes to a directory over iterations; None for nothing.
+
+        Args:
+            directory: where it writes.
+            adds_to_earlier: whether TensorBoard goes on showing all values of earlier files there.
+
+        Raises:
+            ConfigError: if the logger is not installed.
+        """
+        if directory is not None:
+            settings = {
+                "directory": str(directory),
+                "step_axis": "iteration",
+                "replaces_earlier": not adds_to_earlier,
+            }
+            self.attach_logger("tensorboard", {"tensorboard": settings})
+
     def attach_hooks(self, choice: object, configs: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
         """Attach hooks to the run.
 

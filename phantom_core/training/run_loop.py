@@ -6,12 +6,15 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.events import (
+    EvaluationEnd,
     IterationEnd,
     IterationStart,
     MetricsRecorded,
@@ -20,11 +23,15 @@ from phantom_core.hooks.events import (
     TrainFailed,
     TrainStart,
 )
-from phantom_core.metrics.logged_numbers import as_number
+from phantom_core.metrics import Metric
+from phantom_core.metrics.logged_numbers import as_number, mean_of
+from phantom_core.rollouts.evaluate import Evaluation, evaluate
+from phantom_core.seeding import derive_seed, fresh_seed
 from phantom_core.training.blas_threads import one_blas_thread
 from phantom_core.training.checkpointer import Checkpointer
-from phantom_core.training.evaluator import Evaluator
+from phantom_core.training.components import Components
 from phantom_core.training.logged_values import as_name
+from phantom_core.training.run_plans import EvaluationPlan, check_seed
 from phantom_core.training.run_state import RunFacts, RunState
 
 
@@ -47,16 +54,7 @@ class RunLoop:
         checkpointer: Checkpointer | None = None,
         before_start: Sequence[Callable[[], None]] = (),
     ) -> None:
-        """Set up the loop.
-
-        Args:
-            facts: the fixed facts of the run.
-            state: the current state of the run.
-            dispatcher: calls the plugins of the run.
-            evaluator: evaluates the policies; None for no evaluations.
-            checkpointer: writes checkpoints; None for no checkpoints.
-            before_start: called in order before `on_train_start`; each may cancel the run by raising.
-        """
+        """Set up the loop; each of `before_start` may cancel the run by raising, before `on_train_start`."""
         self.facts = facts
         self.state = state
         self.dispatcher = dispatcher
@@ -107,13 +105,13 @@ class RunLoop:
 
     def write(self, values: Mapping[str, float], step: int) -> None:
         """Send values to the loggers immediately, with the given step."""
-        self._start_if_idle()
+        self._start()
         self._record({as_name(n): as_number(value) for n, value in values.items()}, step, step)
 
     def write_if_idle(self, iteration: int) -> None:
         """Send logged values to the loggers, unless an iteration is running and will do so at its end."""
         if not self.state.is_iterating:
-            self._start_if_idle()
+            self._start()
             self.flush(iteration)
 
     # ------------------------------------------------------------------ iterations
@@ -129,8 +127,7 @@ class RunLoop:
         """
         state, total_steps = self.state, self.facts.total_steps
         self.check_between_iterations()
-        if not self._has_started:
-            self._start(num_iterations)
+        self._start(num_iterations)
         limit = state.num_iterations if num_iterations is None else state.iterations + num_iterations
         if limit is None and total_steps is None:
             raise ConfigError("The run has no end. Give it a number of iterations.")
@@ -190,12 +187,10 @@ class RunLoop:
             raise
         self.end(self.state.status)
 
-    def _start_if_idle(self) -> None:
-        if not self._has_started:
-            self._start(None)
-
-    def _start(self, num_iterations: int | None) -> None:
-        """Fire `on_train_start`; a plugin that the user selected may cancel the run by raising."""
+    def _start(self, num_iterations: int | None = None) -> None:
+        """Fire `on_train_start`, once; a plugin that the user selected may cancel the run by raising."""
+        if self._has_started:
+            return
         facts, state = self.facts, self.state
         self._has_started = True
         for prepare in self._before_start:
@@ -281,3 +276,99 @@ def _mean(values: Sequence[float]) -> float:
         return statistics.fmean(values)
     except (OverflowError, ValueError):  # the sum overflows, or holds infinities of both signs
         return sum(value / len(values) for value in values)
+
+
+class Evaluator:
+    """Evaluates the policies of a run in a separate env, when the plan or a plugin asks for it."""
+
+    def __init__(
+        self,
+        facts: RunFacts,
+        state: RunState,
+        dispatcher: Dispatcher,
+        plan: EvaluationPlan,
+        make_env: Callable[[], MultiAgentEnv],
+        metrics: Mapping[str, Metric],
+    ) -> None:
+        self._facts = facts
+        self._state = state
+        self._dispatcher = dispatcher
+        self._plan = plan
+        self._make_env = make_env
+        self._metrics = metrics
+        self._latest: tuple[int, Evaluation] | None = None
+
+    def after_iteration(self, *, is_wanted: bool) -> dict[str, float]:
+        """Evaluate if an evaluation is due or requested; return the values to log."""
+        every = self._plan.every
+        is_due = every is not None and self._state.iterations % every == 0
+        return self._evaluate() if is_due or is_wanted else {}
+
+    def at_end(self) -> tuple[Evaluation | None, dict[str, float]]:
+        """Return the evaluation of the final policies, and the values to log if it was not run before."""
+        if not self._state.policy_by_agent:
+            return None, {}  # a trainer that overrides train() and sets no policy mapping
+        values: dict[str, float] = {}
+        if self._latest is None or self._latest[0] != self._state.iterations:
+            values = self._evaluate()
+        return None if self._latest is None else self._latest[1], values
+
+    def _evaluate(self) -> dict[str, float]:
+        state, plan = self._state, self._plan
+        env = self._make_env()
+        try:
+            evaluation = evaluate(
+                env,
+                state.policies,
+                state.policy_by_agent,
+                num_episodes=plan.episodes,
+                seed=derive_seed(self._facts.seed, "evaluation") if plan.seed is None else plan.seed,
+                policy_ids=state.policies_to_train,
+                specs=state.policy_specs,
+                metrics=self._metrics,
+            )
+        finally:
+            env.close()
+        self._latest = (state.iterations, evaluation)
+        event = EvaluationEnd(
+            iteration=state.iteration,
+            env_steps=state.env_steps,
+            mean_return=evaluation.mean_return,
+            episode_returns=evaluation.episode_returns,
+            metrics=evaluation.metrics,
+        )
+        self._dispatcher.fire("on_evaluation_end", event)
+        values = {f"eval/{name}": mean_of(found) for name, found in evaluation.metrics.items()}
+        return {"eval/mean_return": evaluation.mean_return, **values}
+
+
+def standalone_run(
+    name: str,
+    tensorboard_log_dir: str | Path | None,
+    *,
+    adds_to_earlier: bool,
+    takes_plugins: bool = True,
+    seed: int | None = None,
+) -> RunLoop:
+    """Return the run of a trainer whose `train` is called directly: no settings and no run directory.
+
+    Args:
+        name: the class of the trainer.
+        tensorboard_log_dir: where the logger `tensorboard` writes; None to not attach it.
+        adds_to_earlier: whether the logger's earlier values there stay visible.
+        takes_plugins: whether installed plugins follow the run.
+        seed: the seed of the run; None for a new one.
+
+    Raises:
+        ConfigError: if the seed is not an integer from 0 to 2**63 - 1.
+    """
+    check_seed("seed", seed)
+    components = Components(takes_plugins=takes_plugins)
+    components.attach_tensorboard(tensorboard_log_dir, adds_to_earlier=adds_to_earlier)
+    facts = RunFacts(
+        name=name,
+        seed=fresh_seed() if seed is None else seed,
+        trainer_name=name,
+        load_policy_class=components.policy_class,
+    )
+    return RunLoop(facts, RunState(), Dispatcher(components.manager))

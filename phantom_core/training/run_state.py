@@ -5,11 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from phantom_core.errors import UnknownNameError
 from phantom_core.hooks.events import Status
 from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import PolicySpec
@@ -22,25 +21,6 @@ from phantom_core.types import AgentID, PolicyID
 _log = logging.getLogger("phantom_core")
 
 
-class HasState(Protocol):
-    """An object whose state is saved in checkpoints."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state as arrays and JSON values."""
-        ...
-
-
-def no_policy_names(name: str) -> type[Policy]:
-    """Raise: a run without a registry has no named policies.
-
-    Raises:
-        UnknownNameError: always.
-    """
-    raise UnknownNameError(
-        f"No policy named {name!r}: this run has no registry.", kind="policy", name=name, known=()
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
     """The facts of a run that do not change.
@@ -49,6 +29,7 @@ class RunFacts:
         name: the name of the run.
         seed: the seed of the run.
         trainer_name: the registered name of the trainer, or its class name.
+        load_policy_class: returns the policy class for a name or reference.
         trainer_key: the key of the trainer in the settings; empty if it is `trainer_name`.
         directory: the run directory; None if the run writes none.
         total_steps: the number of env steps to train for; None if the run is given in iterations.
@@ -58,12 +39,12 @@ class RunFacts:
         vectorization_mode: whether the copies are separate envs or one vector env.
         plugin_plan: the components that workers must have installed; None to skip the check.
         other_trainers: the trainers named by single policies, by their key in the settings.
-        load_policy_class: returns the policy class for a name or reference.
     """
 
     name: str
     seed: int
     trainer_name: str
+    load_policy_class: Callable[[str], type[Policy]]
     trainer_key: str = ""
     directory: Path | None = None
     total_steps: int | None = None
@@ -73,69 +54,6 @@ class RunFacts:
     vectorization_mode: VectorizationMode = "sync"
     plugin_plan: PluginPlan | None = None
     other_trainers: Mapping[str, Any] = field(default_factory=dict)
-    load_policy_class: Callable[[str], type[Policy]] = no_policy_names
-
-
-@dataclass(slots=True)
-class RunState:
-    """The current state of a run.
-
-    Attributes:
-        num_iterations: the number of iterations of the run; None if `total_steps` limits it.
-        iteration: the number of the current iteration; -1 before the first.
-        iterations: the number of completed iterations.
-        env_steps: the number of env steps in training.
-        steps_before: the number of env steps before this iteration.
-        history: one row per iteration.
-        stop_reasons: why the run stops early.
-        problems: failures to write files, one sentence each.
-        is_interrupted: whether a signal has asked the run to stop.
-        is_iterating: whether an iteration is running.
-        is_saving: whether the run is writing files; a signal must not interrupt this.
-        policies: policy by id; empty until they are made.
-        policy_by_agent: policy id by agent id.
-        policy_specs: policy spec by id, used to map agents that join during an episode.
-        policies_to_train: ids of the policies that are trained.
-        training: the state that checkpoints hold besides the policies; None for none.
-    """
-
-    num_iterations: int | None = None
-    iteration: int = -1
-    iterations: int = 0
-    env_steps: int = 0
-    steps_before: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
-    stop_reasons: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    is_interrupted: bool = False
-    is_iterating: bool = False
-    is_saving: bool = False
-    policies: Mapping[PolicyID, Policy] = field(default_factory=dict)
-    policy_by_agent: Mapping[AgentID, PolicyID] = field(default_factory=dict)
-    policy_specs: Mapping[PolicyID, PolicySpec] = field(default_factory=dict)
-    policies_to_train: tuple[PolicyID, ...] = ()
-    training: HasState | None = None
-
-    @property
-    def status(self) -> Status:
-        """The status of the run if it ended now."""
-        if self.is_interrupted:
-            return "interrupted"
-        return "stopped" if self.stop_reasons else "completed"
-
-    def add_problem(self, sentence: str) -> None:
-        """Record and log a failure to write files. The run continues."""
-        self.problems.append(sentence)
-        _log.warning("%s", sentence)
-
-    @contextmanager
-    def saving(self) -> Iterator[None]:
-        """Prevent signals from interrupting the block, which writes policies or records."""
-        before, self.is_saving = self.is_saving, True
-        try:
-            yield
-        finally:
-            self.is_saving = before
 
 
 @dataclass(frozen=True)
@@ -170,3 +88,78 @@ class TrainingResults:
     problems: tuple[str, ...] = ()
     run_directory: Path | None = None
     evaluation: Evaluation | None = field(default=None, repr=False)
+
+
+@dataclass(slots=True)
+class RunState:
+    """The current state of a run.
+
+    Attributes:
+        num_iterations: the number of iterations of the run; None if `total_steps` limits it.
+        iteration: the number of the current iteration; -1 before the first.
+        iterations: the number of completed iterations.
+        env_steps: the number of env steps in training.
+        steps_before: the number of env steps before this iteration.
+        history: one row per iteration.
+        stop_reasons: why the run stops early.
+        problems: failures to write files, one sentence each.
+        is_interrupted: whether a signal has asked the run to stop.
+        is_iterating: whether an iteration is running.
+        is_saving: whether the run is writing files; a signal must not interrupt this.
+        policies: policy by id; empty until they are made.
+        policy_by_agent: policy id by agent id.
+        policy_specs: policy spec by id, used to map agents that join during an episode.
+        policies_to_train: ids of the policies that are trained.
+        training_state: returns the state that checkpoints hold besides the policies.
+    """
+
+    num_iterations: int | None = None
+    iteration: int = -1
+    iterations: int = 0
+    env_steps: int = 0
+    steps_before: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    stop_reasons: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    is_interrupted: bool = False
+    is_iterating: bool = False
+    is_saving: bool = False
+    policies: Mapping[PolicyID, Policy] = field(default_factory=dict)
+    policy_by_agent: Mapping[AgentID, PolicyID] = field(default_factory=dict)
+    policy_specs: Mapping[PolicyID, PolicySpec] = field(default_factory=dict)
+    policies_to_train: tuple[PolicyID, ...] = ()
+    training_state: Callable[[], dict[str, Any]] = dict
+
+    @property
+    def status(self) -> Status:
+        """The status of the run if it ended now."""
+        if self.is_interrupted:
+            return "interrupted"
+        return "stopped" if self.stop_reasons else "completed"
+
+    def add_problem(self, sentence: str) -> None:
+        """Record and log a failure to write files. The run continues."""
+        self.problems.append(sentence)
+        _log.warning("%s", sentence)
+
+    @contextmanager
+    def saving(self) -> Iterator[None]:
+        """Prevent signals from interrupting the block, which writes policies or records."""
+        before, self.is_saving = self.is_saving, True
+        try:
+            yield
+        finally:
+            self.is_saving = before
+
+    def filled(self, results: TrainingResults, **more: Any) -> TrainingResults:
+        """Return results with what the run counted and logged, and with other fields."""
+        return replace(
+            results,
+            policy_by_agent=self.policy_by_agent,
+            history=self.history,
+            iterations=self.iterations,
+            env_steps=self.env_steps,
+            status=self.status,
+            stop_reasons=tuple(self.stop_reasons),
+            **more,
+        )
