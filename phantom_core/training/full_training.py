@@ -30,10 +30,8 @@ from phantom_core.rollouts.make_vector_env import make_vector_env
 from phantom_core.rollouts.trajectory import EpisodeSummary
 from phantom_core.rollouts.vector_env import VectorEnv
 from phantom_core.seeding import derive_seed, make_rng
-from phantom_core.training.env_factory import EnvFactory, reset_once
-from phantom_core.training.guarded_metric import GuardedMetric
-from phantom_core.training.logged_values import check_logged_names
-from phantom_core.training.plugin_plan import PlannedFactory
+from phantom_core.training.env_factory import EnvFactory, PlannedFactory, reset_once
+from phantom_core.training.logged_values import GuardedMetric, check_logged_names
 from phantom_core.training.run_loop import RunLoop
 from phantom_core.training.run_plans import check_length, check_training_plan, scheduled_policies
 from phantom_core.training.run_state import TrainingResults

@@ -14,7 +14,7 @@ from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.evaluate import Evaluation
 from phantom_core.rollouts.make_vector_env import VectorizationMode
-from phantom_core.training.plugin_plan import PluginPlan
+from phantom_core.training.env_factory import PluginPlan
 from phantom_core.training.run_plans import TrainingPhase
 from phantom_core.types import AgentID, PolicyID
 

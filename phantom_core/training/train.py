@@ -25,10 +25,8 @@ from phantom_core.training.checkpointer import (
     warn_where_policies_are,
 )
 from phantom_core.training.components import Components
-from phantom_core.training.env_factory import EnvFactory
-from phantom_core.training.guarded_metric import guarded
-from phantom_core.training.logged_values import flattened
-from phantom_core.training.plugin_plan import PluginPlan
+from phantom_core.training.env_factory import EnvFactory, PluginPlan
+from phantom_core.training.logged_values import flattened, guarded
 from phantom_core.training.plugin_times import PluginTimes
 from phantom_core.training.references import trainer_key
 from phantom_core.training.run_directory import RunDirectory

@@ -33,7 +33,7 @@ from phantom_core.seeding import derive_seed, fresh_seed, make_rng
 from phantom_core.training.components import Components
 from phantom_core.training.env_factory import EnvFactory, check_env_config
 from phantom_core.training.full_training import log_episodes, train_policies
-from phantom_core.training.guarded_metric import guarded
+from phantom_core.training.logged_values import guarded
 from phantom_core.training.references import trainer_key
 from phantom_core.training.run_loop import RunLoop, standalone_run
 from phantom_core.training.run_state import TrainingResults
