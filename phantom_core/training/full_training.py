@@ -33,7 +33,7 @@ from phantom_core.seeding import derive_seed, make_rng
 from phantom_core.training.env_factory import EnvFactory, PlannedFactory, reset_once
 from phantom_core.training.logged_values import GuardedMetric, check_logged_names
 from phantom_core.training.run_loop import RunLoop
-from phantom_core.training.run_plans import check_length, check_training_plan, scheduled_policies
+from phantom_core.training.run_plans import check_training_plan, is_whole, scheduled_policies
 from phantom_core.training.run_state import TrainingResults
 from phantom_core.types import AgentID, PolicyID
 
@@ -104,7 +104,8 @@ def train_policies(
         ConfigError: if trainer, env and policies do not fit together.
     """
     state = loop.state
-    check_length("num_iterations", num_iterations)
+    if num_iterations is not None and not is_whole(num_iterations):
+        raise ConfigError(f"The run got num_iterations={num_iterations!r}. Expected a positive integer.")
     env = make_env()
     specs = parse_policy_mapping(policies)
     state.policies_to_train = select_policies_to_train(specs, policies_to_train)

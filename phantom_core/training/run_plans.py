@@ -35,7 +35,7 @@ class CheckpointPlan:
             ("keep_last", self.keep_last, 1),
             ("keep_best", self.keep_best, 0),
         ):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            if not is_whole(value, least):
                 raise ConfigError(
                     f"checkpoint.{name} = {value!r}. Expected an integer that is at least {least}."
                 )
@@ -66,26 +66,15 @@ class EvaluationPlan:
         check_seed("evaluate.seed", self.seed)
 
 
+def is_whole(value: object, least: int = 1) -> bool:
+    """Return whether a value is an integer that is at least `least`; a bool is none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
 def check_seed(name: str, seed: int | None) -> None:
-    """Raise if a seed is not an integer from 0 to `MAX_SEED`, or None.
-
-    Raises:
-        ConfigError: if the seed is invalid.
-    """
-    if seed is not None and (
-        isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED
-    ):
+    """Raise `ConfigError` if a seed is not an integer from 0 to `MAX_SEED`, or None."""
+    if seed is not None and not (is_whole(seed, least=0) and seed <= MAX_SEED):
         raise ConfigError(f"The run got {name}={seed!r}. Expected an integer from 0 to 2**63 - 1, or none.")
-
-
-def check_length(name: str, value: int | None) -> None:
-    """Raise if the length of a run is not a positive integer, or None.
-
-    Raises:
-        ConfigError: if the length is invalid.
-    """
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-        raise ConfigError(f"The run got {name}={value!r}. Expected a positive integer.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +96,7 @@ class TrainingPhase:
                 f"A phase of the training plan has policies={self.policies!r}. Expected a list of policy ids "
                 "that is not empty."
             )
-        if isinstance(self.iterations, bool) or not isinstance(self.iterations, int) or self.iterations < 1:
+        if not is_whole(self.iterations):
             raise ConfigError(
                 f"A phase of the training plan has iterations={self.iterations!r}. Expected a positive "
                 "integer."

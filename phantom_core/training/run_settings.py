@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal, cast
 
 import numpy as np
 
@@ -27,8 +27,8 @@ from phantom_core.training.run_plans import (
     CheckpointPlan,
     EvaluationPlan,
     TrainingPlan,
-    check_length,
     check_seed,
+    is_whole,
     parse_training_plan,
 )
 from phantom_core.training.toml_values import SettingsWriter, without_none_text
@@ -141,16 +141,11 @@ class RunSettings:
     """Which installed plugins are used: `disable`, `allow`."""
 
     def __post_init__(self) -> None:
-        """Raise if a setting is out of range or has the wrong type.
-
-        Raises:
-            ConfigError: if a setting is invalid.
-        """
-        _check_collections(self)
+        """Raise `ConfigError` if a setting is out of range or has the wrong type."""
         for name in ("num_iterations", "total_steps", "workers", "seed"):
-            value = getattr(self, name)
-            if isinstance(value, np.integer):
-                object.__setattr__(self, name, int(value))
+            if isinstance(getattr(self, name), np.integer):
+                object.__setattr__(self, name, int(getattr(self, name)))
+        _check_collections(self)
         if isinstance(self.policies_to_train, Iterable) and not isinstance(self.policies_to_train, str):
             object.__setattr__(self, "policies_to_train", tuple(self.policies_to_train))
         if (self.num_iterations is None) == (self.total_steps is None):
@@ -158,17 +153,12 @@ class RunSettings:
                 f"The run got num_iterations={self.num_iterations} and total_steps={self.total_steps}. "
                 "Give one of the two (in a file: iterations or total_steps)."
             )
-        check_length("num_iterations", self.num_iterations)
-        check_length("total_steps", self.total_steps)
         check_seed("seed", self.seed)
-        if isinstance(self.workers, bool) or not isinstance(self.workers, int) or self.workers < 0:
-            raise ConfigError(f"The run got workers={self.workers!r}. Expected a number of processes, or 0.")
-        if self.strict_hooks is not None and not isinstance(self.strict_hooks, bool):
-            raise ConfigError(
-                f"The run got strict_hooks={self.strict_hooks!r}. Expected True, False or None."
-            )
+        for name, is_right, expected in _EXPECTED:
+            if not is_right(getattr(self, name)):
+                raise ConfigError(f"The run got {name}={getattr(self, name)!r}. Expected {expected}.")
         check_vectorization_mode(self.vectorization_mode)
-        _check_checkpoint(self)
+        _check_plans(self)
         if self.training_plan is not None:
             object.__setattr__(self, "training_plan", parse_training_plan(self.training_plan))
         if self.policies is not None:
@@ -361,6 +351,20 @@ def _is_default(one: dataclasses.Field[Any], value: Any) -> bool:
 
 # ---------------------------------------------------------------------- checks
 
+_EXPECTED: Final[Sequence[tuple[str, Callable[[Any], object], str]]] = (
+    ("num_iterations", lambda value: value is None or is_whole(value), "a positive integer"),
+    ("total_steps", lambda value: value is None or is_whole(value), "a positive integer"),
+    ("workers", lambda value: is_whole(value, least=0), "a number of processes, or 0"),
+    ("strict_hooks", lambda value: isinstance(value, bool | None), "True, False or None"),
+    (
+        "name",
+        lambda value: value is None or (isinstance(value, str) and value),
+        "a str that is not empty, or None",
+    ),
+    ("run_dir", lambda value: isinstance(value, str | Path | None), "a folder, or None"),
+)
+"""Settings with a test of their values, and what messages say is expected."""
+
 
 def _check_collections(settings: RunSettings) -> None:
     """Raise if a single value is given where a collection is expected, or an object has the wrong class."""
@@ -382,30 +386,24 @@ def _check_collections(settings: RunSettings) -> None:
         for key in getattr(settings, name):
             if not isinstance(key, str) or not key:
                 raise ConfigError(f"{name} has the key {key!r}. Expected a name: a str that is not empty.")
-    if settings.name is not None and (not isinstance(settings.name, str) or not settings.name):
-        raise ConfigError(f"The run got name={settings.name!r}. Expected a str that is not empty, or None.")
-    if settings.run_dir is not None and not isinstance(settings.run_dir, (str, Path)):
-        raise ConfigError(f"The run got run_dir={settings.run_dir!r}. Expected a folder, or None.")
     check_metric_names(settings.metrics)
-    if settings.evaluation is not None and not isinstance(settings.evaluation, EvaluationPlan):
-        raise ConfigError(
-            f"evaluation is {settings.evaluation!r}. Expected ph.EvaluationPlan(episodes=100), for instance."
-        )
 
 
-def _check_checkpoint(settings: RunSettings) -> None:
-    if settings.checkpoint is None:
-        return
-    if not isinstance(settings.checkpoint, CheckpointPlan):
-        raise ConfigError(
-            f"checkpoint is {settings.checkpoint!r}. Expected ph.CheckpointPlan(every=10), for instance."
-        )
-    if settings.run_dir is None:
+def _check_plans(settings: RunSettings) -> None:
+    """Raise if a plan has the wrong class, or the run cannot write checkpoints."""
+    plans = (("evaluation", EvaluationPlan, "episodes=100"), ("checkpoint", CheckpointPlan, "every=10"))
+    for name, plan_class, example in plans:
+        plan = getattr(settings, name)
+        if plan is not None and not isinstance(plan, plan_class):
+            raise ConfigError(
+                f"{name} is {plan!r}. Expected ph.{plan_class.__name__}({example}), for instance."
+            )
+    if settings.checkpoint is not None and settings.run_dir is None:
         raise ConfigError(
             "The run is to write checkpoints, but run_dir is None: there is no place for them. Give a "
             "folder, or leave checkpoint out."
         )
-    if settings.vectorization_mode == "vector_entry_point":
+    if settings.checkpoint is not None and settings.vectorization_mode == "vector_entry_point":
         raise ConfigError(
             "vectorization_mode='vector_entry_point' cannot be saved in the middle of an episode, so there "
             "can be no checkpoints. Leave out checkpoint, or use vectorization_mode='sync'."
