@@ -58,11 +58,7 @@ def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
 
 
 def check_state(state: Mapping[str, Any]) -> None:
-    """Check that a state can be saved, without writing it.
-
-    Raises:
-        CheckpointError: if a value is neither a NumPy array nor a JSON value.
-    """
+    """Raise `CheckpointError` if a state holds anything but NumPy arrays and JSON values."""
     _encode(state, "", [])
 
 
@@ -212,11 +208,7 @@ def decode_id(encoded: Any, known: Iterable[AgentID] = ()) -> AgentID:
 
 
 def encode_space(space: spaces.Space[Any]) -> dict[str, Any]:
-    """Convert a space to arrays and JSON values.
-
-    Raises:
-        CheckpointError: if the kind of space is not supported.
-    """
+    """Convert a space to arrays and JSON values; raise `CheckpointError` for an unsupported kind."""
     match space:
         case spaces.Box():
             return {"kind": "Box", "low": space.low, "high": space.high, "dtype": str(space.dtype)}
@@ -249,11 +241,7 @@ def encode_space(space: spaces.Space[Any]) -> dict[str, Any]:
 
 
 def decode_space(data: Mapping[str, Any]) -> spaces.Space[Any]:
-    """Return the space that `encode_space` converted.
-
-    Raises:
-        CheckpointError: if the kind of space is unknown.
-    """
+    """Return the space that `encode_space` converted; raise `CheckpointError` for an unknown kind."""
     match data["kind"]:
         case "Box":
             return spaces.Box(data["low"], data["high"], dtype=np.dtype(data["dtype"]).type)

@@ -43,20 +43,11 @@ class Checkpointer:
         self._has_failed = False
 
     def check(self) -> None:
-        """Check before the first iteration that the state of the run can be saved.
-
-        Raises:
-            CheckpointError: if it cannot.
-        """
+        """Raise `CheckpointError` if the state of the run cannot be saved."""
         check_state(self._state(-math.inf))
 
     def after_iteration(self, values: Mapping[str, float], *, is_wanted: bool) -> None:
-        """Write a checkpoint if it is due or requested. A failure is recorded and the run continues.
-
-        Args:
-            values: the values logged in the iteration.
-            is_wanted: whether a plugin requested a checkpoint, independently of the plan.
-        """
+        """Write a checkpoint if one is due or requested; a failure is recorded and the run continues."""
         run = self._run
         is_due = self._every is not None and run.iterations % self._every == 0
         if not (is_due or is_wanted):

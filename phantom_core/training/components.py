@@ -66,11 +66,7 @@ class Components:
         self._start = start
 
     def trainer(self, choice: Any, configs: Mapping[str, Mapping[str, Any]]) -> tuple[str, Any]:
-        """Return the name and a new instance of a trainer.
-
-        Args:
-            choice: a name, reference or class; or an instance, which is copied.
-            configs: settings by trainer name.
+        """Return the name and a new instance of a trainer; an instance is copied.
 
         Raises:
             ConfigError: if the trainer is unknown, or a setting is wrong.
@@ -96,11 +92,7 @@ class Components:
         return found
 
     def env_class(self, choice: str | Callable[..., MultiAgentEnv]) -> Callable[..., MultiAgentEnv]:
-        """Return an env class, or a function that makes an env.
-
-        Raises:
-            ConfigError: if it is neither.
-        """
+        """Return an env class, or a function that makes an env; raise `ConfigError` if it is neither."""
         found = self._resolve("env", choice, "env")[0]
         if not callable(found):
             if isinstance(choice, str):
@@ -115,11 +107,7 @@ class Components:
         return made
 
     def metric(self, name: str, choice: Any) -> Metric:
-        """Return a metric. A `Metric` object is returned unchanged, anything else is built.
-
-        Args:
-            name: the name of the metric in the run.
-            choice: an object; a name, reference or class; or a dict of `metric` (one of these) and settings.
+        """Return a metric: the object given, or one built from a name, class or table with the key `metric`.
 
         Raises:
             ConfigError: if the metric is unknown, or a setting is wrong.
@@ -151,11 +139,7 @@ class Components:
     # ------------------------------------------------------------------ loggers and hooks
 
     def attach_logger(self, choice: object, configs: Mapping[str, Mapping[str, Any]]) -> None:
-        """Attach a logger to the run.
-
-        Args:
-            choice: a name, reference, class or object.
-            configs: settings by logger name.
+        """Attach a logger to the run, given by name, reference, class or object.
 
         Raises:
             ConfigError: if the logger is unknown or already attached, or a setting is wrong.
@@ -174,9 +158,6 @@ class Components:
         Args:
             directory: where it writes.
             adds_to_earlier: whether TensorBoard goes on showing all values of earlier files there.
-
-        Raises:
-            ConfigError: if the logger is not installed.
         """
         if directory is not None:
             settings = {
@@ -187,15 +168,15 @@ class Components:
             self.attach_logger("tensorboard", {"tensorboard": settings})
 
     def attach_hooks(self, choice: object, configs: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
-        """Attach hooks to the run.
+        """Attach hooks to the run: hooks or a logger by name, a reference, a module, a class or an object.
 
         Args:
-            choice: the name of hooks or of a logger; a reference or module; a class or object.
+            choice: the hooks.
             configs: settings by kind (`"hook"`, `"logger"`) and name.
 
         Raises:
             ConfigError: if the hooks are unknown or already attached, or a setting is wrong.
-            PluginError: if it cannot be imported or built.
+            PluginError: if they cannot be imported or built.
         """
         if not isinstance(choice, str):
             self.attach(choice)

@@ -50,12 +50,7 @@ class EnvFactory:
         return _made_again, (place if is_in_file else self.env_class, self.env_config)
 
     def __call__(self) -> MultiAgentEnv:
-        """Make an env.
-
-        Raises:
-            EnvError: if the constructor raises.
-            ConfigError: if the result is not an env.
-        """
+        """Make an env; raise `EnvError` if the constructor raises, `ConfigError` if the result is no env."""
         name = getattr(self.env_class, "__name__", repr(self.env_class))
         try:
             env = self.env_class(**copy.deepcopy(dict(self.env_config)))
@@ -97,11 +92,7 @@ class PluginPlan:
         return cls(core_version(), planned)
 
     def verify(self) -> None:
-        """Check that this process has the same components, without importing them.
-
-        Raises:
-            PluginError: if a component is missing here, or has another version or target.
-        """
+        """Raise `PluginError` if a component is missing here or differs; nothing is imported."""
         if core_version() != self.core_version:
             raise _mismatch("core", CORE_DISTRIBUTION, core_version(), self.core_version)
         for planned in self.components:
@@ -217,11 +208,7 @@ def _parts(value: Any, path: str, *, within: tuple[int, ...]) -> Iterator[tuple[
 
 
 def check_is_env(candidate: object, needed: Iterable[str]) -> None:
-    """Raise if a class or an object is not a multi-agent env.
-
-    Raises:
-        ConfigError: if a needed attribute is missing.
-    """
+    """Raise `ConfigError` if a class or object lacks a needed attribute of a multi-agent env."""
     missing = [name for name in needed if name not in dir(candidate) and not hasattr(candidate, name)]
     if missing:
         kind = candidate if isinstance(candidate, type) else type(candidate)
@@ -238,11 +225,7 @@ def check_is_env(candidate: object, needed: Iterable[str]) -> None:
 
 
 def reset_once(env: MultiAgentEnv, seed: int) -> None:
-    """Reset the env before agents are mapped to policies: some envs build their network in `reset`.
-
-    Raises:
-        EnvError: if the reset raises.
-    """
+    """Reset the env before agents are mapped to policies: some envs build their network in `reset`."""
     try:
         env.reset(seed=derive_seed(seed, "setup"))
     except PhantomError:

@@ -98,11 +98,7 @@ def train_policies(
     metrics: Mapping[str, Metric],
     num_iterations: int | None,
 ) -> TrainingResults:
-    """Set up the env and the policies, then iterate.
-
-    Raises:
-        ConfigError: if trainer, env and policies do not fit together.
-    """
+    """Set up the env and the policies, then iterate; raise `ConfigError` if they do not fit together."""
     state = loop.state
     if num_iterations is not None and not is_whole(num_iterations):
         raise ConfigError(f"The run got num_iterations={num_iterations!r}. Expected a positive integer.")
@@ -296,11 +292,7 @@ class FullTraining:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a saved state. The policies are loaded separately.
-
-        Raises:
-            CheckpointError: if other policies were trained, or an env does not reproduce its saved episode.
-        """
+        """Restore a saved state, without the policies; raise `CheckpointError` if it is of other policies."""
         if state["update_streams"].keys() != self._rngs.keys():
             raise CheckpointError(
                 f"The saved training is of the policies {list(state['update_streams'])}, but this one is of "
@@ -339,11 +331,7 @@ class FullTraining:
 
 
 def _numbers(trainer: Learner, quantities: object) -> Iterator[tuple[str, float]]:
-    """Yield the name and value of each quantity that `update` returned.
-
-    Raises:
-        ConfigError: if it did not return a dict of numbers.
-    """
+    """Yield the quantities that `update` returned; raise `ConfigError` if they are no dict of numbers."""
     if not isinstance(quantities, Mapping):
         raise ConfigError(
             f"{type(trainer).__name__}.update() returned {quantities!r}. Expected a dict of numbers to log, "

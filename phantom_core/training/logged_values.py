@@ -36,16 +36,9 @@ def check_logged_names(
     agent_ids: Sequence[Hashable],
     plugins: Sequence[str],
 ) -> None:
-    """Raise if two values would be logged under the same name.
+    """Raise `ConfigError` if two values would be logged under the same name.
 
-    Args:
-        metrics: names of the metrics.
-        policy_ids: ids of the policies; each logs `<id>/<quantity>`.
-        agent_ids: ids of the agents; each logs `rewards/<id>`.
-        plugins: names of the plugins that implement `extra_values`; each logs `<name>/<value>`.
-
-    Raises:
-        ConfigError: if two names clash.
+    Policies log `<id>/<quantity>`, agents `rewards/<id>`, plugins with `extra_values` `<name>/<value>`.
     """
     texts: dict[str, Hashable] = {"group": "group"}
     for agent_id in agent_ids:
@@ -80,11 +73,7 @@ def check_logged_names(
 
 
 def check_metric_names(names: Iterable[str]) -> None:
-    """Raise if a metric has a name under which every run logs a value of its own.
-
-    Raises:
-        ConfigError: that names it.
-    """
+    """Raise `ConfigError` if a metric has a name under which every run logs a value of its own."""
     for name in names:
         if name in _OWN_VALUES or ("/" in name and name.partition("/")[0] in _OWN):
             raise ConfigError(
@@ -217,11 +206,7 @@ class WorkerMetric(Metric):
 
 
 def guarded(metrics: Mapping[str, Metric], dispatcher: Dispatcher) -> dict[str, Metric]:
-    """Wrap each metric in a `GuardedMetric`, unless it is one already.
-
-    Raises:
-        ConfigError: if they are not a dict, or a name is reserved for the run's own values.
-    """
+    """Wrap each metric in a `GuardedMetric`, if it is none; raise `ConfigError` for a reserved name."""
     if not isinstance(metrics, Mapping):
         raise ConfigError(f"metrics is {metrics!r}. Expected a dict by name.")
     check_metric_names(metrics)
@@ -232,12 +217,7 @@ def guarded(metrics: Mapping[str, Metric], dispatcher: Dispatcher) -> dict[str, 
 
 
 def _checked(value: Any) -> Any:
-    """Return a reduced value, if it is a number or an array of numbers.
-
-    Raises:
-        TypeError: if it is not.
-        ValueError: if it is a ragged list.
-    """
+    """Return a reduced value; raise `TypeError` or `ValueError` if it is no number or array of numbers."""
     if value is not not_recorded and np.asarray(value).dtype.kind not in "biuf":
         raise TypeError(f"it returned {value!r}. Expected a number, or an array of numbers")
     return value

@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -35,6 +36,7 @@ from phantom_core.training.run_plans import EvaluationPlan, check_seed
 from phantom_core.training.run_state import RunFacts, RunState
 
 
+@dataclass(eq=False)
 class RunLoop:
     """Runs the iterations of a run.
 
@@ -42,27 +44,19 @@ class RunLoop:
         facts: the fixed facts of the run.
         state: the current state of the run.
         dispatcher: calls the plugins of the run.
+        evaluator: evaluates the policies; None for no evaluations.
+        checkpointer: writes checkpoints; None for no checkpoints.
+        before_start: called in order before `on_train_start`; each may cancel the run by raising.
     """
 
-    def __init__(
-        self,
-        facts: RunFacts,
-        state: RunState,
-        dispatcher: Dispatcher,
-        *,
-        evaluator: Evaluator | None = None,
-        checkpointer: Checkpointer | None = None,
-        before_start: Sequence[Callable[[], None]] = (),
-    ) -> None:
-        """Set up the loop; each of `before_start` may cancel the run by raising, before `on_train_start`."""
-        self.facts = facts
-        self.state = state
-        self.dispatcher = dispatcher
-        self._evaluator = evaluator
-        self._checkpointer = checkpointer
-        self._before_start = before_start
-        self._pending: dict[str, list[float]] = {}
-        self._has_started = False
+    facts: RunFacts
+    state: RunState
+    dispatcher: Dispatcher
+    evaluator: Evaluator | None = None
+    checkpointer: Checkpointer | None = None
+    before_start: Sequence[Callable[[], None]] = ()
+    _pending: dict[str, list[float]] = field(default_factory=dict)
+    _has_started: bool = False
 
     @property
     def seed(self) -> int:
@@ -93,12 +87,7 @@ class RunLoop:
             self._pending.setdefault(as_name(name), []).append(as_number(value))
 
     def flush(self, iteration: int, env_steps: int | None = None) -> dict[str, float]:
-        """Send all logged values to the loggers, and return them.
-
-        Args:
-            iteration: the iteration that the values belong to.
-            env_steps: the number of env steps so far; None for the number counted by the run.
-        """
+        """Send all logged values to the loggers, and return them; `env_steps` None for those of the run."""
         values, self._pending = self._means(), {}
         self._record(values, iteration, self.state.env_steps if env_steps is None else env_steps)
         return values
@@ -156,11 +145,7 @@ class RunLoop:
             self._end_iteration()
 
     def check_between_iterations(self) -> None:
-        """Raise if an iteration is being made: its run cannot begin another one within it.
-
-        Raises:
-            ConfigError: that names the iteration.
-        """
+        """Raise `ConfigError` if an iteration is running: the run cannot begin another one within it."""
         if self.state.is_iterating:
             name, iteration = self.facts.trainer_name, self.state.iteration
             raise ConfigError(
@@ -193,7 +178,7 @@ class RunLoop:
             return
         facts, state = self.facts, self.state
         self._has_started = True
-        for prepare in self._before_start:
+        for prepare in self.before_start:
             prepare()
         if num_iterations is not None:
             state.num_iterations = num_iterations
@@ -234,9 +219,9 @@ class RunLoop:
 
     def _end_iteration(self) -> None:
         state, dispatcher = self.state, self.dispatcher
-        if self._evaluator is not None:
+        if self.evaluator is not None:
             is_wanted = self._is_wanted("should_evaluate")  # called even if an evaluation is due
-            self.log(self._evaluator.after_iteration(is_wanted=is_wanted))
+            self.log(self.evaluator.after_iteration(is_wanted=is_wanted))
         if dispatcher.has_subscribers("extra_values"):
             self.log(dispatcher.extra_values(self._iteration_end(self._means())))
         values = self.flush(state.iteration)
@@ -244,9 +229,9 @@ class RunLoop:
         event = self._iteration_end(values)
         dispatcher.fire("on_iteration_end", event)
         state.stop_reasons += dispatcher.stop_reasons(event)
-        if self._checkpointer is not None:
+        if self.checkpointer is not None:
             is_wanted = dispatcher.is_wanted("should_checkpoint", event)
-            self._checkpointer.after_iteration(values, is_wanted=is_wanted)
+            self.checkpointer.after_iteration(values, is_wanted=is_wanted)
 
     def _is_wanted(self, hook: str) -> bool:
         has_subscribers = self.dispatcher.has_subscribers(hook)
@@ -278,54 +263,46 @@ def _mean(values: Sequence[float]) -> float:
         return sum(value / len(values) for value in values)
 
 
+@dataclass(slots=True)
 class Evaluator:
     """Evaluates the policies of a run in a separate env, when the plan or a plugin asks for it."""
 
-    def __init__(
-        self,
-        facts: RunFacts,
-        state: RunState,
-        dispatcher: Dispatcher,
-        plan: EvaluationPlan,
-        make_env: Callable[[], MultiAgentEnv],
-        metrics: Mapping[str, Metric],
-    ) -> None:
-        self._facts = facts
-        self._state = state
-        self._dispatcher = dispatcher
-        self._plan = plan
-        self._make_env = make_env
-        self._metrics = metrics
-        self._latest: tuple[int, Evaluation] | None = None
+    facts: RunFacts
+    state: RunState
+    dispatcher: Dispatcher
+    plan: EvaluationPlan
+    make_env: Callable[[], MultiAgentEnv]
+    metrics: Mapping[str, Metric]
+    _latest: tuple[int, Evaluation] | None = None
 
     def after_iteration(self, *, is_wanted: bool) -> dict[str, float]:
         """Evaluate if an evaluation is due or requested; return the values to log."""
-        every = self._plan.every
-        is_due = every is not None and self._state.iterations % every == 0
+        every = self.plan.every
+        is_due = every is not None and self.state.iterations % every == 0
         return self._evaluate() if is_due or is_wanted else {}
 
     def at_end(self) -> tuple[Evaluation | None, dict[str, float]]:
         """Return the evaluation of the final policies, and the values to log if it was not run before."""
-        if not self._state.policy_by_agent:
+        if not self.state.policy_by_agent:
             return None, {}  # a trainer that overrides train() and sets no policy mapping
         values: dict[str, float] = {}
-        if self._latest is None or self._latest[0] != self._state.iterations:
+        if self._latest is None or self._latest[0] != self.state.iterations:
             values = self._evaluate()
         return None if self._latest is None else self._latest[1], values
 
     def _evaluate(self) -> dict[str, float]:
-        state, plan = self._state, self._plan
-        env = self._make_env()
+        state, plan = self.state, self.plan
+        env = self.make_env()
         try:
             evaluation = evaluate(
                 env,
                 state.policies,
                 state.policy_by_agent,
                 num_episodes=plan.episodes,
-                seed=derive_seed(self._facts.seed, "evaluation") if plan.seed is None else plan.seed,
+                seed=derive_seed(self.facts.seed, "evaluation") if plan.seed is None else plan.seed,
                 policy_ids=state.policies_to_train,
                 specs=state.policy_specs,
-                metrics=self._metrics,
+                metrics=self.metrics,
             )
         finally:
             env.close()
@@ -337,7 +314,7 @@ class Evaluator:
             episode_returns=evaluation.episode_returns,
             metrics=evaluation.metrics,
         )
-        self._dispatcher.fire("on_evaluation_end", event)
+        self.dispatcher.fire("on_evaluation_end", event)
         values = {f"eval/{name}": mean_of(found) for name, found in evaluation.metrics.items()}
         return {"eval/mean_return": evaluation.mean_return, **values}
 

@@ -108,11 +108,7 @@ TrainingPlan: TypeAlias = Sequence[TrainingPhase | Mapping[str, Any]]
 
 
 def parse_training_plan(plan: TrainingPlan) -> tuple[TrainingPhase, ...]:
-    """Convert every phase to a `TrainingPhase`.
-
-    Raises:
-        ConfigError: if the plan is not a list of phases.
-    """
+    """Convert every phase to a `TrainingPhase`; raise `ConfigError` if the plan is no list of phases."""
     if isinstance(plan, (str, Mapping)) or not isinstance(plan, Iterable) or not plan:
         raise ConfigError(
             f"training_plan is {plan!r}. Expected a list of phases, such as "
@@ -122,11 +118,7 @@ def parse_training_plan(plan: TrainingPlan) -> tuple[TrainingPhase, ...]:
 
 
 def check_training_plan(phases: Sequence[TrainingPhase], policies_to_train: Sequence[PolicyID]) -> None:
-    """Check that a plan schedules exactly the policies that are trained.
-
-    Raises:
-        ConfigError: if it schedules another policy, or leaves one out.
-    """
+    """Raise `ConfigError` if a plan schedules a policy that is not trained, or leaves one out."""
     named = dict.fromkeys(policy_id for phase in phases for policy_id in phase.policies)
     for policy_id in named:
         if policy_id not in policies_to_train:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import os
 import platform
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -61,14 +62,7 @@ class RunRecord:
     ) -> None:
         """Write `config.toml`, and `run.json` with the status `"running"`.
 
-        Args:
-            directory: the run directory.
-            config: the settings of the run, as plain values.
-            origins: by dotted name, where a setting came from. Settings not listed are `"argument"`.
-            facts: the fixed facts of the run.
-            state: the current state of the run.
-            dispatcher: calls the plugins of the run.
-            components: the components of the run.
+        `config` holds plain values; `origins` says where they came from, by dotted name: else by argument.
         """
         self.directory = directory
         self._state = state
@@ -229,19 +223,12 @@ def hash_of_files(files: Iterable[Path]) -> str:
     paths = sorted({path.resolve() for path in files if path.is_file()})
     if not paths:
         return ""
-    root = _common_folder(paths)
+    root = os.path.commonpath([path.parent for path in paths])
     digest = hashlib.sha256()
     for path in paths:
         digest.update(f"{path.relative_to(root).as_posix()}\0".encode())
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
-
-
-def _common_folder(paths: list[Path]) -> Path:
-    common = paths[0].parent
-    while not all(path.is_relative_to(common) for path in paths):
-        common = common.parent
-    return common
 
 
 def _is_code(path: Path) -> bool:

@@ -40,12 +40,7 @@ Configs = Mapping[str, Mapping[str, Any]]
 
 
 def _in_file(kind: Any, name: str | None = "") -> dict[str, Any]:
-    """Return the metadata of a field that has another type or name in a run file.
-
-    Args:
-        kind: the type in the file.
-        name: the key in the file. Empty for the field name; None if the file has no such key.
-    """
+    """Return the metadata of a field with another type or name in a run file; no key there if None."""
     return {"file": kind} if name == "" else {"file": kind, "name": name}
 
 
@@ -173,15 +168,12 @@ class RunSettings:
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any], *, source: str, folder: Path) -> RunSettings:
-        """Return the settings in a run file.
+        """Return the settings in a run file, checked.
 
         Args:
             table: the contents of the file; `"none"` stands for None.
             source: the name of the file, for messages.
             folder: the folder that relative references start from.
-
-        Raises:
-            ConfigError: if a key is unknown, or a value has the wrong type.
         """
         table = cast("dict[str, Any]", without_none_text(table))
         values = checked_fields(cls, table, source, separator=": ")
@@ -199,11 +191,8 @@ class RunSettings:
     def to_table(self, folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
         """Return the settings as the contents of a run file, without those that have their default.
 
-        Args:
-            folder: the folder that relative references start from; they are written as absolute paths.
-
-        Returns:
-            The table; and by dotted name, a description of each value that TOML cannot hold.
+        Relative references start from `folder`, and are written as absolute paths. The second result
+        describes each value that TOML cannot hold, by dotted name.
 
         Raises:
             ConfigError: if a string is `"none"`, which stands for None in files, or a value contains itself.
@@ -243,11 +232,7 @@ def matches_trainer(key: str, own: str) -> bool:
 def configs_by_trainer(
     trainer: Any, policies: PolicyMapping | None, given: Mapping[str, Any] | None
 ) -> Configs:
-    """Return settings by trainer. From Python, they are flat for one trainer, and by name for several.
-
-    Raises:
-        ConfigError: if they are neither.
-    """
+    """Return settings by trainer. From Python, they are flat for one trainer, and by name for several."""
     if not given:
         return {}
     if not isinstance(given, Mapping):
@@ -273,11 +258,7 @@ def configs_by_trainer(
 
 
 def split_trainer_table(trainer: Any) -> tuple[str, dict[str, dict[str, Any]]]:
-    """Return the name of the trainer in a run file, and the settings by trainer.
-
-    Raises:
-        ConfigError: if there is no name, or a setting is outside a table.
-    """
+    """Return the name of the trainer in a run file, and the settings by trainer."""
     if isinstance(trainer, str):
         return trainer, {}
     if not isinstance(trainer, dict):
@@ -411,11 +392,7 @@ def _check_plans(settings: RunSettings) -> None:
 
 
 def check_is_complete(not_in_file: Mapping[str, str], source: str) -> str:
-    """Raise if a file lacks values that its run needs; return a sentence about missing loggers and hooks.
-
-    Raises:
-        ConfigError: if values are missing.
-    """
+    """Raise `ConfigError` if a file lacks what its run needs; return a sentence about missing observers."""
     watching = {name: what for name, what in not_in_file.items() if name.startswith(("loggers[", "hooks["))}
     needed = {name: what for name, what in not_in_file.items() if name not in watching}
     if needed:

@@ -55,12 +55,7 @@ class SettingsWriter:
     # ------------------------------------------------------------------ settings
 
     def setting(self, settings: Any, name: str, key: str) -> Any:
-        """Convert one of the `RunSettings`.
-
-        Args:
-            settings: all settings of the run.
-            name: the name of the setting.
-            key: its key in the file.
+        """Convert one of the `RunSettings`; `key` is its key in the file.
 
         Raises:
             ConfigError: if a string is `"none"`, which stands for None.
@@ -149,22 +144,14 @@ class SettingsWriter:
     # ------------------------------------------------------------------ values
 
     def table(self, values: Mapping[Any, Any], name: str) -> dict[str, Any]:
-        """Convert a mapping to a table.
-
-        Raises:
-            ConfigError: if a string is `"none"`, which stands for None.
-        """
+        """Convert a mapping to a table."""
         for key in values:
             if not isinstance(key, str) or not _is_encodable(key):
                 self.lost[as_name(f"{name}.{key}")] = f"the key {key!r}"
         return {as_name(key): self.value(part, as_name(f"{name}.{key}")) for key, part in values.items()}
 
     def value(self, value: Any, name: str) -> Any:
-        """Convert a value: None to `"none"`, and a value that TOML cannot hold to a string.
-
-        Raises:
-            ConfigError: if a string is `"none"`, which stands for None.
-        """
+        """Convert a value: None to `"none"`, and a value that TOML cannot hold to a string."""
         if value is None:
             return NONE
         if isinstance(value, Mapping):

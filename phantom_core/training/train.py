@@ -147,7 +147,7 @@ def execute_run(
         settings: the settings of the run.
         components: resolves names and references.
         folder: the folder that relative references start from.
-        origins: by dotted name, where a setting came from. None if all are arguments of the caller.
+        origins: by dotted name, where a setting came from; the rest are arguments of the caller.
         times: records the time of each hook; None to not measure it.
     """
     config, not_in_file = settings.to_table(folder)
@@ -286,10 +286,8 @@ class _Run:
 def attach_observers(settings: RunSettings, components: Components) -> None:
     """Attach loggers and hooks. Hooks come first, since they may register components that the run names.
 
-    Settings of loggers and hooks that are not selected cause a warning; `--logger` may have replaced them.
-
-    Raises:
-        ConfigError: if one is unknown, or settings are given for an unknown name.
+    Settings of an unknown name raise `ConfigError`. Settings of observers that are not selected cause a
+    warning, since `--logger` may have replaced them.
     """
     registry = components.registry
     for hooks in settings.hooks:
