@@ -40,11 +40,7 @@ class WorkerVectorEnv(VectorEnv):
     """
 
     def __init__(
-        self,
-        make_env: Callable[[], MultiAgentEnv],
-        num_copies: int,
-        num_workers: int,
-        first: MultiAgentEnv,
+        self, make_env: Callable[[], MultiAgentEnv], num_copies: int, num_workers: int, first: MultiAgentEnv
     ) -> None:
         """Start the workers.
 

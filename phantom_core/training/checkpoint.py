@@ -228,10 +228,7 @@ def encode_space(space: spaces.Space[Any]) -> dict[str, Any]:
                 "is_flat": isinstance(space.n, int),
             }
         case spaces.Dict():
-            return {
-                "kind": "Dict",
-                "spaces": [[key, encode_space(part)] for key, part in space.items()],
-            }
+            return {"kind": "Dict", "spaces": [[key, encode_space(part)] for key, part in space.items()]}
         case spaces.Tuple():
             return {"kind": "Tuple", "spaces": [encode_space(part) for part in space.spaces]}
     raise CheckpointError(
