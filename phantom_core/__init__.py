@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from phantom_core.recording.replay import replay as replay
     from phantom_core.rollouts.batch import Batch as Batch
     from phantom_core.rollouts.collect import Collector as Collector
-    from phantom_core.rollouts.collect_plan import CollectPlan as CollectPlan
+    from phantom_core.rollouts.collect import CollectPlan as CollectPlan
     from phantom_core.rollouts.evaluate import Evaluation as Evaluation
     from phantom_core.rollouts.evaluate import evaluate as evaluate
     from phantom_core.rollouts.make_vector_env import make_vector_env as make_vector_env
@@ -141,8 +141,7 @@ _NAMES = {  # the public names of each module
     "phantom_core.recording.recorder": "Recorder",
     "phantom_core.recording.replay": "replay",
     "phantom_core.rollouts.batch": "Batch",
-    "phantom_core.rollouts.collect": "Collector",
-    "phantom_core.rollouts.collect_plan": "CollectPlan",
+    "phantom_core.rollouts.collect": "CollectPlan Collector",
     "phantom_core.rollouts.evaluate": "Evaluation evaluate",
     "phantom_core.rollouts.make_vector_env": "make_vector_env",
     "phantom_core.rollouts.native_vector_env": "NativeVectorEnv",

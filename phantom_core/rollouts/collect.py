@@ -4,31 +4,52 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Final
 
-from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import CheckpointError, PolicyMappingError, did_you_mean, listing
+from phantom_core.envs.step_result import MultiAgentEnv, StepResult
+from phantom_core.errors import CheckpointError, ConfigError, PolicyMappingError, did_you_mean, listing
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.batch import Batch
-from phantom_core.rollouts.collect_plan import CollectPlan
 from phantom_core.rollouts.env_copy import EnvCopy
 from phantom_core.rollouts.experience_log import Stretch
-from phantom_core.rollouts.lane_play import LanePlay
 from phantom_core.rollouts.policy_rows import Lane, PolicyRows
 from phantom_core.rollouts.solo_envs import CopyError
 from phantom_core.rollouts.solo_play import SoloPlay
 from phantom_core.rollouts.trajectory import EpisodeSummary
 from phantom_core.rollouts.vector_env import LocalVectorEnv, VectorEnv
 from phantom_core.seeding import UniformStream, make_rng
-from phantom_core.types import AgentID, PolicyID
+from phantom_core.types import Action, AgentID, PolicyID
 
 _log = logging.getLogger("phantom_core")
 
 LONG_EPISODE: Final = 100_000
 """After so many steps of waiting for the end of an episode, the collector says so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectPlan:
+    """How much to collect in one iteration: so many env steps, or so many episodes.
+
+    Attributes:
+        steps: env steps, over all copies; episodes go on in the next iteration.
+        episodes: whole episodes, over all copies.
+        copies: how many copies of the env are played side by side.
+    """
+
+    steps: int | None = None
+    episodes: int | None = None
+    copies: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse a plan that says nothing, or two things."""
+        amounts = [amount for amount in (self.steps, self.episodes) if amount is not None]
+        if len(amounts) != 1 or amounts[0] < 1 or self.copies < 1:
+            msg = f"{self} is not a plan. Give either steps or episodes, and at least one copy."
+            raise ConfigError(msg)
 
 
 class Collector:
@@ -322,6 +343,44 @@ class Collector:
             rng = make_rng(self._seed, "actions", policy_id, number)
             self._streams[policy_id, number] = UniformStream(rng)
         return self._streams[policy_id, number]
+
+
+class LanePlay:
+    """Plays copies of an env in which any agents act, observe, earn, join and leave in any step."""
+
+    def __init__(self, envs: VectorEnv, copies: Sequence[EnvCopy], groups: Collection[PolicyRows]) -> None:
+        self._envs = envs
+        self._copies = copies
+        self._numbers = [copy.number for copy in copies]
+        self._groups = groups
+        self._actions: list[Mapping[AgentID, Action]] = []
+        self._results: Sequence[StepResult] = []
+
+    def prepare(self, begun: Sequence[EnvCopy]) -> None:
+        """Let the agents that are to act put their questions."""
+        self._actions = [copy.put_questions() for copy in self._copies]
+
+    def decide(self) -> None:
+        """Ask each policy once for the actions of all its agents."""
+        for group in self._groups:
+            if group.lanes:
+                group.decide()
+
+    def step(self) -> None:
+        """Play these actions."""
+        self._results = self._envs.step(self._numbers, self._actions)
+
+    def take(self) -> list[tuple[EnvCopy, EpisodeSummary]]:
+        """Take in what the step returned; return the copies whose episodes ended."""
+        found = []
+        for copy, result in zip(self._copies, self._results):  # noqa: B905  strict costs as much as the loop
+            summary = copy.take(result)
+            if summary is not None:
+                found.append((copy, summary))
+        return found
+
+    def finish(self) -> None:
+        """Nothing is left to do: the copies know everything."""
 
 
 def _check_ids(policy_by_agent: Mapping[AgentID, PolicyID], policies: Mapping[PolicyID, Policy]) -> None:

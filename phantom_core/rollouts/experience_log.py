@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from phantom_core.errors import ConfigError, listing
 from phantom_core.policies.batching import rows_of
 from phantom_core.rollouts.batch import Batch
-from phantom_core.rollouts.columns import make_column
+from phantom_core.rollouts.columns import KeptArray, KeptValues, kept_actions, make_column
 from phantom_core.rollouts.copy_state import decode_batch, encode_batch
-from phantom_core.rollouts.kept_values import KeptArray, KeptValues, kept_actions
 from phantom_core.types import AgentID, Observation
 
 

@@ -16,7 +16,7 @@ from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.errors import ConfigError, EnvError, PluginError, error_text
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
-from phantom_core.rollouts.copy_facts import CopyFacts
+from phantom_core.rollouts.env_host import CopyFacts
 from phantom_core.rollouts.shared_rows import AgentLayout, SharedRows
 from phantom_core.rollouts.solo_envs import CopyError
 from phantom_core.rollouts.vector_env import VectorEnv

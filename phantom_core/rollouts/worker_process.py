@@ -17,8 +17,7 @@ from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.errors import EnvError, error_place, error_text
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
-from phantom_core.rollouts.copy_facts import CopyFacts, acting_ids
-from phantom_core.rollouts.env_host import EnvHost
+from phantom_core.rollouts.env_host import CopyFacts, EnvHost, acting_ids
 from phantom_core.rollouts.shared_rows import SharedRows
 from phantom_core.types import Action, AgentID, PolicyID
 from phantom_core.world.agents import ALL

@@ -24,8 +24,7 @@ from phantom_core.policies.policy_mapping import (
     select_policies_to_train,
 )
 from phantom_core.rollouts.batch import Batch
-from phantom_core.rollouts.collect import Collector
-from phantom_core.rollouts.collect_plan import CollectPlan
+from phantom_core.rollouts.collect import Collector, CollectPlan
 from phantom_core.rollouts.make_vector_env import make_vector_env
 from phantom_core.rollouts.trajectory import EpisodeSummary
 from phantom_core.rollouts.vector_env import VectorEnv

@@ -25,8 +25,7 @@ from phantom_core.policies.policy_mapping import (
     parse_policy_mapping,
 )
 from phantom_core.rollouts.batch import Batch
-from phantom_core.rollouts.collect import Collector
-from phantom_core.rollouts.collect_plan import CollectPlan
+from phantom_core.rollouts.collect import Collector, CollectPlan
 from phantom_core.rollouts.trajectory import EpisodeSummary
 from phantom_core.rollouts.vector_env import VectorEnv
 from phantom_core.seeding import derive_seed, fresh_seed, make_rng
