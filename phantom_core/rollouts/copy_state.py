@@ -20,9 +20,7 @@ def encode_history(
 ) -> dict[str, Any]:
     """Return the actions of an episode's steps, by `repr` of the agent: when it acted, and how.
 
-    Args:
-        history: the actions of each step.
-        policies: policy id and action space of each agent.
+    `policies` holds policy id and action space of each agent.
     """
     steps: dict[AgentID, list[int]] = {}
     actions: dict[AgentID, list[Action]] = {}

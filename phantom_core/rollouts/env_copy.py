@@ -136,11 +136,7 @@ class EnvCopy:
     ) -> None:
         """Take in several steps of an episode in which one agent acts in every step.
 
-        Args:
-            observation: what it observed last.
-            actions: its actions, by step; none, if the episode ends here.
-            rewards: its rewards, by step.
-            rows: the rows of its decisions in the log; none: they are not logged.
+        `observation` is the last; `actions` are empty if the episode ends here, `rows` if nothing is logged.
         """
         lane = self.only_lane
         agent_id = lane.agent_id
@@ -212,11 +208,7 @@ class EnvCopy:
         return [lane for lane in self._lanes.values() if lane.rows]
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the copy stands between two iterations.
-
-        Raises:
-            CheckpointError: if its episode is longer than what is kept of one.
-        """
+        """Return where the copy stands; raise `CheckpointError` if its episode is too long to be kept."""
         if self.length > MAX_HISTORY and not self.is_over:
             raise CheckpointError(
                 f"Episode {self.episode} of copy {self.number} of {self._envs.env_name} has gone on for "
@@ -238,15 +230,7 @@ class EnvCopy:
     def load_state_dict(
         self, state: Mapping[str, Any], action_spaces: Mapping[PolicyID, gym.Space[Any]]
     ) -> None:
-        """Stand where a copy stood: play its episode again.
-
-        Args:
-            state: what `state_dict` returned.
-            action_spaces: action space by policy id.
-
-        Raises:
-            CheckpointError: if the episode goes otherwise now.
-        """
+        """Stand where a copy stood: play its episode again; raise `CheckpointError` if it goes otherwise."""
         self._lanes, self._waiting, self.is_over = {}, {}, True
         self.episode = int(state["episode"])
         if state["is_over"]:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, cast
 
 from phantom_core.component_config import build, check_parameters, config_class_of
 from phantom_core.envs.step_result import MultiAgentEnv
@@ -72,7 +72,7 @@ class Components:
             ConfigError: if the trainer is unknown, or a setting is wrong.
             PluginError: if it cannot be imported.
         """
-        base = self._base("trainer")
+        base = cast("type", import_object(self.registry.kinds["trainer"].base))
         if isinstance(choice, base):
             return type(choice).__name__, self._copy(choice, configs)
         found, component = self._resolve("trainer", choice, "trainer.name")
@@ -88,8 +88,7 @@ class Components:
 
     def policy_class(self, choice: str) -> type[Policy]:
         """Return the policy class for a name or reference."""
-        found: type[Policy] = self._resolve("policy", choice, "policy")[0]
-        return found
+        return cast("type[Policy]", self._resolve("policy", choice, "policy")[0])
 
     def env_class(self, choice: str | Callable[..., MultiAgentEnv]) -> Callable[..., MultiAgentEnv]:
         """Return an env class, or a function that makes an env; raise `ConfigError` if it is neither."""
@@ -103,8 +102,7 @@ class Components:
             )
         if isinstance(found, type):  # the env that a function returns is checked when it is made
             check_is_env(found, ("reset", "step"))
-        made: Callable[..., MultiAgentEnv] = found
-        return made
+        return cast("Callable[..., MultiAgentEnv]", found)
 
     def metric(self, name: str, choice: Any) -> Metric:
         """Return a metric: the object given, or one built from a name, class or table with the key `metric`.
@@ -222,10 +220,6 @@ class Components:
         self.manager.register(hooks, component.name, is_permanent=is_record)
 
     # ------------------------------------------------------------------ finding and building
-
-    def _base(self, kind: str) -> type:
-        base: type = import_object(self.registry.kinds[kind].base)
-        return base
 
     def _resolve(self, kind: str, choice: Any, setting: str) -> tuple[Any, Component | None]:
         """Resolve a name or reference; return the object, and its component if it is registered."""

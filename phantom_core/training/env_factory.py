@@ -124,12 +124,7 @@ class PluginPlan:
 
 @dataclass(frozen=True, slots=True)
 class PlannedFactory:
-    """A factory for a worker process. Unpickling it verifies the plan first.
-
-    Attributes:
-        plan: the components that the worker must have.
-        factory: a function without parameters.
-    """
+    """A factory for a worker process: unpickling it verifies the plan first."""
 
     plan: PluginPlan
     factory: Callable[[], Any]

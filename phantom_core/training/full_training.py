@@ -36,6 +36,8 @@ from phantom_core.training.run_plans import check_training_plan, is_whole, sched
 from phantom_core.training.run_state import TrainingResults
 from phantom_core.types import AgentID, PolicyID
 
+_log = logging.getLogger("phantom_core")
+
 
 class Learner(Protocol):
     """The trainer, as its run sees it. Users derive from `Trainer`, which implements it."""
@@ -83,9 +85,6 @@ class Learner(Protocol):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore a state returned by `state_dict`."""
-
-
-_log = logging.getLogger("phantom_core")
 
 
 def train_policies(

@@ -72,11 +72,10 @@ class RunLoop:
     def progress(self) -> float:
         """The fraction of the run completed before this iteration, from 0.0 to 1.0."""
         state, total_steps = self.state, self.facts.total_steps
-        made, wanted = (
-            (state.iterations, state.num_iterations)
-            if total_steps is None
-            else (state.steps_before, total_steps)
-        )
+        if total_steps is None:
+            made, wanted = state.iterations, state.num_iterations
+        else:
+            made, wanted = state.steps_before, total_steps
         return min(1.0, made / wanted) if wanted else 0.0
 
     # ------------------------------------------------------------------ logging
@@ -329,15 +328,8 @@ def standalone_run(
 ) -> RunLoop:
     """Return the run of a trainer whose `train` is called directly: no settings and no run directory.
 
-    Args:
-        name: the class of the trainer.
-        tensorboard_log_dir: where the logger `tensorboard` writes; None to not attach it.
-        adds_to_earlier: whether the logger's earlier values there stay visible.
-        takes_plugins: whether installed plugins follow the run.
-        seed: the seed of the run; None for a new one.
-
-    Raises:
-        ConfigError: if the seed is not an integer from 0 to 2**63 - 1.
+    The logger `tensorboard` is attached if it has a folder. `takes_plugins` says whether installed plugins
+    follow the run. Without a seed, the run has a new one. An invalid seed raises `ConfigError`.
     """
     check_seed("seed", seed)
     components = Components(takes_plugins=takes_plugins)
