@@ -66,14 +66,14 @@ if TYPE_CHECKING:
     from phantom_core.recording.recorder import Recorder as Recorder
     from phantom_core.recording.replay import replay as replay
     from phantom_core.rollouts.batch import Batch as Batch
+    from phantom_core.rollouts.batch import EpisodeSummary as EpisodeSummary
+    from phantom_core.rollouts.batch import Trajectory as Trajectory
     from phantom_core.rollouts.collect import Collector as Collector
     from phantom_core.rollouts.collect import CollectPlan as CollectPlan
     from phantom_core.rollouts.evaluate import Evaluation as Evaluation
     from phantom_core.rollouts.evaluate import evaluate as evaluate
     from phantom_core.rollouts.make_vector_env import make_vector_env as make_vector_env
     from phantom_core.rollouts.native_vector_env import NativeVectorEnv as NativeVectorEnv
-    from phantom_core.rollouts.trajectory import EpisodeSummary as EpisodeSummary
-    from phantom_core.rollouts.trajectory import Trajectory as Trajectory
     from phantom_core.rollouts.vector_env import VectorEnv as VectorEnv
     from phantom_core.seeding import RowStreams as RowStreams
     from phantom_core.testing.diagnose import diagnose as diagnose
@@ -140,12 +140,11 @@ _NAMES = {  # the public names of each module
     "phantom_core.recording.recorded_episodes": "RecordedEpisode RecordedMessage RecordedStep read_recording",
     "phantom_core.recording.recorder": "Recorder",
     "phantom_core.recording.replay": "replay",
-    "phantom_core.rollouts.batch": "Batch",
+    "phantom_core.rollouts.batch": "Batch EpisodeSummary Trajectory",
     "phantom_core.rollouts.collect": "CollectPlan Collector",
     "phantom_core.rollouts.evaluate": "Evaluation evaluate",
     "phantom_core.rollouts.make_vector_env": "make_vector_env",
     "phantom_core.rollouts.native_vector_env": "NativeVectorEnv",
-    "phantom_core.rollouts.trajectory": "EpisodeSummary Trajectory",
     "phantom_core.rollouts.vector_env": "VectorEnv",
     "phantom_core.seeding": "RowStreams",
     "phantom_core.testing.diagnose": "diagnose",

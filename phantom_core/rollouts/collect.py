@@ -13,13 +13,12 @@ from phantom_core.errors import CheckpointError, ConfigError, PolicyMappingError
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import PolicySpec
-from phantom_core.rollouts.batch import Batch
+from phantom_core.rollouts.batch import Batch, EpisodeSummary
 from phantom_core.rollouts.env_copy import EnvCopy
 from phantom_core.rollouts.experience_log import Stretch
 from phantom_core.rollouts.policy_rows import Lane, PolicyRows
 from phantom_core.rollouts.solo_envs import CopyError
 from phantom_core.rollouts.solo_play import SoloPlay
-from phantom_core.rollouts.trajectory import EpisodeSummary
 from phantom_core.rollouts.vector_env import LocalVectorEnv, VectorEnv
 from phantom_core.seeding import UniformStream, make_rng
 from phantom_core.types import Action, AgentID, PolicyID
@@ -103,10 +102,15 @@ class Collector:
         self._envs = envs if isinstance(envs, VectorEnv) else LocalVectorEnv(envs)
         self._envs.measure(metrics or {}, mode)
         self.policy_by_agent = dict(policy_by_agent)
-        _check_ids(self.policy_by_agent, policies)
+        for agent_id, policy_id in self.policy_by_agent.items():
+            if policy_id not in policies:
+                raise PolicyMappingError(
+                    f"Agent {agent_id!r} is given the policy {policy_id!r}, but there is none of that id."
+                    f"{did_you_mean(policy_id, policies)} There are: {listing(policies)}."
+                )
         self._specs = specs or {}
         self._seed = int(seed)  # a NumPy integer has another name
-        self._on_episode = _let_go if on_episode is None else on_episode
+        self._on_episode = on_episode
         self._has_warned = False
         self._groups = {policy_id: PolicyRows(policy_id, policy) for policy_id, policy in policies.items()}
         self.learning: tuple[PolicyID, ...] = ()
@@ -245,7 +249,8 @@ class Collector:
             has_ends = bool(found)
             for copy, summary in found:
                 ended.append(copy)
-                self._on_episode(summary)
+                if self._on_episode is not None:
+                    self._on_episode(summary)
             if steps == LONG_EPISODE and num_steps is None and not ended:
                 self._warn_of_long_episode(copies)
         play.finish()
@@ -381,16 +386,3 @@ class LanePlay:
 
     def finish(self) -> None:
         """Nothing is left to do: the copies know everything."""
-
-
-def _check_ids(policy_by_agent: Mapping[AgentID, PolicyID], policies: Mapping[PolicyID, Policy]) -> None:
-    for agent_id, policy_id in policy_by_agent.items():
-        if policy_id not in policies:
-            raise PolicyMappingError(
-                f"Agent {agent_id!r} is given the policy {policy_id!r}, but there is none of that id."
-                f"{did_you_mean(policy_id, policies)} There are: {listing(policies)}."
-            )
-
-
-def _let_go(summary: EpisodeSummary) -> None:
-    """Take no notice of an episode that ended."""

@@ -344,6 +344,14 @@ def make_part(space: gym.Space[Any]) -> Column:
 _ARRAYS = (gym.spaces.Box, gym.spaces.Discrete, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)
 
 
+def batch_of(space: gym.Space[Any], elements: Sequence[Any]) -> Any:
+    """Return elements of a space, which were checked before, as a batch."""
+    column = make_column(space)
+    for element in elements:
+        column.add(element)
+    return column.take(np.arange(len(elements)))
+
+
 def membership(space: gym.Space[Any]) -> Callable[[Any], bool]:
     """Return a test of membership that costs little for the commonest space."""
     if not isinstance(space, gym.spaces.Discrete):
@@ -421,10 +429,7 @@ class KeptActions:
         """Return these rows as a batch of its own."""
         if isinstance(self._space, gym.spaces.Discrete):
             return np.array(self._values, dtype=np.int64)[rows]
-        column = make_column(self._space)
-        for value in self.elements(rows):
-            column.add(value)
-        return column.take(np.arange(len(rows)))
+        return batch_of(self._space, self.elements(rows))
 
     def elements(self, rows: NDArray[np.int64]) -> list[Any]:
         """Return these rows one by one."""

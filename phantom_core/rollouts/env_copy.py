@@ -12,12 +12,12 @@ import gymnasium as gym
 
 from phantom_core.envs.step_result import StepResult
 from phantom_core.errors import CheckpointError, EnvError, PhantomError, error_place, error_text
+from phantom_core.rollouts.batch import EpisodeSummary
 from phantom_core.rollouts.copy_state import decode_history, digest, encode_history
 from phantom_core.rollouts.experience_log import Stretch
 from phantom_core.rollouts.policy_rows import Lane, PolicyRows
 from phantom_core.rollouts.snapshot import snapshot
 from phantom_core.rollouts.solo_envs import CopyError
-from phantom_core.rollouts.trajectory import EpisodeSummary
 from phantom_core.rollouts.vector_env import VectorEnv
 from phantom_core.seeding import derive_seed
 from phantom_core.types import Action, AgentID, Observation, PolicyID
@@ -170,7 +170,7 @@ class EnvCopy:
 
     def cut(self) -> None:
         """Finish the trajectories that go on, up to the last decision whose outcome is known."""
-        acting = self._acting()
+        acting: Container[AgentID] | None = () if self.is_over else self._facts.acting_agent_ids
         for agent_id, lane in self._lanes.items():
             if not lane.rows:
                 continue
@@ -297,9 +297,6 @@ class EnvCopy:
             actions = {agent_ids[name]: action for name, action in named.items()}
             self.history.append(snapshot(actions))
             self.take(self._envs.step([self.number], [actions])[0])
-
-    def _acting(self) -> Container[AgentID] | None:
-        return () if self.is_over else self._facts.acting_agent_ids
 
     def _take_part(self, agent_id: AgentID) -> Lane:
         """Let an agent take part in this episode."""

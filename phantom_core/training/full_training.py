@@ -23,10 +23,9 @@ from phantom_core.policies.policy_mapping import (
     parse_policy_mapping,
     select_policies_to_train,
 )
-from phantom_core.rollouts.batch import Batch
+from phantom_core.rollouts.batch import Batch, EpisodeSummary
 from phantom_core.rollouts.collect import Collector, CollectPlan
 from phantom_core.rollouts.make_vector_env import make_vector_env
-from phantom_core.rollouts.trajectory import EpisodeSummary
 from phantom_core.rollouts.vector_env import VectorEnv
 from phantom_core.seeding import derive_seed, make_rng
 from phantom_core.training.env_factory import EnvFactory, PlannedFactory, reset_once

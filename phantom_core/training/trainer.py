@@ -24,9 +24,8 @@ from phantom_core.policies.policy_mapping import (
     make_policies,
     parse_policy_mapping,
 )
-from phantom_core.rollouts.batch import Batch
+from phantom_core.rollouts.batch import Batch, EpisodeSummary
 from phantom_core.rollouts.collect import Collector, CollectPlan
-from phantom_core.rollouts.trajectory import EpisodeSummary
 from phantom_core.rollouts.vector_env import VectorEnv
 from phantom_core.seeding import derive_seed, fresh_seed, make_rng
 from phantom_core.training.components import Components
