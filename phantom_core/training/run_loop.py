@@ -36,7 +36,7 @@ from phantom_core.training.run_plans import EvaluationPlan, check_seed
 from phantom_core.training.run_state import RunFacts, RunState
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class RunLoop:
     """Runs the iterations of a run.
 
@@ -262,7 +262,7 @@ def _mean(values: Sequence[float]) -> float:
         return sum(value / len(values) for value in values)
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, repr=False, slots=True)
 class Evaluator:
     """Evaluates the policies of a run in a separate env, when the plan or a plugin asks for it."""
 

@@ -204,7 +204,7 @@ def execute_run(
         return run.execute()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, repr=False, slots=True)
 class _Run:
     """A run that is set up: it trains, saves the policies, evaluates them and completes its record."""
 
