@@ -36,7 +36,7 @@ from phantom_core.training.run_plans import EvaluationPlan, check_seed
 from phantom_core.training.run_state import RunFacts, RunState
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False, repr=False, slots=True)
 class RunLoop:
     """Runs the iterations of a run.
 
