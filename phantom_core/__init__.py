@@ -56,14 +56,14 @@ if TYPE_CHECKING:
     from phantom_core.policies.policy_mapping import PolicyMapping as PolicyMapping
     from phantom_core.policies.policy_mapping import PolicySpec as PolicySpec
     from phantom_core.rollouts.batch import Batch as Batch
+    from phantom_core.rollouts.batch import EpisodeSummary as EpisodeSummary
+    from phantom_core.rollouts.batch import Trajectory as Trajectory
     from phantom_core.rollouts.collect import Collector as Collector
-    from phantom_core.rollouts.collect_plan import CollectPlan as CollectPlan
+    from phantom_core.rollouts.collect import CollectPlan as CollectPlan
     from phantom_core.rollouts.evaluate import Evaluation as Evaluation
     from phantom_core.rollouts.evaluate import evaluate as evaluate
     from phantom_core.rollouts.make_vector_env import make_vector_env as make_vector_env
     from phantom_core.rollouts.native_vector_env import NativeVectorEnv as NativeVectorEnv
-    from phantom_core.rollouts.trajectory import EpisodeSummary as EpisodeSummary
-    from phantom_core.rollouts.trajectory import Trajectory as Trajectory
     from phantom_core.rollouts.vector_env import VectorEnv as VectorEnv
     from phantom_core.seeding import RowStreams as RowStreams
     from phantom_core.testing.diagnose import diagnose as diagnose
@@ -74,8 +74,8 @@ if TYPE_CHECKING:
     from phantom_core.training.run_plans import CheckpointPlan as CheckpointPlan
     from phantom_core.training.run_plans import EvaluationPlan as EvaluationPlan
     from phantom_core.training.run_plans import TrainingPhase as TrainingPhase
+    from phantom_core.training.run_state import TrainingResults as TrainingResults
     from phantom_core.training.train import train as train
-    from phantom_core.training.train_result import TrainingResults as TrainingResults
     from phantom_core.training.trainer import Trainer as Trainer
     from phantom_core.types import Action as Action
     from phantom_core.types import AgentID as AgentID
@@ -123,13 +123,11 @@ _NAMES = {  # the public names of each module
     "phantom_core.policies.fixed_policies": "ConstantPolicy FunctionPolicy RandomPolicy",
     "phantom_core.policies.policy": "Policy",
     "phantom_core.policies.policy_mapping": "PolicyMapping PolicySpec",
-    "phantom_core.rollouts.batch": "Batch",
-    "phantom_core.rollouts.collect": "Collector",
-    "phantom_core.rollouts.collect_plan": "CollectPlan",
+    "phantom_core.rollouts.batch": "Batch EpisodeSummary Trajectory",
+    "phantom_core.rollouts.collect": "CollectPlan Collector",
     "phantom_core.rollouts.evaluate": "Evaluation evaluate",
     "phantom_core.rollouts.make_vector_env": "make_vector_env",
     "phantom_core.rollouts.native_vector_env": "NativeVectorEnv",
-    "phantom_core.rollouts.trajectory": "EpisodeSummary Trajectory",
     "phantom_core.rollouts.vector_env": "VectorEnv",
     "phantom_core.seeding": "RowStreams",
     "phantom_core.testing.diagnose": "diagnose",
@@ -138,7 +136,7 @@ _NAMES = {  # the public names of each module
     "phantom_core.training.run_directory": "load_policies",
     "phantom_core.training.run_plans": "CheckpointPlan EvaluationPlan TrainingPhase",
     "phantom_core.training.train": "train",
-    "phantom_core.training.train_result": "TrainingResults",
+    "phantom_core.training.run_state": "TrainingResults",
     "phantom_core.training.trainer": "Trainer",
     "phantom_core.types": "Action AgentID Observation PolicyID StageID",
     "phantom_core.world.agents": "Agent Context msg_handler",

@@ -4,31 +4,51 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Final
 
-from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import CheckpointError, PolicyMappingError, did_you_mean, listing
+from phantom_core.envs.step_result import MultiAgentEnv, StepResult
+from phantom_core.errors import CheckpointError, ConfigError, PolicyMappingError, did_you_mean, listing
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import PolicySpec
-from phantom_core.rollouts.batch import Batch
-from phantom_core.rollouts.collect_plan import CollectPlan
+from phantom_core.rollouts.batch import Batch, EpisodeSummary
 from phantom_core.rollouts.env_copy import EnvCopy
 from phantom_core.rollouts.experience_log import Stretch
-from phantom_core.rollouts.lane_play import LanePlay
 from phantom_core.rollouts.policy_rows import Lane, PolicyRows
 from phantom_core.rollouts.solo_envs import CopyError
 from phantom_core.rollouts.solo_play import SoloPlay
-from phantom_core.rollouts.trajectory import EpisodeSummary
 from phantom_core.rollouts.vector_env import LocalVectorEnv, VectorEnv
 from phantom_core.seeding import UniformStream, make_rng
-from phantom_core.types import AgentID, PolicyID
+from phantom_core.types import Action, AgentID, PolicyID
 
 _log = logging.getLogger("phantom_core")
 
 LONG_EPISODE: Final = 100_000
 """After so many steps of waiting for the end of an episode, the collector says so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectPlan:
+    """How much to collect in one iteration: so many env steps, or so many episodes.
+
+    Attributes:
+        steps: env steps, over all copies; episodes go on in the next iteration.
+        episodes: whole episodes, over all copies.
+        copies: how many copies of the env are played side by side.
+    """
+
+    steps: int | None = None
+    episodes: int | None = None
+    copies: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse a plan that says nothing, or two things."""
+        amounts = [amount for amount in (self.steps, self.episodes) if amount is not None]
+        if len(amounts) != 1 or amounts[0] < 1 or self.copies < 1:
+            msg = f"{self} is not a plan. Give either steps or episodes, and at least one copy."
+            raise ConfigError(msg)
 
 
 class Collector:
@@ -82,10 +102,15 @@ class Collector:
         self._envs = envs if isinstance(envs, VectorEnv) else LocalVectorEnv(envs)
         self._envs.measure(metrics or {}, mode)
         self.policy_by_agent = dict(policy_by_agent)
-        _check_ids(self.policy_by_agent, policies)
+        for agent_id, policy_id in self.policy_by_agent.items():
+            if policy_id not in policies:
+                raise PolicyMappingError(
+                    f"Agent {agent_id!r} is given the policy {policy_id!r}, but there is none of that id."
+                    f"{did_you_mean(policy_id, policies)} There are: {listing(policies)}."
+                )
         self._specs = specs or {}
         self._seed = int(seed)  # a NumPy integer has another name
-        self._on_episode = _let_go if on_episode is None else on_episode
+        self._on_episode = on_episode
         self._has_warned = False
         self._groups = {policy_id: PolicyRows(policy_id, policy) for policy_id, policy in policies.items()}
         self.learning: tuple[PolicyID, ...] = ()
@@ -224,7 +249,8 @@ class Collector:
             has_ends = bool(found)
             for copy, summary in found:
                 ended.append(copy)
-                self._on_episode(summary)
+                if self._on_episode is not None:
+                    self._on_episode(summary)
             if steps == LONG_EPISODE and num_steps is None and not ended:
                 self._warn_of_long_episode(copies)
         play.finish()
@@ -324,14 +350,39 @@ class Collector:
         return self._streams[policy_id, number]
 
 
-def _check_ids(policy_by_agent: Mapping[AgentID, PolicyID], policies: Mapping[PolicyID, Policy]) -> None:
-    for agent_id, policy_id in policy_by_agent.items():
-        if policy_id not in policies:
-            raise PolicyMappingError(
-                f"Agent {agent_id!r} is given the policy {policy_id!r}, but there is none of that id."
-                f"{did_you_mean(policy_id, policies)} There are: {listing(policies)}."
-            )
+class LanePlay:
+    """Plays copies of an env in which any agents act, observe, earn, join and leave in any step."""
 
+    def __init__(self, envs: VectorEnv, copies: Sequence[EnvCopy], groups: Collection[PolicyRows]) -> None:
+        self._envs = envs
+        self._copies = copies
+        self._numbers = [copy.number for copy in copies]
+        self._groups = groups
+        self._actions: list[Mapping[AgentID, Action]] = []
+        self._results: Sequence[StepResult] = []
 
-def _let_go(summary: EpisodeSummary) -> None:
-    """Take no notice of an episode that ended."""
+    def prepare(self, begun: Sequence[EnvCopy]) -> None:
+        """Let the agents that are to act put their questions."""
+        self._actions = [copy.put_questions() for copy in self._copies]
+
+    def decide(self) -> None:
+        """Ask each policy once for the actions of all its agents."""
+        for group in self._groups:
+            if group.lanes:
+                group.decide()
+
+    def step(self) -> None:
+        """Play these actions."""
+        self._results = self._envs.step(self._numbers, self._actions)
+
+    def take(self) -> list[tuple[EnvCopy, EpisodeSummary]]:
+        """Take in what the step returned; return the copies whose episodes ended."""
+        found = []
+        for copy, result in zip(self._copies, self._results):  # noqa: B905  strict costs as much as the loop
+            summary = copy.take(result)
+            if summary is not None:
+                found.append((copy, summary))
+        return found
+
+    def finish(self) -> None:
+        """Nothing is left to do: the copies know everything."""

@@ -1,10 +1,10 @@
-"""Preallocated columns of elements of a space: written in batches, each checked against the space."""
+"""Columns of elements of a space, checked and written in batches; and of what policies return, as it is."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import gymnasium as gym
 import numpy as np
@@ -207,16 +207,47 @@ class ArrayColumn(Column):
         self.size = len(rows)
 
 
-class DiscreteColumn(Column):
+class ListColumn(Column):
+    """A list, for every other space."""
+
+    def __init__(self, space: gym.Space[Any]) -> None:
+        super().__init__(space)
+        self._values: list[Any] = []
+
+    def grow(self, capacity: int, size: int) -> None:
+        """A list makes its own room."""
+
+    def write_fast(self, start: int, end: int, values: Sequence[Any]) -> list[Any]:
+        """Check one by one: there is no faster way."""
+        raise _DoubtError
+
+    def assign(self, row: int, value: Any) -> None:
+        """Write one element."""
+        self._values[row:] = [value]
+
+    def blank(self, row: int) -> None:
+        """Write nothing."""
+        self._values[row:] = [None]
+
+    def read(self, start: int, end: int) -> list[Any]:
+        """Return rows as a list."""
+        return self._values[start:end]
+
+    def take(self, rows: NDArray[np.int64]) -> Any:
+        """Return these rows as a list."""
+        return self.elements(rows)
+
+    def elements(self, rows: NDArray[np.int64]) -> list[Any]:
+        """Return these rows as a list."""
+        return [self._values[row] for row in rows.tolist()]
+
+
+class DiscreteColumn(ListColumn):
     """A list of ints, which a table reads faster than an array; taken out as an int64 array."""
 
     def __init__(self, space: gym.spaces.Discrete) -> None:
         super().__init__(space)
         self._first, self._end = int(space.start), int(space.start + space.n)
-        self._values: list[int] = []
-
-    def grow(self, capacity: int, size: int) -> None:
-        """A list makes its own room."""
 
     def clear(self) -> None:
         """Forget every row."""
@@ -233,10 +264,6 @@ class DiscreteColumn(Column):
         self.size += len(values)
         return values
 
-    def write_fast(self, start: int, end: int, values: Sequence[Any]) -> list[int]:
-        """Look at the elements one by one."""
-        raise _DoubtError
-
     def assign(self, row: int, value: Any) -> None:
         """Write one element."""
         self._values[row:] = [int(value)]
@@ -245,17 +272,9 @@ class DiscreteColumn(Column):
         """Write a zero."""
         self._values[row:] = [0]
 
-    def read(self, start: int, end: int) -> list[int]:
-        """Return rows as a list."""
-        return self._values[start:end]
-
-    def take(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def take(self, rows: NDArray[np.int64]) -> Any:
         """Return these rows as an array."""
         return np.array(self._values, dtype=np.int64)[rows]
-
-    def elements(self, rows: NDArray[np.int64]) -> list[int]:
-        """Return these rows as ints."""
-        return [self._values[row] for row in rows.tolist()]
 
 
 class NestedColumn(Column):
@@ -308,41 +327,6 @@ class NestedColumn(Column):
         return dict(zip(self._parts, values, strict=True)) if self._is_dict else tuple(values)
 
 
-class ListColumn(Column):
-    """A list, for every other space."""
-
-    def __init__(self, space: gym.Space[Any]) -> None:
-        super().__init__(space)
-        self._values: list[Any] = []
-
-    def grow(self, capacity: int, size: int) -> None:
-        """A list makes its own room."""
-
-    def write_fast(self, start: int, end: int, values: Sequence[Any]) -> list[Any]:
-        """Check one by one: there is no faster way."""
-        raise _DoubtError
-
-    def assign(self, row: int, value: Any) -> None:
-        """Write one element."""
-        self._values[row:] = [value]
-
-    def blank(self, row: int) -> None:
-        """Write nothing."""
-        self._values[row:] = [None]
-
-    def read(self, start: int, end: int) -> list[Any]:
-        """Return rows as a list."""
-        return self._values[start:end]
-
-    def take(self, rows: NDArray[np.int64]) -> list[Any]:
-        """Return these rows as a list."""
-        return self.elements(rows)
-
-    def elements(self, rows: NDArray[np.int64]) -> list[Any]:
-        """Return these rows as a list."""
-        return [self._values[row] for row in rows.tolist()]
-
-
 def make_column(space: gym.Space[Any]) -> Column:
     """Return an empty column for elements of a space."""
     return DiscreteColumn(space) if isinstance(space, gym.spaces.Discrete) else make_part(space)
@@ -358,6 +342,14 @@ def make_part(space: gym.Space[Any]) -> Column:
 
 
 _ARRAYS = (gym.spaces.Box, gym.spaces.Discrete, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)
+
+
+def batch_of(space: gym.Space[Any], elements: Sequence[Any]) -> Any:
+    """Return elements of a space, which were checked before, as a batch."""
+    column = make_column(space)
+    for element in elements:
+        column.add(element)
+    return column.take(np.arange(len(elements)))
 
 
 def membership(space: gym.Space[Any]) -> Callable[[Any], bool]:
@@ -386,3 +378,74 @@ def _bounds(space: gym.Space[Any]) -> tuple[Any, Any]:
         )
     limits = np.iinfo(dtype)
     return (None if np.all(low == limits.min) else low), (None if np.all(high == limits.max) else high)
+
+
+class KeptArray:
+    """Values as a growing array, whose dtype and shape are those of the first values."""
+
+    def __init__(self, empty: NDArray[Any] | None = None) -> None:
+        self._empty = np.zeros(0) if empty is None else empty
+        self._array: NDArray[Any] | None = None
+
+    def write(self, start: int, values: Any) -> None:
+        """Add B values after the first `start` rows; the dtype is widened if it has to be."""
+        found = values if isinstance(values, np.ndarray) else np.asarray(values)
+        array, end = self._array, start + len(found)
+        if array is None:
+            array = self._array = np.zeros((max(end, _FIRST_CAPACITY), *found.shape[1:]), found.dtype)
+        dtype = array.dtype if found.dtype == array.dtype else np.result_type(array, found)
+        if end > len(array) or dtype != array.dtype:
+            grown = np.zeros((max(end, 2 * len(array)), *array.shape[1:]), dtype)
+            grown[:start] = array[:start]
+            array = self._array = grown
+        array[start:end] = found
+
+    def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """Return these rows as an array of its own."""
+        return self._empty.copy() if self._array is None else self._array.take(rows, axis=0)
+
+    def elements(self, rows: NDArray[np.int64]) -> list[Any]:
+        """Return these rows one by one."""
+        return list(self.take(rows))
+
+    def keep(self, rows: NDArray[np.int64]) -> None:
+        """Forget every row but these."""
+        if self._array is not None:
+            self._array[: len(rows)] = self._array[rows]
+
+
+class KeptActions:
+    """Actions of a space without arrays, as a list; taken out as a batch of the space."""
+
+    def __init__(self, space: gym.Space[Any]) -> None:
+        self._space = space
+        self._values: list[Any] = []
+
+    def write(self, start: int, values: Sequence[Any] | NDArray[Any]) -> None:
+        """Add B values after the first `start` rows."""
+        self._values.extend(values.tolist() if isinstance(values, np.ndarray) else values)
+
+    def take(self, rows: NDArray[np.int64]) -> Any:
+        """Return these rows as a batch of its own."""
+        if isinstance(self._space, gym.spaces.Discrete):
+            return np.array(self._values, dtype=np.int64)[rows]
+        return batch_of(self._space, self.elements(rows))
+
+    def elements(self, rows: NDArray[np.int64]) -> list[Any]:
+        """Return these rows one by one."""
+        return [self._values[row] for row in rows.tolist()]
+
+    def keep(self, rows: NDArray[np.int64]) -> None:
+        """Forget every row but these."""
+        self._values = self.elements(rows)
+
+
+KeptValues: TypeAlias = KeptArray | KeptActions
+"""Rows of values that policies returned."""
+
+
+def kept_actions(space: gym.Space[Any]) -> KeptValues:
+    """Return an empty column for actions of a space."""
+    if isinstance(space, (gym.spaces.Box, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)):
+        return KeptArray(np.zeros((0, *space.shape), space.dtype))
+    return KeptActions(space)

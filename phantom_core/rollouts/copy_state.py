@@ -11,7 +11,7 @@ import gymnasium as gym
 import numpy as np
 
 from phantom_core.policies.batching import rows_of
-from phantom_core.rollouts.columns import make_column
+from phantom_core.rollouts.columns import batch_of
 from phantom_core.types import Action, AgentID, PolicyID
 
 
@@ -20,9 +20,7 @@ def encode_history(
 ) -> dict[str, Any]:
     """Return the actions of an episode's steps, by `repr` of the agent: when it acted, and how.
 
-    Args:
-        history: the actions of each step.
-        policies: policy id and action space of each agent.
+    `policies` holds policy id and action space of each agent.
     """
     steps: dict[AgentID, list[int]] = {}
     actions: dict[AgentID, list[Action]] = {}
@@ -93,10 +91,7 @@ def decode_batch(space: gym.Space[Any], saved: Any) -> Any:
 def _batched(space: gym.Space[Any], actions: list[Action]) -> Any:
     if isinstance(space, (gym.spaces.Box, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)):
         return np.array(actions)
-    column = make_column(space)
-    for action in actions:
-        column.add(action)
-    return encode_batch(column.take(np.arange(len(actions))))
+    return encode_batch(batch_of(space, actions))
 
 
 def _unbatched(space: gym.Space[Any], saved: Any) -> list[Action]:

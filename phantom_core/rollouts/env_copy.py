@@ -12,12 +12,12 @@ import gymnasium as gym
 
 from phantom_core.envs.step_result import StepResult
 from phantom_core.errors import CheckpointError, EnvError, PhantomError, error_place, error_text
+from phantom_core.rollouts.batch import EpisodeSummary
 from phantom_core.rollouts.copy_state import decode_history, digest, encode_history
 from phantom_core.rollouts.experience_log import Stretch
 from phantom_core.rollouts.policy_rows import Lane, PolicyRows
 from phantom_core.rollouts.snapshot import snapshot
 from phantom_core.rollouts.solo_envs import CopyError
-from phantom_core.rollouts.trajectory import EpisodeSummary
 from phantom_core.rollouts.vector_env import VectorEnv
 from phantom_core.seeding import derive_seed
 from phantom_core.types import Action, AgentID, Observation, PolicyID
@@ -136,11 +136,7 @@ class EnvCopy:
     ) -> None:
         """Take in several steps of an episode in which one agent acts in every step.
 
-        Args:
-            observation: what it observed last.
-            actions: its actions, by step; none, if the episode ends here.
-            rewards: its rewards, by step.
-            rows: the rows of its decisions in the log; none: they are not logged.
+        `observation` is the last; `actions` are empty if the episode ends here, `rows` if nothing is logged.
         """
         lane = self.only_lane
         agent_id = lane.agent_id
@@ -174,7 +170,7 @@ class EnvCopy:
 
     def cut(self) -> None:
         """Finish the trajectories that go on, up to the last decision whose outcome is known."""
-        acting = self._acting()
+        acting: Container[AgentID] | None = () if self.is_over else self._facts.acting_agent_ids
         for agent_id, lane in self._lanes.items():
             if not lane.rows:
                 continue
@@ -212,11 +208,7 @@ class EnvCopy:
         return [lane for lane in self._lanes.values() if lane.rows]
 
     def state_dict(self) -> dict[str, Any]:
-        """Return where the copy stands between two iterations.
-
-        Raises:
-            CheckpointError: if its episode is longer than what is kept of one.
-        """
+        """Return where the copy stands; raise `CheckpointError` if its episode is too long to be kept."""
         if self.length > MAX_HISTORY and not self.is_over:
             raise CheckpointError(
                 f"Episode {self.episode} of copy {self.number} of {self._envs.env_name} has gone on for "
@@ -238,15 +230,7 @@ class EnvCopy:
     def load_state_dict(
         self, state: Mapping[str, Any], action_spaces: Mapping[PolicyID, gym.Space[Any]]
     ) -> None:
-        """Stand where a copy stood: play its episode again.
-
-        Args:
-            state: what `state_dict` returned.
-            action_spaces: action space by policy id.
-
-        Raises:
-            CheckpointError: if the episode goes otherwise now.
-        """
+        """Stand where a copy stood: play its episode again; raise `CheckpointError` if it goes otherwise."""
         self._lanes, self._waiting, self.is_over = {}, {}, True
         self.episode = int(state["episode"])
         if state["is_over"]:
@@ -313,9 +297,6 @@ class EnvCopy:
             actions = {agent_ids[name]: action for name, action in named.items()}
             self.history.append(snapshot(actions))
             self.take(self._envs.step([self.number], [actions])[0])
-
-    def _acting(self) -> Container[AgentID] | None:
-        return () if self.is_over else self._facts.acting_agent_ids
 
     def _take_part(self, agent_id: AgentID) -> Lane:
         """Let an agent take part in this episode."""

@@ -8,14 +8,12 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from numpy.typing import NDArray
 
 from phantom_core.errors import ConfigError, listing
 from phantom_core.policies.batching import rows_of
 from phantom_core.rollouts.batch import Batch
-from phantom_core.rollouts.columns import make_column
+from phantom_core.rollouts.columns import KeptArray, KeptValues, kept_actions, make_column
 from phantom_core.rollouts.copy_state import decode_batch, encode_batch
-from phantom_core.rollouts.kept_values import KeptArray, KeptValues, kept_actions
 from phantom_core.types import AgentID, Observation
 
 
@@ -142,13 +140,9 @@ class ExperienceLog:
         column.reserve(len(stretches))
         for stretch in stretches:
             if stretch.next_row >= 0:
-                column.add(self.observations.elements(_one(stretch.next_row))[0])
+                column.add(self.observations.elements(np.array([stretch.next_row]))[0])
             elif stretch.next_observation is not None:
                 column.add(stretch.next_observation)
             else:
                 column.add_nothing()
         return column.take(np.arange(len(stretches)))
-
-
-def _one(row: int) -> NDArray[np.int64]:
-    return np.array([row], dtype=np.int64)

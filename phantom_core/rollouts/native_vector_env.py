@@ -15,8 +15,8 @@ from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.errors import CheckpointError, ConfigError, listing
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
-from phantom_core.rollouts.copy_facts import CopyFacts
-from phantom_core.rollouts.solo_envs import CopyError, SoloEnd, SoloStep
+from phantom_core.rollouts.env_host import CopyFacts
+from phantom_core.rollouts.solo_envs import CopyError, SoloEnd, SoloEnvs, SoloStep
 from phantom_core.rollouts.vector_env import VectorEnv
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 from phantom_core.world.agents import ALL
@@ -103,20 +103,16 @@ class NativeVectorEnv(VectorEnv):
         ]
 
     def check_all(self, numbers: Sequence[int]) -> None:
-        """Check that all copies are to be stepped.
-
-        Raises:
-            ConfigError: if only some are.
-        """
+        """Raise `ConfigError` if only some copies are to be stepped."""
         if len(numbers) != self.num_copies:
             raise ConfigError(
                 f"{self.env_name} steps its {self.num_copies} copies together, but {len(numbers)} are to be "
                 "played. Collect by steps, not by episodes."
             )
 
-    def solo(self) -> NativeSoloEnvs:
+    def solo(self) -> SoloEnvs:
         """Return the copies without their dicts."""
-        return NativeSoloEnvs(self._id, self)
+        return SoloEnvs(self._id, self._play_solo)
 
     def play(self, actions: Sequence[Action]) -> SoloStep:
         """Play one step in all copies, with one action for each.
@@ -185,6 +181,11 @@ class NativeVectorEnv(VectorEnv):
         """Close the vector env."""
         self._envs.close()
 
+    def _play_solo(self, numbers: Sequence[int], actions: Sequence[Action]) -> SoloStep:
+        """Play one step in all copies; those that are only reset take no notice of their actions."""
+        self.check_all(numbers)
+        return self.play(actions)
+
     def _batched(self, actions: Sequence[Action]) -> Any:
         if isinstance(self._actions, np.ndarray):
             self._actions[:] = actions
@@ -220,38 +221,8 @@ class NativeVectorEnv(VectorEnv):
         )
 
 
-class NativeSoloEnvs:
-    """The copies of a native vector env, without their dicts.
-
-    Attributes:
-        agent_id: what the agent is called in every copy.
-    """
-
-    def __init__(self, agent_id: AgentID, envs: NativeVectorEnv) -> None:
-        self.agent_id = agent_id
-        self._envs = envs
-
-    def step(self, numbers: Sequence[int], actions: Sequence[Action]) -> SoloStep:
-        """Play one step in all copies; those that are only reset take no notice of their actions.
-
-        Raises:
-            ConfigError: if only some are to be stepped.
-            CopyError: if the vector env raises.
-        """
-        self._envs.check_all(numbers)
-        return self._envs.play(actions)
-
-
 def make_native(first: MultiAgentEnv, copies: int) -> NativeVectorEnv:
-    """Return the vector env that the makers of a single-agent env offer beside it.
-
-    Args:
-        first: a `GymnasiumEnv` of a registered env.
-        copies: how many copies.
-
-    Raises:
-        ConfigError: if there is none.
-    """
+    """Return the vector env that belongs to a `GymnasiumEnv`; raise `ConfigError` if there is none."""
     spec = getattr(getattr(first, "gym_env", None), "spec", None)
     if spec is None or spec.vector_entry_point is None:
         name = type(first).__name__ if spec is None else spec.id

@@ -96,12 +96,7 @@ class PolicyRows:
         self._is_sampling = is_learning or self.policy.acts_randomly
 
     def decide(self) -> None:
-        """Ask the policy once for the actions of all lanes, and give these to their copies.
-
-        Raises:
-            ObservationError: if an observation is not in its space.
-            EnvError: as `choose`.
-        """
+        """Ask the policy once for the actions of all lanes, and give these to their copies."""
         lanes, observations = self.lanes, self.observations
         row = len(self.log.rewards)
         try:
@@ -119,13 +114,6 @@ class PolicyRows:
 
     def choose(self, lanes: list[Lane], observations: Sequence[Observation]) -> Sequence[Action]:
         """Ask the policy once for the actions of these lanes, and log the decisions of learners.
-
-        Args:
-            lanes: who asks.
-            observations: what they observe.
-
-        Returns:
-            One action for each, as the env takes it.
 
         Raises:
             OutsideSpaceError: if an observation is not in its space.
@@ -179,11 +167,7 @@ class PolicyRows:
         )
 
     def check_spaces(self, agent_id: AgentID, spaces: tuple[gym.Space[Any], gym.Space[Any]]) -> None:
-        """Check that the policy was made for these spaces.
-
-        Raises:
-            PolicyMappingError: if it was made for others.
-        """
+        """Raise `PolicyMappingError` if the policy was made for other spaces."""
         own = self.policy.observation_space, self.policy.action_space
         for what, needed, found in zip(("observation", "action"), spaces, own, strict=True):
             if needed != found:

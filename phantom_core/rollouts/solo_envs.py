@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from phantom_core.envs.plain_values import as_flag, as_float, not_a_step
 from phantom_core.envs.step_result import MultiAgentEnv
@@ -54,57 +56,48 @@ class SoloStep(NamedTuple):
     ends: list[SoloEnd]
 
 
-class SoloEnvs(Protocol):
+@dataclass(frozen=True, slots=True)
+class SoloEnvs:
     """Copies of an env with one agent that acts in every step.
 
     Attributes:
         agent_id: what the agent is called in every copy.
+        step: plays one step in the copies with these numbers; raises `CopyError` if one raises.
     """
 
     agent_id: AgentID
-
-    def step(self, numbers: Sequence[int], actions: Sequence[Action]) -> SoloStep:
-        """Play one step in each of these copies.
-
-        Raises:
-            CopyError: if a copy raises.
-        """
+    step: Callable[[Sequence[int], Sequence[Action]], SoloStep]
 
 
-class LocalSoloEnvs:
-    """Copies in this process, stepped one after the other."""
+def local_solo_envs(envs: Sequence[MultiAgentEnv]) -> SoloEnvs | None:
+    """Return copies in this process without their dicts; None: not every one offers a `bare_step`."""
+    found = [getattr(env, "bare_step", None) for env in envs]
+    steps = [step for step in found if step is not None]
+    ids = {agent_id for env in envs for agent_id in env.strategic_agent_ids}
+    if len(steps) != len(envs) or len(ids) != 1:
+        return None
+    return SoloEnvs(ids.pop(), functools.partial(_step_one_by_one, steps))
 
-    def __init__(self, agent_id: AgentID, steps: Sequence[Callable[[Action], Any]]) -> None:
-        self.agent_id = agent_id
-        self._steps = steps
 
-    @classmethod
-    def of(cls, envs: Sequence[MultiAgentEnv]) -> LocalSoloEnvs | None:
-        """Return the copies as such envs; None: not every one of them offers a `bare_step`."""
-        found = [getattr(env, "bare_step", None) for env in envs]
-        steps = [step for step in found if step is not None]
-        ids = {agent_id for env in envs for agent_id in env.strategic_agent_ids}
-        return cls(ids.pop(), steps) if len(steps) == len(envs) and len(ids) == 1 else None
-
-    def step(self, numbers: Sequence[int], actions: Sequence[Action]) -> SoloStep:
-        """Play one step in each of these copies."""
-        steps = self._steps
-        observations: list[Observation] = []
-        rewards: list[float] = []
-        ends: list[SoloEnd] = []
-        number = 0
-        try:
-            for number, action in zip(numbers, actions):  # noqa: B905  strict costs as much as the loop
-                result = steps[number](action)
-                try:
-                    observation, reward, terminated, truncated, _ = result
-                except (TypeError, ValueError):
-                    raise not_a_step(result) from None
-                observations.append(observation)
-                rewards.append(reward if type(reward) is float else as_float(reward))
-                if terminated or truncated:
-                    flags = as_flag("terminated", terminated), as_flag("truncated", truncated)
-                    ends.append(SoloEnd(len(rewards) - 1, observation, *flags))
-        except Exception as error:
-            raise CopyError(number) from error
-        return SoloStep(observations, rewards, ends)
+def _step_one_by_one(
+    steps: Sequence[Callable[[Action], Any]], numbers: Sequence[int], actions: Sequence[Action]
+) -> SoloStep:
+    observations: list[Observation] = []
+    rewards: list[float] = []
+    ends: list[SoloEnd] = []
+    number = 0
+    try:
+        for number, action in zip(numbers, actions):  # noqa: B905  strict costs as much as the loop
+            result = steps[number](action)
+            try:
+                observation, reward, terminated, truncated, _ = result
+            except (TypeError, ValueError):
+                raise not_a_step(result) from None
+            observations.append(observation)
+            rewards.append(reward if type(reward) is float else as_float(reward))
+            if terminated or truncated:
+                flags = as_flag("terminated", terminated), as_flag("truncated", truncated)
+                ends.append(SoloEnd(len(rewards) - 1, observation, *flags))
+    except Exception as error:
+        raise CopyError(number) from error
+    return SoloStep(observations, rewards, ends)

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from phantom_core.rollouts.batch import EpisodeSummary
 from phantom_core.rollouts.columns import OutsideSpaceError
 from phantom_core.rollouts.env_copy import EnvCopy
 from phantom_core.rollouts.policy_rows import Lane, PolicyRows
 from phantom_core.rollouts.solo_envs import CopyError, SoloEnvs, SoloStep
-from phantom_core.rollouts.trajectory import EpisodeSummary
 from phantom_core.types import Action
 
 MOST_UNTOLD: Final = 10_000

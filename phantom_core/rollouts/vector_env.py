@@ -12,7 +12,7 @@ from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.env_host import EnvHost
-from phantom_core.rollouts.solo_envs import CopyError, LocalSoloEnvs, SoloEnvs
+from phantom_core.rollouts.solo_envs import CopyError, SoloEnvs, local_solo_envs
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
 
@@ -147,7 +147,7 @@ class LocalVectorEnv(VectorEnv):
         """Record these metrics after each step from now on."""
         for host in self._hosts:
             host.measure(metrics, mode)
-        self._solo = None if metrics else LocalSoloEnvs.of([host.env for host in self._hosts])
+        self._solo = None if metrics else local_solo_envs([host.env for host in self._hosts])
 
     def take_metrics(self, number: int) -> dict[str, Any]:
         """Return the reduced metrics of the episode that just ended in a copy."""

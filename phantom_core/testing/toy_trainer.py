@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from phantom_core.errors import ConfigError
 from phantom_core.policies.policy import Policy
 from phantom_core.rollouts.batch import Batch
-from phantom_core.rollouts.collect_plan import CollectPlan
+from phantom_core.rollouts.collect import CollectPlan
 from phantom_core.seeding import RowStreams
 from phantom_core.training.trainer import Trainer
 from phantom_core.types import PolicyID

@@ -31,8 +31,8 @@ from phantom_core.testing.trial_runs import (
 )
 from phantom_core.training.run_directory import load_policies
 from phantom_core.training.run_plans import EvaluationPlan
+from phantom_core.training.run_state import TrainingResults
 from phantom_core.training.train import train
-from phantom_core.training.train_result import TrainingResults
 from phantom_core.training.trainer import Trainer
 
 NUM_AGENTS = 2

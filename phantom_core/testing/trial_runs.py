@@ -17,8 +17,8 @@ from phantom_core.testing.episode_trace import fingerprint
 from phantom_core.testing.global_random import GlobalRandom, restored_afterwards
 from phantom_core.testing.toy_agents import ToyForm
 from phantom_core.testing.toy_envs import IdentityEnv
+from phantom_core.training.run_state import TrainingResults
 from phantom_core.training.train import train
-from phantom_core.training.train_result import TrainingResults
 from phantom_core.training.trainer import Trainer
 from phantom_core.types import PolicyID
 

@@ -11,8 +11,7 @@ from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import RunDirectoryError, listing
 from phantom_core.rollouts.evaluate import Evaluation, evaluate
 from phantom_core.seeding import derive_seed
-from phantom_core.training.agent_id_codec import decode_id, is_lossless
-from phantom_core.training.checkpoint import load_checkpoint
+from phantom_core.training.checkpoint import decode_id, is_lossless, load_checkpoint
 from phantom_core.training.components import Components
 from phantom_core.training.env_factory import EnvFactory
 from phantom_core.training.run_directory import CONFIG_FILE, RunDirectory, is_checkpoint, load_policies
