@@ -76,9 +76,6 @@ if TYPE_CHECKING:
     from phantom_core.rollouts.trajectory import Trajectory as Trajectory
     from phantom_core.rollouts.vector_env import VectorEnv as VectorEnv
     from phantom_core.seeding import RowStreams as RowStreams
-    from phantom_core.testing.diagnose import diagnose as diagnose
-    from phantom_core.testing.findings import Diagnosis as Diagnosis
-    from phantom_core.testing.findings import Finding as Finding
     from phantom_core.training.env_factory import check_env_config as check_env_config
     from phantom_core.training.run_directory import load_policies as load_policies
     from phantom_core.training.run_plans import CheckpointPlan as CheckpointPlan
@@ -149,8 +146,6 @@ _NAMES = {  # the public names of each module
     "phantom_core.rollouts.trajectory": "EpisodeSummary Trajectory",
     "phantom_core.rollouts.vector_env": "VectorEnv",
     "phantom_core.seeding": "RowStreams",
-    "phantom_core.testing.diagnose": "diagnose",
-    "phantom_core.testing.findings": "Diagnosis Finding",
     "phantom_core.training.env_factory": "check_env_config",
     "phantom_core.training.run_directory": "load_policies",
     "phantom_core.training.run_plans": "CheckpointPlan EvaluationPlan TrainingPhase",
@@ -175,14 +170,12 @@ _PUBLIC_MODULES = {
     "reward_functions": "phantom_core.world.reward_functions",
     "samplers": "phantom_core.world.samplers",
     "seeding": "phantom_core.seeding",
-    "testing": "phantom_core.testing",
     "tools": "phantom_core.tools",
     "types": "phantom_core.types",
     "writing": "phantom_core.writing",
 }
-_IN_DISTRIBUTIONS: dict[
-    str, str
-] = {  # what the core had once: the names of each distribution that has them now
+_IN_DISTRIBUTIONS = {  # what the core had once: the names of each distribution that has them now
+    "phantom-testing": "Diagnosis Finding diagnose testing",
 }
 _MODULE_BY_NAME = {name: module for module, names in _NAMES.items() for name in names.split()}
 

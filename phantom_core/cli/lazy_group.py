@@ -37,9 +37,12 @@ class LazyGroup(click.Group):
             summaries = self._summaries()
             if self._bare(name) not in summaries:
                 from phantom_core.errors import did_you_mean
+                from phantom_core.installed.registry import command_advice
 
+                advice = command_advice(f"{self.prefix}{name}")
+                nearest = "" if advice else did_you_mean(name, summaries)
                 commands = ", ".join(summaries)
-                ctx.fail(f"No such command {name!r}.{did_you_mean(name, summaries)} Commands: {commands}.")
+                ctx.fail(f"No such command {name!r}.{nearest} Commands: {commands}.{advice}")
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

@@ -10,11 +10,11 @@ from dataclasses import asdict, replace
 
 import click
 
-from phantom_core.cli.text_columns import aligned
 from phantom_core.installed.discovery import installed_entries, scan
 from phantom_core.installed.entry_status import EntryStatus, statuses
 from phantom_core.installed.install_source import editable_folder
 from phantom_core.installed.plugin_settings import PluginSettings
+from phantom_core.text_columns import aligned
 
 
 @click.command("list")
@@ -59,14 +59,19 @@ def _loaded(found: list[EntryStatus], settings: PluginSettings) -> Iterator[Entr
         if entry is not None:
             target = component.target if isinstance(component.target, str) else repr(component.target)
             yield EntryStatus(
-                component.kind,
-                component.name,
-                entry.qualified_name,
-                entry.version,
-                entry.source,
-                "ok",
-                "",
-                target,
+                kind=component.kind,
+                name=component.name,
+                distribution=entry.qualified_name,
+                version=entry.version,
+                source=entry.source,
+                status="ok",
+                reason="",
+                target=target,
+                group="",
+                location=entry.location,
+                requires=entry.requires,
+                core_specifier=entry.core_specifier,
+                problem="",
             )
 
 

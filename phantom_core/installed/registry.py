@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+from phantom_core.component_config import config_class_of, field_documents
 from phantom_core.errors import (
     AmbiguousNameError,
     ConfigError,
@@ -43,15 +44,14 @@ DISTRIBUTION_BY_NAME: Final = {
 }
 """The distribution to install for a well-known component name."""
 
-OWN_DISTRIBUTIONS: Final = tuple(
-    f"phantom-{name}"
-    for name in (
-        "arrays", "compat", "console", "dqn", "equilibrium", "es", "experiments", "loggers", "mlflow", "nn",
-        "pettingzoo", "ppo", "qlearning", "ray", "recording", "rl", "runs", "sac", "tensorboard", "testing",
-        "wandb",
-    )
-)  # fmt: skip
-"""Distribution names reserved for this repository, including planned ones."""
+DISTRIBUTION_BY_COMMAND: Final = {
+    "doctor": "phantom-testing",
+    "plugins.check": "phantom-testing",
+    "plugins.doctor": "phantom-testing",
+    "plugins.new": "phantom-testing",
+    "plugins.order": "phantom-testing",
+}
+"""The distribution to install for a well-known command."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +131,26 @@ class Component:
                 f"{self.distribution}: derive it from {_public_name(base)}."
             )
         return target
+
+    def config_class(self) -> type | None:
+        """Import the component and return the dataclass of its settings; None if it declares none.
+
+        Raises:
+            PluginError: as `load` does.
+        """
+        target = self.load()
+        return config_class_of(target) if isinstance(target, type) else None
+
+    def setting_documents(self) -> dict[str, str]:
+        """Import the component and return, by name, the string below each field of its `config_class`.
+
+        A field without one is left out; without a `config_class` there are none.
+
+        Raises:
+            PluginError: as `load` does.
+        """
+        config_class = self.config_class()
+        return {} if config_class is None else field_documents(config_class)
 
     @property
     def _title(self) -> str:
@@ -300,6 +320,16 @@ def install_advice(name: str) -> str:
     distribution = DISTRIBUTION_BY_NAME.get(normalised(name), normalised(name))
     is_known = distribution in DISTRIBUTION_BY_NAME.values()
     return f" To install it: pip install {distribution}" if is_known else ""
+
+
+def command_advice(name: str) -> str:
+    """Return how to install the distribution of a well-known command, or an empty string.
+
+    >>> command_advice("plugins.check")
+    ' To install it: pip install phantom-testing'
+    """
+    distribution = DISTRIBUTION_BY_COMMAND.get(name)
+    return "" if distribution is None else f" To install it: pip install {distribution}"
 
 
 def _is_named(item: Component | InstalledEntry, kind: str, name: str) -> bool:

@@ -76,6 +76,17 @@ def test_a_misspelt_command_suggests_an_added_one(phantom: Callable[..., Any]) -
         assert "No such command 'gret'. Did you mean 'greet'?" in phantom(*above, "gret").err
 
 
+@pytest.mark.parametrize("arguments", [["doctor", "model.py:Market"], ["plugins", "check", "acme"]])
+def test_a_command_of_a_distribution_that_is_not_installed_is_told_how_to_install_it(
+    arguments: list[str], phantom: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phantom_core.installed.discovery.installed_entries", tuple)
+    outcome = phantom(*arguments)
+    assert outcome.code == 2
+    assert outcome.err.splitlines()[-1].startswith("Error: No such command ")
+    assert outcome.err.endswith(". To install it: pip install phantom-testing\n")
+
+
 def test_what_is_no_command_is_told(phantom: Callable[..., Any]) -> None:
     assert phantom("broken").err == (
         "Error: Command 'broken' of acme 1.0 is 3. Expected a click command: mend its entry point.\n"
