@@ -31,7 +31,7 @@ class CalledPlugin(NamedTuple):
 def hook_order(
     hook: str,
     *,
-    run_file: Path | None = None,
+    run_file: str | Path | None = None,
     loggers: Sequence[str] = (),
     hooks: Sequence[str] = (),
 ) -> list[CalledPlugin]:
@@ -59,7 +59,7 @@ def hook_order(
             f"There is no hook {hook!r} of runs.{did_you_mean(hook, LIFE_CYCLE_HOOKS)} There are: "
             f"{', '.join(LIFE_CYCLE_HOOKS)}."
         )
-    file = _empty_run_file() if run_file is None else RunFile.read(run_file)
+    file = _empty_run_file() if run_file is None else RunFile.read(Path(run_file))
     if loggers:
         file.set("loggers", list(loggers), "--logger")
     if hooks:

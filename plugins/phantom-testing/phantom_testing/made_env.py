@@ -9,6 +9,7 @@ from typing import Any, Final
 import gymnasium as gym
 
 import phantom_core as ph
+from phantom_testing.raised_place import raised_place
 
 _NEEDED: Final = ("reset", "step", "close", "agents", "strategic_agent_ids", "observation_spaces")
 
@@ -33,14 +34,14 @@ def made_env(env_class: Callable[..., ph.MultiAgentEnv], env_config: Mapping[str
             _check_is_env(env_class, ("step",))
         raise ph.errors.EnvError(
             f"{getattr(env_class, '__name__', repr(env_class))} could not be made: "
-            f"{ph.tools.error_text(error)}{ph.tools.error_place(error)}. Its env_config: {dict(env_config)}."
+            f"{ph.tools.error_text(error)}{raised_place(error)}. Its env_config: {dict(env_config)}."
         ) from error
     _check_is_env(env, _NEEDED)
     return env
 
 
 def _check_is_env(candidate: object, needed: tuple[str, ...]) -> None:
-    missing = [name for name in needed if not hasattr(candidate, name)]
+    missing = [name for name in needed if name not in dir(candidate) and not hasattr(candidate, name)]
     if not missing:
         return
     kind = candidate if isinstance(candidate, type) else type(candidate)

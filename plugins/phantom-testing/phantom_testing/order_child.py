@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import phantom_core as ph
@@ -14,8 +13,6 @@ import phantom_core as ph
 def main() -> None:
     """Read what to attach from the standard input; write who implements the hook to the standard output."""
     request = json.load(sys.stdin)
-    if request["run_file"] is not None:
-        request["run_file"] = Path(request["run_file"])
     with contextlib.redirect_stdout(sys.stderr):
         try:
             called = ph.tools.hook_order(request.pop("hook"), **request)

@@ -14,6 +14,7 @@ import phantom_core as ph
 from phantom_testing.episode_trace import Trace, entries_of
 from phantom_testing.findings import Finding
 from phantom_testing.global_random import GlobalRandom
+from phantom_testing.raised_place import raised_place
 
 MASK = "action_mask"
 
@@ -213,7 +214,7 @@ def _still_pending(
 def _raised(error: Exception, seed: int, step: int) -> Finding:
     where = "reset()" if step == 0 else "step()"
     message = (
-        f"{where} raised {ph.tools.error_text(error)}{ph.tools.error_place(error)}. Fix it: "
+        f"{where} raised {ph.tools.error_text(error)}{raised_place(error)}. Fix it: "
         f"env.reset(seed={seed}) starts the episode again."
     )
     return Finding(check="env-raised", message=message, step=step, seed=seed)

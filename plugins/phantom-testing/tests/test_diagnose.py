@@ -570,7 +570,7 @@ def test_an_episode_may_be_longer_than_the_doctor_plays() -> None:
     assert found_in(env_of(100), max_steps=10) == []
 
 
-EXAMPLES = sorted((Path(__file__).parents[2] / "docs" / "examples").glob("*.py"))
+EXAMPLES = sorted((Path(__file__).parents[3] / "docs" / "examples").glob("*.py"))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
