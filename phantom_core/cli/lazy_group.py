@@ -31,17 +31,17 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that is called; an unknown one is an error with the nearest name."""
+        """Find the command that is called; an unknown one is an error that names the nearest."""
         name = args[0]
         if name not in self.places and not name.startswith("-"):
             summaries = self._summaries()
             if self._bare(name) not in summaries:
                 from phantom_core.errors import did_you_mean
-                from phantom_core.installed.registry import command_advice
+                from phantom_core.installed.registry import DISTRIBUTION_BY_COMMAND
 
-                advice = command_advice(f"{self.prefix}{name}")
-                nearest = "" if advice else did_you_mean(name, summaries)
-                commands = ", ".join(summaries)
+                nearest, commands = did_you_mean(name, summaries), ", ".join(summaries)
+                distribution = DISTRIBUTION_BY_COMMAND.get(f"{self.prefix}{self._bare(name)}")
+                advice = f" To install it: pip install {distribution}" if distribution else ""
                 ctx.fail(f"No such command {name!r}.{nearest} Commands: {commands}.{advice}")
         return super().resolve_command(ctx, args)
 

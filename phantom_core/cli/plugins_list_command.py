@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import click
 
@@ -35,10 +35,16 @@ def list_command(*, load: bool, as_json: bool) -> None:
     if load:
         found = sorted(_loaded(found, settings), key=lambda s: (s.kind, s.name, s.distribution))
     if as_json:
-        click.echo(json.dumps([asdict(status) for status in found], indent=1))
+        click.echo(json.dumps([as_table(status) for status in found], indent=1))
         return
     heading = ("kind", "name", "distribution", "version", "source", "status")
     click.echo(aligned([heading, *map(_row, found)]))
+
+
+def as_table(status: EntryStatus) -> dict[str, str]:
+    """Return what `--json` says of an entry."""
+    keys = ("kind", "name", "distribution", "version", "source", "status", "reason", "target")
+    return {key: getattr(status, key) for key in keys}
 
 
 def _loaded(found: list[EntryStatus], settings: PluginSettings) -> Iterator[EntryStatus]:

@@ -51,7 +51,7 @@ DISTRIBUTION_BY_COMMAND: Final = {
     "plugins.new": "phantom-testing",
     "plugins.order": "phantom-testing",
 }
-"""The distribution to install for a well-known command."""
+"""The distribution to install for a command of `phantom`; one of a group is called `plugins.check`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,16 +320,6 @@ def install_advice(name: str) -> str:
     distribution = DISTRIBUTION_BY_NAME.get(normalised(name), normalised(name))
     is_known = distribution in DISTRIBUTION_BY_NAME.values()
     return f" To install it: pip install {distribution}" if is_known else ""
-
-
-def command_advice(name: str) -> str:
-    """Return how to install the distribution of a well-known command, or an empty string.
-
-    >>> command_advice("plugins.check")
-    ' To install it: pip install phantom-testing'
-    """
-    distribution = DISTRIBUTION_BY_COMMAND.get(name)
-    return "" if distribution is None else f" To install it: pip install {distribution}"
 
 
 def _is_named(item: Component | InstalledEntry, kind: str, name: str) -> bool:
