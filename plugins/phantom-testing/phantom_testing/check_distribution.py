@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Final
 
 from packaging.utils import canonicalize_name
@@ -12,6 +10,7 @@ from packaging.utils import canonicalize_name
 import phantom_core as ph
 from phantom_testing.check_runner import CheckResult, run_checks
 from phantom_testing.conformance import Conformance
+from phantom_testing.entry_objects import base_class_problem, offered_by, qualified_name
 from phantom_testing.env_conformance import EnvConformance
 from phantom_testing.logger_conformance import LoggerConformance
 from phantom_testing.metric_conformance import MetricConformance
@@ -69,16 +68,11 @@ def check_entry(entry: ph.tools.EntryStatus) -> Iterator[CheckResult]:
     elif entry.kind == "plugin":
         yield from _check_plugin_object(entry)
     elif entry.kind == "kind":
-        yield _loads("it_is_a_base_class", lambda: _base_class(entry))
+        yield CheckResult("it_is_a_base_class", base_class_problem(entry.target))
     elif entry.kind in CONFORMANCE_BY_KIND:
         yield from _check_component(entry.kind, qualified_name(entry))
     else:
         yield _loads("it_loads", lambda: ph.find(entry.kind, qualified_name(entry)).load())
-
-
-def qualified_name(entry: ph.tools.EntryStatus) -> str:
-    """Return `distribution:name`."""
-    return f"{entry.distribution}:{entry.name}"
 
 
 def _check_component(kind: str, name: str) -> Iterator[CheckResult]:
@@ -101,46 +95,6 @@ def _check_plugin_object(entry: ph.tools.EntryStatus) -> Iterator[CheckResult]:
             yield CheckResult(f"its_{component.kind}_{component.name}: {found.check}", found.message)
 
 
-def offered_by(name: str) -> tuple[str, list[ph.Component]]:
-    """Let an installed plugin object take part, as in a run.
-
-    Args:
-        name: the plugin object, as `distribution:name`.
-
-    Returns:
-        Why it takes no part, as sentences, empty if it does; and the components that it offers.
-    """
-    with _warnings() as warnings:
-        try:
-            components = ph.components()
-        except ph.PhantomError as error:  # plugins are strict
-            return str(error), []
-    about = [sentence for sentence in warnings if sentence.startswith(f"Plugin {name!r}")]
-    return " ".join(about), [component for component in components if component.distribution == name]
-
-
-@contextmanager
-def _warnings() -> Iterator[list[str]]:
-    """Collect what the core reports of installed plugins in the block, instead of logging it."""
-    log, collected = logging.getLogger("phantom_core"), _Collected()
-    log.addHandler(collected)
-    before, log.propagate = log.propagate, False
-    try:
-        yield collected.sentences
-    finally:
-        log.propagate = before
-        log.removeHandler(collected)
-
-
-class _Collected(logging.Handler):
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.sentences: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.sentences.append(record.getMessage())
-
-
 def _loads(check: str, load: Callable[[], object]) -> CheckResult:
     try:
         load()
@@ -148,13 +102,3 @@ def _loads(check: str, load: Callable[[], object]) -> CheckResult:
         text = str(error) if isinstance(error, ph.PhantomError) else f"{ph.tools.error_text(error)}."
         return CheckResult(check, text)
     return CheckResult(check)
-
-
-def _base_class(entry: ph.tools.EntryStatus) -> None:
-    base = ph.tools.import_object(entry.target)
-    if not isinstance(base, type):
-        raise ph.errors.PluginError(
-            f"The kind {entry.name!r} has the target {entry.target!r}, which is {base!r}. Expected the base "
-            "class of its components.",
-            plugin=entry.distribution,
-        )

@@ -10,7 +10,7 @@ from typing import Final, Literal, TypeAlias
 from packaging.utils import canonicalize_name
 
 import phantom_core as ph
-from phantom_testing.check_distribution import qualified_name
+from phantom_testing.entry_objects import qualified_name
 from phantom_testing.import_report import ImportReport, import_report
 from phantom_testing.metadata_checks import check_metadata, in_use
 
@@ -82,7 +82,8 @@ def diagnose_plugins(
         name = f"{entry.kind} {qualified_name(entry)}"
         if announce is not None:
             announce(name)
-        report = import_report(entry.target, timeout=timeout, disabled=ambient)
+        asked = (entry.kind, qualified_name(entry))
+        report = import_report(entry.target, timeout=timeout, disabled=ambient, entry=asked)
         seconds[name] = report.seconds
         findings += _judge(entry, name, report)
     order = ("error", "warning", "note")
@@ -109,6 +110,9 @@ def _judge(entry: ph.tools.EntryStatus, where: str, report: ImportReport) -> Ite
         advice = f"Tell the authors of {entry.distribution}, or disable it: PHANTOM_DISABLED_PLUGINS."
         yield PluginFinding("import-fails", "error", where, f"It cannot be imported: {report.error}.", advice)
         return
+    if report.misfit:
+        advice = f"Tell the authors of {entry.distribution}, or disable it: PHANTOM_DISABLED_PLUGINS."
+        yield PluginFinding("wrong-object", "error", where, report.misfit, advice)
     for attribute, effect in _SIDE_EFFECTS.items():
         names = getattr(report, attribute)
         if names:

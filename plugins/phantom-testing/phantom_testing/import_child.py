@@ -20,7 +20,9 @@ from types import ModuleType
 from typing import Any
 
 import phantom_core as ph
+from phantom_testing.entry_objects import misfit
 from phantom_testing.global_random import GlobalRandom
+from phantom_testing.import_report import DISABLED
 
 
 class Footprints:
@@ -112,6 +114,9 @@ def main() -> None:
         facts["heavy"] = [name for name in request["heavy"] if name in sys.modules and name not in heavy]
         if request["pickled"] and not facts["error"]:
             facts |= _unpickle(bytes.fromhex(request["pickled"]))
+        if request["entry"] and not facts["error"]:
+            kind, name = request["entry"]
+            facts["misfit"] = _misfit(kind, name, request["target"])
     sys.stdout.write(f"\n{json.dumps({'heavy_before': heavy, **facts})}\n")
 
 
@@ -126,7 +131,16 @@ def _import(target: str) -> dict[str, Any]:
             error = ph.tools.error_text(problem)
     seconds = time.perf_counter() - started
     footprints.look()
-    return {**footprints.found, "printed": printed.getvalue(), "error": error, "seconds": seconds}
+    found = {kind: list(names) for kind, names in footprints.found.items()}  # later imports are not its own
+    return {**found, "printed": printed.getvalue(), "error": error, "seconds": seconds}
+
+
+def _misfit(kind: str, name: str, target: str) -> str:
+    """Return why it is not what its entry point promises; a plugin object takes part for this, too."""
+    disabled = os.environ.get(DISABLED, "").split(",")
+    os.environ[DISABLED] = ",".join(other for other in disabled if other != name)
+    logging.getLogger("phantom_core").disabled = False
+    return misfit(kind, name, target)
 
 
 def _unpickle(pickled: bytes) -> dict[str, str]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-_DISABLED: Final = "PHANTOM_DISABLED_PLUGINS"
+DISABLED: Final = "PHANTOM_DISABLED_PLUGINS"
 """The environment variable of plugins that take no part."""
 
 HEAVY_MODULES: Final = (
@@ -46,6 +46,7 @@ class ImportReport:
         seconds: how long it took.
         unpickled: what an object that was sent along answered; see `import_report`.
         pickle_error: why it could not be unpickled there.
+        misfit: why it is not what its entry point promises, as sentences; empty if that was not asked.
     """
 
     error: str = ""
@@ -60,10 +61,16 @@ class ImportReport:
     seconds: float = 0.0
     unpickled: str = ""
     pickle_error: str = ""
+    misfit: str = ""
 
 
 def import_report(
-    target: str, *, pickled: bytes = b"", timeout: float = 60.0, disabled: Sequence[str] = ()
+    target: str,
+    *,
+    pickled: bytes = b"",
+    timeout: float = 60.0,
+    disabled: Sequence[str] = (),
+    entry: tuple[str, str] | None = None,
 ) -> ImportReport:
     """Import `package.module:Name` in a new process and report what that did.
 
@@ -73,8 +80,9 @@ def import_report(
             reported, else the name of its class.
         timeout: after so many seconds the process is given up.
         disabled: plugin objects that take no part there, though they are installed.
+        entry: kind and `distribution:name` of the entry point, to check also what it leads to.
     """
-    request = json.dumps({"target": target, "pickled": pickled.hex(), "heavy": HEAVY_MODULES})
+    request = json.dumps({"target": target, "pickled": pickled.hex(), "heavy": HEAVY_MODULES, "entry": entry})
     try:
         done = run_module("phantom_testing.import_child", request, timeout, disabled)
     except subprocess.TimeoutExpired:
@@ -131,5 +139,5 @@ def run_module(
 
 def _environment(disabled: Sequence[str] = ()) -> dict[str, str]:
     path = os.pathsep.join(path or "." for path in sys.path)
-    names = [name for name in (os.environ.get(_DISABLED), *disabled) if name]
-    return {**os.environ, "PYTHONPATH": path, **({_DISABLED: ",".join(names)} if names else {})}
+    names = [name for name in (os.environ.get(DISABLED), *disabled) if name]
+    return {**os.environ, "PYTHONPATH": path, **({DISABLED: ",".join(names)} if names else {})}

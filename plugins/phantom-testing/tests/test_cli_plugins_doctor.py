@@ -139,6 +139,59 @@ def test_what_an_import_does_is_found_and_hurts_nobody(
     assert what in finding["what"]
 
 
+@pytest.mark.parametrize(
+    ("group", "source", "what"),
+    [
+        (
+            "loggers",
+            "class Acme: ...",
+            (
+                "Logger 'acme' of acme 1.0 is Acme, which is no Hooks. This is a defect of acme: derive it "
+                "from ph.Hooks."
+            ),
+        ),
+        (
+            "commands",
+            "Acme = 3",
+            "Command 'acme' of acme 1.0 is 3. Expected a click command: mend its entry point.",
+        ),
+        (
+            "plugins",
+            "import phantom_core as ph\nclass Acme(ph.Hooks): ...",
+            (
+                "Plugin 'acme:acme' is skipped: Plugin 'acme:acme' implements no hook. Override a method of "
+                "ph.Hooks, such as on_iteration_end, mark a function with @ph.hookimpl, or leave it out."
+            ),
+        ),
+        (
+            "kinds",
+            "Acme = 3",
+            "Its target 'acme_doc:Acme' is 3. Expected the base class of the components of its kind.",
+        ),
+    ],
+)
+def test_what_is_not_what_its_group_promises_is_found(
+    group: str, source: str, what: str, doctor: Doctor, fake_distribution: Callable[..., Path]
+) -> None:
+    fake_distribution("acme", {f"phantom_core.{group}": {"acme": "acme_doc:Acme"}}, {"acme_doc": source})
+    assert sentences(doctor()) == [("wrong-object", f"{group.removesuffix('s')} acme:acme", what)]
+
+
+@pytest.mark.parametrize(
+    ("group", "source"),
+    [
+        ("plugins", HEALTHY),
+        ("kinds", "class Acme: ..."),
+        ("commands", "import click\n@click.command()\ndef Acme(): ..."),
+    ],
+)
+def test_what_is_what_its_group_promises_has_no_findings(
+    group: str, source: str, doctor: Doctor, fake_distribution: Callable[..., Path]
+) -> None:
+    fake_distribution("acme", {f"phantom_core.{group}": {"acme": "acme_doc:Acme"}}, {"acme_doc": source})
+    assert doctor() == []
+
+
 def test_an_import_that_hangs_is_given_up(doctor: Doctor, fake_distribution: Callable[..., Path]) -> None:
     fake_distribution("acme", LOGGER, {"acme_doc": "import time\ntime.sleep(600)\n" + HEALTHY})
     (finding,) = doctor("--timeout", "2")
