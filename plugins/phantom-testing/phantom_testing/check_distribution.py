@@ -36,7 +36,7 @@ def entries_of(distribution: str) -> list[ph.tools.EntryStatus]:
     """
     name = canonicalize_name(distribution)
     found = [status for status in ph.tools.plugin_statuses() if status.status != "shadowed duplicate"]
-    known = sorted({status.distribution for status in found if status.target}, key=canonicalize_name)
+    known = sorted({status.distribution for status in found if status.group}, key=canonicalize_name)
     chosen = [status for status in found if canonicalize_name(status.distribution) == name]
     if not chosen:
         raise ph.errors.UnknownNameError(
@@ -46,7 +46,7 @@ def entries_of(distribution: str) -> list[ph.tools.EntryStatus]:
             name=distribution,
             known=tuple(known),
         )
-    entries = [status for status in chosen if status.target]
+    entries = [status for status in chosen if status.group]
     if not entries:
         (broken, *_) = chosen
         raise ph.errors.PluginError(

@@ -47,7 +47,7 @@ def check_metadata(statuses: Sequence[ph.tools.EntryStatus]) -> Iterator[RawFind
 
 def in_use(statuses: Sequence[ph.tools.EntryStatus]) -> list[ph.tools.EntryStatus]:
     """Return the entries of the distributions that are used, by distribution, group and name."""
-    found = [s for s in statuses if s.target and s.status != "shadowed duplicate"]
+    found = [s for s in statuses if s.group and s.status != "shadowed duplicate"]
     return sorted(found, key=lambda s: (canonicalize_name(s.distribution), s.group, s.name))
 
 
@@ -142,7 +142,7 @@ def _by_status(status: ph.tools.EntryStatus) -> Iterator[RawFinding]:
     elif status.status == "conflict":
         advice = f"Select it as {status.distribution}:{status.name}, or disable the other."
         yield "conflict", "warning", where, f"Its name is {status.reason}.", advice
-    elif status.status == "failed" and status.target:
+    elif status.status == "failed" and status.group:
         what = f"It points to {status.target}, and {status.reason}."
         yield "missing-module", "error", where, what, _entry_point_advice(status)
     elif status.status == "failed":

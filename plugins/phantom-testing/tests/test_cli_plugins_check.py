@@ -89,6 +89,31 @@ def test_a_plugin_object_that_takes_no_part_is_told_so(
     assert "Plugin 'acme-odd:odd' implements no hook." in outcome.out
 
 
+def test_a_plugin_object_that_is_disabled_is_told_so(
+    phantom: Callable[..., Any], fake_distribution: Callable[..., Path], monkeypatch: Any
+) -> None:
+    fake_distribution("acme-odd", {"phantom_core.plugins": {"odd": "acme_odd"}}, {"acme_odd": ""})
+    monkeypatch.setenv("PHANTOM_DISABLED_PLUGINS", "odd")
+    outcome = phantom("plugins", "check", "acme-odd")
+    assert outcome.code == 1
+    assert "It is disabled: PHANTOM_DISABLED_PLUGINS names it." in outcome.out
+
+
+def test_metadata_that_cannot_be_read_is_told(
+    phantom: Callable[..., Any], fake_distribution: Callable[..., Path]
+) -> None:
+    site = fake_distribution("acme-steps", ENTRY, {"acme_steps": METRIC})
+    (site / "acme_steps-1.0.dist-info" / "entry_points.txt").write_bytes(
+        b"[phantom_core.metrics]\n\xff = a\n"
+    )
+    outcome = phantom("plugins", "check", "acme-steps")
+    assert outcome.code == 2
+    assert outcome.err.startswith(
+        f"Error: acme-steps is installed in {site}, but its entry_points.txt cannot "
+    )
+    assert outcome.err.endswith(". Install it again: pip install --force-reinstall acme-steps\n")
+
+
 def test_an_unknown_distribution_is_told_what_is_there(
     phantom: Callable[..., Any], fake_distribution: Callable[..., Path]
 ) -> None:

@@ -119,6 +119,32 @@ def test_what_metadata_shows_is_found(
     ]
 
 
+def test_names_in_the_settings_file_that_mean_nothing_are_found(
+    doctor: Doctor, fake_distribution: Callable[..., Path], guess_folder: Path
+) -> None:
+    fake_distribution("acme", LOGGER, {"acme_doc": HEALTHY})
+    (guess_folder / "phantom.toml").write_text('[plugins]\ndisable = ["acmee", "acme:acme"]\n')
+    assert sentences(doctor("--no-import")) == [
+        ("unknown-name", "plugins.disable in phantom.toml", "It names 'acmee', which is not installed.")
+    ]
+
+
+def test_an_entry_point_that_is_wrong_is_not_mended_by_a_reinstallation(
+    doctor: Doctor, fake_distribution: Callable[..., Path], tmp_path: Path
+) -> None:
+    site = fake_distribution(
+        "acme", {"phantom_core.loggers": {"acme": "acme_doc Acme"}}, {"acme_doc": HEALTHY}
+    )
+    (finding,) = doctor("--no-import")
+    assert finding["advice"] == "Tell the authors of acme: no reinstallation changes its entry point."
+    url = {"url": f"file://{tmp_path}", "dir_info": {"editable": True}}
+    (site / "acme-1.0.dist-info" / "direct_url.json").write_text(json.dumps(url))
+    (finding,) = doctor("--no-import")
+    assert finding["advice"] == (
+        f"Fix its entry point in {tmp_path}/pyproject.toml, then run: pip install --editable {tmp_path}"
+    )
+
+
 @pytest.mark.parametrize(
     ("source", "check", "what"),
     [

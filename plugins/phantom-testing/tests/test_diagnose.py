@@ -663,3 +663,11 @@ def test_a_class_of_agents_is_no_env() -> None:
 def test_what_is_no_env_is_refused() -> None:
     with pytest.raises(ph.errors.ConfigError, match="dict is no multi-agent env: it has no reset"):
         diagnose(dict)  # type: ignore[arg-type]  # that is the point
+
+
+def test_a_single_agent_env_is_to_be_wrapped() -> None:
+    class Alone(gym.Env[Any, Any]):
+        """Has one agent."""
+
+    with pytest.raises(ph.errors.ConfigError, match=r"Wrap it: ph.GymnasiumEnv\(Alone\)"):
+        diagnose(Alone)
