@@ -17,9 +17,9 @@ import pytest
 from hypothesis import settings
 
 import phantom_core as ph
-from phantom_core import testing
+import phantom_testing
 from phantom_core.cli.main import main
-from phantom_core.testing.fake_distributions import forget_modules
+from phantom_testing.fake_distributions import forget_modules
 
 settings.register_profile("phantom", deadline=None)  # a busy machine is not a failure
 settings.load_profile("phantom")
@@ -30,6 +30,7 @@ GUESS_WORLD = '''
 import gymnasium as gym
 
 import phantom_core as ph
+import phantom_testing
 
 
 class GuessAgent(ph.StrategicAgent):
@@ -354,7 +355,7 @@ def guess_folder(tmp_path: Path, forgotten_modules: None) -> Path:  # noqa: ARG0
 
 @pytest.fixture
 def fake_distribution(tmp_path: Path) -> Iterator[MakeDistribution]:
-    """Make distributions that look installed until the test ends: `phantom_core.testing.fake_distribution`.
+    """Make distributions that look installed until the test ends: `phantom_testing.fake_distribution`.
 
     `fake_distribution("acme", {"phantom_core.trainers": {"acme": "acme_rl:Acme"}}, {"acme_rl": "..."})`
     returns its folder; `requires` and `version` are as in `pyproject.toml`.
@@ -363,7 +364,7 @@ def fake_distribution(tmp_path: Path) -> Iterator[MakeDistribution]:
 
         def make(name: str, *args: Any, folder: str | None = None, **kwargs: Any) -> Path:
             site = tmp_path / (folder or f"site-{name}")
-            return stack.enter_context(testing.fake_distribution(site, name, *args, **kwargs))
+            return stack.enter_context(phantom_testing.fake_distribution(site, name, *args, **kwargs))
 
         yield make
 

@@ -66,9 +66,6 @@ if TYPE_CHECKING:
     from phantom_core.rollouts.native_vector_env import NativeVectorEnv as NativeVectorEnv
     from phantom_core.rollouts.vector_env import VectorEnv as VectorEnv
     from phantom_core.seeding import RowStreams as RowStreams
-    from phantom_core.testing.diagnose import diagnose as diagnose
-    from phantom_core.testing.findings import Diagnosis as Diagnosis
-    from phantom_core.testing.findings import Finding as Finding
     from phantom_core.training.env_factory import check_env_config as check_env_config
     from phantom_core.training.run_directory import load_policies as load_policies
     from phantom_core.training.run_plans import CheckpointPlan as CheckpointPlan
@@ -130,8 +127,6 @@ _NAMES = {  # the public names of each module
     "phantom_core.rollouts.native_vector_env": "NativeVectorEnv",
     "phantom_core.rollouts.vector_env": "VectorEnv",
     "phantom_core.seeding": "RowStreams",
-    "phantom_core.testing.diagnose": "diagnose",
-    "phantom_core.testing.findings": "Diagnosis Finding",
     "phantom_core.training.env_factory": "check_env_config",
     "phantom_core.training.run_directory": "load_policies",
     "phantom_core.training.run_plans": "CheckpointPlan EvaluationPlan TrainingPhase",
@@ -156,7 +151,6 @@ _PUBLIC_MODULES = {
     "reward_functions": "phantom_core.world.reward_functions",
     "samplers": "phantom_core.world.samplers",
     "seeding": "phantom_core.seeding",
-    "testing": "phantom_core.testing",
     "tools": "phantom_core.tools",
     "types": "phantom_core.types",
     "writing": "phantom_core.writing",
@@ -165,6 +159,7 @@ _IN_DISTRIBUTIONS = {  # what the core had once: the names of each distribution 
     "phantom-pettingzoo": "PettingZooEnv to_aec to_parallel",
     "phantom-recording": "EpisodePrinter RecordedEpisode RecordedMessage RecordedStep Recorder "
     "read_recording replay",
+    "phantom-testing": "Diagnosis Finding diagnose testing",
 }
 _MODULE_BY_NAME = {name: module for module, names in _NAMES.items() for name in names.split()}
 

@@ -23,10 +23,10 @@ from markup import attributes, sentence, table
 import phantom_core as ph
 from phantom_core.cli.lazy_group import LazyGroup
 from phantom_core.cli.main import phantom
-from phantom_core.cli.scaffold import plugin_files
 from phantom_core.component_config import config_class_of, field_documents, type_text
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS
 from phantom_core.importing import import_object
+from phantom_testing.scaffold import plugin_files
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 BLOCK: Final = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)

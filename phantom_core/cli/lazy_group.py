@@ -76,7 +76,8 @@ class LazyGroup(click.Group):
         return name.rpartition(":")[2].removeprefix(self.prefix)
 
     def _summaries(self) -> dict[str, str]:
-        """Return the summary by name: own commands first, then those of distributions, with theirs."""
+        """Return the summary by name: own commands first, then those of distributions."""
+        from phantom_core.cli.command_summary import command_summary
         from phantom_core.installed.discovery import installed_entries
 
         found = {name: summary for name, (_, summary) in self.places.items()}
@@ -84,5 +85,5 @@ class LazyGroup(click.Group):
             name = entry.name.removeprefix(self.prefix)
             is_here = entry.kind == "command" and entry.name.startswith(self.prefix) and "." not in name
             if is_here and not entry.problem:
-                found.setdefault(name, entry.summary or f"Of {entry.distribution} {entry.version}.")
+                found.setdefault(name, command_summary(entry))
         return found

@@ -76,17 +76,12 @@ CORE_KINDS: Final[Mapping[str, Kind]] = {
 CORE_COMMANDS: Final = (
     "train",
     "evaluate",
-    "doctor",
     "runs",
     "runs.diff",
     "plugins",
     "plugins.list",
     "plugins.info",
     "plugins.describe",
-    "plugins.order",
-    "plugins.check",
-    "plugins.new",
-    "plugins.doctor",
 )
 """The commands of the core, which no distribution can replace."""
 
@@ -204,30 +199,12 @@ def core_mismatch(distribution: str, specifier: str) -> str:
     )
 
 
-def core_bound() -> str:
-    """Return the versions of the core that a plugin made today works with: those of this minor version."""
-    version = Version(core_version())
-    return f">={version.major}.{version.minor},<{version.major}.{version.minor + 1}"
-
-
 def distribution_version(name: str) -> str | None:
     """Return the version of an installed distribution; None if it is not installed."""
     try:
         return str(importlib_metadata.version(name))
     except importlib_metadata.PackageNotFoundError:
         return None
-
-
-def packages_by_distribution() -> dict[str, set[str]]:
-    """Return the top-level packages and modules of every distribution, according to its metadata.
-
-    The metadata of an editable install does not list them.
-    """
-    found: dict[str, set[str]] = {}
-    for package, names in importlib_metadata.packages_distributions().items():
-        for name in names:
-            found.setdefault(normalised(name), set()).add(package)
-    return found
 
 
 def recorded_files(name: str) -> tuple[Path, ...]:

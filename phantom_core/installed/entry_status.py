@@ -40,6 +40,12 @@ class EntryStatus:
         status: `"ok"`, or why it cannot be used.
         reason: details of the status; empty if it is `"ok"`.
         target: where it is imported from.
+        group: the entry-point group, such as `phantom_core.trainers`; empty for what a plugin object offers.
+        location: the folder on `sys.path` that holds the metadata of the distribution.
+        requires: the requirements of the distribution, as in its metadata.
+        core_specifier: its version specifier for the core, such as `>=0.2,<0.3`; empty without one.
+        problem: why the entry point or the metadata is invalid; empty if it is valid. A distribution whose
+            metadata cannot be read has one entry, whose `kind` and `name` are `"?"`.
     """
 
     kind: str
@@ -50,6 +56,11 @@ class EntryStatus:
     status: Status
     reason: str
     target: str
+    group: str
+    location: str
+    requires: tuple[str, ...]
+    core_specifier: str
+    problem: str
 
 
 def plugin_statuses() -> list[EntryStatus]:
@@ -75,13 +86,42 @@ def statuses(found: Scan, settings: PluginSettings) -> list[EntryStatus]:
         result.append(_status(entry, "shadowed duplicate", reason))
     for broken in found.broken:
         reason = f"{broken.problem} ({broken.location})"
-        result.append(EntryStatus("?", "?", broken.name, "?", "?", "failed", reason, ""))
+        result.append(
+            EntryStatus(
+                kind="?",
+                name="?",
+                distribution=broken.name,
+                version="?",
+                source="?",
+                status="failed",
+                reason=reason,
+                target="",
+                group="",
+                location=broken.location,
+                requires=(),
+                core_specifier="",
+                problem=broken.problem,
+            )
+        )
     return sorted(result, key=lambda s: (s.kind, normalised(s.name), s.distribution, s.version))
 
 
 def _status(entry: InstalledEntry, status: Status, reason: str) -> EntryStatus:
-    provider = entry.distribution, entry.version, entry.source
-    return EntryStatus(entry.kind, entry.name, *provider, status, reason, entry.target)
+    return EntryStatus(
+        kind=entry.kind,
+        name=entry.name,
+        distribution=entry.distribution,
+        version=entry.version,
+        source=entry.source,
+        status=status,
+        reason=reason,
+        target=entry.target,
+        group=entry.group,
+        location=entry.location,
+        requires=entry.requires,
+        core_specifier=entry.core_specifier,
+        problem=entry.problem,
+    )
 
 
 def _check(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+from phantom_core.component_config import config_class_of, field_documents
 from phantom_core.errors import (
     AmbiguousNameError,
     ConfigError,
@@ -37,18 +38,16 @@ DISTRIBUTION_BY_NAME: Final = {
 }
 """The distribution to install for a well-known component name."""
 
-DISTRIBUTION_BY_COMMAND: Final = {"record": "phantom-recording", "show": "phantom-recording"}
+DISTRIBUTION_BY_COMMAND: Final = {
+    "record": "phantom-recording",
+    "show": "phantom-recording",
+    "doctor": "phantom-testing",
+    "plugins.check": "phantom-testing",
+    "plugins.doctor": "phantom-testing",
+    "plugins.new": "phantom-testing",
+    "plugins.order": "phantom-testing",
+}
 """The distribution to install for a command of `phantom`; one of a group is called `plugins.check`."""
-
-OWN_DISTRIBUTIONS: Final = tuple(
-    f"phantom-{name}"
-    for name in (
-        "arrays", "compat", "console", "dqn", "equilibrium", "es", "experiments", "loggers", "mlflow", "nn",
-        "pettingzoo", "ppo", "qlearning", "ray", "recording", "rl", "runs", "sac", "tensorboard", "testing",
-        "wandb",
-    )
-)  # fmt: skip
-"""Distribution names reserved for this repository, including planned ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +124,26 @@ class Component:
                 f"{self.distribution}: derive it from {_public_name(base)}."
             )
         return target
+
+    def config_class(self) -> type | None:
+        """Import the component and return the dataclass of its settings; None if it declares none.
+
+        Raises:
+            PluginError: as `load` does.
+        """
+        target = self.load()
+        return config_class_of(target) if isinstance(target, type) else None
+
+    def setting_documents(self) -> dict[str, str]:
+        """Import the component and return, by name, the string below each field of its `config_class`.
+
+        A field without one is left out; without a `config_class` there are none.
+
+        Raises:
+            PluginError: as `load` does.
+        """
+        config_class = self.config_class()
+        return {} if config_class is None else field_documents(config_class)
 
     @property
     def _title(self) -> str:

@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 
-SOURCE = """
+SOURCE = '''
 import click
 
 @click.command("greet")
 @click.argument("name")
 def greet(name):
-    "Say hello to NAME."
+    """Say hello to NAME.
+
+    Twice, if it is loud. Not more.
+    """
     click.echo(f"hello {name}")
 
 @click.group("garden")
@@ -26,7 +29,7 @@ def grow():
     click.echo("grown")
 
 not_a_command = 3
-"""
+'''
 COMMANDS = {
     "greet": "acme_commands:greet",
     "garden": "acme_commands:garden",
@@ -47,9 +50,12 @@ def acme(fake_distribution: Callable[..., Path]) -> None:
 def test_an_added_command_is_listed_without_being_imported(phantom: Callable[..., Any]) -> None:
     outcome = phantom("--help")
     rows = [" ".join(line.split()) for line in outcome.out.splitlines()]
-    assert "greet Greetings for models." in rows
-    assert "plugins.greet Greetings for models." not in rows
-    assert "greet Greetings for models." in [
+    assert "greet Say hello to NAME." in rows
+    assert "garden Grow things." in rows
+    assert "broken Greetings for models." in rows  # no function with a docstring: the distribution's summary
+    assert "gone Greetings for models." in rows
+    assert "plugins.greet Say hello to NAME." not in rows
+    assert "greet Say hello to NAME." in [
         " ".join(line.split()) for line in phantom("plugins", "--help").out.splitlines()
     ]
     assert "acme_commands" not in sys.modules
@@ -74,6 +80,17 @@ def test_an_added_command_is_called_like_any_other(
 def test_a_misspelt_command_suggests_an_added_one(phantom: Callable[..., Any]) -> None:
     for above in ([], ["plugins"], ["runs"]):
         assert "No such command 'gret'. Did you mean 'greet'?" in phantom(*above, "gret").err
+
+
+@pytest.mark.parametrize("arguments", [["doctor", "model.py:Market"], ["plugins", "check", "acme"]])
+def test_a_command_of_a_distribution_that_is_not_installed_is_told_how_to_install_it(
+    arguments: list[str], phantom: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phantom_core.installed.discovery.installed_entries", tuple)
+    outcome = phantom(*arguments)
+    assert outcome.code == 2
+    assert outcome.err.splitlines()[-1].startswith("Error: No such command ")
+    assert outcome.err.endswith(". To install it: pip install phantom-testing\n")
 
 
 def test_what_is_no_command_is_told(phantom: Callable[..., Any]) -> None:

@@ -1,7 +1,7 @@
 from typing import Any, ClassVar
 
-from phantom_core.testing import DilemmaEnv, EnvConformance
 from phantom_pettingzoo import to_parallel
+from phantom_testing import DilemmaEnv, EnvConformance
 
 
 def dilemma() -> Any:
