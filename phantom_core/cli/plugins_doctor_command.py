@@ -9,8 +9,8 @@ from typing import Final
 
 import click
 
-from phantom_core.cli.text_columns import aligned
 from phantom_core.testing.diagnose_plugins import PluginDiagnosis, PluginFinding, diagnose_plugins
+from phantom_core.text_columns import aligned
 
 _WIDTH: Final = 100
 _COLOURS: Final = {"error": "red", "warning": "yellow", "note": "cyan"}

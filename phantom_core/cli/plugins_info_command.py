@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from phantom_core.cli.text_columns import aligned
 from phantom_core.errors import UnknownNameError, did_you_mean
 from phantom_core.installed.discovery import InstalledEntry, normalised, scan
 from phantom_core.installed.entry_status import EntryStatus, statuses
 from phantom_core.installed.plugin_settings import PluginSettings
 from phantom_core.installed.registry import install_advice
+from phantom_core.text_columns import aligned
 
 
 @click.command("info")

@@ -10,11 +10,11 @@ from dataclasses import asdict, replace
 
 import click
 
-from phantom_core.cli.text_columns import aligned
 from phantom_core.installed.discovery import installed_entries, scan
 from phantom_core.installed.entry_status import EntryStatus, statuses
 from phantom_core.installed.install_source import editable_folder
 from phantom_core.installed.plugin_settings import PluginSettings
+from phantom_core.text_columns import aligned
 
 
 @click.command("list")

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from phantom_core.cli.text_columns import aligned
 from phantom_core.errors import ConfigError, did_you_mean
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS
+from phantom_core.text_columns import aligned
 
 
 @click.command("order")

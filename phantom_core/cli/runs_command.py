@@ -12,7 +12,7 @@ from typing import Any, Final
 import click
 
 from phantom_core.cli.lazy_group import LazyGroup
-from phantom_core.cli.text_columns import aligned
+from phantom_core.text_columns import aligned
 from phantom_core.training.run_diff import Difference, diff_runs
 
 _MOST_METRICS: Final = 10

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows of text as columns.
+    """Return rows of text as columns, each as wide as its longest text and two spaces apart.
+
+    An empty list of rows is an empty text.
 
     >>> print(aligned([("a", "long"), ("word", "b")]))
     a     long
