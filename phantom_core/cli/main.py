@@ -19,7 +19,6 @@ _COMMANDS: Final = {
     ),
     "doctor": ("phantom_core.cli.doctor_command:doctor_command", "Say what in an env will bite in training."),
     "show": ("phantom_core.cli.show_command:show_command", "Show the episodes of a recording."),
-    "runs": ("phantom_core.cli.runs_command:runs_command", "Say what differs between two runs."),
     "plugins": (
         "phantom_core.cli.plugins_command:plugins_command",
         "Show what is installed, and how to set it.",
