@@ -133,11 +133,11 @@ def test_the_example_of_a_trainer_written_by_the_scaffold_trains(
     assert trained.splitlines()[-1] == "mean return 1.0"
 
 
-SIMPLE = """
+PLAIN = """
 import phantom_core as ph
 
 
-class Simple(ph.Trainer):
+class Plain(ph.Trainer):
     policy_class = ph.RandomPolicy
 
     def training_step(self, env, policy_mapping, policies, policies_to_train):
@@ -146,7 +146,7 @@ class Simple(ph.Trainer):
 """
 RUN_FILE = """
 env = "gymnasium"
-trainer = "./simple.py:Simple"
+trainer = "./plain_trainer.py:Plain"
 iterations = 3
 
 [env_config]
@@ -177,9 +177,9 @@ def core_alone(wheels: list[Path], tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def test_the_core_alone_trains_with_a_simple_trainer_of_a_file(core_alone: Path, tmp_path: Path) -> None:
-    (tmp_path / "simple.py").write_text(SIMPLE)
-    (tmp_path / "simple.toml").write_text(RUN_FILE)
-    run(core_alone / "phantom", "train", "simple.toml", cwd=tmp_path)
+    (tmp_path / "plain_trainer.py").write_text(PLAIN)
+    (tmp_path / "plain.toml").write_text(RUN_FILE)
+    run(core_alone / "phantom", "train", "plain.toml", cwd=tmp_path)
     (record,) = tmp_path.glob("runs/*/run.json")
     facts = json.loads(record.read_text())
     assert (facts["status"], facts["iterations"]) == ("completed", 3)
