@@ -42,7 +42,6 @@ def test_train_says_where_the_run_is_and_last_what_it_is_worth(
 def test_train_says_how_to_open_tensorboard(
     phantom: Callable[..., Any], run_file: Callable[..., Path]
 ) -> None:
-    pytest.importorskip("phantom_tensorboard", reason="phantom-tensorboard is not installed: run make setup")
     outcome = phantom("train", run_file(), "--logger", "tensorboard")
     assert outcome.out.splitlines()[1] == (
         "to see curves: pip install tensorboard && tensorboard --logdir runs"
