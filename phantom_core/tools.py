@@ -13,6 +13,7 @@ from phantom_core.training.evaluate_run import evaluate_run
 from phantom_core.training.hook_order import hook_order
 from phantom_core.training.references import load_reference, reference_to
 from phantom_core.training.run_file import parse_assignment
+from phantom_core.training.saved_run import SavedRun
 from phantom_core.world.agents import ALL
 from phantom_core.world.network import MessageRecorder
 
@@ -22,6 +23,7 @@ __all__ = [
     "EnvRecorder",
     "MessageRecorder",
     "Playthrough",
+    "SavedRun",
     "aligned",
     "did_you_mean",
     "error_place",

@@ -85,9 +85,10 @@ def _commands(group: click.Group, path: str, added: dict[str, str]) -> Iterator[
     for name in group.list_commands(context):
         place, offered = f"{path} {name}", name
         if isinstance(group, LazyGroup) and name not in group.places:
-            if place not in added:
+            is_group = any(other.startswith(f"{place} ") for other in added)
+            if place not in added and not is_group:
                 continue  # of another distribution that is installed
-            offered = f"{added[place]}:{name}"
+            offered = name if is_group else f"{added[place]}:{name}"
         command = group.get_command(context, offered)
         if isinstance(command, click.Group):
             yield from _commands(command, place, added)

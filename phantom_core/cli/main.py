@@ -17,7 +17,6 @@ _COMMANDS: Final = {
         "phantom_core.cli.evaluate_command:evaluate_command",
         "Evaluate the policies of a run, or of a checkpoint.",
     ),
-    "runs": ("phantom_core.cli.runs_command:runs_command", "Say what differs between two runs."),
     "plugins": (
         "phantom_core.cli.plugins_command:plugins_command",
         "Show what is installed, and how to set it.",

@@ -40,6 +40,7 @@ DISTRIBUTION_BY_NAME: Final = {
 
 DISTRIBUTION_BY_COMMAND: Final = {
     "record": "phantom-recording",
+    "runs": "phantom-runs",
     "show": "phantom-recording",
     "doctor": "phantom-testing",
     "plugins.check": "phantom-testing",

@@ -1,4 +1,4 @@
-"""`phantom runs diff A B`."""
+"""`phantom runs diff FIRST SECOND`."""
 
 from __future__ import annotations
 
@@ -11,22 +11,11 @@ from typing import Any, Final
 
 import click
 
-from phantom_core.cli.lazy_group import LazyGroup
-from phantom_core.text_columns import aligned
-from phantom_core.training.run_diff import Difference, diff_runs
+import phantom_core as ph
+from phantom_runs.run_diff import Difference, diff_runs
 
 _MOST_METRICS: Final = 10
 _MOST_TEXT: Final = 60
-
-
-_COMMANDS: Final = {
-    "diff": ("phantom_core.cli.runs_command:diff_command", "Say what differs between two runs."),
-}
-
-
-@click.group("runs", cls=LazyGroup, places=_COMMANDS, prefix="runs.")
-def runs_command() -> None:
-    """Look at runs that were made."""
 
 
 @click.command("diff")
@@ -54,12 +43,19 @@ def _text(found: list[Difference]) -> str:
     for part, group in groupby(found, key=lambda difference: difference.part):
         differences = list(group)
         metrics = [d for d in differences if " @ " in d.name]
-        shown = [d for d in differences if d not in metrics] + metrics[:_MOST_METRICS]
-        rows = [("  " + d.name, _value(d.first), "→", _value(d.second)) for d in shown]
+        shown = [d for d in differences if " @ " not in d.name] + metrics[:_MOST_METRICS]
+        rows = [(f"  {d.name}", one, "→", other) for d in shown for one, other in [_values(d)]]
         more = len(metrics) - _MOST_METRICS
         tail = [f"  … and {more:,} more values; the first are shown"] if more > 0 else []
-        parts.append("\n".join([part, aligned(rows), *tail]))
+        parts.append("\n".join([part, ph.tools.aligned(rows), *tail]))
     return "\n".join(parts)
+
+
+def _values(difference: Difference) -> tuple[str, str]:
+    """Return the two values as text: floats with six digits where these tell the values apart."""
+    pair = difference.first, difference.second
+    short, other = (_value(f"{value:.6g}" if isinstance(value, float) else value) for value in pair)
+    return (short, other) if short != other else (_value(pair[0]), _value(pair[1]))
 
 
 def _value(value: Any) -> str:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from phantom_core.training.logged_values import flattened
-from phantom_core.training.run_directory import CONFIG_FILE, RunDirectory
+import phantom_core as ph
 
 _NAMES: Final = ("name", "run_dir")
 _SEEDS: Final = ("seed", "evaluate.seed")
@@ -41,7 +38,7 @@ def diff_runs(first: str | Path, second: str | Path) -> list[Difference]:
     Raises:
         RunDirectoryError: if one is not a run directory, or its `run.json` cannot be read.
     """
-    runs = [_Facts.read(RunDirectory.open(path)) for path in (first, second)]
+    runs = [_Facts.of(ph.tools.SavedRun.read(path)) for path in (first, second)]
     parts = ("settings", "seeds", "versions", "plugins", "results")
     return [d for part in parts for d in _differences(part, *(getattr(run, part) for run in runs))]
 
@@ -57,17 +54,16 @@ class _Facts:
     results: Mapping[str, Any]
 
     @classmethod
-    def read(cls, directory: RunDirectory) -> _Facts:
-        facts = directory.read_run()
-        settings = flattened(_config(directory.path / CONFIG_FILE))
+    def of(cls, run: ph.tools.SavedRun) -> _Facts:
+        facts, settings = run.facts, dict(_leaves(run.settings))
         results = {key: facts.get(key) for key in _RESULTS}
         results["evaluation.mean_return"] = facts.get("evaluation", {}).get("mean_return")
         return cls(
             settings={k: v for k, v in settings.items() if k not in (*_NAMES, *_SEEDS)},
             seeds={"seed": facts.get("seed"), "evaluate.seed": settings.get("evaluate.seed")},
-            versions=flattened(facts.get("versions", {})) | {"blas_threads": facts.get("blas_threads")},
+            versions=dict(_leaves(facts.get("versions", {}))) | {"blas_threads": facts.get("blas_threads")},
             plugins=dict(_plugins(facts)),
-            results=results | dict(_metrics(directory.path / "metrics.jsonl")),
+            results=results | dict(_logged(run)),
         )
 
 
@@ -82,11 +78,13 @@ def _is_nan(value: object) -> bool:
     return isinstance(value, float) and math.isnan(value)
 
 
-def _config(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
+def _leaves(table: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield what nested mappings hold, by dotted name."""
+    for key, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
 
 
 def _plugins(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -104,17 +102,9 @@ def _plugins(facts: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield f"order of {hook}", order
 
 
-def _metrics(path: Path) -> Iterator[tuple[str, Any]]:
+def _logged(run: ph.tools.SavedRun) -> Iterator[tuple[str, Any]]:
     """Yield `name @ iteration` and the value, for every logged value except times."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        try:
-            row = json.loads(line)
-        except ValueError:  # the run was killed while writing this line
-            continue
-        for name, value in row["values"].items():
+    for row in run.logged_values():
+        for name, value in row.values.items():
             if not name.startswith("time/"):
-                yield f"{name} @ {row['iteration']}", value
+                yield f"{name} @ {row.iteration}", value if math.isfinite(value) else str(value)  # for JSON
