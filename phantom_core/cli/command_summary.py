@@ -5,9 +5,8 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from phantom_core.importing import split_target
+from phantom_core.importing import find_module, split_target
 from phantom_core.installed.discovery import InstalledEntry
-from phantom_core.installed.entry_status import find_module
 
 
 def command_summary(entry: InstalledEntry) -> str:

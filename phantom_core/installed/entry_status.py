@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
-from importlib.machinery import ModuleSpec, PathFinder
 from typing import Literal, TypeAlias
 
-from phantom_core.importing import split_target
+from phantom_core.importing import find_module, split_target
 from phantom_core.installed.discovery import (
     CORE_DISTRIBUTION,
     PLUGIN_GROUP,
@@ -187,16 +185,3 @@ def module_problem(target: str) -> str:
     except Exception as error:  # an import hook may raise anything
         return f"the module {module_name} cannot be looked for: {error}"
     return "" if spec is not None else f"there is no module {module_name}"
-
-
-def find_module(name: str) -> ModuleSpec | None:
-    """Return the spec of a module, or None. Unlike `importlib.util.find_spec`, it imports no parent."""
-    top, *rest = name.split(".")
-    spec = importlib.util.find_spec(top)
-    for part in rest:
-        if spec is None or spec.submodule_search_locations is None:
-            return None
-        locations: Sequence[str] = list(spec.submodule_search_locations)
-        # By its last name alone: a namespace package would look up its parent in sys.modules.
-        spec = PathFinder.find_spec(part, locations)
-    return spec

@@ -14,9 +14,8 @@ from phantom_core.component_config import build, check_parameters, config_class_
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, PhantomError, PluginError, error_text
 from phantom_core.hooks.plugin_manager import PluginManager
-from phantom_core.importing import import_object
+from phantom_core.importing import find_module, import_object
 from phantom_core.installed.discovery import CORE_DISTRIBUTION, normalised
-from phantom_core.installed.entry_status import find_module
 from phantom_core.installed.plugin_settings import PluginSettings
 from phantom_core.installed.registry import Component, Registry
 from phantom_core.metrics import Metric

@@ -14,7 +14,7 @@ from typing import Any, Final
 from phantom_core.errors import error_text
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS
-from phantom_core.importing import top_package
+from phantom_core.importing import find_module, top_package
 from phantom_core.installed.discovery import (
     CORE_DISTRIBUTION,
     InstalledEntry,
@@ -23,7 +23,6 @@ from phantom_core.installed.discovery import (
     normalised,
     recorded_files,
 )
-from phantom_core.installed.entry_status import find_module
 from phantom_core.installed.install_source import editable_folder
 from phantom_core.rollouts.evaluate import Evaluation
 from phantom_core.training.blas_threads import blas_threads, one_blas_thread

@@ -135,7 +135,7 @@ Options:
   -h, --help  Show this message and exit.
 
 Commands:
-  greet  Greetings for models.
+  greet  Say hello to NAME.
   leave  Ways out of models.
 """
 

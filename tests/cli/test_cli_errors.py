@@ -130,14 +130,14 @@ def test_a_misspelt_command_is_refused_with_the_nearest(phantom: Callable[..., A
         (
             ["show", "episodes.jsonl"],
             (
-                "No such command 'show'. Commands: train, evaluate, runs, plugins. To install it: "
+                "No such command 'show'. Commands: train, evaluate, plugins. To install it: "
                 "pip install phantom-recording"
             ),
         ),
         (
             ["record", "runs/model"],
             (
-                "No such command 'record'. Commands: train, evaluate, runs, plugins. To install it: "
+                "No such command 'record'. Commands: train, evaluate, plugins. To install it: "
                 "pip install phantom-recording"
             ),
         ),
