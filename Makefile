@@ -6,7 +6,7 @@ PROJECTS := $(patsubst %/,%,$(dir $(PYPROJECTS)))
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train setup-tests test check fix bench bench-core bench-ppo bench-quality check-integrations docs dist clean
+.PHONY: help setup train setup-tests test check fix bench bench-core bench-ppo bench-quality check-integrations check-alone docs dist clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ check-integrations: $(VENV)/.setup-tests ## compare with other libraries, after 
 	@$(PIP) install -r tests/requirements-integrations.txt
 	@$(BIN)/pytest -m integration tests plugins
 
+check-alone: $(VENV)/.setup-tests ## install each distribution alone and run its tests (minutes); DISTS=… for some
+	@$(BIN)/python tests/packaging/check_alone.py $(DISTS)
+
 docs: $(VENV)/.setup ## build the documentation site into site/html, warnings are errors
 	@$(PIP) install -r docs/requirements.txt
 	@$(BIN)/python docs/site/reference_blocks.py
@@ -72,8 +75,8 @@ dist: $(VENV)/.setup-tests ## build and check every distribution, into dist/
 	@$(BIN)/twine --no-color check --strict dist/*
 	@$(BIN)/python tests/packaging/check_dist.py dist
 
-clean: ## remove dist/, site/ and every cache; .venv and runs/ stay
-	@rm -rf dist site .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+clean: ## remove dist/, site/, .venv-alone/ and every cache; .venv and runs/ stay
+	@rm -rf dist site .venv-alone .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.created:

@@ -17,10 +17,7 @@ if TYPE_CHECKING:
     from phantom_core import tools as tools
     from phantom_core import types as types
     from phantom_core import writing as writing
-    from phantom_core.adapters.aec_view import to_aec as to_aec
     from phantom_core.adapters.gymnasium_env import GymnasiumEnv as GymnasiumEnv
-    from phantom_core.adapters.parallel_view import to_parallel as to_parallel
-    from phantom_core.adapters.pettingzoo_env import PettingZooEnv as PettingZooEnv
     from phantom_core.adapters.single_agent_env import SingleAgentEnvAdapter as SingleAgentEnvAdapter
     from phantom_core.envs.env import PhantomEnv as PhantomEnv
     from phantom_core.envs.env import Simultaneous as Simultaneous
@@ -58,34 +55,24 @@ if TYPE_CHECKING:
     from phantom_core.policies.policy import Policy as Policy
     from phantom_core.policies.policy_mapping import PolicyMapping as PolicyMapping
     from phantom_core.policies.policy_mapping import PolicySpec as PolicySpec
-    from phantom_core.recording.episode_printer import EpisodePrinter as EpisodePrinter
-    from phantom_core.recording.recorded_episodes import RecordedEpisode as RecordedEpisode
-    from phantom_core.recording.recorded_episodes import RecordedMessage as RecordedMessage
-    from phantom_core.recording.recorded_episodes import RecordedStep as RecordedStep
-    from phantom_core.recording.recorded_episodes import read_recording as read_recording
-    from phantom_core.recording.recorder import Recorder as Recorder
-    from phantom_core.recording.replay import replay as replay
     from phantom_core.rollouts.batch import Batch as Batch
+    from phantom_core.rollouts.batch import EpisodeSummary as EpisodeSummary
+    from phantom_core.rollouts.batch import Trajectory as Trajectory
     from phantom_core.rollouts.collect import Collector as Collector
-    from phantom_core.rollouts.collect_plan import CollectPlan as CollectPlan
+    from phantom_core.rollouts.collect import CollectPlan as CollectPlan
     from phantom_core.rollouts.evaluate import Evaluation as Evaluation
     from phantom_core.rollouts.evaluate import evaluate as evaluate
     from phantom_core.rollouts.make_vector_env import make_vector_env as make_vector_env
     from phantom_core.rollouts.native_vector_env import NativeVectorEnv as NativeVectorEnv
-    from phantom_core.rollouts.trajectory import EpisodeSummary as EpisodeSummary
-    from phantom_core.rollouts.trajectory import Trajectory as Trajectory
     from phantom_core.rollouts.vector_env import VectorEnv as VectorEnv
     from phantom_core.seeding import RowStreams as RowStreams
-    from phantom_core.testing.diagnose import diagnose as diagnose
-    from phantom_core.testing.findings import Diagnosis as Diagnosis
-    from phantom_core.testing.findings import Finding as Finding
     from phantom_core.training.env_factory import check_env_config as check_env_config
     from phantom_core.training.run_directory import load_policies as load_policies
     from phantom_core.training.run_plans import CheckpointPlan as CheckpointPlan
     from phantom_core.training.run_plans import EvaluationPlan as EvaluationPlan
     from phantom_core.training.run_plans import TrainingPhase as TrainingPhase
+    from phantom_core.training.run_state import TrainingResults as TrainingResults
     from phantom_core.training.train import train as train
-    from phantom_core.training.train_result import TrainingResults as TrainingResults
     from phantom_core.training.trainer import Trainer as Trainer
     from phantom_core.types import Action as Action
     from phantom_core.types import AgentID as AgentID
@@ -115,10 +102,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _NAMES = {  # the public names of each module
-    "phantom_core.adapters.aec_view": "to_aec",
     "phantom_core.adapters.gymnasium_env": "GymnasiumEnv",
-    "phantom_core.adapters.parallel_view": "to_parallel",
-    "phantom_core.adapters.pettingzoo_env": "PettingZooEnv",
     "phantom_core.adapters.single_agent_env": "SingleAgentEnvAdapter",
     "phantom_core.envs.env": "PhantomEnv Simultaneous StepRules TurnOrder",
     "phantom_core.envs.reward_ledger": "RewardLedger",
@@ -136,26 +120,18 @@ _NAMES = {  # the public names of each module
     "phantom_core.policies.fixed_policies": "ConstantPolicy FunctionPolicy RandomPolicy",
     "phantom_core.policies.policy": "Policy",
     "phantom_core.policies.policy_mapping": "PolicyMapping PolicySpec",
-    "phantom_core.recording.episode_printer": "EpisodePrinter",
-    "phantom_core.recording.recorded_episodes": "RecordedEpisode RecordedMessage RecordedStep read_recording",
-    "phantom_core.recording.recorder": "Recorder",
-    "phantom_core.recording.replay": "replay",
-    "phantom_core.rollouts.batch": "Batch",
-    "phantom_core.rollouts.collect": "Collector",
-    "phantom_core.rollouts.collect_plan": "CollectPlan",
+    "phantom_core.rollouts.batch": "Batch EpisodeSummary Trajectory",
+    "phantom_core.rollouts.collect": "CollectPlan Collector",
     "phantom_core.rollouts.evaluate": "Evaluation evaluate",
     "phantom_core.rollouts.make_vector_env": "make_vector_env",
     "phantom_core.rollouts.native_vector_env": "NativeVectorEnv",
-    "phantom_core.rollouts.trajectory": "EpisodeSummary Trajectory",
     "phantom_core.rollouts.vector_env": "VectorEnv",
     "phantom_core.seeding": "RowStreams",
-    "phantom_core.testing.diagnose": "diagnose",
-    "phantom_core.testing.findings": "Diagnosis Finding",
     "phantom_core.training.env_factory": "check_env_config",
     "phantom_core.training.run_directory": "load_policies",
     "phantom_core.training.run_plans": "CheckpointPlan EvaluationPlan TrainingPhase",
     "phantom_core.training.train": "train",
-    "phantom_core.training.train_result": "TrainingResults",
+    "phantom_core.training.run_state": "TrainingResults",
     "phantom_core.training.trainer": "Trainer",
     "phantom_core.types": "Action AgentID Observation PolicyID StageID",
     "phantom_core.world.agents": "Agent Context msg_handler",
@@ -175,14 +151,15 @@ _PUBLIC_MODULES = {
     "reward_functions": "phantom_core.world.reward_functions",
     "samplers": "phantom_core.world.samplers",
     "seeding": "phantom_core.seeding",
-    "testing": "phantom_core.testing",
     "tools": "phantom_core.tools",
     "types": "phantom_core.types",
     "writing": "phantom_core.writing",
 }
-_IN_DISTRIBUTIONS: dict[
-    str, str
-] = {  # what the core had once: the names of each distribution that has them now
+_IN_DISTRIBUTIONS = {  # what the core had once: the names of each distribution that has them now
+    "phantom-pettingzoo": "PettingZooEnv to_aec to_parallel",
+    "phantom-recording": "EpisodePrinter RecordedEpisode RecordedMessage RecordedStep Recorder "
+    "read_recording replay",
+    "phantom-testing": "Diagnosis Finding diagnose testing",
 }
 _MODULE_BY_NAME = {name: module for module, names in _NAMES.items() for name in names.split()}
 

@@ -42,24 +42,18 @@ def own_parameters(component: type) -> dict[str, inspect.Parameter]:
 
 
 def check_parameters(component: type, settings: Mapping[str, Any], name: str) -> None:
-    """Check the names of settings for a component's own `__init__`.
-
-    Raises:
-        ConfigError: if a setting is unknown, or a required one is missing.
-    """
+    """Raise ConfigError if a setting of a component's own `__init__` is unknown or missing."""
     parameters = own_parameters(component)
     named = {k: p for k, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     unknown = [key for key in settings if key not in named and not takes_any]
     if unknown and not named:
-        msg = f"{name} takes no settings, but got: {listing(settings)}. Leave them out."
-        raise ConfigError(msg)
+        raise ConfigError(f"{name} takes no settings, but got: {listing(settings)}. Leave them out.")
     if unknown:
         raise ConfigError(_no_setting(unknown[0], named, name))
     for key, parameter in named.items():
         if parameter.default is parameter.empty and key not in settings:
-            msg = f"{name} needs a value for {key!r}. Give it one."
-            raise ConfigError(msg)
+            raise ConfigError(f"{name} needs a value for {key!r}. Give it one.")
 
 
 def make_config(component: type, settings: Mapping[str, Any], path: str = "") -> Any:
@@ -80,8 +74,7 @@ def make_config(component: type, settings: Mapping[str, Any], path: str = "") ->
     name = path or component.__name__
     if config_class is None:
         if settings:
-            msg = f"{name} takes no settings, but got: {listing(settings)}. Leave them out."
-            raise ConfigError(msg)
+            raise ConfigError(f"{name} takes no settings, but got: {listing(settings)}. Leave them out.")
         return None
     check_config_class(component, config_class)
     return build(config_class, settings, name)
@@ -104,8 +97,7 @@ def build(config_class: type, settings: Mapping[str, Any], name: str, separator:
     try:
         return config_class(**values)
     except (TypeError, ValueError) as error:
-        msg = f"{name}: {without_stop(error)}."
-        raise ConfigError(msg) from error
+        raise ConfigError(f"{name}: {without_stop(error)}.") from error
 
 
 def checked_fields(
@@ -146,8 +138,7 @@ def convert(value: Any, target: Any, path: str) -> Any:
         where, part, expected = _innermost(path, plain, target)
     except TypeError:  # a type that a file cannot hold
         return value
-    msg = f"{where} = {part!r} is wrong: {_reason(part, expected)}"
-    raise ConfigError(msg)
+    raise ConfigError(f"{where} = {part!r} is wrong: {_reason(part, expected)}")
 
 
 def type_text(annotation: Any) -> str:
@@ -208,8 +199,7 @@ def _check_names(
         if missing and key not in settings:
             hint = types[key]
             of_type = "" if hint is Any else f" ({type_text(hint)})"
-            msg = f"{name} needs a value for {key!r}{of_type}. Give it one."
-            raise ConfigError(msg)
+            raise ConfigError(f"{name} needs a value for {key!r}{of_type}. Give it one.")
 
 
 def _no_setting(key: str, known: Iterable[str], name: str) -> str:
@@ -260,15 +250,10 @@ def _reason(value: Any, expected: Any) -> str:
 
 
 def check_config_class(component: type, config_class: object) -> None:
-    """Raise if a `config_class` is not a frozen dataclass.
-
-    Raises:
-        ConfigError: if it is not.
-    """
+    """Raise ConfigError if a `config_class` is not a frozen dataclass."""
     params = getattr(config_class, "__dataclass_params__", None)
     if not isinstance(config_class, type) or params is None or not params.frozen:
-        msg = (
+        raise ConfigError(
             f"{component.__name__}.config_class is {config_class!r}. Expected a frozen dataclass: "
             "decorate it with @dataclass(frozen=True)."
         )
-        raise ConfigError(msg)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import importlib
+import importlib.util
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
 from typing import Any, Final
 
 SLOW_SECONDS: Final = 10.0
@@ -57,6 +59,19 @@ def top_package(target: str) -> str:
     'acme'
     """
     return split_target(target)[0].partition(".")[0]
+
+
+def find_module(name: str) -> ModuleSpec | None:
+    """Return the spec of a module, or None. Unlike `importlib.util.find_spec`, it imports no parent."""
+    top, *rest = name.split(".")
+    spec = importlib.util.find_spec(top)
+    for part in rest:
+        if spec is None or spec.submodule_search_locations is None:
+            return None
+        locations: Sequence[str] = list(spec.submodule_search_locations)
+        # By its last name alone: a namespace package would look up its parent in sys.modules.
+        spec = PathFinder.find_spec(part, locations)
+    return spec
 
 
 @contextlib.contextmanager

@@ -26,8 +26,6 @@ TITLES: Final = {  # of layers and of public modules, in the order of the pages
     "rollouts": "Rollouts",
     "training": "Training",
     "adapters": "Adapters",
-    "recording": "Recording",
-    "testing": "Testing",
     "seeding": "Seeds",
     "tools": "Tools",
     "errors": "Errors",
@@ -48,7 +46,7 @@ def public_names() -> dict[str, list[str]]:
 
 def public_modules() -> set[str]:
     """Return the names of the public modules."""
-    return {name for name in ph.__all__ if inspect.ismodule(getattr(ph, name))} | {"testing"}
+    return {name for name in ph.__all__ if inspect.ismodule(getattr(ph, name))}
 
 
 def _home(name: str) -> tuple[str, int]:

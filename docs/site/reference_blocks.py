@@ -23,10 +23,10 @@ from markup import attributes, sentence, table
 import phantom_core as ph
 from phantom_core.cli.lazy_group import LazyGroup
 from phantom_core.cli.main import phantom
-from phantom_core.cli.scaffold import plugin_files
 from phantom_core.component_config import config_class_of, field_documents, type_text
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS
 from phantom_core.importing import import_object
+from phantom_testing.scaffold import plugin_files
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 BLOCK: Final = re.compile(r"(<!-- generated: (.+?) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -85,9 +85,10 @@ def _commands(group: click.Group, path: str, added: dict[str, str]) -> Iterator[
     for name in group.list_commands(context):
         place, offered = f"{path} {name}", name
         if isinstance(group, LazyGroup) and name not in group.places:
-            if place not in added:
+            is_group = any(other.startswith(f"{place} ") for other in added)
+            if place not in added and not is_group:
                 continue  # of another distribution that is installed
-            offered = f"{added[place]}:{name}"
+            offered = name if is_group else f"{added[place]}:{name}"
         command = group.get_command(context, offered)
         if isinstance(command, click.Group):
             yield from _commands(command, place, added)

@@ -1,41 +1,58 @@
-"""`Playthrough`: an env as its adapters see it: who is in the episode, what each saw, who is to decide."""
+"""`Playthrough`: plays an env and keeps track of its agents, for adapters to other libraries."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+import gymnasium as gym
+import numpy as np
+
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
-from phantom_core.errors import ConfigError
+from phantom_core.errors import ConfigError, EnvError, did_you_mean, listing
 from phantom_core.types import Action, AgentID, Observation
 from phantom_core.world.agents import ALL
 
 
 class Playthrough:
-    """Plays an env and remembers what its agents know.
+    """Plays a multi-agent env and keeps track of its agents: who is in the episode, what each observed.
 
-    An agent is to decide when it has observed something that it has not acted on yet, and the env lets
-    it act now: the rule of the collector.
+    An agent is to decide when it has an observation that it has not acted on yet and the env lets it act
+    in the next step. This is the rule of the collector, so an adapter that asks `deciding_agent_ids` for
+    actions plays the env as training does, in every order of turns.
 
     Attributes:
         env: the env.
-        live_agent_ids: the strategic agents that are in the episode.
-        observations: the newest observation of each agent that observed in this episode.
-        infos: the info that came with it.
-        is_over: whether there is no step to play.
+        live_agent_ids: the strategic agents that are in the episode; empty before the first reset and
+            after the end of an episode.
+        observations: the newest observation of each agent that observed in this episode, also of those
+            that ended.
+        infos: the newest info of each of these agents.
+        is_over: whether `reset` is needed: True before the first episode, and after the end of one.
+
+    >>> import phantom_core as ph
+    >>> play = ph.tools.Playthrough(ph.GymnasiumEnv("FrozenLake-v1", is_slippery=False))
+    >>> play.reset(seed=1)
+    >>> while not play.is_over:
+    ...     result = play.step(dict.fromkeys(play.deciding_agent_ids, 1))  # always down
+    >>> int(play.observations["agent"]), result.terminations["agent"]
+    (12, True)
     """
 
     def __init__(self, env: MultiAgentEnv) -> None:
-        """Look at an env.
+        """Keep an env; `reset` starts the first episode.
+
+        Args:
+            env: an instance of `ph.PhantomEnv`, or an adapter such as `ph.GymnasiumEnv`.
 
         Raises:
-            ConfigError: if it is none, or a class.
+            ConfigError: if it is a class, or no multi-agent env.
         """
         if isinstance(env, type) or not hasattr(env, "strategic_agent_ids"):
             name = f"the class {env.__name__}" if isinstance(env, type) else f"a {type(env).__name__}"
             raise ConfigError(
                 f"Expected a multi-agent env, but got {name}. Give an instance of a ph.PhantomEnv, or an "
-                "adapter such as ph.PettingZooEnv."
+                "adapter such as ph.GymnasiumEnv."
             )
         self.env = env
         self._go_on_with([])
@@ -43,9 +60,15 @@ class Playthrough:
         self.infos: dict[AgentID, dict[str, Any]] = {}
         self.is_over = True
         self._unanswered: dict[AgentID, None] = {}  # those who observed and have not acted on it
+        self._action_spaces: Mapping[AgentID, gym.Space[Any]] = {}
 
-    def reset(self, seed: int | None, options: Mapping[str, Any] | None = None) -> None:
-        """Start an episode."""
+    def reset(self, seed: int | None = None, options: Mapping[str, Any] | None = None) -> None:
+        """Start an episode: `observations`, `infos` and `live_agent_ids` are those of its beginning.
+
+        Args:
+            seed: passed to the env.
+            options: passed to the env.
+        """
         observations, infos = self.env.reset(seed=seed, options=options)
         self.observations, self.infos = dict(observations), dict(infos)
         self._go_on_with(list(self.env.strategic_agent_ids))
@@ -54,19 +77,54 @@ class Playthrough:
 
     @property
     def deciding_agent_ids(self) -> list[AgentID]:
-        """The agents that are to decide now, in the order in which they observed."""
+        """The agents that are to decide now, in the order in which they observed; none if `is_over`.
+
+        The list may be empty while the episode goes on, when nobody acts in the next step. Play it with
+        `step({})`.
+        """
         if self.is_over:
             return []
         acting = self.env.acting_agent_ids
         acting = frozenset(acting) if isinstance(acting, tuple) else acting
         return [agent_id for agent_id in self._unanswered if acting is None or agent_id in acting]
 
+    def check_action(self, agent_id: AgentID, action: Action) -> None:
+        """Raise if an action is not an element of an agent's action space.
+
+        `step` does not check actions. In a Box an action may have another numeric dtype, and be outside a
+        bound by a rounding error: libraries that compute actions between -1 and 1 and stretch them to the
+        bounds are off by that much. The space of an agent is read from the env when it is first needed.
+
+        Raises:
+            EnvError: if the action is outside the space, or the env has no such strategic agent.
+        """
+        if agent_id not in self._action_spaces:
+            self._action_spaces = self.env.action_spaces  # computed for all agents
+        space = self._action_spaces.get(agent_id)
+        if space is None:
+            hint = did_you_mean(agent_id, self._action_spaces)
+            raise EnvError(
+                f"There is an action for {agent_id!r}, but no such agent acts.{hint} Agents that act: "
+                f"{listing(self._action_spaces)}."
+            )
+        if not (space.contains(action) or _is_almost_inside(space, action)):
+            dtype = f" of dtype {action.dtype}" if isinstance(action, np.ndarray) else ""
+            raise EnvError(
+                f"The action of {agent_id!r} is {action!r}{dtype}, but its action space is {space}. Give an "
+                "element of the space."
+            )
+
     def step(self, actions: Mapping[AgentID, Action]) -> StepResult:
-        """Play one step with the actions of agents that are to decide.
+        """Play one step of the env.
+
+        Args:
+            actions: the actions of `deciding_agent_ids`, by agent id. They are handed to the env as they
+                are; an agent that is left out stays among those that are to decide.
 
         Returns:
-            What the env returned, with the flags completed: when the episode ends they say of every
-            agent how, and an agent that is gone without a word is truncated.
+            What the env returned, with the flags completed. Every agent that was in the episode has both
+            flags: when the episode ends, an agent without a flag of its own gets the flags of the episode,
+            and one that the env no longer mentions is truncated.
         """
         result = self.env.step(actions)
         observed = result.observations
@@ -112,3 +170,18 @@ class Playthrough:
                 terminated, truncated = bool(all_terminated), bool(all_truncated)
             terminations[agent_id], truncations[agent_id] = terminated, truncated
         return result._replace(terminations=terminations, truncations=truncations)
+
+
+def _is_almost_inside(space: gym.Space[Any], action: Action) -> bool:
+    """Tell whether an action is an element of a Box but for its dtype and rounding errors."""
+    if not isinstance(space, gym.spaces.Box):
+        return False
+    if not isinstance(action, np.ndarray) or action.shape != space.shape:
+        return False
+    if not np.can_cast(action.dtype, space.dtype, "same_kind"):
+        return False
+    inside = np.clip(action, space.low, space.high)
+    return bool(np.allclose(action, inside, rtol=_ROUNDING, atol=_ROUNDING))
+
+
+_ROUNDING = 1e-6

@@ -10,7 +10,6 @@ import gymnasium as gym
 
 from phantom_core.adapters.other_agents import OtherAgents, OtherPolicies
 from phantom_core.adapters.playthrough import Playthrough
-from phantom_core.adapters.space_elements import check_action
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import (
     ConfigError,
@@ -133,7 +132,7 @@ class SingleAgentEnvAdapter(gym.Env[Any, Any]):
         if self._has_ended:
             when = "after its episode ended" if self._play.observations else "before its first reset"
             raise EpisodeError(f"{type(self).__name__} was stepped {when}. Call env.reset().")
-        check_action(self.action_space, self.agent_id, action)
+        self._play.check_action(self.agent_id, action)
         seen = self._play.observations[self.agent_id]
         terminated, truncated = self._play_once({self.agent_id: action})
         if not self._has_ended:

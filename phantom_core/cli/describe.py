@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from phantom_core.component_config import config_class_of, field_documents, own_parameters, type_text
+from phantom_core.component_config import own_parameters, type_text
 from phantom_core.installed.registry import Component
 
 
@@ -25,11 +25,11 @@ def describe(component: Component) -> str:
     lines = [f"{component.kind} {component.name}  ({component.provider}, {place})"]
     summary = (inspect.cleandoc(vars(target).get("__doc__") or "")).split("\n\n", maxsplit=1)[0]
     lines += [" ".join(summary.split()), ""] if summary else [""]
-    config_class = config_class_of(target)
+    config_class = component.config_class()
     if config_class is None:
         taken = [_parameter(p) for name, p in own_parameters(target).items() if not name.endswith("_space")]
         return "\n".join([*lines, *(taken or ["It takes no settings."])])
-    documents, hints = field_documents(config_class), typing.get_type_hints(config_class)
+    documents, hints = component.setting_documents(), typing.get_type_hints(config_class)
     for field in dataclasses.fields(config_class):
         if not field.init:
             continue

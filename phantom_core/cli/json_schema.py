@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from phantom_core.component_config import config_class_of, field_documents, own_parameters
+from phantom_core.component_config import own_parameters
 from phantom_core.installed.registry import Component
 
 _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -21,7 +21,7 @@ def json_schema(component: Component) -> dict[str, Any]:
     A setting whose type no file can hold, such as a function, has no `type`.
     """
     target = component.load()
-    config_class = config_class_of(target) if isinstance(target, type) else None
+    config_class = component.config_class()
     schema: dict[str, Any] = {
         "$schema": _DIALECT,
         "title": f"{component.kind} {component.name}",
@@ -39,7 +39,7 @@ def json_schema(component: Component) -> dict[str, Any]:
                 if parameter.default is parameter.empty:
                     schema["required"].append(name)
         return schema
-    documents, hints = field_documents(config_class), typing.get_type_hints(config_class)
+    documents, hints = component.setting_documents(), typing.get_type_hints(config_class)
     for field in dataclasses.fields(config_class):
         if field.init:
             described, definitions = _type(hints[field.name])

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from phantom_core.installed.discovery import InstalledEntry
 
 
 class LazyGroup(click.Group):
     """A group that knows its own commands by name, and those that installed distributions add to it.
 
-    A distribution adds a command in the entry-point group `phantom_core.commands`: `runs` is a command of
-    `phantom`, `plugins.check` one of `phantom plugins`. Only the command that is called is imported.
+    A distribution adds a command in the entry-point group `phantom_core.commands`: `tally` is a command of
+    `phantom`, `plugins.tally` one of `phantom plugins`. `runs.tally` makes the group `phantom runs`, to which
+    other distributions may add commands too. Only the command that is called is imported.
 
     Attributes:
         places: by name, where an own command is (`package.module:attribute`), and what it does.
@@ -31,15 +35,18 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that is called; an unknown one is an error with the nearest name."""
+        """Find the command that is called; an unknown one is an error that names the nearest."""
         name = args[0]
         if name not in self.places and not name.startswith("-"):
             summaries = self._summaries()
             if self._bare(name) not in summaries:
                 from phantom_core.errors import did_you_mean
+                from phantom_core.installed.registry import DISTRIBUTION_BY_COMMAND
 
-                commands = ", ".join(summaries)
-                ctx.fail(f"No such command {name!r}.{did_you_mean(name, summaries)} Commands: {commands}.")
+                nearest, commands = did_you_mean(name, summaries), ", ".join(summaries)
+                distribution = DISTRIBUTION_BY_COMMAND.get(f"{self.prefix}{self._bare(name)}")
+                advice = f" To install it: pip install {distribution}" if distribution else ""
+                ctx.fail(f"No such command {name!r}.{nearest} Commands: {commands}.{advice}")
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -54,6 +61,8 @@ class LazyGroup(click.Group):
         if cmd_name in self.places:
             command: click.Command = import_object(self.places[cmd_name][0])
             return command
+        if cmd_name in self._added_groups():
+            return LazyGroup(name=cmd_name, places={}, prefix=f"{cmd_name}.")
         if self._bare(cmd_name) not in self._summaries():
             return None
         from phantom_core.hooks.plugin_manager import PluginManager
@@ -73,13 +82,32 @@ class LazyGroup(click.Group):
         return name.rpartition(":")[2].removeprefix(self.prefix)
 
     def _summaries(self) -> dict[str, str]:
-        """Return the summary by name: own commands first, then those of distributions, with theirs."""
-        from phantom_core.installed.discovery import installed_entries
+        """Return the summary by name: own commands first, then those of distributions.
+
+        The summary of a group that distributions make is the list of its commands.
+        """
+        from phantom_core.cli.command_summary import command_summary
 
         found = {name: summary for name, (_, summary) in self.places.items()}
+        for name, entry in self._added():
+            if "." not in name:
+                found.setdefault(name, command_summary(entry))
+        groups = self._added_groups()
+        return found | {name: f"Commands: {', '.join(groups[name])}." for name in sorted(groups)}
+
+    def _added_groups(self) -> dict[str, list[str]]:
+        """Return the groups that distributions make by adding commands to them, with these commands."""
+        found: dict[str, set[str]] = {}
+        for name, _ in self._added():
+            group, dot, command = name.partition(".")
+            if dot and group not in self.places:
+                found.setdefault(group, set()).add(command)
+        return {group: sorted(commands) for group, commands in found.items()}
+
+    def _added(self) -> Iterator[tuple[str, InstalledEntry]]:
+        """Yield the added commands, by their names in this group; `GROUP.COMMAND` is in a group below."""
+        from phantom_core.installed.discovery import installed_entries
+
         for entry in installed_entries():
-            name = entry.name.removeprefix(self.prefix)
-            is_here = entry.kind == "command" and entry.name.startswith(self.prefix) and "." not in name
-            if is_here and not entry.problem:
-                found.setdefault(name, entry.summary or f"Of {entry.distribution} {entry.version}.")
-        return found
+            if entry.kind == "command" and entry.name.startswith(self.prefix) and not entry.problem:
+                yield entry.name.removeprefix(self.prefix), entry

@@ -17,9 +17,6 @@ _COMMANDS: Final = {
         "phantom_core.cli.evaluate_command:evaluate_command",
         "Evaluate the policies of a run, or of a checkpoint.",
     ),
-    "doctor": ("phantom_core.cli.doctor_command:doctor_command", "Say what in an env will bite in training."),
-    "show": ("phantom_core.cli.show_command:show_command", "Show the episodes of a recording."),
-    "runs": ("phantom_core.cli.runs_command:runs_command", "Say what differs between two runs."),
     "plugins": (
         "phantom_core.cli.plugins_command:plugins_command",
         "Show what is installed, and how to set it.",
@@ -32,10 +29,9 @@ _COMMANDS: Final = {
 @click.option("-v", "--verbose", is_flag=True, help="Show the full traceback of an error.")
 @click.pass_context
 def phantom(ctx: click.Context, *, verbose: bool) -> None:
-    """Agent-based models that learn: check an env, train policies in it, evaluate them.
+    """Agent-based models that learn: train policies in an env, evaluate them.
 
     \b
-        phantom doctor ./model.py:Market         what will bite in training
         phantom train model.toml                 train what a run file says
         phantom evaluate runs/model-...          play what was learned
         phantom plugins list                     trainers, loggers, envs, ...

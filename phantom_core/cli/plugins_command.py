@@ -21,22 +21,6 @@ _COMMANDS: Final = {
         "phantom_core.cli.plugins_describe_command:describe_command",
         "Show the settings of a component.",
     ),
-    "order": (
-        "phantom_core.cli.plugins_order_command:order_command",
-        "Show which plugins run a hook, in which order and why.",
-    ),
-    "check": (
-        "phantom_core.cli.plugins_check_command:check_command",
-        "Run the conformance kit on a distribution.",
-    ),
-    "new": (
-        "phantom_core.cli.plugins_new_command:new_command",
-        "Write a small plugin of your own to begin with.",
-    ),
-    "doctor": (
-        "phantom_core.cli.plugins_doctor_command:doctor_command",
-        "Say what is wrong with what is installed.",
-    ),
 }
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 import click
 
-from phantom_core.cli.text_columns import aligned
+from phantom_core.cli.plugins_list_command import as_table
 from phantom_core.errors import UnknownNameError, did_you_mean
 from phantom_core.installed.discovery import InstalledEntry, normalised, scan
 from phantom_core.installed.entry_status import EntryStatus, statuses
 from phantom_core.installed.plugin_settings import PluginSettings
 from phantom_core.installed.registry import install_advice
+from phantom_core.text_columns import aligned
 
 
 @click.command("info")
@@ -48,7 +48,7 @@ def _table(entry: InstalledEntry, everything: list[EntryStatus]) -> dict[str, An
         "source": entry.source,
         "location": entry.location,
         "requires": list(entry.requires),
-        "entries": [asdict(status) for status in everything if status.distribution == entry.distribution],
+        "entries": [as_table(status) for status in everything if status.distribution == entry.distribution],
     }
 
 

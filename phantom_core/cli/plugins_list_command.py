@@ -6,15 +6,15 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import click
 
-from phantom_core.cli.text_columns import aligned
 from phantom_core.installed.discovery import installed_entries, scan
 from phantom_core.installed.entry_status import EntryStatus, statuses
 from phantom_core.installed.install_source import editable_folder
 from phantom_core.installed.plugin_settings import PluginSettings
+from phantom_core.text_columns import aligned
 
 
 @click.command("list")
@@ -35,10 +35,16 @@ def list_command(*, load: bool, as_json: bool) -> None:
     if load:
         found = sorted(_loaded(found, settings), key=lambda s: (s.kind, s.name, s.distribution))
     if as_json:
-        click.echo(json.dumps([asdict(status) for status in found], indent=1))
+        click.echo(json.dumps([as_table(status) for status in found], indent=1))
         return
     heading = ("kind", "name", "distribution", "version", "source", "status")
     click.echo(aligned([heading, *map(_row, found)]))
+
+
+def as_table(status: EntryStatus) -> dict[str, str]:
+    """Return what `--json` says of an entry."""
+    keys = ("kind", "name", "distribution", "version", "source", "status", "reason", "target")
+    return {key: getattr(status, key) for key in keys}
 
 
 def _loaded(found: list[EntryStatus], settings: PluginSettings) -> Iterator[EntryStatus]:
@@ -59,14 +65,19 @@ def _loaded(found: list[EntryStatus], settings: PluginSettings) -> Iterator[Entr
         if entry is not None:
             target = component.target if isinstance(component.target, str) else repr(component.target)
             yield EntryStatus(
-                component.kind,
-                component.name,
-                entry.qualified_name,
-                entry.version,
-                entry.source,
-                "ok",
-                "",
-                target,
+                kind=component.kind,
+                name=component.name,
+                distribution=entry.qualified_name,
+                version=entry.version,
+                source=entry.source,
+                status="ok",
+                reason="",
+                target=target,
+                group="",
+                location=entry.location,
+                requires=entry.requires,
+                core_specifier=entry.core_specifier,
+                problem="",
             )
 
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from phantom_core.cli.text_columns import aligned
+from phantom_core.text_columns import aligned
 from phantom_core.training.plugin_times import PluginTimes
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:  # nothing below is imported for --help
-    from phantom_core.training.train_result import TrainingResults
+    from phantom_core.training.run_state import TrainingResults
 
 
 @click.command("train")

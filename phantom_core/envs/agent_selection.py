@@ -42,13 +42,8 @@ def select(selection: Iterable[Any], agents: Mapping[AgentID, Agent]) -> tuple[A
 def as_tuple(owner: str, argument: str, given: Any) -> tuple[Any, ...] | None:
     """Return a selection as a tuple of ids and rules; None stays None, a single rule becomes one item.
 
-    Args:
-        owner: the object that got the selection, for messages.
-        argument: the name of the argument, for messages.
-        given: the selection.
-
-    Raises:
-        ConfigError: if `given` is not a collection, or an item is not hashable or occurs twice.
+    Raises ConfigError if it is not a collection, or an item is not hashable or occurs twice. `owner` got it
+    as `argument`, for messages.
     """
     if given is None:
         return None
@@ -66,11 +61,7 @@ def as_tuple(owner: str, argument: str, given: Any) -> tuple[Any, ...] | None:
 
 
 def check_hashable(what: str, item: object) -> None:
-    """Check that an id is hashable.
-
-    Raises:
-        ConfigError: if it is not.
-    """
+    """Raise ConfigError if an id is not hashable."""
     try:
         hash(item)
     except TypeError:
@@ -84,11 +75,7 @@ def check_ids(
     agents: Mapping[AgentID, Agent],
     kind: type[Agent] = Agent,
 ) -> None:
-    """Check that the ids of a selection name agents of the class `kind`; rules are not checked.
-
-    Raises:
-        ConfigError: if an id names no agent, or an agent of another class.
-    """
+    """Raise ConfigError if an id of a selection names no agent of the class `kind`; rules are not checked."""
     ids = [item for item in selection or () if not is_rule(item)]
     unknown = [agent_id for agent_id in ids if agent_id not in agents]
     if unknown:

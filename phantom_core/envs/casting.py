@@ -65,8 +65,10 @@ class Cast:
         # the last results, because most steps play the same turn as the step before
         self._newest_acting: tuple[Turn | None, Sequence[Actor]] = (None, ())
         self._newest_settled: tuple[Turn | None, Turn | None, Sequence[Player]] = (None, None, ())
-        self.pre_resolution = self._bound(contexts, "pre_message_resolution")
-        self.post_resolution = self._bound(contexts, "post_message_resolution")
+        self.pre_resolution, self.post_resolution = (
+            [(getattr(ctx.agent, hook), ctx) for ctx in contexts.values() if _overrides(ctx.agent, hook)]
+            for hook in ("pre_message_resolution", "post_message_resolution")
+        )
 
     def acting(self, turn: Turn) -> Sequence[Actor]:
         """Return the agents that may send messages in a turn, in the order in which they act."""
@@ -125,13 +127,6 @@ class Cast:
     def public_views(self) -> dict[AgentID, AgentView | None]:
         """Return the view that each agent publishes to the env, by agent id."""
         return {agent.id: agent.view(None) for agent in self.publishers}
-
-    def _bound(
-        self, contexts: dict[AgentID, Context], method: str
-    ) -> list[tuple[Callable[[Context], None], Context]]:
-        return [
-            (getattr(ctx.agent, method), ctx) for ctx in contexts.values() if _overrides(ctx.agent, method)
-        ]
 
 
 def _onlookers(turn: Turn, next_turn: Turn | None) -> Collection[AgentID] | None:

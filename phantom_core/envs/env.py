@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Any, ClassVar, Protocol, TypeAlias, final
+from typing import Any, ClassVar, Protocol, final
 
 import gymnasium as gym
 import numpy as np
@@ -258,9 +258,7 @@ class PhantomEnv:
 
     @final
     def reset(
-        self,
-        seed: int | None = None,
-        options: Mapping[str, Any] | None = None,
+        self, seed: int | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[dict[AgentID, Observation], dict[AgentID, dict[str, Any]]]:
         """Start an episode.
 
@@ -464,8 +462,9 @@ class PhantomEnv:
 
     def _require_seed(self) -> int:
         if self._episode_seed is None:
-            msg = f"{type(self).__name__} was used before it was seeded. Call env.reset() first."
-            raise EpisodeError(msg)
+            raise EpisodeError(
+                f"{type(self).__name__} was used before it was seeded. Call env.reset() first."
+            )
         return self._episode_seed
 
     def _next_seed(self, seed: int | None) -> int:
@@ -601,18 +600,26 @@ class StepRules:
         checks.check_ignored_actions(env.agents, actions)
 
 
-Turns: TypeAlias = tuple[Turn, Turn | None]
-"""The turn that was played, and the next turn; None: the episode ended."""
-
-
 class EnvRecorder(Protocol):
-    """Records what happens in one env; set it as `env.recorder`. `Recorder` implements it."""
+    """What is set as `env.recorder`: is given every reset and step of the env, and must not change them.
+
+    Any class with these methods will do; `phantom_recording.Recorder` is one. Set during an episode, it is
+    given the steps that are left, without a reset. Observations, actions, infos and results are the env's
+    own: they may be changed as soon as the method has returned, so copy what is kept. An exception in a
+    method is raised by `env.reset`, `env.step` or `env.close`.
+
+    To be given messages too, set `env.network.recorder` to a `MessageRecorder` in `on_reset`, since an env
+    may make its network anew, and to None in `detach`.
+
+    A copy or a pickle of the env holds the recorder as well, unless that has a `__reduce__` which leaves
+    it out.
+    """
 
     def attach(self, env: PhantomEnv) -> None:
-        """Called when it is set as the recorder of an env."""
+        """Called when it is set as the recorder of an env; raises if it cannot record this one."""
 
     def detach(self) -> None:
-        """Called when the recorder of the env is replaced or removed."""
+        """Called when the env gets another recorder, or None."""
 
     def on_reset(
         self,
@@ -621,15 +628,33 @@ class EnvRecorder(Protocol):
         observations: Mapping[AgentID, Observation],
         infos: Mapping[AgentID, Mapping[str, Any]],
     ) -> None:
-        """Called after each reset, with the first turn and what `reset` returns."""
+        """Called at the end of each reset.
+
+        Args:
+            env: the env, after the reset; `env.episode_seed` starts the episode again.
+            turn: the turn that the first step will play.
+            observations: observation by agent id, as `reset` returns them.
+            infos: infos by agent id, as `reset` returns them.
+        """
 
     def on_step(
-        self, env: PhantomEnv, turns: Turns, actions: Mapping[AgentID, Action], result: StepResult
+        self,
+        env: PhantomEnv,
+        turns: tuple[Turn, Turn | None],
+        actions: Mapping[AgentID, Action],
+        result: StepResult,
     ) -> None:
-        """Called after each step."""
+        """Called at the end of each step that did not raise.
+
+        Args:
+            env: the env, after the step.
+            turns: the turn that was played, and the next one; None: the episode ended.
+            actions: action by agent id, as they were given to `step`, unused ones included.
+            result: what `step` returns.
+        """
 
     def close(self) -> None:
-        """Called when the env is closed."""
+        """Called by `env.close()`: finish what was recorded. It may be called again."""
 
 
 def _observe(

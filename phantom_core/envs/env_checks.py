@@ -14,20 +14,11 @@ from phantom_core.types import Action, AgentID
 from phantom_core.world.agents import Agent
 from phantom_core.world.network import Network
 from phantom_core.world.strategic_agents import StrategicAgent
-from phantom_core.world.supertypes import (
-    Supertype,
-    check_has_supertype,
-    checked_supertype,
-    default_supertype,
-)
+from phantom_core.world.supertypes import Supertype, check_has_supertype, checked_supertype, default_supertype
 
 
 def agent_space(agent: StrategicAgent, attribute: str) -> gym.Space[Any]:
-    """Return the observation or action space of an agent.
-
-    Raises:
-        ConfigError: if the attribute is not a Gymnasium space.
-    """
+    """Return the observation or action space of an agent, or raise ConfigError if it is no space."""
     space = getattr(agent, attribute)
     if not isinstance(space, gym.Space):
         cls = type(agent).__name__
@@ -39,11 +30,7 @@ def agent_space(agent: StrategicAgent, attribute: str) -> gym.Space[Any]:
 
 
 def check_network(env_name: str, network: object) -> None:
-    """Raise if `network` is not a `Network`.
-
-    Raises:
-        ConfigError: if it is not.
-    """
+    """Raise ConfigError if `network` is not a `Network`."""
     if not isinstance(network, Network):
         raise ConfigError(
             f"{env_name} got network={network!r}. Expected a ph.Network, such as "
@@ -52,11 +39,7 @@ def check_network(env_name: str, network: object) -> None:
 
 
 def check_initialised(env: object) -> None:
-    """Raise if the `__init__` of an env did not call that of its base class.
-
-    Raises:
-        EnvError: if it did not.
-    """
+    """Raise EnvError if the `__init__` of an env did not call that of its base class."""
     if "reward_ledger" not in vars(env):
         cls = type(env).__name__
         raise EnvError(
@@ -65,11 +48,7 @@ def check_initialised(env: object) -> None:
 
 
 def check_num_steps(env_name: str, num_steps: int | None) -> None:
-    """Raise if `num_steps` is neither a positive integer nor None.
-
-    Raises:
-        ConfigError: if it is not.
-    """
+    """Raise ConfigError if `num_steps` is neither a positive integer nor None."""
     if num_steps is None:
         return
     if isinstance(num_steps, Network):
@@ -81,11 +60,7 @@ def check_num_steps(env_name: str, num_steps: int | None) -> None:
 
 
 def checked_seed(seed: object) -> int:
-    """Return a seed as an int.
-
-    Raises:
-        ConfigError: if the seed is not an integer from 0 to 2**63 - 1.
-    """
+    """Return a seed as an int, or raise ConfigError if it is not an integer from 0 to 2**63 - 1."""
     is_integer = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
     checked = int(seed) if is_integer else -1  # type: ignore[call-overload]  # it is an integer there
     if not 0 <= checked <= MAX_SEED:
@@ -94,12 +69,7 @@ def checked_seed(seed: object) -> int:
 
 
 def env_supertype_of(env_class: type, given: Supertype | Mapping[str, Any] | None) -> Supertype | None:
-    """Return the supertype of an env: the given one, else the default of its class; None: it has none.
-
-    Raises:
-        ConfigError: if the given supertype has the wrong type, or none is given and a field of the class's
-            supertype has no default.
-    """
+    """Return the supertype of an env: the given one, else the default of its class; None: it has none."""
     if given is not None:
         return checked_supertype(env_class, env_class.__name__, given)
     default = default_supertype(env_class)
@@ -111,11 +81,7 @@ def env_supertype_of(env_class: type, given: Supertype | Mapping[str, Any] | Non
 def set_agent_supertypes(
     agents: Mapping[AgentID, Agent], supertypes: Mapping[AgentID, Supertype | Mapping[str, Any]]
 ) -> None:
-    """Set the supertypes of agents, by agent id.
-
-    Raises:
-        ConfigError: if an id names no agent, or a supertype has the wrong type.
-    """
+    """Set the supertypes of agents, by agent id; raise ConfigError if an id names no agent."""
     for agent_id, supertype in supertypes.items():
         if agent_id not in agents:
             raise ConfigError(
@@ -126,11 +92,7 @@ def set_agent_supertypes(
 
 
 def check_ignored_actions(agents: Mapping[AgentID, Agent], actions: Mapping[AgentID, Action]) -> None:
-    """Raise if an action that a step did not use is for an agent that does not exist or never acts.
-
-    Raises:
-        EnvError: if there is such an action.
-    """
+    """Raise EnvError if an unused action is for an agent that does not exist or never acts."""
     for agent_id in actions:
         if agent_id not in agents:
             acting = [i for i, agent in agents.items() if isinstance(agent, StrategicAgent)]

@@ -29,11 +29,7 @@ def as_float(reward: Any) -> float:
 
 
 def as_flag(name: str, value: Any) -> bool:
-    """Return `terminated` or `truncated` as a bool.
-
-    Raises:
-        EnvError: if the value is not a bool, an integer or an array of size 1.
-    """
+    """Return a bool, an integer or an array of size 1 as a bool, or raise EnvError."""
     if isinstance(value, (bool, np.bool_, int, np.integer)) or (
         isinstance(value, np.ndarray) and value.size == 1
     ):
@@ -50,11 +46,7 @@ def not_a_step(result: Any) -> EnvError:
 
 
 def as_first(found: Any) -> tuple[Any, Any]:
-    """Return the observation and info that `reset()` returned.
-
-    Raises:
-        EnvError: if it did not return a pair.
-    """
+    """Return the observation and info that `reset()` returned, or raise EnvError if it returned no pair."""
     if isinstance(found, tuple) and len(found) == 2:  # noqa: PLR2004  a pair
         return found
     what = f"a tuple of {len(found)}" if isinstance(found, tuple) else with_article(type(found).__name__)

@@ -53,19 +53,16 @@ class StackelbergEnv(FiniteStateMachineEnv):
         check_network(name, network)
         leaders = as_tuple(name, "leader_agents", leader_agents) or ()
         followers = as_tuple(name, "follower_agents", follower_agents) or ()
-        check_ids(name, "leader_agents", leaders, network.agents)
-        check_ids(name, "follower_agents", followers, network.agents)
         agents = network.agents
+        check_ids(name, "leader_agents", leaders, agents)
+        check_ids(name, "follower_agents", followers, agents)
         _check_sides(name, select(leaders, agents), select(followers, agents), agents)
         for side, selection in (("leader_agents", leaders), ("follower_agents", followers)):
             if not selection:
                 raise ConfigError(f"{name} got no {side}. Name at least one agent, or use PhantomEnv.")
         self._leaders, self._followers = leaders, followers
-        players = [
-            item
-            for item in (*leaders, *followers)
-            if is_rule(item) or isinstance(network[item], StrategicAgent)
-        ]
+        sides = (*leaders, *followers)
+        players = [item for item in sides if is_rule(item) or isinstance(agents[item], StrategicAgent)]
         stages = [
             FSMStage("leaders", [*leaders, self._takes_no_side], [], ["followers"]),
             FSMStage("followers", [*followers, self._takes_no_side], players, ["leaders"]),
@@ -95,19 +92,13 @@ class StackelbergEnv(FiniteStateMachineEnv):
 
 
 def _check_sides(
-    name: str,
-    leaders: tuple[AgentID, ...],
-    followers: tuple[AgentID, ...],
-    agents: Mapping[AgentID, Agent],
+    name: str, leaders: tuple[AgentID, ...], followers: tuple[AgentID, ...], agents: Mapping[AgentID, Agent]
 ) -> None:
     both = [agent_id for agent_id in leaders if agent_id in followers]
     if both:
         raise ConfigError(f"{name} got {listing(both)} as leader and as follower. Name each agent once.")
-    neither = [
-        agent_id
-        for agent_id, agent in agents.items()
-        if isinstance(agent, StrategicAgent) and agent_id not in leaders and agent_id not in followers
-    ]
+    others = [agent for agent_id, agent in agents.items() if agent_id not in (*leaders, *followers)]
+    neither = [agent.id for agent in others if isinstance(agent, StrategicAgent)]
     if neither:
         raise ConfigError(
             f"{name} has strategic agents that neither lead nor follow, and so would never act: "

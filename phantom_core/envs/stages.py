@@ -107,19 +107,16 @@ class Stages:
     def __init__(
         self, stages: Iterable[FSMStage], initial_stage: StageID, methods: Mapping[StageID, Handler]
     ) -> None:
-        """Check the stages.
+        """Check the stages; `methods` are the handlers that are methods of the env, by stage id.
 
-        Args:
-            stages: all stages.
-            initial_stage: the id of the stage in which an episode begins.
-            methods: the handlers that are methods of the env, by stage id.
-
-        Raises:
-            ConfigError: if there is no stage, an id is None or not unique, a stage is unknown or cannot be
-                reached, a stage has no next stage, or a stage without a handler has several.
+        Raises ConfigError if there is no stage, an id is None or not unique, a stage is unknown or cannot be
+        reached, a stage has no next stage, or a stage without a handler has several.
         """
         self.stages = tuple(stages)
-        _check_stages(self.stages)
+        for stage in self.stages:
+            if not isinstance(stage, FSMStage):
+                expected = "Expected an FSMStage object."
+                raise ConfigError(f"A FiniteStateMachineEnv got the stage {stage!r}. {expected}")
         self.initial_stage = initial_stage
         self._handlers: dict[StageID, tuple[Handler, bool]] = {
             stage.id: (stage.handler, _takes_env(f"Stage {stage.id!r}", stage.handler))
@@ -135,12 +132,7 @@ class Stages:
         self._is_checked = False
 
     def check_agents(self, network: Network) -> None:
-        """Check the agent ids in the stages.
-
-        Raises:
-            ConfigError: if a stage names an agent that is not in the network, or rewards one that is not
-                strategic.
-        """
+        """Raise ConfigError if a stage names an unknown agent, or rewards one that is not strategic."""
         for stage in self.stages:
             owner, agents = f"Stage {stage.id!r}", network.agents
             check_ids(owner, "acting_agents", stage.acting_agents, agents)
@@ -148,11 +140,7 @@ class Stages:
         self._is_checked = True
 
     def first(self, env: PhantomEnv) -> Turn:
-        """Return the turn of the initial stage.
-
-        Raises:
-            ConfigError: as `check_agents`, if the network was empty when the env was built.
-        """
+        """Return the turn of the initial stage, after `check_agents` if the network was empty until now."""
         if not self._is_checked:
             self.check_agents(env.network)
         turn = self._turn_of(self.initial_stage, env.network)
@@ -160,11 +148,7 @@ class Stages:
         return turn
 
     def advance(self, env: PhantomEnv, turn: Turn) -> Turn | None:
-        """Call the handler, resolve the messages if it did not, and return the turn of the next stage.
-
-        Raises:
-            StageError: if the handler returns an id that is not in `next_stages`.
-        """
+        """Call the handler, resolve the messages if it did not, and return the turn of the next stage."""
         stage_id = turn.name
         if stage_id not in self._handlers:
             env.resolve_network()
@@ -300,33 +284,16 @@ def _decorated_stages(env_class: type) -> dict[str, FSMStage]:
 def _make_turn(stage: FSMStage, network: Network) -> Turn:
     agents = network.agents
     acting = None if stage.acting_agents is None else select(stage.acting_agents, agents)
-    if stage.rewarded_agents is not None:
-        rewarded: tuple[AgentID, ...] | None = select(stage.rewarded_agents, agents)
-    else:
-        rewarded = acting
+    rewarded = acting if stage.rewarded_agents is None else select(stage.rewarded_agents, agents)
     if rewarded is not None:
         rewarded = tuple(i for i in rewarded if isinstance(agents[i], StrategicAgent))
     return Turn(stage.id, acting, rewarded)
 
 
-def _check_stages(stages: Iterable[object]) -> None:
-    for stage in stages:
-        if not isinstance(stage, FSMStage):
-            raise ConfigError(
-                f"A FiniteStateMachineEnv got the stage {stage!r}. Expected an FSMStage object."
-            )
-
-
 def _check_machine(
     stages: Collection[FSMStage], initial_stage: StageID, handled: Collection[StageID]
 ) -> None:
-    """Check the ids of the stages, and that every stage can be reached and left.
-
-    Args:
-        stages: all stages.
-        initial_stage: the id of the stage in which an episode begins.
-        handled: the ids of the stages that have a handler.
-    """
+    """Raise ConfigError if an id is wrong or a stage cannot be reached or left; `handled` have a handler."""
     ids = [stage.id for stage in stages]
     if not ids:
         raise ConfigError(

@@ -86,63 +86,62 @@ class Channel:
         self._failing = False  # whether a plugin failed since its last success
 
     def fire(self, event: Any) -> None:
-        """Call all implementations; exceptions are contained.
-
-        Raises:
-            HookError: in strict mode, for the first exception, after all implementations were called.
-        """
+        """Call all implementations; exceptions are contained, but in strict mode the first is raised last."""
         if self._failing:
             self.ask(event)
-            self._failing = self._dispatcher.is_failing(self.hook)
             return
-        to_raise: Exception | None = None
-        for plugin, function in self.subscribers:
-            try:
-                function(event)
-            except Exception as error:  # contained: a logger must not end a run
-                to_raise = self._failed(plugin, error, to_raise)
-            except BaseException as error:
-                self.report_exit(plugin, error)
-                raise
-        if to_raise is not None:
-            raise to_raise
-
-    def ask(self, event: Any, read: Callable[[Any], Any] = lambda answer: answer) -> list[tuple[str, Any]]:
-        """Call all implementations, as `fire` does; return each plugin's result.
-
-        Args:
-            event: the event.
-            read: checks and converts a result; an exception counts as a failure of the plugin.
-        """
-        returned: list[tuple[str, Any]] = []
-        to_raise: Exception | None = None
-        for plugin, function in self.subscribers:
-            try:
-                returned.append((plugin, read(function(event))))
-            except Exception as error:
-                to_raise = self._failed(plugin, error, to_raise)
-            except BaseException as error:
-                self.report_exit(plugin, error)
-                raise
-            else:
-                self._dispatcher.succeeded(plugin, self.hook)
-        if to_raise is not None:
-            raise to_raise
-        return returned
-
-    def fire_for_all(self, event: Any) -> None:
-        """Call all implementations; `SystemExit` and `KeyboardInterrupt` are raised after the last one."""
         to_raise: BaseException | None = None
         for plugin, function in self.subscribers:
             try:
                 function(event)
-            except Exception as error:
-                to_raise = self._failed(plugin, error, to_raise)
-            except BaseException as error:
-                self.report_exit(plugin, error)
-                to_raise = error
+            except BaseException as error:  # contained: a logger must not end a run
+                to_raise = self._caught(plugin, error, to_raise)
         if to_raise is not None:
             raise to_raise
+
+    def ask(
+        self, event: Any, read: Callable[[Any], Any] = lambda result: result, *, outlasts_exits: bool = False
+    ) -> list[tuple[str, Any]]:
+        """Call all implementations, as `fire` does; return the result of each plugin that did not fail.
+
+        Args:
+            event: the event.
+            read: checks and converts a result; an exception counts as a failure of the plugin.
+            outlasts_exits: whether `SystemExit` and `KeyboardInterrupt` are raised after the last call only.
+        """
+        returned: list[tuple[str, Any]] = []
+        to_raise: BaseException | None = None
+        for plugin, function in self.subscribers:
+            try:
+                returned.append((plugin, read(function(event))))
+            except BaseException as error:
+                to_raise = self._caught(plugin, error, to_raise, outlasts_exits=outlasts_exits)
+            else:
+                self._dispatcher.succeeded(plugin, self.hook)
+        self._failing = self._failing and self._dispatcher.is_failing(self.hook)
+        if to_raise is not None:
+            raise to_raise
+        return returned
+
+    def _caught(
+        self,
+        plugin: str,
+        error: BaseException,
+        to_raise: BaseException | None,
+        *,
+        outlasts_exits: bool = False,
+    ) -> BaseException | None:
+        """Record an exception, or raise an exit; return what to raise after the last call."""
+        if not isinstance(error, Exception):
+            self.report_exit(plugin, error)
+            if outlasts_exits:
+                return error
+            raise error
+        self._failing = True
+        self._dispatcher.note(plugin, self.hook, error)
+        if to_raise is None and self._dispatcher.is_strict:
+            return _hook_error(plugin, self.hook, error)
+        return to_raise
 
     def report_exit(self, plugin: str, error: BaseException) -> None:
         """Log the name of the plugin that ends the run on purpose; Ctrl-C is not the plugin's doing."""
@@ -152,15 +151,6 @@ class Channel:
     def drop(self, plugin: str) -> None:
         """Stop calling a plugin."""
         self.subscribers = tuple(pair for pair in self.subscribers if pair[0] != plugin)
-
-    def _failed(self, plugin: str, error: Exception, to_raise: Any) -> Any:
-        """Record an exception; return the exception to raise after all implementations were called."""
-        self._failing = True
-        self._dispatcher.note(plugin, self.hook, error)
-        if to_raise is None and self._dispatcher.is_strict:
-            to_raise = _hook_error(plugin, self.hook, error)
-            to_raise.__cause__ = error
-        return to_raise
 
 
 class Dispatcher:
@@ -222,8 +212,8 @@ class Dispatcher:
             try:
                 function(event)
             except Exception as error:
-                if self._manager.is_ambient(plugin) and not self.is_strict:
-                    self._note(plugin, "on_train_start", error, give_up=True)
+                if plugin in self._manager.ambient_names and not self.is_strict:
+                    self.note(plugin, "on_train_start", error, give_up=True)
                 elif isinstance(error, PhantomError):  # its message says what to do
                     raise ConfigError(f"Plugin {plugin!r}: {error}") from error
                 else:
@@ -233,14 +223,10 @@ class Dispatcher:
                 raise
 
     def fire(self, hook: str, event: Any) -> None:
-        """Deliver an event to all implementations of a hook.
-
-        Raises:
-            HookError: in strict mode, for the first exception, after all implementations were called.
-        """
+        """Deliver an event to all implementations of a hook, as `Channel.fire` does."""
         channel = self._channels[hook]
         if hook == "on_train_end":
-            channel.fire_for_all(event)
+            channel.ask(event, outlasts_exits=True)
         else:
             channel.fire(event)
 
@@ -277,18 +263,33 @@ class Dispatcher:
         return plugin in self._off
 
     def contain(self, plugin: str, hook: str, error: Exception) -> None:
-        """Record an exception of a plugin or metric; switch it off if it keeps failing.
-
-        Raises:
-            HookError: in strict mode.
-        """
-        self._note(plugin, hook, error)
+        """Record an exception of a plugin or metric, as `note` does; raise HookError in strict mode."""
+        self.note(plugin, hook, error)
         if self.is_strict:
             raise _hook_error(plugin, hook, error) from error
 
-    def note(self, plugin: str, hook: str, error: Exception) -> None:
-        """Record an exception of a plugin or metric without raising, even in strict mode."""
-        self._note(plugin, hook, error)
+    def note(self, plugin: str, hook: str, error: Exception, *, give_up: bool = False) -> None:
+        """Record an exception of a plugin or metric without raising, even in strict mode.
+
+        The plugin is switched off if it keeps failing, or with `give_up`.
+        """
+        failure = self.failures.setdefault((plugin, hook), HookFailure(plugin, hook, error_text(error)))
+        now = self._clock()
+        if not failure.in_a_row:
+            failure.since = now
+        failure.count += 1
+        failure.in_a_row += 1
+        is_lasting = failure.in_a_row >= MIN_FAILURES and now - failure.since >= MIN_FAILING_SECONDS
+        is_kept = plugin in self._manager.permanent_names or plugin in self._off
+        if give_up or (is_lasting and not is_kept):
+            failure.is_switched_off = True
+            self._off.add(plugin)
+            for of_hook, channel in self._channels.items():
+                if of_hook != "on_train_end":  # plugins close their files there
+                    channel.drop(plugin)
+            _warn(failure, error)
+        elif failure.count == 1:
+            _warn(failure, error)
 
     def succeeded(self, plugin: str, hook: str) -> None:
         """Record that a plugin or metric succeeded, which resets its count of consecutive failures."""
@@ -305,24 +306,6 @@ class Dispatcher:
     def failure_sentences(self) -> tuple[str, ...]:
         """Return one sentence for each plugin and hook that failed."""
         return tuple(str(failure) for failure in self.failures.values())
-
-    def _note(self, plugin: str, hook: str, error: Exception, *, give_up: bool = False) -> None:
-        failure = self.failures.setdefault((plugin, hook), HookFailure(plugin, hook, error_text(error)))
-        now = self._clock()
-        if not failure.in_a_row:
-            failure.since = now
-        failure.count += 1
-        failure.in_a_row += 1
-        is_lasting = failure.in_a_row >= MIN_FAILURES and now - failure.since >= MIN_FAILING_SECONDS
-        if give_up or (is_lasting and not self._manager.is_permanent(plugin) and plugin not in self._off):
-            failure.is_switched_off = True
-            self._off.add(plugin)
-            for of_hook, channel in self._channels.items():
-                if of_hook != "on_train_end":  # plugins close their files there
-                    channel.drop(plugin)
-            _warn(failure, error)
-        elif failure.count == 1:
-            _warn(failure, error)
 
 
 def _read_reason(answer: Any) -> str | None:
@@ -375,4 +358,6 @@ def _callee(subscriber: Subscriber, hook: str, measure: Measure | None) -> tuple
 
 def _hook_error(plugin: str, hook: str, error: Exception) -> HookError:
     msg = f"Plugin {plugin!r} failed in {hook}: {error_text(error)}. Mend it, or leave it out of the run."
-    return HookError(msg, plugin=plugin)
+    hook_error = HookError(msg, plugin=plugin)
+    hook_error.__cause__ = error
+    return hook_error

@@ -22,10 +22,10 @@ from phantom_core.errors import (
 from phantom_core.hooks.hookspecs import HOOK_NAMES, PROJECT, REGISTRATION_HOOKS, Hooks, Registration
 from phantom_core.importing import exit_report, import_object, top_package
 from phantom_core.installed.discovery import (
-    CORE_DISTRIBUTION,
     KIND_GROUP,
     PLUGIN_GROUP,
     InstalledEntry,
+    core_mismatch,
     core_version,
     installed,
     normalised,
@@ -115,21 +115,22 @@ class PluginManager:
         skipped: installed plugins that are not used, with the reason.
         disabled: installed components that are disabled, with the reason.
         ambient: installed plugin objects that are used.
+        ambient_names: the names of the plugins that are used because they are installed.
+        permanent_names: the names of the plugins that are never switched off.
     """
 
     def __init__(self, settings: PluginSettings | None = None) -> None:
         """Register the components of all enabled distributions; nothing is imported.
 
-        Args:
-            settings: which plugins are disabled. None to read environment variables and `phantom.toml`.
+        Without settings, environment variables and `phantom.toml` are read.
         """
         self.settings = PluginSettings.of_surroundings() if settings is None else settings
         self.ambient: list[InstalledEntry] = []
         self.skipped: list[SkippedPlugin] = []
         self.disabled: dict[InstalledEntry, str] = {}
         self._plugins: dict[str, _Plugin] = {}
-        self._ambient_names: set[str] = set()
-        self._permanent_names: set[str] = set()
+        self.ambient_names: set[str] = set()
+        self.permanent_names: set[str] = set()
         found, offered, broken = installed(), [], []
         for entry in found.entries:
             if entry.problem:
@@ -151,8 +152,8 @@ class PluginManager:
             plugin: an instance of `Hooks`; a module or an object with functions marked by `hookimpl`;
                 or a class or function without parameters that returns one.
             name: the name in messages and in the order of hooks.
-            is_ambient: whether the plugin is used because it is installed, not because the user named it.
-            is_permanent: whether the plugin is never switched off: the core's own record of the run.
+            is_ambient: whether it is used because it is installed, not because the user named it.
+            is_permanent: whether it is never switched off: the core's own record of the run.
 
         Raises:
             PluginError: if the plugin cannot be created, or is already registered.
@@ -173,9 +174,9 @@ class PluginManager:
         checked = _checked(made, unique)
         self._plugins[unique] = checked
         if is_ambient:
-            self._ambient_names.add(unique)
+            self.ambient_names.add(unique)
         if is_permanent:
-            self._permanent_names.add(unique)
+            self.permanent_names.add(unique)
         for hook in REGISTRATION_HOOKS:
             if hook in checked.options:
                 self.registry.add(self._components(unique, hook, getattr(checked, hook)))
@@ -193,18 +194,12 @@ class PluginManager:
         for sentence in self.settings.warnings(found.entries):
             _log.warning("%s", sentence)
         for broken in found.broken:
-            reason = f"{broken.problem} ({broken.location}). Install {broken.name} again."
-            self._skip_broken(SkippedPlugin(broken.name, reason))
+            self._skip(broken.name, f"{broken.problem} ({broken.location}). Install {broken.name} again.")
         for entry in found.entries:
-            skipped = None
             if entry.problem:
-                self._skip_broken(SkippedPlugin(entry.qualified_name, f"{entry.problem}."))
+                self._skip(entry.qualified_name, f"{entry.problem}.")
             elif entry.group == PLUGIN_GROUP:
-                skipped = self._load(entry)
-                if skipped is None:
-                    self.ambient.append(entry)
-            if skipped is not None:
-                self._skip(skipped)
+                self._load(entry)
 
     def subscribers(self) -> dict[str, tuple[Subscriber, ...]]:
         """Return the implementations of each hook, in call order.
@@ -231,54 +226,51 @@ class PluginManager:
             for hook in HOOK_NAMES
         }
 
-    def is_ambient(self, name: str) -> bool:
-        """Return whether a plugin is used because it is installed, not because the user named it."""
-        return name in self._ambient_names
-
-    def is_permanent(self, name: str) -> bool:
-        """Return whether a plugin is never switched off."""
-        return name in self._permanent_names
-
     def hooks_objects(self) -> Iterator[tuple[str, Hooks]]:
         """Yield each plugin that is an instance of `Hooks`, with its name."""
         for name, plugin in self._plugins.items():
             if isinstance(plugin.plugin, Hooks):
                 yield name, plugin.plugin
 
-    def _skip_broken(self, skipped: SkippedPlugin) -> None:
-        if self.settings.is_strict:
-            raise PluginError(_strict(skipped.name, skipped.reason), plugin=skipped.name)
-        self._skip(skipped)
-
-    def _skip(self, skipped: SkippedPlugin) -> None:
-        self.skipped.append(skipped)
-        if skipped.status != "disabled":
-            _log.warning("Plugin %r is skipped: %s", skipped.name, skipped.reason)
-
-    def _load(self, entry: InstalledEntry) -> SkippedPlugin | None:
-        """Import and register one plugin object; return why it is skipped, or None."""
+    def _load(self, entry: InstalledEntry) -> None:
+        """Import and register one installed plugin object, or skip it."""
         name = entry.qualified_name
         refusal = self.settings.refusal_of(entry)
         if refusal:
-            return SkippedPlugin(name, refusal, "disabled")
-        if not entry.is_compatible:
-            reason = (
-                f"it needs {CORE_DISTRIBUTION}{entry.core_specifier}, but {core_version()} is installed. "
-                f"Run: pip install -U {entry.distribution} {CORE_DISTRIBUTION}"
-            )
-            if self.settings.is_strict:
-                raise IncompatiblePluginError(_strict(name, reason), plugin=name)
-            return SkippedPlugin(name, reason, "incompatible")
-        try:
-            with exit_report(f"plugin {name!r}"):
-                plugin = import_object(entry.target)
-            self.register(plugin, name, is_ambient=True)
-        except (Exception, SystemExit) as error:  # a plugin's module may raise anything
-            reason = str(error) if isinstance(error, PhantomError) else _reason(error, entry)
-            if self.settings.is_strict:
-                raise PluginError(_strict(name, reason), plugin=name) from error
-            return SkippedPlugin(name, reason, "missing dependency" if _missing(error, entry) else "failed")
-        return None
+            self._skip(name, refusal, "disabled")
+        elif not entry.is_compatible:
+            mismatch = core_mismatch(entry.distribution, entry.core_specifier)
+            self._skip(name, f"it {mismatch}", "incompatible")
+        else:
+            try:
+                with exit_report(f"plugin {name!r}"):
+                    plugin = import_object(entry.target)
+                self.register(plugin, name, is_ambient=True)
+                self.ambient.append(entry)
+            except PhantomError as error:
+                self._skip(name, str(error), cause=error)
+            except (Exception, SystemExit) as error:  # a plugin's module may raise anything
+                package = _missing_package(error, entry)
+                advice = f" Install {package}, or disable the plugin." if package else ""
+                reason = f"it could not be loaded: {error_text(error)}.{advice}"
+                self._skip(name, reason, "missing dependency" if package else "failed", error)
+
+    def _skip(
+        self,
+        name: str,
+        reason: str,
+        status: Skipping = "failed",
+        cause: BaseException | None = None,
+        warning: str = "Plugin %r is skipped: %s",
+    ) -> None:
+        """Report what is not used; raise if plugins are strict, unless it is disabled."""
+        if self.settings.is_strict and status != "disabled":
+            error_class = IncompatiblePluginError if status == "incompatible" else PluginError
+            sentence = f"Plugin {name!r} cannot take part, and plugins are strict: {reason}"
+            raise error_class(sentence, plugin=name) from cause
+        self.skipped.append(SkippedPlugin(name, reason, status))
+        if status != "disabled":
+            _log.warning(warning, name, reason)
 
     def _components(self, name: str, hook: str, function: Callable[[], Any]) -> list[Component]:
         """Ask a plugin what it offers; what fails is reported, and the rest counts."""
@@ -296,19 +288,12 @@ class PluginManager:
         return components
 
     def _report_registration(self, name: str, hook: str, error: Exception) -> None:
-        reason = f"{hook}() failed: {error_text(error)}."
-        if self.settings.is_strict:
-            raise PluginError(_strict(name, reason), plugin=name) from error
-        self.skipped.append(SkippedPlugin(name, reason))
-        _log.warning("Plugin %r: %s What it would offer is left out.", name, reason)
+        warning = "Plugin %r: %s What it would offer is left out."
+        self._skip(name, f"{hook}() failed: {error_text(error)}.", cause=error, warning=warning)
 
 
 def everything_offered(settings: PluginSettings | None = None) -> Registry:
-    """Return all components that a run can find by name. Installed plugin objects are imported.
-
-    Args:
-        settings: which plugins are disabled. None to read environment variables and `phantom.toml`.
-    """
+    """Return all components that a run can find by name. Installed plugin objects are imported."""
     manager = PluginManager(settings)
     manager.load_installed_plugins()
     return manager.registry
@@ -495,25 +480,10 @@ def _check_parameters(function: Callable[..., Any], hook: str, spec: tuple[str, 
         )
 
 
-# ---------------------------------------------------------------------- installed plugins
-
-
-def _missing(error: BaseException, entry: InstalledEntry) -> str:
-    """Return the missing package that the plugin depends on; empty if the error has another cause."""
-    if not isinstance(error, ModuleNotFoundError) or not error.name:
-        return ""
-    package = error.name.split(".")[0]
+def _missing_package(error: BaseException, entry: InstalledEntry) -> str:
+    """Return the missing package that a plugin depends on; empty if the error has another cause."""
+    package = (error.name or "").split(".")[0] if isinstance(error, ModuleNotFoundError) else ""
     return "" if package == top_package(entry.target) else package
-
-
-def _reason(error: BaseException, entry: InstalledEntry) -> str:
-    package = _missing(error, entry)
-    advice = f" Install {package}, or disable the plugin." if package else ""
-    return f"it could not be loaded: {error_text(error)}.{advice}"
-
-
-def _strict(name: str, reason: str) -> str:
-    return f"Plugin {name!r} cannot take part, and plugins are strict: {reason}"
 
 
 def _component(plugin: str, registration: Registration, registry: Registry) -> Component:

@@ -76,23 +76,15 @@ CORE_KINDS: Final[Mapping[str, Kind]] = {
 CORE_COMMANDS: Final = (
     "train",
     "evaluate",
-    "doctor",
-    "show",
-    "runs",
-    "runs.diff",
     "plugins",
     "plugins.list",
     "plugins.info",
     "plugins.describe",
-    "plugins.order",
-    "plugins.check",
-    "plugins.new",
-    "plugins.doctor",
 )
 """The commands of the core, which no distribution can replace."""
 
-_COMMAND_GROUPS: Final = ("plugins", "runs")
-"""The commands of the core to which a distribution can add commands, such as `runs.best`."""
+_OWN_GROUP: Final = "plugins"
+"""The command of the core that is a group, to which a distribution can add commands, as `plugins.tally`."""
 
 _NAME_BY_GROUP: Final = {
     **{kind.group: kind.name for kind in CORE_KINDS.values()},
@@ -197,10 +189,12 @@ def core_version() -> str:
     return str(importlib_metadata.version(CORE_DISTRIBUTION))
 
 
-def core_bound() -> str:
-    """Return the versions of the core that a plugin made today works with: those of this minor version."""
-    version = Version(core_version())
-    return f">={version.major}.{version.minor},<{version.major}.{version.minor + 1}"
+def core_mismatch(distribution: str, specifier: str) -> str:
+    """Return which core a distribution needs that the installed one is not, and what to do."""
+    return (
+        f"needs {CORE_DISTRIBUTION}{specifier}, but {core_version()} is installed. "
+        f"Run: pip install -U {distribution} {CORE_DISTRIBUTION}"
+    )
 
 
 def distribution_version(name: str) -> str | None:
@@ -209,18 +203,6 @@ def distribution_version(name: str) -> str | None:
         return str(importlib_metadata.version(name))
     except importlib_metadata.PackageNotFoundError:
         return None
-
-
-def packages_by_distribution() -> dict[str, set[str]]:
-    """Return the top-level packages and modules of every distribution, according to its metadata.
-
-    The metadata of an editable install does not list them.
-    """
-    found: dict[str, set[str]] = {}
-    for package, names in importlib_metadata.packages_distributions().items():
-        for name in names:
-            found.setdefault(normalised(name), set()).add(package)
-    return found
 
 
 def recorded_files(name: str) -> tuple[Path, ...]:
@@ -271,13 +253,8 @@ def scan() -> Scan:
         try:
             entries = list(_entries(headers, distribution))
         except Exception as error:  # the parsers raise various errors for a damaged file
-            broken.append(
-                BrokenMetadata(
-                    headers.name,
-                    headers.location,
-                    f"its entry_points.txt cannot be read: {error_text(error)}",
-                )
-            )
+            problem = f"its entry_points.txt cannot be read: {error_text(error)}"
+            broken.append(BrokenMetadata(headers.name, headers.location, problem))
             continue
         if name in found:
             shadowed += entries
@@ -286,7 +263,8 @@ def scan() -> Scan:
     entries = [entry for of_one in found.values() for entry in of_one]
     kinds = _kinds(entries)
     groups = [PLUGIN_GROUP, KIND_GROUP, *(kind.group for kind in kinds.values())]
-    checked = _sorted(_with_problem(entry, groups, kinds) for entry in entries)
+    plain = _plain_commands(entries)
+    checked = _sorted(_with_problem(entry, groups, kinds, plain) for entry in entries)
     return Scan(checked, _sorted(shadowed), tuple(broken), kinds)
 
 
@@ -300,8 +278,18 @@ def _kinds(entries: Iterable[InstalledEntry]) -> dict[str, Kind]:
     return kinds
 
 
-def _with_problem(entry: InstalledEntry, groups: Iterable[str], kinds: Mapping[str, Kind]) -> InstalledEntry:
-    """Return an entry with its problem set, if its group or kind is invalid."""
+def _plain_commands(entries: Iterable[InstalledEntry]) -> dict[str, str]:
+    """Return the commands `phantom COMMAND`, which cannot be groups, with their distributions."""
+    own = dict.fromkeys(set(CORE_COMMANDS) - {_OWN_GROUP}, CORE_DISTRIBUTION)
+    group = CORE_KINDS["command"].group
+    added = [entry for entry in _sorted(entries) if entry.group == group and not entry.problem]
+    return {entry.name: entry.distribution for entry in added if "." not in entry.name} | own
+
+
+def _with_problem(
+    entry: InstalledEntry, groups: Iterable[str], kinds: Mapping[str, Kind], plain_commands: Mapping[str, str]
+) -> InstalledEntry:
+    """Return an entry with its problem set, if its group, its kind or the group of its command is invalid."""
     problem = entry.problem
     if entry.group not in groups:
         names = [group.removeprefix(_PREFIX) for group in groups]
@@ -311,6 +299,11 @@ def _with_problem(entry: InstalledEntry, groups: Iterable[str], kinds: Mapping[s
         problem += f" (did you mean {_PREFIX + nearest[0]!r}?)" if nearest else ""
     elif entry.group == KIND_GROUP and not problem and kinds[entry.name].distribution != entry.distribution:
         problem = f"{kinds[entry.name].distribution} declares the kind {entry.name!r} already"
+    elif entry.kind == "command" and not problem:
+        above = entry.name.rpartition(".")[0]
+        if above in plain_commands:
+            distribution = plain_commands[above]
+            problem = f"{above!r} is a command of {distribution}, so {entry.name!r} cannot be added to it"
     return replace(entry, problem=problem) if problem else entry
 
 
@@ -328,12 +321,10 @@ def _problem_of(group: str, name: str, target: str) -> str:
     if top in sys.stdlib_module_names:
         return f"its module {top!r} has the name of one of Python's own, which is imported instead"
     if group == CORE_KINDS["command"].group:
-        above, dot, _ = name.rpartition(".")
         if name in CORE_COMMANDS:
             return f"the command {name!r} is the core's own"
-        if dot and above not in _COMMAND_GROUPS:
-            groups = " and ".join(map(repr, _COMMAND_GROUPS))
-            return f"{above!r} is no command that others can be added to, as {groups} are"
+        if name.count(".") > 1:
+            return f"its name {name!r} has more than one dot. Expected 'COMMAND' or 'GROUP.COMMAND'"
     if group == KIND_GROUP and name in _NAME_BY_GROUP.values():
         return f"the kind {name!r} is the core's own"
     return ""
@@ -375,9 +366,7 @@ def _entry_points_text(distribution: Any) -> tuple[str, str]:
     try:
         text = distribution.read_text("entry_points.txt")
     except (OSError, UnicodeDecodeError) as error:
-        raw = b""
-        if isinstance(error, UnicodeDecodeError):
-            raw = error.object
+        raw = error.object if isinstance(error, UnicodeDecodeError) else b""
         return raw.decode(errors="replace"), f"its entry_points.txt cannot be read: {error_text(error)}"
     folder = getattr(distribution, "_path", None)  # text is None for a missing and for an unreadable file
     if text is None and isinstance(folder, Path) and os.path.lexists(folder / "entry_points.txt"):
@@ -441,10 +430,7 @@ def _core_specifier(requires: tuple[str, ...]) -> str:
 
 def requirements(lines: Iterable[str]) -> Iterator[Requirement]:
     """Yield the requirements whose markers match this environment, without extras."""
-    for line in lines:
-        requirement = _requirement(line)
-        if requirement is not None:
-            yield requirement
+    yield from filter(None, map(_requirement, lines))
 
 
 @cache

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
-from importlib.machinery import ModuleSpec, PathFinder
 from typing import Literal, TypeAlias
 
-from phantom_core.importing import split_target
+from phantom_core.importing import find_module, split_target
 from phantom_core.installed.discovery import (
     CORE_DISTRIBUTION,
     PLUGIN_GROUP,
@@ -40,6 +38,12 @@ class EntryStatus:
         status: `"ok"`, or why it cannot be used.
         reason: details of the status; empty if it is `"ok"`.
         target: where it is imported from.
+        group: the entry-point group, such as `phantom_core.trainers`; empty for what a plugin object offers.
+        location: the folder on `sys.path` that holds the metadata of the distribution.
+        requires: the requirements of the distribution, as in its metadata.
+        core_specifier: its version specifier for the core, such as `>=0.2,<0.3`; empty without one.
+        problem: why the entry point or the metadata is invalid; empty if it is valid. A distribution whose
+            metadata cannot be read has one entry, whose `kind` and `name` are `"?"`.
     """
 
     kind: str
@@ -50,6 +54,11 @@ class EntryStatus:
     status: Status
     reason: str
     target: str
+    group: str
+    location: str
+    requires: tuple[str, ...]
+    core_specifier: str
+    problem: str
 
 
 def plugin_statuses() -> list[EntryStatus]:
@@ -75,7 +84,23 @@ def statuses(found: Scan, settings: PluginSettings) -> list[EntryStatus]:
         result.append(_status(entry, "shadowed duplicate", reason))
     for broken in found.broken:
         reason = f"{broken.problem} ({broken.location})"
-        result.append(EntryStatus("?", "?", broken.name, "?", "?", "failed", reason, ""))
+        result.append(
+            EntryStatus(
+                kind="?",
+                name="?",
+                distribution=broken.name,
+                version="?",
+                source="?",
+                status="failed",
+                reason=reason,
+                target="",
+                group="",
+                location=broken.location,
+                requires=(),
+                core_specifier="",
+                problem=broken.problem,
+            )
+        )
     return sorted(result, key=lambda s: (s.kind, normalised(s.name), s.distribution, s.version))
 
 
@@ -89,6 +114,11 @@ def _status(entry: InstalledEntry, status: Status, reason: str) -> EntryStatus:
         status=status,
         reason=reason,
         target=entry.target,
+        group=entry.group,
+        location=entry.location,
+        requires=entry.requires,
+        core_specifier=entry.core_specifier,
+        problem=entry.problem,
     )
 
 
@@ -135,12 +165,7 @@ def _key(entry: InstalledEntry) -> tuple[str, str]:
 def missing_requirements(
     requires: tuple[str, ...], version_of: Callable[[str], str | None] = distribution_version
 ) -> tuple[str, ...]:
-    """Return the requirements of a distribution that are not installed, or not in a matching version.
-
-    Args:
-        requires: the requirements, as in its metadata.
-        version_of: returns the version of a distribution, or None if it is not installed.
-    """
+    """Return the requirements (as in metadata) that are not installed, or not in a matching version."""
     missing = []
     for requirement in requirements(requires):
         version = version_of(requirement.name)
@@ -160,16 +185,3 @@ def module_problem(target: str) -> str:
     except Exception as error:  # an import hook may raise anything
         return f"the module {module_name} cannot be looked for: {error}"
     return "" if spec is not None else f"there is no module {module_name}"
-
-
-def find_module(name: str) -> ModuleSpec | None:
-    """Return the spec of a module, or None. Unlike `importlib.util.find_spec`, it imports no parent."""
-    top, *rest = name.split(".")
-    spec = importlib.util.find_spec(top)
-    for part in rest:
-        if spec is None or spec.submodule_search_locations is None:
-            return None
-        locations: Sequence[str] = list(spec.submodule_search_locations)
-        # By its last name alone: a namespace package would look up its parent in sys.modules.
-        spec = PathFinder.find_spec(part, locations)
-    return spec

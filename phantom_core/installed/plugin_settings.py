@@ -73,38 +73,19 @@ class PluginSettings:
 
     @classmethod
     def of_surroundings(cls) -> PluginSettings:
-        """Read the environment variables and `phantom.toml` in the working directory.
-
-        Raises:
-            ConfigError: if the file is invalid.
-        """
-        settings = cls(is_strict=_flag_in(STRICT_VARIABLE))
-        disabled, allowed = (_names_in(variable) for variable in (DISABLED_VARIABLE, ALLOWED_VARIABLE))
-        if disabled:
-            settings = replace(settings, disabled=(NameList(DISABLED_VARIABLE, disabled),))
-        if allowed:
-            settings = replace(settings, allowed=(NameList(ALLOWED_VARIABLE, allowed),))
+        """Read the environment variables and the `phantom.toml` of the working directory."""
+        settings = cls(_names_in(DISABLED_VARIABLE), _names_in(ALLOWED_VARIABLE), _flag_in(STRICT_VARIABLE))
         return settings.with_table(_read_settings_file(Path(SETTINGS_FILE)), SETTINGS_FILE)
 
     def with_table(self, table: Mapping[str, Any], source: str) -> PluginSettings:
-        """Return these settings extended by a table `[plugins]`.
-
-        Args:
-            table: the table.
-            source: the file that holds the table, for messages.
-
-        Raises:
-            ConfigError: if a key is unknown, or a value has the wrong type.
-        """
+        """Return these settings extended by a table `[plugins]`, or raise ConfigError, naming its source."""
         given = cast("PluginsTable", build(PluginsTable, table, f"{source}: plugins"))
-        settings = self
+        disabled, allowed = self.disabled, self.allowed
         if given.disable:
-            names = NameList(f"plugins.disable in {source}", tuple(given.disable))
-            settings = replace(settings, disabled=(*settings.disabled, names))
+            disabled += (NameList(f"plugins.disable in {source}", tuple(given.disable)),)
         if given.allow is not None:
-            names = NameList(f"plugins.allow in {source}", tuple(given.allow))
-            settings = replace(settings, allowed=(*settings.allowed, names))
-        return settings
+            allowed += (NameList(f"plugins.allow in {source}", tuple(given.allow)),)
+        return replace(self, disabled=disabled, allowed=allowed)
 
     def refusal_of(self, entry: InstalledEntry) -> str:
         """Return why an entry is disabled, as a sentence; empty if it is enabled.
@@ -147,11 +128,7 @@ class PluginSettings:
 
 
 def _flag_in(variable: str) -> bool:
-    """Return whether an environment variable says yes.
-
-    Raises:
-        ConfigError: if it says neither yes nor no.
-    """
+    """Return whether an environment variable says yes; raise ConfigError if it says neither yes nor no."""
     value = os.environ.get(variable, "").strip().lower()
     if value in ("1", "true", "yes", "on"):
         return True
@@ -160,8 +137,9 @@ def _flag_in(variable: str) -> bool:
     raise ConfigError(f"{variable} is {value!r}. Expected 1 or 0.")
 
 
-def _names_in(variable: str) -> tuple[str, ...]:
-    return tuple(name for part in os.environ.get(variable, "").split(",") if (name := part.strip()))
+def _names_in(variable: str) -> tuple[NameList, ...]:
+    names = tuple(name for part in os.environ.get(variable, "").split(",") if (name := part.strip()))
+    return (NameList(variable, names),) if names else ()
 
 
 def _read_settings_file(path: Path) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
+from phantom_core.component_config import config_class_of, field_documents
 from phantom_core.errors import (
     AmbiguousNameError,
     ConfigError,
@@ -20,14 +21,7 @@ from phantom_core.errors import (
     with_article,
 )
 from phantom_core.importing import exit_report, import_object, top_package
-from phantom_core.installed.discovery import (
-    CORE_DISTRIBUTION,
-    CORE_KINDS,
-    InstalledEntry,
-    Kind,
-    core_version,
-    normalised,
-)
+from phantom_core.installed.discovery import CORE_KINDS, InstalledEntry, Kind, core_mismatch, normalised
 
 DISTRIBUTION_BY_NAME: Final = {
     "console": "phantom-console",
@@ -35,6 +29,7 @@ DISTRIBUTION_BY_NAME: Final = {
     "early-stopping": "phantom-loggers",
     "mlp-actor-critic": "phantom-ppo",
     "mlflow": "phantom-mlflow",
+    "pettingzoo": "phantom-pettingzoo",
     "ppo": "phantom-ppo",
     "q-learning": "phantom-qlearning",
     "q-table": "phantom-qlearning",
@@ -43,15 +38,17 @@ DISTRIBUTION_BY_NAME: Final = {
 }
 """The distribution to install for a well-known component name."""
 
-OWN_DISTRIBUTIONS: Final = tuple(
-    f"phantom-{name}"
-    for name in (
-        "arrays", "compat", "console", "dqn", "equilibrium", "es", "experiments", "loggers", "mlflow", "nn",
-        "pettingzoo", "ppo", "qlearning", "ray", "recording", "rl", "runs", "sac", "tensorboard", "testing",
-        "wandb",
-    )
-)  # fmt: skip
-"""Distribution names reserved for this repository, including planned ones."""
+DISTRIBUTION_BY_COMMAND: Final = {
+    "record": "phantom-recording",
+    "runs": "phantom-runs",
+    "show": "phantom-recording",
+    "doctor": "phantom-testing",
+    "plugins.check": "phantom-testing",
+    "plugins.doctor": "phantom-testing",
+    "plugins.new": "phantom-testing",
+    "plugins.order": "phantom-testing",
+}
+"""The distribution to install for a command of `phantom`; one of a group is called `plugins.check`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +110,8 @@ class Component:
             PluginError: if the import fails, or the object has the wrong type for its kind.
         """
         if not self.is_compatible:
-            msg = (
-                f"{self._title} needs {CORE_DISTRIBUTION}{self.core_specifier}, but {core_version()} is "
-                f"installed. Run: pip install -U {self.distribution} {CORE_DISTRIBUTION}"
-            )
-            raise IncompatiblePluginError(msg, plugin=self.distribution)
+            mismatch = core_mismatch(self.distribution, self.core_specifier)
+            raise IncompatiblePluginError(f"{self._title} {mismatch}", plugin=self.distribution)
         target = self._import(self.target) if isinstance(self.target, str) else self.target
         base: type = import_object(self.base)
         if self.kind == "command":
@@ -132,6 +126,26 @@ class Component:
             )
         return target
 
+    def config_class(self) -> type | None:
+        """Import the component and return the dataclass of its settings; None if it declares none.
+
+        Raises:
+            PluginError: as `load` does.
+        """
+        target = self.load()
+        return config_class_of(target) if isinstance(target, type) else None
+
+    def setting_documents(self) -> dict[str, str]:
+        """Import the component and return, by name, the string below each field of its `config_class`.
+
+        A field without one is left out; without a `config_class` there are none.
+
+        Raises:
+            PluginError: as `load` does.
+        """
+        config_class = self.config_class()
+        return {} if config_class is None else field_documents(config_class)
+
     @property
     def _title(self) -> str:
         return f"{self.kind.capitalize()} {self.name!r} of {self.provider}"
@@ -140,29 +154,27 @@ class Component:
         raise PluginError(f"{self._title} {what}", plugin=self.distribution)
 
     def _import(self, target: str) -> Any:
-        what = f"{self._title} could not be loaded"
         try:
             with exit_report(f"{self.kind} {self.qualified_name!r}"):
                 return import_object(target)
-        except ModuleNotFoundError as error:
-            missing = error.name or ""
-            if top_package(missing) == top_package(target):
-                msg = (
-                    f"{what}: there is no module {missing}. Its entry point says {target!r}: "
-                    f"reinstall {self.distribution}."
+        except (Exception, SystemExit) as error:
+            missing = (error.name or "") if isinstance(error, ModuleNotFoundError) else None
+            if missing is None:
+                reason = (
+                    f"{error_text(error)}. This is a defect of {self.distribution}; the traceback is with -v."
+                )
+            elif top_package(missing) == top_package(target):
+                reason = (
+                    f"there is no module {missing}. Its entry point says {target!r}: reinstall "
+                    f"{self.distribution}."
                 )
             else:
-                msg = (
-                    f"{what}: {error}{error_place(error)}. If {missing.split('.')[0]} is a package, install "
-                    f"it; else mend the import, or select another {self.kind}."
+                reason = (
+                    f"{error}{error_place(error)}. If {top_package(missing)} is a package, install it; else "
+                    f"mend the import, or select another {self.kind}."
                 )
-            raise PluginError(msg, plugin=self.distribution) from error
-        except (Exception, SystemExit) as error:
-            msg = (
-                f"{what}: {error_text(error)}. This is a defect of {self.distribution}; the traceback is "
-                "with -v."
-            )
-            raise PluginError(msg, plugin=self.distribution) from error
+            what = f"{self._title} could not be loaded: {reason}"
+            raise PluginError(what, plugin=self.distribution) from error
 
 
 def _public_name(base: type) -> str:
@@ -198,11 +210,7 @@ class Registry:
         self._components += components
 
     def components(self, kind: str | None = None) -> Sequence[Component]:
-        """Return the components of a kind, or all, sorted by kind, name and distribution.
-
-        Raises:
-            UnknownNameError: if the kind is unknown.
-        """
+        """Return the components of a kind, or all, sorted by kind, name and distribution."""
         if kind is not None:
             self.check_kind(kind)
         chosen = [c for c in self._components if kind is None or c.kind == kind]
@@ -223,8 +231,7 @@ class Registry:
         """
         found = self._named(kind, name)
         if not found:
-            self._check_disabled(kind, name)
-            self._check_broken(kind, name)
+            self._check_unusable(kind, name)
             raise self._unknown(kind, name)
         if len(found) > 1:
             raise _ambiguous(kind, name, found)
@@ -237,30 +244,20 @@ class Registry:
     def _named(self, kind: str, name: str) -> list[Component]:
         return [component for component in self.components(kind) if _is_named(component, kind, name)]
 
-    def _check_disabled(self, kind: str, name: str) -> None:
-        for entry, refusal in self._disabled.items():
+    def _check_unusable(self, kind: str, name: str) -> None:
+        """Raise if an installed entry with this name is disabled or invalid."""
+        for entry in (*self._disabled, *self._broken):
             if _is_named(entry, kind, name):
-                raise ConfigError(
-                    f"{kind.capitalize()} {entry.name!r} of {entry.distribution} {entry.version} is "
-                    f"disabled: {refusal} Change that, or select another {kind}."
-                )
-
-    def _check_broken(self, kind: str, name: str) -> None:
-        """Raise if an installed entry with this name is invalid."""
-        for entry in self._broken:
-            if _is_named(entry, kind, name):
-                raise PluginError(
-                    f"{kind.capitalize()} {entry.name!r} of {entry.distribution} {entry.version} cannot be "
-                    f"used: {entry.problem}. This is a defect of {entry.distribution}: mend its entry point.",
-                    plugin=entry.distribution,
-                )
+                what = f"{kind.capitalize()} {entry.name!r} of {entry.distribution} {entry.version}"
+                if entry in self._disabled:
+                    advice = f"Change that, or select another {kind}."
+                    raise ConfigError(f"{what} is disabled: {self._disabled[entry]} {advice}")
+                advice = f"This is a defect of {entry.distribution}: mend its entry point."
+                problem = f"{what} cannot be used: {entry.problem}. {advice}"
+                raise PluginError(problem, plugin=entry.distribution)
 
     def check_kind(self, kind: str) -> None:
-        """Raise if a kind is unknown.
-
-        Raises:
-            UnknownNameError: if it is unknown; the message suggests the nearest.
-        """
+        """Raise UnknownNameError if a kind is unknown; the message suggests the nearest."""
         if kind not in self.kinds:
             known = tuple(self.kinds)
             raise UnknownNameError(
@@ -315,8 +312,10 @@ def _is_named(item: Component | InstalledEntry, kind: str, name: str) -> bool:
 def _ambiguous(kind: str, name: str, found: Sequence[Component]) -> AmbiguousNameError:
     choices = tuple(component.qualified_name for component in found)
     offers = ", ".join(f"{c.provider} ({c.target})" for c in found)
-    msg = (
+    return AmbiguousNameError(
         f"{len(found)} distributions offer {with_article(kind)} named {name!r}: {offers}. Choose one: "
-        f"{' or '.join(map(repr, choices))}."
+        f"{' or '.join(map(repr, choices))}.",
+        kind=kind,
+        name=name,
+        choices=choices,
     )
-    return AmbiguousNameError(msg, kind=kind, name=name, choices=choices)

@@ -121,11 +121,7 @@ def recorded_values(values: Sequence[Any]) -> list[Any]:
 
 
 def checked_stages(metric_class: type, stages: Iterable[StageID] | None) -> tuple[StageID, ...] | None:
-    """Return the stages for more than one reading.
-
-    Raises:
-        ConfigError: if they are one name instead of several.
-    """
+    """Return the stages for more than one reading; raise ConfigError if they are one name."""
     if isinstance(stages, str):
         raise ConfigError(
             f"{metric_class.__name__} got fsm_stages={stages!r}. Expected several names: [{stages!r}]."

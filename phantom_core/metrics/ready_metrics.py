@@ -183,17 +183,17 @@ def _check_action(metric: Metric, field: str, allowed: tuple[str | None, ...]) -
     value = getattr(metric, field)
     if value not in allowed:
         name = type(metric).__name__
-        msg = (
+        raise ConfigError(
             f"{name} got {field}={value!r}.{did_you_mean(value, allowed)} Expected one of: "
             f"{listing(allowed)}."
         )
-        raise ConfigError(msg)
 
 
 def _checked(mode: Mode) -> Mode:
     if mode not in get_args(Mode):
-        msg = f"A metric was reduced with mode={mode!r}. Expected one of: {listing(get_args(Mode))}."
-        raise ConfigError(msg)
+        raise ConfigError(
+            f"A metric was reduced with mode={mode!r}. Expected one of: {listing(get_args(Mode))}."
+        )
     return mode
 
 
@@ -206,8 +206,7 @@ def _read(owner: Any, path: str, name: str) -> Any:
         return fold(getattr, path.split("."), owner)
     except AttributeError as error:
         public = [attribute for attribute in dir(owner) if not attribute.startswith("_")]
-        msg = (
+        raise PhantomError(
             f"A metric reads {path!r} of {name}, but {error}.{did_you_mean(path, public)} "
             "Name an attribute that exists after each step."
-        )
-        raise PhantomError(msg) from None
+        ) from None

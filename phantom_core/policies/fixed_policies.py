@@ -119,8 +119,7 @@ def _as_element(space: gym.Space[Any], action: Any) -> Action:
         element = np.broadcast_to(np.asarray(action, dtype=space.dtype), space.shape).copy()
     if space.contains(element):
         return element
-    msg = (
+    raise ConfigError(
         f"ConstantPolicy got action={action!r}, which is not in the action space {space}. Give an "
         "element of it."
     )
-    raise ConfigError(msg)

@@ -79,9 +79,7 @@ class Policy(ABC):
         return [self.compute_action(observation) for observation in rows_of(observations)]
 
     def sample_actions(
-        self,
-        observations: BatchedObservations,
-        rng: RowStreams,
+        self, observations: BatchedObservations, rng: RowStreams
     ) -> tuple[Sequence[Action], Mapping[str, Sequence[Any]]]:
         """Return actions for training, and extras such as log-probabilities.
 

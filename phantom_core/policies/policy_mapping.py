@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -67,33 +67,36 @@ class Group:
     observation_space: gym.Space[Any]
     action_space: gym.Space[Any]
 
+    def differences(
+        self, observation_space: gym.Space[Any], action_space: gym.Space[Any]
+    ) -> Iterator[tuple[str, gym.Space[Any], gym.Space[Any]]]:
+        """Yield each space that differs from that of the group: its kind, the space and the group's."""
+        if observation_space != self.observation_space:
+            yield "observation", observation_space, self.observation_space
+        if action_space != self.action_space:
+            yield "action", action_space, self.action_space
+
 
 def parse_policy_mapping(policies: PolicyMapping) -> dict[PolicyID, PolicySpec]:
-    """Convert every short form to a `PolicySpec`.
-
-    Raises:
-        PolicyMappingError: if `policies` is not a mapping, an id is not a text, or a value has none of the
-            forms.
-    """
+    """Convert every short form to a `PolicySpec`, or raise PolicyMappingError."""
     if not isinstance(policies, Mapping) or not policies:
-        msg = (
+        raise PolicyMappingError(
             f"policies is {policies!r}. Expected a mapping from policy ids to agents, such as "
             f"{{'shop': ['SHOP']}}."
         )
-        raise PolicyMappingError(msg)
     for policy_id in policies:
         if not isinstance(policy_id, str) or not policy_id:
-            msg = f"A policy has the id {policy_id!r}. Expected a text that is not empty, such as 'shop'."
-            raise PolicyMappingError(msg)
+            raise PolicyMappingError(
+                f"A policy has the id {policy_id!r}. Expected a text that is not empty, such as 'shop'."
+            )
     return {policy_id: _parse(policy_id, value) for policy_id, value in policies.items()}
 
 
 def group_agents(env: Roster, specs: Mapping[PolicyID, PolicySpec]) -> dict[PolicyID, Group]:
-    """Return the group of agents of each policy, after checking that each agent has exactly one policy.
+    """Return the group of agents of each policy.
 
-    Raises:
-        PolicyMappingError: if an agent is unknown, does not act, has no policy or two, or has other spaces
-            than its group, or if a policy has no agents.
+    Raises PolicyMappingError if an agent is unknown, does not act, has no policy or two, or has other spaces
+    than its group, or if a policy has no agents.
     """
     observation_spaces, action_spaces = env.observation_spaces, env.action_spaces
     policy_by_agent: dict[AgentID, PolicyID] = {}
@@ -102,28 +105,26 @@ def group_agents(env: Roster, specs: Mapping[PolicyID, PolicySpec]) -> dict[Poli
         agent_ids = _select(env, policy_id, spec.agents)
         for agent_id in agent_ids:
             if agent_id in policy_by_agent:
-                msg = (
+                raise PolicyMappingError(
                     f"Agent {agent_id!r} is in two policies: {policy_by_agent[agent_id]!r} and "
                     f"{policy_id!r}. Leave it in one."
                 )
-                raise PolicyMappingError(msg)
             policy_by_agent[agent_id] = policy_id
-        group = Group(
-            policy_id,
-            spec,
-            agent_ids,
-            observation_spaces[agent_ids[0]],
-            action_spaces[agent_ids[0]],
-        )
-        _check_spaces(group, observation_spaces, action_spaces)
+        first = agent_ids[0]
+        group = Group(policy_id, spec, agent_ids, observation_spaces[first], action_spaces[first])
+        for agent_id in agent_ids[1:]:
+            for what, own, shared in group.differences(observation_spaces[agent_id], action_spaces[agent_id]):
+                raise PolicyMappingError(
+                    f"Agents {first!r} and {agent_id!r} share policy {policy_id!r}, but their {what} spaces "
+                    f"differ: {shared} and {own}. Give them two policies, or equal spaces."
+                )
         groups[policy_id] = group
     left = [agent_id for agent_id in env.strategic_agent_ids if agent_id not in policy_by_agent]
     if left:
-        msg = (
+        raise PolicyMappingError(
             f"There is no policy for {listing(left)}. Select every agent that acts in one of the policies "
             f"({listing(specs)}), or give it one that does not learn, such as 'random'."
         )
-        raise PolicyMappingError(msg)
     return groups
 
 
@@ -132,9 +133,8 @@ def select_policies_to_train(
 ) -> tuple[PolicyID, ...]:
     """Return the ids of the policies that are trained.
 
-    Raises:
-        PolicyMappingError: if there are none, an id is unknown, `policies_to_train` contradicts the
-            `train` of a spec, or a spec names a trainer for a policy that is not trained.
+    Raises PolicyMappingError if there are none, an id is unknown, `policies_to_train` contradicts the `train`
+    of a spec, or a spec names a trainer for a policy that is not trained.
     """
     if policies_to_train is None:
         chosen = [
@@ -142,39 +142,40 @@ def select_policies_to_train(
         ]
         for policy_id, spec in specs.items():
             if spec.trainer is not None and spec.policy is not None and spec.train is None:
-                msg = (
+                raise PolicyMappingError(
                     f"Policy {policy_id!r} names a trainer, {spec.trainer!r}, but a policy of its own too, "
                     "so that it is not trained. Give it train=True, or leave the trainer out."
                 )
-                raise PolicyMappingError(msg)
         if not chosen:
-            msg = (
+            raise PolicyMappingError(
                 f"There is nothing to train: each of {listing(specs)} has a policy of its own or "
                 "train=false. Say train=true, or name at least one in policies_to_train."
             )
-            raise PolicyMappingError(msg)
     else:
-        chosen = _listed(policies_to_train, specs)
+        if isinstance(policies_to_train, str) or not isinstance(policies_to_train, Iterable):
+            wrong = f"policies_to_train is {policies_to_train!r}"
+            raise PolicyMappingError(f"{wrong}. Expected a list of policy ids: {listing(specs)}.")
+        chosen = list(policies_to_train)
+        if not chosen:
+            raise PolicyMappingError(
+                "policies_to_train is empty: there is nothing to train. Name at least one of the policies: "
+                f"{listing(specs)}."
+            )
     for policy_id in chosen:
         if policy_id not in specs:
-            msg = (
+            raise PolicyMappingError(
                 f"policies_to_train names {policy_id!r}, but there is no such "
                 f"policy.{did_you_mean(policy_id, specs)} Policies: {listing(specs)}."
             )
-            raise PolicyMappingError(msg)
         if specs[policy_id].train is False:
-            msg = (
-                f"policies_to_train names {policy_id!r}, but its spec says train=False. Change "
-                "one of the two."
-            )
-            raise PolicyMappingError(msg)
+            names = f"policies_to_train names {policy_id!r}"
+            raise PolicyMappingError(f"{names}, but its spec says train=False. Change one of the two.")
     for policy_id, spec in specs.items():
         if spec.train and policy_id not in chosen:
-            msg = (
+            raise PolicyMappingError(
                 f"The spec of policy {policy_id!r} says train=True, but policies_to_train leaves it out. "
                 "Change one of the two."
             )
-            raise PolicyMappingError(msg)
     return tuple(dict.fromkeys(chosen))
 
 
@@ -186,14 +187,9 @@ def make_policies(
 ) -> dict[PolicyID, Policy]:
     """Construct the policy of each group; instances are used as they are.
 
-    Args:
-        groups: the groups, by policy id.
-        default_class_by_policy: the policy class of each group's trainer.
-        load: returns the policy class with a registered name.
-        seed: the run's seed; the seed of each policy is derived from it and the policy's id.
-
-    Raises:
-        PolicyMappingError: if a policy cannot be constructed, or an instance has other spaces than its group.
+    `load` returns the policy class with a registered name. The seed of each policy is derived from the run's
+    seed and the policy's id. Raises PolicyMappingError if a policy cannot be constructed, or an instance has
+    other spaces than its group.
     """
     policies: dict[PolicyID, Policy] = {}
     for policy_id, group in groups.items():
@@ -201,16 +197,19 @@ def make_policies(
         if choice is None:
             choice = default_class_by_policy[policy_id]
         if isinstance(choice, Policy):
-            _check_instance(group, choice)
+            for what, own, needed in group.differences(choice.observation_space, choice.action_space):
+                raise PolicyMappingError(
+                    f"Policy {policy_id!r} is a {type(choice).__name__} made for the {what} space {own}, but "
+                    f"agent {group.agent_ids[0]!r} has {needed}. Use a policy made for it."
+                )
             policies[policy_id] = choice
             continue
         policy_class = load(choice) if isinstance(choice, str) else choice
         if not (isinstance(policy_class, type) and issubclass(policy_class, Policy)):
-            msg = (
+            raise PolicyMappingError(
                 f"Policy {policy_id!r} is {getattr(policy_class, '__name__', repr(policy_class))}. Expected "
                 "a policy class, an instance or a registered name such as 'random'."
             )
-            raise PolicyMappingError(msg)
         policies[policy_id] = _build(group, policy_class)
         policies[policy_id].seed(make_rng(seed, "policy", policy_id))
     return policies
@@ -220,39 +219,22 @@ def _build(group: Group, policy_class: type[Policy]) -> Policy:
     try:
         return policy_class(group.observation_space, group.action_space, **group.spec.config)
     except PhantomError as error:
-        msg = f"Policy {group.policy_id!r}: {error}"
-        raise PolicyMappingError(msg) from error
+        raise PolicyMappingError(f"Policy {group.policy_id!r}: {error}") from error
     except Exception as error:  # a user's constructor may raise anything
-        msg = (
+        raise PolicyMappingError(
             f"Policy {group.policy_id!r} ({policy_class.__name__}) could not be built: "
             f"{error_text(error)}. Its config: {dict(group.spec.config)}."
-        )
-        raise PolicyMappingError(msg) from error
-
-
-def _listed(policies_to_train: Iterable[PolicyID], specs: Mapping[PolicyID, PolicySpec]) -> list[PolicyID]:
-    if isinstance(policies_to_train, str) or not isinstance(policies_to_train, Iterable):
-        msg = f"policies_to_train is {policies_to_train!r}. Expected a list of policy ids: {listing(specs)}."
-        raise PolicyMappingError(msg)
-    chosen = list(policies_to_train)
-    if not chosen:
-        msg = (
-            "policies_to_train is empty: there is nothing to train. Name at least one of the "
-            f"policies: {listing(specs)}."
-        )
-        raise PolicyMappingError(msg)
-    return chosen
+        ) from error
 
 
 def _parse(policy_id: PolicyID, value: Any) -> PolicySpec:
     if isinstance(value, PolicySpec):
         agents = value.agents
         if isinstance(agents, str) or not (callable(agents) or isinstance(agents, Iterable)):
-            msg = (
+            raise PolicyMappingError(
                 f"Policy {policy_id!r} has agents={agents!r}. Expected an agent class, a predicate or a "
                 f"list of ids, such as [{agents!r}]."
             )
-            raise PolicyMappingError(msg)
         if value.train is not None and not isinstance(value.train, bool):
             raise PolicyMappingError(
                 f"Policy {policy_id!r} has train={value.train!r}. Expected True, False or None."
@@ -303,11 +285,10 @@ def _select(env: Roster, policy_id: PolicyID, agents: AgentSelection) -> tuple[A
             _check_agent(env, policy_id, agent_id)
     if not selected:
         what = getattr(agents, "__name__", repr(agents))
-        msg = (
+        raise PolicyMappingError(
             f"Policy {policy_id!r} has no agents: {what} selects none of those that act "
             f"({listing(env.strategic_agent_ids)}). Select at least one."
         )
-        raise PolicyMappingError(msg)
     return tuple(selected)
 
 
@@ -328,56 +309,18 @@ def applies(agents: AgentSelection, agent: Agent) -> bool:
 def _check_agent(env: Roster, policy_id: PolicyID, agent_id: AgentID) -> None:
     if _is_class(agent_id, Agent):
         name = getattr(agent_id, "__name__", repr(agent_id))
-        msg = (
+        raise PolicyMappingError(
             f"Policy {policy_id!r} has the class {name} in a list of agent ids. Write the class without a "
             f"list: {name}."
         )
-        raise PolicyMappingError(msg)
     if agent_id not in env.agents:
-        msg = (
-            f"Policy {policy_id!r} names agent {agent_id!r}, but there is no such "
-            f"agent.{did_you_mean(agent_id, env.agents)} Agents that act: "
-            f"{listing(env.strategic_agent_ids)}."
+        raise PolicyMappingError(
+            f"Policy {policy_id!r} names agent {agent_id!r}, but there is no such agent."
+            f"{did_you_mean(agent_id, env.agents)} Agents that act: {listing(env.strategic_agent_ids)}."
         )
-        raise PolicyMappingError(msg)
     if not isinstance(env.agents[agent_id], StrategicAgent):
         cls = type(env.agents[agent_id]).__name__
-        msg = (
+        raise PolicyMappingError(
             f"Policy {policy_id!r} names agent {agent_id!r}, but a {cls} does not act. Agents "
             f"that act: {listing(env.strategic_agent_ids)}."
         )
-        raise PolicyMappingError(msg)
-
-
-def _check_spaces(
-    group: Group,
-    observation_spaces: Mapping[AgentID, gym.Space[Any]],
-    action_spaces: Mapping[AgentID, gym.Space[Any]],
-) -> None:
-    first = group.agent_ids[0]
-    for agent_id in group.agent_ids[1:]:
-        for what, own, shared in (
-            ("observation", observation_spaces[agent_id], group.observation_space),
-            ("action", action_spaces[agent_id], group.action_space),
-        ):
-            if own != shared:
-                msg = (
-                    f"Agents {first!r} and {agent_id!r} share policy {group.policy_id!r}, but "
-                    f"their {what} spaces "
-                    f"differ: {shared} and {own}. Give them two policies, or equal spaces."
-                )
-                raise PolicyMappingError(msg)
-
-
-def _check_instance(group: Group, policy: Policy) -> None:
-    for what, own, needed in (
-        ("observation", policy.observation_space, group.observation_space),
-        ("action", policy.action_space, group.action_space),
-    ):
-        if own != needed:
-            msg = (
-                f"Policy {group.policy_id!r} is a {type(policy).__name__} made for the {what} "
-                f"space {own}, but agent "
-                f"{group.agent_ids[0]!r} has {needed}. Use a policy made for it."
-            )
-            raise PolicyMappingError(msg)

@@ -5,22 +5,28 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Final
 
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import CheckpointError, ObservationError, PolicyMappingError, did_you_mean, listing
+from phantom_core.errors import (
+    CheckpointError,
+    ConfigError,
+    ObservationError,
+    PolicyMappingError,
+    did_you_mean,
+    listing,
+)
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.action_history import ActionHistory
 from phantom_core.rollouts.actor import Actor
-from phantom_core.rollouts.batch import Batch
-from phantom_core.rollouts.collect_plan import CollectPlan
+from phantom_core.rollouts.batch import Batch, EpisodeSummary
 from phantom_core.rollouts.columns import OutsideSpaceError
 from phantom_core.rollouts.env_copy import MAX_HISTORY, EnvCopy
 from phantom_core.rollouts.row_table import AgentRow, Block, CopyRows, CurrentRows, RowTable, StepRows
-from phantom_core.rollouts.trajectory import EpisodeSummary
 from phantom_core.rollouts.vector_env import CopyError, LocalVectorEnv, VectorEnv
 from phantom_core.seeding import UniformStream, make_rng
 from phantom_core.types import Action, AgentID, Observation, PolicyID
@@ -32,6 +38,28 @@ _MOST_TABLES: Final = 256
 
 LONG_EPISODE: Final = 100_000
 """After so many steps of waiting for the end of an episode, the collector says so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectPlan:
+    """How much to collect in one iteration: so many env steps, or so many episodes.
+
+    Attributes:
+        steps: env steps, over all copies; episodes go on in the next iteration.
+        episodes: whole episodes, over all copies.
+        copies: how many copies of the env are played side by side.
+    """
+
+    steps: int | None = None
+    episodes: int | None = None
+    copies: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse a plan that says nothing, or two things."""
+        amounts = [amount for amount in (self.steps, self.episodes) if amount is not None]
+        if len(amounts) != 1 or amounts[0] < 1 or self.copies < 1:
+            msg = f"{self} is not a plan. Give either steps or episodes, and at least one copy."
+            raise ConfigError(msg)
 
 
 class Collector:

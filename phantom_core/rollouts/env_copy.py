@@ -12,11 +12,11 @@ import gymnasium as gym
 from phantom_core.envs.step_result import StepResult
 from phantom_core.errors import CheckpointError, EnvError, PhantomError, error_place, error_text
 from phantom_core.rollouts.actor import Actor
+from phantom_core.rollouts.batch import EpisodeSummary
 from phantom_core.rollouts.columns import OutsideSpaceError, fitted
 from phantom_core.rollouts.copy_state import decode_history, digest, encode_history
 from phantom_core.rollouts.row_table import AgentRow, CopyRows
 from phantom_core.rollouts.snapshot import snapshot
-from phantom_core.rollouts.trajectory import EpisodeSummary
 from phantom_core.rollouts.vector_env import CopyError, VectorEnv
 from phantom_core.seeding import derive_seed
 from phantom_core.types import Action, AgentID, Observation, PolicyID

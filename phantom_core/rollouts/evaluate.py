@@ -14,9 +14,8 @@ from phantom_core.errors import ConfigError
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import PolicySpec
-from phantom_core.rollouts.collect import Collector
-from phantom_core.rollouts.collect_plan import CollectPlan
-from phantom_core.rollouts.trajectory import EpisodeSummary
+from phantom_core.rollouts.batch import EpisodeSummary
+from phantom_core.rollouts.collect import Collector, CollectPlan
 from phantom_core.types import AgentID, PolicyID
 
 

@@ -66,10 +66,6 @@ def make_vector_env(
 
 
 def check_vectorization_mode(value: str) -> None:
-    """Raise if a value is not one of `VectorizationMode`.
-
-    Raises:
-        ConfigError: if it is not.
-    """
+    """Raise `ConfigError` if a value is not one of `VectorizationMode`."""
     if value not in get_args(VectorizationMode):
         raise ConfigError(f"vectorization_mode is {value!r}. Expected 'sync' or 'vector_entry_point'.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
@@ -11,26 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phantom_core.envs.step_result import StepResult
+from phantom_core.rollouts.env_host import CopyFacts
 from phantom_core.types import Action, AgentID
 from phantom_core.world.agents import ALL
 
 _ALIGNMENT = 64
 _HAS_ACTION, _OBSERVED, _REWARDED, _LIVED, _TERMINATED, _TRUNCATED = range(6)
-
-
-@dataclass(frozen=True)
-class AgentLayout:
-    """What is shared about one agent.
-
-    Attributes:
-        agent_id: the agent.
-        observation_space: its observation space.
-        action_space: its action space.
-    """
-
-    agent_id: AgentID
-    observation_space: gym.Space[Any]
-    action_space: gym.Space[Any]
 
 
 class SharedRows:
@@ -40,19 +25,21 @@ class SharedRows:
     not fit (other spaces, agents that joined, values that are wrong) is handed back, to be pickled.
     """
 
-    def __init__(self, layouts: list[AgentLayout], num_copies: int, buffer: Any = None) -> None:
+    def __init__(self, facts: CopyFacts, num_copies: int, buffer: Any = None) -> None:
         """Lay the rows out in a buffer; None: only find out how large it has to be (`size`)."""
         self.size = 0
         self._buffer = buffer
-        self._layouts = layouts
-        number = len(layouts)
+        self._agent_ids = facts.strategic_agent_ids
+        number = len(self._agent_ids)
         self.current = self._array((1,), np.dtype(np.int64))  # the copy that is being played
         self._flags = self._array((num_copies, number, 6), np.dtype(np.uint8))
         self._ends = self._array((num_copies, 2), np.dtype(np.uint8))
         self._rewards = self._array((num_copies, number), np.dtype(np.float64))
-        self._observations = [self._of_space(num_copies, layout.observation_space) for layout in layouts]
-        self._actions = [self._of_space(num_copies, layout.action_space) for layout in layouts]
-        self._index = {layout.agent_id: index for index, layout in enumerate(layouts)}
+        self._observations = [
+            self._of_space(num_copies, facts.observation_spaces[i]) for i in self._agent_ids
+        ]
+        self._actions = [self._of_space(num_copies, facts.action_spaces[i]) for i in self._agent_ids]
+        self._index = {agent_id: index for index, agent_id in enumerate(self._agent_ids)}
 
     def write_actions(self, copy: int, actions: Mapping[AgentID, Action]) -> dict[AgentID, Action]:
         """Write actions; return those that do not fit."""
@@ -70,8 +57,8 @@ class SharedRows:
         """Return the actions, with those that did not fit."""
         given = self._flags[copy, :, _HAS_ACTION].tolist()
         actions = {
-            layout.agent_id: _get(self._actions[index], copy)
-            for index, layout in enumerate(self._layouts)
+            agent_id: _get(self._actions[index], copy)
+            for index, agent_id in enumerate(self._agent_ids)
             if given[index]
         }
         return {**actions, **rest}
@@ -108,15 +95,15 @@ class SharedRows:
         """Return what a step returned, with what did not fit; nothing in it changes with the next step."""
         observations, rewards, terminations, truncations, _ = result = StepResult({}, {}, {}, {}, {})
         flags, earned = self._flags[copy].tolist(), self._rewards[copy].tolist()
-        for index, layout in enumerate(self._layouts):
+        for index, agent_id in enumerate(self._agent_ids):
             of_agent = flags[index]
             if of_agent[_OBSERVED]:
-                observations[layout.agent_id] = _get(self._observations[index], copy)
+                observations[agent_id] = _get(self._observations[index], copy)
             if of_agent[_REWARDED]:
-                rewards[layout.agent_id] = earned[index]
+                rewards[agent_id] = earned[index]
             if of_agent[_LIVED]:
-                terminations[layout.agent_id] = bool(of_agent[_TERMINATED])
-                truncations[layout.agent_id] = bool(of_agent[_TRUNCATED])
+                terminations[agent_id] = bool(of_agent[_TERMINATED])
+                truncations[agent_id] = bool(of_agent[_TRUNCATED])
         if rest is not None:
             observations.update(rest.observations)
             rewards.update(rest.rewards)

@@ -16,8 +16,8 @@ from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.errors import ConfigError, EnvError, PluginError, error_text
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
-from phantom_core.rollouts.copy_facts import CopyFacts
-from phantom_core.rollouts.shared_rows import AgentLayout, SharedRows
+from phantom_core.rollouts.env_host import CopyFacts
+from phantom_core.rollouts.shared_rows import SharedRows
 from phantom_core.rollouts.vector_env import CopyError, VectorEnv
 from phantom_core.rollouts.worker_process import UNGUARDED, Failure, Reply, leave_if_starting, work
 from phantom_core.types import Action, AgentID, Observation, PolicyID
@@ -39,19 +39,9 @@ class WorkerVectorEnv(VectorEnv):
     """
 
     def __init__(
-        self,
-        make_env: Callable[[], MultiAgentEnv],
-        num_copies: int,
-        num_workers: int,
-        first: MultiAgentEnv,
+        self, make_env: Callable[[], MultiAgentEnv], num_copies: int, num_workers: int, first: MultiAgentEnv
     ) -> None:
-        """Start the workers.
-
-        Args:
-            make_env: makes one copy, in a worker.
-            num_copies: how many copies.
-            num_workers: how many processes, at most as many as copies.
-            first: a copy to ask for its agents and spaces; it is closed.
+        """Start the workers, each with its share of the copies; `first` tells the agents, and is closed.
 
         Raises:
             ConfigError: if `make_env` cannot be sent to a worker, or the script has no `__main__` guard.
@@ -63,10 +53,6 @@ class WorkerVectorEnv(VectorEnv):
         self._facts = [CopyFacts.of(first) for _ in range(num_copies)]
         first.close()
         facts = self._facts[0]
-        layouts = [
-            AgentLayout(agent_id, facts.observation_spaces[agent_id], facts.action_spaces[agent_id])
-            for agent_id in facts.strategic_agent_ids
-        ]
         self._metrics: list[dict[str, Any]] = [{} for _ in range(num_copies)]
         self.workers: list[WorkerHandle] = []
         self._place: list[tuple[WorkerHandle, int]] = []
@@ -74,7 +60,7 @@ class WorkerVectorEnv(VectorEnv):
         try:
             for index in range(num_workers):
                 numbers = list(range(bounds[index], bounds[index + 1]))
-                worker = WorkerHandle(index, numbers, make_env, layouts, self.env_name)
+                worker = WorkerHandle(index, numbers, make_env, facts, self.env_name)
                 self.workers.append(worker)
                 self._place += [(worker, local) for local in range(len(numbers))]
             for worker in self.workers:
@@ -180,17 +166,17 @@ class WorkerHandle:
         index: int,
         numbers: Sequence[int],
         make_env: Callable[[], MultiAgentEnv],
-        layouts: list[AgentLayout],
+        facts: CopyFacts,
         env_name: str,
     ) -> None:
         self._index = index
         self._numbers = numbers
         self._env_name = env_name
-        order = _pickled((make_env, len(numbers), layouts), env_name)
+        order = _pickled((make_env, len(numbers), facts), env_name)
         context = multiprocessing.get_context("spawn")
-        size = SharedRows(layouts, len(numbers)).size
+        size = SharedRows(facts, len(numbers)).size
         buffer = context.RawArray(ctypes.c_byte, size)
-        self.rows = SharedRows(layouts, len(numbers), buffer)
+        self.rows = SharedRows(facts, len(numbers), buffer)
         self._connection, remote = context.Pipe()
         self._process = context.Process(target=work, args=(remote, order, buffer), daemon=True)
         self._process.start()

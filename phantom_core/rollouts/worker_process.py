@@ -17,8 +17,7 @@ from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.errors import EnvError, error_place, error_text
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
-from phantom_core.rollouts.copy_facts import CopyFacts, acting_ids
-from phantom_core.rollouts.env_host import EnvHost
+from phantom_core.rollouts.env_host import CopyFacts, EnvHost, acting_ids
 from phantom_core.rollouts.shared_rows import SharedRows
 from phantom_core.types import Action, AgentID, PolicyID
 from phantom_core.world.agents import ALL
@@ -73,15 +72,15 @@ def work(connection: Connection, order: bytes, buffer: Any) -> None:
 
     Args:
         connection: to the driver.
-        order: pickled: what makes an env, how many copies, and how rows are laid out.
+        order: pickled: what makes an env, how many copies, and the agents and spaces.
         buffer: the memory of the shared rows.
     """
     for number in (signal.SIGINT, signal.SIGTERM):  # the driver gets them too, and ends its workers
         signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(EOFError, OSError):  # the driver is gone, or done
         try:
-            make_env, number, layouts = pickle.loads(order)  # noqa: S301  from our own driver
-            worker = Worker(make_env, number, SharedRows(layouts, number, buffer))
+            make_env, number, facts = pickle.loads(order)  # noqa: S301  from our own driver
+            worker = Worker(make_env, number, SharedRows(facts, number, buffer))
         except Exception as error:  # whatever a user's module or constructor raises
             connection.send(_failure(0, error))
             return

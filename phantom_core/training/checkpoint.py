@@ -1,4 +1,4 @@
-"""Save and load state: a folder that is written atomically and read without pickle."""
+"""Save and load state without pickle, in a folder written atomically; agent ids and spaces as JSON values."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ import math
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from gymnasium import spaces
 
 from phantom_core.errors import CheckpointError, error_text
+from phantom_core.types import AgentID, PolicyID
 
 FORMAT: Final = 1
 """The format this version writes. Older formats can be read."""
 
 _ARRAY: Final = "__array__"
 _NOT_FINITE: Final = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+_REPR: Final = "repr"
+_PLAIN_IDS: Final = (str, int, float, bool, type(None))
 
 
 def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
@@ -54,11 +58,7 @@ def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
 
 
 def check_state(state: Mapping[str, Any]) -> None:
-    """Check that a state can be saved, without writing it.
-
-    Raises:
-        CheckpointError: if a value is neither a NumPy array nor a JSON value.
-    """
+    """Raise `CheckpointError` if a state holds anything but NumPy arrays and JSON values."""
     _encode(state, "", [])
 
 
@@ -158,3 +158,100 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def encode_id(agent_id: AgentID) -> Any:
+    """Return an agent id as a JSON value: tuples as lists, and all but strings and numbers by their repr.
+
+    >>> encode_id("SHOP"), encode_id(("SHOP", 1)), encode_id(b"x")
+    ('SHOP', ['SHOP', 1], {'repr': "b'x'"})
+    """
+    if type(agent_id) is tuple:
+        return [encode_id(part) for part in agent_id]
+    return agent_id if type(agent_id) in _PLAIN_IDS else {_REPR: repr(agent_id)}
+
+
+def encode_mapping(policy_by_agent: Mapping[AgentID, PolicyID]) -> list[list[Any]]:
+    """Return a policy mapping as a JSON value: a list of pairs, because ids need not be strings.
+
+    >>> encode_mapping({"SHOP": "shop", 3: "rest"})
+    [['SHOP', 'shop'], [3, 'rest']]
+    """
+    return [[encode_id(agent_id), policy_id] for agent_id, policy_id in policy_by_agent.items()]
+
+
+def is_lossless(encoded: Any) -> bool:
+    """Return whether `decode_id` can decode a value without known ids.
+
+    >>> is_lossless(["SHOP", 1]), is_lossless(["SHOP", {"repr": "<Side.LEFT: 1>"}])
+    (True, False)
+    """
+    return all(map(is_lossless, encoded)) if isinstance(encoded, list) else not isinstance(encoded, dict)
+
+
+def decode_id(encoded: Any, known: Iterable[AgentID] = ()) -> AgentID:
+    """Return the agent id for a JSON value. An id encoded by its repr is looked up among the known ids.
+
+    If no known id matches, the repr is returned as a string.
+
+    >>> decode_id(["SHOP", 1]), decode_id({"repr": "b'x'"}, ["SHOP", b"x"])
+    (('SHOP', 1), b'x')
+    """
+    if not is_lossless(encoded):
+        found = [agent_id for agent_id in known if encode_id(agent_id) == encoded]
+        if found:
+            return found[0]
+    if isinstance(encoded, list):
+        return tuple(map(decode_id, encoded))
+    plain: AgentID = encoded[_REPR] if isinstance(encoded, dict) else encoded
+    return plain
+
+
+def encode_space(space: spaces.Space[Any]) -> dict[str, Any]:
+    """Convert a space to arrays and JSON values; raise `CheckpointError` for an unsupported kind."""
+    match space:
+        case spaces.Box():
+            return {"kind": "Box", "low": space.low, "high": space.high, "dtype": str(space.dtype)}
+        case spaces.Discrete():
+            return {"kind": "Discrete", "n": int(space.n), "start": int(space.start)}
+        case spaces.MultiDiscrete():
+            return {
+                "kind": "MultiDiscrete",
+                "nvec": space.nvec,
+                "start": space.start,
+                "dtype": str(space.dtype),
+            }
+        case spaces.MultiBinary():
+            return {
+                "kind": "MultiBinary",
+                "n": [int(n) for n in np.atleast_1d(space.n)],
+                "is_flat": isinstance(space.n, int),
+            }
+        case spaces.Dict():
+            return {"kind": "Dict", "spaces": [[key, encode_space(part)] for key, part in space.items()]}
+        case spaces.Tuple():
+            return {"kind": "Tuple", "spaces": [encode_space(part) for part in space.spaces]}
+    raise CheckpointError(
+        f"The space {space} cannot be saved. Supported: Box, Discrete, MultiDiscrete, "
+        "MultiBinary, Dict and Tuple."
+    )
+
+
+def decode_space(data: Mapping[str, Any]) -> spaces.Space[Any]:
+    """Return the space that `encode_space` converted; raise `CheckpointError` for an unknown kind."""
+    match data["kind"]:
+        case "Box":
+            return spaces.Box(data["low"], data["high"], dtype=np.dtype(data["dtype"]).type)
+        case "Discrete":
+            return spaces.Discrete(data["n"], start=data["start"])
+        case "MultiDiscrete":
+            return spaces.MultiDiscrete(data["nvec"], dtype=np.dtype(data["dtype"]).type, start=data["start"])
+        case "MultiBinary":
+            return spaces.MultiBinary(data["n"][0] if data["is_flat"] else data["n"])
+        case "Dict":
+            return spaces.Dict({key: decode_space(part) for key, part in data["spaces"]})
+        case "Tuple":
+            return spaces.Tuple([decode_space(part) for part in data["spaces"]])
+    raise CheckpointError(
+        f"The checkpoint holds a space of the kind {data['kind']!r}, which is not known here."
+    )

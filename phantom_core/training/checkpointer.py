@@ -1,21 +1,25 @@
-"""`Checkpointer`: writes checkpoints during a run and removes those the plan does not keep."""
+"""What a run saves of its policies: checkpoints during the run, and the final policies, also if it fails."""
 
 from __future__ import annotations
 
+import logging
 import math
 import shutil
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from phantom_core.errors import CheckpointError
+from phantom_core.errors import CheckpointError, PhantomError
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.events import CheckpointSaved
-from phantom_core.training.agent_id_codec import encode_mapping
-from phantom_core.training.checkpoint import check_state
-from phantom_core.training.run_directory import RunDirectory, encode_policies
+from phantom_core.training.checkpoint import check_state, encode_mapping
+from phantom_core.training.run_directory import POLICIES, RunDirectory, encode_policies
 from phantom_core.training.run_plans import CheckpointPlan
 from phantom_core.training.run_state import RunState
+
+_log = logging.getLogger("phantom_core")
 
 
 class Checkpointer:
@@ -29,15 +33,7 @@ class Checkpointer:
     def __init__(
         self, state: RunState, dispatcher: Dispatcher, plan: CheckpointPlan | None, directory: RunDirectory
     ) -> None:
-        """Write checkpoints for a run.
-
-        Args:
-            state: the state of the run.
-            dispatcher: calls the plugins of the run.
-            plan: when to write, and which to keep. None to write only when a plugin asks for it, and keep
-                the newest three.
-            directory: the run directory.
-        """
+        """Set up; without a plan, write only when a plugin asks for it, and keep the newest three."""
         self._run = state
         self._dispatcher = dispatcher
         self._every = None if plan is None else plan.every
@@ -47,20 +43,11 @@ class Checkpointer:
         self._has_failed = False
 
     def check(self) -> None:
-        """Check before the first iteration that the state of the run can be saved.
-
-        Raises:
-            CheckpointError: if it cannot.
-        """
+        """Raise `CheckpointError` if the state of the run cannot be saved."""
         check_state(self._state(-math.inf))
 
     def after_iteration(self, values: Mapping[str, float], *, is_wanted: bool) -> None:
-        """Write a checkpoint if it is due or requested. A failure is recorded and the run continues.
-
-        Args:
-            values: the values logged in the iteration.
-            is_wanted: whether a plugin requested a checkpoint, independently of the plan.
-        """
+        """Write a checkpoint if one is due or requested; a failure is recorded and the run continues."""
         run = self._run
         is_due = self._every is not None and run.iterations % self._every == 0
         if not (is_due or is_wanted):
@@ -87,7 +74,7 @@ class Checkpointer:
             "policies_to_train": list(run.policies_to_train),
             "policy_by_agent": encode_mapping(run.policy_by_agent),
             "policies": encode_policies(run.policies),
-            "training": {} if run.training is None else run.training.state_dict(),
+            "training": run.training_state(),
             "hooks": self._dispatcher.hook_states(),
         }
 
@@ -106,3 +93,51 @@ class Checkpointer:
             if written not in kept:
                 shutil.rmtree(written[2], ignore_errors=True)
         self._written = [written for written in self._written if written in kept]
+
+
+def save_final_policies(
+    name: str, state: RunState, dispatcher: Dispatcher, directory: RunDirectory | None
+) -> None:
+    """Save the policies in the run directory or, if it cannot be written, in a temporary directory."""
+    if directory is None or not state.policies:
+        return
+    with state.saving():
+        path = _save(name, state, directory)
+    if path is not None:
+        event = CheckpointSaved(iteration=state.iteration, env_steps=state.env_steps, path=path)
+        dispatcher.fire("on_checkpoint", event)
+
+
+@contextmanager
+def recorded_write_failures(state: RunState) -> Iterator[None]:
+    """Record a failure to write the run's files and continue: a full disk must not end a run."""
+    try:
+        with state.saving():
+            yield
+    except PhantomError as error:
+        state.add_problem(str(error))
+
+
+def warn_where_policies_are(state: RunState, directory: RunDirectory) -> None:
+    """Log a warning that says where the policies of a failed run are saved."""
+    if state.iterations and (directory.path / POLICIES).is_dir():
+        noun = "iteration" if state.iterations == 1 else "iterations"
+        _log.warning(
+            "The run broke off after %s %s. What it learned is saved, for phantom evaluate and "
+            "ph.load_policies, in %s.",
+            f"{state.iterations:,}", noun, directory.path,
+        )  # fmt: skip
+
+
+def _save(name: str, state: RunState, directory: RunDirectory) -> Path | None:
+    """Save the policies; return their folder, or None if saved elsewhere or not at all."""
+    try:
+        return directory.save_policies(state.policies)
+    except PhantomError as error:
+        try:
+            path = RunDirectory(Path(tempfile.mkdtemp(prefix=f"{name}-"))).save_policies(state.policies)
+        except (PhantomError, OSError):
+            state.add_problem(f"The policies are not saved. {error}")
+        else:
+            state.add_problem(f"{error} They are elsewhere. When that is mended: mv {path} {directory.path}/")
+    return None

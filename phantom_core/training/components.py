@@ -8,23 +8,21 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, cast
 
 from phantom_core.component_config import build, check_parameters, config_class_of
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, PhantomError, PluginError, error_text
 from phantom_core.hooks.plugin_manager import PluginManager
-from phantom_core.importing import import_object
+from phantom_core.importing import find_module, import_object
 from phantom_core.installed.discovery import CORE_DISTRIBUTION, normalised
-from phantom_core.installed.entry_status import find_module
 from phantom_core.installed.plugin_settings import PluginSettings
 from phantom_core.installed.registry import Component, Registry
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy import Policy
 from phantom_core.training.env_factory import check_is_env
-from phantom_core.training.named_hooks import load_hooks
-from phantom_core.training.references import load_reference
-from phantom_core.training.run_settings import matches_trainer, trainer_key
+from phantom_core.training.references import load_hooks, load_reference, trainer_key
+from phantom_core.training.run_settings import matches_trainer
 
 
 class Components:
@@ -67,17 +65,13 @@ class Components:
         self._start = start
 
     def trainer(self, choice: Any, configs: Mapping[str, Mapping[str, Any]]) -> tuple[str, Any]:
-        """Return the name and a new instance of a trainer.
-
-        Args:
-            choice: a name, reference or class; or an instance, which is copied.
-            configs: settings by trainer name.
+        """Return the name and a new instance of a trainer; an instance is copied.
 
         Raises:
             ConfigError: if the trainer is unknown, or a setting is wrong.
             PluginError: if it cannot be imported.
         """
-        base = self._base("trainer")
+        base = cast("type", import_object(self.registry.kinds["trainer"].base))
         if isinstance(choice, base):
             return type(choice).__name__, self._copy(choice, configs)
         found, component = self._resolve("trainer", choice, "trainer.name")
@@ -93,15 +87,10 @@ class Components:
 
     def policy_class(self, choice: str) -> type[Policy]:
         """Return the policy class for a name or reference."""
-        found: type[Policy] = self._resolve("policy", choice, "policy")[0]
-        return found
+        return cast("type[Policy]", self._resolve("policy", choice, "policy")[0])
 
     def env_class(self, choice: str | Callable[..., MultiAgentEnv]) -> Callable[..., MultiAgentEnv]:
-        """Return an env class, or a function that makes an env.
-
-        Raises:
-            ConfigError: if it is neither.
-        """
+        """Return an env class, or a function that makes an env; raise `ConfigError` if it is neither."""
         found = self._resolve("env", choice, "env")[0]
         if not callable(found):
             if isinstance(choice, str):
@@ -112,15 +101,10 @@ class Components:
             )
         if isinstance(found, type):  # the env that a function returns is checked when it is made
             check_is_env(found, ("reset", "step"))
-        made: Callable[..., MultiAgentEnv] = found
-        return made
+        return cast("Callable[..., MultiAgentEnv]", found)
 
     def metric(self, name: str, choice: Any) -> Metric:
-        """Return a metric. A `Metric` object is returned unchanged, anything else is built.
-
-        Args:
-            name: the name of the metric in the run.
-            choice: an object; a name, reference or class; or a dict of `metric` (one of these) and settings.
+        """Return a metric: the object given, or one built from a name, class or table with the key `metric`.
 
         Raises:
             ConfigError: if the metric is unknown, or a setting is wrong.
@@ -152,11 +136,7 @@ class Components:
     # ------------------------------------------------------------------ loggers and hooks
 
     def attach_logger(self, choice: object, configs: Mapping[str, Mapping[str, Any]]) -> None:
-        """Attach a logger to the run.
-
-        Args:
-            choice: a name, reference, class or object.
-            configs: settings by logger name.
+        """Attach a logger to the run, given by name, reference, class or object.
 
         Raises:
             ConfigError: if the logger is unknown or already attached, or a setting is wrong.
@@ -169,16 +149,31 @@ class Components:
         else:
             self.attach(choice)
 
-    def attach_hooks(self, choice: object, configs: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
-        """Attach hooks to the run.
+    def attach_tensorboard(self, directory: str | Path | None, *, adds_to_earlier: bool) -> None:
+        """Attach the logger `tensorboard`, which writes to a directory over iterations; None for nothing.
 
         Args:
-            choice: the name of hooks or of a logger; a reference or module; a class or object.
+            directory: where it writes.
+            adds_to_earlier: whether TensorBoard goes on showing all values of earlier files there.
+        """
+        if directory is not None:
+            settings = {
+                "directory": str(directory),
+                "step_axis": "iteration",
+                "replaces_earlier": not adds_to_earlier,
+            }
+            self.attach_logger("tensorboard", {"tensorboard": settings})
+
+    def attach_hooks(self, choice: object, configs: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+        """Attach hooks to the run: hooks or a logger by name, a reference, a module, a class or an object.
+
+        Args:
+            choice: the hooks.
             configs: settings by kind (`"hook"`, `"logger"`) and name.
 
         Raises:
             ConfigError: if the hooks are unknown or already attached, or a setting is wrong.
-            PluginError: if it cannot be imported or built.
+            PluginError: if they cannot be imported or built.
         """
         if not isinstance(choice, str):
             self.attach(choice)
@@ -224,10 +219,6 @@ class Components:
         self.manager.register(hooks, component.name, is_permanent=is_record)
 
     # ------------------------------------------------------------------ finding and building
-
-    def _base(self, kind: str) -> type:
-        base: type = import_object(self.registry.kinds[kind].base)
-        return base
 
     def _resolve(self, kind: str, choice: Any, setting: str) -> tuple[Any, Component | None]:
         """Resolve a name or reference; return the object, and its component if it is registered."""

@@ -1,8 +1,9 @@
-"""`EnvFactory`: makes copies of a run's env, each with its own copy of the configuration."""
+"""Make copies of a run's env, also in worker processes, which must have the same plugins as the run."""
 
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -11,7 +12,15 @@ from typing import Any, Final
 import gymnasium as gym
 
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import ConfigError, EnvError, PhantomError, error_place, error_text
+from phantom_core.errors import ConfigError, EnvError, PhantomError, PluginError, error_place, error_text
+from phantom_core.installed.discovery import (
+    CORE_DISTRIBUTION,
+    InstalledEntry,
+    core_version,
+    installed_entries,
+    normalised,
+)
+from phantom_core.installed.registry import Component
 from phantom_core.seeding import derive_seed
 from phantom_core.training.references import load_reference, reference_to
 from phantom_core.world.ranges import Range
@@ -41,12 +50,7 @@ class EnvFactory:
         return _made_again, (place if is_in_file else self.env_class, self.env_config)
 
     def __call__(self) -> MultiAgentEnv:
-        """Make an env.
-
-        Raises:
-            EnvError: if the constructor raises.
-            ConfigError: if the result is not an env.
-        """
+        """Make an env; raise `EnvError` if the constructor raises, `ConfigError` if the result is no env."""
         name = getattr(self.env_class, "__name__", repr(self.env_class))
         try:
             env = self.env_class(**copy.deepcopy(dict(self.env_config)))
@@ -67,6 +71,84 @@ def _made_again(env_class: Any, env_config: Mapping[str, Any]) -> EnvFactory:
     if isinstance(env_class, str):
         env_class = load_reference(env_class, setting="env", folder=Path())
     return EnvFactory(env_class, env_config)
+
+
+@dataclass(frozen=True, slots=True)
+class PluginPlan:
+    """The components that every process of a run must have. Unpickling it imports no plugin.
+
+    Attributes:
+        core_version: the version of the core.
+        components: the components selected by name, without those of plugin objects.
+    """
+
+    core_version: str
+    components: tuple[Component, ...]
+
+    @classmethod
+    def of(cls, components: Iterable[Component]) -> PluginPlan:
+        """Return the plan of a run with these components."""
+        planned = tuple(c for c in components if isinstance(c.target, str) and c.version)
+        return cls(core_version(), planned)
+
+    def verify(self) -> None:
+        """Raise `PluginError` if a component is missing here or differs; nothing is imported."""
+        if core_version() != self.core_version:
+            raise _mismatch("core", CORE_DISTRIBUTION, core_version(), self.core_version)
+        for planned in self.components:
+            found = self._find(planned)
+            what = f"{planned.kind} {planned.name!r} of {planned.distribution}"
+            if found is None:
+                raise PluginError(
+                    f"The {what} {planned.version} is not installed in this worker process. Install it "
+                    f"there: pip install {planned.distribution}=={planned.version}",
+                    plugin=planned.distribution,
+                )
+            if found.version != planned.version:
+                raise _mismatch(what, planned.distribution, found.version, planned.version)
+            if found.target != planned.target:
+                raise PluginError(
+                    f"The {what} {planned.version} is {found.target} in this worker process, but "
+                    f"{planned.target} in the process that started the run. Install {planned.distribution} "
+                    "again in both.",
+                    plugin=planned.distribution,
+                )
+
+    def _find(self, planned: Component) -> InstalledEntry | None:
+        for entry in installed_entries():
+            is_named = (entry.kind, entry.name) == (planned.kind, planned.name)
+            if is_named and normalised(entry.distribution) == normalised(planned.distribution):
+                return entry
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFactory:
+    """A factory for a worker process: unpickling it verifies the plan first."""
+
+    plan: PluginPlan
+    factory: Callable[[], Any]
+
+    def __call__(self) -> Any:
+        """Call the factory."""
+        return self.factory()
+
+    def __reduce__(self) -> tuple[Callable[..., PlannedFactory], tuple[PluginPlan, bytes]]:
+        """Pickle the factory as bytes, so that the plan is verified before it is unpickled."""
+        return _verify_and_unpickle, (self.plan, pickle.dumps(self.factory))
+
+
+def _verify_and_unpickle(plan: PluginPlan, pickled: bytes) -> PlannedFactory:
+    plan.verify()
+    return PlannedFactory(plan, pickle.loads(pickled))  # noqa: S301  sent by the process that started this one
+
+
+def _mismatch(what: str, distribution: str, here: str, there: str) -> PluginError:
+    return PluginError(
+        f"The {what} has version {here} in this worker process, but {there} in the process that started the "
+        f"run. Install one version in both, and start the run again: pip install {distribution}=={there}",
+        plugin=distribution,
+    )
 
 
 def check_env_config(env_config: Mapping[str, Any]) -> None:
@@ -101,13 +183,7 @@ def check_env_config(env_config: Mapping[str, Any]) -> None:
 
 
 def _parts(value: Any, path: str, *, within: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
-    """Yield a value and all that is in it, each with its place.
-
-    Args:
-        value: the value.
-        path: its place.
-        within: identities of the values that it is in; one that contains itself is not gone through again.
-    """
+    """Yield a value and all that is in it, each with its place; what contains itself, only once."""
     yield path, value
     if id(value) in within:
         return
@@ -127,11 +203,7 @@ def _parts(value: Any, path: str, *, within: tuple[int, ...]) -> Iterator[tuple[
 
 
 def check_is_env(candidate: object, needed: Iterable[str]) -> None:
-    """Raise if a class or an object is not a multi-agent env.
-
-    Raises:
-        ConfigError: if a needed attribute is missing.
-    """
+    """Raise `ConfigError` if a class or object lacks a needed attribute of a multi-agent env."""
     missing = [name for name in needed if name not in dir(candidate) and not hasattr(candidate, name)]
     if missing:
         kind = candidate if isinstance(candidate, type) else type(candidate)
@@ -148,11 +220,7 @@ def check_is_env(candidate: object, needed: Iterable[str]) -> None:
 
 
 def reset_once(env: MultiAgentEnv, seed: int) -> None:
-    """Reset the env before agents are mapped to policies: some envs build their network in `reset`.
-
-    Raises:
-        EnvError: if the reset raises.
-    """
+    """Reset the env before agents are mapped to policies: some envs build their network in `reset`."""
     try:
         env.reset(seed=derive_seed(seed, "setup"))
     except PhantomError:

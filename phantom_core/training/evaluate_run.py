@@ -11,8 +11,7 @@ from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import RunDirectoryError, listing
 from phantom_core.rollouts.evaluate import Evaluation, evaluate
 from phantom_core.seeding import derive_seed
-from phantom_core.training.agent_id_codec import decode_id, is_lossless
-from phantom_core.training.checkpoint import load_checkpoint
+from phantom_core.training.checkpoint import decode_id, is_lossless, load_checkpoint
 from phantom_core.training.components import Components
 from phantom_core.training.env_factory import EnvFactory
 from phantom_core.training.run_directory import CONFIG_FILE, RunDirectory, is_checkpoint, load_policies
@@ -32,20 +31,28 @@ def evaluate_run(
 ) -> tuple[Evaluation, float | None]:
     """Evaluate the final policies of a run, or those of one of its checkpoints.
 
+    The env is made anew from the run's `config.toml`, played with `compute_actions`, as `evaluate` does, and
+    closed. Nothing is written. With neither `num_episodes` nor `seed`, the evaluation that the run ended
+    with is repeated.
+
     Args:
         run: the run directory, or the folder of a checkpoint in it.
-        num_episodes: the number of episodes. None for that of the run's own evaluation, or 100.
-        seed: the seed of the episodes. None for that of the run's own evaluation, which is then repeated.
-        prepare: called with the env and its configuration before the first episode.
+        num_episodes: how many episodes to play; None: as many as the run's own evaluation, or 100.
+        seed: what the episodes follow from; None: the seed of the run's own evaluation, or one that follows
+            from the run's seed.
+        prepare: called once with the env and its `env_config`, before the first reset; may set a recorder,
+            or refuse the env by an exception, after which the env is closed too.
 
     Returns:
-        The evaluation, and the reference return of the run file.
+        The evaluation, in which the agents of trained policies count; and the `reference_return` of the run
+        file, None without one.
 
     Raises:
-        RunDirectoryError: if `run` is neither, the run failed before it had policies, or `config.toml` does
-            not hold the full configuration of the env.
+        RunDirectoryError: if `run` is neither, the run ended before it had policies, or the env cannot be
+            made again because `config.toml` cannot hold it or its `env_config`.
         ConfigError: if the env cannot be imported.
         CheckpointError: if the policies cannot be read.
+        EnvError: if the env cannot be made, or raises in an episode.
     """
     directory, facts = _open(Path(run))
     if "policy_by_agent" not in facts:

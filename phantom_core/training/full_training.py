@@ -1,29 +1,216 @@
-"""`FullTraining`: the collect-and-update loop of full trainers, and its state."""
+"""What a run does with its trainers: set up env and policies, collect, update, and log episodes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import copy
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import CheckpointError, ConfigError
+from phantom_core.errors import CheckpointError, ConfigError, PolicyMappingError
 from phantom_core.hooks.events import EpisodeEnd
 from phantom_core.metrics import Metric, not_recorded
 from phantom_core.metrics.logged_numbers import as_number, mean_of
-from phantom_core.rollouts.collect import Collector
-from phantom_core.rollouts.collect_plan import CollectPlan
-from phantom_core.rollouts.trajectory import EpisodeSummary
+from phantom_core.policies.policy import Policy
+from phantom_core.policies.policy_mapping import (
+    PolicyMapping,
+    PolicySpec,
+    parse_policy_mapping,
+    select_policies_to_train,
+)
+from phantom_core.rollouts.batch import Batch, EpisodeSummary
+from phantom_core.rollouts.collect import Collector, CollectPlan
+from phantom_core.rollouts.make_vector_env import make_vector_env
 from phantom_core.rollouts.vector_env import VectorEnv
 from phantom_core.seeding import derive_seed, make_rng
-from phantom_core.training.guarded_metric import GuardedMetric
-from phantom_core.training.learner import Learner
+from phantom_core.training.env_factory import EnvFactory, PlannedFactory, reset_once
+from phantom_core.training.logged_values import GuardedMetric, check_logged_names
 from phantom_core.training.run_loop import RunLoop
-from phantom_core.training.run_plans import scheduled_policies
-from phantom_core.types import PolicyID
+from phantom_core.training.run_plans import check_training_plan, is_whole, scheduled_policies
+from phantom_core.training.run_state import TrainingResults
+from phantom_core.types import AgentID, PolicyID
+
+_log = logging.getLogger("phantom_core")
+
+
+class Learner(Protocol):
+    """The trainer, as its run sees it. Users derive from `Trainer`, which implements it."""
+
+    policy_class: ClassVar[type[Policy]]
+    metrics: Mapping[str, Metric]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the core collects experience for the trainer, instead of the trainer stepping the env."""
+
+    def collect_plan(self) -> CollectPlan:
+        """Return how much the core collects in each iteration."""
+
+    def begin_iteration(self, policy_id: PolicyID, policy: Policy) -> None:
+        """Called for each policy before the collection of an iteration."""
+
+    def update(
+        self, policy_id: PolicyID, policy: Policy, batch: Batch, rng: np.random.Generator
+    ) -> Mapping[str, float]:
+        """Update one policy from the experience of its agents in this iteration."""
+
+    def training_step(
+        self,
+        env: Any,
+        policy_mapping: Mapping[AgentID, PolicyID],
+        policies: Mapping[PolicyID, Policy],
+        policies_to_train: Sequence[PolicyID],
+    ) -> None:
+        """Run one iteration of a trainer that steps the env itself."""
+
+    def iterations(self, num_iterations: int | None = None) -> Iterator[int]:
+        """Yield the number of each iteration."""
+
+    def setup_policy_specs_and_mapping(
+        self, env: MultiAgentEnv, policies: PolicyMapping
+    ) -> tuple[dict[AgentID, PolicyID], dict[PolicyID, Policy]]:
+        """Return the policy id of each agent that acts, and the policies."""
+
+    def trainer_of(self, spec: PolicySpec) -> Learner:
+        """Return the trainer of a policy."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state kept between iterations, without the policies."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore a state returned by `state_dict`."""
+
+
+def train_policies(
+    trainer: Learner,
+    loop: RunLoop,
+    make_env: EnvFactory,
+    policies: PolicyMapping,
+    policies_to_train: Iterable[PolicyID] | None,
+    metrics: Mapping[str, Metric],
+    num_iterations: int | None,
+) -> TrainingResults:
+    """Set up the env and the policies, then iterate; raise `ConfigError` if they do not fit together."""
+    state = loop.state
+    if num_iterations is not None and not is_whole(num_iterations):
+        raise ConfigError(f"The run got num_iterations={num_iterations!r}. Expected a positive integer.")
+    env = make_env()
+    specs = parse_policy_mapping(policies)
+    state.policies_to_train = select_policies_to_train(specs, policies_to_train)
+    state.policy_specs = specs
+    reset_once(env, loop.seed)
+    state.policy_by_agent, made = trainer.setup_policy_specs_and_mapping(env, specs)
+    for policy_id in state.policies_to_train:
+        if made[policy_id] is specs[policy_id].policy:  # a warm start does not change the policy object given
+            made[policy_id] = copy.deepcopy(made[policy_id])
+    state.policies = made
+    trainer.metrics = metrics
+    check_logged_names(
+        metrics=metrics,
+        policy_ids=state.policies_to_train,
+        agent_ids=list(env.agents),
+        plugins=loop.dispatcher.order("extra_values"),
+    )
+    trainers = {policy_id: trainer.trainer_of(specs[policy_id]) for policy_id in state.policies_to_train}
+    for policy_id, learner in trainers.items():
+        _check_trainable(policy_id, made[policy_id], learner)
+        if loop.facts.directory is not None:
+            _warn_if_not_saved(policy_id, made[policy_id])
+    if loop.facts.training_plan:
+        check_training_plan(loop.facts.training_plan, state.policies_to_train)
+    if trainer.is_full:
+        _train_full(trainer, trainers, loop, make_env, env, num_iterations)
+    else:
+        _train_simple(trainer, loop, env, num_iterations)
+    for metric in metrics.values():
+        if isinstance(metric, GuardedMetric):
+            metric.finish(env)
+    return state.filled(TrainingResults(state.policies))
+
+
+def _train_simple(trainer: Learner, loop: RunLoop, env: MultiAgentEnv, num_iterations: int | None) -> None:
+    """Run the iterations of a simple trainer."""
+    name, state = type(trainer).__name__, loop.state
+    if loop.facts.workers:
+        raise ConfigError(
+            f"{name} steps the env itself, so it cannot use workers={loop.facts.workers}. Leave workers out, "
+            "or use a trainer with update()."
+        )
+    if loop.facts.training_plan:
+        raise ConfigError(
+            f"{name} steps the env itself, so it cannot follow a training_plan. Use a trainer with update()."
+        )
+    state.training_state = lambda: {"trainer": trainer.state_dict()}
+    for _ in trainer.iterations(num_iterations):
+        trainer.training_step(env, state.policy_by_agent, state.policies, state.policies_to_train)
+
+
+def _train_full(
+    trainer: Learner,
+    trainers: Mapping[PolicyID, Learner],
+    loop: RunLoop,
+    make_env: EnvFactory,
+    env: MultiAgentEnv,
+    num_iterations: int | None,
+) -> None:
+    """Run the iterations of full trainers."""
+    facts, plan = loop.facts, trainer.collect_plan()
+    if not isinstance(plan, CollectPlan):
+        raise ConfigError(
+            f"{type(trainer).__name__}.collect_plan() returned {plan!r}. Expected how much to collect, such "
+            "as ph.CollectPlan(episodes=10)."
+        )
+    _warn_of_more_steps(loop, plan)
+    envs = make_vector_env(
+        make_env if facts.plugin_plan is None else PlannedFactory(facts.plugin_plan, make_env),
+        plan.copies,
+        workers=facts.workers,
+        vectorization_mode=facts.vectorization_mode,
+        first=env,
+    )
+    training = FullTraining(loop, envs, trainers, plan, metrics=trainer.metrics)
+    try:
+        for iteration in trainer.iterations(num_iterations):
+            training.iterate(iteration)
+    finally:
+        training.close()
+
+
+def _warn_of_more_steps(loop: RunLoop, plan: CollectPlan) -> None:
+    """Warn if one iteration collects more steps than `total_steps`: iterations are never cut short."""
+    total_steps, per_iteration = loop.facts.total_steps, plan.steps
+    if total_steps is not None and per_iteration is not None and per_iteration > total_steps:
+        _log.warning(
+            "total_steps=%d is less than one iteration of %s, which collects %d env steps, and iterations "
+            "are whole: so many are made. Give a multiple of %d, or let the trainer collect less at a time.",
+            total_steps, loop.facts.trainer_name, per_iteration, per_iteration,
+        )  # fmt: skip
+
+
+def _check_trainable(policy_id: PolicyID, policy: Policy, trainer: Learner) -> None:
+    if not isinstance(policy, trainer.policy_class):
+        raise PolicyMappingError(
+            f"Policy {policy_id!r} is a {type(policy).__name__}, but {type(trainer).__name__} trains only "
+            f"{trainer.policy_class.__name__}. Take it out of policies_to_train, or leave its "
+            "policy class out."
+        )
+
+
+def _warn_if_not_saved(policy_id: PolicyID, policy: Policy) -> None:
+    """Warn if a trained policy saves no state. It may have none, so this is not an error."""
+    name = type(policy).__name__
+    if type(policy).state_dict is Policy.state_dict:
+        _log.warning(
+            "Policy %r (%s) is trained, but %s has no state_dict() of its own: what it learns is not in the "
+            "run directory, and phantom evaluate plays it untrained. Override state_dict() and "
+            "load_state_dict().",
+            policy_id, name, name,
+        )  # fmt: skip
 
 
 class FullTraining:
@@ -42,15 +229,7 @@ class FullTraining:
         *,
         metrics: Mapping[str, Metric],
     ) -> None:
-        """Set up the collector.
-
-        Args:
-            loop: the run whose policies are trained.
-            envs: copies of the env.
-            trainers: trainer by policy id.
-            collect_plan: how much to collect in each iteration.
-            metrics: metric by name.
-        """
+        """Set up the collector of a run, which plays its policies in these envs."""
         self._loop = loop
         self._trainers = trainers
         self._plan = collect_plan
@@ -69,7 +248,7 @@ class FullTraining:
             on_episode=self._take_episode,
         )
         state.policy_by_agent = self.collector.policy_by_agent
-        state.training = self
+        state.training_state = self.state_dict
 
     def iterate(self, iteration: int) -> None:
         """Run one iteration: collect, log finished episodes, update the policies scheduled to learn."""
@@ -110,11 +289,7 @@ class FullTraining:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a saved state. The policies are loaded separately.
-
-        Raises:
-            CheckpointError: if other policies were trained, or an env does not reproduce its saved episode.
-        """
+        """Restore a saved state, without the policies; raise `CheckpointError` if it is of other policies."""
         if state["update_streams"].keys() != self._rngs.keys():
             raise CheckpointError(
                 f"The saved training is of the policies {list(state['update_streams'])}, but this one is of "
@@ -153,11 +328,7 @@ class FullTraining:
 
 
 def _numbers(trainer: Learner, quantities: object) -> Iterator[tuple[str, float]]:
-    """Yield the name and value of each quantity that `update` returned.
-
-    Raises:
-        ConfigError: if it did not return a dict of numbers.
-    """
+    """Yield the quantities that `update` returned; raise `ConfigError` if they are no dict of numbers."""
     if not isinstance(quantities, Mapping):
         raise ConfigError(
             f"{type(trainer).__name__}.update() returned {quantities!r}. Expected a dict of numbers to log, "
@@ -181,7 +352,18 @@ def log_episodes(loop: RunLoop, iteration: int, episodes: Sequence[EpisodeSummar
     ended = loop.dispatcher.channel("on_episode_end")
     for episode in episodes:
         if ended.subscribers:
-            ended.fire(_episode_end(iteration, episode))
+            ended.fire(
+                EpisodeEnd(
+                    iteration=iteration,
+                    copy=episode.env_index,
+                    episode=episode.episode,
+                    length=episode.length,
+                    episode_returns=episode.episode_returns,
+                    terminated=episode.terminated,
+                    truncated=not episode.terminated,
+                    metrics=episode.metrics,
+                )
+            )
     if not episodes:
         return
     earned: dict[Any, float] = {}
@@ -207,16 +389,3 @@ def log_episodes(loop: RunLoop, iteration: int, episodes: Sequence[EpisodeSummar
     for name in dict.fromkeys(name for e in episodes for name in e.metrics):
         values = [e.metrics[name] for e in episodes if name in e.metrics]
         loop.log({name: mean_of(values)})
-
-
-def _episode_end(iteration: int, episode: EpisodeSummary) -> EpisodeEnd:
-    return EpisodeEnd(
-        iteration=iteration,
-        copy=episode.env_index,
-        episode=episode.episode,
-        length=episode.length,
-        episode_returns=episode.episode_returns,
-        terminated=episode.terminated,
-        truncated=not episode.terminated,
-        metrics=episode.metrics,
-    )

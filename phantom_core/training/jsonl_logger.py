@@ -5,12 +5,16 @@ from __future__ import annotations
 import functools
 import math
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from phantom_core.hooks.events import MetricsRecorded, TrainEnd, TrainStart
 from phantom_core.hooks.hookspecs import Hooks
 from phantom_core.writing import RetryQueue, append
+
+METRICS_FILE: Final = "metrics.jsonl"
+"""One line of JSON per iteration: `iteration`, `env_steps` and `values`; `SavedRun` reads it."""
 
 
 class JsonLinesLogger(Hooks):
@@ -25,7 +29,7 @@ class JsonLinesLogger(Hooks):
     def on_train_start(self, event: TrainStart) -> None:
         """Create the file, or append to an existing one."""
         if event.run_directory is not None:
-            path = Path(event.run_directory, "metrics.jsonl")
+            path = Path(event.run_directory, METRICS_FILE)
             append(path, b"")
             self._lines = RetryQueue(functools.partial(append, path), name="jsonl")
 

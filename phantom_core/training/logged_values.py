@@ -1,11 +1,16 @@
-"""Logged values: converting names and numbers, and checking that names are unique."""
+"""What a run logs: names, which must be unique, and metrics, whose exceptions must not end it."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-from phantom_core.errors import ConfigError
+import numpy as np
+
+from phantom_core.errors import ConfigError, PhantomError, listing
+from phantom_core.hooks.dispatch import Dispatcher
+from phantom_core.metrics import Metric, Mode, not_recorded
 
 _OWN: Final = ("rewards", "eval", "time")
 """Prefixes of the run's own values, before the slash."""
@@ -31,16 +36,9 @@ def check_logged_names(
     agent_ids: Sequence[Hashable],
     plugins: Sequence[str],
 ) -> None:
-    """Raise if two values would be logged under the same name.
+    """Raise `ConfigError` if two values would be logged under the same name.
 
-    Args:
-        metrics: names of the metrics.
-        policy_ids: ids of the policies; each logs `<id>/<quantity>`.
-        agent_ids: ids of the agents; each logs `rewards/<id>`.
-        plugins: names of the plugins that implement `extra_values`; each logs `<name>/<value>`.
-
-    Raises:
-        ConfigError: if two names clash.
+    Policies log `<id>/<quantity>`, agents `rewards/<id>`, plugins with `extra_values` `<name>/<value>`.
     """
     texts: dict[str, Hashable] = {"group": "group"}
     for agent_id in agent_ids:
@@ -75,11 +73,7 @@ def check_logged_names(
 
 
 def check_metric_names(names: Iterable[str]) -> None:
-    """Raise if a metric has a name under which every run logs a value of its own.
-
-    Raises:
-        ConfigError: that names it.
-    """
+    """Raise `ConfigError` if a metric has a name under which every run logs a value of its own."""
     for name in names:
         if name in _OWN_VALUES or ("/" in name and name.partition("/")[0] in _OWN):
             raise ConfigError(
@@ -101,3 +95,129 @@ def flattened(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             leaves[f"{prefix}{key}"] = value
     return leaves
+
+
+class GuardedMetric(Metric):
+    """Wraps a metric: an exception is recorded, and the step has no value."""
+
+    def __init__(self, name: str, metric: Metric, dispatcher: Dispatcher) -> None:
+        """Wrap a metric; the dispatcher records failures, and switches off a metric that keeps failing."""
+        self.metric = metric
+        self.fsm_stages = metric.fsm_stages
+        self.description = metric.description
+        self._name = f"metrics.{name}"
+        self._dispatcher = dispatcher
+        self._has_recorded = False
+
+    def extract(self, env: Any) -> Any:
+        """Return the metric's value, or `not_recorded` if it raises or was switched off."""
+        if self._dispatcher.is_off(self._name):
+            return not_recorded
+        try:
+            value = self.metric.extract(env)
+        except Exception as error:
+            self._dispatcher.contain(self._name, "extract", error)
+            return not_recorded
+        self._dispatcher.succeeded(self._name, "extract")
+        self._has_recorded = self._has_recorded or value is not not_recorded
+        return value
+
+    def finish(self, env: Any) -> None:
+        """Called after the last iteration: record a failure if the metric never had a value."""
+        if not self._has_recorded and not self._dispatcher.is_off(self._name):
+            self._dispatcher.note(
+                self._name,
+                "extract",
+                PhantomError(
+                    f"no step had a value of this {type(self.metric).__name__}. Check its ids and stages; "
+                    f"agents at the end: {listing(env.agents)}"
+                ),
+            )
+
+    def received(self, value: Any) -> Any:
+        """Return a reduced value from a worker process, or `not_recorded` if the metric failed there."""
+        if self._dispatcher.is_off(self._name):
+            return not_recorded
+        if isinstance(value, MetricFailure):
+            self._dispatcher.contain(self._name, "extract", value.as_exception())
+            return not_recorded
+        self._dispatcher.succeeded(self._name, "extract")
+        self._has_recorded = True
+        return value
+
+    def __reduce__(self) -> tuple[type[WorkerMetric], tuple[Metric]]:
+        """Pickle as a `WorkerMetric`, which returns failures in place of values."""
+        return WorkerMetric, (self.metric,)
+
+    def reduce(self, values: Sequence[Any], mode: Mode) -> Any:
+        """Return the metric's reduced value, or `not_recorded` if it raises or the result is not numeric."""
+        try:
+            value = _checked(self.metric.reduce(values, mode))
+        except Exception as error:
+            self._dispatcher.contain(self._name, "reduce", error)
+            return not_recorded
+        self._dispatcher.succeeded(self._name, "reduce")
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class MetricFailure:
+    """An exception that a metric raised in a worker process, sent in place of a value."""
+
+    kind: str
+    text: str
+
+    @classmethod
+    def of(cls, error: Exception) -> MetricFailure:
+        """Convert an exception to text, which can always be pickled."""
+        return cls(type(error).__name__, str(error))
+
+    def as_exception(self) -> Exception:
+        """Return an exception with the class name and text of the original."""
+        error: Exception = type(self.kind, (Exception,), {})(self.text)
+        return error
+
+
+class WorkerMetric(Metric):
+    """A metric in a worker process: an exception is returned in place of an episode's value."""
+
+    def __init__(self, metric: Metric) -> None:
+        self.metric = metric
+        self.fsm_stages = metric.fsm_stages
+        self.description = metric.description
+
+    def extract(self, env: Any) -> Any:
+        """Return the metric's value, or a failure."""
+        try:
+            return self.metric.extract(env)
+        except Exception as error:  # a plugin's metric may raise anything
+            return MetricFailure.of(error)
+
+    def reduce(self, values: Sequence[Any], mode: Mode) -> Any:
+        """Return the metric's reduced value, or the first failure."""
+        failures = [value for value in values if isinstance(value, MetricFailure)]
+        if failures:
+            return failures[0]
+        try:
+            value = _checked(self.metric.reduce(values, mode))
+        except Exception as error:  # a plugin's metric may raise anything
+            return MetricFailure.of(error)
+        return value
+
+
+def guarded(metrics: Mapping[str, Metric], dispatcher: Dispatcher) -> dict[str, Metric]:
+    """Wrap each metric in a `GuardedMetric`, if it is none; raise `ConfigError` for a reserved name."""
+    if not isinstance(metrics, Mapping):
+        raise ConfigError(f"metrics is {metrics!r}. Expected a dict by name.")
+    check_metric_names(metrics)
+    return {
+        name: metric if isinstance(metric, GuardedMetric) else GuardedMetric(name, metric, dispatcher)
+        for name, metric in metrics.items()
+    }
+
+
+def _checked(value: Any) -> Any:
+    """Return a reduced value; raise `TypeError` or `ValueError` if it is no number or array of numbers."""
+    if value is not not_recorded and np.asarray(value).dtype.kind not in "biuf":
+        raise TypeError(f"it returned {value!r}. Expected a number, or an array of numbers")
+    return value

@@ -10,14 +10,7 @@ from typing import Any
 
 @dataclass(slots=True)
 class HookTime:
-    """The calls of one hook of one plugin.
-
-    Attributes:
-        plugin: the name of the plugin.
-        hook: the hook.
-        calls: the number of calls.
-        seconds: the total time of all calls.
-    """
+    """The calls of one hook of one plugin, and their total time."""
 
     plugin: str
     hook: str
@@ -27,12 +20,7 @@ class HookTime:
 
 @dataclass(slots=True)
 class PluginTimes:
-    """Measures the hooks of a run.
-
-    Attributes:
-        hook_times: calls and time by plugin and hook.
-        run_seconds: the time from the start of the first hook call to the end of the last.
-    """
+    """Measures the hooks of a run, by plugin and hook."""
 
     hook_times: dict[tuple[str, str], HookTime] = field(default_factory=dict)
     _first: float | None = None

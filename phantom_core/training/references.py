@@ -1,4 +1,4 @@
-"""References to classes: `package.module:Class` or `./file.py:Class`, relative to the run file."""
+"""References to classes and hooks: `package.module:Class`, `./file.py:Class`, or a module or file."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from types import MethodType, ModuleType
 from typing import Any
 
 from phantom_core.errors import ConfigError, did_you_mean, error_place, error_text, listing
+from phantom_core.hooks.hookspecs import HOOK_NAMES, Hooks
 from phantom_core.importing import exit_report, import_object
 
 
@@ -30,11 +31,7 @@ def load_reference(reference: str, *, setting: str, folder: Path, start: str = "
         raise ConfigError(
             f"{setting} = {reference!r} is no class. Expected 'package.module:Class' or './file.py:Class'."
         )
-    module = (
-        _load_file(folder / place, setting, reference, start)
-        if place.endswith(".py")
-        else _load_module(place, setting, reference)
-    )
+    module = load_module(place, setting=setting, folder=folder, start=start, reference=reference)
     value: Any = module
     for part in name.split("."):
         if not hasattr(value, part):
@@ -47,21 +44,52 @@ def load_reference(reference: str, *, setting: str, folder: Path, start: str = "
     return value
 
 
-def load_module(place: str, *, setting: str, folder: Path, start: str = "the run file") -> ModuleType:
-    """Import a module by name or from a file.
+def load_module(
+    place: str, *, setting: str, folder: Path, start: str = "the run file", reference: str = ""
+) -> ModuleType:
+    """Import a module given as `package.module` or `path/to/file.py`, a part of `reference` if that is given.
 
-    Args:
-        place: `package.module` or `path/to/file.py`.
-        setting: the setting that holds the reference, for messages.
-        folder: the folder that relative paths start from.
-        start: what messages call that folder.
-
-    Raises:
-        ConfigError: if the import fails.
+    See `load_reference`.
     """
+    reference = reference or place
     if place.endswith(".py"):
-        return _load_file(folder / place, setting, place, start)
-    return _load_module(place, setting, place)
+        return _load_file(folder / place, setting, reference, start)
+    try:
+        with exit_report(f"{setting} = {reference!r}"):
+            module: ModuleType = import_object(place)
+            return module
+    except (Exception, SystemExit) as error:  # a user's module may raise anything
+        raise ConfigError(
+            f"{setting} = {reference!r} could not be imported: {error_text(error)}{error_place(error)}. "
+            "Install its package, or name a file: './file.py:Class'."
+        ) from error
+
+
+def load_hooks(
+    reference: str, *, setting: str = "hooks", folder: Path | None = None, start: str = "the run file"
+) -> object:
+    """Import the hooks that a reference names; see `load_reference`.
+
+    A module or file may be named alone: if it has functions named after hooks, it is returned itself;
+    otherwise its only subclass of `Hooks` is. `ConfigError` if it has several.
+    """
+    folder = Path.cwd() if folder is None else folder
+    if ":" in reference:
+        return load_reference(reference, setting=setting, folder=folder, start=start)
+    module = load_module(reference, setting=setting, folder=folder, start=start)
+    if any(callable(getattr(module, name, None)) for name in HOOK_NAMES):
+        return module
+    classes = {
+        name: value
+        for name, value in vars(module).items()
+        if isinstance(value, type) and issubclass(value, Hooks) and value.__module__ == module.__name__
+    }
+    if len(classes) > 1:
+        raise ConfigError(
+            f"{setting} = {reference!r} has several classes of hooks: {listing(classes)}. Name one: "
+            f"{reference}:{next(iter(classes))}."
+        )
+    return next(iter(classes.values()), module)
 
 
 def absolute(reference: Any, folder: Path) -> Any:
@@ -94,6 +122,14 @@ def reference_to(value: Any) -> str | None:
     if module_name == "__main__" or getattr(module, _LOADED_FROM_FILE, False) or _is_neighbour(module):
         return f"{Path(file).resolve()}:{name}" if file else None
     return f"{module_name}:{name}"
+
+
+def trainer_key(trainer: Any) -> str:
+    """Return the key of a trainer in settings: its name, its reference, or its class name."""
+    if isinstance(trainer, str):
+        return trainer
+    trainer_class = trainer if isinstance(trainer, type) else type(trainer)
+    return reference_to(trainer_class) or trainer_class.__name__
 
 
 def _is_neighbour(module: ModuleType) -> bool:
@@ -130,18 +166,6 @@ def _own_names(owner: Any) -> list[str]:
 
 
 _LOADED_FROM_FILE = "__phantom_loaded_from_file__"
-
-
-def _load_module(name: str, setting: str, reference: str) -> ModuleType:
-    try:
-        with exit_report(f"{setting} = {reference!r}"):
-            module: ModuleType = import_object(name)
-            return module
-    except (Exception, SystemExit) as error:  # a user's module may raise anything
-        raise ConfigError(
-            f"{setting} = {reference!r} could not be imported: {error_text(error)}{error_place(error)}. "
-            "Install its package, or name a file: './file.py:Class'."
-        ) from error
 
 
 def _load_file(path: Path, setting: str, reference: str, start: str) -> ModuleType:

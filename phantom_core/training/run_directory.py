@@ -18,9 +18,14 @@ import tomli_w
 
 from phantom_core.errors import CheckpointError, ConfigError, RunDirectoryError, error_text, listing
 from phantom_core.policies.policy import Policy
-from phantom_core.training.checkpoint import check_state, load_checkpoint, save_checkpoint
+from phantom_core.training.checkpoint import (
+    check_state,
+    decode_space,
+    encode_space,
+    load_checkpoint,
+    save_checkpoint,
+)
 from phantom_core.training.references import load_reference, reference_to
-from phantom_core.training.space_codec import decode_space, encode_space
 from phantom_core.types import PolicyID
 
 POLICIES: Final = "policies"
@@ -45,11 +50,7 @@ class RunDirectory:
 
     @classmethod
     def create(cls, parent: str | Path, name: str) -> RunDirectory:
-        """Create the folder of a new run.
-
-        Raises:
-            RunDirectoryError: if the folder cannot be created.
-        """
+        """Create the folder of a new run; raise `RunDirectoryError` if that fails."""
         safe = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "run"
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
         path = Path(parent) / f"{safe}-{stamp}-{secrets.token_hex(3)}"
@@ -65,11 +66,7 @@ class RunDirectory:
 
     @classmethod
     def open(cls, path: str | Path) -> RunDirectory:
-        """Open the folder of an earlier run.
-
-        Raises:
-            RunDirectoryError: if it is not a run directory.
-        """
+        """Open the folder of an earlier run; raise `RunDirectoryError` if it is none."""
         path = Path(path)
         if not (path / RUN_FILE).is_file():
             for parent in list(path.parents)[:2]:
@@ -95,11 +92,7 @@ class RunDirectory:
         self._write(CONFIG_FILE, tomli_w.dumps(config).encode())
 
     def read_run(self) -> dict[str, Any]:
-        """Return the contents of `run.json`.
-
-        Raises:
-            RunDirectoryError: if it cannot be read.
-        """
+        """Return the contents of `run.json`; raise `RunDirectoryError` if it cannot be read."""
         try:
             facts = json.loads((self.path / RUN_FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -108,20 +101,12 @@ class RunDirectory:
         return facts
 
     def save_policies(self, policies: Mapping[PolicyID, Policy]) -> Path:
-        """Write policies for `load_policies`; return their folder.
-
-        Raises:
-            CheckpointError: if the spaces, the settings or the state of a policy cannot be saved.
-        """
+        """Write policies for `load_policies`, and return their folder; raise `CheckpointError` on failure."""
         save_checkpoint(self.path / POLICIES, encode_policies(policies))
         return self.path / POLICIES
 
     def save_checkpoint(self, name: str, state: Mapping[str, Any]) -> Path:
-        """Write a checkpoint in the folder `checkpoints`; return its own folder.
-
-        Raises:
-            CheckpointError: if a value cannot be saved.
-        """
+        """Write a checkpoint, and return its folder; raise `CheckpointError` on failure."""
         path = self.path / CHECKPOINTS / name
         save_checkpoint(path, state)
         return path
@@ -133,11 +118,7 @@ class RunDirectory:
         return f" Its {what} is {found[-1]}" if found else ""
 
     def check_policies(self, policies: Mapping[PolicyID, Policy]) -> None:
-        """Check that policies can be saved, without writing anything.
-
-        Raises:
-            CheckpointError: if the spaces, the settings or the state of a policy cannot be saved.
-        """
+        """Raise `CheckpointError` if policies cannot be saved; nothing is written."""
         check_state(encode_policies(policies))
 
     def _write(self, name: str, content: bytes) -> None:
@@ -185,11 +166,7 @@ def is_checkpoint(path: Path) -> bool:
 
 
 def encode_policies(policies: Mapping[PolicyID, Policy]) -> dict[str, Any]:
-    """Convert policies to the arrays and JSON values of a checkpoint.
-
-    Raises:
-        CheckpointError: if the spaces, the settings or the state of a policy cannot be saved.
-    """
+    """Convert policies to arrays and JSON values; raise `CheckpointError` for one that cannot be saved."""
     return {policy_id: _encode(policy_id, policy) for policy_id, policy in policies.items()}
 
 

@@ -43,11 +43,7 @@ class RunFile:
 
     @classmethod
     def read(cls, path: Path) -> RunFile:
-        """Read a run file.
-
-        Raises:
-            ConfigError: if the file does not exist, or is not TOML.
-        """
+        """Read a run file; raise `ConfigError` if there is none, or it is not TOML."""
         table = _read_table(path)
         not_in_file = table.pop(NOT_IN_FILE, {})
         if not isinstance(not_in_file, dict):
@@ -62,15 +58,12 @@ class RunFile:
         return self.path.parent
 
     def set(self, dotted: str, value: Any, origin: str) -> None:
-        """Set one value. Setting `iterations` removes `total_steps`, and vice versa.
+        """Set one value by its dotted name. Setting `iterations` removes `total_steps`, and vice versa.
 
         Args:
             dotted: the dotted name, such as `trainer.q-learning.alpha`.
             value: the new value.
             origin: where the value comes from, such as `--set`.
-
-        Raises:
-            ConfigError: if a parent in the dotted name is not a table.
         """
         *parents, last = dotted.split(".")
         if not all((*parents, last)):
@@ -94,19 +87,11 @@ class RunFile:
             del self.not_in_file[name]  # it has a value now
 
     def set_from_text(self, assignment: str) -> None:
-        """Set one value from the text of `--set key=value`. A value that is not TOML is a string.
-
-        Raises:
-            ConfigError: if there is no `=`.
-        """
+        """Set one value from the text of `--set key=value`, see `parse_assignment`."""
         self.set(*parse_assignment(assignment), "--set")
 
     def settings(self) -> RunSettings:
-        """Return the settings in the file. The run is named after the file by default.
-
-        Raises:
-            ConfigError: if a key is unknown, or a value has the wrong type.
-        """
+        """Return the settings in the file, checked. The run is named after the file by default."""
         settings = RunSettings.from_table(self.table, source=self.path.name, folder=self.folder)
         name, _ = split_trainer_table(self.table["trainer"])
         self.set("trainer.name", name, self.origins.get("trainer.name", FILE))
@@ -116,20 +101,12 @@ class RunFile:
         return settings
 
     def evaluation(self) -> EvaluationPlan | None:
-        """Return the evaluation plan, or None without an evaluation.
-
-        Raises:
-            ConfigError: if a setting is wrong.
-        """
+        """Return the evaluation plan, checked; None without an evaluation."""
         table = without_none_text(self.table.get("evaluate"))
         return None if table is None else cast("EvaluationPlan", build(EvaluationPlan, table, "evaluate"))
 
     def plugin_settings(self) -> PluginSettings:
-        """Return the plugin settings of the environment and of the file.
-
-        Raises:
-            ConfigError: if a setting is wrong.
-        """
+        """Return the plugin settings of the environment and of the file, checked."""
         table, is_strict = self.table.get("plugins", {}), self.table.get("strict_hooks")
         settings = PluginSettings.of_surroundings()
         if isinstance(table, dict):  # otherwise settings() raises
@@ -161,11 +138,7 @@ def parse_assignment(assignment: str) -> tuple[str, Any]:
 
 
 def _read_table(path: Path) -> dict[str, Any]:
-    """Read a TOML file.
-
-    Raises:
-        ConfigError: if the file does not exist, or is not TOML.
-    """
+    """Read a TOML file."""
     try:
         text = path.read_text(encoding="utf-8")
         return tomllib.loads(text)

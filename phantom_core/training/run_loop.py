@@ -6,12 +6,16 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.events import (
+    EvaluationEnd,
     IterationEnd,
     IterationStart,
     MetricsRecorded,
@@ -20,14 +24,19 @@ from phantom_core.hooks.events import (
     TrainFailed,
     TrainStart,
 )
-from phantom_core.metrics.logged_numbers import as_number
+from phantom_core.metrics import Metric
+from phantom_core.metrics.logged_numbers import as_number, mean_of
+from phantom_core.rollouts.evaluate import Evaluation, evaluate
+from phantom_core.seeding import derive_seed, fresh_seed
 from phantom_core.training.blas_threads import one_blas_thread
 from phantom_core.training.checkpointer import Checkpointer
-from phantom_core.training.evaluator import Evaluator
+from phantom_core.training.components import Components
 from phantom_core.training.logged_values import as_name
+from phantom_core.training.run_plans import EvaluationPlan, check_seed
 from phantom_core.training.run_state import RunFacts, RunState
 
 
+@dataclass(eq=False, repr=False, slots=True)
 class RunLoop:
     """Runs the iterations of a run.
 
@@ -35,36 +44,19 @@ class RunLoop:
         facts: the fixed facts of the run.
         state: the current state of the run.
         dispatcher: calls the plugins of the run.
+        evaluator: evaluates the policies; None for no evaluations.
+        checkpointer: writes checkpoints; None for no checkpoints.
+        before_start: called in order before `on_train_start`; each may cancel the run by raising.
     """
 
-    def __init__(
-        self,
-        facts: RunFacts,
-        state: RunState,
-        dispatcher: Dispatcher,
-        *,
-        evaluator: Evaluator | None = None,
-        checkpointer: Checkpointer | None = None,
-        before_start: Sequence[Callable[[], None]] = (),
-    ) -> None:
-        """Set up the loop.
-
-        Args:
-            facts: the fixed facts of the run.
-            state: the current state of the run.
-            dispatcher: calls the plugins of the run.
-            evaluator: evaluates the policies; None for no evaluations.
-            checkpointer: writes checkpoints; None for no checkpoints.
-            before_start: called in order before `on_train_start`; each may cancel the run by raising.
-        """
-        self.facts = facts
-        self.state = state
-        self.dispatcher = dispatcher
-        self._evaluator = evaluator
-        self._checkpointer = checkpointer
-        self._before_start = before_start
-        self._pending: dict[str, list[float]] = {}
-        self._has_started = False
+    facts: RunFacts
+    state: RunState
+    dispatcher: Dispatcher
+    evaluator: Evaluator | None = None
+    checkpointer: Checkpointer | None = None
+    before_start: Sequence[Callable[[], None]] = ()
+    _pending: dict[str, list[float]] = field(default_factory=dict)
+    _has_started: bool = False
 
     @property
     def seed(self) -> int:
@@ -80,11 +72,10 @@ class RunLoop:
     def progress(self) -> float:
         """The fraction of the run completed before this iteration, from 0.0 to 1.0."""
         state, total_steps = self.state, self.facts.total_steps
-        made, wanted = (
-            (state.iterations, state.num_iterations)
-            if total_steps is None
-            else (state.steps_before, total_steps)
-        )
+        if total_steps is None:
+            made, wanted = state.iterations, state.num_iterations
+        else:
+            made, wanted = state.steps_before, total_steps
         return min(1.0, made / wanted) if wanted else 0.0
 
     # ------------------------------------------------------------------ logging
@@ -95,25 +86,20 @@ class RunLoop:
             self._pending.setdefault(as_name(name), []).append(as_number(value))
 
     def flush(self, iteration: int, env_steps: int | None = None) -> dict[str, float]:
-        """Send all logged values to the loggers, and return them.
-
-        Args:
-            iteration: the iteration that the values belong to.
-            env_steps: the number of env steps so far; None for the number counted by the run.
-        """
+        """Send all logged values to the loggers, and return them; `env_steps` None for those of the run."""
         values, self._pending = self._means(), {}
         self._record(values, iteration, self.state.env_steps if env_steps is None else env_steps)
         return values
 
     def write(self, values: Mapping[str, float], step: int) -> None:
         """Send values to the loggers immediately, with the given step."""
-        self._start_if_idle()
+        self._start()
         self._record({as_name(n): as_number(value) for n, value in values.items()}, step, step)
 
     def write_if_idle(self, iteration: int) -> None:
         """Send logged values to the loggers, unless an iteration is running and will do so at its end."""
         if not self.state.is_iterating:
-            self._start_if_idle()
+            self._start()
             self.flush(iteration)
 
     # ------------------------------------------------------------------ iterations
@@ -129,8 +115,7 @@ class RunLoop:
         """
         state, total_steps = self.state, self.facts.total_steps
         self.check_between_iterations()
-        if not self._has_started:
-            self._start(num_iterations)
+        self._start(num_iterations)
         limit = state.num_iterations if num_iterations is None else state.iterations + num_iterations
         if limit is None and total_steps is None:
             raise ConfigError("The run has no end. Give it a number of iterations.")
@@ -159,11 +144,7 @@ class RunLoop:
             self._end_iteration()
 
     def check_between_iterations(self) -> None:
-        """Raise if an iteration is being made: its run cannot begin another one within it.
-
-        Raises:
-            ConfigError: that names the iteration.
-        """
+        """Raise `ConfigError` if an iteration is running: the run cannot begin another one within it."""
         if self.state.is_iterating:
             name, iteration = self.facts.trainer_name, self.state.iteration
             raise ConfigError(
@@ -190,15 +171,13 @@ class RunLoop:
             raise
         self.end(self.state.status)
 
-    def _start_if_idle(self) -> None:
-        if not self._has_started:
-            self._start(None)
-
-    def _start(self, num_iterations: int | None) -> None:
-        """Fire `on_train_start`; a plugin that the user selected may cancel the run by raising."""
+    def _start(self, num_iterations: int | None = None) -> None:
+        """Fire `on_train_start`, once; a plugin that the user selected may cancel the run by raising."""
+        if self._has_started:
+            return
         facts, state = self.facts, self.state
         self._has_started = True
-        for prepare in self._before_start:
+        for prepare in self.before_start:
             prepare()
         if num_iterations is not None:
             state.num_iterations = num_iterations
@@ -239,9 +218,9 @@ class RunLoop:
 
     def _end_iteration(self) -> None:
         state, dispatcher = self.state, self.dispatcher
-        if self._evaluator is not None:
+        if self.evaluator is not None:
             is_wanted = self._is_wanted("should_evaluate")  # called even if an evaluation is due
-            self.log(self._evaluator.after_iteration(is_wanted=is_wanted))
+            self.log(self.evaluator.after_iteration(is_wanted=is_wanted))
         if dispatcher.has_subscribers("extra_values"):
             self.log(dispatcher.extra_values(self._iteration_end(self._means())))
         values = self.flush(state.iteration)
@@ -249,9 +228,9 @@ class RunLoop:
         event = self._iteration_end(values)
         dispatcher.fire("on_iteration_end", event)
         state.stop_reasons += dispatcher.stop_reasons(event)
-        if self._checkpointer is not None:
+        if self.checkpointer is not None:
             is_wanted = dispatcher.is_wanted("should_checkpoint", event)
-            self._checkpointer.after_iteration(values, is_wanted=is_wanted)
+            self.checkpointer.after_iteration(values, is_wanted=is_wanted)
 
     def _is_wanted(self, hook: str) -> bool:
         has_subscribers = self.dispatcher.has_subscribers(hook)
@@ -281,3 +260,84 @@ def _mean(values: Sequence[float]) -> float:
         return statistics.fmean(values)
     except (OverflowError, ValueError):  # the sum overflows, or holds infinities of both signs
         return sum(value / len(values) for value in values)
+
+
+@dataclass(eq=False, repr=False, slots=True)
+class Evaluator:
+    """Evaluates the policies of a run in a separate env, when the plan or a plugin asks for it."""
+
+    facts: RunFacts
+    state: RunState
+    dispatcher: Dispatcher
+    plan: EvaluationPlan
+    make_env: Callable[[], MultiAgentEnv]
+    metrics: Mapping[str, Metric]
+    _latest: tuple[int, Evaluation] | None = None
+
+    def after_iteration(self, *, is_wanted: bool) -> dict[str, float]:
+        """Evaluate if an evaluation is due or requested; return the values to log."""
+        every = self.plan.every
+        is_due = every is not None and self.state.iterations % every == 0
+        return self._evaluate() if is_due or is_wanted else {}
+
+    def at_end(self) -> tuple[Evaluation | None, dict[str, float]]:
+        """Return the evaluation of the final policies, and the values to log if it was not run before."""
+        if not self.state.policy_by_agent:
+            return None, {}  # a trainer that overrides train() and sets no policy mapping
+        values: dict[str, float] = {}
+        if self._latest is None or self._latest[0] != self.state.iterations:
+            values = self._evaluate()
+        return None if self._latest is None else self._latest[1], values
+
+    def _evaluate(self) -> dict[str, float]:
+        state, plan = self.state, self.plan
+        env = self.make_env()
+        try:
+            evaluation = evaluate(
+                env,
+                state.policies,
+                state.policy_by_agent,
+                num_episodes=plan.episodes,
+                seed=derive_seed(self.facts.seed, "evaluation") if plan.seed is None else plan.seed,
+                policy_ids=state.policies_to_train,
+                specs=state.policy_specs,
+                metrics=self.metrics,
+            )
+        finally:
+            env.close()
+        self._latest = (state.iterations, evaluation)
+        event = EvaluationEnd(
+            iteration=state.iteration,
+            env_steps=state.env_steps,
+            mean_return=evaluation.mean_return,
+            episode_returns=evaluation.episode_returns,
+            metrics=evaluation.metrics,
+        )
+        self.dispatcher.fire("on_evaluation_end", event)
+        values = {f"eval/{name}": mean_of(found) for name, found in evaluation.metrics.items()}
+        return {"eval/mean_return": evaluation.mean_return, **values}
+
+
+def standalone_run(
+    name: str,
+    tensorboard_log_dir: str | Path | None,
+    *,
+    adds_to_earlier: bool,
+    takes_plugins: bool = True,
+    seed: int | None = None,
+) -> RunLoop:
+    """Return the run of a trainer whose `train` is called directly: no settings and no run directory.
+
+    The logger `tensorboard` is attached if it has a folder. `takes_plugins` says whether installed plugins
+    follow the run. Without a seed, the run has a new one. An invalid seed raises `ConfigError`.
+    """
+    check_seed("seed", seed)
+    components = Components(takes_plugins=takes_plugins)
+    components.attach_tensorboard(tensorboard_log_dir, adds_to_earlier=adds_to_earlier)
+    facts = RunFacts(
+        name=name,
+        seed=fresh_seed() if seed is None else seed,
+        trainer_name=name,
+        load_policy_class=components.policy_class,
+    )
+    return RunLoop(facts, RunState(), Dispatcher(components.manager))

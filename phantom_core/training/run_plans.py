@@ -35,7 +35,7 @@ class CheckpointPlan:
             ("keep_last", self.keep_last, 1),
             ("keep_best", self.keep_best, 0),
         ):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            if not is_whole(value, least):
                 raise ConfigError(
                     f"checkpoint.{name} = {value!r}. Expected an integer that is at least {least}."
                 )
@@ -66,26 +66,15 @@ class EvaluationPlan:
         check_seed("evaluate.seed", self.seed)
 
 
+def is_whole(value: object, least: int = 1) -> bool:
+    """Return whether a value is an integer that is at least `least`; a bool is none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
 def check_seed(name: str, seed: int | None) -> None:
-    """Raise if a seed is not an integer from 0 to `MAX_SEED`, or None.
-
-    Raises:
-        ConfigError: if the seed is invalid.
-    """
-    if seed is not None and (
-        isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= MAX_SEED
-    ):
+    """Raise `ConfigError` if a seed is not an integer from 0 to `MAX_SEED`, or None."""
+    if seed is not None and not (is_whole(seed, least=0) and seed <= MAX_SEED):
         raise ConfigError(f"The run got {name}={seed!r}. Expected an integer from 0 to 2**63 - 1, or none.")
-
-
-def check_length(name: str, value: int | None) -> None:
-    """Raise if the length of a run is not a positive integer, or None.
-
-    Raises:
-        ConfigError: if the length is invalid.
-    """
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-        raise ConfigError(f"The run got {name}={value!r}. Expected a positive integer.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +96,7 @@ class TrainingPhase:
                 f"A phase of the training plan has policies={self.policies!r}. Expected a list of policy ids "
                 "that is not empty."
             )
-        if isinstance(self.iterations, bool) or not isinstance(self.iterations, int) or self.iterations < 1:
+        if not is_whole(self.iterations):
             raise ConfigError(
                 f"A phase of the training plan has iterations={self.iterations!r}. Expected a positive "
                 "integer."
@@ -119,11 +108,7 @@ TrainingPlan: TypeAlias = Sequence[TrainingPhase | Mapping[str, Any]]
 
 
 def parse_training_plan(plan: TrainingPlan) -> tuple[TrainingPhase, ...]:
-    """Convert every phase to a `TrainingPhase`.
-
-    Raises:
-        ConfigError: if the plan is not a list of phases.
-    """
+    """Convert every phase to a `TrainingPhase`; raise `ConfigError` if the plan is no list of phases."""
     if isinstance(plan, (str, Mapping)) or not isinstance(plan, Iterable) or not plan:
         raise ConfigError(
             f"training_plan is {plan!r}. Expected a list of phases, such as "
@@ -133,11 +118,7 @@ def parse_training_plan(plan: TrainingPlan) -> tuple[TrainingPhase, ...]:
 
 
 def check_training_plan(phases: Sequence[TrainingPhase], policies_to_train: Sequence[PolicyID]) -> None:
-    """Check that a plan schedules exactly the policies that are trained.
-
-    Raises:
-        ConfigError: if it schedules another policy, or leaves one out.
-    """
+    """Raise `ConfigError` if a plan schedules a policy that is not trained, or leaves one out."""
     named = dict.fromkeys(policy_id for phase in phases for policy_id in phase.policies)
     for policy_id in named:
         if policy_id not in policies_to_train:

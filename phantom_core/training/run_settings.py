@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from types import FunctionType, ModuleType
 from typing import Any, Final, Literal, cast
 
 import numpy as np
@@ -15,8 +14,6 @@ from phantom_core.component_config import build, checked_fields, field_documents
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
 from phantom_core.hooks.hookspecs import Hooks
-from phantom_core.metrics import Metric
-from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import (
     AgentSelection,
     PolicyMapping,
@@ -25,16 +22,16 @@ from phantom_core.policies.policy_mapping import (
 )
 from phantom_core.rollouts.make_vector_env import VectorizationMode, check_vectorization_mode
 from phantom_core.training.logged_values import check_metric_names
-from phantom_core.training.references import absolute, load_reference, reference_to
+from phantom_core.training.references import load_reference, trainer_key
 from phantom_core.training.run_plans import (
     CheckpointPlan,
     EvaluationPlan,
     TrainingPlan,
-    check_length,
     check_seed,
+    is_whole,
     parse_training_plan,
 )
-from phantom_core.training.toml_values import NONE, TomlWriter, without_none_text
+from phantom_core.training.toml_values import SettingsWriter, without_none_text
 from phantom_core.types import PolicyID
 from phantom_core.world.agents import Agent
 
@@ -43,12 +40,7 @@ Configs = Mapping[str, Mapping[str, Any]]
 
 
 def _in_file(kind: Any, name: str | None = "") -> dict[str, Any]:
-    """Return the metadata of a field that has another type or name in a run file.
-
-    Args:
-        kind: the type in the file.
-        name: the key in the file. Empty for the field name; None if the file has no such key.
-    """
+    """Return the metadata of a field with another type or name in a run file; no key there if None."""
     return {"file": kind} if name == "" else {"file": kind, "name": name}
 
 
@@ -144,16 +136,11 @@ class RunSettings:
     """Which installed plugins are used: `disable`, `allow`."""
 
     def __post_init__(self) -> None:
-        """Raise if a setting is out of range or has the wrong type.
-
-        Raises:
-            ConfigError: if a setting is invalid.
-        """
-        _check_collections(self)
+        """Raise `ConfigError` if a setting is out of range or has the wrong type."""
         for name in ("num_iterations", "total_steps", "workers", "seed"):
-            value = getattr(self, name)
-            if isinstance(value, np.integer):
-                object.__setattr__(self, name, int(value))
+            if isinstance(getattr(self, name), np.integer):
+                object.__setattr__(self, name, int(getattr(self, name)))
+        _check_collections(self)
         if isinstance(self.policies_to_train, Iterable) and not isinstance(self.policies_to_train, str):
             object.__setattr__(self, "policies_to_train", tuple(self.policies_to_train))
         if (self.num_iterations is None) == (self.total_steps is None):
@@ -161,17 +148,12 @@ class RunSettings:
                 f"The run got num_iterations={self.num_iterations} and total_steps={self.total_steps}. "
                 "Give one of the two (in a file: iterations or total_steps)."
             )
-        check_length("num_iterations", self.num_iterations)
-        check_length("total_steps", self.total_steps)
         check_seed("seed", self.seed)
-        if isinstance(self.workers, bool) or not isinstance(self.workers, int) or self.workers < 0:
-            raise ConfigError(f"The run got workers={self.workers!r}. Expected a number of processes, or 0.")
-        if self.strict_hooks is not None and not isinstance(self.strict_hooks, bool):
-            raise ConfigError(
-                f"The run got strict_hooks={self.strict_hooks!r}. Expected True, False or None."
-            )
+        for name, is_right, expected in _EXPECTED:
+            if not is_right(getattr(self, name)):
+                raise ConfigError(f"The run got {name}={getattr(self, name)!r}. Expected {expected}.")
         check_vectorization_mode(self.vectorization_mode)
-        _check_checkpoint(self)
+        _check_plans(self)
         if self.training_plan is not None:
             object.__setattr__(self, "training_plan", parse_training_plan(self.training_plan))
         if self.policies is not None:
@@ -186,15 +168,12 @@ class RunSettings:
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any], *, source: str, folder: Path) -> RunSettings:
-        """Return the settings in a run file.
+        """Return the settings in a run file, checked.
 
         Args:
             table: the contents of the file; `"none"` stands for None.
             source: the name of the file, for messages.
             folder: the folder that relative references start from.
-
-        Raises:
-            ConfigError: if a key is unknown, or a value has the wrong type.
         """
         table = cast("dict[str, Any]", without_none_text(table))
         values = checked_fields(cls, table, source, separator=": ")
@@ -212,28 +191,23 @@ class RunSettings:
     def to_table(self, folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
         """Return the settings as the contents of a run file, without those that have their default.
 
-        Args:
-            folder: the folder that relative references start from; they are written as absolute paths.
-
-        Returns:
-            The table; and by dotted name, a description of each value that TOML cannot hold.
+        Relative references start from `folder`, and are written as absolute paths. The second result
+        describes each value that TOML cannot hold, by dotted name.
 
         Raises:
             ConfigError: if a string is `"none"`, which stands for None in files, or a value contains itself.
         """
-        writer, table = TomlWriter(), {}
+        writer, table = SettingsWriter(folder), {}
         for one in fields(self):
-            value = getattr(self, one.name)
-            key = one.metadata.get("name", one.name)
-            if key is None or _is_default(one, value):
-                continue
-            write = _WRITERS.get(one.name)
-            try:
-                table[key] = writer.value(value, key) if write is None else write(self, value, writer, folder)
-            except RecursionError:
-                raise ConfigError(
-                    f"{key} contains itself, or is nested too deeply. Give values that can be written down."
-                ) from None
+            value, key = getattr(self, one.name), one.metadata.get("name", one.name)
+            if key is not None and not _is_default(one, value):
+                try:
+                    table[key] = writer.setting(self, one.name, key)
+                except RecursionError:
+                    raise ConfigError(
+                        f"{key} contains itself, or is nested too deeply. Give values that can be written "
+                        "down."
+                    ) from None
         return table, writer.lost
 
 
@@ -241,14 +215,6 @@ def argument_documents() -> str:
     """Return the documented settings as the section `Args:` of a docstring."""
     lines = [f"{name}: {text}" for name, text in field_documents(RunSettings).items()]
     return "Args:\n" + "\n".join(f"    {line}" for line in lines)
-
-
-def trainer_key(trainer: Any) -> str:
-    """Return the key of a trainer in settings: its name, its reference, or its class name."""
-    if isinstance(trainer, str):
-        return trainer
-    trainer_class = trainer if isinstance(trainer, type) else type(trainer)
-    return reference_to(trainer_class) or trainer_class.__name__
 
 
 def trainer_keys(trainer: Any, policies: PolicyMapping | None) -> tuple[str, ...]:
@@ -266,11 +232,7 @@ def matches_trainer(key: str, own: str) -> bool:
 def configs_by_trainer(
     trainer: Any, policies: PolicyMapping | None, given: Mapping[str, Any] | None
 ) -> Configs:
-    """Return settings by trainer. From Python, they are flat for one trainer, and by name for several.
-
-    Raises:
-        ConfigError: if they are neither.
-    """
+    """Return settings by trainer. From Python, they are flat for one trainer, and by name for several."""
     if not given:
         return {}
     if not isinstance(given, Mapping):
@@ -296,11 +258,7 @@ def configs_by_trainer(
 
 
 def split_trainer_table(trainer: Any) -> tuple[str, dict[str, dict[str, Any]]]:
-    """Return the name of the trainer in a run file, and the settings by trainer.
-
-    Raises:
-        ConfigError: if there is no name, or a setting is outside a table.
-    """
+    """Return the name of the trainer in a run file, and the settings by trainer."""
     if isinstance(trainer, str):
         return trainer, {}
     if not isinstance(trainer, dict):
@@ -364,9 +322,6 @@ def _policy(policy_id: str, settings: Mapping[str, Any], folder: Path) -> Policy
     )
 
 
-# ---------------------------------------------------------------------- writing a file
-
-
 def _is_default(one: dataclasses.Field[Any], value: Any) -> bool:
     if one.default_factory is not dataclasses.MISSING:
         return isinstance(value, Mapping) and not value
@@ -375,144 +330,21 @@ def _is_default(one: dataclasses.Field[Any], value: Any) -> bool:
     )
 
 
-def _write_place(value: Any, name: str, writer: TomlWriter, folder: Path) -> str:
-    """Return a registered name unchanged, and a reference for anything else."""
-    return str(absolute(value, folder)) if isinstance(value, str) else writer.reference(value, name)
-
-
-def _write_env(settings: RunSettings, value: Any, writer: TomlWriter, folder: Path) -> str:
-    del settings
-    return _write_place(value, "env", writer, folder)
-
-
-def _write_trainer(settings: RunSettings, value: Any, writer: TomlWriter, folder: Path) -> dict[str, Any]:
-    configs = dict(settings.trainer_config)
-    if not isinstance(value, (str, type)):  # an instance holds its own settings
-        name = _write_place(type(value), "trainer.name", writer, folder)
-        table = {
-            "name": name,
-            name: writer.instance(value, f"trainer.{name}", getattr(value, "config", None)),
-        }
-        if not table[name]:
-            del table[name]
-    else:
-        name = _write_place(value, "trainer.name", writer, folder)
-        table = {"name": name}
-    for key, config in configs.items():
-        written = name if key == trainer_key(value) else str(absolute(key, folder))
-        table[written] = writer.table(config, f"trainer.{written}")
-    return table
-
-
-def _write_policies(settings: RunSettings, value: Any, writer: TomlWriter, folder: Path) -> dict[str, Any]:
-    del settings
-    return {i: _policy_table(spec, f"policies.{i}", writer, folder) for i, spec in value.items()}
-
-
-def _policy_table(spec: PolicySpec, path: str, writer: TomlWriter, folder: Path) -> dict[str, Any]:
-    table: dict[str, Any] = {}
-    if callable(spec.agents):
-        table["class"] = writer.reference(spec.agents, f"{path}.class")
-    else:
-        table["agents"] = writer.value(list(spec.agents), f"{path}.agents")
-        for number, agent_id in enumerate(spec.agents):
-            if isinstance(agent_id, tuple):  # a list in the file, which is no id
-                writer.lost[f"{path}.agents[{number}]"] = f"the id {agent_id!r}"
-    if isinstance(spec.policy, Policy):
-        table["policy"] = writer.reference(type(spec.policy), f"{path}.policy")
-        writer.lost[f"{path}.policy"] = f"an instance of {type(spec.policy).__name__}"
-    elif spec.policy is not None:
-        table["policy"] = _write_place(spec.policy, f"{path}.policy", writer, folder)
-    if spec.config:
-        table["config"] = writer.table(spec.config, f"{path}.config")
-    if spec.trainer is not None:
-        table["trainer"] = _write_place(spec.trainer, f"{path}.trainer", writer, folder)
-    if spec.train is not None:
-        table["train"] = spec.train
-    return table
-
-
-def _write_metrics(settings: RunSettings, value: Any, writer: TomlWriter, folder: Path) -> dict[str, Any]:
-    del settings
-    return {name: _metric_table(one, f"metrics.{name}", writer, folder) for name, one in value.items()}
-
-
-def _metric_table(metric: Any, path: str, writer: TomlWriter, folder: Path) -> dict[str, Any]:
-    if isinstance(metric, Metric):
-        return {
-            "metric": writer.reference(type(metric), f"{path}.metric"),
-            **writer.instance(metric, path),
-        }
-    table = metric if isinstance(metric, Mapping) else {"metric": metric}
-    if "metric" not in table:
-        return writer.table(table, path)  # Components.metric raises
-    rest = {key: part for key, part in table.items() if key != "metric"}
-    return {
-        "metric": _write_place(table["metric"], f"{path}.metric", writer, folder),
-        **writer.table(rest, path),
-    }
-
-
-def _write_loggers(settings: RunSettings, value: Any, writer: TomlWriter, folder: Path) -> list[str]:
-    del settings
-    return _write_observers("loggers", value, writer, folder)
-
-
-def _write_hooks(settings: RunSettings, value: Any, writer: TomlWriter, folder: Path) -> list[str]:
-    del settings
-    return _write_observers("hooks", value, writer, folder)
-
-
-def _write_observers(setting: str, value: Sequence[Any], writer: TomlWriter, folder: Path) -> list[str]:
-    """Return names and references; objects are lost."""
-    written = []
-    for number, observer in enumerate(value):
-        if isinstance(observer, (str, type)) and (isinstance(observer, str) or reference_to(observer)):
-            written.append(_write_place(observer, f"{setting}[{number}]", writer, folder))
-        else:
-            is_named = isinstance(observer, (type, FunctionType, ModuleType))
-            name = observer.__name__ if is_named else f"an instance of {type(observer).__name__}"
-            writer.lost[f"{setting}[{number}]"] = name
-    return written
-
-
-def _write_plan(settings: RunSettings, value: Any, writer: TomlWriter, folder: Path) -> dict[str, Any]:
-    del settings, folder
-    return {
-        f.name: writer.value(part, f.name)
-        for f in fields(value)
-        if (part := getattr(value, f.name)) is not None or f.default is not None
-    }
-
-
-def _write_phases(
-    settings: RunSettings, value: Any, writer: TomlWriter, folder: Path
-) -> list[dict[str, Any]]:
-    del settings, writer, folder
-    return [{"policies": list(phase.policies), "iterations": phase.iterations} for phase in value]
-
-
-def _write_folder(settings: RunSettings, value: Any, writer: TomlWriter, folder: Path) -> str:
-    del settings, writer, folder
-    return NONE if value is None else str(value)
-
-
-_WRITERS: Final[Mapping[str, Callable[[RunSettings, Any, TomlWriter, Path], Any]]] = {
-    "trainer": _write_trainer,
-    "env": _write_env,
-    "policies": _write_policies,
-    "metrics": _write_metrics,
-    "loggers": _write_loggers,
-    "hooks": _write_hooks,
-    "evaluation": _write_plan,
-    "checkpoint": _write_plan,
-    "training_plan": _write_phases,
-    "run_dir": _write_folder,
-}
-"""How to write the settings that are not plain values."""
-
-
 # ---------------------------------------------------------------------- checks
+
+_EXPECTED: Final[Sequence[tuple[str, Callable[[Any], object], str]]] = (
+    ("num_iterations", lambda value: value is None or is_whole(value), "a positive integer"),
+    ("total_steps", lambda value: value is None or is_whole(value), "a positive integer"),
+    ("workers", lambda value: is_whole(value, least=0), "a number of processes, or 0"),
+    ("strict_hooks", lambda value: isinstance(value, bool | None), "True, False or None"),
+    (
+        "name",
+        lambda value: value is None or (isinstance(value, str) and value),
+        "a str that is not empty, or None",
+    ),
+    ("run_dir", lambda value: isinstance(value, str | Path | None), "a folder, or None"),
+)
+"""Settings with a test of their values, and what messages say is expected."""
 
 
 def _check_collections(settings: RunSettings) -> None:
@@ -535,30 +367,24 @@ def _check_collections(settings: RunSettings) -> None:
         for key in getattr(settings, name):
             if not isinstance(key, str) or not key:
                 raise ConfigError(f"{name} has the key {key!r}. Expected a name: a str that is not empty.")
-    if settings.name is not None and (not isinstance(settings.name, str) or not settings.name):
-        raise ConfigError(f"The run got name={settings.name!r}. Expected a str that is not empty, or None.")
-    if settings.run_dir is not None and not isinstance(settings.run_dir, (str, Path)):
-        raise ConfigError(f"The run got run_dir={settings.run_dir!r}. Expected a folder, or None.")
     check_metric_names(settings.metrics)
-    if settings.evaluation is not None and not isinstance(settings.evaluation, EvaluationPlan):
-        raise ConfigError(
-            f"evaluation is {settings.evaluation!r}. Expected ph.EvaluationPlan(episodes=100), for instance."
-        )
 
 
-def _check_checkpoint(settings: RunSettings) -> None:
-    if settings.checkpoint is None:
-        return
-    if not isinstance(settings.checkpoint, CheckpointPlan):
-        raise ConfigError(
-            f"checkpoint is {settings.checkpoint!r}. Expected ph.CheckpointPlan(every=10), for instance."
-        )
-    if settings.run_dir is None:
+def _check_plans(settings: RunSettings) -> None:
+    """Raise if a plan has the wrong class, or the run cannot write checkpoints."""
+    plans = (("evaluation", EvaluationPlan, "episodes=100"), ("checkpoint", CheckpointPlan, "every=10"))
+    for name, plan_class, example in plans:
+        plan = getattr(settings, name)
+        if plan is not None and not isinstance(plan, plan_class):
+            raise ConfigError(
+                f"{name} is {plan!r}. Expected ph.{plan_class.__name__}({example}), for instance."
+            )
+    if settings.checkpoint is not None and settings.run_dir is None:
         raise ConfigError(
             "The run is to write checkpoints, but run_dir is None: there is no place for them. Give a "
             "folder, or leave checkpoint out."
         )
-    if settings.vectorization_mode == "vector_entry_point":
+    if settings.checkpoint is not None and settings.vectorization_mode == "vector_entry_point":
         raise ConfigError(
             "vectorization_mode='vector_entry_point' cannot be saved in the middle of an episode, so there "
             "can be no checkpoints. Leave out checkpoint, or use vectorization_mode='sync'."
@@ -566,11 +392,7 @@ def _check_checkpoint(settings: RunSettings) -> None:
 
 
 def check_is_complete(not_in_file: Mapping[str, str], source: str) -> str:
-    """Raise if a file lacks values that its run needs; return a sentence about missing loggers and hooks.
-
-    Raises:
-        ConfigError: if values are missing.
-    """
+    """Raise `ConfigError` if a file lacks what its run needs; return a sentence about missing observers."""
     watching = {name: what for name, what in not_in_file.items() if name.startswith(("loggers[", "hooks["))}
     needed = {name: what for name, what in not_in_file.items() if name not in watching}
     if needed:

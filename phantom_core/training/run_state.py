@@ -1,43 +1,24 @@
-"""`RunFacts` and `RunState`: the fixed and the changing data of a run."""
+"""The data of a run: `RunFacts` (fixed), `RunState` (changing) and `TrainingResults` (returned)."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from phantom_core.errors import UnknownNameError
 from phantom_core.hooks.events import Status
 from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import PolicySpec
+from phantom_core.rollouts.evaluate import Evaluation
 from phantom_core.rollouts.make_vector_env import VectorizationMode
-from phantom_core.training.plugin_plan import PluginPlan
+from phantom_core.training.env_factory import PluginPlan
 from phantom_core.training.run_plans import TrainingPhase
 from phantom_core.types import AgentID, PolicyID
 
 _log = logging.getLogger("phantom_core")
-
-
-class HasState(Protocol):
-    """An object whose state is saved in checkpoints."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state as arrays and JSON values."""
-        ...
-
-
-def no_policy_names(name: str) -> type[Policy]:
-    """Raise: a run without a registry has no named policies.
-
-    Raises:
-        UnknownNameError: always.
-    """
-    raise UnknownNameError(
-        f"No policy named {name!r}: this run has no registry.", kind="policy", name=name, known=()
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +29,7 @@ class RunFacts:
         name: the name of the run.
         seed: the seed of the run.
         trainer_name: the registered name of the trainer, or its class name.
+        load_policy_class: returns the policy class for a name or reference.
         trainer_key: the key of the trainer in the settings; empty if it is `trainer_name`.
         directory: the run directory; None if the run writes none.
         total_steps: the number of env steps to train for; None if the run is given in iterations.
@@ -57,12 +39,12 @@ class RunFacts:
         vectorization_mode: whether the copies are separate envs or one vector env.
         plugin_plan: the components that workers must have installed; None to skip the check.
         other_trainers: the trainers named by single policies, by their key in the settings.
-        load_policy_class: returns the policy class for a name or reference.
     """
 
     name: str
     seed: int
     trainer_name: str
+    load_policy_class: Callable[[str], type[Policy]]
     trainer_key: str = ""
     directory: Path | None = None
     total_steps: int | None = None
@@ -72,7 +54,40 @@ class RunFacts:
     vectorization_mode: VectorizationMode = "sync"
     plugin_plan: PluginPlan | None = None
     other_trainers: Mapping[str, Any] = field(default_factory=dict)
-    load_policy_class: Callable[[str], type[Policy]] = no_policy_names
+
+
+@dataclass(frozen=True)
+class TrainingResults:
+    """The results of a run. Trainers that return more derive from this class.
+
+    Its repr is short: it leaves out policies, history and evaluation.
+
+    Attributes:
+        policies: every policy by id, trained or not.
+        policy_by_agent: policy id by agent id.
+        history: one row per iteration: `iteration`, `env_steps` and every logged value.
+        iterations: the number of completed iterations.
+        env_steps: the number of env steps in training.
+        status: how the run ended: `"completed"`, `"stopped"` or `"interrupted"`.
+        stop_reasons: why the run stopped early.
+        hook_failures: one sentence for each plugin that failed.
+        problems: failures to write files, such as policies on a full disk; one sentence each.
+        run_directory: the run directory; None if the run wrote none.
+        evaluation: the evaluation after the last iteration; None without one.
+    """
+
+    policies: Mapping[PolicyID, Policy] = field(repr=False)
+    _: KW_ONLY
+    policy_by_agent: Mapping[AgentID, PolicyID] = field(default_factory=dict, repr=False)
+    history: Sequence[Mapping[str, float]] = field(default=(), repr=False)
+    iterations: int = 0
+    env_steps: int = 0
+    status: Status = "completed"
+    stop_reasons: tuple[str, ...] = ()
+    hook_failures: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    run_directory: Path | None = None
+    evaluation: Evaluation | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)
@@ -95,7 +110,7 @@ class RunState:
         policy_by_agent: policy id by agent id.
         policy_specs: policy spec by id, used to map agents that join during an episode.
         policies_to_train: ids of the policies that are trained.
-        training: the state that checkpoints hold besides the policies; None for none.
+        training_state: returns the state that checkpoints hold besides the policies.
     """
 
     num_iterations: int | None = None
@@ -113,7 +128,7 @@ class RunState:
     policy_by_agent: Mapping[AgentID, PolicyID] = field(default_factory=dict)
     policy_specs: Mapping[PolicyID, PolicySpec] = field(default_factory=dict)
     policies_to_train: tuple[PolicyID, ...] = ()
-    training: HasState | None = None
+    training_state: Callable[[], dict[str, Any]] = dict
 
     @property
     def status(self) -> Status:
@@ -135,3 +150,16 @@ class RunState:
             yield
         finally:
             self.is_saving = before
+
+    def filled(self, results: TrainingResults, **more: Any) -> TrainingResults:
+        """Return results with what the run counted and logged, and with other fields."""
+        return replace(
+            results,
+            policy_by_agent=self.policy_by_agent,
+            history=self.history,
+            iterations=self.iterations,
+            env_steps=self.env_steps,
+            status=self.status,
+            stop_reasons=tuple(self.stop_reasons),
+            **more,
+        )

@@ -1,19 +1,24 @@
-"""Convert Python values to TOML and back, without losing any value that TOML can hold."""
+"""Convert the settings of a run to TOML and back, without losing any value that TOML can hold."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date, datetime, time
+from pathlib import Path
+from types import FunctionType, ModuleType
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 
 from phantom_core.errors import ConfigError, with_article
+from phantom_core.metrics import Metric
+from phantom_core.policies.policy import Policy
+from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.training.logged_values import as_name
-from phantom_core.training.references import reference_to
+from phantom_core.training.references import absolute, reference_to, trainer_key
 
 NONE: Final = "none"
 """Stands for None in files: TOML has no null."""
@@ -36,32 +41,117 @@ def without_none_text(value: Any) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class TomlWriter:
-    """Converts Python values to TOML values.
+class SettingsWriter:
+    """Converts the settings of a run to the contents of a run file.
 
     Attributes:
+        folder: the folder that relative references start from; they are written as absolute paths.
         lost: by dotted name, a description of each value that TOML cannot hold.
     """
 
+    folder: Path
     lost: dict[str, str] = field(default_factory=dict)
 
-    def table(self, values: Mapping[Any, Any], name: str) -> dict[str, Any]:
-        """Convert a mapping to a table.
+    # ------------------------------------------------------------------ settings
+
+    def setting(self, settings: Any, name: str, key: str) -> Any:
+        """Convert one of the `RunSettings`; `key` is its key in the file.
 
         Raises:
             ConfigError: if a string is `"none"`, which stands for None.
         """
+        value = getattr(settings, name)
+        match name:
+            case "trainer":
+                return self._trainer(value, settings.trainer_config)
+            case "env":
+                return self._place(value, key)
+            case "policies":
+                return {i: self._policy(spec, f"{key}.{i}") for i, spec in value.items()}
+            case "metrics":
+                return {i: self._metric(metric, f"{key}.{i}") for i, metric in value.items()}
+            case "loggers" | "hooks":
+                return self._observers(value, key)
+            case "evaluation" | "checkpoint":
+                return self.instance(value, key)
+            case "training_plan":
+                return [{"policies": list(one.policies), "iterations": one.iterations} for one in value]
+            case "run_dir" if value is not None:
+                return str(value)
+        return self.value(value, key)
+
+    def _place(self, value: Any, name: str) -> str:
+        """Return a registered name unchanged, and a reference for anything else."""
+        return str(absolute(value, self.folder)) if isinstance(value, str) else self.reference(value, name)
+
+    def _trainer(self, trainer: Any, configs: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        is_instance = not isinstance(trainer, (str, type))  # which holds its own settings
+        name = self._place(type(trainer) if is_instance else trainer, "trainer.name")
+        table: dict[str, Any] = {"name": name}
+        if is_instance:
+            own = self.instance(trainer, f"trainer.{name}", getattr(trainer, "config", None))
+            table |= {name: own} if own else {}
+        for key, config in configs.items():
+            written = name if key == trainer_key(trainer) else str(absolute(key, self.folder))
+            table[written] = self.table(config, f"trainer.{written}")
+        return table
+
+    def _policy(self, spec: PolicySpec, path: str) -> dict[str, Any]:
+        table: dict[str, Any] = {}
+        if callable(spec.agents):
+            table["class"] = self.reference(spec.agents, f"{path}.class")
+        else:
+            table["agents"] = self.value(list(spec.agents), f"{path}.agents")
+            for number, agent_id in enumerate(spec.agents):
+                if isinstance(agent_id, tuple):  # a list in the file, which is no id
+                    self.lost[f"{path}.agents[{number}]"] = f"the id {agent_id!r}"
+        if isinstance(spec.policy, Policy):
+            table["policy"] = self.reference(type(spec.policy), f"{path}.policy")
+            self.lost[f"{path}.policy"] = f"an instance of {type(spec.policy).__name__}"
+        elif spec.policy is not None:
+            table["policy"] = self._place(spec.policy, f"{path}.policy")
+        if spec.config:
+            table["config"] = self.table(spec.config, f"{path}.config")
+        if spec.trainer is not None:
+            table["trainer"] = self._place(spec.trainer, f"{path}.trainer")
+        if spec.train is not None:
+            table["train"] = spec.train
+        return table
+
+    def _metric(self, metric: Any, path: str) -> dict[str, Any]:
+        if isinstance(metric, Metric):
+            name = self.reference(type(metric), f"{path}.metric")
+            return {"metric": name, **self.instance(metric, path)}
+        table = metric if isinstance(metric, Mapping) else {"metric": metric}
+        if "metric" not in table:
+            return self.table(table, path)  # Components.metric raises
+        rest = {key: part for key, part in table.items() if key != "metric"}
+        return {"metric": self._place(table["metric"], f"{path}.metric"), **self.table(rest, path)}
+
+    def _observers(self, observers: Sequence[Any], key: str) -> list[str]:
+        """Return names and references; objects are lost."""
+        written = []
+        for number, observer in enumerate(observers):
+            is_class = isinstance(observer, type) and reference_to(observer) is not None
+            if isinstance(observer, str) or is_class:
+                written.append(self._place(observer, f"{key}[{number}]"))
+            else:
+                is_named = isinstance(observer, (type, FunctionType, ModuleType))
+                name = observer.__name__ if is_named else f"an instance of {type(observer).__name__}"
+                self.lost[f"{key}[{number}]"] = name
+        return written
+
+    # ------------------------------------------------------------------ values
+
+    def table(self, values: Mapping[Any, Any], name: str) -> dict[str, Any]:
+        """Convert a mapping to a table."""
         for key in values:
             if not isinstance(key, str) or not _is_encodable(key):
                 self.lost[as_name(f"{name}.{key}")] = f"the key {key!r}"
         return {as_name(key): self.value(part, as_name(f"{name}.{key}")) for key, part in values.items()}
 
     def value(self, value: Any, name: str) -> Any:
-        """Convert a value: None to `"none"`, and a value that TOML cannot hold to a string.
-
-        Raises:
-            ConfigError: if a string is `"none"`, which stands for None.
-        """
+        """Convert a value: None to `"none"`, and a value that TOML cannot hold to a string."""
         if value is None:
             return NONE
         if isinstance(value, Mapping):
@@ -97,21 +187,16 @@ class TomlWriter:
             settings: the dataclass of its settings; None if it is a dataclass itself, or has no settings.
         """
         holder = instance if settings is None else settings
-        values = (
-            {f.name: getattr(holder, f.name) for f in fields(holder) if f.init}
-            if is_dataclass(holder)
-            else {}
-        )
+        own = {f.name: f for f in fields(holder) if f.init} if is_dataclass(holder) else {}
+        values = {key: getattr(holder, key) for key in own}
         if not _makes_again(instance, values):
             self.lost[name] = f"an instance of {type(instance).__name__}"
-        defaults = {f.name: f.default for f in fields(holder)} if is_dataclass(holder) else {}
-        return {
-            key: self.instance(part, f"{name}.{key}")
-            if _is_settings(part)
-            else self.value(part, f"{name}.{key}")
-            for key, part in values.items()
-            if part is not None or defaults[key] is not None
-        }
+        table = {}
+        for key, part in values.items():
+            if part is not None or own[key].default is not None:
+                write = self.instance if is_dataclass(part) and not isinstance(part, type) else self.value
+                table[key] = write(part, f"{name}.{key}")
+        return table
 
     def _text(self, value: Any, name: str) -> Any:
         self.lost[name] = with_article(type(value).__name__)
@@ -131,10 +216,6 @@ def _is_encodable(value: Any) -> bool:
         return value.tzinfo is None
     offset = value.utcoffset() if isinstance(value, datetime) else None
     return offset is None or offset.total_seconds() % 60 == 0
-
-
-def _is_settings(value: Any) -> bool:
-    return is_dataclass(value) and not isinstance(value, type)
 
 
 def _makes_again(instance: Any, settings: Mapping[str, Any]) -> bool:

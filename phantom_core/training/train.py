@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,25 +13,24 @@ from phantom_core.errors import ConfigError
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.hookspecs import Hooks
 from phantom_core.installed.plugin_settings import PluginSettings
+from phantom_core.metrics import Metric
 from phantom_core.policies.policy_mapping import PolicyMapping, PolicySpec, parse_policy_mapping
 from phantom_core.rollouts.make_vector_env import VectorizationMode
 from phantom_core.rollouts.worker_process import leave_if_starting
 from phantom_core.seeding import fresh_seed
-from phantom_core.training.checkpointer import Checkpointer
-from phantom_core.training.components import Components
-from phantom_core.training.env_factory import EnvFactory
-from phantom_core.training.evaluator import Evaluator
-from phantom_core.training.final_policies import (
+from phantom_core.training.checkpointer import (
+    Checkpointer,
     recorded_write_failures,
     save_final_policies,
     warn_where_policies_are,
 )
-from phantom_core.training.guarded_metric import guarded
-from phantom_core.training.logged_values import flattened
-from phantom_core.training.plugin_plan import PluginPlan
+from phantom_core.training.components import Components
+from phantom_core.training.env_factory import EnvFactory, PluginPlan
+from phantom_core.training.logged_values import flattened, guarded
 from phantom_core.training.plugin_times import PluginTimes
+from phantom_core.training.references import trainer_key
 from phantom_core.training.run_directory import RunDirectory
-from phantom_core.training.run_loop import RunLoop
+from phantom_core.training.run_loop import Evaluator, RunLoop
 from phantom_core.training.run_plans import CheckpointPlan, EvaluationPlan, TrainingPlan, parse_training_plan
 from phantom_core.training.run_record import DEFAULT, NOT_IN_FILE, RunRecord
 from phantom_core.training.run_settings import (
@@ -39,13 +38,10 @@ from phantom_core.training.run_settings import (
     argument_documents,
     configs_by_trainer,
     matches_trainer,
-    trainer_key,
     trainer_keys,
 )
-from phantom_core.training.run_state import RunFacts, RunState
-from phantom_core.training.standalone_run import attach_tensorboard
+from phantom_core.training.run_state import RunFacts, RunState, TrainingResults
 from phantom_core.training.stop_signals import signals_end
-from phantom_core.training.train_result import TrainingResults
 from phantom_core.training.trainer import Trainer
 from phantom_core.types import PolicyID
 from phantom_core.world.agents import Agent
@@ -151,7 +147,7 @@ def execute_run(
         settings: the settings of the run.
         components: resolves names and references.
         folder: the folder that relative references start from.
-        origins: by dotted name, where a setting came from. None if all are arguments of the caller.
+        origins: by dotted name, where a setting came from; the rest are arguments of the caller.
         times: records the time of each hook; None to not measure it.
     """
     config, not_in_file = settings.to_table(folder)
@@ -160,7 +156,7 @@ def execute_run(
     trainer_name, trainer = components.trainer(settings.trainer, settings.trainer_config)
     env_class = components.env_class(settings.env)
     others = _other_trainers(settings, trainer, components)
-    attach_tensorboard(components, trainer.tensorboard_log_dir, adds_to_earlier=trainer.has_event_files)
+    components.attach_tensorboard(trainer.tensorboard_log_dir, adds_to_earlier=trainer.has_event_files)
     run_name = settings.name or f"{trainer_name}-{getattr(env_class, '__name__', 'env')}"
     seed = fresh_seed() if settings.seed is None else settings.seed
     origins = dict(origins or {}) | ({"seed": DEFAULT} if settings.seed is None else {})
@@ -174,6 +170,7 @@ def execute_run(
         name=run_name,
         seed=seed,
         trainer_name=trainer_name,
+        load_policy_class=components.policy_class,
         trainer_key=trainer_key(settings.trainer),
         directory=None if directory is None else directory.path,
         total_steps=settings.total_steps,
@@ -183,59 +180,16 @@ def execute_run(
         vectorization_mode=settings.vectorization_mode,
         plugin_plan=PluginPlan.of(components.used),
         other_trainers=others,
-        load_policy_class=components.policy_class,
     )
     state = RunState(num_iterations=settings.num_iterations)
     make_env = EnvFactory(env_class, settings.env_config)
-    record = None
+    evaluator = checkpointer = record = None
+    before_start: list[Callable[[], None]] = []
+    if settings.evaluation is not None:
+        evaluator = Evaluator(facts, state, dispatcher, settings.evaluation, make_env, metrics)
     if directory is not None:
         written = config | ({NOT_IN_FILE: not_in_file} if not_in_file else {})
         record = RunRecord(directory, written, origins, facts, state, dispatcher, components)
-    loop, evaluator = _loop(settings, facts, state, dispatcher, record, make_env, metrics)
-    with signals_end(facts, state):
-        return _with_record(
-            loop,
-            record,
-            lambda: _train_and_evaluate(settings, loop, trainer, make_env, metrics, evaluator, directory),
-        )
-
-
-def attach_observers(settings: RunSettings, components: Components) -> None:
-    """Attach loggers and hooks. Hooks come first, since they may register components that the run names.
-
-    Raises:
-        ConfigError: if one is unknown, or settings are given for an unknown name.
-    """
-    for hooks in settings.hooks:
-        components.attach_hooks(hooks, settings.observer_config)
-    for kind, configs in settings.observer_config.items():
-        for name in configs:
-            components.registry.find(kind, name)  # raises for a misspelt name
-    for logger in settings.loggers:
-        components.attach_logger(logger, settings.logger_config)
-    _warn_of_idle_tables(settings, components)
-    for key in settings.trainer_config:
-        is_used = any(matches_trainer(key, o) for o in trainer_keys(settings.trainer, settings.policies))
-        if not is_used and ":" not in key:
-            components.registry.find("trainer", key)  # raises for a misspelt name
-
-
-def _loop(
-    settings: RunSettings,
-    facts: RunFacts,
-    state: RunState,
-    dispatcher: Dispatcher,
-    record: RunRecord | None,
-    make_env: EnvFactory,
-    metrics: Mapping[str, Any],
-) -> tuple[RunLoop, Evaluator | None]:
-    """Build the loop of a run with its evaluator and checkpointer."""
-    evaluator = checkpointer = None
-    if settings.evaluation is not None:
-        evaluator = Evaluator(facts, state, dispatcher, settings.evaluation, make_env, metrics)
-    before_start: list[Callable[[], None]] = []
-    if record is not None:
-        directory = record.directory
         if settings.checkpoint is not None or dispatcher.has_subscribers("should_checkpoint"):
             checkpointer = Checkpointer(state, dispatcher, settings.checkpoint, directory)
             before_start.append(checkpointer.check)
@@ -245,99 +199,123 @@ def _loop(
     loop = RunLoop(
         facts, state, dispatcher, evaluator=evaluator, checkpointer=checkpointer, before_start=before_start
     )
-    return loop, evaluator
+    run = _Run(settings, loop, trainer, make_env, metrics, evaluator, record)
+    with signals_end(facts, state):
+        return run.execute()
 
 
-def _with_record(
-    loop: RunLoop, record: RunRecord | None, make: Callable[[], TrainingResults]
-) -> TrainingResults:
-    """Execute a run and record how it ended."""
-    if record is None:
-        return make()
-    try:
-        results = make()
-    except BaseException as error:
-        with recorded_write_failures(loop.state):
-            record.fail(error)
-        warn_where_policies_are(loop.state, record.directory)
-        raise
-    with recorded_write_failures(loop.state):
-        record.end(results)
-    return replace(results, problems=tuple(loop.state.problems))
+@dataclass(frozen=True, repr=False, slots=True)
+class _Run:
+    """A run that is set up: it trains, saves the policies, evaluates them and completes its record."""
 
+    settings: RunSettings
+    loop: RunLoop
+    trainer: Any
+    make_env: EnvFactory
+    metrics: Mapping[str, Metric]
+    evaluator: Evaluator | None
+    record: RunRecord | None
 
-def _train_and_evaluate(
-    settings: RunSettings,
-    loop: RunLoop,
-    trainer: Any,
-    make_env: EnvFactory,
-    metrics: Mapping[str, Any],
-    evaluator: Evaluator | None,
-    directory: RunDirectory | None,
-) -> TrainingResults:
-    """Train, save the policies, and evaluate."""
-    state = loop.state
-    with loop.scope():
-        results = _train(settings, loop, trainer, make_env, metrics, directory)
-        evaluation = None
-        if evaluator is not None and not state.is_interrupted:
-            evaluation, values = evaluator.at_end()
-            loop.log(values)
-            logged = loop.flush(state.iteration)
-            if state.history:
-                state.history[-1].update(logged)
-    return replace(
-        results,
-        policy_by_agent=state.policy_by_agent,
-        history=state.history,
-        iterations=state.iterations,
-        env_steps=state.env_steps,
-        status=state.status,
-        stop_reasons=tuple(state.stop_reasons),
-        hook_failures=loop.dispatcher.failure_sentences(),
-        run_directory=loop.facts.directory,
-        evaluation=evaluation,
-    )
+    def execute(self) -> TrainingResults:
+        """Execute the run, and record how it ended."""
+        record, state = self.record, self.loop.state
+        if record is None:
+            return self._train_and_evaluate()
+        try:
+            results = self._train_and_evaluate()
+        except BaseException as error:
+            with recorded_write_failures(state):
+                record.fail(error)
+            warn_where_policies_are(state, record.directory)
+            raise
+        with recorded_write_failures(state):
+            record.end(results)
+        return replace(results, problems=tuple(state.problems))
 
-
-def _train(
-    settings: RunSettings,
-    loop: RunLoop,
-    trainer: Any,
-    make_env: EnvFactory,
-    metrics: Mapping[str, Any],
-    directory: RunDirectory | None,
-) -> TrainingResults:
-    """Run the trainer, and save the policies, also if it raises."""
-    state, trainers = loop.state, (trainer, *loop.facts.other_trainers.values())
-    policies = DEFAULT_POLICIES if settings.policies is None else settings.policies
-    for one in trainers:
-        one.enter(loop)
-    trainer.metrics = metrics
-    try:
-        results = trainer.train(
-            make_env.env_class,
-            state.num_iterations,
-            policies,
-            settings.policies_to_train,
-            make_env.env_config,
-            metrics,
+    def _train_and_evaluate(self) -> TrainingResults:
+        loop, state, evaluation = self.loop, self.loop.state, None
+        with loop.scope():
+            results = self._train()
+            if self.evaluator is not None and not state.is_interrupted:
+                evaluation, values = self.evaluator.at_end()
+                loop.log(values)
+                logged = loop.flush(state.iteration)
+                if state.history:
+                    state.history[-1].update(logged)
+        return state.filled(
+            results,
+            hook_failures=loop.dispatcher.failure_sentences(),
+            run_directory=loop.facts.directory,
+            evaluation=evaluation,
         )
-        if not isinstance(results, TrainingResults):
-            raise ConfigError(
-                f"{type(trainer).__name__}.train() returned {results!r}. Expected ph.TrainingResults("
-                "policies), or an instance of a class derived from it."
-            )
-        state.policies = results.policies
-        state.policy_by_agent = state.policy_by_agent or results.policy_by_agent
-        state.policies_to_train = state.policies_to_train or tuple(
-            settings.policies_to_train or results.policies
-        )
-        return results
-    finally:
-        save_final_policies(loop.facts.name, state, loop.dispatcher, directory)
+
+    def _train(self) -> TrainingResults:
+        """Run the trainer, and save the policies, also if it raises."""
+        settings, loop, trainer = self.settings, self.loop, self.trainer
+        state, trainers = loop.state, (trainer, *loop.facts.other_trainers.values())
         for one in trainers:
-            one.leave()
+            one.enter(loop)
+        trainer.metrics = self.metrics
+        try:
+            results = trainer.train(
+                self.make_env.env_class,
+                state.num_iterations,
+                DEFAULT_POLICIES if settings.policies is None else settings.policies,
+                settings.policies_to_train,
+                self.make_env.env_config,
+                self.metrics,
+            )
+            if not isinstance(results, TrainingResults):
+                raise ConfigError(
+                    f"{type(trainer).__name__}.train() returned {results!r}. Expected ph.TrainingResults("
+                    "policies), or an instance of a class derived from it."
+                )
+            state.policies = results.policies
+            state.policy_by_agent = state.policy_by_agent or results.policy_by_agent
+            state.policies_to_train = state.policies_to_train or tuple(
+                settings.policies_to_train or results.policies
+            )
+            return results
+        finally:
+            directory = None if self.record is None else self.record.directory
+            save_final_policies(loop.facts.name, state, loop.dispatcher, directory)
+            for one in trainers:
+                one.leave()
+
+
+def attach_observers(settings: RunSettings, components: Components) -> None:
+    """Attach loggers and hooks. Hooks come first, since they may register components that the run names.
+
+    Settings of an unknown name raise `ConfigError`. Settings of observers that are not selected cause a
+    warning, since `--logger` may have replaced them.
+    """
+    registry = components.registry
+    for hooks in settings.hooks:
+        components.attach_hooks(hooks, settings.observer_config)
+    configured = {
+        (kind, name): registry.find(kind, name)  # raises for a misspelt name
+        for kind, configs in settings.observer_config.items()
+        for name in configs
+    }
+    for logger in settings.loggers:
+        components.attach_logger(logger, settings.logger_config)
+    for (kind, name), component in configured.items():
+        if component not in components.used and component.name != "jsonl":
+            _log.warning(
+                "The settings of the %s %r (%s.%s) are not used: the run does not select it. Add it to "
+                "%ss, or leave its settings out.",
+                kind, name, kind, name, kind,
+            )  # fmt: skip
+    own_keys = trainer_keys(settings.trainer, settings.policies)
+    for key in settings.trainer_config:
+        if ":" not in key and not any(matches_trainer(key, own) for own in own_keys):
+            registry.find("trainer", key)  # raises for a misspelt name
+
+
+def attach_record(settings: RunSettings, components: Components) -> None:
+    """Attach the logger `jsonl` to a run with a directory, unless it is disabled or already attached."""
+    if components.registry.has("logger", "jsonl") and not components.uses("logger", "jsonl"):
+        components.attach_logger("jsonl", settings.logger_config)
 
 
 def _other_trainers(settings: RunSettings, trainer: Any, components: Components) -> dict[str, Any]:
@@ -374,22 +352,3 @@ def _is_same_trainer(one: Any, other: Any) -> bool:
     if isinstance(one, str) or isinstance(other, str):
         return isinstance(one, (str, type)) and isinstance(other, (str, type))
     return one is other
-
-
-def attach_record(settings: RunSettings, components: Components) -> None:
-    """Attach the logger `jsonl` to a run with a directory, unless it is disabled or already attached."""
-    if components.registry.has("logger", "jsonl") and not components.uses("logger", "jsonl"):
-        components.attach_logger("jsonl", settings.logger_config)
-
-
-def _warn_of_idle_tables(settings: RunSettings, components: Components) -> None:
-    """Warn about settings of loggers and hooks that are not selected; `--logger` may have replaced them."""
-    for kind, configs in settings.observer_config.items():
-        for name in configs:
-            component = components.registry.find(kind, name)
-            if component not in components.used and component.name != "jsonl":
-                _log.warning(
-                    "The settings of the %s %r (%s.%s) are not used: the run does not select it. Add it to "
-                    "%ss, or leave its settings out.",
-                    kind, name, kind, name, kind,
-                )  # fmt: skip

@@ -6,9 +6,8 @@ import functools
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -25,23 +24,18 @@ from phantom_core.policies.policy_mapping import (
     make_policies,
     parse_policy_mapping,
 )
-from phantom_core.rollouts.batch import Batch
-from phantom_core.rollouts.collect import Collector
-from phantom_core.rollouts.collect_plan import CollectPlan
-from phantom_core.rollouts.trajectory import EpisodeSummary
+from phantom_core.rollouts.batch import Batch, EpisodeSummary
+from phantom_core.rollouts.collect import Collector, CollectPlan
 from phantom_core.rollouts.vector_env import VectorEnv
 from phantom_core.seeding import derive_seed, fresh_seed, make_rng
 from phantom_core.training.components import Components
 from phantom_core.training.env_factory import EnvFactory, check_env_config
-from phantom_core.training.full_training import log_episodes
-from phantom_core.training.guarded_metric import guarded
-from phantom_core.training.learner import Session
-from phantom_core.training.policy_training import train_policies
-from phantom_core.training.run_loop import RunLoop
-from phantom_core.training.run_settings import trainer_key
-from phantom_core.training.standalone_run import standalone_run
+from phantom_core.training.full_training import log_episodes, train_policies
+from phantom_core.training.logged_values import guarded
+from phantom_core.training.references import trainer_key
+from phantom_core.training.run_loop import RunLoop, standalone_run
+from phantom_core.training.run_state import TrainingResults
 from phantom_core.training.stop_signals import signals_end
-from phantom_core.training.train_result import TrainingResults
 from phantom_core.types import AgentID, PolicyID
 
 TrainT = TypeVar("TrainT", bound=Callable[..., Any])
@@ -70,18 +64,6 @@ def _within_run(train: TrainT) -> TrainT:
             self.leave()
 
     return train_within_run  # type: ignore[return-value]  # same signature, by functools.wraps
-
-
-@dataclass(slots=True)
-class _Counted:
-    """A collector, and the number of its env steps that the run has counted."""
-
-    collector: Collector
-    steps: int = 0
-
-    def new_steps(self) -> int:
-        before, self.steps = self.steps, self.collector.env_steps
-        return self.steps - before
 
 
 class Trainer:
@@ -138,7 +120,8 @@ class Trainer:
         self.metrics: Mapping[str, Metric] = {}
         self.logged_metrics: defaultdict[str, list[Any]] = defaultdict(list)
         self.logged_rewards: defaultdict[AgentID, list[float]] = defaultdict(list)
-        self._collectors: list[_Counted] = []
+        self._collectors: list[Collector] = []
+        self._counted_steps = 0
         self._episodes: list[EpisodeSummary] = []
         self._run: RunLoop | None = None
         self._idle: _IdleRun | None = None
@@ -231,16 +214,14 @@ class Trainer:
         Raises:
             ConfigError: if something does not fit together, or it is called within an iteration.
         """
-        if self._run is None:
-            raise AssertionError(self)  # _within_run has seen to it
         check_env_config(env_config or {})
         return train_policies(
             self,
-            self._run,
+            self.run,
             EnvFactory(env_class, dict(env_config or {})),
             policies,
             policies_to_train,
-            guarded(metrics or {}, self._run.dispatcher),
+            guarded(metrics or {}, self.run.dispatcher),
             num_iterations,
         )
 
@@ -271,11 +252,12 @@ class Trainer:
         Args:
             num_iterations: the maximum number of iterations. None for that of the run.
         """
-        loop = self._entered()
+        loop = self.run
         for iteration in loop.each_iteration(num_iterations):
             yield iteration
-            for collector in self._collectors:
-                loop.state.env_steps += collector.new_steps()
+            steps = sum(collector.env_steps for collector in self._collectors)
+            loop.state.env_steps += steps - self._counted_steps
+            self._counted_steps = steps
             log_episodes(loop, iteration, self._episodes)
             self._episodes.clear()
             self.tbx_write_values(iteration)
@@ -310,26 +292,28 @@ class Trainer:
             metrics=self.metrics,
             on_episode=self._episodes.append,
         )
-        self._collectors.append(_Counted(collector))
+        self._collectors.append(collector)
         return collector
 
     # ------------------------------------------------------------------ for every trainer to use
 
     @property
-    def run(self) -> Session:
+    def run(self) -> RunLoop:
         """The current run.
 
         Raises:
             ConfigError: if the trainer is not in a run.
         """
-        return self._entered()
+        if self._run is None:
+            raise ConfigError(f"{type(self).__name__} is not in a run. Call train() first.")
+        return self._run
 
     @property
     def progress(self) -> float:
         """The fraction of the run completed before this iteration, from 0.0 to 1.0; used by schedules."""
         return self.run.progress
 
-    def enter(self, run: Session) -> None:
+    def enter(self, run: RunLoop) -> None:
         """Begin to work for a run, without what was logged before.
 
         Raises:
@@ -339,15 +323,18 @@ class Trainer:
             raise ConfigError(
                 f"This {type(self).__name__} is already training. Make a second instance for a second run."
             )
-        self._end_of_idle_run()
+        if self._idle is not None:
+            self._idle.end()
+            self._idle = None
         self.logged_metrics.clear()
         self.logged_rewards.clear()
-        self._run = cast("RunLoop", run)  # every session is one; a trainer needs only the protocol
+        self._run = run
 
     def leave(self) -> None:
         """Leave the run, and clear values that were not logged."""
         self._run = self._rng = None
         self._collectors.clear()
+        self._counted_steps = 0
         self._episodes.clear()
         self.logged_metrics.clear()
         self.logged_rewards.clear()
@@ -502,11 +489,6 @@ class Trainer:
 
     # ------------------------------------------------------------------ the run that it is in
 
-    def _entered(self) -> RunLoop:
-        if self._run is None:
-            raise ConfigError(f"{type(self).__name__} is not in a run. Call train() first.")
-        return self._run
-
     def _writing(self) -> RunLoop | None:
         """Return where values are logged: the run or, outside a run, the logger `tensorboard` alone."""
         if self._run is not None:
@@ -517,11 +499,6 @@ class Trainer:
             self._idle = _IdleRun(self)
             self.has_event_files = True
         return self._idle.loop
-
-    def _end_of_idle_run(self) -> None:
-        if self._idle is not None:
-            self._idle.end()
-            self._idle = None
 
 
 class _IdleRun:

@@ -15,12 +15,7 @@ from phantom_core.seeding import fresh_seed, make_random, make_rng
 from phantom_core.types import AgentID
 from phantom_core.world.messages import Message, MessageList
 from phantom_core.world.samplers import SampledValues
-from phantom_core.world.supertypes import (
-    Supertype,
-    check_has_supertype,
-    checked_supertype,
-    default_supertype,
-)
+from phantom_core.world.supertypes import Supertype, check_has_supertype, checked_supertype, default_supertype
 from phantom_core.world.views import AgentView, EnvView, ViewFrame
 
 Handler: TypeAlias = "Callable[[Any, Context, Message[Any]], Iterable[tuple[AgentID, Any]] | None]"
@@ -115,11 +110,13 @@ class Agent:
         try:
             hash(agent_id)
         except TypeError:
-            msg = f"Agent id {agent_id!r} is not hashable. Use a str, an int, a tuple or an Enum."
-            raise ConfigError(msg) from None
+            raise ConfigError(
+                f"Agent id {agent_id!r} is not hashable. Use a str, an int, a tuple or an Enum."
+            ) from None
         if agent_id == ALL:
-            msg = f"An agent may not be named {ALL!r}: that key stands for the whole env. Choose another id."
-            raise ConfigError(msg)
+            raise ConfigError(
+                f"An agent may not be named {ALL!r}: that key stands for the whole env. Choose another id."
+            )
         self._id = agent_id
         self._episode_seed: int | None = None
         self.supertype: Supertype | None = None
@@ -228,11 +225,10 @@ class Agent:
                 return table[base]
         payload, cls = type(message.payload).__name__, type(self).__name__
         handled = ", ".join(known.__name__ for known in table) or "none"
-        msg = (
+        raise NetworkError(
             f"{cls} {self._id!r} has no handler for {payload}, sent by {message.sender_id!r}. It handles: "
             f"{handled}. Write a method decorated with @msg_handler({payload})."
         )
-        raise NetworkError(msg)
 
     @property
     def _name(self) -> str:
@@ -297,15 +293,13 @@ class Context:
         try:
             return self._views[neighbour_id]
         except KeyError:
-            raise self._no_neighbour(neighbour_id) from None
-
-    def _no_neighbour(self, agent_id: AgentID) -> NeighbourError:
-        me = self.agent.id
-        return NeighbourError(
-            f"{me!r} looked at {agent_id!r}, which is none of its neighbours in the episode."
-            f"{did_you_mean(agent_id, self._views)} They are: {listing(self._views)}. Connect the two with "
-            f"network.add_connection({me!r}, {agent_id!r}), or look only if {agent_id!r} in ctx."
-        )
+            me = self.agent.id
+            raise NeighbourError(
+                f"{me!r} looked at {neighbour_id!r}, which is none of its neighbours in the episode."
+                f"{did_you_mean(neighbour_id, self._views)} They are: {listing(self._views)}. Connect "
+                f"the two with network.add_connection({me!r}, {neighbour_id!r}), or look only if "
+                f"{neighbour_id!r} in ctx."
+            ) from None
 
     def __contains__(self, neighbour_id: object) -> bool:
         """Return whether an agent is a neighbour."""
@@ -313,11 +307,7 @@ class Context:
 
 
 def check_agent(agent: object) -> None:
-    """Raise if an object is not an initialised `Agent`.
-
-    Raises:
-        ConfigError: if it is not an agent, or `Agent.__init__` was not called.
-    """
+    """Raise ConfigError if an object is not an `Agent`, or `Agent.__init__` was not called."""
     if not isinstance(agent, Agent):
         made = f" Make one of it: {agent.__name__}('ID')." if isinstance(agent, type) else ""
         raise ConfigError(f"The network got {agent!r} as an agent. Expected an object of a ph.Agent.{made}")

@@ -16,12 +16,7 @@ from phantom_core.world.agents import Context
 from phantom_core.world.messages import MessageList
 from phantom_core.world.parts import flattened, named_parts
 
-__all__ = [
-    "ChainedDecoder",
-    "Decoder",
-    "DictDecoder",
-    "EmptyDecoder",
-]
+__all__ = ["ChainedDecoder", "Decoder", "DictDecoder", "EmptyDecoder"]
 
 
 class Decoder(ABC):

@@ -15,13 +15,7 @@ from phantom_core.types import Observation
 from phantom_core.world.agents import Context
 from phantom_core.world.parts import flattened, named_parts
 
-__all__ = [
-    "ChainedEncoder",
-    "ConstantEncoder",
-    "DictEncoder",
-    "EmptyEncoder",
-    "Encoder",
-]
+__all__ = ["ChainedEncoder", "ConstantEncoder", "DictEncoder", "EmptyEncoder", "Encoder"]
 
 
 class Encoder(ABC):

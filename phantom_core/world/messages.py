@@ -113,14 +113,6 @@ def is_allowed(agent_class: type, allowed: tuple[AgentType, ...] | None) -> bool
     return any(kind in names if isinstance(kind, str) else issubclass(agent_class, kind) for kind in allowed)
 
 
-def field_types(payload_class: type) -> dict[str, Any] | None:
-    """Return the declared type of each field of a payload class; None if they cannot be resolved."""
-    try:
-        return typing.get_type_hints(payload_class)
-    except (NameError, TypeError):  # a string annotation with a local name
-        return None
-
-
 def _make_payload(cls: ClassT, rule: PayloadRule) -> ClassT:
     if issubclass(cls, msgspec.Struct):  # a subclass of a payload is already a struct
         _check_defaults(cls)
@@ -159,8 +151,11 @@ def _derived(cls: ClassT, **settings: Any) -> ClassT:
 
 def _holds_only_atoms(cls: type) -> bool:
     """Return whether no field can hold an object that refers back to the payload."""
-    hints = field_types(cls)
-    return hints is not None and all(map(_is_atom, hints.values()))
+    try:
+        hints = typing.get_type_hints(cls)
+    except (NameError, TypeError):  # a string annotation with a local name
+        return False
+    return all(map(_is_atom, hints.values()))
 
 
 def _is_atom(hint: Any) -> bool:
@@ -193,9 +188,8 @@ def _types(given: AgentType | Iterable[AgentType] | None, argument: str) -> tupl
     kinds = (given,) if isinstance(given, (type, str)) else tuple(given)
     for kind in kinds:
         if not isinstance(kind, (type, str)):
-            msg = (
+            raise ConfigError(
                 f"msg_payload got {argument}={kind!r}. Expected an agent class, the name of one, "
                 "or a list of those."
             )
-            raise ConfigError(msg)
     return kinds

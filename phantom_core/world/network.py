@@ -7,15 +7,19 @@ import random
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from typing import Any, ClassVar, Protocol, Self, TypeAlias
+from typing import Any, ClassVar, Protocol, Self
 
-from phantom_core.errors import ConfigError, ResolverError
+from phantom_core.errors import ConfigError, NetworkError, ResolverError
 from phantom_core.seeding import make_random
 from phantom_core.types import AgentID
 from phantom_core.world.agents import Agent, Context
+from phantom_core.world.message_checks import (
+    check_payload,
+    not_connected,
+    raise_if_not_batches,
+    raise_if_not_pairs,
+)
 from phantom_core.world.messages import Message
-from phantom_core.world.routes import Routes, raise_if_not_batches, raise_if_not_pairs
 from phantom_core.world.samplers import SampledValues
 from phantom_core.world.topology import Topology
 
@@ -34,6 +38,8 @@ class Network(Topology):
     Attributes:
         message_class: the class of messages; called with sender id, receiver id and payload.
         resolver: determines the order in which messages are delivered.
+        ignore_connection_errors: whether a message between unconnected agents is dropped silently.
+        payload_classes: the classes of the payloads sent so far.
         recorder: called with each round of messages before it is delivered; set by the env's recorder.
     """
 
@@ -65,12 +71,13 @@ class Network(Topology):
             _check_resolver(resolver)
         self.resolver = BatchResolver() if resolver is None else resolver
         self.recorder: MessageRecorder | None = None
-        self._routes = Routes(
-            self._agents,
-            self._connections,
-            ignore_connection_errors=ignore_connection_errors,
-            enforce_msg_payload_checks=enforce_msg_payload_checks,
-        )
+        self.ignore_connection_errors = ignore_connection_errors
+        self.payload_classes: set[type] = set()
+        self._enforce_msg_payload_checks = enforce_msg_payload_checks
+        # Sender, receiver and payload class of messages found allowed since the last change of the network,
+        # and the classes of the three, which stay allowed.
+        self._allowed: set[tuple[AgentID, AgentID, type]] = set()
+        self._allowed_classes: set[tuple[type, type, type]] = set()
         self._episode_seed: int | None = None
         self._sampled: SampledValues | None = None
         self._is_running = False
@@ -91,23 +98,14 @@ class Network(Topology):
             agent.reset()
 
     @property
-    def ignore_connection_errors(self) -> bool:
-        """Whether a message between unconnected agents is dropped silently instead of an error."""
-        return self._routes.ignore_connection_errors
-
-    @ignore_connection_errors.setter
-    def ignore_connection_errors(self, ignore: bool) -> None:
-        self._routes.ignore_connection_errors = ignore
-
-    @property
     def enforce_msg_payload_checks(self) -> bool:
         """Whether the rules of `msg_payload` are checked."""
-        return self._routes.enforce_msg_payload_checks
+        return self._enforce_msg_payload_checks
 
     @enforce_msg_payload_checks.setter
     def enforce_msg_payload_checks(self, enforce: bool) -> None:
-        self._routes.enforce_msg_payload_checks = enforce
-        self._routes.forget()
+        self._enforce_msg_payload_checks = enforce
+        self._allowed.clear()
 
     def subnet_for(self, agent_id: AgentID) -> Self:
         """Return a network of an agent, its neighbours and the connections among them.
@@ -126,17 +124,12 @@ class Network(Topology):
             ignore_connection_errors=self.ignore_connection_errors,
             enforce_msg_payload_checks=self.enforce_msg_payload_checks,
         )
-        inner = [pair for pair in self._connections.pairs() if members.issuperset(pair)]
+        inner = [pair for pair in self.connections() if members.issuperset(pair)]
         part.add_connections_from(inner, directed=True)
         part.resolver.reset()
         return part
 
     # ------------------------------------------------------------------ messages
-
-    @property
-    def payload_classes(self) -> AbstractSet[type]:
-        """The classes of the payloads sent so far."""
-        return self._routes.payload_classes
 
     def send(self, sender_id: AgentID, receiver_id: AgentID, payload: Any) -> None:
         """Check a message and pass it to the resolver, which delivers it in the step's message resolution.
@@ -168,7 +161,7 @@ class Network(Topology):
         Raises:
             NetworkError: as in `send`, or if the messages are not pairs.
         """
-        make, allowed, check = self.message_class, self._routes.allowed, self.check_message
+        make, allowed, check = self.message_class, self._allowed, self.check_message
         inboxes = self.resolver.inboxes
         for sender_id, messages in outgoing:
             if not messages:
@@ -196,7 +189,7 @@ class Network(Topology):
             ResolverError: if `batches` are not pairs of an id and messages.
         """
         contexts, make = self.contexts, self.message_class
-        allowed, check = self._routes.allowed, self.check_message
+        allowed, check = self._allowed, self.check_message
         inboxes = self.resolver.inboxes
         undelivered, sender_id, answers = 0, None, None
         try:
@@ -236,7 +229,19 @@ class Network(Topology):
         Raises:
             NetworkError: as in `send`.
         """
-        return self._routes.check(sender_id, receiver_id, payload_class)
+        if not self.has_edge(sender_id, receiver_id):
+            if self.ignore_connection_errors:
+                return False
+            raise NetworkError(not_connected(self, sender_id, receiver_id, payload_class))
+        if self._enforce_msg_payload_checks:
+            sender, receiver = self._agents[sender_id], self._agents[receiver_id]
+            classes = (type(sender), type(receiver), payload_class)
+            if classes not in self._allowed_classes:
+                check_payload(sender, receiver, payload_class)
+                self._allowed_classes.add(classes)
+        self._allowed.add((sender_id, receiver_id, payload_class))
+        self.payload_classes.add(payload_class)
+        return True
 
     def resolve(self) -> None:
         """Deliver all messages to the agents that are in the episode."""
@@ -296,7 +301,7 @@ class Network(Topology):
 
     def _changed(self) -> None:
         super()._changed()
-        self._routes.forget()
+        self._allowed.clear()
 
 
 class Resolver(ABC):
@@ -322,6 +327,7 @@ class Resolver(ABC):
     @enable_tracking.setter
     def enable_tracking(self, enable: bool) -> None:
         self._enable_tracking = enable
+        self._open_queue()
 
     @property
     def tracked_messages(self) -> list[Message[Any]]:
@@ -336,6 +342,9 @@ class Resolver(ABC):
         """Called at the start of each episode, before the agents reset."""
         self.undelivered = 0
         self.reset()
+
+    def _open_queue(self) -> None:
+        """Called when tracking is switched on or off."""
 
     @abstractmethod
     def push(self, message: Message[Any]) -> None:
@@ -363,11 +372,7 @@ class BatchResolver(Resolver):
     """
 
     def __init__(
-        self,
-        *,
-        enable_tracking: bool = False,
-        round_limit: int | None = None,
-        shuffle_batches: bool = False,
+        self, *, enable_tracking: bool = False, round_limit: int | None = None, shuffle_batches: bool = False
     ) -> None:
         """Create a resolver.
 
@@ -382,11 +387,10 @@ class BatchResolver(Resolver):
         """
         super().__init__(enable_tracking=enable_tracking)
         if round_limit is not None and round_limit < 1:
-            msg = (
+            raise ConfigError(
                 f"BatchResolver got round_limit={round_limit}. Expected a positive number, or "
                 "None for no limit."
             )
-            raise ConfigError(msg)
         self.round_limit = round_limit
         self.shuffle_batches = shuffle_batches
         self._queue: defaultdict[AgentID, list[Message[Any]]] = defaultdict(list)
@@ -428,16 +432,6 @@ class BatchResolver(Resolver):
         """Drop the messages that were not delivered."""
         self._queue.clear()
 
-    @property
-    def enable_tracking(self) -> bool:
-        """Whether all sent messages are kept in `tracked_messages`."""
-        return self._enable_tracking
-
-    @enable_tracking.setter
-    def enable_tracking(self, enable: bool) -> None:
-        self._enable_tracking = enable
-        self._open_queue()
-
     def _open_queue(self) -> None:
         """Let the network append to the queue directly, unless `push` must see each message."""
         is_pushed = self._enable_tracking or type(self).push is not BatchResolver.push
@@ -449,16 +443,14 @@ class BatchResolver(Resolver):
         first = left[0]
         named = f"{first.sender_id!r} → {first.receiver_id!r} {type(first.payload).__name__}"
         if self.round_limit is None:
-            msg = (
+            raise ResolverError(
                 f"Agents were still answering one another after {rounds} rounds: {len(left)} messages are "
                 f"undelivered, first: {named}. Stop replying in one of the two agents, or set a round_limit."
             )
-        else:
-            msg = (
-                f"{len(left)} messages are still undelivered after {rounds} rounds "
-                f"(round_limit={self.round_limit}), first: {named}. Raise round_limit or stop replying."
-            )
-        raise ResolverError(msg)
+        raise ResolverError(
+            f"{len(left)} messages are still undelivered after {rounds} rounds "
+            f"(round_limit={self.round_limit}), first: {named}. Raise round_limit or stop replying."
+        )
 
 
 class Inbox(Protocol):
@@ -492,23 +484,25 @@ class PushEach:
         self._resolver.push(message)
 
 
-Batches: TypeAlias = Sequence[tuple[AgentID, Sequence[Message[Any]]]]
-"""The messages of one round: pairs of a receiver's id and its messages."""
-
-
 class MessageRecorder(Protocol):
-    """An observer of the messages of a network."""
+    """What is set as `network.recorder`: is given every round of messages, and must not change them."""
 
-    def on_round(self, batches: Batches) -> None:
-        """Called before the messages of a round are delivered."""
+    def on_round(self, batches: Sequence[tuple[AgentID, Sequence[Message[Any]]]]) -> None:
+        """Called with each round of messages just before it is delivered.
+
+        A resolver delivers a round by `network.deliver`; the default one delivers the answers to the
+        messages of a round in the next. An exception here is raised by `env.step`, and the round is not
+        delivered.
+
+        Args:
+            batches: pairs of a receiver's id and its messages, in the order of delivery. Messages to
+                agents that have left the episode are among them. The lists are the resolver's own, and
+                handlers may change what a payload refers to: copy what is kept.
+        """
 
 
 def _check_resolver(resolver: object) -> None:
-    """Raise if an object is not an initialised `Resolver`.
-
-    Raises:
-        ConfigError: if it is not a resolver, or `Resolver.__init__` was not called.
-    """
+    """Raise ConfigError if an object is not a `Resolver`, or `Resolver.__init__` was not called."""
     if not isinstance(resolver, Resolver):
         raise ConfigError(
             f"The network got resolver={resolver!r}. Expected an object of a ph.Resolver, such as "

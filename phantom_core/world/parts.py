@@ -9,20 +9,12 @@ from phantom_core.errors import ConfigError, with_article
 
 
 def flattened(given: object, kind: type, owner: str) -> list[Any]:
-    """Return the parts in a nested collection (or a single part), in order.
-
-    Raises:
-        ConfigError: if an element is not a part of this kind.
-    """
+    """Return the parts in a nested collection (or a single part) in order, or raise ConfigError."""
     return list(_parts_in(given, kind, owner))
 
 
 def named_parts(given: Mapping[str, Any], kind: type, owner: str) -> dict[str, Any]:
-    """Return a copy of a mapping from names to parts.
-
-    Raises:
-        ConfigError: if it is not a mapping, or a value is not a part of this kind.
-    """
+    """Return a copy of a mapping from names to parts, or raise ConfigError."""
     if not isinstance(given, Mapping):
         raise ConfigError(f"{owner} got {given!r}. Expected a dict from names to {kind.__name__} objects.")
     for name, part in given.items():

@@ -12,13 +12,7 @@ from numpy.typing import DTypeLike
 
 from phantom_core.errors import ConfigError
 
-__all__ = [
-    "LinspaceRange",
-    "Range",
-    "UniformRange",
-    "UnitArrayLinspaceRange",
-    "UnitArrayUniformRange",
-]
+__all__ = ["LinspaceRange", "Range", "UniformRange", "UnitArrayLinspaceRange", "UnitArrayUniformRange"]
 
 T = TypeVar("T")
 

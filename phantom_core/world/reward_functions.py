@@ -12,11 +12,7 @@ from typing import TypeAlias
 from phantom_core.world.agents import Context
 from phantom_core.world.parts import flattened
 
-__all__ = [
-    "ChainedReward",
-    "ConstantReward",
-    "RewardFunction",
-]
+__all__ = ["ChainedReward", "ConstantReward", "RewardFunction"]
 
 
 class RewardFunction(ABC):

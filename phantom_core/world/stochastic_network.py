@@ -9,9 +9,9 @@ from phantom_core.errors import ConfigError, NetworkError
 from phantom_core.seeding import unit_draw
 from phantom_core.types import AgentID
 from phantom_core.world.agents import Agent
-from phantom_core.world.connections import check_connection
 from phantom_core.world.network import Network, Resolver
 from phantom_core.world.samplers import SampledValues, Sampler
+from phantom_core.world.topology import check_connection
 
 Rate: TypeAlias = float | Sampler[float]
 """The probability that a connection exists in an episode, or a sampler of it."""
@@ -41,14 +41,14 @@ class StochasticNetwork(Network):
         ignore_connection_errors: bool = False,
         enforce_msg_payload_checks: bool = True,
     ) -> None:
-        """Build a network.
+        """Build a network. The arguments are those of `Network`, except for the connections.
 
         Args:
-            agents: the initial agents, in the order in which they act.
-            resolver: determines the order in which messages are delivered; default `BatchResolver()`.
+            agents: as in `Network`.
+            resolver: as in `Network`.
             connections: `(id, id)`, or `(id, id, rate)`.
-            ignore_connection_errors: whether to drop messages between unconnected agents silently.
-            enforce_msg_payload_checks: whether to check the rules of `msg_payload`.
+            ignore_connection_errors: as in `Network`.
+            enforce_msg_payload_checks: as in `Network`.
 
         Raises:
             ConfigError: if an agent id is duplicate or unknown, or a rate is not a probability.
@@ -81,16 +81,15 @@ class StochasticNetwork(Network):
         if not isinstance(rate, Sampler):
             _check_rate(rate, u, v)
         link = Link(rate, directed)
-        if self._episode_seed is not None and self._is_running:
-            if self._is_drawn((u, v), link, self._episode_seed, self._sampled):
+        if self._is_running:
+            if self._is_drawn((u, v), link):
                 super().add_connection(u, v, directed=directed)
             return
         for pair in ((u, v),) if directed else ((u, v), (v, u)):
             self._links.pop(pair, None)
         self._links[u, v] = link
         is_certain = not isinstance(rate, Sampler) and rate == 1
-        seed = self._episode_seed  # set in on_reset, after the other connections were sampled
-        if is_certain or (seed is not None and self._is_drawn((u, v), link, seed, self._sampled)):
+        if is_certain or self._is_drawn((u, v), link):  # drawn in on_reset, after the other connections were
             super().add_connection(u, v, directed=directed)
         elif self.has_edge(u, v):  # it had another rate before
             super().remove_connection(u, v, directed=directed)
@@ -111,12 +110,7 @@ class StochasticNetwork(Network):
             self.add_connection(*connection, directed=directed)
 
     def add_connections_between(
-        self,
-        us: Iterable[AgentID],
-        vs: Iterable[AgentID],
-        rate: Rate = 1.0,
-        *,
-        directed: bool = False,
+        self, us: Iterable[AgentID], vs: Iterable[AgentID], rate: Rate = 1.0, *, directed: bool = False
     ) -> None:
         """Connect each agent of the first group with each of the second."""
         others = list(vs)
@@ -149,7 +143,7 @@ class StochasticNetwork(Network):
         super().begin_episode(episode_seed, values)
         drawn: list[tuple[AgentID, AgentID]] = []
         for (u, v), link in self._links.items():
-            if self._is_drawn((u, v), link, episode_seed, self._sampled):
+            if self._is_drawn((u, v), link):
                 drawn += [(u, v)] if link.directed else [(u, v), (v, u)]
         self._rebuild(list(self._agents.values()), drawn)
 
@@ -178,23 +172,18 @@ class StochasticNetwork(Network):
         for pair in ((sender_id, receiver_id), (receiver_id, sender_id)):
             link = self._links.get(pair)
             if link is not None and (pair[0] == sender_id or not link.directed):
-                drawn = self._is_drawn(pair, link, self._episode_seed, self._sampled)
-                return None if drawn else link.rate
+                return None if self._is_drawn(pair, link) else link.rate
         return None
 
-    def _is_drawn(
-        self,
-        pair: tuple[AgentID, AgentID],
-        link: Link,
-        episode_seed: int,
-        values: SampledValues | None,
-    ) -> bool:
+    def _is_drawn(self, pair: tuple[AgentID, AgentID], link: Link) -> bool:
+        """Return whether a connection exists in this episode; False before the first."""
+        if self._episode_seed is None or self._sampled is None:
+            return False
         rate: Any = link.rate
         if isinstance(rate, Sampler):
-            values = SampledValues(episode_seed) if values is None else values
-            rate = values.value_of(rate, "connection", *pair)
+            rate = self._sampled.value_of(rate, "connection", *pair)
             _check_rate(rate, *pair)
-        return bool(unit_draw(episode_seed, "connection", *pair) < rate)
+        return bool(unit_draw(self._episode_seed, "connection", *pair) < rate)
 
 
 def _check_rate(rate: Any, u: AgentID, v: AgentID) -> None:

@@ -92,15 +92,9 @@ def default_supertype(owner: type) -> Supertype | None:
 
 
 def checked_supertype(owner: type, name: str, given: object) -> Supertype:
-    """Return the supertype that a user passed as an object or as a dict of its fields.
+    """Return the supertype that a user passed as an object or as a dict of its fields, or raise ConfigError.
 
-    Args:
-        owner: the class of the agent or env.
-        name: the name of the agent or env in messages, such as `ShopAgent 'SHOP'`.
-        given: the object or dict.
-
-    Raises:
-        ConfigError: if it has the wrong type, or a field is unknown or missing.
+    Messages name the owner, an agent or env, such as `ShopAgent 'SHOP'`.
     """
     inner = inner_supertype(owner)
     if isinstance(given, Mapping):
@@ -120,11 +114,7 @@ def checked_supertype(owner: type, name: str, given: object) -> Supertype:
 
 
 def check_has_supertype(owner: type, name: str) -> None:
-    """Raise if a class has a supertype with required fields; called for an owner without a supertype.
-
-    Raises:
-        ConfigError: if it has; the message names the required fields.
-    """
+    """Raise ConfigError if a class has a supertype with required fields, for an owner without a supertype."""
     inner = inner_supertype(owner)
     if inner is not None:
         raise ConfigError(
@@ -194,7 +184,12 @@ def _replaced_value(value: Any, draw: _Draw, place: tuple[object, ...]) -> Any:
         items = [_replaced_value(item, draw, (*place, i)) for i, item in enumerate(value)]
         return items if kind is list else kind(*items) if hasattr(kind, "_fields") else kind(items)
     if isinstance(value, (set, frozenset, list, dict)):
-        _check_no_sampler(value, place)
+        inside = value.values() if isinstance(value, dict) else value
+        if any(isinstance(item, Sampler) for item in inside):
+            raise ConfigError(
+                f"The supertype field {_dotted(place)} is a {kind.__name__} with samplers in it, which are "
+                "not drawn there. Put them into a list, a tuple or a dict."
+            )
     return value
 
 
@@ -207,15 +202,6 @@ def _samplers_in(value: Any) -> Iterator[Sampler[Any]]:
     elif isinstance(value, (list, tuple, dict)):
         for item in value.values() if isinstance(value, dict) else value:
             yield from _samplers_in(item)
-
-
-def _check_no_sampler(value: Any, place: tuple[object, ...]) -> None:
-    items = value.values() if isinstance(value, dict) else value
-    if any(isinstance(item, Sampler) for item in items):
-        raise ConfigError(
-            f"The supertype field {_dotted(place)} is a {type(value).__name__} with samplers in it, which "
-            "are not drawn there. Put them into a list, a tuple or a dict."
-        )
 
 
 def _observed(value: Any, place: tuple[object, ...]) -> Any:

@@ -11,7 +11,6 @@ import numpy as np
 from phantom_core.errors import ConfigError, did_you_mean, listing
 from phantom_core.types import AgentID
 from phantom_core.world.agents import Agent, Context, check_agent
-from phantom_core.world.connections import Connections, check_connection
 from phantom_core.world.views import AgentView, ViewFrame
 
 if TYPE_CHECKING:
@@ -40,7 +39,10 @@ class Topology:
         self.contexts: dict[AgentID, Context] = {}
         self.has_withdrawn = False
         self._agents: dict[AgentID, Agent] = {}
-        self._connections = Connections()
+        # Whom each agent may send to, and who may send to it. Dicts serve as ordered sets, so that neighbours
+        # keep the order in which they were connected.
+        self._receivers: dict[AgentID, dict[AgentID, None]] = {}
+        self._senders: dict[AgentID, dict[AgentID, None]] = {}
         self._views: dict[AgentID, dict[AgentID, AgentView | None]] = {}
 
     # ------------------------------------------------------------------ agents
@@ -63,14 +65,11 @@ class Topology:
         """
         check_agent(agent)
         if agent.id in self._agents:
-            msg = (
+            raise ConfigError(
                 f"The network already has an agent {agent.id!r} ({self._agents[agent.id]!r}). "
                 f"Give {agent!r} another id."
             )
-            raise ConfigError(msg)
         self._before_change()
-        self._agents[agent.id] = agent
-        self._connections.add_agent(agent.id)
         self._enter(agent)
         self._changed()
 
@@ -94,7 +93,10 @@ class Topology:
         self._require(agent_id)
         self._before_change()
         self._leave(agent_id)
-        self._connections.remove_agent(agent_id)
+        for receiver_id in self._receivers.pop(agent_id):
+            self._senders[receiver_id].pop(agent_id)
+        for sender_id in self._senders.pop(agent_id):
+            self._receivers[sender_id].pop(agent_id)
         self._changed()
         return self._agents.pop(agent_id)
 
@@ -190,22 +192,23 @@ class Topology:
             )
         self._before_change()
         for sender_id, receiver_id in ways:
-            self._connections.disconnect(sender_id, receiver_id)
+            self._receivers[sender_id].pop(receiver_id, None)
+            self._senders[receiver_id].pop(sender_id, None)
             self._views.get(sender_id, {}).pop(receiver_id, None)
         self._changed()
 
     def has_edge(self, sender_id: AgentID, receiver_id: AgentID) -> bool:
         """Return whether one agent may send to another."""
-        return self._connections.has(sender_id, receiver_id)
+        return receiver_id in self._receivers.get(sender_id, ())
 
     def neighbours_of(self, agent_id: AgentID) -> list[AgentID]:
         """Return the ids that an agent may send to, in the order in which they were connected."""
         self._require(agent_id)
-        return list(self._connections.receivers_of(agent_id))
+        return list(self._receivers[agent_id])
 
     def connections(self) -> list[tuple[AgentID, AgentID]]:
         """Return every directed connection as `(sender id, receiver id)`."""
-        return list(self._connections.pairs())
+        return [(sender_id, receiver_id) for sender_id, ids in self._receivers.items() for receiver_id in ids]
 
     def to_networkx(self) -> nx.DiGraph[AgentID]:
         """Return a copy of the agents and connections as a networkx `DiGraph`.
@@ -219,7 +222,7 @@ class Topology:
             raise ConfigError("to_networkx() needs networkx. Run: pip install networkx") from error
         graph: nx.DiGraph[AgentID] = nx.DiGraph()
         graph.add_nodes_from(self._agents)
-        graph.add_edges_from(self._connections.pairs())
+        graph.add_edges_from(self.connections())
         return graph
 
     # ------------------------------------------------------------------ participation
@@ -244,20 +247,18 @@ class Topology:
 
     def _rebuild(self, agents: Iterable[Agent], connections: Iterable[tuple[AgentID, AgentID]]) -> None:
         """Replace all agents and directed connections, in this order; all agents are active."""
-        self._agents.clear()
-        self._connections.clear()
-        self.contexts.clear()
-        self._views.clear()
+        for table in (self._agents, self._receivers, self._senders, self.contexts, self._views):
+            table.clear()
         self.has_withdrawn = False
         for agent in agents:
-            self._agents[agent.id] = agent
-            self._connections.add_agent(agent.id)
             self._enter(agent)
         for sender_id, receiver_id in connections:
             self._connect(sender_id, receiver_id)
         self._changed()
 
     def _enter(self, agent: Agent) -> None:
+        self._agents[agent.id] = agent
+        self._receivers[agent.id], self._senders[agent.id] = {}, {}
         views: dict[AgentID, AgentView | None] = {}
         self._views[agent.id] = views
         self.contexts[agent.id] = self.context_class(agent, views, self.frame)
@@ -265,12 +266,13 @@ class Topology:
     def _leave(self, agent_id: AgentID) -> None:
         self.contexts.pop(agent_id, None)
         self._views.pop(agent_id, None)
-        for sender_id in self._connections.senders_of(agent_id):
+        for sender_id in self._senders[agent_id]:
             if sender_id in self._views:
                 self._views[sender_id].pop(agent_id, None)
 
     def _connect(self, sender_id: AgentID, receiver_id: AgentID) -> None:
-        self._connections.connect(sender_id, receiver_id)
+        self._receivers[sender_id][receiver_id] = None
+        self._senders[receiver_id][sender_id] = None
         if sender_id in self._views and receiver_id in self._views:  # both are active
             self._views[sender_id].setdefault(receiver_id, None)
 
@@ -283,11 +285,10 @@ class Topology:
 
     def _require(self, agent_id: AgentID) -> None:
         if agent_id not in self._agents:
-            msg = (
+            raise ConfigError(
                 f"The network has no agent {agent_id!r}.{did_you_mean(agent_id, self._agents)} "
                 f"Its agents: {listing(self._agents)}. Add it with network.add_agent first."
             )
-            raise ConfigError(msg)
 
     def __getitem__(self, agent_id: AgentID) -> Agent:
         """Return the agent with this id.
@@ -306,15 +307,21 @@ class Topology:
         return len(self._agents)
 
 
+def check_connection(connection: Any, *shapes: str) -> None:
+    """Raise ConfigError if a connection does not have one of the shapes, such as `(id, id)`."""
+    lengths = [shape.count(",") + 1 for shape in shapes]
+    is_sequence = hasattr(connection, "__len__") and not isinstance(connection, (str, bytes))
+    if not is_sequence or len(connection) not in lengths:
+        raise ConfigError(
+            f"The connection {connection!r} is not written as {' or '.join(shapes)}. Expected a list of "
+            "those, such as [('SHOP', 'FACTORY')]."
+        )
+
+
 def _pairs_of_matrix(
     agent_ids: Sequence[AgentID], matrix: Any, *, directed: bool
 ) -> list[tuple[AgentID, AgentID]]:
-    """Return the pairs of ids that an adjacency matrix connects; each once unless `directed`.
-
-    Raises:
-        ConfigError: if the matrix has the wrong shape, connects an agent with itself, or is not symmetric
-            although `directed` is false.
-    """
+    """Return the pairs of ids that an adjacency matrix connects; each once unless `directed`."""
     entries = np.asarray(matrix)
     number = len(agent_ids)
     if entries.shape != (number, number):

@@ -92,7 +92,7 @@ def test_an_env_that_cannot_be_made_is_an_error(players_env: Any) -> None:
         ph.SingleAgentEnvAdapter(lambda: gym.make("CartPole-v1"), "player_0")  # type: ignore[arg-type, return-value]
     assert str(caught_config.value) == (
         "Expected a multi-agent env, but got a TimeLimit. Give an instance of a ph.PhantomEnv, or an adapter "
-        "such as ph.PettingZooEnv."
+        "such as ph.GymnasiumEnv."
     )
 
 

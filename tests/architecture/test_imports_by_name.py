@@ -9,7 +9,6 @@ WAYS = {"import_module", "__import__", "resolve_name"}
 ALLOWED = {
     "importing.py": "it is that place",
     "__init__.py": "it imports public names when they are first used, and before that not even importing.py",
-    "testing/__init__.py": "likewise for the names of the kit",
 }
 """The files that import by name on their own, each with its reason."""
 

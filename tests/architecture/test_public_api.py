@@ -1,5 +1,6 @@
 """What `import phantom_core as ph` offers, and what it costs."""
 
+import importlib
 import inspect
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import sys
 import pytest
 
 import phantom_core as ph
+from phantom_core import _IN_DISTRIBUTIONS
 
 NOT_LOADED_BY_THE_IMPORT = [
     "click",
@@ -48,6 +50,7 @@ MOVED = [
     for name in names.split()
     if module != "writing"  # its names were never at the top
 ]
+IN_DISTRIBUTIONS = [(name, place) for place, names in _IN_DISTRIBUTIONS.items() for name in names.split()]
 
 IMPORT_AND_LIST = """
 import sys
@@ -110,6 +113,23 @@ def test_a_name_that_moved_is_told_its_new_place(name: str, place: str) -> None:
     with pytest.raises(AttributeError) as caught:
         getattr(ph, name)
     assert str(caught.value) == f"module 'phantom_core' has no attribute '{name}'. It is {place}."
+
+
+def test_a_name_that_a_distribution_has_now_says_how_to_install_it() -> None:
+    with pytest.raises(AttributeError) as caught:
+        ph.replay  # type: ignore[attr-defined]  # noqa: B018  to see it missed
+    assert str(caught.value) == (
+        "module 'phantom_core' has no attribute 'replay': it is phantom_recording.replay now. To install it: "
+        "pip install phantom-recording"
+    )
+
+
+@pytest.mark.parametrize(("name", "distribution"), IN_DISTRIBUTIONS)
+def test_a_name_that_a_distribution_has_now_is_there(name: str, distribution: str) -> None:
+    with pytest.raises(AttributeError, match=rf" To install it: pip install {distribution}$"):
+        getattr(ph, name)
+    package = importlib.import_module(distribution.replace("-", "_"))
+    assert name == "testing" or hasattr(package, name)
 
 
 def test_a_name_that_never_was_is_told_no_place() -> None:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-import phantom_core as ph
+from phantom_recording import Recorder
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "docs" / "examples"))
 
@@ -42,7 +42,7 @@ def measure(customers: int, shops: int, num_steps: int, folder: str) -> None:
     """Print what recording adds to a step."""
     without, recorded = SupplyChainEnv(customers, shops), SupplyChainEnv(customers, shops)
     path = Path(folder, f"{customers}-{shops}.jsonl")
-    recorded.recorder = ph.Recorder(path)
+    recorded.recorder = Recorder(path)
     actions = dict.fromkeys(without.strategic_agent_ids, np.array([10.0], np.float32))
     pairs = [(play(without, actions, num_steps), play(recorded, actions, num_steps)) for _ in range(ROUNDS)]
     recorded.close()

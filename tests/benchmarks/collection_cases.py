@@ -139,6 +139,7 @@ def supply_chain() -> Any:
 def simple_spread() -> Any:
     """Return three agents that share their landmarks."""
     import mpe2.simple_spread_v3
+
     from phantom_pettingzoo import PettingZooEnv
 
     return PettingZooEnv(mpe2.simple_spread_v3.parallel_env(N=3, max_cycles=25))

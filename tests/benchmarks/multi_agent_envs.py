@@ -48,7 +48,7 @@ class TwoCartPoles(ph.PhantomEnv):
 
 
 SIMPLE_SPREAD: dict[str, Any] = {
-    "env": ph.PettingZooEnv,
+    "env": "pettingzoo",
     "env_config": {"env": "mpe2.simple_spread_v3", "N": 3, "max_cycles": 25},
 }
 """Three agents that share their landmarks, of PettingZoo's particle envs."""

@@ -116,20 +116,46 @@ def test_an_env_file_that_raises_is_named_with_the_line(
 def test_a_misspelt_command_is_refused_with_the_nearest(phantom: Callable[..., Any]) -> None:
     outcome = phantom("trian", "model.toml")
     assert (outcome.code, outcome.out) == (2, "")
-    assert outcome.err.splitlines()[-1] == (
-        "Error: No such command 'trian'. Did you mean 'train'? Commands: train, evaluate, doctor, show, "
-        "runs, plugins."
+    last = outcome.err.splitlines()[-1]  # what else there is, installed distributions add
+    assert last.startswith(
+        "Error: No such command 'trian'. Did you mean 'train'? Commands: train, evaluate, "
     )
     outcome = phantom("plugins", "lst")
     assert "Error: No such command 'lst'. Did you mean 'list'? Commands: " in outcome.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["show", "episodes.jsonl"],
+            (
+                "No such command 'show'. Commands: train, evaluate, plugins. To install it: "
+                "pip install phantom-recording"
+            ),
+        ),
+        (
+            ["record", "runs/model"],
+            (
+                "No such command 'record'. Commands: train, evaluate, plugins. To install it: "
+                "pip install phantom-recording"
+            ),
+        ),
+    ],
+)
+def test_a_command_of_a_distribution_that_is_not_installed_says_how_to_install_it(
+    arguments: list[str], message: str, phantom: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phantom_core.installed.discovery.installed_entries", tuple)
+    assert phantom(*arguments).err.splitlines()[-1] == f"Error: {message}"
+
+
 def test_the_module_is_the_command() -> None:
-    command = [sys.executable, "-m", "phantom_core", "show", "nothing.jsonl"]
+    command = [sys.executable, "-m", "phantom_core", "train", "nothing.toml"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (
         2,
-        "Error: The recording nothing.jsonl cannot be read: No such file or directory.\n",
+        "Error: The run file nothing.toml cannot be read: No such file or directory. Name a TOML file.\n",
     )
 
 

@@ -74,31 +74,6 @@ def test_episodes_and_seed_can_be_chosen(run: Path, phantom: Callable[..., Any])
     assert phantom("evaluate", run, "--episodes", "7", "--seed", "3").out == outcome.out
 
 
-def test_the_episodes_of_an_evaluation_can_be_recorded_and_replayed(
-    run: Path, phantom: Callable[..., Any], tmp_path: Path
-) -> None:
-    plain = phantom("evaluate", run).out
-    assert phantom("evaluate", run, "--record", tmp_path / "x").out == plain
-    episodes = list(ph.read_recording(tmp_path / "x"))
-    assert [(episode.num_steps, episode.is_finished) for episode in episodes] == [(5, True)] * 4
-    world: Any = ph.replay(tmp_path / "x", episode=2, step=3)
-    assert (world.current_step, world.episode_seed) == (3, episodes[2].seed)
-
-
-def test_only_a_phantom_env_is_recorded(phantom: Callable[..., Any], tmp_path: Path) -> None:
-    results = ph.train(
-        "q-learning",
-        env="gymnasium",
-        env_config={"env": "FrozenLake-v1"},
-        num_iterations=1,
-        run_dir=tmp_path / "runs",
-    )
-    assert results.run_directory is not None
-    outcome = phantom("evaluate", results.run_directory, "--record", tmp_path / "x")
-    message = "--record: a GymnasiumEnv cannot be recorded, only a PhantomEnv. Leave it out."
-    assert (outcome.code, outcome.err) == (2, f"Error: {message}\n")
-
-
 def test_a_run_from_python_is_evaluated_whatever_followed_it(
     phantom: Callable[..., Any], tmp_path: Path
 ) -> None:

@@ -15,10 +15,10 @@ from click.testing import CliRunner
 import phantom_core as ph
 from phantom_core.cli.main import phantom
 from phantom_core.hooks.hookspecs import HOOK_NAMES
-from phantom_core.testing import fake_distribution
-from phantom_core.testing.findings import KINDS
 from phantom_core.training.run_plans import EvaluationPlan
 from phantom_core.training.run_settings import PolicyTable, RunSettings
+from phantom_testing import fake_distribution
+from phantom_testing.findings import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [

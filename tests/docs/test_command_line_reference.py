@@ -14,8 +14,8 @@ def test_every_option_of_a_command_is_documented_in_its_section(reference_blocks
     missing = []
     for name, command in reference_blocks.commands().items():
         (section,) = [text for text in sections if text.startswith((f"`{name}`", f"`{name} "))]
-        options = [param.opts[-1] for param in command.params if isinstance(param, click.Option)]
-        wanted = [option for option in options if option not in ("--verbose", "--help")]
+        options = [", ".join(param.opts) for param in command.params if isinstance(param, click.Option)]
+        wanted = [option for option in options if not option.endswith(("--verbose", "--help"))]
         missing += [f"{name} {option}" for option in wanted if f"`{option}" not in section]
     assert missing == []
 
@@ -27,7 +27,7 @@ def test_every_section_is_of_a_command(reference_blocks: ModuleType) -> None:
 
 def test_every_finding_of_the_doctor_of_plugins_is_documented() -> None:
     rows = re.findall(r"^\| `([\w-]+)` \| (\w+) \|", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
-    folder = PAGE.parents[2] / "phantom_core" / "testing"
+    folder = PAGE.parents[2] / "plugins" / "phantom-testing" / "phantom_testing"
     source = "".join((folder / name).read_text() for name in ("diagnose_plugins.py", "metadata_checks.py"))
     made = set(re.findall(r'"([a-z]+(?:-[a-z]+)*)",\s+"(error|warning|note)"', source))
     assert set(rows) == {(check, severity) for check, severity in made if check not in ("error", "warning")}

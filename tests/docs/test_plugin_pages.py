@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from phantom_core.testing import fake_distribution
+from phantom_testing import fake_distribution
 
 HOWTO = Path(__file__).resolve().parents[2] / "docs" / "howto"
 BLOCK = re.compile(r"<!-- generated: my-\w+ (\S+) -->\n\n```[^\n]*\n(.*?)```", re.DOTALL)

@@ -15,7 +15,7 @@ import phantom_core as ph
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))
 VARIABLE = re.compile(r"\bPHANTOM_[A-Z]+(?:_[A-Z]+)*\b")
-INTERNAL_VARIABLES = {"PHANTOM_DOCTOR_CHILD"}  # set by the core for its own children
+INTERNAL_VARIABLES = {"PHANTOM_DOCTOR_CHILD"}  # set by the doctor for its own children
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -126,7 +126,7 @@ def test_every_public_name_is_in_the_api_reference(api_pages: ModuleType) -> Non
     listed = {name for names in api_pages.public_names().values() for name in names}
     modules = api_pages.public_modules()
     assert set(ph.__all__) - modules - {"__version__"} <= listed
-    for module in ("decoders", "encoders", "ranges", "reward_functions", "samplers", "testing"):
+    for module in ("decoders", "encoders", "ranges", "reward_functions", "samplers"):
         assert {f"{module}.{name}" for name in getattr(ph, module).__all__} <= listed
 
 

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from phantom_core.cli.describe import field_documents
-from phantom_core.component_config import config_class_of
 from phantom_core.hooks.plugin_manager import PluginManager
 from phantom_core.installed.discovery import CORE_DISTRIBUTION
-from phantom_core.installed.registry import OWN_DISTRIBUTIONS, Component
+from phantom_core.installed.registry import Component
+from phantom_testing.scaffold import OWN_DISTRIBUTIONS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/reference/loggers.md"
 NEEDS_MORE = "torch-actor-critic"  # takes the settings of mlp-actor-critic, and needs torch to be imported
@@ -24,10 +23,10 @@ OURS = [
 
 def settings_of(component: Component) -> dict[str, str]:
     """Return the names of the settings, each with what the source says of it."""
-    config_class: Any = config_class_of(component.load())
+    config_class: Any = component.config_class()
     if config_class is None:
         return {}
-    documents = field_documents(config_class)
+    documents = component.setting_documents()
     return {f.name: documents.get(f.name, "") for f in dataclasses.fields(config_class) if f.init}
 
 

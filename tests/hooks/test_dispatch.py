@@ -12,7 +12,7 @@ import pytest
 import phantom_core as ph
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.plugin_manager import PluginManager
-from phantom_core.training.guarded_metric import guarded
+from phantom_core.training.logged_values import guarded
 
 HOOK = "on_iteration_start"
 

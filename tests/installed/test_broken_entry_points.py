@@ -88,9 +88,15 @@ def statuses(phantom: Callable[..., Any]) -> dict[str, tuple[str, str]]:
         ("phantom_core.commands", "train", "acme_rl:Mine", "the command 'train' is the core's own"),
         (
             "phantom_core.commands",
-            "garden.grow",
+            "garden.roses.grow",
             "acme_rl:Mine",
-            "'garden' is no command that others can be added to, as 'plugins' and 'runs' are",
+            "its name 'garden.roses.grow' has more than one dot. Expected 'COMMAND' or 'GROUP.COMMAND'",
+        ),
+        (
+            "phantom_core.commands",
+            "train.mine",
+            "acme_rl:Mine",
+            "'train' is a command of phantom-rl-core, so 'train.mine' cannot be added to it",
         ),
         ("phantom_core.kinds", "trainer", "acme_rl:Mine", "the kind 'trainer' is the core's own"),
     ],
@@ -190,13 +196,8 @@ def test_a_target_in_nested_namespace_packages_is_found(
 def test_the_commands_of_the_core_are_those_that_nobody_can_replace() -> None:
     from phantom_core.cli.main import phantom
     from phantom_core.cli.plugins_command import plugins_command
-    from phantom_core.cli.runs_command import runs_command
 
-    nested = [
-        f"{group.name}.{name}"
-        for group in (plugins_command, runs_command)
-        for name in group.places  # type: ignore[attr-defined]
-    ]
+    nested = [f"plugins.{name}" for name in plugins_command.places]  # type: ignore[attr-defined]
     assert sorted(CORE_COMMANDS) == sorted([*phantom.places, *nested])  # type: ignore[attr-defined]
 
 

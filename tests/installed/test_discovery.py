@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from phantom_core.installed import discovery
-from phantom_core.installed.discovery import core_bound, installed_entries, scan_of
+from phantom_core.installed.discovery import installed_entries, scan_of
 
 
 def entries_of(distribution: str) -> list[tuple[str, str, str]]:
@@ -26,14 +25,6 @@ def test_an_entry_point_line_is_an_entry(fake_distribution: Callable[..., Path])
     assert (entry.group, entry.name, entry.target) == ("phantom_core.trainers", "acme", "acme_rl.deep:Acme")
     assert (entry.version, entry.summary, entry.core_specifier) == ("1.0", "Learns anything.", "<9,>=0.2")
     assert entry.is_compatible
-
-
-@pytest.mark.parametrize(("version", "bound"), [("0.2.0", ">=0.2,<0.3"), ("1.9.3", ">=1.9,<1.10")])
-def test_a_plugin_made_today_works_with_this_minor_version(
-    monkeypatch: pytest.MonkeyPatch, version: str, bound: str
-) -> None:
-    monkeypatch.setattr(discovery, "core_version", lambda: version)
-    assert core_bound() == bound
 
 
 def test_a_group_that_is_not_ours_is_left_alone(fake_distribution: Callable[..., Path]) -> None:

@@ -141,10 +141,51 @@ def test_a_component_for_another_core_is_not_imported(fake_distribution: Callabl
     assert "acme_rl" not in sys.modules
 
 
-def test_what_left_the_core_is_found_by_its_distribution() -> None:
+@pytest.mark.parametrize(
+    ("kind", "name", "distribution"),
+    [("hook", "early-stopping", "phantom-loggers"), ("env", "pettingzoo", "phantom-pettingzoo")],
+)
+def test_what_left_the_core_is_found_by_its_distribution(kind: str, name: str, distribution: str) -> None:
     registry = Registry([])
     with pytest.raises(ph.errors.UnknownNameError) as caught:
-        registry.find("hook", "early-stopping")
+        registry.find(kind, name)
     assert str(caught.value) == (
-        "No hook named 'early-stopping'. Registered: none. To install it: pip install phantom-loggers"
+        f"No {kind} named '{name}'. Registered: none. To install it: pip install {distribution}"
     )
+
+
+def test_a_component_says_what_its_settings_are(fake_distribution: Callable[..., Path]) -> None:
+    source = (
+        "from dataclasses import dataclass\nimport phantom_core as ph\n@dataclass(frozen=True)\n"
+        'class Settings:\n    every: int = 1\n    """Write so often."""\n    other: int = 2\n'
+        "class Diary(ph.Hooks):\n    config_class = Settings\n"
+        "class Plain(ph.Hooks): ...\n"
+    )
+    entries = {"phantom_core.loggers": {"diary": "acme_logs:Diary", "plain": "acme_logs:Plain"}}
+    fake_distribution("acme", entries, {"acme_logs": source})
+    diary, plain = ph.find("logger", "diary"), ph.find("logger", "plain")
+    config_class = diary.config_class()
+    assert config_class is not None
+    assert config_class.__name__ == "Settings"
+    assert diary.setting_documents() == {"every": "Write so often."}
+    assert (plain.config_class(), plain.setting_documents()) == (None, {})
+
+
+def test_a_command_has_no_settings(fake_distribution: Callable[..., Path]) -> None:
+    source = "import click\n@click.command()\ndef greet(): ...\n"
+    fake_distribution("acme", {"phantom_core.commands": {"greet": "acme_c:greet"}}, {"acme_c": source})
+    assert ph.find("command", "greet").config_class() is None
+
+
+def test_the_status_of_an_entry_says_where_it_is_from(fake_distribution: Callable[..., Path]) -> None:
+    requires = "phantom-rl-core<9,>=0.2"
+    entries = {"phantom_core.loggers": {"good": "acme_x:Good", "bad": "acme_x Bad"}}
+    site = fake_distribution("acme", entries, {"acme_x": ""}, requires=requires)
+    good, bad = (
+        next(s for s in ph.tools.plugin_statuses() if (s.distribution, s.name) == ("acme", name))
+        for name in ("good", "bad")
+    )
+    assert (good.group, good.location, good.requires) == ("phantom_core.loggers", str(site), (requires,))
+    assert (good.core_specifier, good.problem, good.status) == ("<9,>=0.2", "", "ok")
+    assert (bad.status, bad.problem) == ("failed", bad.reason)
+    assert bad.problem.startswith("its target is 'acme_x Bad'")

@@ -1,7 +1,8 @@
 """Check the archives that `make dist` built: `python tests/packaging/check_dist.py dist`.
 
 Each distribution of the repository must be there as a wheel and as an sdist, and each archive must
-hold the whole package with its py.typed, the licence, and nothing that belongs to somebody else.
+hold the whole package with its py.typed (`phantom-rl` has none), the licence, and nothing that belongs
+to somebody else.
 """
 
 import sys
@@ -58,13 +59,14 @@ def check(dist: Path) -> Iterator[str]:
     built = {path.name for path in dist.iterdir()} - {".gitignore"}
     for pyproject in [REPOSITORY / "pyproject.toml", *REPOSITORY.glob("plugins/*/pyproject.toml")]:
         settings = tomllib.loads(pyproject.read_text())
-        [package] = settings["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+        packages = settings["tool"]["hatch"]["build"]["targets"]["wheel"].get("packages", [])
         stem = f"{settings['project']['name'].replace('-', '_')}-{settings['project']['version']}"
         info = f"{stem}.dist-info"
         wheel, sdist = dist / f"{stem}-py3-none-any.whl", dist / f"{stem}.tar.gz"
-        expected = package_files(pyproject.parent, package) | {f"{package}/py.typed"}
-        yield from problems_of(wheel, expected, {package, info}, f"{info}/licenses/LICENSE")
-        yield from problems_of(sdist, expected, {package, *SDIST_FILES}, "LICENSE")
+        files = {name for package in packages for name in package_files(pyproject.parent, package)}
+        expected = files | {f"{package}/py.typed" for package in packages}
+        yield from problems_of(wheel, expected, {*packages, info}, f"{info}/licenses/LICENSE")
+        yield from problems_of(sdist, expected, {*packages, *SDIST_FILES}, "LICENSE")
         built -= {wheel.name, sdist.name}
     for name in sorted(built):
         yield f"{name} belongs to no distribution of this repository"

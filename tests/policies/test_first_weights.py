@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 import phantom_core as ph
-from phantom_core.testing import DilemmaEnv
+from phantom_testing import DilemmaEnv
 
 
 class WeightedPolicy(ph.Policy):

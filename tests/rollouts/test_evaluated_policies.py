@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 import phantom_core as ph
-from phantom_core.testing import DyingAgentsEnv
+from phantom_testing import DyingAgentsEnv
 
 
 class RestlessPolicy(ph.Policy):

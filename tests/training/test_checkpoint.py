@@ -11,8 +11,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from phantom_core.errors import CheckpointError
-from phantom_core.training.checkpoint import check_state, load_checkpoint, save_checkpoint
-from phantom_core.training.space_codec import decode_space, encode_space
+from phantom_core.training.checkpoint import (
+    check_state,
+    decode_space,
+    encode_space,
+    load_checkpoint,
+    save_checkpoint,
+)
 
 leaves = (
     st.none()

@@ -100,7 +100,8 @@ class MomentumTrainer(ph.Trainer):
 
 
 def training_of(trainer: ph.Trainer, policy: ph.Policy) -> tuple[RunLoop, FullTraining]:
-    facts = RunFacts(name="test", seed=3, trainer_name="test")
+    components = Components()
+    facts = RunFacts(name="test", seed=3, trainer_name="test", load_policy_class=components.policy_class)
     policy.seed(np.random.default_rng(1))
     state = RunState(
         num_iterations=6,
@@ -108,7 +109,7 @@ def training_of(trainer: ph.Trainer, policy: ph.Policy) -> tuple[RunLoop, FullTr
         policy_by_agent={"A": "p", "B": "p"},
         policies_to_train=("p",),
     )
-    loop = RunLoop(facts, state, Dispatcher(Components().manager))
+    loop = RunLoop(facts, state, Dispatcher(components.manager))
     trainer.enter(loop)
     plan = trainer.collect_plan()
     envs = [LeverEnv() for _ in range(plan.copies)]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import phantom_core as ph
-from phantom_core.testing import DyingAgentsEnv, HookRecorder
+from phantom_testing import DyingAgentsEnv, HookRecorder
 
 EnvClass = Callable[..., ph.MultiAgentEnv]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import phantom_core as ph
-from phantom_core.testing import CoinEnv, HookRecorder
+from phantom_testing import CoinEnv, HookRecorder
 
 
 def nothing() -> None:

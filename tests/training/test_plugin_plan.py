@@ -12,7 +12,7 @@ import pytest
 import phantom_core as ph
 from phantom_core.hooks.plugin_manager import PluginManager
 from phantom_core.installed.discovery import scan_of
-from phantom_core.training.plugin_plan import PlannedFactory, PluginPlan
+from phantom_core.training.env_factory import PlannedFactory, PluginPlan
 
 ENVS = {"phantom_core.envs": {"guess": "guess_world:GuessEnv"}}
 MISMATCH = (

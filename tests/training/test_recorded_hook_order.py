@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import phantom_core as ph
-from phantom_core.testing import CoinEnv
+from phantom_testing import CoinEnv
 
 
 class IdleTrainer(ph.Trainer):

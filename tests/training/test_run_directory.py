@@ -182,7 +182,7 @@ def test_a_run_whose_env_config_cannot_be_written_is_not_evaluated_in_another_en
 
 def test_the_record_of_a_failed_run_knows_late_components_and_who_uses_which_policy(tmp_path: Path) -> None:
     made, components = RunDirectory.create(tmp_path, "run"), Components()
-    facts = RunFacts(name="run", seed=1, trainer_name="q-learning")
+    facts = RunFacts(name="run", seed=1, trainer_name="q-learning", load_policy_class=components.policy_class)
     state = RunState(
         iterations=1, env_steps=2, policies_to_train=("p",), policy_by_agent={"A": "p", ("B", 1): "p"}
     )

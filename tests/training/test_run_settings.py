@@ -409,12 +409,12 @@ def test_two_trainers_of_one_name_are_refused() -> None:
 
 
 def test_a_trainer_for_a_policy_that_is_not_trained_is_refused() -> None:
-    policies = {"a": ["A"], "b": ph.PolicySpec(agents=["B"], policy="random", trainer="ppo")}
+    policies = {"a": ["A"], "b": ph.PolicySpec(agents=["B"], policy="random", trainer="q-learning")}
     with pytest.raises(ph.errors.PolicyMappingError) as caught:
         run(policies=policies)
     assert str(caught.value) == (
-        "Policy 'b' names a trainer, 'ppo', but a policy of its own too, so that it is not trained. Give it "
-        "train=True, or leave the trainer out."
+        "Policy 'b' names a trainer, 'q-learning', but a policy of its own too, so that it is not trained. "
+        "Give it train=True, or leave the trainer out."
     )
 
 

@@ -12,9 +12,10 @@ import pytest
 
 import phantom_core as ph
 from phantom_core.training import stop_signals
+from phantom_testing import CoinEnv
 
 
-class SignallingEnv(ph.testing.CoinEnv):
+class SignallingEnv(CoinEnv):
     """Sends signals to this process at steps of its second episode, the third reset; may have no end then."""
 
     def __init__(self, signals: Mapping[int, int], *, is_endless: bool = True, wait: float = 0.0) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import phantom_core as ph
-from phantom_core.testing import DilemmaEnv
+from phantom_testing import DilemmaEnv
 
 
 class WeightedPolicy(ph.Policy):

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import phantom_core as ph
-from phantom_core.testing import IdentityEnv
+from phantom_testing import IdentityEnv
 
 POLICIES = {"p": ph.StrategicAgent}
 REFUSAL = (

@@ -2,7 +2,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from phantom_core.testing import LoggerConformance
+from phantom_testing import LoggerConformance
 
 if find_spec("mlflow") is None:
     pytest.skip("mlflow is not installed: run make check-integrations", allow_module_level=True)

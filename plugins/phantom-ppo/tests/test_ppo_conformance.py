@@ -1,6 +1,6 @@
 from typing import ClassVar
 
-from phantom_core.testing import PolicyConformance, TrainerConformance
+from phantom_testing import PolicyConformance, TrainerConformance
 
 
 class TestPPO(TrainerConformance):

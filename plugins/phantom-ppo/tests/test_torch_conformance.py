@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import pytest
 
-from phantom_core.testing import PolicyConformance, TrainerConformance
+from phantom_testing import PolicyConformance, TrainerConformance
 
 pytestmark = pytest.mark.integration
 pytest.importorskip("torch", reason="run make check-integrations", exc_type=ImportError)

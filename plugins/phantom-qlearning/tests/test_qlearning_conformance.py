@@ -1,4 +1,4 @@
-from phantom_core.testing import PolicyConformance, TrainerConformance
+from phantom_testing import PolicyConformance, TrainerConformance
 
 
 class TestQLearning(TrainerConformance):

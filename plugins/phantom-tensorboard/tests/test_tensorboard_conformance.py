@@ -1,4 +1,4 @@
-from phantom_core.testing import LoggerConformance
+from phantom_testing import LoggerConformance
 
 
 class TestTensorboard(LoggerConformance):

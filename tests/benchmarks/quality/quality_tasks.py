@@ -61,7 +61,9 @@ def gymnasium_env() -> Any:
 
 def pettingzoo_env() -> Any:
     """Return the adapter for PettingZoo's envs."""
-    return ph.PettingZooEnv
+    from phantom_pettingzoo import PettingZooEnv
+
+    return PettingZooEnv
 
 
 TASKS = [

@@ -1,1 +1,0 @@
-"""Episodes on file: written while an env is played, read, shown, and played again."""

@@ -1,0 +1,223 @@
+"""Recordings as data: `read_recording` gives one `RecordedEpisode` after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+import phantom_core as ph
+from phantom_recording.recorded_rows import FORMAT, EndRow, PayloadRow, RoundRow, StartRow, StepRow
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedMessage:
+    """A message as it was delivered.
+
+    Attributes:
+        round: the round of its step, from 1.
+        sender_id: who sent it, by name.
+        receiver_id: who it was for, by name.
+        payload_class: the name of the payload's class.
+        fields: value by field name.
+    """
+
+    round: int
+    sender_id: str
+    receiver_id: str
+    payload_class: str
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedStep:
+    """One step, or the reset, whose number is 0. Agents are called by name: the id, or its `repr`.
+
+    Values are as JSON has them: arrays are lists, NaN and infinities text.
+
+    Attributes:
+        step: the number of the step.
+        turn: the name of the turn that was played; None: the reset.
+        next_turn: the name of the turn that comes next.
+        actions: by agent, as they were given to the step.
+        messages: in the order of their delivery.
+        observations: by agent.
+        rewards: by agent.
+        terminations: who was terminated; `"__all__"` is the whole episode.
+        truncations: who was cut off.
+        infos: by agent.
+        metrics: by name, of the metrics that have a value.
+    """
+
+    step: int
+    turn: Any = None
+    next_turn: Any = None
+    actions: Mapping[str, Any] = field(default_factory=dict)
+    messages: tuple[RecordedMessage, ...] = ()
+    observations: Mapping[str, Any] = field(default_factory=dict)
+    rewards: Mapping[str, Any] = field(default_factory=dict)
+    terminations: tuple[str, ...] = ()
+    truncations: tuple[str, ...] = ()
+    infos: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedEpisode:
+    """One episode.
+
+    Attributes:
+        seed: `env.reset(seed=...)` starts it again.
+        env_class: the name of the env's class.
+        env: the reference to that class; None: none leads to it.
+        env_config: what the env was made with, as far as the recorder was told.
+        agents: the names of the agents after the reset.
+        steps: the reset, and each step.
+        is_finished: whether it was played to its end.
+        metrics: reduced value by metric name.
+    """
+
+    seed: int | None
+    env_class: str
+    env: str | None
+    env_config: Mapping[str, Any]
+    agents: tuple[str, ...]
+    steps: tuple[RecordedStep, ...]
+    is_finished: bool
+    metrics: Mapping[str, Any]
+
+    @property
+    def num_steps(self) -> int:
+        """The number of steps that were made."""
+        return len(self.steps) - 1
+
+
+def read_recording(path: str | Path) -> Iterator[RecordedEpisode]:
+    """Read the episodes of a recording, one after the other.
+
+    An episode whose end is missing, because the process that wrote it was killed, is not finished.
+
+    Raises:
+        RecordingError: if the file cannot be read, or is no recording.
+    """
+    start: StartRow | None = None
+    steps: list[RecordedStep] = []
+    for row in _read_lines(path):
+        if isinstance(row, StartRow):
+            if start is not None:
+                yield _episode(start, steps, None)
+            start, steps = row, [reset_of(row)]
+        elif start is None:
+            raise ph.errors.RecordingError(f"The recording {path} begins in the middle of an episode.")
+        elif isinstance(row, RecordedStep):
+            steps.append(row)
+        else:
+            yield _episode(start, steps, row)
+            start = None
+    if start is not None:
+        yield _episode(start, steps, None)
+
+
+class LineReader:
+    """Reads the lines of a recording, one after the other."""
+
+    def __init__(self) -> None:
+        self._decoder = msgspec.json.Decoder(StartRow | StepRow | PayloadRow | EndRow | RoundRow)
+        self._rounds: list[RoundRow] = []  # of the step that comes next
+        self._fields: dict[str, tuple[str, ...]] = {}
+
+    def read(self, line: bytes) -> StartRow | RecordedStep | EndRow | None:
+        """Return what a line says; None: it belongs to the step that comes next.
+
+        Raises:
+            msgspec.DecodeError: if it is no line of a recording.
+        """
+        row = self._decoder.decode(line)
+        if isinstance(row, list):
+            self._rounds.append(row)
+        elif isinstance(row, PayloadRow):
+            self._fields[row.name] = row.fields
+        else:
+            rounds, self._rounds = self._rounds, []
+            return self._step(row, rounds) if isinstance(row, StepRow) else row
+        return None
+
+    def _step(self, row: StepRow, rounds: list[RoundRow]) -> RecordedStep:
+        return RecordedStep(
+            step=row.step,
+            turn=row.turn,
+            next_turn=row.turn if row.next_turn is None else row.next_turn,
+            actions=row.actions,
+            messages=tuple(self._messages(rounds)),
+            observations=row.observations,
+            rewards=row.rewards,
+            terminations=row.terminations,
+            truncations=row.truncations,
+            infos=row.infos,
+            metrics=row.metrics,
+        )
+
+    def _messages(self, rounds: list[RoundRow]) -> Iterator[RecordedMessage]:
+        for number, batches in enumerate(rounds, start=1):
+            for _, batch in batches:
+                for sender_id, receiver_id, payload in batch:
+                    name, fields = self._payload(payload)
+                    yield RecordedMessage(number, sender_id, receiver_id, name, fields)
+
+    def _payload(self, payload: Any) -> tuple[str, dict[str, Any]]:
+        if isinstance(payload, dict):
+            return payload["class"], {name: value for name, value in payload.items() if name != "class"}
+        name, *values = payload
+        return name, dict(zip(self._fields[name], values, strict=True))
+
+
+def reset_of(row: StartRow) -> RecordedStep:
+    """Return the reset that a line holds."""
+    return RecordedStep(step=0, next_turn=row.next_turn, observations=row.observations, infos=row.infos)
+
+
+def _read_lines(path: str | Path) -> Iterator[StartRow | RecordedStep | EndRow]:
+    """Read the lines of a recording; a last line that was cut short is left out."""
+    reader = LineReader()
+    try:
+        with Path(path).open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                row = _read(reader, line, path, number) if line.endswith(b"\n") else None
+                if row is not None:
+                    yield row
+    except OSError as error:
+        raise ph.errors.RecordingError(f"The recording {path} cannot be read: {error.strerror}.") from error
+
+
+def _episode(start: StartRow, steps: list[RecordedStep], end: EndRow | None) -> RecordedEpisode:
+    return RecordedEpisode(
+        seed=start.seed,
+        env_class=start.env_class,
+        env=start.env,
+        env_config=start.env_config or {},
+        agents=tuple(start.agents),
+        steps=tuple(steps),
+        is_finished=end is not None and end.is_finished,
+        metrics={} if end is None else end.metrics,
+    )
+
+
+def _read(
+    reader: LineReader, line: bytes, path: str | Path, number: int
+) -> StartRow | RecordedStep | EndRow | None:
+    try:
+        row = reader.read(line)
+    except (msgspec.DecodeError, LookupError, TypeError, ValueError) as error:
+        reason = error if isinstance(error, msgspec.DecodeError) else "its messages cannot be read"
+        raise ph.errors.RecordingError(
+            f"The recording {path} is damaged in line {number}: {reason}. Record the episode again."
+        ) from error
+    if isinstance(row, StartRow) and row.format > FORMAT:
+        raise ph.errors.RecordingError(
+            f"The recording {path} has format {row.format}, but this version reads up to {FORMAT}. Update "
+            "phantom-recording."
+        )
+    return row

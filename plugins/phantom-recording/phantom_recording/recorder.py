@@ -1,0 +1,216 @@
+"""`Recorder`: writes what happens in an env, step by step, as lines of JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import NoneType
+from typing import Any, Final, Protocol, Self
+
+import msgspec
+
+import phantom_core as ph
+from phantom_recording.json_values import to_plain
+from phantom_recording.recorded_rows import FORMAT, EndRow, StartRow
+from phantom_recording.step_encoder import StepEncoder
+
+_CHUNK: Final = 1 << 16
+"""Bytes that are gathered before they are written in the middle of an episode; more fill the caches."""
+
+
+class Sink(Protocol):
+    """Where the lines go: a binary file, an `EpisodePrinter`, or anything that takes bytes."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take whole lines."""
+
+    def flush(self) -> object:
+        """Called at the end of each episode."""
+
+    def close(self) -> object:
+        """Called when the recorder is closed."""
+
+
+class Recorder:
+    """Writes every episode of one env: `env.recorder = Recorder("episodes.jsonl")`.
+
+    One line of JSON for the reset, one for each step and one for the end. All values are copied at
+    once. An episode that is left before its end is written as far as it got, and marked.
+
+    Recording starts at the next reset. `close()`, `env.close()` or the end of a `with` block closes the
+    file; `env.recorder = None` only stops. Copies of the env record nothing.
+    """
+
+    def __init__(
+        self,
+        target: str | Path | Sink,
+        *,
+        env_config: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, ph.Metric] | None = None,
+        overwrite: bool = False,
+    ) -> None:
+        """Open the file.
+
+        Args:
+            target: the file to write; or an object to write to, such as an `EpisodePrinter`.
+            env_config: what the env was made with, so that `replay` can make it again.
+            metrics: metric by name, to read in each step and to reduce at the end of an episode, with
+                mode `"evaluate"`.
+            overwrite: whether to replace a file that has something in it.
+
+        Raises:
+            RecordingError: if the file cannot be written, or has something in it.
+        """
+        self._is_file = isinstance(target, (str, Path))
+        self._sink: Sink | None = (
+            target if not isinstance(target, (str, Path)) else _opened(target, overwrite=overwrite)
+        )
+        self._env_config = to_plain({} if env_config is None else env_config)
+        self._metrics = dict(metrics or {})
+        self._values: dict[str, list[Any]] = {}
+        self._encoder = StepEncoder()
+        self._env: ph.PhantomEnv | None = None
+        self._reference: str | None = None
+        self._network: ph.Network | None = None
+        self._num_steps: int | None = None  # of the episode that is being written
+
+    def close(self) -> None:
+        """Finish what was written, close the file, and leave the env without a recorder."""
+        env = self._env
+        if env is not None and env.recorder is self:
+            env.recorder = None  # which detaches
+        if self._sink is not None:
+            self._sink.close()
+            self._sink = None
+
+    # ------------------------------------------------------------------ what the env calls
+
+    def attach(self, env: ph.PhantomEnv) -> None:
+        """Called when it is set as the recorder of an env.
+
+        Raises:
+            RecordingError: if it is closed, or records another env.
+        """
+        if self._env not in (None, env):
+            raise ph.errors.RecordingError(
+                f"This Recorder already records another {type(self._env).__name__}. Make one for each env."
+            )
+        if self._sink is None:
+            raise ph.errors.RecordingError("This Recorder is closed. Make another one.")
+        self._env = env
+        self._reference = ph.tools.reference_to(type(env))
+
+    def detach(self) -> None:
+        """Called when the env gets another recorder, or none: finish what was written."""
+        self._end_episode(is_finished=False)
+        self._watch(None)
+        self._env = None
+
+    def on_reset(
+        self,
+        env: ph.PhantomEnv,
+        turn: ph.Turn,
+        observations: Mapping[ph.AgentID, ph.Observation],
+        infos: Mapping[ph.AgentID, Mapping[str, Any]],
+    ) -> None:
+        """Called after each reset."""
+        self._end_episode(is_finished=False)
+        self._watch(env.network)
+        self._values = {}
+        self._write(
+            StartRow(
+                format=FORMAT,
+                seed=env.episode_seed,
+                env_class=type(env).__name__,
+                agents=self._encoder.names(env),
+                env=self._reference,
+                env_config=self._env_config,
+                next_turn=to_plain(turn.name),
+                observations=to_plain(observations),
+                infos=to_plain(infos),
+            )
+        )
+        self._num_steps = 0
+
+    def on_step(
+        self,
+        env: ph.PhantomEnv,
+        turns: tuple[ph.Turn, ph.Turn | None],
+        actions: Mapping[ph.AgentID, ph.Action],
+        result: ph.StepResult,
+    ) -> None:
+        """Called after each step."""
+        if self._num_steps is None:  # it was set in the middle of an episode
+            return
+        self._num_steps += 1
+        metrics = self._measure(env) if self._metrics else {}
+        self._encoder.add_step(self._num_steps, env, turns, actions, result, metrics)
+        if turns[1] is None:
+            self._end_episode(is_finished=True)
+        elif len(self._encoder.lines) > _CHUNK or not self._is_file:
+            self._hand_over()
+
+    # ------------------------------------------------------------------ how it is written
+
+    def _measure(self, env: ph.PhantomEnv) -> dict[str, Any]:
+        """Read the metrics after a step."""
+        found: dict[str, list[Any]] = {}
+        ph.metrics.record_metrics(env, self._metrics, found)
+        for name, values in found.items():
+            self._values.setdefault(name, []).extend(values)
+        return {name: to_plain(values[-1]) for name, values in found.items()}
+
+    def _end_episode(self, *, is_finished: bool) -> None:
+        if self._num_steps is None:
+            return
+        reduced = to_plain(ph.metrics.reduce_metrics(self._metrics, self._values, "evaluate"))
+        self._write(EndRow(num_steps=self._num_steps, is_finished=is_finished, metrics=reduced))
+        self._num_steps = None
+        self._hand_over()
+        if self._sink is not None:
+            self._sink.flush()
+
+    def _write(self, row: msgspec.Struct) -> None:
+        self._encoder.add(row)
+        if not self._is_file:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        if self._sink is not None:
+            lines = self._encoder.lines
+            self._sink.write(bytes(lines))
+            lines.clear()
+
+    def _watch(self, network: ph.Network | None) -> None:
+        """Get the messages of a network, and no longer those of another one."""
+        if self._network is not None:
+            self._network.recorder = None
+        if network is not None:
+            network.recorder = self._encoder
+        self._network = network
+
+    def __enter__(self) -> Self:
+        """Return the recorder."""
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        """Close it."""
+        self.close()
+
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        """Leave the recorder out of copies and pickles of its env: they have none."""
+        return NoneType, ()
+
+
+def _opened(path: str | Path, *, overwrite: bool) -> Sink:
+    try:
+        if not overwrite and Path(path).is_file() and Path(path).stat().st_size:
+            raise ph.errors.RecordingError(
+                f"The recording {path} exists already. Record to another file, delete this one, or "
+                "replace it: Recorder(…, overwrite=True), or phantom record --overwrite."
+            )
+        return Path(path).open("wb")
+    except OSError as error:
+        raise ph.errors.RecordingError(
+            f"The recording {path} cannot be written: {error.strerror}."
+        ) from error

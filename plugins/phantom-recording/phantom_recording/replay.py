@@ -1,0 +1,159 @@
+"""`replay`: an env in the state that it had at a step of a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import phantom_core as ph
+from phantom_recording.json_values import action_from_plain, id_text
+from phantom_recording.recorded_episodes import (
+    LineReader,
+    RecordedEpisode,
+    RecordedStep,
+    read_recording,
+    reset_of,
+)
+from phantom_recording.recorded_rows import StartRow
+from phantom_recording.recorder import Recorder
+
+_COMPARED: Final = (
+    "observations",
+    "rewards",
+    "terminations",
+    "truncations",
+    "messages",
+    "infos",
+    "turn",
+    "next_turn",
+)
+
+
+def replay(
+    recording: str | Path | RecordedEpisode,
+    episode: int = 0,
+    step: int | None = None,
+    *,
+    env: Callable[..., ph.PhantomEnv] | ph.PhantomEnv | None = None,
+) -> ph.PhantomEnv:
+    """Play a recorded episode again up to a step, and return the env as it was then.
+
+    The env is made from its class and config, reset with the episode's seed, and given the same actions.
+    Everything that was recorded of each step is compared on the way.
+
+    Args:
+        recording: the file, or an episode of it.
+        episode: the number of the episode in the file, from 0.
+        step: stop after this step, 0: after the reset; None: after the last one.
+        env: makes the env, or is it; default: the recorded class with the recorded `env_config`.
+
+    Raises:
+        RecordingError: if there is no such episode or step, the env cannot be made, or what happens
+            differs from what was recorded, with step and agent.
+    """
+    recorded = recording if isinstance(recording, RecordedEpisode) else _find(recording, episode)
+    last = recorded.num_steps if step is None else step
+    if not 0 <= last <= recorded.num_steps:
+        raise ph.errors.RecordingError(f"The episode has no step {last}: it has {recorded.num_steps} steps.")
+    world = _made(recorded, env)
+    listener = _Listener()
+    with Recorder(listener) as recorder:
+        world.recorder = recorder
+        world.reset(seed=recorded.seed)
+        if tuple(listener.agents) != recorded.agents:
+            raise ph.errors.RecordingError(
+                f"The env has other agents than the recorded {recorded.env_class}: "
+                f"{ph.tools.listing(listener.agents)} instead of "
+                f"{ph.tools.listing(recorded.agents)}. Give env_config to the Recorder, or env to replay."
+            )
+        _compare(recorded.steps[0], listener.newest)
+        for wanted in recorded.steps[1 : last + 1]:
+            world.step(_actions(world, wanted))
+            _compare(wanted, listener.newest)
+    return world
+
+
+class _Listener:
+    """Takes the lines of a recorder, and keeps the newest step."""
+
+    def __init__(self) -> None:
+        self.agents: list[str] = []
+        self.newest = RecordedStep(step=0)
+        self._reader = LineReader()
+
+    def write(self, data: bytes, /) -> None:
+        for line in data.splitlines():
+            row = self._reader.read(line)
+            if isinstance(row, StartRow):
+                self.agents = row.agents
+                self.newest = reset_of(row)
+            elif isinstance(row, RecordedStep):
+                self.newest = row
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _find(path: str | Path, number: int) -> RecordedEpisode:
+    found = next(islice(read_recording(path), number, None), None) if number >= 0 else None
+    if found is None:
+        raise ph.errors.RecordingError(
+            f"The recording {path} has no episode {number}. Episodes are numbered from 0."
+        )
+    return found
+
+
+def _made(
+    recorded: RecordedEpisode, env: Callable[..., ph.PhantomEnv] | ph.PhantomEnv | None
+) -> ph.PhantomEnv:
+    if isinstance(env, ph.PhantomEnv):
+        return env
+    if env is None:
+        if recorded.env is None:
+            raise ph.errors.RecordingError(
+                f"The class {recorded.env_class} cannot be imported by name. Say how to make the env: "
+                "replay(…, env=…)."
+            )
+        env = ph.tools.load_reference(
+            recorded.env, setting="env", folder=Path.cwd(), start="the current folder"
+        )
+    assert callable(env)
+    try:
+        made: ph.PhantomEnv = env(**recorded.env_config)
+    except TypeError as error:
+        raise ph.errors.RecordingError(
+            f"{recorded.env_class} cannot be made with the recorded env_config {dict(recorded.env_config)}: "
+            f"{error}. Give env_config to the Recorder, or say how to make the env: replay(…, env=…)."
+        ) from error
+    return made
+
+
+def _actions(env: ph.PhantomEnv, wanted: RecordedStep) -> dict[ph.AgentID, Any]:
+    by_name = {id_text(agent_id): agent_id for agent_id in env.agents}
+    actions: dict[ph.AgentID, Any] = {}
+    for name, plain in wanted.actions.items():
+        agent_id = by_name.get(name, name)
+        space = getattr(env.agents.get(agent_id), "action_space", None)
+        actions[agent_id] = action_from_plain(plain, getattr(space, "dtype", None))
+    return actions
+
+
+def _compare(wanted: RecordedStep, found: RecordedStep) -> None:
+    for kind in _COMPARED:
+        before, now = getattr(wanted, kind), getattr(found, kind)
+        if before == now:
+            continue
+        where = "the reset" if wanted.step == 0 else f"step {wanted.step}"
+        what = f"{kind} are {now!r}, but {before!r} was recorded"
+        if isinstance(before, Mapping):
+            name = next(name for name in [*before, *now] if before.get(name) != now.get(name))
+            what = f"agent {name!r}: {kind} are {now.get(name)!r}, but {before.get(name)!r} was recorded"
+        raise ph.errors.RecordingError(
+            f"The replay differs at {where}, {what}. The env changed, or something in it does not follow "
+            "from its seed: phantom doctor finds what."
+        )

@@ -1,0 +1,225 @@
+"""`LoggerConformance`: a logger takes what comes, and disturbs nobody."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import tempfile
+import threading
+import time
+import warnings
+import weakref
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import phantom_core as ph
+from phantom_testing.conformance import Conformance, require
+from phantom_testing.logger_events import (
+    NOT_FINITE,
+    NUM_ITERATIONS,
+    ORDINARY,
+    UNKNOWN,
+    Handed,
+    end_event,
+    failed_event,
+    iteration_events,
+    start_event,
+)
+from phantom_testing.toy_agents import ToyForm
+from phantom_testing.toy_trainer import ToyTrainer
+from phantom_testing.trial_runs import Trial, changed, states, undisturbed
+
+NUM_TIMED = 5
+
+
+class LoggerConformance(Conformance):
+    """Checks a logger: `class TestMyLogger(LoggerConformance): name = "my-logger"`.
+
+    Attributes:
+        patience: the most seconds that a hook may keep the training waiting in an ordinary iteration.
+    """
+
+    kind = "logger"
+    base = ph.Hooks
+    patience: ClassVar[float] = 0.1
+
+    # ------------------------------------------------------------------ an ordinary run
+
+    def test_it_raises_nothing_in_an_ordinary_run(self) -> None:
+        """Training, evaluations, a checkpoint, the end."""
+        with tempfile.TemporaryDirectory() as folder:
+            results = _trial().run(
+                hooks=[self.build()],
+                run_dir=folder,
+                evaluation=ph.EvaluationPlan(episodes=2, every=1),
+                num_iterations=NUM_ITERATIONS,
+            )
+        require(
+            not results.hook_failures,
+            f"{self.subject} raised in an ordinary run: {' '.join(results.hook_failures)} Expected it to "
+            "raise nothing after on_train_start.",
+        )
+
+    def test_it_changes_nothing(self) -> None:
+        """Weights are the same with it as without."""
+        alone = _trial().run(num_iterations=NUM_ITERATIONS)
+        with tempfile.TemporaryDirectory() as folder:
+            logged = _trial().run(hooks=[self.build()], run_dir=folder, num_iterations=NUM_ITERATIONS)
+        where = changed(states(alone.policies), states(logged.policies))
+        require(
+            not where,
+            f"{self.subject} changes what is trained: {where}. Expected the same weights as without it: look "
+            "at policies, do not change them, and draw from no generator but your own.",
+        )
+
+    def test_it_draws_from_no_global_generator(self) -> None:
+        """The generators of the process belong to the program."""
+        with undisturbed() as global_random, self._started() as logger:
+            for iteration in range(NUM_ITERATIONS):
+                self._deliver(logger, iteration_events(iteration, ORDINARY))
+            drawn = global_random.used()
+        require(
+            not drawn,
+            f"{self.subject} draws from {' and '.join(drawn)}. Draw from a generator of its own.",
+        )
+
+    # ------------------------------------------------------------------ what may come
+
+    def test_it_takes_values_that_are_not_finite(self) -> None:
+        """A loss can be NaN, and that is when somebody looks at the log."""
+        with self._started() as logger:
+            self._deliver(logger, iteration_events(0, NOT_FINITE), "with values that are not finite")
+
+    def test_it_takes_names_that_it_has_not_seen_before(self) -> None:
+        """Later iterations may log more, less, or something else."""
+        with self._started() as logger:
+            for iteration, values in enumerate((ORDINARY, UNKNOWN, {}, ORDINARY)):
+                self._deliver(logger, iteration_events(iteration, values), "with other names than before")
+
+    def test_it_can_be_closed_twice(self) -> None:
+        """The second `on_train_end` finds nothing to do."""
+        with self._started(ends=False) as logger:
+            self._deliver(logger, [("on_train_end", end_event())])
+            self._deliver(logger, [("on_train_end", end_event())], "when the run has ended already")
+
+    def test_it_can_be_closed_without_having_been_started(self) -> None:
+        """A run may end before it began: `on_train_end` is always delivered."""
+        with undisturbed():
+            logger = self.build()
+            events = [*iteration_events(0, ORDINARY), ("on_train_end", end_event("failed"))]
+            self._deliver(logger, events, "without on_train_start")
+
+    def test_it_can_be_closed_after_an_exception(self) -> None:
+        """`on_exception` and `on_train_end` may come in mid-iteration."""
+        with self._started(ends=False) as logger:
+            self._deliver(logger, iteration_events(0, ORDINARY)[:1])
+            events = [("on_exception", failed_event()), ("on_train_end", end_event("failed"))]
+            self._deliver(logger, events, "when an exception ended the run")
+
+    def test_it_works_or_refuses_a_run_without_a_directory(self) -> None:
+        """`on_train_start` may say what it needs, in a sentence."""
+        with undisturbed():
+            logger = self.build()
+            try:
+                self._call(logger, "on_train_start", start_event(None))
+            except ph.PhantomError:
+                return
+            except Exception as error:
+                raise AssertionError(
+                    f"{self.subject} raised {ph.tools.error_text(error)} in on_train_start of a run that "
+                    "writes nothing. Expected it to do without run_directory, or to raise a ConfigError that "
+                    "says what to do."
+                ) from error
+            events = [*iteration_events(0, ORDINARY), ("on_train_end", end_event())]
+            self._deliver(logger, events, "in a run without a directory")
+
+    # ------------------------------------------------------------------ what it leaves behind
+
+    def test_it_leaves_no_thread_and_no_open_file(self) -> None:
+        """After `on_train_end` everything is closed."""
+        before = set(threading.enumerate())
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ResourceWarning)
+            with self._started() as logger:
+                self._deliver(logger, iteration_events(0, ORDINARY))
+            del logger
+            gc.collect()
+        threads = [thread.name for thread in threading.enumerate() if thread not in before]
+        files = [str(one.message) for one in caught if issubclass(one.category, ResourceWarning)]
+        require(
+            not threads and not files,
+            f"{self.subject} leaves behind after on_train_end: {', '.join(threads + files)}. Expected "
+            "nothing: close files and join threads there.",
+        )
+
+    def test_it_keeps_nothing_that_it_was_handed(self) -> None:
+        """What events hold belongs to the run, which goes on changing it."""
+        with self._started() as logger:
+            values = Handed(ORDINARY)
+            kept = weakref.ref(values)
+            self._deliver(logger, iteration_events(0, values))
+            del values
+            gc.collect()
+            is_kept = kept() is not None
+        require(
+            not is_kept,
+            f"{self.subject} keeps the values of an event after the hook has returned. Expected it to keep "
+            "copies only: dict(event.values).",
+        )
+
+    def test_it_does_not_keep_training_waiting(self) -> None:
+        """Whatever takes long happens elsewhere. The one check that looks at a clock."""
+        fastest: dict[str, float] = {}
+        with self._started() as logger:
+            for iteration in range(NUM_TIMED):
+                for hook, event in iteration_events(iteration, ORDINARY):
+                    started = time.perf_counter()
+                    self._call(logger, hook, event)
+                    seconds = time.perf_counter() - started
+                    fastest[hook] = min(seconds, fastest.get(hook, seconds))
+        patience = self.option("patience")
+        for hook, seconds in fastest.items():
+            require(
+                seconds <= patience,
+                f"{self.subject} blocks: {hook} took {seconds:.1f} s or more in each of {NUM_TIMED} "
+                f"iterations. Expected at most {patience:g} s: hand values over to a thread or a process.",
+            )
+
+    # ------------------------------------------------------------------ how it is called
+
+    @contextmanager
+    def _started(self, *, ends: bool = True) -> Iterator[ph.Hooks]:
+        """Yield a logger in a run that was started; end the run, if asked to."""
+        with tempfile.TemporaryDirectory() as folder, undisturbed():
+            logger = self.build()
+            self._deliver(logger, [("on_train_start", start_event(Path(folder)))])
+            try:
+                yield logger
+            except AssertionError:
+                with contextlib.suppress(Exception):  # let it close its files all the same
+                    logger.on_train_end(end_event("failed"))
+                raise
+            if ends:
+                self._deliver(logger, [("on_train_end", end_event())])
+
+    def _deliver(self, logger: ph.Hooks, events: Iterable[tuple[str, Any]], when: str = "") -> None:
+        """Call hooks; at the end of a run a plugin may raise a `PhantomError`, to say what was in vain."""
+        for hook, event in events:
+            try:
+                self._call(logger, hook, event)
+            except Exception as error:
+                if hook == "on_train_end" and isinstance(error, ph.PhantomError):
+                    continue
+                raise AssertionError(
+                    f"{self.subject} raised {ph.tools.error_text(error)} in {f'{hook} {when}'.strip()}. "
+                    "Expected it to raise nothing."
+                ) from error
+
+    def _call(self, logger: ph.Hooks, hook: str, event: Any) -> None:
+        getattr(logger, hook)(event)
+
+
+def _trial() -> Trial:
+    return Trial(trainer=ToyTrainer, form=ToyForm(), subject="The kit's own trainer")

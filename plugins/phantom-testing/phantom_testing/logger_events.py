@@ -1,0 +1,66 @@
+"""The events of a short run, for checks of loggers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import phantom_core as ph
+
+NUM_ITERATIONS: Final = 3
+
+ORDINARY: Final = {"rewards/A1": 0.5, "default/episode_return": 2.5, "time/iteration_seconds": 0.01}
+NOT_FINITE: Final = {"rewards/A1": math.nan, "default/loss": math.inf, "time/iteration_seconds": -math.inf}
+UNKNOWN: Final = {"a name/with blanks, commas: and ünïcode": 1.0, "new": 2.0}
+
+
+class Handed(dict[str, Any]):
+    """A dict that tells whether anybody keeps it: it can be referred to weakly."""
+
+
+def start_event(run_directory: Path | None) -> ph.TrainStart:
+    """Return the start of a run."""
+    return ph.TrainStart(
+        run_name="conformance",
+        run_directory=run_directory,
+        trainer_name="toy",
+        num_iterations=NUM_ITERATIONS,
+        total_steps=None,
+        seed=1,
+        hyper_parameters={"trainer.toy.alpha": 0.1, "seed": 1},
+    )
+
+
+def iteration_events(iteration: int, values: Mapping[str, float]) -> list[tuple[str, Any]]:
+    """Return hook and event, in order, of one iteration with these values."""
+    steps = 5 * (iteration + 1)
+    return [
+        ("on_iteration_start", ph.IterationStart(iteration=iteration, env_steps=steps - 5)),
+        (
+            "on_episode_end",
+            ph.EpisodeEnd(
+                iteration=iteration,
+                copy=0,
+                episode=iteration,
+                length=5,
+                episode_returns={"A1": 2.5},
+                terminated=False,
+                truncated=True,
+            ),
+        ),
+        ("on_metrics", ph.MetricsRecorded(iteration=iteration, env_steps=steps, values=values)),
+        ("on_iteration_end", ph.IterationEnd(iteration=iteration, env_steps=steps, values=values)),
+        ("should_stop", ph.IterationEnd(iteration=iteration, env_steps=steps, values=values)),
+    ]
+
+
+def failed_event() -> ph.TrainFailed:
+    """Return the exception that ends a run."""
+    return ph.TrainFailed(iteration=1, exception=RuntimeError("the env broke down"))
+
+
+def end_event(status: Any = "completed") -> ph.TrainEnd:
+    """Return the end of a run."""
+    return ph.TrainEnd(status=status, iterations=NUM_ITERATIONS, env_steps=5 * NUM_ITERATIONS)

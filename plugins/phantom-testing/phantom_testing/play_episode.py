@@ -1,0 +1,220 @@
+"""Plays an env as the collector does, with random actions, and lets checks look at every step."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+import phantom_core as ph
+from phantom_testing.episode_trace import Trace, entries_of
+from phantom_testing.findings import Finding
+from phantom_testing.global_random import GlobalRandom
+from phantom_testing.raised_place import raised_place
+
+MASK = "action_mask"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """An env after its reset or after a step.
+
+    Attributes:
+        env: the env.
+        seed: the seed of the episode.
+        step: steps made in it; 0 after the reset.
+        observations: what was observed.
+        result: what the step returned; None after the reset.
+        asked: the agents that were asked for an action in this step.
+        global_draws: the process-wide generators that were used.
+        is_over: whether the episode ended.
+    """
+
+    env: ph.MultiAgentEnv
+    seed: int
+    step: int
+    observations: Mapping[ph.AgentID, ph.Observation]
+    result: ph.StepResult | None
+    asked: tuple[ph.AgentID, ...]
+    global_draws: tuple[str, ...]
+    is_over: bool
+
+    def finding(self, check: str, message: str, agent_id: ph.AgentID | None = None) -> Finding:
+        """Return a finding of this moment."""
+        return Finding(check=check, message=message, agent_id=agent_id, step=self.step, seed=self.seed)
+
+
+class EnvCheck:
+    """Looks at an env while it is played; subclasses override what they need."""
+
+    def look(self, moment: Moment) -> Iterable[Finding]:
+        """Called after each reset and each step."""
+        return ()
+
+    def end(self, moment: Moment) -> Iterable[Finding]:
+        """Called after the last step that was played of each episode."""
+        return ()
+
+    def finish(self) -> Iterable[Finding]:
+        """Called after the last episode."""
+        return ()
+
+
+@dataclass(slots=True)
+class PlayedEpisode:
+    """What is needed to play an episode again, and to see whether it was the same.
+
+    Attributes:
+        seed: its seed.
+        actions: actions by agent id, of each step.
+        trace: what happened.
+        findings: what the checks found.
+    """
+
+    seed: int
+    actions: list[Mapping[ph.AgentID, ph.Action]] = field(default_factory=list)
+    trace: Trace = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def play_episode(
+    env: ph.MultiAgentEnv,
+    seed: int,
+    max_steps: int,
+    global_random: GlobalRandom,
+    *,
+    checks: Sequence[EnvCheck] = (),
+    actions: Sequence[Mapping[ph.AgentID, ph.Action]] | None = None,
+) -> PlayedEpisode:
+    """Play an episode to its end, or for `max_steps`.
+
+    Args:
+        env: the env.
+        seed: the seed of the episode, and of the actions: each agent's follow from its id.
+        max_steps: the most steps to play.
+        global_random: fixed before the reset.
+        checks: look at each moment.
+        actions: of each step, from an earlier play; None: random ones.
+    """
+    episode = PlayedEpisode(seed)
+    last: Moment | None = None
+    try:
+        for moment in _moments(env, episode, max_steps, global_random, actions):
+            last = moment
+            for check in checks:
+                episode.findings += check.look(moment)
+    except _RaisedError as raised:
+        episode.findings.append(raised.finding)
+    else:
+        if last is not None:
+            for check in checks:
+                episode.findings += check.end(last)
+    return episode
+
+
+class _RaisedError(Exception):
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.message)
+        self.finding = finding
+
+
+def _moments(
+    env: ph.MultiAgentEnv,
+    episode: PlayedEpisode,
+    max_steps: int,
+    global_random: GlobalRandom,
+    actions: Sequence[Mapping[ph.AgentID, ph.Action]] | None,
+) -> Iterator[Moment]:
+    """Yield the moment after the reset and after each step."""
+    seed = episode.seed
+    global_random.fix()
+    try:
+        observations, _ = env.reset(seed=seed)
+    except Exception as error:  # whatever a user's env raises
+        raise _RaisedError(_raised(error, seed, 0)) from error
+    episode.trace.append(entries_of(observations, {}, {}))
+    yield Moment(env, seed, 0, observations, None, (), global_random.used(), is_over=False)
+    chooser, pending = _Chooser(env, seed), dict(observations)
+    for step in range(1, (max_steps if actions is None else len(actions)) + 1):
+        chosen = chooser.choose(pending) if actions is None else actions[step - 1]
+        episode.actions.append(chosen)
+        for agent_id in chosen:
+            pending.pop(agent_id, None)
+        try:
+            result = ph.StepResult(*env.step({i: copy.deepcopy(action) for i, action in chosen.items()}))
+        except Exception as error:
+            raise _RaisedError(_raised(error, seed, step)) from error
+        is_over = _is_over(result, seed, step)
+        pending = _still_pending({**pending, **result.observations}, result)
+        ends = {i: (bool(end), bool(result.truncations.get(i))) for i, end in result.terminations.items()}
+        episode.trace.append(entries_of(result.observations, result.rewards, ends))
+        asked = tuple(chosen)
+        yield Moment(env, seed, step, result.observations, result, asked, global_random.used(), is_over)
+        if is_over:
+            return
+
+
+class _Chooser:
+    """Draws random actions; an agent's draws follow from the seed and its id alone."""
+
+    def __init__(self, env: ph.MultiAgentEnv, seed: int) -> None:
+        self._env, self._seed = env, seed
+        self._spaces: dict[ph.AgentID, gym.Space[Any]] = {}
+
+    def choose(self, pending: Mapping[ph.AgentID, ph.Observation]) -> dict[ph.AgentID, ph.Action]:
+        """Return an action for each agent that is to act now."""
+        acting, spaces = self._env.acting_agent_ids, self._env.action_spaces
+        return {
+            agent_id: self._draw(agent_id, observation)
+            for agent_id, observation in pending.items()
+            if agent_id in spaces and (acting is None or agent_id in acting)
+        }
+
+    def _draw(self, agent_id: ph.AgentID, observation: ph.Observation) -> ph.Action:
+        if agent_id not in self._spaces:
+            space = copy.deepcopy(self._env.action_spaces[agent_id])  # the env's own generator stays as it is
+            space.seed(ph.seeding.derive_seed(self._seed, "doctor", agent_id) % 2**31)
+            self._spaces[agent_id] = space
+        mask = observation.get(MASK) if isinstance(observation, Mapping) else None
+        if (
+            isinstance(mask, np.ndarray)
+            and mask.any()
+            and isinstance(self._spaces[agent_id], gym.spaces.Discrete)
+        ):
+            return self._spaces[agent_id].sample(mask.astype(np.int8))
+        return self._spaces[agent_id].sample()
+
+
+def _is_over(result: ph.StepResult, seed: int, step: int) -> bool:
+    """Tell whether the episode ended, as the collector does."""
+    for name in ("terminations", "truncations"):
+        if ph.tools.ALL not in getattr(result, name):
+            message = (
+                f"step() returned {name} without the key {ph.tools.ALL!r}. Set it in each step: whether the "
+                "whole episode ended."
+            )
+            raise _RaisedError(Finding(check="no-end-flags", message=message, step=step, seed=seed))
+    return bool(result.terminations[ph.tools.ALL] or result.truncations[ph.tools.ALL])
+
+
+def _still_pending(
+    pending: dict[ph.AgentID, ph.Observation], result: ph.StepResult
+) -> dict[ph.AgentID, ph.Observation]:
+    """Return the observations that nobody acted on, without those of agents that ended."""
+    ended = {
+        i for flags in (result.terminations, result.truncations) for i, is_end in flags.items() if is_end
+    }
+    return {i: observation for i, observation in pending.items() if i not in ended}
+
+
+def _raised(error: Exception, seed: int, step: int) -> Finding:
+    where = "reset()" if step == 0 else "step()"
+    message = (
+        f"{where} raised {ph.tools.error_text(error)}{raised_place(error)}. Fix it: "
+        f"env.reset(seed={seed}) starts the episode again."
+    )
+    return Finding(check="env-raised", message=message, step=step, seed=seed)

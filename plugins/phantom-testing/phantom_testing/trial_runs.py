@@ -1,0 +1,159 @@
+"""Short trainings that checks look at: repeatable, without output, with the global generators fixed."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import phantom_core as ph
+from phantom_testing.episode_trace import fingerprint
+from phantom_testing.global_random import GlobalRandom, restored_afterwards
+from phantom_testing.toy_agents import ToyForm
+from phantom_testing.toy_envs import IdentityEnv
+
+FORMS = (
+    ToyForm("discrete", "discrete"),
+    ToyForm("box", "discrete"),
+    ToyForm("box", "box"),
+    ToyForm("discrete", "box"),
+)
+"""The spaces in which toy envs can be played, in the order in which they are tried."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """How a trainer is tried.
+
+    Attributes:
+        trainer: the class.
+        config: its settings.
+        form: the spaces of the toy envs.
+        subject: what it is called in messages.
+    """
+
+    trainer: type[ph.Trainer]
+    config: Mapping[str, Any] = field(default_factory=dict)
+    form: ToyForm
+    subject: str
+
+    def run(
+        self,
+        *,
+        env: Callable[..., Any] = IdentityEnv,
+        num_iterations: int = 2,
+        seed: int = 1,
+        num_agents: int | None = None,
+        drawn: list[str] | None = None,
+        **arguments: Any,
+    ) -> ph.TrainingResults:
+        """Train in a toy env; nothing is written.
+
+        Args:
+            env: the toy env.
+            num_iterations: how many iterations to make.
+            seed: the seed of the run.
+            num_agents: how many agents the env has; None: as many as it has.
+            drawn: is told which of the process-wide generators were used.
+            **arguments: of `ph.train`.
+
+        Raises:
+            AssertionError: if it raises.
+        """
+        sizes = {} if num_agents is None else {"num_agents": num_agents}
+        with undisturbed() as global_random:
+            try:
+                return ph.train(
+                    self.trainer,
+                    env=env,
+                    env_config={"observes": self.form.observes, "acts": self.form.acts, **sizes},
+                    num_iterations=num_iterations,
+                    trainer_config=self.config,
+                    seed=seed,
+                    **{"run_dir": None, **arguments},
+                )
+            except Exception as error:
+                name = getattr(env, "__name__", "a toy env")
+                raise AssertionError(
+                    f"{self.subject} raised {ph.tools.error_text(error)} when it trained in {name}. Expected "
+                    f"{num_iterations} iterations: train it there yourself to see the traceback."
+                ) from error
+            finally:
+                if drawn is not None:
+                    drawn += global_random.used()
+
+
+class SolvedIdentity(ph.Hooks):
+    """Stops training once the policy repeats every number, twice in a row."""
+
+    def __init__(self, form: ToyForm) -> None:
+        super().__init__()
+        self._form = form
+        self._in_a_row = 0
+
+    def should_stop(self, event: ph.IterationEnd) -> str | None:
+        """Ask the policy about each number."""
+        policy = event.policies["default"]
+        is_solved = all(choice_of(policy, self._form, state, 3, 3) == state for state in range(3))
+        self._in_a_row = self._in_a_row + 1 if is_solved else 0
+        return "solved" if self._in_a_row == 2 else None  # noqa: PLR2004  twice, as said
+
+
+def choice_of(policy: ph.Policy, form: ToyForm, state: int, num_states: int, num_choices: int) -> int:
+    """Return what a policy chooses in a state; the choice it makes most often of 25, if it draws."""
+    observation = form.observation(state, num_states)
+    asked = 25 if policy.acts_randomly else 1
+    choices = [form.choice(policy.compute_action(observation), num_choices) for _ in range(asked)]
+    return max(choices, key=choices.count)
+
+
+def form_of(policy_class: type[ph.Policy], forms: Sequence[ToyForm] = FORMS, **config: Any) -> ToyForm | None:
+    """Return the first spaces that a policy can be built for."""
+    for form in forms:
+        try:
+            policy_class(form.observation_space(3), form.action_space(3), **config)
+        except Exception:  # a policy may refuse spaces in any way  # noqa: S112
+            continue
+        return form
+    return None
+
+
+def curve(results: ph.TrainingResults) -> list[dict[str, float]]:
+    """Return what was logged in each iteration, without times."""
+    return [{name: v for name, v in row.items() if not name.startswith("time/")} for row in results.history]
+
+
+def difference(one: Sequence[Mapping[str, float]], other: Sequence[Mapping[str, float]]) -> str:
+    """Say where two curves part, as half a sentence; nothing if they do not."""
+    for iteration, (row, its_other) in enumerate(zip(one, other, strict=False)):
+        for name in {**row, **its_other}:
+            left, right = row.get(name), its_other.get(name)
+            if repr(left) != repr(right):
+                return f"in iteration {iteration}, {name!r} was {left} and then {right}"
+    return "" if len(one) == len(other) else f"they have {len(one)} and {len(other)} iterations"
+
+
+def states(policies: Mapping[ph.PolicyID, ph.Policy]) -> dict[ph.PolicyID, str]:
+    """Return a text for each policy that is equal for equal states."""
+    return {policy_id: fingerprint(policy.state_dict()) for policy_id, policy in policies.items()}
+
+
+def changed(before: Mapping[ph.PolicyID, str], after: Mapping[ph.PolicyID, str]) -> str:
+    """Name the policies whose state differs; nothing if none does."""
+    found = [policy_id for policy_id in after if before.get(policy_id) != after[policy_id]]
+    return ph.tools.listing(found) if found else ""
+
+
+@contextmanager
+def undisturbed() -> Iterator[GlobalRandom]:
+    """Run a block with fixed global generators, and without output; both are as before afterwards."""
+    with (
+        restored_afterwards() as global_random,
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+    ):
+        global_random.fix()
+        yield global_random

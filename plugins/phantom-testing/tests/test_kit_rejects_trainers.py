@@ -1,0 +1,196 @@
+"""Every broken trainer fails exactly its own check, with this message; the correct ones fail none."""
+
+from collections.abc import Callable
+
+import pytest
+
+from phantom_testing import TrainerConformance
+
+Failures = Callable[..., dict[str, str]]
+BROKEN = [
+    (
+        "IgnoresTheSeed",
+        "another_seed_gives_another_curve",
+        (
+            "Trainer 'ignorestheseed' gave the same curve for the seeds 1 and 2. Expected what is random "
+            "to follow from the seed: use self.rng, reset envs with draws from it, or declare "
+            "is_deterministic = True."
+        ),
+    ),
+    (
+        "DrawsFresh",
+        "the_same_seed_gives_the_same_curve",
+        (
+            "Trainer 'drawsfresh' gave two curves for one seed: in iteration 0, 'rewards/A1' was 0.45 "
+            "and then 0.55. Expected the same: draw only from the rng that update() gets, from self.rng, "
+            "and from what sample_actions() and seed() get."
+        ),
+    ),
+    (
+        "TrainsFrozen",
+        "it_leaves_frozen_policies_as_they_are",
+        (
+            "Trainer 'trainsfrozen' changed the policy 'two', which is not among "
+            "policies_to_train=['one']. Expected it to stay as it was: change only the policies that you "
+            "are told to."
+        ),
+    ),
+    (
+        "ForgetsOptimiser",
+        "what_was_saved_trains_on_as_if_nothing_had_happened",
+        (
+            "Trainer 'forgetsoptimiser' trains on otherwise after it was saved and loaded: state_dict() "
+            "of the policy differs in 'values' one update later. Put all that updates use, such as the "
+            "optimiser's moments, into state_dict() of the trainer or the policy."
+        ),
+    ),
+    (
+        "ReadsGlobalRandom",
+        "training_draws_from_no_global_generator",
+        (
+            "Trainer 'readsglobalrandom' draws from random, which no seed of a run reaches. Draw from "
+            "the rng that update() gets, or from self.rng."
+        ),
+    ),
+    (
+        "LearnsFromReset",
+        "it_learns_nothing_from_the_start_of_the_next_episode",
+        (
+            "Trainer 'learnsfromreset' prefers 0.5 at once to 1 two steps later, as if the next "
+            "episode's start followed from the end (LongWayEnv, 60 iterations). Take what follows the "
+            "last decision from next_observation, never from the next row or reset(); declare bootstraps "
+            "= False if it learns from whole episodes or single rewards."
+        ),
+    ),
+    (
+        "SwallowsTruncation",
+        "it_values_what_follows_a_truncation",
+        (
+            "Trainer 'swallowstruncation' rather takes a reward of 1 than be cut off where 3 more are to "
+            "come (CutOffEnv, 60 iterations). Where is_truncated, the target is the reward plus γ times "
+            "the value of next_observation; declare bootstraps = False if it learns from whole episodes "
+            "or single rewards."
+        ),
+    ),
+    (
+        "IgnoresTermination",
+        "it_values_nothing_that_follows_a_termination",
+        (
+            "Trainer 'ignorestermination' gives up a reward of 1 to end in view of a rich room that it "
+            "cannot enter any more (DeadEndEnv, 60 iterations). Where is_terminated, the target is the "
+            "reward alone; declare bootstraps = False if it learns from whole episodes or single "
+            "rewards."
+        ),
+    ),
+    (
+        "MutatesObservations",
+        "it_leaves_observations_as_they_are",
+        (
+            "Trainer 'mutatesobservations' changed an observation in place, [0.0, 1.0, 0.0] to [0.0, "
+            "2.0, 0.0]. Expected it to stay as the env returned it: copy it before you change it."
+        ),
+    ),
+    (
+        "WatchesMetrics",
+        "observers_change_nothing",
+        (
+            "Trainer 'watchesmetrics' trains 'default' otherwise when metrics, hooks and evaluations are "
+            "there. Expected the same weights: what is measured must not reach what is learned."
+        ),
+    ),
+    (
+        "SwallowsErrors",
+        "the_error_of_an_env_ends_the_run_for_everybody",
+        (
+            "Trainer 'swallowserrors' keeps the error of an env to itself: the run ended with "
+            "'completed'. Expected it to be raised, so that on_exception and on_train_end reach every "
+            "plugin: do not catch what an env raises."
+        ),
+    ),
+    (
+        "LearnsNothing",
+        "it_solves_the_identity_env",
+        (
+            "Trainer 'learnsnothing' earns 1.80 in IdentityEnv after 60 iterations. Expected 4.0 or more "
+            "of 5 (random: 1.67): look for a sign or an index, or give it more learning_iterations or "
+            "other settings in config."
+        ),
+    ),
+    (
+        "TrainsOneOnly",
+        "it_changes_the_policies_that_it_is_to_train",
+        (
+            "Trainer 'trainsoneonly' was to train 'one' and 'two', and changed 'one' in 3 iterations. "
+            "Expected both: change them in place, and return what is learned in state_dict()."
+        ),
+    ),
+    (
+        "NeedsEverybody",
+        "it_trains_agents_that_take_turns_and_agents_that_die",
+        (
+            "Trainer 'needseverybody' raised KeyError: 'ANSWERER' when it trained in TurnBasedEnv. "
+            "Expected 2 iterations: train it there yourself to see the traceback."
+        ),
+    ),
+    (
+        "OneAgentOnly",
+        "it_trains_two_policies_side_by_side",
+        (
+            "Trainer 'oneagentonly' raised ValueError: expected one agent per policy when it trained in "
+            "IdentityEnv. Expected 2 iterations: train it there yourself to see the traceback."
+        ),
+    ),
+    (
+        "TakesAnything",
+        "it_refuses_settings_that_it_does_not_have",
+        (
+            "Trainer 'takesanything' took the setting 'no_such_setting', which it does not have. Declare "
+            "settings in a config_class and hand **settings on to super().__init__()."
+        ),
+    ),
+    (
+        "Undocumented",
+        "its_settings_are_documented",
+        (
+            "Trainer 'undocumented' does not document its settings 'secret'. Write a string below each "
+            "field of SilentConfig."
+        ),
+    ),
+    (
+        "SavesHalf",
+        "saved_policies_are_given_back",
+        (
+            "Trainer 'saveshalf' trains policies that are not the same after they were saved: 'default'. "
+            "Expected load_state_dict() to take over all that state_dict() returns."
+        ),
+    ),
+    (
+        "CannotTravel",
+        "it_works_in_a_spawned_worker",
+        (
+            "Trainer 'cannottravel' cannot be sent to a worker: AttributeError: Can't pickle local "
+            "object 'LambdaTable.__init__.<locals>.<lambda>'. Hold no lambdas, open files or generators; "
+            "keep its classes at the top of a module."
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize("name", ["Correct", "SimpleCorrect"])
+def test_a_correct_trainer_passes_every_check(failures: Failures, name: str) -> None:
+    assert failures(TrainerConformance, "broken_trainers", name) == {}
+
+
+@pytest.mark.parametrize(("name", "check", "message"), BROKEN, ids=[name for name, _, _ in BROKEN])
+def test_a_broken_trainer_fails_its_own_check(
+    failures: Failures, name: str, check: str, message: str
+) -> None:
+    assert failures(TrainerConformance, "broken_trainers", name) == {check: message}
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("IgnoresTheSeed", {"is_deterministic": True}), ("SwallowsTruncation", {"bootstraps": False})],
+)
+def test_a_trainer_may_declare_what_it_is(failures: Failures, name: str, options: dict[str, bool]) -> None:
+    assert failures(TrainerConformance, "broken_trainers", name, **options) == {}
