@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from phantom_core.rollouts.batch import Batch as Batch
     from phantom_core.rollouts.batch import EpisodeSummary as EpisodeSummary
     from phantom_core.rollouts.batch import Trajectory as Trajectory
+    from phantom_core.rollouts.batch import TrajectoryBatch as TrajectoryBatch
     from phantom_core.rollouts.collect import Collector as Collector
     from phantom_core.rollouts.collect import CollectPlan as CollectPlan
     from phantom_core.rollouts.evaluate import Evaluation as Evaluation
@@ -120,7 +121,7 @@ _NAMES = {  # the public names of each module
     "phantom_core.policies.fixed_policies": "ConstantPolicy FunctionPolicy RandomPolicy",
     "phantom_core.policies.policy": "Policy",
     "phantom_core.policies.policy_mapping": "PolicyMapping PolicySpec",
-    "phantom_core.rollouts.batch": "Batch EpisodeSummary Trajectory",
+    "phantom_core.rollouts.batch": "Batch EpisodeSummary Trajectory TrajectoryBatch",
     "phantom_core.rollouts.collect": "CollectPlan Collector",
     "phantom_core.rollouts.evaluate": "Evaluation evaluate",
     "phantom_core.rollouts.make_vector_env": "make_vector_env",

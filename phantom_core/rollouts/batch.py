@@ -180,6 +180,15 @@ class Transitions:
         return place[indices]
 
 
+class _SortedTransitions(NamedTuple):
+    """What `Transitions` works out, of transitions that are sorted by trajectory."""
+
+    order: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    ends: Sequence[TrajectoryEnd]
+    following: Any
+
+
 @dataclass(frozen=True)
 class Batch:
     """B transitions in time order: all that happened in a step, of all agents, then the next step.
@@ -200,7 +209,27 @@ class Batch:
     actions: Any
     rewards: NDArray[np.float64]
     extras: Mapping[str, NDArray[Any]]
-    _transitions: Transitions = field(repr=False)
+    _transitions: Transitions | _SortedTransitions = field(repr=False)
+
+    @classmethod
+    def of(cls, sorted_batch: TrajectoryBatch) -> Batch:
+        """Return a batch of transitions that are sorted by trajectory, in their order: to test a trainer."""
+        of, last = sorted_batch, (sorted_batch.starts[1:] - 1).tolist()
+        ends = [
+            TrajectoryEnd(*end)
+            for end in zip(
+                last,
+                of.agent_ids,
+                of.env_indices,
+                of.episodes,
+                np.where(of.has_next, np.arange(len(last)), -1).tolist(),
+                of.terminated.tolist(),
+                of.truncated.tolist(),
+                strict=True,
+            )
+        ]
+        transitions = _SortedTransitions(np.arange(len(of)), of.starts, ends, of.next_observations)
+        return cls(of.observations, of.actions, of.rewards, of.extras, transitions)
 
     def __len__(self) -> int:
         """Return B, the number of transitions."""

@@ -130,20 +130,34 @@ def test_observations_of_array_spaces_are_arrays_of_the_spaces_dtype() -> None:
 def test_observations_of_nested_spaces_are_dicts_and_tuples_of_arrays() -> None:
     masked, nested = collect(*SPACES["Dict"]).observations, collect(*SPACES["Tuple"]).observations
     assert {key: part.shape for key, part in masked.items()} == {"observation": (6, 2), "action_mask": (6, 3)}
-    assert nested[0].tolist() == [1, 2, 3, 1, 2, 3]
-    assert nested[1]["x"].tolist() == [0.0, 0.25, 0.5, 0.0, 0.25, 0.5]
+    assert nested[0].tolist() == [1, 1, 2, 2, 3, 3]
+    assert nested[1]["x"].tolist() == [0.0, 0.0, 0.25, 0.25, 0.5, 0.5]
 
 
-def test_rows_are_in_the_order_of_trajectories() -> None:
+def test_transitions_are_in_time_order() -> None:
     batch = collect(*SPACES["Discrete"], copies=2)
+    assert batch.observations.tolist() == [1] * 4 + [2] * 4 + [3] * 4
+    assert batch.next_observations.tolist() == [2] * 4 + [3] * 4 + [4] * 4
+    assert batch.rewards.tolist() == [1.0] * 4 + [2.0] * 4 + [3.0] * 4
+    assert batch.has_next.tolist() == [True] * 12
+    assert batch.truncated.tolist() == [False] * 8 + [True] * 4
+    assert batch.terminated.tolist() == [False] * 12
+    assert batch.agent_ids == ["A0", "A1"] * 6
+    assert batch.env_indices.tolist() == [0, 0, 1, 1] * 3
+    assert batch.episodes.tolist() == [0] * 12
+    assert len(batch) == 12
+
+
+def test_by_trajectory_has_one_trajectory_after_the_other() -> None:
+    batch = collect(*SPACES["Discrete"], copies=2).by_trajectory
     assert batch.starts.tolist() == [0, 3, 6, 9, 12]
     assert batch.observations.tolist() == [1, 2, 3] * 4
     assert batch.next_observations.tolist() == [4] * 4
     assert batch.rewards.tolist() == [1.0, 2.0, 3.0] * 4
-    assert (list(batch.agent_ids), list(batch.copies)) == (["A0", "A1", "A0", "A1"], [0, 0, 1, 1])
+    assert (list(batch.agent_ids), list(batch.env_indices)) == (["A0", "A1", "A0", "A1"], [0, 0, 1, 1])
     assert list(batch.episodes) == [0] * 4
-    assert batch.is_truncated.tolist() == [True] * 4
-    assert batch.is_terminated.tolist() == [False] * 4
+    assert batch.truncated.tolist() == [True] * 4
+    assert batch.terminated.tolist() == [False] * 4
     assert len(batch) == 12
 
 
@@ -243,16 +257,17 @@ def test_actions_of_nested_spaces_are_batched_as_observations_are() -> None:
     assert batch.trajectories[0].actions[0]["sell"] == 1
 
 
-def test_where_nothing_followed_the_next_observation_is_zeros() -> None:
+def test_where_nothing_followed_the_next_observation_is_an_element_of_the_space() -> None:
     batch = collect(BOX, lambda n: None if n == 3 else np.full(2, n + 1.0, np.float32))
-    assert batch.has_next.tolist() == [False, False]
-    assert batch.next_observations.tolist() == [[0.0, 0.0]] * 2
+    assert batch.has_next.tolist() == [True] * 4 + [False] * 2
+    assert batch.next_observations[:4].tolist() == batch.observations[2:].tolist()
+    assert batch.by_trajectory.has_next.tolist() == [False, False]
+    assert batch.by_trajectory.next_observations.tolist() == [[0.0, 0.0]] * 2
     assert [t.next_observation for t in batch.trajectories] == [None, None]
 
 
 WRONG: dict[str, tuple[gym.Space[Any], Any, str]] = {
     "shape": (BOX, np.zeros(3, np.float32), "has shape (3,) and dtype float32, with values from 0.0 to 0.0"),
-    "dtype": (BOX, np.zeros(2), "has shape (2,) and dtype float64, with values from 0.0 to 0.0"),
     "bound": (
         BOX,
         np.full(2, 11, np.float32),
@@ -309,3 +324,28 @@ def test_an_iteration_that_is_cut_hands_over_the_same_rows(name: str) -> None:
     rows = [o for piece in pieces for t in piece for o in t.observations if t.episode == 0]
     assert equal(rows, [show(n) for n in range(7)])
     assert [t.next_observation is not None for piece in pieces for t in piece] == [True] * 5
+
+
+def test_float64_is_taken_in_a_box_of_float32() -> None:
+    batch = collect(BOX, lambda n: np.array([n / 3, 1.0]))
+    assert batch.observations.dtype == np.float32
+    assert batch.observations[:, 0].tolist() == [float(np.float32(n / 3)) for n in (0, 0, 1, 1, 2, 2)]
+
+
+@pytest.mark.parametrize("value", [1e300, float("nan")])
+def test_float64_that_float32_cannot_hold_is_refused(value: float) -> None:
+    space = gym.spaces.Box(-np.inf, np.inf, (2,), np.float32)
+    with pytest.raises(ph.errors.ObservationError, match=r"^Observation of 'A0' at step 0 has shape"):
+        collect(space, lambda n: np.array([n, value]))
+
+
+def test_integers_are_taken_in_a_box_only_if_every_value_of_their_type_fits() -> None:
+    assert collect(BOX, lambda n: np.array([n, 1], np.int8)).observations.dtype == np.float32
+    with pytest.raises(ph.errors.ObservationError, match="dtype int64"):
+        collect(BOX, lambda n: np.array([n, 1], np.int64))
+
+
+def test_the_filler_is_an_element_of_a_space_that_begins_elsewhere() -> None:
+    space = gym.spaces.Discrete(4, start=5)
+    batch = collect(space, lambda n: None if n == 3 else 5 + n)
+    assert all(space.contains(seen) for seen in batch.by_trajectory.next_observations.tolist())

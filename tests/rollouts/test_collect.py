@@ -65,7 +65,7 @@ def collector_for(*envs: ph.PhantomEnv, seed: int = 1, **options: Any) -> ph.Col
 
 def as_tuples(batch: ph.Batch) -> list[tuple[Any, ...]]:
     return [
-        (t.agent_id, t.copy, t.episode, t.observations, t.actions, t.rewards, t.next_observation)
+        (t.agent_id, t.env_index, t.episode, t.observations, t.actions, t.rewards, t.next_observation)
         for t in batch.trajectories
     ]
 
@@ -82,13 +82,13 @@ def test_a_decision_is_followed_by_its_reward_and_the_next_observation() -> None
 
 def test_the_time_limit_truncates_and_keeps_the_final_observation() -> None:
     batch = collector_for(make_env(CounterAgent("A"))).collect(ph.CollectPlan(episodes=1))["p"]
-    assert [(t.is_terminated, t.is_truncated) for t in batch.trajectories] == [(False, True)]
+    assert [(t.terminated, t.truncated) for t in batch.trajectories] == [(False, True)]
 
 
 def test_a_terminated_agent_gives_no_samples_while_others_go_on() -> None:
     env = make_env(CounterAgent("A", ends_after=2), CounterAgent("B"))
     batch = collector_for(env).collect(ph.CollectPlan(episodes=1))["p"]
-    ends = {t.agent_id: (len(t), t.is_terminated, t.is_truncated) for t in batch.trajectories}
+    ends = {t.agent_id: (len(t), t.terminated, t.truncated) for t in batch.trajectories}
     assert ends == {"A": (2, True, False), "B": (5, False, True)}
 
 
@@ -96,14 +96,14 @@ def test_an_agent_cut_off_early_is_truncated_with_its_final_observation() -> Non
     env = make_env(CounterAgent("A", ends_after=2, is_cut=True), CounterAgent("B"))
     batch = collector_for(env).collect(ph.CollectPlan(episodes=1))["p"]
     cut = next(t for t in batch.trajectories if t.agent_id == "A")
-    assert (cut.is_terminated, cut.is_truncated) == (False, True)
+    assert (cut.terminated, cut.truncated) == (False, True)
     assert cut.next_observation == cut.observations[-1] + 1
 
 
 def test_both_flags_together_count_as_terminated() -> None:
     env = make_env(CounterAgent("A", ends_after=5))  # terminates in the step of the time limit
     batch = collector_for(env).collect(ph.CollectPlan(episodes=1))["p"]
-    assert [(t.is_terminated, t.is_truncated) for t in batch.trajectories] == [(True, False)]
+    assert [(t.terminated, t.truncated) for t in batch.trajectories] == [(True, False)]
 
 
 def test_reward_between_two_decisions_belongs_to_the_earlier_one() -> None:
@@ -122,7 +122,7 @@ def test_a_plan_by_steps_cuts_trajectories_and_goes_on_with_them() -> None:
     second = collector.collect(ph.CollectPlan(steps=3))["p"].trajectories
     assert [len(t) for t in first] == [3]
     assert first[0].next_observation == second[0].observations[0]
-    assert first[0].is_terminated is first[0].is_truncated is False
+    assert first[0].terminated is first[0].truncated is False
     assert [(len(t), t.episode) for t in second] == [(2, 0), (1, 1)]
     assert collector.env_steps == 6
 
@@ -165,7 +165,7 @@ def test_no_reward_or_end_is_lost_however_often_trajectories_are_cut(steps: int)
     for agent_id in ("A", "B"):
         expected = [reward for t in whole if t.agent_id == agent_id for reward in t.rewards]
         assert [reward for t in cut if t.agent_id == agent_id for reward in t.rewards] == expected
-        assert [t.is_truncated for t in cut if t.agent_id == agent_id].count(True) == 1
+        assert [t.truncated for t in cut if t.agent_id == agent_id].count(True) == 1
 
 
 @pytest.mark.parametrize("number", [2, 5])
@@ -246,7 +246,7 @@ def test_each_ended_episode_is_summarised_with_metrics() -> None:
     metrics = {"count": ph.metrics.SimpleAgentMetric("A", "count", train_reduce_action="last")}
     collector = collector_for(make_env(CounterAgent("A")), metrics=metrics, on_episode=episodes.append)
     collector.collect(ph.CollectPlan(episodes=2))
-    assert [(e.copy, e.episode, e.length, e.episode_returns, e.metrics) for e in episodes] == [
+    assert [(e.env_index, e.episode, e.length, e.episode_returns, e.metrics) for e in episodes] == [
         (0, 0, 5, {"A": 5.0}, {"count": 5}),
         (0, 1, 5, {"A": 5.0}, {"count": 5}),
     ]

@@ -83,7 +83,7 @@ def make_collector(action_space: gym.Space[Any], *, copies: int = 2, in_turns: b
 def as_rows(batch: ph.Batch) -> list[Any]:
     return [
         (
-            *(t.agent_id, t.copy, t.episode, t.rewards, t.is_terminated, t.is_truncated),
+            *(t.agent_id, t.env_index, t.episode, t.rewards, t.terminated, t.truncated),
             repr(t.observations),
             repr(t.actions),
             repr(t.extras),

@@ -89,7 +89,7 @@ def test_an_agent_that_joins_gets_its_policy_by_rule_and_one_that_leaves_ends_it
     batches = collector.collect(ph.CollectPlan(episodes=2))
     (stay,) = batches["guests"].trajectories
     assert (stay.agent_id, stay.episode, stay.observations) == ("GUEST", 1, [0, 1])
-    assert (stay.is_terminated, stay.is_truncated, stay.next_observation) == (True, False, None)
+    assert (stay.terminated, stay.truncated, stay.next_observation) == (True, False, None)
     assert [len(t) for t in batches["hosts"].trajectories] == [6, 6]
     assert [dict(e.episode_returns).keys() for e in episodes] == [{"HOST"}, {"HOST", "GUEST"}]
     assert collector.policy_by_agent == {"HOST": "hosts", "GUEST": "guests"}
@@ -129,7 +129,7 @@ def test_a_visit_that_an_iteration_cuts_goes_on_in_the_next() -> None:
     collector = collector_of(Hotel(), RULES)
     pieces = [collector.collect(ph.CollectPlan(steps=1))["guests"].trajectories for _ in range(12)]
     assert [o for piece in pieces for t in piece for o in t.observations] == [0, 1]
-    assert [t.is_terminated for piece in pieces for t in piece] == [False, True]
+    assert [t.terminated for piece in pieces for t in piece] == [False, True]
 
 
 def test_a_collector_is_restored_while_a_guest_is_there() -> None:

@@ -58,18 +58,18 @@ def test_every_trajectory_is_one_episode_with_its_true_final_observation(mode: A
     found: dict[tuple[int, int], list[ph.Trajectory]] = {}
     for batch in batches:
         for trajectory in batch.trajectories:
-            found.setdefault((trajectory.copy, trajectory.episode), []).append(trajectory)
+            found.setdefault((trajectory.env_index, trajectory.episode), []).append(trajectory)
     assert len(episodes) > 10
     for summary in episodes:
-        pieces = found[summary.copy, summary.episode]
-        length = summary.copy + 2
+        pieces = found[summary.env_index, summary.episode]
+        length = summary.env_index + 2
         rows = [o.tolist() for t in pieces for o in t.observations]
-        assert rows == [[summary.copy, summary.episode, step] for step in range(length)]
+        assert rows == [[summary.env_index, summary.episode, step] for step in range(length)]
         assert [r for t in pieces for r in t.rewards] == [step + 1.0 for step in range(length)]
         assert pieces[-1].next_observation is not None
-        assert pieces[-1].next_observation.tolist() == [summary.copy, summary.episode, length]
-        ends = (pieces[-1].is_terminated, pieces[-1].is_truncated)
-        assert ends == ((False, True) if summary.copy % 2 else (True, False))
+        assert pieces[-1].next_observation.tolist() == [summary.env_index, summary.episode, length]
+        ends = (pieces[-1].terminated, pieces[-1].truncated)
+        assert ends == ((False, True) if summary.env_index % 2 else (True, False))
         assert (summary.length, summary.episode_returns) == (length, {"agent": length * (length + 1) / 2})
 
 
@@ -86,7 +86,9 @@ def test_a_collection_that_was_broken_off_is_followed_by_new_episodes(
         with pytest.raises(KeyboardInterrupt):
             collector.collect(plan)
     batch = collector.collect(plan)["p"]
-    firsts = {trajectory.copy: trajectory.observations[0][2] for trajectory in reversed(batch.trajectories)}
+    firsts = {
+        trajectory.env_index: trajectory.observations[0][2] for trajectory in reversed(batch.trajectories)
+    }
     assert firsts == {0: 0, 1: 0, 2: 0}
 
 
@@ -114,7 +116,7 @@ def test_cart_pole_is_stepped_by_its_own_vector_env() -> None:
     collector = ph.Collector(envs, {"p": policy}, {"agent": "p"}, seed=1, learning=["p"])
     batch = collector.collect(ph.CollectPlan(steps=800, copies=4))["p"]
     assert set(batch.rewards.tolist()) == {1.0}
-    final = batch.next_observations[batch.is_terminated]
+    final = batch.by_trajectory.next_observations[batch.by_trajectory.terminated]
     assert len(final) > 10
     assert ((np.abs(final[:, 2]) > 0.2) | (np.abs(final[:, 0]) > 2.4)).all()  # fallen, or out of sight
     collector.close()

@@ -179,7 +179,7 @@ def traces(batches: list[ph.Batch], *, copy: int | None = None) -> list[str]:
         repr(trajectory)
         for batch in batches
         for trajectory in batch.trajectories
-        if copy is None or trajectory.copy == copy
+        if copy is None or trajectory.env_index == copy
     ]
 
 
@@ -203,7 +203,7 @@ def test_experience_is_the_same_with_workers_and_without(world: ModuleType) -> N
         )
         assert traces(here[0]) == traces(one[0]) == traces(two[0])
         summaries = [
-            [(e.copy, e.episode, e.length, dict(e.episode_returns), e.metrics) for e in found]
+            [(e.env_index, e.episode, e.length, dict(e.episode_returns), e.metrics) for e in found]
             for _, found in (here, one, two)
         ]
         assert summaries[0] == summaries[1] == summaries[2]

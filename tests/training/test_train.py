@@ -325,7 +325,7 @@ def test_events_tell_what_happened() -> None:
         1,
     )
     assert start.policies_to_train == ("default",)
-    assert [(e.copy, e.episode, e.length, e.terminated) for e in episodes] == [
+    assert [(e.env_index, e.episode, e.length, e.terminated) for e in episodes] == [
         (0, i, 10, False) for i in range(10)
     ]
     assert (iteration.iteration, iteration.env_steps) == (0, 100)

@@ -97,7 +97,7 @@ class PPOTrainer(ph.Trainer):
         if not len(batch):
             return {}
         learner, settings = self._learner(policy_id, policy), self._settings()
-        samples = self._samples(policy, learner, batch)
+        samples = self._samples(policy, learner, batch.by_trajectory)
         if not len(samples):
             return {}
         report = UpdateReport(learner.backend.descend(samples, self._minibatches(samples, rng), settings))
@@ -171,13 +171,13 @@ class PPOTrainer(ph.Trainer):
             max_kl=None if config.target_kl is None else 1.5 * config.target_kl,
         )
 
-    def _samples(self, policy: MLPActorCriticPolicy, learner: Learner, batch: ph.Batch) -> Samples:
+    def _samples(self, policy: MLPActorCriticPolicy, learner: Learner, batch: ph.TrajectoryBatch) -> Samples:
         """Return what was collected, with values, advantages and log-probabilities."""
         backend = learner.backend
         rewards = learner.reward_scale(batch) if self.config.normalize_rewards else batch.rewards
         features, masks = policy.features(batch.observations), policy.layout.mask(batch.observations)
         log_probs, values = backend.evaluate(features, masks, batch.actions)
-        is_over, is_unknown = batch.is_terminated, ~(batch.has_next | batch.is_terminated)
+        is_over, is_unknown = batch.terminated, ~(batch.has_next | batch.terminated)
         last_unknown = batch.starts[1:][is_unknown] - 1
         if is_unknown.any():  # such a decision earned what the critic promised, and teaches nothing
             rewards = rewards.copy()

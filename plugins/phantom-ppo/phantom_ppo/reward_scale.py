@@ -24,22 +24,22 @@ class RewardScale:
         self._moments = RunningMoments(1)
         self._running: dict[str, float] = {}
 
-    def __call__(self, batch: ph.Batch) -> NDArray[np.float64]:
+    def __call__(self, batch: ph.TrajectoryBatch) -> NDArray[np.float64]:
         """Take in the rewards of a batch and return them scaled: float64 array [B]."""
         self._moments.update(self._discounted(batch)[:, None])
         scaled: NDArray[np.float64] = batch.rewards / float(self._moments.scale[0])
         return np.clip(scaled, -self._clip, self._clip, out=scaled)
 
-    def _discounted(self, batch: ph.Batch) -> NDArray[np.float64]:
+    def _discounted(self, batch: ph.TrajectoryBatch) -> NDArray[np.float64]:
         rewards = batch.rewards.tolist()
         returns: list[float] = []
         for number, (begin, end) in enumerate(zip(batch.starts[:-1], batch.starts[1:], strict=True)):
-            name = f"{batch.copies[number]} {batch.agent_ids[number]!r}"
+            name = f"{batch.env_indices[number]} {batch.agent_ids[number]!r}"
             total = self._running.pop(name, 0.0)
             for reward in rewards[begin:end]:
                 total = reward + self._gamma * total
                 returns.append(total)
-            if not (batch.is_terminated[number] or batch.is_truncated[number]):
+            if not (batch.terminated[number] or batch.truncated[number]):
                 self._running[name] = total
         return np.array(returns, dtype=np.float64)
 

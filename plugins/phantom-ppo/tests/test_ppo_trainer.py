@@ -62,13 +62,13 @@ def batch(rng: np.random.Generator, lengths: list[int], **changes: Any) -> ph.Ba
         "starts": np.concatenate(([0], np.cumsum(lengths))),
         "next_observations": rng.normal(size=(number, 2)).astype(np.float32),
         "has_next": np.ones(number, bool),
-        "is_terminated": np.zeros(number, bool),
-        "is_truncated": np.zeros(number, bool),
+        "terminated": np.zeros(number, bool),
+        "truncated": np.zeros(number, bool),
         "agent_ids": ["A"] * number,
-        "copies": list(range(number)),
+        "env_indices": list(range(number)),
         "episodes": [0] * number,
     }
-    return ph.Batch(**{**fields, **changes})
+    return ph.Batch.of(ph.TrajectoryBatch(**{**fields, **changes}))
 
 
 def updated(trainer: PPOTrainer, policy: MLPActorCriticPolicy, *batches: ph.Batch) -> Mapping[str, float]:
@@ -148,7 +148,7 @@ def assert_holds_only_arrays_and_json(value: Any) -> None:
 def test_a_decision_without_a_known_outcome_is_left_out() -> None:
     rng = np.random.default_rng(1)
     known = batch(rng, [4])
-    observations = np.concatenate([known.observations, known.next_observations])
+    observations = np.concatenate([known.observations, known.by_trajectory.next_observations])
     cut = batch(
         rng,
         [5],
@@ -156,7 +156,7 @@ def test_a_decision_without_a_known_outcome_is_left_out() -> None:
         actions=np.append(known.actions, 0),
         rewards=np.append(known.rewards, 1e6),
         has_next=np.array([False]),
-        is_truncated=np.array([True]),
+        truncated=np.array([True]),
     )
     after = []
     for one in (known, cut):

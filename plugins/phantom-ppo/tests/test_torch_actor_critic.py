@@ -223,19 +223,21 @@ def test_training_with_torch_goes_on_bit_for_bit_from_a_saved_state() -> None:
     rng = np.random.default_rng(1)
 
     def batch() -> ph.Batch:
-        return ph.Batch(
-            observations=rng.normal(size=(20, 2)).astype(np.float32),
-            actions=rng.normal(size=(20, 1)).astype(np.float32),
-            rewards=rng.normal(size=20),
-            extras={},
-            starts=np.array([0, 8, 20]),
-            next_observations=rng.normal(size=(2, 2)).astype(np.float32),
-            has_next=np.ones(2, bool),
-            is_terminated=np.array([True, False]),
-            is_truncated=np.zeros(2, bool),
-            agent_ids=["A", "A"],
-            copies=[0, 1],
-            episodes=[0, 0],
+        return ph.Batch.of(
+            ph.TrajectoryBatch(
+                observations=rng.normal(size=(20, 2)).astype(np.float32),
+                actions=rng.normal(size=(20, 1)).astype(np.float32),
+                rewards=rng.normal(size=20),
+                extras={},
+                starts=np.array([0, 8, 20]),
+                next_observations=rng.normal(size=(2, 2)).astype(np.float32),
+                has_next=np.ones(2, bool),
+                terminated=np.array([True, False]),
+                truncated=np.zeros(2, bool),
+                agent_ids=["A", "A"],
+                env_indices=[0, 1],
+                episodes=[0, 0],
+            )
         )
 
     def make(seed: int) -> tuple[MLPActorCriticPolicy, PPOTrainer]:

@@ -71,7 +71,7 @@ def test_one_update_is_the_formula() -> None:
 def test_nothing_follows_a_termination() -> None:
     policy = policy_with()
     policy.table = [[0.0, 0.0], [100.0, 100.0]]
-    ended = ph.Trajectory("a", 0, 0, [0], [0], [1.0], next_observation=1, is_terminated=True)
+    ended = ph.Trajectory("a", 0, 0, [0], [0], [1.0], next_observation=1, terminated=True)
     learn(policy, ended, alpha=1.0, gamma=0.9)
     assert policy.table[0] == [1.0, 0.0]
 
@@ -79,14 +79,14 @@ def test_nothing_follows_a_termination() -> None:
 def test_a_truncation_bootstraps_from_the_final_observation() -> None:
     policy = policy_with()
     policy.table = [[0.0, 0.0], [100.0, 100.0]]
-    cut = ph.Trajectory("a", 0, 0, [0], [0], [1.0], next_observation=1, is_truncated=True)
+    cut = ph.Trajectory("a", 0, 0, [0], [0], [1.0], next_observation=1, truncated=True)
     learn(policy, cut, alpha=1.0, gamma=0.9)
     assert policy.table[0] == [91.0, 0.0]
 
 
 def test_a_decision_without_a_known_outcome_teaches_nothing() -> None:
     policy = policy_with()
-    cut = ph.Trajectory("a", 0, 0, [0], [0], [1.0], next_observation=None, is_truncated=True)
+    cut = ph.Trajectory("a", 0, 0, [0], [0], [1.0], next_observation=None, truncated=True)
     assert learn(policy, cut, alpha=1.0, gamma=0.9) == 0.0
     assert policy.table == [[0.0, 0.0], [0.0, 0.0]]
 
@@ -253,7 +253,7 @@ def test_spaces_that_are_not_discrete_are_refused() -> None:
 
 def test_spaces_that_do_not_start_at_zero_are_shifted() -> None:
     policy = QTablePolicy(gym.spaces.Discrete(2, start=10), gym.spaces.Discrete(2, start=-1))
-    trajectory = ph.Trajectory("a", 0, 0, [10], [0], [1.0], next_observation=11, is_terminated=True)
+    trajectory = ph.Trajectory("a", 0, 0, [10], [0], [1.0], next_observation=11, terminated=True)
     learn(policy, trajectory, alpha=1.0, gamma=0.9)
     assert policy.table == [[0.0, 1.0], [0.0, 0.0]]
     assert policy.compute_action(10) == 0

@@ -83,7 +83,7 @@ class Correct(ph.Trainer):
     def value_at_the_end(self, policy: Table, batch: ph.Batch, k: int) -> float:
         """Return the value of what follows the last decision of trajectory k."""
         path = batch.trajectories[k]
-        if path.is_terminated or path.next_observation is None:
+        if path.terminated or path.next_observation is None:
             return 0.0
         return float(policy.values[state_of(path.next_observation)].max())
 
@@ -231,7 +231,7 @@ class LearnsFromReset(Correct):
 
     def value_at_the_end(self, policy: Table, batch: ph.Batch, k: int) -> float:
         path = batch.trajectories[k]
-        if not path.is_terminated:
+        if not path.terminated:
             return super().value_at_the_end(policy, batch, k)
         following = batch.trajectories[(k + 1) % len(batch.trajectories)]
         return float(policy.values[state_of(following.observations[0])].max())
