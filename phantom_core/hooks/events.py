@@ -68,8 +68,9 @@ class EpisodeEnd:
 
     Attributes:
         iteration: the iteration in which it ended.
-        copy: the number of the copy of the env, from 0.
+        env_index: the index of the copy of the env, from 0.
         episode: the number of the episode in this copy, from 0.
+        seed: the seed of the episode: `env.reset(seed=...)` starts it again.
         length: the number of env steps.
         episode_returns: undiscounted sum of rewards by agent id.
         terminated: whether the episode reached a terminal state.
@@ -78,8 +79,9 @@ class EpisodeEnd:
     """
 
     iteration: int
-    copy: int
+    env_index: int
     episode: int
+    seed: int
     length: int
     episode_returns: Mapping[AgentID, float]
     terminated: bool

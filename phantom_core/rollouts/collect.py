@@ -344,7 +344,10 @@ class Collector:
         """Take in what a step returned; return summaries of the episodes that ended."""
         if rows.is_flat:
             rewards = found.rewards
-            total = sum(rewards)
+            try:
+                total = sum(rewards)
+            except Exception:  # whatever an env returns instead of a number
+                total = math.nan
             if type(total) is not float or not -math.inf < total < math.inf:
                 rewards = self._as_floats(table, rewards)
             rows.advance(table, found.observations, rewards)

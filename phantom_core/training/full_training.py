@@ -355,8 +355,9 @@ def log_episodes(loop: RunLoop, iteration: int, episodes: Sequence[EpisodeSummar
             ended.fire(
                 EpisodeEnd(
                     iteration=iteration,
-                    copy=episode.env_index,
+                    env_index=episode.env_index,
                     episode=episode.episode,
+                    seed=episode.seed,
                     length=episode.length,
                     episode_returns=episode.episode_returns,
                     terminated=episode.terminated,

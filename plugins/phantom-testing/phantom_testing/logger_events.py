@@ -42,8 +42,9 @@ def iteration_events(iteration: int, values: Mapping[str, float]) -> list[tuple[
             "on_episode_end",
             ph.EpisodeEnd(
                 iteration=iteration,
-                copy=0,
+                env_index=0,
                 episode=iteration,
+                seed=iteration,
                 length=5,
                 episode_returns={"A1": 2.5},
                 terminated=False,

@@ -111,6 +111,12 @@ def _of_a_leaf(space: gym.Space[Any], observation: ph.Observation, path: str) ->
                 "zero, for instance, or a value that was never set."
             )
             return "observation-not-a-number", message
+        if _is_cast(space, observation):
+            message = (
+                f"{name} is {observation.dtype}, but its space is {space}. Training casts it in each step: "
+                f"return it as {space.dtype}, which is faster: np.asarray(observation, np.{space.dtype})."
+            )
+            return "observation-cast", message
         if not np.can_cast(observation.dtype, space.dtype):
             message = (
                 f"{name} is {observation.dtype}, but its space is {space}. Return it as {space.dtype}: "
@@ -128,6 +134,14 @@ def _of_a_leaf(space: gym.Space[Any], observation: ph.Observation, path: str) ->
         "encode_observation() or the space."
     )
     return "observation-outside-space", message
+
+
+def _is_cast(space: gym.spaces.Box, observation: Any) -> bool:
+    """Tell whether training casts a float to the smaller type of its space."""
+    if observation.dtype.kind != "f" or np.dtype(space.dtype).kind != "f" or observation.dtype == space.dtype:
+        return False
+    with np.errstate(over="ignore"):
+        return bool(space.contains(observation.astype(space.dtype)))
 
 
 def _find_infinity(observation: ph.Observation, path: str) -> tuple[str, str] | None:

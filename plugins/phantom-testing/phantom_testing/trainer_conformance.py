@@ -203,7 +203,7 @@ class TrainerConformance(Conformance):
         self._require_right_choice(
             CutOffEnv,
             "rather takes a reward of 1 than be cut off where 3 more are to come",
-            "Where is_truncated, the target is the reward plus γ times the value of next_observation",
+            "Where truncated, the target is the reward plus γ times the value of next_observation",
         )
 
     def test_it_values_nothing_that_follows_a_termination(self) -> None:
@@ -211,7 +211,7 @@ class TrainerConformance(Conformance):
         self._require_right_choice(
             DeadEndEnv,
             "gives up a reward of 1 to end in view of a rich room that it cannot enter any more",
-            "Where is_terminated, the target is the reward alone",
+            "Where terminated, the target is the reward alone",
         )
 
     def test_it_learns_nothing_from_the_start_of_the_next_episode(self) -> None:

@@ -117,7 +117,15 @@ OBSERVATIONS: dict[str, tuple[Callable[..., Any], str]] = {
     "float64": (
         env_of(encode_observation=lambda self, ctx: np.array([self.place, 0.0])),
         (
-            "error observation-dtype: agent 'A', reset: its observation is float64, but its space is "
+            "note observation-cast: agent 'A', reset: its observation is float64, but its space is "
+            "Box(0.0, 1.0, (2,), float32). Training casts it in each step: return it as float32, which is "
+            "faster: np.asarray(observation, np.float32)."
+        ),
+    ),
+    "int64": (
+        env_of(encode_observation=lambda self, ctx: np.array([1, 0])),
+        (
+            "error observation-dtype: agent 'A', reset: its observation is int64, but its space is "
             "Box(0.0, 1.0, (2,), float32). Return it as float32: np.asarray(observation, np.float32)."
         ),
     ),
@@ -175,9 +183,9 @@ OBSERVATIONS: dict[str, tuple[Callable[..., Any], str]] = {
             encode_observation=lambda self, ctx: {"place": (0, np.zeros(2))},
         ),
         (
-            "error observation-dtype: agent 'A', reset: its observation['place'][1] is float64, but its "
-            "space is Box(0.0, 1.0, (2,), float32). Return it as float32: np.asarray(observation, "
-            "np.float32)."
+            "note observation-cast: agent 'A', reset: its observation['place'][1] is float64, but its space "
+            "is Box(0.0, 1.0, (2,), float32). Training casts it in each step: return it as float32, which is "
+            "faster: np.asarray(observation, np.float32)."
         ),
     ),
     "changed in place": (

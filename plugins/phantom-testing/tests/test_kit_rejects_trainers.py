@@ -67,7 +67,7 @@ BROKEN = [
         "it_values_what_follows_a_truncation",
         (
             "Trainer 'swallowstruncation' rather takes a reward of 1 than be cut off where 3 more are to "
-            "come (CutOffEnv, 60 iterations). Where is_truncated, the target is the reward plus γ times "
+            "come (CutOffEnv, 60 iterations). Where truncated, the target is the reward plus γ times "
             "the value of next_observation; declare bootstraps = False if it learns from whole episodes "
             "or single rewards."
         ),
@@ -77,7 +77,7 @@ BROKEN = [
         "it_values_nothing_that_follows_a_termination",
         (
             "Trainer 'ignorestermination' gives up a reward of 1 to end in view of a rich room that it "
-            "cannot enter any more (DeadEndEnv, 60 iterations). Where is_terminated, the target is the "
+            "cannot enter any more (DeadEndEnv, 60 iterations). Where terminated, the target is the "
             "reward alone; declare bootstraps = False if it learns from whole episodes or single "
             "rewards."
         ),
