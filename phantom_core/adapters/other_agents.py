@@ -23,7 +23,7 @@ from phantom_core.policies.policy_mapping import (
     make_policies,
     parse_policy_mapping,
 )
-from phantom_core.rollouts.columns import OutsideSpaceError, make_column
+from phantom_core.rollouts.space_batcher import OutsideSpaceError, make_batcher
 from phantom_core.seeding import RowStreams, UniformStream, derive_seed, make_rng, small_seed
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 from phantom_core.world.agents import Agent
@@ -63,7 +63,7 @@ class OtherAgents:
         }
         self._policy_by_agent = {i: policy_id for policy_id, group in groups.items() for i in group.agent_ids}
         self.policies: dict[PolicyID, Policy] = make_policies(groups, {}, _load_policy, seed=0)
-        self._columns = {i: make_column(policy.observation_space) for i, policy in self.policies.items()}
+        self._batchers = {i: make_batcher(policy.observation_space) for i, policy in self.policies.items()}
         self._streams: dict[PolicyID, UniformStream] = {}
 
     def begin_episode(self, seed: int) -> None:
@@ -87,10 +87,9 @@ class OtherAgents:
         self, policy_id: PolicyID, agent_ids: Sequence[AgentID], observations: Sequence[Observation]
     ) -> Sequence[Action]:
         """Ask a policy as the collector does: once for all its agents, with batched observations."""
-        policy, column = self.policies[policy_id], self._columns[policy_id]
-        column.clear()
+        policy = self.policies[policy_id]
         try:
-            batch = column.write(observations)
+            batch = self._batchers[policy_id].checked(observations)
         except OutsideSpaceError as error:
             raise ObservationError(
                 f"Observation of {agent_ids[error.index]!r} is {observations[error.index]!r}, but its "

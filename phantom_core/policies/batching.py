@@ -71,12 +71,13 @@ def take_rows(batch: Any, rows: NDArray[np.int64]) -> Any:
     return [batch[row] for row in rows.tolist()]
 
 
-def join_rows(first: Any, second: Any) -> Any:
-    """Return the rows of two batches of one layout as one."""
+def join_rows(batches: Sequence[Any]) -> Any:
+    """Return the rows of batches of one layout as one batch, in memory of its own."""
+    first = batches[0]
     if isinstance(first, Mapping):
-        return {key: join_rows(part, second[key]) for key, part in first.items()}
+        return {key: join_rows([batch[key] for batch in batches]) for key in first}
     if isinstance(first, tuple):
-        return tuple(join_rows(*parts) for parts in zip(first, second, strict=True))
+        return tuple(map(join_rows, zip(*batches, strict=True)))
     if isinstance(first, np.ndarray):
-        return np.concatenate([first, second])
-    return [*first, *second]
+        return np.concatenate(batches)
+    return [value for batch in batches for value in batch]

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from phantom_core.errors import ConfigError, EnvError, ObservationError, PolicyMappingError
 from phantom_core.policies.policy import Policy
-from phantom_core.rollouts.columns import membership
 from phantom_core.rollouts.rollout_buffer import RolloutBuffer
 from phantom_core.rollouts.snapshot import snapshots
+from phantom_core.rollouts.space_batcher import membership
 from phantom_core.seeding import RowStreams
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
 _PAIR: Final = 2
-_INT: Final = frozenset({int})
 
 
 class Actor:
@@ -87,10 +86,7 @@ class Actor:
             EnvError: if an action is not in its space.
             ConfigError: if the policy returns something else than one action for each row.
         """
-        column = self.buffer.observations
-        if not self._is_learning:
-            column.clear()
-        batch = column.write(observations)
+        batch = self.buffer.batcher.checked(observations)
         if self._is_sampling:
             sampled = self.policy.sample_actions(batch, draws)
             if type(sampled) is not tuple or len(sampled) != _PAIR or not hasattr(sampled[1], "keys"):
@@ -106,10 +102,16 @@ class Actor:
             actions = played if is_same else actions
         if len(played) != len(numbers):
             raise self._wrong_number(len(numbers), len(played))
-        if self._is_discrete or checks_all:
+        if self._is_discrete:
+            first, end = self._first_action, self._end_action
+            for action in played:
+                if type(action) is not int or not first <= action < end:
+                    self._check_actions(agent_ids, played)
+                    break
+        elif checks_all:
             self._check_actions(agent_ids, played)
         if self._is_learning:
-            self.buffer.add_decisions(numbers, actions, extras)
+            self.buffer.add_decisions(numbers, batch, actions, extras)
         return played
 
     def as_it_is_now(self, played: Sequence[Action]) -> Sequence[Action]:
@@ -139,10 +141,6 @@ class Actor:
                 )
 
     def _check_actions(self, agent_ids: Sequence[AgentID], played: Sequence[Action]) -> None:
-        if self._is_discrete:
-            first, end = self._first_action, self._end_action
-            if _INT.issuperset(map(type, played)) and first <= min(played) and max(played) < end:
-                return
         for agent_id, action in zip(agent_ids, played):  # noqa: B905  the lengths were compared
             if not self._is_action(action):
                 raise self._no_action(agent_id, action)

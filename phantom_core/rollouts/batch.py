@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
+import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from phantom_core.policies.batching import join_rows, rows_of, slice_rows, take_rows
-from phantom_core.rollouts.columns import SpaceColumn
+from phantom_core.policies.batching import join_rows, num_rows, rows_of, slice_rows, take_rows
+from phantom_core.rollouts.space_batcher import SpaceBatcher, filler, make_batcher
 from phantom_core.types import Action, AgentID, Observation
 
 
@@ -99,94 +100,16 @@ class TrajectoryEnd(NamedTuple):
     truncated: bool
 
 
+EndGroup: TypeAlias = tuple[Sequence[tuple[int, AgentID, int, int]], int, bool, bool]
+"""Ends that came together: of each, last, agent_id, env_index and episode; the place of what followed the
+first; whether they terminated, and whether they were truncated."""
+
+
 def owners_of(runs: Sequence[Sequence[Any]]) -> NDArray[np.int64]:
     """Return the row's number of each transition, from the rows that decided and in how many steps."""
     if not runs:
         return np.zeros(0, dtype=np.int64)
     return np.concatenate([numbers if steps == 1 else np.tile(numbers, steps) for numbers, steps in runs])
-
-
-class Transitions:
-    """Which transition belongs to which trajectory; worked out when it is first asked for.
-
-    Attributes:
-        size: B, the number of transitions.
-    """
-
-    def __init__(
-        self,
-        size: int,
-        runs: Sequence[Sequence[Any]],
-        taken: NDArray[np.int64] | None,
-        ends: Sequence[TrajectoryEnd],
-        following: SpaceColumn,
-    ) -> None:
-        """Keep what a buffer knows.
-
-        Args:
-            size: B.
-            runs: numbers of the rows that decided, and in how many steps, in time order.
-            taken: the indices that were handed over, of all that the runs tell of; None: all.
-            ends: the trajectories that ended, in any order.
-            following: the observations that followed the ends.
-        """
-        self.size = size
-        self._runs = runs
-        self._taken = taken
-        self._ends = ends
-        self._following = following
-
-    @cached_property
-    def order(self) -> NDArray[np.int64]:
-        """The transitions, one trajectory after the other."""
-        if len(self._runs) == 1 and self._taken is None:
-            numbers, steps = self._runs[0]
-            in_time = np.arange(self.size).reshape(steps, len(numbers))
-            return in_time.T[np.argsort(numbers, kind="stable")].ravel()
-        owners = owners_of(self._runs)
-        return np.argsort(owners if self._taken is None else owners[self._taken], kind="stable")
-
-    @cached_property
-    def ends(self) -> Sequence[TrajectoryEnd]:
-        """The end of each trajectory, in the order of `order`."""
-        places = self._places
-        return [self._ends[number] for number in np.argsort(places, kind="stable").tolist()]
-
-    @cached_property
-    def starts(self) -> NDArray[np.int64]:
-        """Where trajectories begin in `order`, and B."""
-        starts = np.zeros(len(self._ends) + 1, dtype=np.int64)
-        starts[1:] = np.sort(self._places) + 1
-        return starts
-
-    @cached_property
-    def following(self) -> Any:
-        """What followed each trajectory's last transition; where nothing did, an element of the space."""
-        column = self._following
-        places = np.array([end.following for end in self.ends], dtype=np.int64)
-        if len(places) and places.min() < 0:
-            places[places < 0] = column.size
-            column.add_filler()
-        return column.take(places)
-
-    @cached_property
-    def _places(self) -> NDArray[np.int64]:
-        """The place of each trajectory's last transition in `order`."""
-        indices = np.array([end.last for end in self._ends], dtype=np.int64)
-        if self._taken is not None:
-            indices = np.searchsorted(self._taken, indices)
-        place = np.empty(self.size, dtype=np.int64)
-        place[self.order] = np.arange(self.size)
-        return place[indices]
-
-
-class _SortedTransitions(NamedTuple):
-    """What `Transitions` works out, of transitions that are sorted by trajectory."""
-
-    order: NDArray[np.int64]
-    starts: NDArray[np.int64]
-    ends: Sequence[TrajectoryEnd]
-    following: Any
 
 
 @dataclass(frozen=True)
@@ -209,27 +132,25 @@ class Batch:
     actions: Any
     rewards: NDArray[np.float64]
     extras: Mapping[str, NDArray[Any]]
-    _transitions: Transitions | _SortedTransitions = field(repr=False)
+    _runs: Sequence[Sequence[Any]] = field(repr=False)  # numbers of the rows that decided, and how often
+    _taken: NDArray[np.int64] | None = field(repr=False)  # the transitions, of all in the runs; None: all
+    _end_groups: Sequence[EndGroup] = field(repr=False)  # of the trajectories, in any order
+    _batcher: SpaceBatcher = field(repr=False)  # of the observations
+    _following: Sequence[Any] = field(repr=False)  # batches of what followed the ends
 
     @classmethod
-    def of(cls, sorted_batch: TrajectoryBatch) -> Batch:
+    def of(cls, by_trajectory: TrajectoryBatch, observation_space: gym.Space[Any]) -> Batch:
         """Return a batch of transitions that are sorted by trajectory, in their order: to test a trainer."""
-        of, last = sorted_batch, (sorted_batch.starts[1:] - 1).tolist()
-        ends = [
-            TrajectoryEnd(*end)
-            for end in zip(
-                last,
-                of.agent_ids,
-                of.env_indices,
-                of.episodes,
-                np.where(of.has_next, np.arange(len(last)), -1).tolist(),
-                of.terminated.tolist(),
-                of.truncated.tolist(),
-                strict=True,
-            )
+        of, lengths = by_trajectory, np.diff(by_trajectory.starts)
+        last = (of.starts[1:] - 1).tolist()
+        ends = zip(last, of.agent_ids, of.env_indices, of.episodes, strict=True)
+        groups: list[EndGroup] = [
+            ([end], k if of.has_next[k] else -1, bool(of.terminated[k]), bool(of.truncated[k]))
+            for k, end in enumerate(ends)
         ]
-        transitions = _SortedTransitions(np.arange(len(of)), of.starts, ends, of.next_observations)
-        return cls(of.observations, of.actions, of.rewards, of.extras, transitions)
+        runs = [[np.repeat(np.arange(len(lengths)), lengths.astype(np.int64)), 1]]
+        own = of.observations, of.actions, of.rewards, of.extras
+        return cls(*own, runs, None, groups, make_batcher(observation_space), [of.next_observations])
 
     def __len__(self) -> int:
         """Return B, the number of transitions."""
@@ -238,15 +159,14 @@ class Batch:
     @cached_property
     def by_trajectory(self) -> TrajectoryBatch:
         """The same transitions, one trajectory after the other, for returns and advantages."""
-        of, order = self._transitions, self._transitions.order
-        ends = of.ends
+        order, ends = self._order, self._sorted_ends
         return TrajectoryBatch(
             take_rows(self.observations, order),
             take_rows(self.actions, order),
             self.rewards[order],
             {name: values[order] for name, values in self.extras.items()},
-            of.starts,
-            of.following,
+            self._starts,
+            self._followed,
             np.array([end.following >= 0 for end in ends], dtype=np.bool_),
             np.array([end.terminated for end in ends], dtype=np.bool_),
             np.array([end.truncated for end in ends], dtype=np.bool_),
@@ -267,57 +187,100 @@ class Batch:
         That is the agent's next observation that it acted on, or the true final observation where it
         ended. Where nothing followed (`has_next` is False), some element of the space.
         """
-        of, size = self._transitions, len(self)
+        order, size = self._order, len(self)
         following = np.empty(size, dtype=np.int64)
-        following[of.order[:-1]] = of.order[1:]
-        following[of.order[of.starts[1:] - 1]] = size + np.arange(len(of.ends))
-        return take_rows(join_rows(self.observations, of.following), following)
+        following[order[:-1]] = order[1:]
+        following[order[self._starts[1:] - 1]] = size + np.arange(len(self._ends))
+        return take_rows(join_rows([self.observations, self._followed]), following)
 
     @cached_property
     def has_next(self) -> NDArray[np.bool_]:
         """Bool array [B]: whether an observation followed. It may be missing where an agent ended."""
-        return self._at_ends([end.following >= 0 for end in self._transitions.ends], elsewhere=True)
+        return self._at_ends([end.following >= 0 for end in self._sorted_ends], elsewhere=True)
 
     @cached_property
     def terminated(self) -> NDArray[np.bool_]:
         """Bool array [B]: whether the agent ended with this transition by the rules of the world."""
-        return self._at_ends([end.terminated for end in self._transitions.ends])
+        return self._at_ends([end.terminated for end in self._sorted_ends])
 
     @cached_property
     def truncated(self) -> NDArray[np.bool_]:
         """Bool array [B]: whether the agent was cut off with this transition: its future has a value."""
-        return self._at_ends([end.truncated for end in self._transitions.ends])
+        return self._at_ends([end.truncated for end in self._sorted_ends])
 
     @cached_property
     def agent_ids(self) -> Sequence[AgentID]:
         """The agent of each transition; length B."""
-        return self._spread([end.agent_id for end in self._transitions.ends])
+        return self._spread([end.agent_id for end in self._sorted_ends])
 
     @cached_property
     def env_indices(self) -> NDArray[np.int64]:
         """Int64 array [B]: the index of the copy of the env."""
-        return np.array(self._spread([end.env_index for end in self._transitions.ends]), dtype=np.int64)
+        return np.array(self._spread([end.env_index for end in self._sorted_ends]), dtype=np.int64)
 
     @cached_property
     def episodes(self) -> NDArray[np.int64]:
         """Int64 array [B]: the number of the episode in that copy."""
-        return np.array(self._spread([end.episode for end in self._transitions.ends]), dtype=np.int64)
+        return np.array(self._spread([end.episode for end in self._sorted_ends]), dtype=np.int64)
 
     def _at_ends(self, values: Sequence[bool], *, elsewhere: bool = False) -> NDArray[np.bool_]:
-        of = self._transitions
         found = np.full(len(self), elsewhere, dtype=np.bool_)
-        found[of.order[of.starts[1:] - 1]] = values
+        found[self._order[self._starts[1:] - 1]] = values
         return found
 
     def _spread(self, values: Sequence[Any]) -> list[Any]:
-        of = self._transitions
-        found: list[Any] = [None] * len(self)
-        starts = of.starts.tolist()
-        order = of.order.tolist()
-        for k, value in enumerate(values):
-            for index in order[starts[k] : starts[k + 1]]:
-                found[index] = value
-        return found
+        """Return the value of each transition's trajectory."""
+        trajectory = np.empty(len(self), dtype=np.int64)
+        trajectory[self._order] = np.repeat(np.arange(len(values)), np.diff(self._starts))
+        return [values[k] for k in trajectory.tolist()]
+
+    @cached_property
+    def _order(self) -> NDArray[np.int64]:
+        """The transitions, one trajectory after the other: by row, and in time order."""
+        if len(self._runs) == 1 and self._taken is None:
+            numbers, steps = self._runs[0]
+            in_time = np.arange(len(self)).reshape(steps, len(numbers))
+            return in_time.T[np.argsort(numbers, kind="stable")].ravel()
+        owners = owners_of(self._runs)
+        return np.argsort(owners if self._taken is None else owners[self._taken], kind="stable")
+
+    @cached_property
+    def _ends(self) -> Sequence[TrajectoryEnd]:
+        """The end of each trajectory, in any order."""
+        return [
+            TrajectoryEnd(*end, first + number if first >= 0 else -1, terminated, truncated)
+            for ends, first, terminated, truncated in self._end_groups
+            for number, end in enumerate(ends)
+        ]
+
+    @cached_property
+    def _places(self) -> NDArray[np.int64]:
+        """The place of each trajectory's last transition in that order."""
+        last = np.array([end.last for end in self._ends], dtype=np.int64)
+        if self._taken is not None:
+            last = np.searchsorted(self._taken, last)
+        place = np.empty(len(self), dtype=np.int64)
+        place[self._order] = np.arange(len(self))
+        return place[last]
+
+    @cached_property
+    def _sorted_ends(self) -> Sequence[TrajectoryEnd]:
+        return [self._ends[number] for number in np.argsort(self._places, kind="stable").tolist()]
+
+    @cached_property
+    def _starts(self) -> NDArray[np.int64]:
+        """Where trajectories begin in that order, and B."""
+        return np.concatenate([[0], np.sort(self._places) + 1]).astype(np.int64)
+
+    @cached_property
+    def _followed(self) -> Any:
+        """What followed each trajectory's last transition; where nothing did, an element of the space."""
+        places = np.array([end.following for end in self._sorted_ends], dtype=np.int64)
+        following = [*self._following]
+        if len(places) and places.min() < 0:
+            places[places < 0] = sum(map(num_rows, following))
+            following.append(self._batcher.batch([filler(self._batcher.space)]))
+        return take_rows(self._batcher.joined(following), places)
 
 
 @dataclass(frozen=True)

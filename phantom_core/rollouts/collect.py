@@ -24,9 +24,9 @@ from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.action_history import ActionHistory
 from phantom_core.rollouts.actor import Actor
 from phantom_core.rollouts.batch import Batch, EpisodeSummary
-from phantom_core.rollouts.columns import OutsideSpaceError
 from phantom_core.rollouts.env_copy import MAX_HISTORY, EnvCopy
 from phantom_core.rollouts.row_table import AgentRow, Block, CopyRows, CurrentRows, RowTable, StepRows
+from phantom_core.rollouts.space_batcher import OutsideSpaceError
 from phantom_core.rollouts.vector_env import CopyError, LocalVectorEnv, VectorEnv
 from phantom_core.seeding import UniformStream, make_rng
 from phantom_core.types import Action, AgentID, Observation, PolicyID
@@ -184,6 +184,12 @@ class Collector:
         It covers what is carried over to the next call, every stream of random draws, and each copy's
         episode, as the actions that were played in it.
         """
+        self._rows.settle()
+        for copy in self._playing:
+            copy.count(self._history.num_steps)
+        self._rows.settle()
+        for copy in self._playing:
+            copy.count(self._history.num_steps)
         streams = {
             policy_id: {
                 str(n): stream.state_dict() for (i, n), stream in self._streams.items() if i == policy_id
@@ -249,9 +255,10 @@ class Collector:
         history, envs, rows = self._history, self._envs, self._rows
         if self._playing != copies:
             rows.leave()
+            played = set(self._playing)
+            for copy in self._copies:
+                copy.count(history.num_steps, was_idle=copy not in played)
             self._playing = list(copies)
-        for copy in copies:
-            copy.count(history.num_steps, was_idle=True)
         ended: list[EnvCopy] = []
         steps, policy_seconds, env_seconds, has_ends = 0, 0.0, 0.0, True
         while not ended if num_steps is None else steps < num_steps:
@@ -282,8 +289,6 @@ class Collector:
                 self._warn_of_long_episode(copies)
             if history.is_long:
                 self._forget_old_steps()
-        for copy in copies:
-            copy.count(history.num_steps)
         self.env_steps += steps * len(copies)
         self.policy_seconds += policy_seconds
         self.env_seconds += env_seconds
@@ -350,7 +355,7 @@ class Collector:
                 total = math.nan
             if type(total) is not float or not -math.inf < total < math.inf:
                 rewards = self._as_floats(table, rewards)
-            rows.advance(table, found.observations, rewards)
+            rows.advance(found.observations, rewards)
         elif len(found.others) < len(table.copies):
             self._take_expected(table, found)
         summaries = []
@@ -446,17 +451,24 @@ class Collector:
 
     def _take_batches(self) -> dict[PolicyID, Batch]:
         """Hand over what is finished; only decisions without a known outcome stay in the buffers."""
-        self._rows.settle()
         learners = [actor for actor in self._actors.values() if actor.is_learning]
         going_on: dict[Actor, list[AgentRow]] = {actor: [] for actor in learners}
         pending: dict[Actor, list[AgentRow]] = {actor: [] for actor in learners}
-        for copy in self._copies:
-            for row in copy.open_rows():
-                (going_on if row in copy.now.acting else pending)[row.actor].append(row)
+        blocks = self._rows.just_decided(sum(copy.num_members for copy in self._copies))
+        if blocks is None:
+            self._rows.settle()
+            for copy in self._copies:
+                for row in copy.open_rows():
+                    (going_on if row in copy.now.acting else pending)[row.actor].append(row)
+            for rows in going_on.values():
+                self._cut(rows, [row.last for row in rows], [row.observation for row in rows])
+        else:  # every row acts next, on what it observed
+            for block in blocks:
+                size = len(block.actor.buffer.rewards)
+                last = range(size - len(block.rows), size)
+                self._cut(block.rows, last, block.pick(self._rows.observations))
         batches = {}
-        for actor in learners:
-            self._cut(actor, going_on[actor])
-            waiting = pending[actor]
+        for actor, waiting in pending.items():
             batches[actor.policy_id] = actor.buffer.take(
                 {row.last: (row.number, *self._whose(row)) for row in waiting}
             )
@@ -464,13 +476,19 @@ class Collector:
                 row.last = index
         return batches
 
-    def _cut(self, actor: Actor, rows: Sequence[AgentRow]) -> None:
-        """End the trajectories of rows that go on, with what they act on next."""
-        ends = [(row.last, *self._whose(row)) for row in rows]
+    def _cut(
+        self, rows: Sequence[AgentRow], last: Sequence[int], observations: Sequence[Observation]
+    ) -> None:
+        """End the trajectories of rows of one policy that go on, with what they act on next."""
+        if not rows:
+            return
+        copies = self._copies
+        agent_ids, indices = [row.agent_id for row in rows], [row.env_index for row in rows]
+        ends = list(zip(last, agent_ids, indices, [copies[i].episode for i in indices], strict=True))
         try:
-            actor.buffer.cut(ends, [row.observation for row in rows])
+            rows[0].actor.buffer.end(ends, observations)
         except OutsideSpaceError as error:
-            raise self._outside(rows[error.index], rows[error.index].observation) from None
+            raise self._outside(rows[error.index], observations[error.index]) from None
         for row in rows:
             row.last = -1
 

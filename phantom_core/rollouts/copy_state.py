@@ -11,7 +11,7 @@ import gymnasium as gym
 import numpy as np
 
 from phantom_core.policies.batching import rows_of
-from phantom_core.rollouts.columns import make_column
+from phantom_core.rollouts.space_batcher import make_batcher
 from phantom_core.types import Action, AgentID, PolicyID
 
 
@@ -93,9 +93,8 @@ def decode_batch(space: gym.Space[Any], saved: Any) -> Any:
 def _batched(space: gym.Space[Any], actions: list[Action]) -> Any:
     if isinstance(space, (gym.spaces.Box, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)):
         return np.array(actions)
-    column = make_column(space)
-    column.extend(actions)
-    return encode_batch(column.take(slice(None)))
+    batcher = make_batcher(space)
+    return encode_batch(batcher.joined([batcher.batch(actions)]))
 
 
 def _unbatched(space: gym.Space[Any], saved: Any) -> list[Action]:

@@ -13,10 +13,10 @@ from phantom_core.envs.step_result import StepResult
 from phantom_core.errors import CheckpointError, EnvError, PhantomError, error_place, error_text
 from phantom_core.rollouts.actor import Actor
 from phantom_core.rollouts.batch import EpisodeSummary
-from phantom_core.rollouts.columns import OutsideSpaceError, fitted
 from phantom_core.rollouts.copy_state import decode_history, digest, encode_history
 from phantom_core.rollouts.row_table import AgentRow, CopyRows
 from phantom_core.rollouts.snapshot import snapshot
+from phantom_core.rollouts.space_batcher import OutsideSpaceError, fitted
 from phantom_core.rollouts.vector_env import CopyError, VectorEnv
 from phantom_core.seeding import derive_seed
 from phantom_core.types import Action, AgentID, Observation, PolicyID
@@ -155,6 +155,11 @@ class EnvCopy:
         for row in rows.next.waiting:
             if row.agent_id in (rows.observers or ()):
                 self.observed(row, row.observation)
+
+    @property
+    def num_members(self) -> int:
+        """The number of agents that took part in this episode so far."""
+        return len(self._rows)
 
     def open_rows(self) -> list[AgentRow]:
         """Return the rows whose trajectory goes on."""
@@ -337,15 +342,8 @@ class EnvCopy:
         row = self._rows.get(agent_id)
         if row is None or row.last < 0:
             return
-        row.actor.buffer.end(
-            row.last,
-            agent_id,
-            self.env_index,
-            self.episode,
-            following,
-            terminated=terminated,
-            truncated=not terminated,
-        )
+        end = (row.last, agent_id, self.env_index, self.episode)
+        row.actor.buffer.end([end], following, terminated=terminated, truncated=not terminated)
         row.last = -1
 
     def _take_ends(

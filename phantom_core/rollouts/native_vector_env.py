@@ -115,7 +115,7 @@ class NativeVectorEnv(VectorEnv):
         self._check_all(table.env_indices)
         observations, rewards, finals = self._play(actions)
         resetting, self._is_resetting = self._is_resetting, set()
-        if not all(copy.repeats for copy in table.copies):
+        if not table.repeats:
             finals = {i: finals.get(i, (observations[i], False, False)) for i in range(self.num_copies)}
         others = []
         for index, (observation, terminated, truncated) in finals.items():

@@ -10,65 +10,70 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phantom_core.errors import ConfigError, listing
-from phantom_core.policies.batching import rows_of
-from phantom_core.rollouts.batch import Batch, TrajectoryEnd, Transitions, owners_of
-from phantom_core.rollouts.columns import Column, ValueColumn, make_action_column, make_column
+from phantom_core.policies.batching import rows_of, take_rows
+from phantom_core.rollouts.batch import Batch, EndGroup, owners_of
 from phantom_core.rollouts.copy_state import decode_batch, encode_batch
+from phantom_core.rollouts.space_batcher import make_batcher
 from phantom_core.types import AgentID, Observation
+
+_ARRAYS = (gym.spaces.Box, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)
 
 
 class RolloutBuffer:
     """One transition for each decision, in time order. A row is one agent in one copy of the env.
 
-    Whoever writes to `observations` adds the decisions next, and then the rewards.
-
     Attributes:
-        observations: the column of observations.
+        batcher: makes batches of observations, and checks them.
         rewards: what each decision earned so far.
     """
 
     def __init__(self, observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> None:
-        self._spaces = observation_space, action_space
+        self.batcher = make_batcher(observation_space)
+        self._actions_are_arrays = isinstance(action_space, _ARRAYS)
+        self._action_batcher = make_batcher(action_space)
         self.clear()
 
     def clear(self) -> None:
         """Forget everything."""
-        observation_space, action_space = self._spaces
-        self.observations = make_column(observation_space)
         self.rewards: list[float] = []
-        self._actions = make_action_column(action_space)
-        self._extras: dict[str, Column] = {}
+        self._observations: list[Any] = []  # batches, one for each step
+        self._actions: list[Any] = []
+        self._extras: dict[str, list[Any]] = {}
+        self._runs: list[list[Any]] = []  # numbers of the rows that decided, and in how many steps
+        self._numbers: NDArray[np.int64] | None = None
         self._begin()
 
     def _begin(self) -> None:
-        self._following = make_column(self._spaces[0])
-        self._ends: list[TrajectoryEnd] = []
-        self._runs: list[list[Any]] = []  # numbers of the rows that decided, and in how many steps
-        self._numbers: NDArray[np.int64] | None = None
+        self._following: list[Any] = []
+        self._num_following = 0
+        self._ends: list[EndGroup] = []
         self._skipped: list[int] = []
 
-    def add_decisions(self, numbers: NDArray[np.int64], actions: Any, extras: Mapping[str, Any]) -> None:
-        """Add what these rows decided on the observations that were just written.
+    def add_decisions(
+        self, numbers: NDArray[np.int64], observations: Any, actions: Any, extras: Mapping[str, Any]
+    ) -> None:
+        """Add what rows saw and decided in a step; their rewards are added after it.
 
         Args:
             numbers: the rows' numbers; the same array in the next step if they are the same.
+            observations: a batch, whose arrays are not changed any more.
             actions: one for each row.
             extras: by name, one value for each row.
 
         Raises:
             ConfigError: if the names of the extras are not those of the decisions before.
         """
-        start = len(self.rewards)
         if (extras or self._extras) and extras.keys() != self._extras.keys():
-            if start:
+            if self._observations:
                 raise ConfigError(
                     f"sample_actions() returned the extras {listing(extras)}, but {listing(self._extras)} "
                     "before. Return the same names every time."
                 )
-            self._extras = {name: ValueColumn() for name in extras}
-        self._actions.extend(actions)
+            self._extras = {name: [] for name in extras}
+        self._observations.append(observations)
+        self._actions.append(np.array(actions) if self._actions_are_arrays else list(actions))
         for name, values in extras.items():
-            self._extras[name].extend(values)
+            self._extras[name].append(np.array(values))
         if numbers is self._numbers:
             self._runs[-1][1] += 1
         else:
@@ -81,51 +86,29 @@ class RolloutBuffer:
 
     def end(
         self,
-        index: int,
-        agent_id: AgentID,
-        env_index: int,
-        episode: int,
-        following: Sequence[Observation] = (),
+        ends: Sequence[tuple[int, AgentID, int, int]],
+        following: Sequence[Observation],
         *,
         terminated: bool = False,
         truncated: bool = False,
     ) -> None:
-        """End a trajectory with the decision at `index`.
-
-        Args:
-            index: the index of its last decision.
-            agent_id: whose it is.
-            env_index: the index of the copy.
-            episode: the number of the episode in that copy.
-            following: the observation that followed; empty: none did.
-            terminated: whether the agent ended by the rules of the world.
-            truncated: whether it was cut off.
-
-        Raises:
-            OutsideSpaceError: if the observation is not in its space.
-        """
-        place = self._following.size if following else -1
-        if following:
-            self._following.write(following)
-        self._ends.append(TrajectoryEnd(index, agent_id, env_index, episode, place, terminated, truncated))
-
-    def cut(self, ends: Sequence[tuple[int, AgentID, int, int]], observations: Sequence[Observation]) -> None:
-        """End trajectories that go on in a later batch.
+        """End trajectories.
 
         Args:
             ends: of each, index of the last decision, agent id, index of the copy, number of the episode.
-            observations: what followed each.
+            following: what was observed then, one for each; empty: nothing was.
+            terminated: whether the agents ended by the rules of the world.
+            truncated: whether they were cut off.
 
         Raises:
             OutsideSpaceError: if an observation is not in its space.
         """
-        if ends:
-            first = self._following.size
-            self._following.write(observations)
-            self._ends += [
-                TrajectoryEnd(*end, place, terminated=False, truncated=False)
-                for place, end in enumerate(ends, first)
-            ]
+        first = -1
+        if len(following):
+            first = self._num_following
+            self._following.append(self.batcher.checked(following))
+            self._num_following += len(ends)
+        self._ends.append((ends, first, terminated, truncated))
 
     def take(self, pending: Mapping[int, tuple[int, AgentID, int, int]]) -> Batch:
         """Hand over every transition whose outcome is known; the others become indices 0, 1, ....
@@ -134,71 +117,76 @@ class RolloutBuffer:
             pending: by index, the decisions without a known outcome: number of the row, agent id, index
                 of the copy and number of the episode.
         """
-        size = len(self.rewards)
-        if not pending and not self._skipped:
-            transitions = Transitions(size, self._runs, None, self._ends, self._following)
-            taken: Any = slice(0, size)
-        else:
-            if pending:
-                self._end_before(pending, size)
-            is_kept = np.ones(size, dtype=np.bool_)
-            is_kept[[*pending, *self._skipped]] = False
-            taken = np.flatnonzero(is_kept)
-            transitions = Transitions(len(taken), self._runs, taken, self._ends, self._following)
-        batch = Batch(
-            self.observations.take(taken),
-            self._actions.take(taken),
-            np.array(self.rewards, dtype=np.float64)[taken],
-            {name: values.take(taken) for name, values in self._extras.items()},
-            transitions,
-        )
-        self._keep(list(pending))
-        self._begin()
+        parts = self._joined()
+        size, taken = len(self.rewards), None
         if pending:
-            self._runs.append([np.array([number for number, *_ in pending.values()], dtype=np.int64), 1])
+            self._end_before(pending, parts[0], size)
+        if pending or self._skipped:
+            is_taken = np.ones(size, dtype=np.bool_)
+            is_taken[[*pending, *self._skipped]] = False
+            taken = np.flatnonzero(is_taken)
+        given = parts if taken is None else take_rows(parts, taken)
+        batch = Batch(*given, self._runs, taken, self._ends, self.batcher, self._following)
+        self.clear()
+        if pending:
+            self._put(take_rows(parts, np.array(list(pending))), [number for number, *_ in pending.values()])
         return batch
 
-    def _end_before(self, pending: Mapping[int, tuple[int, AgentID, int, int]], size: int) -> None:
+    def _joined(self) -> tuple[Any, Any, NDArray[np.float64], dict[str, Any]]:
+        """Return observations, actions, rewards and extras, each as one batch."""
+        flat = self._actions
+        if self._actions_are_arrays or not flat:
+            actions = self._action_batcher.joined(flat)
+        else:
+            actions = self._action_batcher.joined(
+                [self._action_batcher.batch([a for some in flat for a in some])]
+            )
+        extras = {name: np.concatenate(values) for name, values in self._extras.items()}
+        return self.batcher.joined(self._observations), actions, np.array(self.rewards, np.float64), extras
+
+    def _put(
+        self, parts: tuple[Any, Any, NDArray[np.float64], Mapping[str, Any]], numbers: Sequence[int]
+    ) -> None:
+        """Add decisions of rows, one for each."""
+        observations, actions, rewards, extras = parts
+        seen = self.batcher.batch(rows_of(observations))
+        self.add_decisions(
+            np.array(numbers, np.int64),
+            seen,
+            rows_of(actions) if not self._actions_are_arrays else actions,
+            extras,
+        )
+        self.rewards += rewards.tolist()
+
+    def _end_before(
+        self, pending: Mapping[int, tuple[int, AgentID, int, int]], observations: Any, size: int
+    ) -> None:
         """End the trajectories that a pending decision goes on: its observation followed them."""
         owners = owners_of(self._runs)
         order = np.argsort(owners, kind="stable")
         place = np.empty(size, dtype=np.int64)
         place[order] = np.arange(size)
-        ended = {end.last for end in self._ends}.union(self._skipped)
+        ended = {end[0] for ends, *_ in self._ends for end in ends}.union(self._skipped)
         for index, (number, agent_id, env_index, episode) in pending.items():
             before = int(order[place[index] - 1]) if place[index] else -1
             if before >= 0 and owners[before] == number and before not in ended:
-                following = self.observations.elements(np.array([index]))
-                self.end(before, agent_id, env_index, episode, following)
-
-    def _keep(self, indices: Sequence[int]) -> None:
-        kept = np.array(indices, dtype=np.int64)
-        self.observations.keep(kept)
-        self.rewards = [self.rewards[index] for index in indices]
-        self._actions.keep(kept)
-        for values in self._extras.values():
-            values.keep(kept)
+                following = rows_of(take_rows(observations, np.array([index])))
+                self.end([(before, agent_id, env_index, episode)], following)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what is pending."""
-        rows = np.arange(len(self.rewards))
+        observations, actions, rewards, extras = self._joined()
         return {
-            "observations": encode_batch(self.observations.take(rows)),
-            "actions": encode_batch(self._actions.take(rows)),
-            "rewards": np.array(self.rewards, dtype=np.float64),
-            "extras": {name: values.take(rows) for name, values in self._extras.items()},
+            "observations": encode_batch(observations),
+            "actions": encode_batch(actions),
+            "rewards": rewards,
+            "extras": extras,
         }
 
     def load_state_dict(self, state: Mapping[str, Any], numbers: Sequence[int]) -> None:
         """Take over what `state_dict` returned, with the numbers of the rows it belongs to."""
         self.clear()
-        observation_space, action_space = self._spaces
-        self.observations.extend(rows_of(decode_batch(observation_space, state["observations"])))
-        self.rewards += state["rewards"].tolist()
-        actions = decode_batch(action_space, state["actions"])
-        if self.rewards:
-            self._actions.extend(actions if isinstance(self._actions, ValueColumn) else rows_of(actions))
-            self._runs.append([np.array(numbers, dtype=np.int64), 1])
-        for name, values in state["extras"].items():
-            self._extras[name] = ValueColumn()
-            self._extras[name].extend(values)
+        if numbers:
+            observations = decode_batch(self.batcher.space, state["observations"])
+            actions = decode_batch(self._action_batcher.space, state["actions"])
+            self._put((observations, actions, state["rewards"], state["extras"]), numbers)

@@ -168,6 +168,7 @@ class RowTable:
         rows: all rows, copy by copy.
         blocks: the rows by policy.
         offsets: the block of each row, and its place in it.
+        repeats: whether every copy's rows observe, are paid and act next, step after step.
     """
 
     def __init__(self, copies: Sequence[CopyRows]) -> None:
@@ -182,6 +183,7 @@ class RowTable:
         places: dict[Actor, list[int]] = {}
         for place, row in enumerate(self.rows):
             places.setdefault(row.actor, []).append(place)
+        self.repeats = False
         size = len(self.rows)
         self.blocks = [
             Block(actor, [self.rows[place] for place in own], own, size) for actor, own in places.items()
@@ -278,6 +280,7 @@ class CurrentRows:
         self.is_flat = False
         self.observations: Any = []
         self._returns: list[float] = []
+        self._learners: list[Block] = []
         self._num_steps = 0  # since the table was entered, or the last `settle`
         self._apart: set[int] = set()  # copies that stand in their rows, by place
         self._begun: set[int] = set()  # copies that began since the last step
@@ -285,7 +288,8 @@ class CurrentRows:
     def enter(self, table: RowTable) -> RowTable:
         """Begin with a table; return it."""
         self.table = table
-        self.is_flat = all(copy.repeats for copy in table.copies)
+        self.is_flat = table.repeats = all(copy.repeats for copy in table.copies)
+        self._learners = [block for block in table.blocks if block.actor.is_learning]
         self.observations = [row.observation for row in table.rows]
         self._num_steps = 0
         self._apart, self._begun = set(), set()
@@ -343,16 +347,30 @@ class CurrentRows:
         block, offset = self.table.offsets[self.table.bounds[place][1]]
         return len(block.actor.buffer.rewards) - len(block.rows) + offset
 
+    def just_decided(self, members: int) -> Sequence[Block] | None:
+        """Return the learners' blocks, if the table is flat and every agent decided in the last step.
+
+        Args:
+            members: the number of agents in the episodes of all copies.
+        """
+        table = self.table
+        if table is None or not self.is_flat or self._num_steps == 0 or self._apart or self._begun:
+            return None
+        if len(table.rows) != members:
+            return None
+        self._num_steps = 0
+        return self._learners
+
     def stand_apart(self, place: int) -> None:
         """A copy's episode ended: its rows are told by `AgentRow` until it begins again."""
         self._apart.add(place)
 
-    def advance(self, table: RowTable, observations: Any, rewards: Sequence[float]) -> None:
+    def advance(self, observations: Any, rewards: Sequence[float]) -> None:
         """Take in what a step of a flat table returned."""
         self.observations = observations
         self._returns = list(map(add, self._returns, rewards))
         self._num_steps += 1
-        self._begun.clear()
-        for block in table.blocks:
-            if block.actor.is_learning:
-                block.actor.buffer.rewards += block.pick(rewards)
+        if self._begun:
+            self._begun.clear()
+        for block in self._learners:
+            block.actor.buffer.rewards += block.pick(rewards)

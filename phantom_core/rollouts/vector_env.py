@@ -180,7 +180,7 @@ class LocalVectorEnv(VectorEnv):
         return StepRows(observations, rewards, others)
 
     def _step_bare(self, table: RowTable, actions: Sequence[Action]) -> StepRows:
-        steps = self._bare_steps
+        steps, repeats = self._bare_steps, table.repeats
         observations: list[Observation] = []
         rewards: list[float] = []
         others: list[tuple[int, StepResult]] = []
@@ -194,7 +194,7 @@ class LocalVectorEnv(VectorEnv):
                     raise not_a_step(result) from None
                 if type(reward) is not float:
                     reward = as_float(reward)
-                if terminated or truncated or not table.copies[len(rewards)].repeats:
+                if terminated or truncated or not repeats:
                     flags = as_flag("terminated", terminated), as_flag("truncated", truncated)
                     others.append((len(rewards), table.alone(len(rewards), observation, reward, *flags)))
                     reward = 0.0

@@ -68,7 +68,7 @@ def batch(rng: np.random.Generator, lengths: list[int], **changes: Any) -> ph.Ba
         "env_indices": list(range(number)),
         "episodes": [0] * number,
     }
-    return ph.Batch.of(ph.TrajectoryBatch(**{**fields, **changes}))
+    return ph.Batch.of(ph.TrajectoryBatch(**{**fields, **changes}), BOX)
 
 
 def updated(trainer: PPOTrainer, policy: MLPActorCriticPolicy, *batches: ph.Batch) -> Mapping[str, float]:

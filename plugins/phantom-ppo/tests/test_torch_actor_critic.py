@@ -241,7 +241,7 @@ def test_training_with_torch_goes_on_bit_for_bit_from_a_saved_state() -> None:
         )
 
     def make(seed: int) -> tuple[MLPActorCriticPolicy, PPOTrainer]:
-        policy = MLPActorCriticPolicy(space, gym.spaces.Box(-1.0, 1.0, (1,), np.float32))
+        policy = MLPActorCriticPolicy(space, gym.spaces.Box(-1.0, 1.0, (1,), np.float32), space)
         policy.seed(ph.seeding.make_rng(seed))
         return policy, UnhurriedTrainer(backend="torch", epochs=2, minibatch_size=8)
 

@@ -1,0 +1,281 @@
+"""`SpaceBatcher`: batches of elements of a space, each element checked."""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+from phantom_core.policies.batching import join_rows
+
+
+class OutsideSpaceError(Exception):
+    """One of the elements is not in the space.
+
+    Attributes:
+        index: which of the elements.
+    """
+
+    def __init__(self, index: int) -> None:
+        super().__init__(index)
+        self.index = index
+
+
+class _DoubtError(Exception):
+    """The elements are not as usual: look at them one by one."""
+
+
+class SpaceBatcher(ABC):
+    """Makes batches of elements of one space, in the layout of `policies/batching.py`.
+
+    Attributes:
+        space: the space.
+    """
+
+    def __init__(self, space: gym.Space[Any]) -> None:
+        self.space = space
+
+    def checked(self, values: Sequence[Any]) -> Any:
+        """Return elements as a batch, whose arrays are its own and cannot be written.
+
+        Raises:
+            OutsideSpaceError: if one is not in the space.
+        """
+        try:
+            return self.usual(values)
+        except (_DoubtError, TypeError, ValueError, KeyError, IndexError, AttributeError, OverflowError):
+            fitting = [fitted(self.space, value) for value in values]
+        for index, value in enumerate(fitting):
+            if not contains(self.space, value):
+                raise OutsideSpaceError(index)
+        return self.batch(fitting)
+
+    @abstractmethod
+    def usual(self, values: Sequence[Any]) -> Any:
+        """Check and batch all at once. Raise if anything is not as usual."""
+
+    @abstractmethod
+    def batch(self, values: Sequence[Any]) -> Any:
+        """Return elements as a batch, without a check."""
+
+    def joined(self, batches: Sequence[Any]) -> Any:
+        """Return batches as one, in memory of its own."""
+        return join_rows(batches) if batches else self.batch([])
+
+
+class ArrayBatcher(SpaceBatcher):
+    """An array [B, ...] for Box, MultiDiscrete, MultiBinary and, inside of other spaces, Discrete."""
+
+    def __init__(self, space: gym.Space[Any]) -> None:
+        super().__init__(space)
+        assert space.shape is not None
+        self._shape, self._dtype = space.shape, np.dtype(space.dtype)
+        self._is_cast = False  # whether what comes is of a larger float type
+        self._low, self._high = _bounds(space)
+        self._lows = self._highs = np.zeros(0, self._dtype)
+
+    def usual(self, values: Sequence[Any]) -> NDArray[Any]:
+        """Check and batch all at once."""
+        shape = (len(values), *self._shape)
+        if not self._shape or isinstance(values, np.ndarray):
+            found = np.array(values)
+            if found.shape != shape or not np.can_cast(found.dtype, self._dtype):
+                raise _DoubtError
+            rows = found.astype(self._dtype, copy=False)
+        else:
+            if len(values) > 1 and set(map(len, values)) != {self._shape[0]}:
+                raise _DoubtError
+            rows = self._concatenated(values).reshape(shape)
+        if (
+            self._lows.shape != shape
+        ):  # repeated for as many rows: to compare like with like takes half the time
+            self._lows, self._highs = (
+                np.broadcast_to(0 if bound is None else bound, shape).astype(self._dtype, order="C")
+                for bound in (self._low, self._high)
+            )
+        if self._low is not None and np.count_nonzero(rows >= self._lows) != rows.size:
+            raise _DoubtError  # also for NaN
+        if self._high is not None and np.count_nonzero(rows <= self._highs) != rows.size:
+            raise _DoubtError
+        rows.setflags(write=False)
+        return rows
+
+    def _concatenated(self, values: Sequence[Any]) -> NDArray[Any]:
+        """Return arrays one after the other; those of a larger float type only if they stay finite."""
+        if not self._is_cast:
+            try:
+                return np.concatenate(values, dtype=self._dtype, casting="safe")
+            except TypeError:
+                self._is_cast = self._dtype.kind == "f"
+        if not self._is_cast or any(value.dtype.kind != "f" for value in values):
+            raise _DoubtError
+        with np.errstate(over="ignore"):
+            rows = np.concatenate(values, dtype=self._dtype, casting="same_kind")
+        if not np.isfinite(rows).all():
+            raise _DoubtError
+        return rows
+
+    def batch(self, values: Sequence[Any]) -> NDArray[Any]:
+        """Return elements as an array."""
+        rows = np.empty((len(values), *self._shape), self._dtype)
+        for row, value in enumerate(values):
+            rows[row] = value
+        return rows
+
+
+class DiscreteBatcher(SpaceBatcher):
+    """A list of ints, which a table reads faster than an array; joined to an int64 array."""
+
+    def __init__(self, space: gym.spaces.Discrete) -> None:
+        super().__init__(space)
+        self._first, self._end = int(space.start), int(space.start + space.n)
+
+    def checked(self, values: Sequence[Any]) -> Any:
+        """Return elements as a list of ints."""
+        first, end = self._first, self._end
+        for value in values:
+            if type(value) is not int or not first <= value < end:
+                return super().checked(values)
+        return list(values)
+
+    def usual(self, values: Sequence[Any]) -> list[int]:
+        """Look at them one by one."""
+        raise _DoubtError
+
+    def batch(self, values: Sequence[Any]) -> list[Any]:
+        """Return elements as a list."""
+        return values.tolist() if isinstance(values, np.ndarray) else list(values)
+
+    def joined(self, batches: Sequence[Any]) -> NDArray[np.int64]:
+        """Return batches as an array."""
+        return np.array([value for batch in batches for value in batch], dtype=np.int64)
+
+
+class NestedBatcher(SpaceBatcher):
+    """A dict or tuple of batches, for a Dict or Tuple space."""
+
+    def __init__(self, space: gym.spaces.Dict | gym.spaces.Tuple[Any]) -> None:
+        super().__init__(space)
+        self._kind: type = dict if isinstance(space, gym.spaces.Dict) else tuple
+        parts = space.spaces.items() if isinstance(space, gym.spaces.Dict) else enumerate(space.spaces)
+        self._parts = {key: _make_part(part) for key, part in parts}
+
+    def usual(self, values: Sequence[Any]) -> Any:
+        """Check and batch part by part."""
+        if set(map(type, values)) != {self._kind} or set(map(len, values)) != {len(self._parts)}:
+            raise _DoubtError
+        return self._as_one(part.usual([value[key] for value in values]) for key, part in self._parts.items())
+
+    def batch(self, values: Sequence[Any]) -> Any:
+        """Batch part by part."""
+        return self._as_one(part.batch([value[key] for value in values]) for key, part in self._parts.items())
+
+    def _as_one(self, batches: Iterable[Any]) -> Any:
+        return dict(zip(self._parts, batches, strict=True)) if self._kind is dict else tuple(batches)
+
+
+class ListBatcher(SpaceBatcher):
+    """A list, for every other space."""
+
+    def usual(self, values: Sequence[Any]) -> list[Any]:
+        """Check one by one: there is no faster way."""
+        raise _DoubtError
+
+    def batch(self, values: Sequence[Any]) -> list[Any]:
+        """Return elements as a list."""
+        return list(values)
+
+
+def make_batcher(space: gym.Space[Any]) -> SpaceBatcher:
+    """Return what batches elements of a space."""
+    return DiscreteBatcher(space) if isinstance(space, gym.spaces.Discrete) else _make_part(space)
+
+
+def _make_part(space: gym.Space[Any]) -> SpaceBatcher:
+    if isinstance(
+        space, (gym.spaces.Box, gym.spaces.Discrete, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)
+    ):
+        return ArrayBatcher(space)
+    return (
+        NestedBatcher(space) if isinstance(space, (gym.spaces.Dict, gym.spaces.Tuple)) else ListBatcher(space)
+    )
+
+
+def fitted(space: gym.Space[Any], value: Any) -> Any:
+    """Return a value as a batch holds it: an integer of NumPy as an int, float64 as a smaller float type.
+
+    Anything else is returned unchanged, and so is a finite number that the smaller type cannot hold.
+    """
+    if isinstance(space, gym.spaces.Discrete):
+        is_integer = isinstance(value, (np.generic, np.ndarray)) and value.dtype.kind in "iu"
+        return int(value) if is_integer and value.size == 1 else value
+    if isinstance(space, gym.spaces.Box) and isinstance(value, np.ndarray):
+        if value.dtype.kind == "f" and np.dtype(space.dtype).kind == "f" and value.dtype != space.dtype:
+            with np.errstate(over="ignore"):
+                found = value.astype(space.dtype)
+            return found if np.array_equal(np.isfinite(found), np.isfinite(value)) else value
+    elif isinstance(space, gym.spaces.Dict) and isinstance(value, dict):
+        parts = space.spaces
+        return {key: fitted(parts[key], part) if key in parts else part for key, part in value.items()}
+    elif isinstance(space, gym.spaces.Tuple) and isinstance(value, tuple) and len(value) == len(space.spaces):
+        return tuple(fitted(part, own) for part, own in zip(space.spaces, value, strict=True))
+    return value
+
+
+def contains(space: gym.Space[Any], value: Any) -> bool:
+    """Return whether a value is an element of a space; what the space cannot even look at is none."""
+    try:
+        return bool(space.contains(value))
+    except Exception:  # text in the place of numbers, for example
+        return False
+
+
+def membership(space: gym.Space[Any]) -> Callable[[Any], bool]:
+    """Return a test of membership that costs little for the commonest space."""
+    if not isinstance(space, gym.spaces.Discrete):
+        return lambda value: contains(space, fitted(space, value))
+    first, end = int(space.start), int(space.start + space.n)
+    return lambda value: (type(value) is int and first <= value < end) or contains(space, value)
+
+
+def filler(space: gym.Space[Any]) -> Any:
+    """Return the element nearest to zero; of a space of another kind, a drawn one that is always the same."""
+    match space:
+        case gym.spaces.Discrete():
+            return int(min(max(0, space.start), space.start + space.n - 1))
+        case gym.spaces.Box():
+            return np.clip(np.zeros(space.shape, space.dtype), space.low, space.high)
+        case gym.spaces.MultiDiscrete():
+            return np.clip(np.zeros(space.shape, space.dtype), space.start, space.start + (space.nvec - 1))
+        case gym.spaces.MultiBinary():
+            return np.zeros(space.shape, space.dtype)
+        case gym.spaces.Dict():
+            return {key: filler(part) for key, part in space.items()}
+        case gym.spaces.Tuple():
+            return tuple(filler(part) for part in space.spaces)
+    twin = copy.deepcopy(space)
+    twin.seed(0)
+    return twin.sample()
+
+
+def _bounds(space: gym.Space[Any]) -> tuple[Any, Any]:
+    """Return the lowest and the highest values; None where every value of the dtype is allowed."""
+    if isinstance(space, gym.spaces.Box):
+        low, high = space.low, space.high
+    elif isinstance(space, gym.spaces.MultiDiscrete):
+        low, high = space.start, space.start + (space.nvec - 1)
+    elif isinstance(space, gym.spaces.Discrete):
+        low, high = np.asarray(space.start), np.asarray(space.start + space.n - 1)
+    else:
+        low, high = np.zeros(space.shape or ()), np.ones(space.shape or ())
+    dtype = np.dtype(space.dtype)
+    if dtype.kind == "f":  # one comparison always stays, for NaN
+        is_bounded = not np.all(high == np.inf)
+        return (None if np.all(low == -np.inf) and is_bounded else low), (high if is_bounded else None)
+    limits = np.iinfo(dtype)
+    return (None if np.all(low == limits.min) else low), (None if np.all(high == limits.max) else high)
