@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from phantom_core.rollouts.row_table import RowTable
 from phantom_core.types import Action, AgentID
@@ -24,25 +24,30 @@ class ActionHistory:
         self.num_steps = 0
         self.is_long = False
         self._most = most
-        self._limit = _FEW
-        self._kept: list[tuple[RowTable, Sequence[Action]]] = []
+        self._first, self._limit = 0, _FEW
+        self._table: RowTable | None = None
+        self._runs: list[tuple[RowTable, int, list[Any]]] = []  # a table, its first step, the actions
         self._restored: dict[int, list[dict[AgentID, Action]]] = {}
 
     def add(self, table: RowTable, actions: Sequence[Action]) -> None:
         """Add a step: one action for each row of the table, in memory of its own."""
-        self._kept.append((table, actions))
+        if table is not self._table:
+            self._table = table
+            self._runs.append((table, self.num_steps, []))
+        self._runs[-1][2].extend(actions)  # flat: millions of small lists would be slow to collect
         self.num_steps += 1
-        self.is_long = len(self._kept) > self._limit
+        self.is_long = self.num_steps - self._first > self._limit
 
     def forget(self, before: int) -> None:
         """Forget the steps before this one."""
-        first = self.num_steps - len(self._kept)
-        del self._kept[: max(before - first, len(self._kept) - self._most, 0)]
-        self._limit = (
-            max(_FEW, 2 * len(self._kept))
-            if 2 * len(self._kept) < self._most
-            else self._most + self._most // 10
-        )
+        self._first = max(before, self.num_steps - self._most)
+        over = sum(first <= self._first for _, first, _ in self._runs[1:])
+        del self._runs[:over]
+        if self._runs and self._runs[0][1] < self._first:
+            table, first, actions = self._runs[0]
+            del actions[: (self._first - first) * len(table.rows)]
+            self._runs[0] = table, self._first, actions
+        self._limit = min(max(_FEW, 2 * (self.num_steps - self._first)), self._most + self._most // 10)
         self.is_long = False
 
     def restore(self, env_index: int, steps: list[dict[AgentID, Action]]) -> None:
@@ -55,11 +60,13 @@ class ActionHistory:
 
     def of(self, env_index: int, began: int) -> list[dict[AgentID, Action]]:
         """Return the actions of a copy in each of its steps since the episode began."""
-        first = self.num_steps - len(self._kept)
         steps = list(self._restored.get(env_index, ()))
-        for table, actions in self._kept[max(began - first, 0) :]:
-            if env_index in table.env_indices:
-                place = table.env_indices.index(env_index)
-                _, start, end = table.bounds[place]
-                steps.append(dict(zip(table.copies[place].agent_ids, actions[start:end], strict=True)))
+        for number, (table, first, actions) in enumerate(self._runs):
+            end = self._runs[number + 1][1] if number + 1 < len(self._runs) else self.num_steps
+            if env_index not in table.env_indices:
+                continue
+            copy, start, stop = table.bounds[table.env_indices.index(env_index)]
+            for step in range(max(began, first) - first, end - first):
+                chosen = actions[step * len(table.rows) + start : step * len(table.rows) + stop]
+                steps.append(dict(zip(copy.agent_ids, chosen, strict=True)))
         return steps

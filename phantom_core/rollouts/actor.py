@@ -28,6 +28,7 @@ class Actor:
         policy: the policy.
         buffer: the transitions of its agents.
         is_valid: whether something is an element of the observation space.
+        checks_all: whether actions of every space are checked; else those of Discrete spaces.
     """
 
     def __init__(self, policy_id: PolicyID, policy: Policy) -> None:
@@ -37,6 +38,7 @@ class Actor:
         self.is_valid = membership(policy.observation_space)
         self.is_learning = False
         self.num_rows = 0
+        self.checks_all = True
         self._is_action = policy.action_space.contains
         space = policy.action_space
         self._is_discrete = isinstance(space, gym.spaces.Discrete)
@@ -66,8 +68,6 @@ class Actor:
         draws: RowStreams,
         observations: Sequence[Observation],
         agent_ids: Sequence[AgentID],
-        *,
-        checks_all: bool,
     ) -> Sequence[Action]:
         """Ask the policy once for the actions of rows; a learner's decisions are added to its buffer.
 
@@ -76,7 +76,6 @@ class Actor:
             draws: one stream of random draws for each row.
             observations: what each row observes.
             agent_ids: the rows' agents.
-            checks_all: whether actions of every space are checked; else those of Discrete spaces.
 
         Returns:
             One action for each, as the env takes it.
@@ -108,7 +107,7 @@ class Actor:
                 if type(action) is not int or not first <= action < end:
                     self._check_actions(agent_ids, played)
                     break
-        elif checks_all:
+        elif self.checks_all:
             self._check_actions(agent_ids, played)
         if self._is_learning:
             self.buffer.add_decisions(numbers, batch, actions, extras)

@@ -121,14 +121,14 @@ class Collector:
         self._actors = {policy_id: Actor(policy_id, policy) for policy_id, policy in policies.items()}
         self.learning: tuple[PolicyID, ...] = ()
         self._streams: dict[tuple[PolicyID, int], UniformStream] = {}
-        self._copies = [
-            EnvCopy(self._envs, index, self._seed, self._make_rows) for index in range(self._envs.num_copies)
-        ]
         self._history = ActionHistory(MAX_HISTORY)
+        self._copies = [
+            EnvCopy(self._envs, index, self._seed, self._make_rows, self._history)
+            for index in range(self._envs.num_copies)
+        ]
         self._tables: dict[tuple[CopyRows, ...], RowTable] = {}
         self._playing: list[EnvCopy] = []
         self._rows = CurrentRows()
-        self._checks_all = True
         self.set_learning(learning)
 
     def set_learning(self, policy_ids: Collection[PolicyID]) -> None:
@@ -185,11 +185,6 @@ class Collector:
         episode, as the actions that were played in it.
         """
         self._rows.settle()
-        for copy in self._playing:
-            copy.count(self._history.num_steps)
-        self._rows.settle()
-        for copy in self._playing:
-            copy.count(self._history.num_steps)
         streams = {
             policy_id: {
                 str(n): stream.state_dict() for (i, n), stream in self._streams.items() if i == policy_id
@@ -228,7 +223,7 @@ class Collector:
         pending: dict[Actor, list[AgentRow]] = {}
         self._rows.leave()
         for copy, position in zip(self._copies, state["copies"], strict=True):
-            steps = copy.load_state_dict(position, spaces, self._history.num_steps)
+            steps = copy.load_state_dict(position, spaces)
             self._history.restore(copy.env_index, steps)
             for row in copy.open_rows():
                 pending.setdefault(row.actor, []).append(row)
@@ -255,10 +250,9 @@ class Collector:
         history, envs, rows = self._history, self._envs, self._rows
         if self._playing != copies:
             rows.leave()
-            played = set(self._playing)
+            self._playing, playing = list(copies), set(copies)
             for copy in self._copies:
-                copy.count(history.num_steps, was_idle=copy not in played)
-            self._playing = list(copies)
+                copy.play(is_playing=copy in playing)
         ended: list[EnvCopy] = []
         steps, policy_seconds, env_seconds, has_ends = 0, 0.0, 0.0, True
         while not ended if num_steps is None else steps < num_steps:
@@ -272,7 +266,6 @@ class Collector:
                 found = envs.step_rows(table, actions)
             except CopyError as error:
                 copy = self._copies[error.number]
-                copy.count(history.num_steps)
                 raise copy.failed(error, f"step {copy.length + 1}") from error.__cause__
             stepped = perf_counter()
             policy_seconds += decided - started
@@ -312,28 +305,25 @@ class Collector:
     def _decide(self, table: RowTable, rows: CurrentRows) -> tuple[Sequence[Action], Sequence[Action]]:
         """Ask each policy once for the actions of all its rows; return them, and as they are now."""
         if len(table.blocks) == 1:
-            (block,) = table.blocks
-            actions = self._ask(block, rows.observations, is_flat=rows.is_flat)
-            return actions, block.actor.as_it_is_now(actions)
+            actions = self._ask(table.blocks[0], rows.observations, rows)
+            return actions, table.blocks[0].actor.as_it_is_now(actions)
         chosen: list[Action] = [None] * len(table.rows)
         kept: list[Action] = [None] * len(table.rows)
         for block in table.blocks:
-            actions = self._ask(block, block.pick(rows.observations), is_flat=rows.is_flat)
+            actions = self._ask(block, block.pick(rows.observations), rows)
             for place, action in zip(block.places, actions):  # noqa: B905  lengths were compared
                 chosen[place] = action
             for place, action in zip(block.places, block.actor.as_it_is_now(actions)):  # noqa: B905  likewise
                 kept[place] = action
         return chosen, kept
 
-    def _ask(self, block: Block, observations: Sequence[Observation], *, is_flat: bool) -> Sequence[Action]:
+    def _ask(self, block: Block, observations: Sequence[Observation], rows: CurrentRows) -> Sequence[Action]:
         actor = block.actor
         try:
-            actions = actor.decide(
-                block.numbers, block.draws, observations, block.agent_ids, checks_all=self._checks_all
-            )
+            actions = actor.decide(block.numbers, block.draws, observations, block.agent_ids)
         except OutsideSpaceError as error:
             raise self._outside(block.rows[error.index], observations[error.index]) from None
-        if actor.is_learning and not is_flat:
+        if not rows.is_flat and actor.is_learning:
             rewards = actor.buffer.rewards
             for index, row in enumerate(block.rows, len(rewards)):
                 row.last = index
@@ -342,7 +332,6 @@ class Collector:
 
     def _outside(self, row: AgentRow, observation: Observation) -> ObservationError:
         copy = self._copies[row.env_index]
-        copy.count(self._history.num_steps)
         return row.actor.outside(row.agent_id, copy.length, observation)
 
     def _take_in(self, table: RowTable, rows: CurrentRows, found: StepRows) -> list[EpisodeSummary]:
@@ -362,7 +351,6 @@ class Collector:
         for place, result in found.others:
             rows.settle_copy(place)
             copy = self._copies[table.env_indices[place]]
-            copy.count(self._history.num_steps)
             summary = copy.take(result, table.copies[place])
             if summary is None:
                 rows.go_on(place, copy.now)
@@ -378,18 +366,18 @@ class Collector:
         others = {place for place, _ in found.others}
         observations, rewards = iter(found.observations), iter(found.rewards)
         for place, expected in enumerate(table.copies):
-            seen = [next(observations) for _ in expected.observers or ()]
-            paid = [next(rewards) for _ in expected.payees]
             if place not in others:
-                copy = self._copies[expected.env_index]
-                copy.count(self._history.num_steps)
-                copy.take_expected(expected, seen, paid)
+                self._copies[expected.env_index].take_expected(expected, observations, rewards)
+                continue
+            for _ in range(len(expected.observing)):
+                next(observations)
+            for _ in range(len(expected.paid)):
+                next(rewards)
 
     def _as_floats(self, table: RowTable, rewards: Sequence[Any]) -> list[float]:
         found = []
         for row, reward in zip(table.rows, rewards, strict=True):
             copy = self._copies[row.env_index]
-            copy.count(self._history.num_steps)
             found.append(copy.as_reward(row.agent_id, reward))
         return found
 
@@ -403,7 +391,7 @@ class Collector:
             observation = rows.observations[table.bounds[place][1]]
             if row.actor.is_learning:
                 row.actor.buffer.skip(rows.last_of(place))
-            copy.begin({row.agent_id: observation}, self._history.num_steps)
+            copy.begin({row.agent_id: observation})
             rows.go_on(place, copy.now, has_begun=True)
             self.env_steps -= 1
 
@@ -415,13 +403,8 @@ class Collector:
                 "An episode of %s has gone on for %s steps without an end, and the collection waits for its "
                 "end. Give the env num_steps, let it terminate or truncate, or collect steps: "
                 "ph.CollectPlan(steps=...). Ctrl-C twice breaks it off.",
-                self._envs.env_name, f"{self._longest(copies):,}",
+                self._envs.env_name, f"{max(copy.length for copy in copies):,}",
             )  # fmt: skip
-
-    def _longest(self, copies: Sequence[EnvCopy]) -> int:
-        for copy in copies:
-            copy.count(self._history.num_steps)
-        return max(copy.length for copy in copies)
 
     def _begin_episodes(self, copies: Sequence[EnvCopy]) -> list[EnvCopy]:
         """Reset the copies whose episodes ended; return those that begin with the next step only."""
@@ -442,11 +425,13 @@ class Collector:
             if observations is None:
                 late.append(copy)
                 continue
-            copy.begin(observations, self._history.num_steps)
+            copy.begin(observations)
             self._history.drop(copy.env_index)
             if places:
                 self._rows.go_on(places[copy.env_index], copy.now, has_begun=True)
-        self._checks_all = any(copy.episode <= 0 for copy in copies)
+        checks_all = any(copy.episode <= 0 for copy in copies)
+        for actor in self._actors.values():
+            actor.checks_all = checks_all
         return late
 
     def _take_batches(self) -> dict[PolicyID, Batch]:

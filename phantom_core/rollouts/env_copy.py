@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from numbers import Real
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ import gymnasium as gym
 
 from phantom_core.envs.step_result import StepResult
 from phantom_core.errors import CheckpointError, EnvError, PhantomError, error_place, error_text
+from phantom_core.rollouts.action_history import ActionHistory
 from phantom_core.rollouts.actor import Actor
 from phantom_core.rollouts.batch import EpisodeSummary
 from phantom_core.rollouts.copy_state import decode_history, digest, encode_history
@@ -35,7 +36,6 @@ class EnvCopy:
     Attributes:
         env_index: the index of the copy.
         episode: the number of the episode; -1 before the first.
-        length: the steps made in it, up to the last call of `count`.
         is_over: whether it ended, so that the next one begins with the next step.
         began: the number of the collector's step before which it began.
         now: the rows of the next step.
@@ -47,10 +47,10 @@ class EnvCopy:
         env_index: int,
         seed: int,
         make_rows: Callable[[EnvCopy, Sequence[AgentID]], Sequence[AgentRow]],
+        history: ActionHistory,
     ) -> None:
         self.env_index = env_index
         self.episode = -1
-        self.length = 0
         self.is_over = True
         self.began = 0
         self.now = CopyRows(env_index, (), (), 0)
@@ -58,7 +58,10 @@ class EnvCopy:
         self._facts = envs.facts(env_index)
         self._seed = seed
         self._make_rows = make_rows
-        self._counted = 0  # the collector's step up to which `length` is right
+        self._history = history
+        self._is_playing = False
+        self._length = 0  # up to step `_counted` of the collector
+        self._counted = 0
         self._known: dict[AgentID, AgentRow] = {}  # every agent that was met in any episode
         self._rows: dict[AgentID, AgentRow] = {}  # those of this episode
         self._num_live = 0
@@ -73,16 +76,21 @@ class EnvCopy:
     def _seed_of(self, episode: int) -> int:
         return derive_seed(self._seed, "episode", self.env_index, episode)
 
-    def count(self, step: int, *, was_idle: bool = False) -> None:
-        """Count the steps up to this one of the collector's; those of an idle copy are not its own."""
-        if not was_idle:
-            self.length += step - self._counted
-        self._counted = step
+    @property
+    def length(self) -> int:
+        """The number of steps in this episode."""
+        return self._length + self._history.num_steps - self._counted if self._is_playing else self._length
 
-    def begin(self, observations: Mapping[AgentID, Observation], step: int) -> None:
-        """Begin an episode with the observations that `reset` returned, before this step."""
+    def play(self, *, is_playing: bool) -> None:
+        """Take part in the collector's next steps, or stand still."""
+        self._length, self._counted = self.length, self._history.num_steps
+        self._is_playing = is_playing
+
+    def begin(self, observations: Mapping[AgentID, Observation]) -> None:
+        """Begin an episode with the observations that `reset` returned."""
         self.episode += 1
-        self.length, self._counted, self.began = 0, step, step
+        self._length, self._counted = 0, self._history.num_steps
+        self.began = self._counted
         self.is_over = False
         self._rows = {}
         self._take_part(self._facts.strategic_agent_ids)
@@ -122,6 +130,8 @@ class EnvCopy:
         self.now = self._arranged(waiting, result.observations)
         if is_ordinary:
             before.observers, before.payees = tuple(result.observations), tuple(result.rewards)
+            before.observing = tuple(rows[agent_id] for agent_id in before.observers)
+            before.paid = tuple(rows[agent_id] for agent_id in before.payees)
             before.acting_next, before.next = self._facts.acting_agent_ids, self.now
             before.repeats = self.now is before and before.observers == before.payees == before.agent_ids
         return None
@@ -139,21 +149,19 @@ class EnvCopy:
             "change compute_reward(), or step() of a Gymnasium env."
         )
 
-    def take_expected(self, rows: CopyRows, seen: Sequence[Observation], paid: Sequence[float]) -> None:
+    def take_expected(self, rows: CopyRows, seen: Iterator[Observation], paid: Iterator[float]) -> None:
         """Take in what is expected of a step with these rows."""
-        of = self._rows
         self.now = rows.next
-        for agent_id, observation in zip(rows.observers or (), seen):  # noqa: B905  as many as expected
-            of[agent_id].observation = observation
-        for agent_id, reward in zip(rows.payees, paid):  # noqa: B905  likewise
+        for row, observation in zip(rows.observing, seen):  # noqa: B905  there may be more of other copies
+            row.observation = observation
+        for row, reward in zip(rows.paid, paid):  # noqa: B905  likewise
             if type(reward) is not float or not -math.inf < reward < math.inf:
-                reward = self.as_reward(agent_id, reward)  # noqa: PLW2901  the same number
-            row = of[agent_id]
+                reward = self.as_reward(row.agent_id, reward)  # noqa: PLW2901  the same number
             row.episode_return += reward
             if row.last >= 0:
                 row.actor.buffer.rewards[row.last] += reward
         for row in rows.next.waiting:
-            if row.agent_id in (rows.observers or ()):
+            if row in rows.observing:
                 self.observed(row, row.observation)
 
     @property
@@ -205,14 +213,13 @@ class EnvCopy:
         }
 
     def load_state_dict(
-        self, state: Mapping[str, Any], action_spaces: Mapping[PolicyID, gym.Space[Any]], step: int
+        self, state: Mapping[str, Any], action_spaces: Mapping[PolicyID, gym.Space[Any]]
     ) -> list[dict[AgentID, Action]]:
         """Stand where a copy stood: play its episode again.
 
         Args:
             state: what `state_dict` returned.
             action_spaces: action space by policy id.
-            step: the number of the collector's next step.
 
         Returns:
             The actions of the steps of its episode.
@@ -228,7 +235,7 @@ class EnvCopy:
         named = decode_history(state["history"], action_spaces)
         history: list[dict[AgentID, Action]] = []
         try:
-            self._replay(named, step, history)
+            self._replay(named, history)
             is_same = not self.is_over and self._digest() == state["digest"]
         except (CopyError, KeyError, EnvError, OutsideSpaceError):
             is_same = False
@@ -275,15 +282,13 @@ class EnvCopy:
         seen = {row.agent_id: row.observation for row in (*self.now.rows, *self.now.waiting)}
         return digest([self.length, returns, seen, self._envs.fingerprint(self.env_index)])
 
-    def _replay(
-        self, named: Sequence[Mapping[str, Action]], step: int, history: list[dict[AgentID, Action]]
-    ) -> None:
-        self.begin(self._envs.reset([self.env_index], [self.next_seed])[0] or {}, step)
+    def _replay(self, named: Sequence[Mapping[str, Action]], history: list[dict[AgentID, Action]]) -> None:
+        self.begin(self._envs.reset([self.env_index], [self.next_seed])[0] or {})
         for chosen in named:
             agent_ids = {repr(agent_id): agent_id for agent_id in self._rows}
             actions = {agent_ids[name]: action for name, action in chosen.items()}
             history.append(snapshot(actions))
-            self.length += 1
+            self._length += 1
             self.take(self._envs.step([self.env_index], [actions])[0], self.now)
 
     def _take_part(self, agent_ids: Sequence[AgentID]) -> None:

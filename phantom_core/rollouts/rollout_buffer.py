@@ -13,7 +13,7 @@ from phantom_core.errors import ConfigError, listing
 from phantom_core.policies.batching import rows_of, take_rows
 from phantom_core.rollouts.batch import Batch, EndGroup, owners_of
 from phantom_core.rollouts.copy_state import decode_batch, encode_batch
-from phantom_core.rollouts.space_batcher import make_batcher
+from phantom_core.rollouts.space_batcher import DiscreteBatcher, ListBatcher, make_batcher
 from phantom_core.types import AgentID, Observation
 
 _ARRAYS = (gym.spaces.Box, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)
@@ -29,6 +29,7 @@ class RolloutBuffer:
 
     def __init__(self, observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> None:
         self.batcher = make_batcher(observation_space)
+        self._observations_are_lists = isinstance(self.batcher, (DiscreteBatcher, ListBatcher))
         self._actions_are_arrays = isinstance(action_space, _ARRAYS)
         self._action_batcher = make_batcher(action_space)
         self.clear()
@@ -36,8 +37,8 @@ class RolloutBuffer:
     def clear(self) -> None:
         """Forget everything."""
         self.rewards: list[float] = []
-        self._observations: list[Any] = []  # batches, one for each step
-        self._actions: list[Any] = []
+        self._observations: list[Any] = []  # one by one where a batch is a list, else a batch for each step
+        self._actions: list[Any] = []  # likewise, where actions are arrays
         self._extras: dict[str, list[Any]] = {}
         self._runs: list[list[Any]] = []  # numbers of the rows that decided, and in how many steps
         self._numbers: NDArray[np.int64] | None = None
@@ -70,8 +71,14 @@ class RolloutBuffer:
                     "before. Return the same names every time."
                 )
             self._extras = {name: [] for name in extras}
-        self._observations.append(observations)
-        self._actions.append(np.array(actions) if self._actions_are_arrays else list(actions))
+        if type(observations) is list:
+            self._observations += observations
+        else:
+            self._observations.append(observations)
+        if self._actions_are_arrays:
+            self._actions.append(np.array(actions))
+        else:
+            self._actions.extend(actions)  # `+=` would make an array of it, if that is one
         for name, values in extras.items():
             self._extras[name].append(np.array(values))
         if numbers is self._numbers:
@@ -125,8 +132,8 @@ class RolloutBuffer:
             is_taken = np.ones(size, dtype=np.bool_)
             is_taken[[*pending, *self._skipped]] = False
             taken = np.flatnonzero(is_taken)
-        given = parts if taken is None else take_rows(parts, taken)
-        batch = Batch(*given, self._runs, taken, self._ends, self.batcher, self._following)
+        seen, done, paid, extras = parts if taken is None else take_rows(parts, taken)
+        batch = Batch(seen, done, paid, extras, self._runs, taken, self._ends, self.batcher, self._following)
         self.clear()
         if pending:
             self._put(take_rows(parts, np.array(list(pending))), [number for number, *_ in pending.values()])
@@ -134,15 +141,14 @@ class RolloutBuffer:
 
     def _joined(self) -> tuple[Any, Any, NDArray[np.float64], dict[str, Any]]:
         """Return observations, actions, rewards and extras, each as one batch."""
-        flat = self._actions
-        if self._actions_are_arrays or not flat:
-            actions = self._action_batcher.joined(flat)
-        else:
-            actions = self._action_batcher.joined(
-                [self._action_batcher.batch([a for some in flat for a in some])]
-            )
+        observations, actions = self._observations, self._actions
+        if self._observations_are_lists and observations:
+            observations = [observations]
+        if not self._actions_are_arrays and actions:
+            actions = [self._action_batcher.batch(actions)]
         extras = {name: np.concatenate(values) for name, values in self._extras.items()}
-        return self.batcher.joined(self._observations), actions, np.array(self.rewards, np.float64), extras
+        rewards = np.array(self.rewards, np.float64)
+        return self.batcher.joined(observations), self._action_batcher.joined(actions), rewards, extras
 
     def _put(
         self, parts: tuple[Any, Any, NDArray[np.float64], Mapping[str, Any]], numbers: Sequence[int]

@@ -70,7 +70,9 @@ class CopyRows:
         waiting: rows with an observation that they may not act on yet.
         num_live: the number of agents in the episode.
         observers: the agents that are expected to observe, in order; None: nothing is known yet.
+        observing: their rows.
         payees: the agents that are expected to be paid, in order.
+        paid: their rows.
         acting_next: what the copy is expected to say of who may act in the next step.
         next: the rows of the copy in the next step, if it does what is expected.
         repeats: whether the same rows observe, are paid and act next, step after step.
@@ -84,6 +86,8 @@ class CopyRows:
         "next",
         "num_live",
         "observers",
+        "observing",
+        "paid",
         "payees",
         "repeats",
         "rows",
@@ -100,7 +104,9 @@ class CopyRows:
         self.waiting = tuple(waiting)
         self.num_live = num_live
         self.observers: tuple[AgentID, ...] | None = None
+        self.observing: tuple[AgentRow, ...] = ()
         self.payees: tuple[AgentID, ...] = ()
+        self.paid: tuple[AgentRow, ...] = ()
         self.acting_next: Container[AgentID] | None = None
         self.next = self
         self.repeats = False
@@ -288,13 +294,13 @@ class CurrentRows:
     def enter(self, table: RowTable) -> RowTable:
         """Begin with a table; return it."""
         self.table = table
-        self.is_flat = table.repeats = all(copy.repeats for copy in table.copies)
-        self._learners = [block for block in table.blocks if block.actor.is_learning]
+        self.is_flat = table.repeats = False not in [copy.repeats for copy in table.copies]
         self.observations = [row.observation for row in table.rows]
-        self._num_steps = 0
-        self._apart, self._begun = set(), set()
         if self.is_flat:
             self._returns = [row.episode_return for row in table.rows]
+            self._learners = [block for block in table.blocks if block.actor.is_learning]
+            self._num_steps = 0
+            self._apart, self._begun = set(), set()
         return table
 
     def leave(self) -> None:

@@ -108,10 +108,10 @@ class ArrayBatcher(SpaceBatcher):
     def _concatenated(self, values: Sequence[Any]) -> NDArray[Any]:
         """Return arrays one after the other; those of a larger float type only if they stay finite."""
         if not self._is_cast:
-            try:
-                return np.concatenate(values, dtype=self._dtype, casting="safe")
-            except TypeError:
-                self._is_cast = self._dtype.kind == "f"
+            rows = np.concatenate(values)
+            if rows.dtype == self._dtype or np.can_cast(rows.dtype, self._dtype):
+                return rows.astype(self._dtype, copy=False)
+            self._is_cast = self._dtype.kind == "f"
         if not self._is_cast or any(value.dtype.kind != "f" for value in values):
             raise _DoubtError
         with np.errstate(over="ignore"):
