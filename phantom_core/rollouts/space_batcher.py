@@ -5,13 +5,16 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
 from phantom_core.policies.batching import join_rows
+
+_MOST_BOUNDS: Final = 16
+"""For so many numbers of rows the bounds are kept repeated."""
 
 
 class OutsideSpaceError(Exception):
@@ -77,7 +80,7 @@ class ArrayBatcher(SpaceBatcher):
         self._shape, self._dtype = space.shape, np.dtype(space.dtype)
         self._is_cast = False  # whether what comes is of a larger float type
         self._low, self._high = _bounds(space)
-        self._lows = self._highs = np.zeros(0, self._dtype)
+        self._bounds: dict[int, tuple[NDArray[Any] | None, NDArray[Any] | None]] = {}  # by the number of rows
 
     def usual(self, values: Sequence[Any]) -> NDArray[Any]:
         """Check and batch all at once."""
@@ -91,19 +94,24 @@ class ArrayBatcher(SpaceBatcher):
             if len(values) > 1 and set(map(len, values)) != {self._shape[0]}:
                 raise _DoubtError
             rows = self._concatenated(values).reshape(shape)
-        if (
-            self._lows.shape != shape
-        ):  # repeated for as many rows: to compare like with like takes half the time
-            self._lows, self._highs = (
-                np.broadcast_to(0 if bound is None else bound, shape).astype(self._dtype, order="C")
-                for bound in (self._low, self._high)
-            )
-        if self._low is not None and np.count_nonzero(rows >= self._lows) != rows.size:
+        lows, highs = self._bounds.get(len(values)) or self._repeated_bounds(len(values))
+        if lows is not None and np.count_nonzero(rows >= lows) != rows.size:
             raise _DoubtError  # also for NaN
-        if self._high is not None and np.count_nonzero(rows <= self._highs) != rows.size:
+        if highs is not None and np.count_nonzero(rows <= highs) != rows.size:
             raise _DoubtError
         rows.setflags(write=False)
         return rows
+
+    def _repeated_bounds(self, number: int) -> tuple[NDArray[Any] | None, NDArray[Any] | None]:
+        """Return the bounds for so many rows, repeated: to compare like with like takes half the time."""
+        if len(self._bounds) >= _MOST_BOUNDS:
+            self._bounds.clear()
+        lows, highs = (
+            None if bound is None else np.broadcast_to(bound, (number, *self._shape)).astype(self._dtype)
+            for bound in (self._low, self._high)
+        )
+        self._bounds[number] = lows, highs
+        return lows, highs
 
     def _concatenated(self, values: Sequence[Any]) -> NDArray[Any]:
         """Return arrays one after the other; those of a larger float type only if they stay finite."""
