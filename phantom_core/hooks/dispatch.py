@@ -18,11 +18,11 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
+from phantom_core.envs.plain_values import as_number
 from phantom_core.errors import ConfigError, HookError, PhantomError, error_text
 from phantom_core.hooks.events import IterationEnd
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS, PROJECT
 from phantom_core.hooks.plugin_manager import PluginManager, Subscriber
-from phantom_core.metrics.logged_numbers import as_number
 
 MIN_FAILURES: Final = 3
 MIN_FAILING_SECONDS: Final = 30.0
