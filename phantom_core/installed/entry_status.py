@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from phantom_core.importing import find_module, split_target
 from phantom_core.installed.discovery import (
@@ -53,12 +53,12 @@ class EntryStatus:
     source: str
     status: Status
     reason: str
-    target: str
-    group: str
-    location: str
-    requires: tuple[str, ...]
-    core_specifier: str
-    problem: str
+    target: str = ""
+    group: str = ""
+    location: str = ""
+    requires: tuple[str, ...] = ()
+    core_specifier: str = ""
+    problem: str = ""
 
 
 def plugin_statuses() -> list[EntryStatus]:
@@ -84,42 +84,14 @@ def statuses(found: Scan, settings: PluginSettings) -> list[EntryStatus]:
         result.append(_status(entry, "shadowed duplicate", reason))
     for broken in found.broken:
         reason = f"{broken.problem} ({broken.location})"
-        result.append(
-            EntryStatus(
-                kind="?",
-                name="?",
-                distribution=broken.name,
-                version="?",
-                source="?",
-                status="failed",
-                reason=reason,
-                target="",
-                group="",
-                location=broken.location,
-                requires=(),
-                core_specifier="",
-                problem=broken.problem,
-            )
-        )
+        told: dict[str, Any] = {"location": broken.location, "problem": broken.problem}
+        result.append(EntryStatus("?", "?", broken.name, "?", "?", "failed", reason, **told))
     return sorted(result, key=lambda s: (s.kind, normalised(s.name), s.distribution, s.version))
 
 
 def _status(entry: InstalledEntry, status: Status, reason: str) -> EntryStatus:
-    return EntryStatus(
-        kind=entry.kind,
-        name=entry.name,
-        distribution=entry.distribution,
-        version=entry.version,
-        source=entry.source,
-        status=status,
-        reason=reason,
-        target=entry.target,
-        group=entry.group,
-        location=entry.location,
-        requires=entry.requires,
-        core_specifier=entry.core_specifier,
-        problem=entry.problem,
-    )
+    names = {field.name for field in fields(EntryStatus)} - {"status", "reason"}
+    return EntryStatus(**{name: getattr(entry, name) for name in names}, status=status, reason=reason)
 
 
 def _check(

@@ -192,14 +192,7 @@ class Registry:
         kinds: Mapping[str, Kind] = CORE_KINDS,
         broken: Iterable[InstalledEntry] = (),
     ) -> None:
-        """Create a registry.
-
-        Args:
-            components: the available components.
-            disabled: installed entries that are disabled, with the reason.
-            kinds: the known kinds, by name.
-            broken: installed entries that are invalid.
-        """
+        """Create a registry; `disabled` and `broken` entries, the first with the reason, cannot be used."""
         self.kinds = kinds
         self._components = list(components)
         self._disabled = disabled
@@ -217,18 +210,7 @@ class Registry:
         return sorted(chosen, key=lambda c: (c.kind, normalised(c.name), c.distribution))
 
     def find(self, kind: str, name: str) -> Component:
-        """Return the component with this kind and name; nothing is imported.
-
-        Args:
-            kind: the kind, such as `"trainer"`.
-            name: its name, or `distribution:name`. Case is ignored, and `-` and `_` are equivalent.
-
-        Raises:
-            UnknownNameError: if the name or the kind is unknown.
-            AmbiguousNameError: if several distributions provide a component with this name.
-            ConfigError: if the component is disabled.
-            PluginError: if its entry point is invalid.
-        """
+        """Return the component with this kind and name, as `ph.find` does; nothing is imported."""
         found = self._named(kind, name)
         if not found:
             self._check_unusable(kind, name)
