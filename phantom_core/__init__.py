@@ -85,7 +85,9 @@ if TYPE_CHECKING:
     from phantom_core.world import reward_functions as reward_functions
     from phantom_core.world import samplers as samplers
     from phantom_core.world.agents import Agent as Agent
+    from phantom_core.world.agents import AgentView as AgentView
     from phantom_core.world.agents import Context as Context
+    from phantom_core.world.agents import EnvView as EnvView
     from phantom_core.world.agents import msg_handler as msg_handler
     from phantom_core.world.messages import Message as Message
     from phantom_core.world.messages import MessageList as MessageList
@@ -96,8 +98,6 @@ if TYPE_CHECKING:
     from phantom_core.world.stochastic_network import StochasticNetwork as StochasticNetwork
     from phantom_core.world.strategic_agents import StrategicAgent as StrategicAgent
     from phantom_core.world.supertypes import Supertype as Supertype
-    from phantom_core.world.views import AgentView as AgentView
-    from phantom_core.world.views import EnvView as EnvView
 
     __version__: str
 
@@ -134,13 +134,12 @@ _NAMES = {  # the public names of each module
     "phantom_core.training.run_state": "TrainingResults",
     "phantom_core.training.trainer": "Trainer",
     "phantom_core.types": "Action AgentID Observation PolicyID StageID",
-    "phantom_core.world.agents": "Agent Context msg_handler",
+    "phantom_core.world.agents": "Agent AgentView Context EnvView msg_handler",
     "phantom_core.world.messages": "Message MessageList msg_payload",
     "phantom_core.world.network": "BatchResolver Network Resolver",
     "phantom_core.world.stochastic_network": "StochasticNetwork",
     "phantom_core.world.strategic_agents": "StrategicAgent",
     "phantom_core.world.supertypes": "Supertype",
-    "phantom_core.world.views": "AgentView EnvView",
 }
 _PUBLIC_MODULES = {
     "decoders": "phantom_core.world.decoders",

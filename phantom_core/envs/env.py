@@ -18,13 +18,12 @@ from phantom_core.envs.turns import Turn
 from phantom_core.errors import EpisodeError
 from phantom_core.seeding import fresh_seed, make_random, make_rng
 from phantom_core.types import Action, AgentID, Observation
-from phantom_core.world.agents import ALL, Agent
+from phantom_core.world.agents import ALL, Agent, AgentView, EnvView
 from phantom_core.world.messages import MessageList
 from phantom_core.world.network import Network
 from phantom_core.world.samplers import SampledValues
 from phantom_core.world.strategic_agents import StrategicAgent
 from phantom_core.world.supertypes import Supertype
-from phantom_core.world.views import AgentView, EnvView
 
 
 class PhantomEnv:

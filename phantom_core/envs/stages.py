@@ -12,10 +12,10 @@ from phantom_core.envs.env import PhantomEnv
 from phantom_core.envs.turns import Turn
 from phantom_core.errors import ConfigError, StageError, did_you_mean, listing
 from phantom_core.types import AgentID, StageID
+from phantom_core.world.agents import AgentView, EnvView
 from phantom_core.world.network import Network
 from phantom_core.world.strategic_agents import StrategicAgent
 from phantom_core.world.supertypes import Supertype
-from phantom_core.world.views import AgentView, EnvView
 
 Handler: TypeAlias = Callable[..., StageID | None]
 HandlerT = TypeVar("HandlerT", bound=Handler)

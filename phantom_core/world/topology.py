@@ -10,8 +10,7 @@ import numpy as np
 
 from phantom_core.errors import ConfigError, did_you_mean, listing
 from phantom_core.types import AgentID
-from phantom_core.world.agents import Agent, Context, check_agent
-from phantom_core.world.views import AgentView, ViewFrame
+from phantom_core.world.agents import Agent, AgentView, Context, ViewFrame, check_agent
 
 if TYPE_CHECKING:
     import networkx as nx
