@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
@@ -272,7 +272,7 @@ class ViewFrame:
 
     def __init__(self) -> None:
         self.view: EnvView | None = None
-        self.make: Callable[[], EnvView] = lambda: EnvView(0, 0.0)  # without an env
+        self.make: Callable[[], EnvView] = partial(EnvView, 0, 0.0)  # without an env
 
     def look(self) -> EnvView:
         """Return the view; make it on first access."""
