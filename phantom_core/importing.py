@@ -17,10 +17,7 @@ SLOW_SECONDS: Final = 10.0
 
 
 def import_object(target: str) -> Any:
-    """Import `package.module:attribute`, or a module alone.
-
-    Args:
-        target: the reference; the attribute may be dotted.
+    """Import `package.module:attribute`, whose attribute may be dotted, or a module alone.
 
     Raises:
         ImportError: if the module does not exist.

@@ -89,11 +89,8 @@ class Metric(ABC):
 def record_metrics(env: Any, metrics: Mapping[str, Metric], values: dict[str, list[Any]]) -> None:
     """Read every metric once; call it after each `env.step`.
 
-    Args:
-        env: the env that just made a step.
-        metrics: metric by name.
-        values: by metric name, the values of the episode; each metric that is defined on the turn
-            that was played, and has a value, is appended to its list.
+    The value of each metric that is defined on the turn that was played, and has one, is appended to its
+    list in `values`.
 
     Raises:
         PhantomError: if a metric reads something that is not there.
@@ -110,13 +107,7 @@ def record_metrics(env: Any, metrics: Mapping[str, Metric], values: dict[str, li
 def reduce_metrics(
     metrics: Mapping[str, Metric], values: Mapping[str, Sequence[Any]], mode: Mode
 ) -> dict[str, Any]:
-    """Reduce the values of one episode; metrics without a value are left out.
-
-    Args:
-        metrics: metric by name.
-        values: by metric name, the values that `record_metrics` collected.
-        mode: `"train"` while training, `"evaluate"` in evaluations.
-    """
+    """Reduce the values of one episode that `record_metrics` collected; metrics without one are left out."""
     reduced: dict[str, Any] = {}
     for name, metric in metrics.items():
         recorded = _recorded(values.get(name, ()))

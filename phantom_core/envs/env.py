@@ -550,9 +550,7 @@ class StepRules:
     def cut_off(self, env: PhantomEnv, next_turn: Turn | None) -> tuple[bool, bool]:
         """Return whether all agents are terminated and truncated; called before they observe.
 
-        Args:
-            env: the env.
-            next_turn: the next turn; None: the turn order ended the episode.
+        If `next_turn` is None, the turn order ended the episode.
         """
         return env.is_terminated() or next_turn is None, env.is_truncated()
 
@@ -563,13 +561,9 @@ class StepRules:
         terminations: Mapping[AgentID, bool],
         truncations: Mapping[AgentID, bool],
     ) -> None:
-        """Note which agents ended in this step; one that is terminated and truncated counts as terminated.
+        """Note the agents that ended in `terminated_agent_ids` and `truncated_agent_ids` of the env.
 
-        Args:
-            env: the env, whose `terminated_agent_ids` and `truncated_agent_ids` are updated.
-            ended: the ids of the agents that ended.
-            terminations: whether each agent is terminated.
-            truncations: whether each agent is truncated.
+        One that is terminated and truncated counts as terminated.
         """
         for agent_id in ended:
             noted = env.terminated_agent_ids if terminations[agent_id] else env.truncated_agent_ids
@@ -580,12 +574,8 @@ class StepRules:
     ) -> tuple[bool, bool]:
         """Return `"__all__"` of terminations and of truncations; called after the agents observed.
 
-        Args:
-            env: the env.
-            terminated: the first value that `cut_off` returned.
-            truncated: the second value that `cut_off` returned.
-            is_deserted: whether no strategic agent is left, because the last ones ended or left in this
-                step.
+        `terminated` and `truncated` are what `cut_off` returned; with `is_deserted`, no strategic agent is
+        left, because the last ones ended or left in this step.
         """
         if is_deserted and not terminated:
             return not env.truncated_agent_ids, truncated or bool(env.truncated_agent_ids)
@@ -642,13 +632,9 @@ class EnvRecorder(Protocol):
         observations: Mapping[AgentID, Observation],
         infos: Mapping[AgentID, Mapping[str, Any]],
     ) -> None:
-        """Called at the end of each reset.
+        """Called at the end of each reset, with the turn of the first step and what `reset` returns.
 
-        Args:
-            env: the env, after the reset; `env.episode_seed` starts the episode again.
-            turn: the turn that the first step will play.
-            observations: observation by agent id, as `reset` returns them.
-            infos: infos by agent id, as `reset` returns them.
+        A reset with `env.episode_seed` starts the episode again.
         """
 
     def on_step(

@@ -32,12 +32,7 @@ class FSMStage:
     method is called without arguments; any other handler is called with the env, or without arguments if
     it takes none.
 
-    Attributes:
-        id: the id of the stage; any hashable except None.
-        acting_agents: ids and rules of the agents that act, in order; None: every agent.
-        rewarded_agents: ids and rules of the agents that are rewarded; None: the strategic agents that act.
-        next_stages: ids of the possible next stages; None among them: the episode may end.
-        handler: chooses the next stage; None: there is only one.
+    Its attributes are its arguments, as `id`, `acting_agents` and so on; agents and stages are tuples.
     """
 
     def __init__(

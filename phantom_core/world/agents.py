@@ -155,9 +155,7 @@ class Agent:
     def begin_episode(self, episode_seed: int, values: SampledValues | None = None) -> None:
         """Called before `reset`: discard the generators of the last episode, and sample the type.
 
-        Args:
-            episode_seed: the seed of the episode.
-            values: the values of the env's samplers in this episode. None for an agent without an env.
+        `values` are those of the env's samplers in this episode; None for an agent without an env.
 
         Raises:
             ConfigError: if the agent has no supertype, and that of its class has required fields.

@@ -135,11 +135,7 @@ class Network(Topology):
         self.send_all(sender_id, ((receiver_id, payload),))
 
     def send_all(self, sender_id: AgentID, messages: Iterable[tuple[AgentID, Any]]) -> None:
-        """Check the messages that an agent returned, and pass them to the resolver.
-
-        Args:
-            sender_id: the id of the agent.
-            messages: pairs `(receiver_id, payload)`.
+        """Check the messages that an agent returned, pairs `(receiver_id, payload)`, and pass them on.
 
         Raises:
             NetworkError: as in `send`, or if `messages` are not pairs.
@@ -147,10 +143,7 @@ class Network(Topology):
         self.send_each(((sender_id, messages),))
 
     def send_each(self, outgoing: Iterable[tuple[AgentID, Iterable[tuple[AgentID, Any]] | None]]) -> None:
-        """Check the messages that several agents returned, and pass them to the resolver.
-
-        Args:
-            outgoing: pairs of a sender's id and its pairs `(receiver_id, payload)`; None for no messages.
+        """Check the messages that several agents returned, by the sender's id, and pass them to the resolver.
 
         Raises:
             NetworkError: as in `send`, or if the messages are not pairs.
@@ -170,13 +163,9 @@ class Network(Topology):
                 raise
 
     def deliver(self, batches: Iterable[tuple[AgentID, Sequence[Message[Any]]]]) -> int:
-        """For resolvers: deliver each batch to its receiver, and send the receivers' responses.
+        """For resolvers: deliver each batch to its receiver, in order, and send the receivers' responses.
 
-        Args:
-            batches: pairs of a receiver's id and its messages, in the order of delivery.
-
-        Returns:
-            The number of messages whose receiver is not in the episode; they are not delivered.
+        Return the number of messages whose receiver is not in the episode; they are not delivered.
 
         Raises:
             NetworkError: as in `send_all`, or if an agent has no handler for a message.
@@ -249,9 +238,7 @@ class Network(Topology):
     def begin_episode(self, episode_seed: int, values: SampledValues | None = None) -> None:
         """Called by the env at each reset: undo the changes of the last episode, and seed all agents.
 
-        Args:
-            episode_seed: the seed of the episode.
-            values: the values of the env's samplers in this episode. None if none was drawn yet.
+        `values` are those of the env's samplers in this episode; None if none was drawn yet.
         """
         self._is_running = False
         self._undo()

@@ -209,8 +209,7 @@ class LambdaSampler(Sampler[T]):
 class SampledValues:
     """The values of the samplers in one episode of one env. Each sampler is sampled once.
 
-    Attributes:
-        episode_seed: the seed of the episode. With the names of the samplers, it determines the values.
+    The seed of the episode and the names of the samplers determine the values.
     """
 
     episode_seed: int
@@ -219,11 +218,8 @@ class SampledValues:
     def value_of(self, sampler: Sampler[T], *name: object) -> T:
         """Return the value of a sampler in this episode, sampled on first access.
 
-        All fields that hold the sampler get this value, unless it is the default of a field.
-
-        Args:
-            sampler: the sampler.
-            name: the path of the first field that holds it, which seeds its generator.
+        All fields that hold the sampler get this value, unless it is the default of a field. The path of the
+        first field that holds it, `name`, seeds its generator.
         """
         if sampler.is_default:
             return sampler.sample(make_rng(self.episode_seed, "sampler", *name))

@@ -65,9 +65,8 @@ class Supertype:
             ConfigError: if a field holds another type, such as a string.
         """
         example = _replaced(self, lambda sampler, place: sampler.draw(make_rng(0, *place)), ())
-        return gym.spaces.Dict(
-            {name: _space_of(value, low, high) for name, value in _observed(example, ()).items()}
-        )
+        observed = _observed(example, ())
+        return gym.spaces.Dict({name: _space_of(value, low, high) for name, value in observed.items()})
 
     def to_obs_space_compatible_type(self) -> dict[str, Any]:
         """Return the values of a type as an observation: an element of `to_obs_space()`.
