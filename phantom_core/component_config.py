@@ -94,7 +94,14 @@ def checked_fields(
     fields = {key: field for key, field in named.items() if key is not None}
     hints = typing.get_type_hints(config_class)
     types = {key: field.metadata.get("file", hints[field.name]) for key, field in fields.items()}
-    _check_names(fields, types, settings, name)
+    for key in settings:
+        if key not in fields:
+            raise ConfigError(_no_setting(key, fields, name))
+    for key, field in fields.items():
+        missing = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if missing and key not in settings:
+            of_type = "" if types[key] is Any else f" ({type_text(types[key])})"
+            raise ConfigError(f"{name} needs a value for {key!r}{of_type}. Give it one.")
     return {
         fields[key].name: convert(value, types[key], f"{name}{separator}{key}")
         for key, value in settings.items()
@@ -153,24 +160,6 @@ def field_documents(config_class: type) -> dict[str, str]:
                 if isinstance(text, str):
                     found[statement.target.id] = " ".join(text.split())
     return found
-
-
-def _check_names(
-    fields: Mapping[str, dataclasses.Field[Any]],
-    types: Mapping[str, Any],
-    settings: Mapping[str, Any],
-    name: str,
-) -> None:
-    """Raise if a field is unknown, or a required one is missing."""
-    for key in settings:
-        if key not in fields:
-            raise ConfigError(_no_setting(key, fields, name))
-    for key, field in fields.items():
-        missing = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        if missing and key not in settings:
-            hint = types[key]
-            of_type = "" if hint is Any else f" ({type_text(hint)})"
-            raise ConfigError(f"{name} needs a value for {key!r}{of_type}. Give it one.")
 
 
 def _no_setting(key: str, known: Iterable[str], name: str) -> str:

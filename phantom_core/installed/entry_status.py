@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, Literal, TypeAlias
@@ -107,10 +107,10 @@ def _check(
         return "failed", entry.problem
     if not entry.is_compatible:
         return "incompatible", f"needs {CORE_DISTRIBUTION}{entry.core_specifier}"
-    missing_module = module_problem(entry.target)
+    missing_module = _module_problem(entry.target)
     if missing_module:
         return "failed", missing_module
-    missing = missing_requirements(entry.requires, version_of)
+    missing = list(_missing_requirements(entry.requires, version_of))
     if missing:
         return "missing dependency", f"needs {', '.join(missing)}"
     others = [e for e in candidates.get(_key(entry), ()) if e is not entry]
@@ -134,22 +134,20 @@ def _key(entry: InstalledEntry) -> tuple[str, str]:
     return entry.kind, normalised(entry.name)
 
 
-def missing_requirements(
-    requires: tuple[str, ...], version_of: Callable[[str], str | None] = distribution_version
-) -> tuple[str, ...]:
-    """Return the requirements (as in metadata) that are not installed, or not in a matching version."""
-    missing = []
+def _missing_requirements(
+    requires: tuple[str, ...], version_of: Callable[[str], str | None]
+) -> Iterator[str]:
+    """Yield the requirements (as in metadata) that are not installed, or not in a matching version."""
     for requirement in requirements(requires):
         version = version_of(requirement.name)
         wanted = f"{requirement.name}{requirement.specifier}"
         if version is None:
-            missing.append(wanted)
+            yield wanted
         elif not requirement.specifier.contains(version, prereleases=True):
-            missing.append(f"{wanted} (installed: {version})")
-    return tuple(missing)
+            yield f"{wanted} (installed: {version})"
 
 
-def module_problem(target: str) -> str:
+def _module_problem(target: str) -> str:
     """Return why the module of a target cannot be found, or an empty string; nothing is imported."""
     module_name, _ = split_target(target)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -80,17 +80,8 @@ class Component:
     @classmethod
     def of(cls, entry: InstalledEntry, kind: Kind) -> Component:
         """Return the component of an entry point."""
-        return cls(
-            entry.kind,
-            entry.name,
-            entry.target,
-            entry.summary,
-            entry.distribution,
-            entry.version,
-            entry.core_specifier,
-            entry.is_compatible,
-            kind.base,
-        )
+        names = {field.name for field in fields(cls)} - {"base"}
+        return cls(**{name: getattr(entry, name) for name in names}, base=kind.base)
 
     @property
     def qualified_name(self) -> str:

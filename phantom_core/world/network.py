@@ -434,18 +434,11 @@ class BatchResolver(Resolver):
         )
 
 
-class Inbox(Protocol):
-    """The queue of one receiver's messages."""
-
-    def append(self, message: Any, /) -> None:
-        """Queue a message, which the network has checked."""
-
-
 class Inboxes(Protocol):
     """The inboxes by receiver id."""
 
-    def __getitem__(self, receiver_id: AgentID, /) -> Inbox:
-        """Return the inbox of a receiver."""
+    def __getitem__(self, receiver_id: AgentID, /) -> Any:
+        """Return the inbox of a receiver: what has `append(message)`, which queues a checked message."""
 
 
 class PushEach:
