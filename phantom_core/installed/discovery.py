@@ -427,8 +427,8 @@ def _core_specifier(requires: tuple[str, ...]) -> str:
 
 
 def requirements(lines: Iterable[str]) -> Iterator[Requirement]:
-    """Yield the requirements whose markers match this environment, without extras."""
-    yield from filter(None, map(_requirement, lines))
+    """Return the requirements whose markers match this environment, without extras."""
+    return filter(None, map(_requirement, lines))
 
 
 @cache
