@@ -74,12 +74,18 @@ class PhantomEnv:
             ConfigError: if `num_steps` is not positive, `network` is not a `Network`, a supertype has the
                 wrong type, or `agent_supertypes` names an unknown agent.
         """
-        _check_num_steps(type(self).__name__, num_steps)
+        cls, name = type(self), type(self).__name__
+        _check_num_steps(name, num_steps)
         self.num_steps = num_steps
         if network is not None:
-            check_network(type(self).__name__, network)
+            check_network(name, network)
         self.network = Network() if network is None else network
-        self.env_supertype = _env_supertype_of(type(self), env_supertype)
+        if env_supertype is None:
+            self.env_supertype = default_supertype(cls)
+            if self.env_supertype is None:
+                check_has_supertype(cls, name)
+        else:
+            self.env_supertype = checked_supertype(cls, name, env_supertype)
         self.env_type: Any = None
         _set_agent_supertypes(self.network.agents, agent_supertypes or {})
         self.turn_order: TurnOrder = Simultaneous() if turn_order is None else turn_order
@@ -711,16 +717,6 @@ def _check_num_steps(env_name: str, num_steps: int | None) -> None:
         raise ConfigError(
             f"{env_name} got num_steps={num_steps!r}. Expected a positive integer, or None for no limit."
         )
-
-
-def _env_supertype_of(env_class: type, given: Supertype | Mapping[str, Any] | None) -> Supertype | None:
-    """Return the supertype of an env: the given one, else the default of its class; None: it has none."""
-    if given is not None:
-        return checked_supertype(env_class, env_class.__name__, given)
-    default = default_supertype(env_class)
-    if default is None:
-        check_has_supertype(env_class, env_class.__name__)
-    return default
 
 
 def _set_agent_supertypes(

@@ -337,8 +337,17 @@ def _instance(plugin: object, name: str) -> object:
 
 def _checked(plugin: object, name: str) -> _Plugin:
     """Parse a plugin with pluggy; raise if a hook would never be called or could not be contained."""
+    manager = _Pluggy()
     try:
-        return _parsed(plugin, name)
+        names = [attribute for attribute in dir(plugin) if not attribute.startswith("_")]
+        options = {n: found for n in names if (found := manager.parse_hookimpl_opts(plugin, n)) is not None}
+        for attribute in names:
+            if attribute not in options:
+                _check_unmarked(plugin, attribute, name)
+        for attribute, found in options.items():
+            _check_marked(getattr(plugin, attribute), found.get("specname") or attribute, found, name)
+        checked = _Plugin(plugin, name, options)
+        manager.register(checked)
     except PhantomError:
         raise
     except Exception as error:  # an unusual __dir__ or __getattr__
@@ -347,25 +356,12 @@ def _checked(plugin: object, name: str) -> _Plugin:
             "Pass an object with ordinary attributes.",
             plugin=name,
         ) from error
-
-
-def _parsed(plugin: object, name: str) -> _Plugin:
-    manager = _Pluggy()
-    names = [attribute for attribute in dir(plugin) if not attribute.startswith("_")]
-    options = {n: found for n in names if (found := manager.parse_hookimpl_opts(plugin, n)) is not None}
-    for attribute in names:
-        if attribute not in options:
-            _check_unmarked(plugin, attribute, name)
     if not options:
         raise HookError(
             f"Plugin {name!r} implements no hook. Override a method of ph.Hooks, such as on_iteration_end, "
             "mark a function with @ph.hookimpl, or leave it out.",
             plugin=name,
         )
-    for attribute, found in options.items():
-        _check_marked(getattr(plugin, attribute), found.get("specname") or attribute, found, name)
-    checked = _Plugin(plugin, name, options)
-    manager.register(checked)
     return checked
 
 
