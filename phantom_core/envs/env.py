@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar, Protocol, final
 
 import gymnasium as gym
@@ -40,9 +40,6 @@ class PhantomEnv:
     strategic agents runs to its time limit.
 
     Attributes:
-        num_steps: the time limit of an episode, in steps; None: no limit.
-        network: the agents and their connections.
-        turn_order: decides which agents act in each step.
         reward_ledger: the rewards that were computed but not returned yet.
         step_rules: what agents see, when they are rewarded, and when an episode ends.
         terminated_agent_ids: the agents that were terminated in this episode.
@@ -457,12 +454,9 @@ class PhantomEnv:
 
     def _recast(self) -> Cast:
         self._cast = Cast(self.network)
-        self._cast.frame.make = self._default_view
+        self._cast.frame.make = partial(self.view, {})
         self.refresh_views()
         return self._cast
-
-    def _default_view(self) -> EnvView:
-        return self.view({})
 
     def _require_seed(self) -> int:
         if self._episode_seed is None:

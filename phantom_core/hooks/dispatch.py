@@ -137,12 +137,7 @@ class Channel:
 
 
 class Dispatcher:
-    """Delivers events to the plugins of a run, and contains their exceptions.
-
-    Attributes:
-        is_strict: whether an exception in a hook ends the run.
-        failures: failures so far, by plugin and hook.
-    """
+    """Delivers events to the plugins of a run, and contains their exceptions, unless strict."""
 
     def __init__(
         self,

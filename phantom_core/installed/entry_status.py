@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, Literal, TypeAlias
@@ -74,8 +74,12 @@ def plugin_statuses() -> list[EntryStatus]:
 
 def statuses(found: Scan, settings: PluginSettings) -> list[EntryStatus]:
     """Return the status of the entries that a scan found, sorted by kind, name and distribution."""
-    candidates, version_of = _candidates_by_name(found.entries, settings), cache(distribution_version)
-    result = [_status(entry, *_check(entry, settings, candidates, version_of)) for entry in found.entries]
+    enabled: dict[tuple[str, str], list[InstalledEntry]] = {}
+    for entry in found.entries:
+        if entry.group != PLUGIN_GROUP and not settings.refusal_of(entry):  # plugin objects cannot conflict
+            enabled.setdefault(_key(entry), []).append(entry)
+    version_of = cache(distribution_version)
+    result = [_status(entry, *_check(entry, settings, enabled, version_of)) for entry in found.entries]
     for entry in found.shadowed:
         winner = next(
             e for e in found.entries if normalised(e.distribution) == normalised(entry.distribution)
@@ -97,7 +101,7 @@ def _status(entry: InstalledEntry, status: Status, reason: str) -> EntryStatus:
 def _check(
     entry: InstalledEntry,
     settings: PluginSettings,
-    candidates: dict[tuple[str, str], list[InstalledEntry]],
+    enabled: dict[tuple[str, str], list[InstalledEntry]],
     version_of: Callable[[str], str | None],
 ) -> tuple[Status, str]:
     refusal = settings.refusal_of(entry)
@@ -113,21 +117,10 @@ def _check(
     missing = list(_missing_requirements(entry.requires, version_of))
     if missing:
         return "missing dependency", f"needs {', '.join(missing)}"
-    others = [e for e in candidates.get(_key(entry), ()) if e is not entry]
+    others = [e for e in enabled.get(_key(entry), ()) if e is not entry]
     if others:
         return "conflict", f"also offered by {', '.join(e.distribution for e in others)}"
     return "ok", ""
-
-
-def _candidates_by_name(
-    entries: Iterable[InstalledEntry], settings: PluginSettings
-) -> dict[tuple[str, str], list[InstalledEntry]]:
-    """Return the enabled components by kind and name. Plugin objects cannot conflict and are left out."""
-    found: dict[tuple[str, str], list[InstalledEntry]] = {}
-    for entry in entries:
-        if entry.group != PLUGIN_GROUP and not settings.refusal_of(entry):
-            found.setdefault(_key(entry), []).append(entry)
-    return found
 
 
 def _key(entry: InstalledEntry) -> tuple[str, str]:

@@ -31,8 +31,6 @@ class Network(Topology):
 
     Attributes:
         message_class: the class of messages; called with sender id, receiver id and payload.
-        resolver: determines the order in which messages are delivered.
-        ignore_connection_errors: whether a message between unconnected agents is dropped silently.
         payload_classes: the classes of the payloads sent so far.
         recorder: called with each round of messages before it is delivered; set by the env's recorder.
     """

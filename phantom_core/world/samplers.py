@@ -230,12 +230,11 @@ class SampledValues:
         All fields that hold the sampler get this value, unless it is the default of a field. The path of the
         first field that holds it, `name`, seeds its generator.
         """
-        if sampler.is_default:
-            return sampler.sample(make_rng(self.episode_seed, "sampler", *name))
-        if id(sampler) not in self._drawn:
-            drawn = sampler.sample(make_rng(self.episode_seed, "sampler", *name))
-            self._drawn[id(sampler)] = (sampler, drawn)  # keep the sampler alive, so that its id stays unique
-        value: T = self._drawn[id(sampler)][1]
+        if not sampler.is_default and id(sampler) in self._drawn:
+            known: T = self._drawn[id(sampler)][1]
+            return known
+        value = sampler.sample(make_rng(self.episode_seed, "sampler", *name))
+        self._drawn[id(sampler)] = (sampler, value)  # keeps the sampler alive, so that its id stays unique
         return value
 
 
