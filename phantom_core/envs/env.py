@@ -644,13 +644,10 @@ class EnvRecorder(Protocol):
         actions: Mapping[AgentID, Action],
         result: StepResult,
     ) -> None:
-        """Called at the end of each step that did not raise.
+        """Called at the end of each step that did not raise, with what `step` was given and returns.
 
-        Args:
-            env: the env, after the step.
-            turns: the turn that was played, and the next one; None: the episode ended.
-            actions: action by agent id, as they were given to `step`, unused ones included.
-            result: what `step` returns.
+        `turns` are the turn that was played and the next one, or None if the episode ended. Unused actions
+        are among `actions`.
         """
 
     def close(self) -> None:

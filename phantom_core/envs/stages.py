@@ -245,11 +245,7 @@ class FiniteStateMachineEnv(PhantomEnv):
         return all(len(stage.next_stages) == 1 for stage in self._stages.stages)
 
     def view(self, agent_views: Mapping[AgentID, AgentView | None]) -> FSMEnvView:
-        """Return the view of the env that every agent can read.
-
-        Args:
-            agent_views: `agent.view(None)` by agent id, of the agents that override `view`.
-        """
+        """Return the view of the env that every agent can read, as `PhantomEnv.view` but with the stage."""
         step, limit = self.current_step, self.num_steps
         return FSMEnvView(step, step / limit if limit else 0.0, self.current_stage)
 

@@ -111,9 +111,10 @@ class Component:
         elif not isinstance(target, type):
             self._fail(f"is {target!r}. Expected a class: mend its entry point.")
         elif not issubclass(target, base):
+            module = "ph" if base.__module__.startswith("phantom_core.") else base.__module__
             self._fail(
                 f"is {target.__name__}, which is no {base.__name__}. This is a defect of "
-                f"{self.distribution}: derive it from {_public_name(base)}."
+                f"{self.distribution}: derive it from {module}.{base.__qualname__}."
             )
         return target
 
@@ -166,11 +167,6 @@ class Component:
                 )
             what = f"{self._title} could not be loaded: {reason}"
             raise PluginError(what, plugin=self.distribution) from error
-
-
-def _public_name(base: type) -> str:
-    inside = base.__module__.startswith("phantom_core.")
-    return f"ph.{base.__name__}" if inside else f"{base.__module__}.{base.__qualname__}"
 
 
 class Registry:
