@@ -10,9 +10,8 @@ from dataclasses import replace
 
 import click
 
-from phantom_core.installed.discovery import installed_entries, scan
+from phantom_core.installed.discovery import editable_folder, installed_entries, scan
 from phantom_core.installed.entry_status import EntryStatus, statuses
-from phantom_core.installed.install_source import editable_folder
 from phantom_core.installed.plugin_settings import PluginSettings
 from phantom_core.text_columns import aligned
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from phantom_core.policies.batching import rows_of, slice_rows
+from phantom_core.policies.policy import rows_of, slice_rows
 from phantom_core.types import Action, AgentID, Observation
 
 

@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 
 from phantom_core.errors import ConfigError, listing
-from phantom_core.policies.batching import rows_of
+from phantom_core.policies.policy import rows_of
 from phantom_core.rollouts.batch import Batch
 from phantom_core.rollouts.columns import KeptArray, KeptValues, kept_actions, make_column
 from phantom_core.rollouts.copy_state import decode_batch, encode_batch

@@ -11,11 +11,11 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from phantom_core.envs.plain_values import as_number, mean_of
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import CheckpointError, ConfigError, PolicyMappingError
 from phantom_core.hooks.events import EpisodeEnd
 from phantom_core.metrics import Metric, not_recorded
-from phantom_core.metrics.logged_numbers import as_number, mean_of
 from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import (
     PolicyMapping,

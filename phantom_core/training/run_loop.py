@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from phantom_core.envs.plain_values import as_number, mean_of
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
 from phantom_core.hooks.dispatch import Dispatcher
@@ -25,7 +26,6 @@ from phantom_core.hooks.events import (
     TrainStart,
 )
 from phantom_core.metrics import Metric
-from phantom_core.metrics.logged_numbers import as_number, mean_of
 from phantom_core.rollouts.evaluate import Evaluation, evaluate
 from phantom_core.seeding import derive_seed, fresh_seed
 from phantom_core.training.blas_threads import one_blas_thread

@@ -19,11 +19,11 @@ from phantom_core.installed.discovery import (
     CORE_DISTRIBUTION,
     InstalledEntry,
     distribution_version,
+    editable_folder,
     installed_entries,
     normalised,
     recorded_files,
 )
-from phantom_core.installed.install_source import editable_folder
 from phantom_core.rollouts.evaluate import Evaluation
 from phantom_core.training.blas_threads import blas_threads, one_blas_thread
 from phantom_core.training.checkpoint import encode_id, encode_mapping

@@ -12,10 +12,10 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from phantom_core.component_config import make_config
+from phantom_core.envs.plain_values import as_number
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, error_text
 from phantom_core.metrics import Metric, record_metrics, reduce_metrics
-from phantom_core.metrics.logged_numbers import as_number
 from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import (
     PolicyMapping,
