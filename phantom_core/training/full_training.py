@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -17,47 +16,69 @@ from phantom_core.hooks.events import EpisodeEnd
 from phantom_core.metrics import Metric, not_recorded
 from phantom_core.metrics.logged_numbers import as_number, mean_of
 from phantom_core.policies.policy import Policy
-from phantom_core.policies.policy_mapping import (
-    PolicyMapping,
-    PolicySpec,
-    parse_policy_mapping,
-    select_policies_to_train,
-)
 from phantom_core.rollouts.batch import Batch, EpisodeSummary
 from phantom_core.rollouts.collect import Collector, CollectPlan
 from phantom_core.rollouts.make_vector_env import make_vector_env
 from phantom_core.rollouts.vector_env import VectorEnv
 from phantom_core.seeding import derive_seed, make_rng
-from phantom_core.training.env_factory import EnvFactory, PlannedFactory, reset_once
-from phantom_core.training.logged_values import GuardedMetric, check_logged_names
+from phantom_core.training.env_factory import EnvFactory, PlannedFactory
+from phantom_core.training.logged_values import GuardedMetric
 from phantom_core.training.run_loop import RunLoop
-from phantom_core.training.run_plans import check_training_plan, is_whole, scheduled_policies
-from phantom_core.training.run_state import TrainingResults
+from phantom_core.training.run_plans import scheduled_policies
 from phantom_core.types import AgentID, PolicyID
 
 _log = logging.getLogger("phantom_core")
 
 
-class Learner(Protocol):
-    """The trainer, as its run sees it. Users derive from `Trainer`, which implements it."""
+class Learner:
+    """What a trainer overrides: the run calls it in each iteration. Users derive from `Trainer`."""
 
     policy_class: ClassVar[type[Policy]]
     metrics: Mapping[str, Metric]
 
-    @property
-    def is_full(self) -> bool:
-        """Whether the core collects experience for the trainer, instead of the trainer stepping the env."""
+    def iterations(self, num_iterations: int | None = None) -> Iterator[int]:
+        """Yield the number of each iteration until the run ends."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------ a full trainer overrides
 
     def collect_plan(self) -> CollectPlan:
-        """Return how much the core collects in each iteration."""
+        """Return how much experience the core collects in each iteration."""
+        raise NotImplementedError
 
     def begin_iteration(self, policy_id: PolicyID, policy: Policy) -> None:
-        """Called for each policy before the collection of an iteration."""
+        """Called for each policy before the collection of an iteration, such as to set its exploration."""
 
     def update(
         self, policy_id: PolicyID, policy: Policy, batch: Batch, rng: np.random.Generator
     ) -> Mapping[str, float]:
-        """Update one policy from the experience of its agents in this iteration."""
+        """Update one policy from the experience of its agents in this iteration.
+
+        Args:
+            policy_id: the id of the policy.
+            policy: the policy, to be updated in place.
+            batch: the trajectories of its agents.
+            rng: the random generator of this policy.
+
+        Returns:
+            Scalars to log as `<policy_id>/<name>`, such as the loss.
+        """
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------ every trainer may override
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state kept between iterations, without the policies.
+
+        Optimisers and running statistics belong here, as NumPy arrays and JSON values, nested in dicts
+        and lists. Schedules that follow `progress` need no state. The default is an empty dict.
+        """
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore a state returned by `state_dict`, between two iterations or before the first."""
+
+    # ------------------------------------------------------------------ a simple trainer overrides
 
     def training_step(
         self,
@@ -66,74 +87,18 @@ class Learner(Protocol):
         policies: Mapping[PolicyID, Policy],
         policies_to_train: Sequence[PolicyID],
     ) -> None:
-        """Run one iteration of a trainer that steps the env itself."""
+        """Run one iteration: step the env, log rewards and metrics, update the policies in place.
 
-    def iterations(self, num_iterations: int | None = None) -> Iterator[int]:
-        """Yield the number of each iteration."""
-
-    def setup_policy_specs_and_mapping(
-        self, env: MultiAgentEnv, policies: PolicyMapping
-    ) -> tuple[dict[AgentID, PolicyID], dict[PolicyID, Policy]]:
-        """Return the policy id of each agent that acts, and the policies."""
-
-    def trainer_of(self, spec: PolicySpec) -> Learner:
-        """Return the trainer of a policy."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state kept between iterations, without the policies."""
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a state returned by `state_dict`."""
+        Args:
+            env: the env, which was reset once.
+            policy_mapping: policy id by id of each strategic agent.
+            policies: policy by id.
+            policies_to_train: ids of the policies to update.
+        """
+        raise NotImplementedError
 
 
-def train_policies(
-    trainer: Learner,
-    loop: RunLoop,
-    make_env: EnvFactory,
-    policies: PolicyMapping,
-    policies_to_train: Iterable[PolicyID] | None,
-    metrics: Mapping[str, Metric],
-    num_iterations: int | None,
-) -> TrainingResults:
-    """Set up the env and the policies, then iterate; raise `ConfigError` if they do not fit together."""
-    state = loop.state
-    if num_iterations is not None and not is_whole(num_iterations):
-        raise ConfigError(f"The run got num_iterations={num_iterations!r}. Expected a positive integer.")
-    env = make_env()
-    specs = parse_policy_mapping(policies)
-    state.policies_to_train = select_policies_to_train(specs, policies_to_train)
-    state.policy_specs = specs
-    reset_once(env, loop.seed)
-    state.policy_by_agent, made = trainer.setup_policy_specs_and_mapping(env, specs)
-    for policy_id in state.policies_to_train:
-        if made[policy_id] is specs[policy_id].policy:  # a warm start does not change the policy object given
-            made[policy_id] = copy.deepcopy(made[policy_id])
-    state.policies = made
-    trainer.metrics = metrics
-    check_logged_names(
-        metrics=metrics,
-        policy_ids=state.policies_to_train,
-        agent_ids=list(env.agents),
-        plugins=loop.dispatcher.order("extra_values"),
-    )
-    trainers = {policy_id: trainer.trainer_of(specs[policy_id]) for policy_id in state.policies_to_train}
-    for policy_id, learner in trainers.items():
-        _check_trainable(policy_id, made[policy_id], learner)
-        if loop.facts.directory is not None:
-            _warn_if_not_saved(policy_id, made[policy_id])
-    if loop.facts.training_plan:
-        check_training_plan(loop.facts.training_plan, state.policies_to_train)
-    if trainer.is_full:
-        _train_full(trainer, trainers, loop, make_env, env, num_iterations)
-    else:
-        _train_simple(trainer, loop, env, num_iterations)
-    for metric in metrics.values():
-        if isinstance(metric, GuardedMetric):
-            metric.finish(env)
-    return state.filled(TrainingResults(state.policies))
-
-
-def _train_simple(trainer: Learner, loop: RunLoop, env: MultiAgentEnv, num_iterations: int | None) -> None:
+def train_simple(trainer: Learner, loop: RunLoop, env: MultiAgentEnv, num_iterations: int | None) -> None:
     """Run the iterations of a simple trainer."""
     name, state = type(trainer).__name__, loop.state
     if loop.facts.workers:
@@ -150,7 +115,7 @@ def _train_simple(trainer: Learner, loop: RunLoop, env: MultiAgentEnv, num_itera
         trainer.training_step(env, state.policy_by_agent, state.policies, state.policies_to_train)
 
 
-def _train_full(
+def train_full(
     trainer: Learner,
     trainers: Mapping[PolicyID, Learner],
     loop: RunLoop,
@@ -192,19 +157,16 @@ def _warn_of_more_steps(loop: RunLoop, plan: CollectPlan) -> None:
         )  # fmt: skip
 
 
-def _check_trainable(policy_id: PolicyID, policy: Policy, trainer: Learner) -> None:
+def check_trainable(policy_id: PolicyID, policy: Policy, trainer: Learner, *, is_saved: bool) -> None:
+    """Raise if a trainer does not train such a policy; warn if what it learns would not be saved."""
     if not isinstance(policy, trainer.policy_class):
         raise PolicyMappingError(
             f"Policy {policy_id!r} is a {type(policy).__name__}, but {type(trainer).__name__} trains only "
             f"{trainer.policy_class.__name__}. Take it out of policies_to_train, or leave its "
             "policy class out."
         )
-
-
-def _warn_if_not_saved(policy_id: PolicyID, policy: Policy) -> None:
-    """Warn if a trained policy saves no state. It may have none, so this is not an error."""
     name = type(policy).__name__
-    if type(policy).state_dict is Policy.state_dict:
+    if is_saved and type(policy).state_dict is Policy.state_dict:  # it may have none, so this is no error
         _log.warning(
             "Policy %r (%s) is trained, but %s has no state_dict() of its own: what it learns is not in the "
             "run directory, and phantom evaluate plays it untrained. Override state_dict() and "
