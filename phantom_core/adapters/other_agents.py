@@ -36,18 +36,10 @@ OtherPolicies: TypeAlias = (
 
 
 class OtherAgents:
-    """Decides for every strategic agent of an env but one.
-
-    Attributes:
-        policies: the policies, by policy id.
-    """
+    """Decides for every strategic agent of an env but one."""
 
     def __init__(self, env: MultiAgentEnv, agent_id: AgentID, other_policies: OtherPolicies) -> None:
-        """Build the policies; those that are given as instances are copied.
-
-        Raises:
-            PolicyMappingError: if one is given to the one agent, or another agent has none.
-        """
+        """Build the policies; those that are given as instances are copied."""
         self._env = env
         self._specs = {
             policy_id: replace(spec, agents=_without(agent_id, policy_id, spec.agents))

@@ -17,16 +17,12 @@ class LazyGroup(click.Group):
     A distribution adds a command in the entry-point group `phantom_core.commands`: `tally` is a command of
     `phantom`, `plugins.tally` one of `phantom plugins`. `runs.tally` makes the group `phantom runs`, to which
     other distributions may add commands too. Only the command that is called is imported.
-
-    Attributes:
-        places: by name, where an own command is (`package.module:attribute`), and what it does.
-        prefix: what stands before the names of added commands, such as `plugins.`; empty for `phantom`.
     """
 
     def __init__(self, *, places: Mapping[str, tuple[str, str]], prefix: str = "", **options: Any) -> None:
         super().__init__(**options)
-        self.places = places
-        self.prefix = prefix
+        self.places = places  # by name: where an own command is (`package.module:attribute`), what it does
+        self.prefix = prefix  # of the names of added commands, such as `plugins.`; empty for `phantom`
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands, in the order in which they are shown."""
@@ -50,12 +46,7 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command; None: there is none of this name.
-
-        Raises:
-            PluginError: if an added command cannot be imported, or is no click command.
-            AmbiguousNameError: if several distributions add it.
-        """
+        """Import a command; None: there is none of this name."""
         from phantom_core.importing import import_object
 
         if cmd_name in self.places:

@@ -30,12 +30,6 @@ class Components:
 
     A component can be given as a registered name, as a reference (`package.module:Class` or
     `./file.py:Class`), or as a class.
-
-    Attributes:
-        manager: the plugins of the run.
-        registry: the registered components.
-        used: the registered components selected so far, for the run record.
-        attached: the objects passed by the user, each with its name, for the run record.
     """
 
     def __init__(
@@ -46,31 +40,22 @@ class Components:
         start: str = "the current folder",
         takes_plugins: bool = True,
     ) -> None:
-        """Load the installed plugins.
+        """Load the installed plugins, if they follow the run; without settings, those of its surroundings.
 
-        Args:
-            settings: which plugins are disabled. None to read environment variables and `phantom.toml`.
-            folder: the folder that relative references start from. None for the current folder.
-            start: what messages call that folder.
-            takes_plugins: whether installed plugins follow the run.
+        Relative references start from `folder`, which messages call `start`; None for the current folder.
         """
         self.manager = PluginManager(settings)
         if takes_plugins:
             self.manager.load_installed_plugins()
         self.registry: Registry = self.manager.registry
-        self.used: list[Component] = []
+        self.used: list[Component] = []  # the registered ones that were selected so far
+        self.attached: list[tuple[str, object]] = []  # the objects passed by the user, each with its name
         self._places: set[str] = set()
-        self.attached: list[tuple[str, object]] = []
         self._folder = folder
         self._start = start
 
     def trainer(self, choice: Any, configs: Mapping[str, Mapping[str, Any]]) -> tuple[str, Any]:
-        """Return the name and a new instance of a trainer; an instance is copied.
-
-        Raises:
-            ConfigError: if the trainer is unknown, or a setting is wrong.
-            PluginError: if it cannot be imported.
-        """
+        """Return the name and a new instance of a trainer; an instance is copied."""
         base = cast("type", import_object(self.registry.kinds["trainer"].base))
         if isinstance(choice, base):
             return type(choice).__name__, self._copy(choice, configs)
@@ -104,11 +89,7 @@ class Components:
         return cast("Callable[..., MultiAgentEnv]", found)
 
     def metric(self, name: str, choice: Any) -> Metric:
-        """Return a metric: the object given, or one built from a name, class or table with the key `metric`.
-
-        Raises:
-            ConfigError: if the metric is unknown, or a setting is wrong.
-        """
+        """Return a metric: the object given, or one built from a name, class or table with `metric`."""
         if isinstance(choice, Metric):
             return choice
         table = choice if isinstance(choice, Mapping) else {"metric": choice}
@@ -136,12 +117,7 @@ class Components:
     # ------------------------------------------------------------------ loggers and hooks
 
     def attach_logger(self, choice: object, configs: Mapping[str, Mapping[str, Any]]) -> None:
-        """Attach a logger to the run, given by name, reference, class or object.
-
-        Raises:
-            ConfigError: if the logger is unknown or already attached, or a setting is wrong.
-            PluginError: if it cannot be imported or built.
-        """
+        """Attach a logger to the run, given by name, reference, class or object."""
         if isinstance(choice, str) and (":" not in choice or self.registry.has("logger", choice)):
             self._attach_component(choice, self.registry.find("logger", choice), "loggers", configs)
         elif isinstance(choice, str):
@@ -152,9 +128,7 @@ class Components:
     def attach_tensorboard(self, directory: str | Path | None, *, adds_to_earlier: bool) -> None:
         """Attach the logger `tensorboard`, which writes to a directory over iterations; None for nothing.
 
-        Args:
-            directory: where it writes.
-            adds_to_earlier: whether TensorBoard goes on showing all values of earlier files there.
+        `adds_to_earlier` says whether TensorBoard goes on showing all values of earlier files there.
         """
         if directory is not None:
             settings = {
@@ -167,13 +141,7 @@ class Components:
     def attach_hooks(self, choice: object, configs: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
         """Attach hooks to the run: hooks or a logger by name, a reference, a module, a class or an object.
 
-        Args:
-            choice: the hooks.
-            configs: settings by kind (`"hook"`, `"logger"`) and name.
-
-        Raises:
-            ConfigError: if the hooks are unknown or already attached, or a setting is wrong.
-            PluginError: if they cannot be imported or built.
+        `configs` holds settings by kind (`"hook"`, `"logger"`) and name.
         """
         if not isinstance(choice, str):
             self.attach(choice)

@@ -33,12 +33,7 @@ _NEEDED: Final = ("reset", "step", "close", "agents", "strategic_agent_ids", "ob
 
 @dataclass(frozen=True, slots=True)
 class EnvFactory:
-    """Makes an env each time it is called. It can be pickled if its attributes can.
-
-    Attributes:
-        env_class: an env class, or a function that makes an env.
-        env_config: its keyword arguments.
-    """
+    """Makes an env each time it is called. It can be pickled if its attributes can."""
 
     env_class: Callable[..., MultiAgentEnv]
     env_config: Mapping[str, Any] = field(default_factory=dict)
@@ -75,15 +70,10 @@ def _made_again(env_class: Any, env_config: Mapping[str, Any]) -> EnvFactory:
 
 @dataclass(frozen=True, slots=True)
 class PluginPlan:
-    """The components that every process of a run must have. Unpickling it imports no plugin.
-
-    Attributes:
-        core_version: the version of the core.
-        components: the components selected by name, without those of plugin objects.
-    """
+    """The components that every process of a run must have. Unpickling it imports no plugin."""
 
     core_version: str
-    components: tuple[Component, ...]
+    components: tuple[Component, ...]  # those selected by name, without those of plugin objects
 
     @classmethod
     def of(cls, components: Iterable[Component]) -> PluginPlan:

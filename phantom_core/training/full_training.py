@@ -176,11 +176,7 @@ def check_trainable(policy_id: PolicyID, policy: Policy, trainer: Learner, *, is
 
 
 class FullTraining:
-    """Collects experience with all policies and updates each policy with its trainer.
-
-    Attributes:
-        collector: plays the policies.
-    """
+    """Collects experience with all policies and updates each policy with its trainer."""
 
     def __init__(
         self,

@@ -15,17 +15,11 @@ from phantom_core.training.train import attach_observers, attach_record
 
 
 class CalledPlugin(NamedTuple):
-    """One plugin that implements a hook.
+    """One plugin that implements a hook."""
 
-    Attributes:
-        plugin: the name of the plugin, as in messages and in `run.json`.
-        why: what determines its position: `"by name"`, `"tryfirst"` or `"trylast"`.
-        origin: why it takes part, such as `installed with acme 1.0` or `logger of acme 1.0`.
-    """
-
-    plugin: str
-    why: str
-    origin: str
+    plugin: str  # its name, as in messages and in `run.json`
+    why: str  # what determines its position: `by name`, `tryfirst` or `trylast`
+    origin: str  # why it takes part, such as `installed with acme 1.0` or `logger of acme 1.0`
 
 
 def hook_order(

@@ -40,11 +40,7 @@ _TUPLE: Final = "__tuple__"
 
 @dataclass(frozen=True, slots=True)
 class RunDirectory:
-    """The folder of one run.
-
-    Attributes:
-        path: `<parent>/<name>-<utc timestamp>-<short id>`.
-    """
+    """The folder of one run: `<parent>/<name>-<utc timestamp>-<short id>`."""
 
     path: Path
 

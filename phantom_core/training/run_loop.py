@@ -38,23 +38,14 @@ from phantom_core.training.run_state import RunFacts, RunState
 
 @dataclass(eq=False, repr=False, slots=True)
 class RunLoop:
-    """Runs the iterations of a run.
-
-    Attributes:
-        facts: the fixed facts of the run.
-        state: the current state of the run.
-        dispatcher: calls the plugins of the run.
-        evaluator: evaluates the policies; None for no evaluations.
-        checkpointer: writes checkpoints; None for no checkpoints.
-        before_start: called in order before `on_train_start`; each may cancel the run by raising.
-    """
+    """Runs the iterations of a run."""
 
     facts: RunFacts
     state: RunState
     dispatcher: Dispatcher
     evaluator: Evaluator | None = None
     checkpointer: Checkpointer | None = None
-    before_start: Sequence[Callable[[], None]] = ()
+    before_start: Sequence[Callable[[], None]] = ()  # before `on_train_start`; each may cancel by raising
     _pending: dict[str, list[float]] = field(default_factory=dict)
     _has_started: bool = False
 
@@ -107,11 +98,7 @@ class RunLoop:
     def each_iteration(self, num_iterations: int | None) -> Iterator[int]:
         """Yield the number of each iteration until the run ends; fire hooks and log around each.
 
-        Args:
-            num_iterations: the maximum number of iterations. None for that of the run.
-
-        Raises:
-            ConfigError: if the run would have no end, or an iteration is being made already.
+        Raises `ConfigError` if the run would have no end, or an iteration is being made already.
         """
         state, total_steps = self.state, self.facts.total_steps
         self.check_between_iterations()

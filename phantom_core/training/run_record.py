@@ -43,11 +43,7 @@ NOT_IN_FILE: Final = "not_in_file"
 
 
 class RunRecord:
-    """Writes the record of one run.
-
-    Attributes:
-        directory: the run directory.
-    """
+    """Writes the record of one run."""
 
     def __init__(
         self,
@@ -171,13 +167,9 @@ def _now() -> str:
 
 
 def provenance_of(distributions: Iterable[str]) -> list[dict[str, str]]:
-    """Return the provenance of distributions, sorted by name; nothing is imported.
+    """Return the provenance of distributions that have entry points for phantom_core, sorted by name.
 
-    Args:
-        distributions: names of distributions. Those without entry points of phantom_core are ignored.
-
-    Returns:
-        For each, its `distribution`, `version`, `source`, and the `sha256` of its files.
+    That is `distribution`, `version`, `source`, and the `sha256` of its files. Nothing is imported.
     """
     wanted = {normalised(name) for name in distributions}
     first = {normalised(e.distribution): e for e in reversed(installed_entries())}

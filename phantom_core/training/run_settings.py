@@ -168,13 +168,7 @@ class RunSettings:
 
     @classmethod
     def from_table(cls, table: Mapping[str, Any], *, source: str, folder: Path) -> RunSettings:
-        """Return the settings in a run file, checked.
-
-        Args:
-            table: the contents of the file; `"none"` stands for None.
-            source: the name of the file, for messages.
-            folder: the folder that relative references start from.
-        """
+        """Return the settings in a run file, checked; relative references start from `folder`."""
         table = cast("dict[str, Any]", without_none_text(table))
         values = checked_fields(cls, table, source, separator=": ")
         values["trainer"], values["trainer_config"] = split_trainer_table(values["trainer"])
@@ -192,10 +186,7 @@ class RunSettings:
         """Return the settings as the contents of a run file, without those that have their default.
 
         Relative references start from `folder`, and are written as absolute paths. The second result
-        describes each value that TOML cannot hold, by dotted name.
-
-        Raises:
-            ConfigError: if a string is `"none"`, which stands for None in files, or a value contains itself.
+        describes each value that TOML cannot hold, by dotted name. `ConfigError` if a value contains itself.
         """
         writer, table = SettingsWriter(folder), {}
         for one in fields(self):

@@ -45,16 +45,12 @@ def signals_end(facts: RunFacts, state: RunState) -> Iterator[None]:
 
 
 class _Handler:
-    """Handles the signals of one run.
-
-    Attributes:
-        timer: sends the second SIGTERM after the grace period.
-    """
+    """Handles the signals of one run."""
 
     def __init__(self, facts: RunFacts, state: RunState) -> None:
         self._facts = facts
         self._state = state
-        self.timer: threading.Timer | None = None
+        self.timer: threading.Timer | None = None  # sends the second SIGTERM after the grace period
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Ask the run to stop, or interrupt it on the second signal."""

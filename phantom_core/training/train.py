@@ -141,14 +141,9 @@ def execute_run(
     origins: Mapping[str, str] | None = None,
     times: PluginTimes | None = None,
 ) -> TrainingResults:
-    """Execute a run.
+    """Execute a run, whose relative references start from `folder`.
 
-    Args:
-        settings: the settings of the run.
-        components: resolves names and references.
-        folder: the folder that relative references start from.
-        origins: by dotted name, where a setting came from; the rest are arguments of the caller.
-        times: records the time of each hook; None to not measure it.
+    `origins` says where settings came from, by dotted name; the rest are arguments of the caller.
     """
     config, not_in_file = settings.to_table(folder)
     config.pop("run_dir", None)  # not a setting of a repeated run
