@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import click
 
-from phantom_core.installed.discovery import installed_entries, scan
+from phantom_core.installed.discovery import scan
 from phantom_core.installed.entry_status import EntryStatus, statuses
 from phantom_core.installed.install_source import editable_folder
 from phantom_core.installed.plugin_settings import PluginSettings
@@ -59,26 +59,13 @@ def _loaded(found: list[EntryStatus], settings: PluginSettings) -> Iterator[Entr
         reason = skipped.get(f"{status.distribution}:{status.name}", "") if status.kind == "plugin" else ""
         is_news = reason and status.status == "ok"
         yield replace(status, status="failed", reason=reason) if is_news else status
-    entries = {entry.qualified_name: entry for entry in installed_entries()}
+    plugins = {f"{s.distribution}:{s.name}": s for s in found if s.status != "shadowed duplicate"}
     for component in manager.registry.components():
-        entry = entries.get(component.distribution)
-        if entry is not None:
+        plugin = plugins.get(component.distribution)
+        if plugin is not None:
             target = component.target if isinstance(component.target, str) else repr(component.target)
-            yield EntryStatus(
-                kind=component.kind,
-                name=component.name,
-                distribution=entry.qualified_name,
-                version=entry.version,
-                source=entry.source,
-                status="ok",
-                reason="",
-                target=target,
-                group="",
-                location=entry.location,
-                requires=entry.requires,
-                core_specifier=entry.core_specifier,
-                problem="",
-            )
+            offered = replace(plugin, kind=component.kind, name=component.name, target=target, group="")
+            yield replace(offered, distribution=component.distribution, status="ok", reason="", problem="")
 
 
 @contextmanager
