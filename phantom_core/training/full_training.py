@@ -193,14 +193,14 @@ class FullTraining:
         self._plan = collect_plan
         self._metrics = metrics
         self._episodes: list[EpisodeSummary] = []
-        self._rngs = {policy_id: make_rng(loop.seed, "update", policy_id) for policy_id in trainers}
+        self._rngs = {policy_id: make_rng(loop.facts.seed, "update", policy_id) for policy_id in trainers}
         state = loop.state
         self.collector = Collector(
             envs,
             state.policies,
             state.policy_by_agent,
             specs=state.policy_specs,
-            seed=derive_seed(loop.seed, "training"),
+            seed=derive_seed(loop.facts.seed, "training"),
             learning=tuple(trainers),
             metrics=metrics,
             on_episode=self._take_episode,

@@ -45,14 +45,9 @@ class RunLoop:
     dispatcher: Dispatcher
     evaluator: Evaluator | None = None
     checkpointer: Checkpointer | None = None
-    before_start: Sequence[Callable[[], None]] = ()  # before `on_train_start`; each may cancel by raising
+    before_start: list[Callable[[], None]] = field(default_factory=list)  # each may cancel the run
     _pending: dict[str, list[float]] = field(default_factory=dict)
     _has_started: bool = False
-
-    @property
-    def seed(self) -> int:
-        """The seed of the run."""
-        return self.facts.seed
 
     @property
     def iteration(self) -> int:
@@ -206,8 +201,10 @@ class RunLoop:
     def _end_iteration(self) -> None:
         state, dispatcher = self.state, self.dispatcher
         if self.evaluator is not None:
-            is_wanted = self._is_wanted("should_evaluate")  # called even if an evaluation is due
-            self.log(self.evaluator.after_iteration(is_wanted=is_wanted))
+            is_wanted = dispatcher.has_subscribers("should_evaluate") and dispatcher.is_wanted(
+                "should_evaluate", self._iteration_end(self._means())
+            )  # asked even if an evaluation is due
+            self.evaluator.after_iteration(is_wanted=is_wanted)
         if dispatcher.has_subscribers("extra_values"):
             self.log(dispatcher.extra_values(self._iteration_end(self._means())))
         values = self.flush(state.iteration)
@@ -218,10 +215,6 @@ class RunLoop:
         if self.checkpointer is not None:
             is_wanted = dispatcher.is_wanted("should_checkpoint", event)
             self.checkpointer.after_iteration(values, is_wanted=is_wanted)
-
-    def _is_wanted(self, hook: str) -> bool:
-        has_subscribers = self.dispatcher.has_subscribers(hook)
-        return has_subscribers and self.dispatcher.is_wanted(hook, self._iteration_end(self._means()))
 
     def _iteration_end(self, values: Mapping[str, float]) -> IterationEnd:
         return IterationEnd(
@@ -253,31 +246,28 @@ def _mean(values: Sequence[float]) -> float:
 class Evaluator:
     """Evaluates the policies of a run in a separate env, when the plan or a plugin asks for it."""
 
-    facts: RunFacts
-    state: RunState
-    dispatcher: Dispatcher
+    loop: RunLoop
     plan: EvaluationPlan
     make_env: Callable[[], MultiAgentEnv]
     metrics: Mapping[str, Metric]
     _latest: tuple[int, Evaluation] | None = None
 
-    def after_iteration(self, *, is_wanted: bool) -> dict[str, float]:
-        """Evaluate if an evaluation is due or requested; return the values to log."""
+    def after_iteration(self, *, is_wanted: bool) -> None:
+        """Evaluate if an evaluation is due or requested."""
         every = self.plan.every
-        is_due = every is not None and self.state.iterations % every == 0
-        return self._evaluate() if is_due or is_wanted else {}
+        if is_wanted or (every is not None and self.loop.state.iterations % every == 0):
+            self._evaluate()
 
-    def at_end(self) -> tuple[Evaluation | None, dict[str, float]]:
-        """Return the evaluation of the final policies, and the values to log if it was not run before."""
-        if not self.state.policy_by_agent:
-            return None, {}  # a trainer that overrides train() and sets no policy mapping
-        values: dict[str, float] = {}
-        if self._latest is None or self._latest[0] != self.state.iterations:
-            values = self._evaluate()
-        return None if self._latest is None else self._latest[1], values
+    def at_end(self) -> Evaluation | None:
+        """Return the evaluation of the final policies, which are evaluated now if they were not yet."""
+        if not self.loop.state.policy_by_agent:
+            return None  # a trainer that overrides train() and sets no policy mapping
+        if self._latest is not None and self._latest[0] == self.loop.state.iterations:
+            return self._latest[1]
+        return self._evaluate()
 
-    def _evaluate(self) -> dict[str, float]:
-        state, plan = self.state, self.plan
+    def _evaluate(self) -> Evaluation:
+        loop, state, plan = self.loop, self.loop.state, self.plan
         env = self.make_env()
         try:
             evaluation = evaluate(
@@ -285,7 +275,7 @@ class Evaluator:
                 state.policies,
                 state.policy_by_agent,
                 num_episodes=plan.episodes,
-                seed=derive_seed(self.facts.seed, "evaluation") if plan.seed is None else plan.seed,
+                seed=derive_seed(loop.facts.seed, "evaluation") if plan.seed is None else plan.seed,
                 policy_ids=state.policies_to_train,
                 specs=state.policy_specs,
                 metrics=self.metrics,
@@ -300,9 +290,10 @@ class Evaluator:
             episode_returns=evaluation.episode_returns,
             metrics=evaluation.metrics,
         )
-        self.dispatcher.fire("on_evaluation_end", event)
-        values = {f"eval/{name}": mean_of(found) for name, found in evaluation.metrics.items()}
-        return {"eval/mean_return": evaluation.mean_return, **values}
+        loop.dispatcher.fire("on_evaluation_end", event)
+        loop.log({"eval/mean_return": evaluation.mean_return})
+        loop.log({f"eval/{name}": mean_of(found) for name, found in evaluation.metrics.items()})
+        return evaluation
 
 
 def standalone_run(

@@ -177,26 +177,22 @@ def execute_run(
         other_trainers=others,
     )
     state = RunState(num_iterations=settings.num_iterations)
+    loop = RunLoop(facts, state, dispatcher)
     make_env = EnvFactory(env_class, settings.env_config)
-    evaluator = checkpointer = record = None
-    before_start: list[Callable[[], None]] = []
     if settings.evaluation is not None:
-        evaluator = Evaluator(facts, state, dispatcher, settings.evaluation, make_env, metrics)
+        loop.evaluator = Evaluator(loop, settings.evaluation, make_env, metrics)
+    record = None
     if directory is not None:
         written = config | ({NOT_IN_FILE: not_in_file} if not_in_file else {})
         record = RunRecord(directory, written, origins, facts, state, dispatcher, components)
         if settings.checkpoint is not None or dispatcher.has_subscribers("should_checkpoint"):
-            checkpointer = Checkpointer(state, dispatcher, settings.checkpoint, directory)
-            before_start.append(checkpointer.check)
+            loop.checkpointer = Checkpointer(state, dispatcher, settings.checkpoint, directory)
+            loop.before_start.append(loop.checkpointer.check)
         else:
-            before_start.append(lambda: directory.check_policies(state.policies))
-        before_start.append(record.note_policies)
-    loop = RunLoop(
-        facts, state, dispatcher, evaluator=evaluator, checkpointer=checkpointer, before_start=before_start
-    )
-    run = _Run(settings, loop, trainer, make_env, metrics, evaluator, record)
+            loop.before_start.append(lambda: directory.check_policies(state.policies))
+        loop.before_start.append(record.note_policies)
     with signals_end(facts, state):
-        return run.execute()
+        return _Run(settings, loop, trainer, make_env, metrics, record).execute()
 
 
 @dataclass(frozen=True, repr=False, slots=True)
@@ -208,7 +204,6 @@ class _Run:
     trainer: Any
     make_env: EnvFactory
     metrics: Mapping[str, Metric]
-    evaluator: Evaluator | None
     record: RunRecord | None
 
     def execute(self) -> TrainingResults:
@@ -231,9 +226,8 @@ class _Run:
         loop, state, evaluation = self.loop, self.loop.state, None
         with loop.scope():
             results = self._train()
-            if self.evaluator is not None and not state.is_interrupted:
-                evaluation, values = self.evaluator.at_end()
-                loop.log(values)
+            if loop.evaluator is not None and not state.is_interrupted:
+                evaluation = loop.evaluator.at_end()
                 logged = loop.flush(state.iteration)
                 if state.history:
                     state.history[-1].update(logged)

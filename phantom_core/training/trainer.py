@@ -268,7 +268,7 @@ class Trainer(Learner):
             policies,
             policy_by_agent,
             specs=run.state.policy_specs,
-            seed=derive_seed(run.seed, "training", len(self._collectors)),
+            seed=derive_seed(run.facts.seed, "training", len(self._collectors)),
             learning=tuple(learning),
             metrics=self.metrics,
             on_episode=self._episodes.append,
@@ -324,7 +324,7 @@ class Trainer(Learner):
     def rng(self) -> np.random.Generator:
         """The random generator of the trainer in this run, derived from the run's seed."""
         if self._rng is None:
-            self._rng = make_rng(self.run.seed, "trainer", type(self).__name__)
+            self._rng = make_rng(self.run.facts.seed, "trainer", type(self).__name__)
         return self._rng
 
     def setup_policy_specs_and_mapping(
@@ -340,7 +340,9 @@ class Trainer(Learner):
         defaults = {i: self.trainer_of(group.spec).policy_class for i, group in groups.items()}
         if self._run is None:
             return mapping, make_policies(groups, defaults, Components().policy_class, fresh_seed())
-        return mapping, make_policies(groups, defaults, self._run.facts.load_policy_class, self._run.seed)
+        return mapping, make_policies(
+            groups, defaults, self._run.facts.load_policy_class, self._run.facts.seed
+        )
 
     def trainer_of(self, spec: PolicySpec) -> Trainer:
         """Return the trainer of a policy: the one that its spec names, or this one.
