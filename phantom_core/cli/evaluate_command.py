@@ -30,7 +30,7 @@ def evaluate_command(*, run: Path, episodes: int | None, seed: int | None, verbo
     """
     del verbose  # main() looks at it
     from phantom_core.cli.report import final_line
-    from phantom_core.training.evaluate_run import evaluate_run
+    from phantom_core.training.saved_run import evaluate_run
 
     evaluation, reference_return = evaluate_run(run, num_episodes=episodes, seed=seed)
     for agent_id, returns in evaluation.episode_returns.items():

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from phantom_core.importing import find_module, import_object, split_target
 
 if TYPE_CHECKING:
     from phantom_core.installed.discovery import InstalledEntry
@@ -47,8 +51,6 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command; None: there is none of this name."""
-        from phantom_core.importing import import_object
-
         if cmd_name in self.places:
             command: click.Command = import_object(self.places[cmd_name][0])
             return command
@@ -77,12 +79,10 @@ class LazyGroup(click.Group):
 
         The summary of a group that distributions make is the list of its commands.
         """
-        from phantom_core.cli.command_summary import command_summary
-
         found = {name: summary for name, (_, summary) in self.places.items()}
         for name, entry in self._added():
             if "." not in name:
-                found.setdefault(name, command_summary(entry))
+                found.setdefault(name, _summary(entry))
         groups = self._added_groups()
         return found | {name: f"Commands: {', '.join(groups[name])}." for name in sorted(groups)}
 
@@ -102,3 +102,23 @@ class LazyGroup(click.Group):
         for entry in installed_entries():
             if entry.kind == "command" and entry.name.startswith(self.prefix) and not entry.problem:
                 yield entry.name.removeprefix(self.prefix), entry
+
+
+def _summary(entry: InstalledEntry) -> str:
+    """Return the first sentence of a command's docstring, or else the summary of its distribution.
+
+    The docstring is read from the source of the command, which is a function at the top of a module.
+    """
+    fallback = entry.summary or f"Of {entry.distribution} {entry.version}."
+    module_name, attribute = split_target(entry.target)
+    try:
+        spec = find_module(module_name)
+        origin = "" if spec is None else spec.origin or ""
+        tree = ast.parse(Path(origin).read_bytes())
+    except Exception:  # no source code, or none that can be read
+        return fallback
+    for statement in tree.body:
+        if isinstance(statement, ast.FunctionDef) and statement.name == attribute:
+            sentence, dot, _ = " ".join((ast.get_docstring(statement) or "").split()).partition(". ")
+            return f"{sentence}." if dot else sentence or fallback
+    return fallback

@@ -17,9 +17,20 @@ _COMMANDS: Final = {
         "phantom_core.cli.evaluate_command:evaluate_command",
         "Evaluate the policies of a run, or of a checkpoint.",
     ),
-    "plugins": (
-        "phantom_core.cli.plugins_command:plugins_command",
-        "Show what is installed, and how to set it.",
+    "plugins": ("phantom_core.cli.main:plugins_command", "Show what is installed, and how to set it."),
+}
+_PLUGINS_COMMANDS: Final = {
+    "list": (
+        "phantom_core.cli.plugins_list_command:list_command",
+        "List every component and plugin, with its status.",
+    ),
+    "info": (
+        "phantom_core.cli.plugins_info_command:info_command",
+        "Show a distribution and what it offers.",
+    ),
+    "describe": (
+        "phantom_core.cli.plugins_describe_command:describe_command",
+        "Show the settings of a component.",
     ),
 }
 
@@ -37,6 +48,11 @@ def phantom(ctx: click.Context, *, verbose: bool) -> None:
         phantom plugins list                     trainers, loggers, envs, ...
     """  # noqa: D301  click looks for the character, not for the letters
     ctx.obj = {"verbose": verbose}
+
+
+@click.group("plugins", cls=LazyGroup, places=_PLUGINS_COMMANDS, prefix="plugins.")
+def plugins_command() -> None:
+    """Show what is installed, and how to set it."""
 
 
 def main(arguments: list[str] | None = None) -> None:

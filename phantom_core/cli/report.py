@@ -7,9 +7,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from phantom_core.text_columns import aligned
-from phantom_core.training.plugin_times import PluginTimes
-
 
 @contextmanager
 def patient_output() -> Iterator[None]:
@@ -33,23 +30,3 @@ def final_line(mean_return: float, reference_return: float | None) -> str:
     return (
         f"mean return {mean_return:.1f} = {100 * mean_return / reference_return:.1f} % of {reference_return}"
     )
-
-
-def times_table(times: PluginTimes) -> str:
-    """Return how much of a run's time each plugin took, and in which hooks."""
-    run = times.run_seconds or 1.0
-    rows = [("plugin", "hook", "calls", "seconds", "share of the run")]
-    for plugin, seconds in times.seconds_by_plugin().items():
-        rows.append((plugin, "all", "", f"{seconds:.3f}", f"{seconds / run:.1%}"))
-        rows += [
-            (
-                "",
-                hook_time.hook,
-                f"{hook_time.calls:,}",
-                f"{hook_time.seconds:.3f}",
-                f"{hook_time.seconds / run:.1%}",
-            )
-            for hook_time in times.slowest_first()
-            if hook_time.plugin == plugin
-        ]
-    return aligned(rows)

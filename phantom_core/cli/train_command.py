@@ -70,9 +70,9 @@ def train_command(
         iterations = 200             # or total_steps, in env steps
     """  # noqa: D301  click looks for the character, not for the letters
     del verbose  # main() looks at it
-    from phantom_core.cli.report import patient_output, times_table
+    from phantom_core.cli.plugin_times import PluginTimes
+    from phantom_core.cli.report import patient_output
     from phantom_core.training.components import Components
-    from phantom_core.training.plugin_times import PluginTimes
     from phantom_core.training.run_file import RunFile
     from phantom_core.training.run_settings import check_is_complete
     from phantom_core.training.train import execute_run
@@ -98,11 +98,17 @@ def train_command(
     settings = run_file.settings()
     components = Components(run_file.plugin_settings(), folder=run_file.folder, start="the run file")
     times = PluginTimes() if plugin_times else None
-    results = execute_run(settings, components, folder=run_file.folder, origins=run_file.origins, times=times)
+    results = execute_run(
+        settings,
+        components,
+        folder=run_file.folder,
+        origins=run_file.origins,
+        measure=None if times is None else times.timed,
+    )
     has_console = any((c.kind, c.name) == ("logger", "console") for c in components.used)
     with patient_output():
         if times is not None:
-            click.echo(times_table(times))
+            click.echo(times.table())
         _report(
             results,
             settings.evaluation.reference_return if settings.evaluation else None,

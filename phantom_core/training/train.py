@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
-from phantom_core.hooks.dispatch import Dispatcher
+from phantom_core.hooks.dispatch import Dispatcher, Measure
 from phantom_core.hooks.hookspecs import Hooks
 from phantom_core.installed.plugin_settings import PluginSettings
 from phantom_core.metrics import Metric
@@ -27,7 +27,6 @@ from phantom_core.training.checkpointer import (
 from phantom_core.training.components import Components
 from phantom_core.training.env_factory import EnvFactory, PluginPlan
 from phantom_core.training.logged_values import flattened, guarded
-from phantom_core.training.plugin_times import PluginTimes
 from phantom_core.training.references import trainer_key
 from phantom_core.training.run_directory import RunDirectory
 from phantom_core.training.run_loop import Evaluator, RunLoop
@@ -139,7 +138,7 @@ def execute_run(
     *,
     folder: Path,
     origins: Mapping[str, str] | None = None,
-    times: PluginTimes | None = None,
+    measure: Measure | None = None,
 ) -> TrainingResults:
     """Execute a run, whose relative references start from `folder`.
 
@@ -159,7 +158,7 @@ def execute_run(
     directory = None if settings.run_dir is None else RunDirectory.create(settings.run_dir, run_name)
     if directory is not None:
         attach_record(settings, components)
-    dispatcher = Dispatcher(components.manager, measure=None if times is None else times.timed)
+    dispatcher = Dispatcher(components.manager, measure=measure)
     metrics = guarded({n: components.metric(n, m) for n, m in settings.metrics.items()}, dispatcher)
     facts = RunFacts(
         name=run_name,
