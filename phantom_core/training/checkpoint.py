@@ -215,18 +215,11 @@ def encode_space(space: spaces.Space[Any]) -> dict[str, Any]:
         case spaces.Discrete():
             return {"kind": "Discrete", "n": int(space.n), "start": int(space.start)}
         case spaces.MultiDiscrete():
-            return {
-                "kind": "MultiDiscrete",
-                "nvec": space.nvec,
-                "start": space.start,
-                "dtype": str(space.dtype),
-            }
+            dtype = str(space.dtype)
+            return {"kind": "MultiDiscrete", "nvec": space.nvec, "start": space.start, "dtype": dtype}
         case spaces.MultiBinary():
-            return {
-                "kind": "MultiBinary",
-                "n": [int(n) for n in np.atleast_1d(space.n)],
-                "is_flat": isinstance(space.n, int),
-            }
+            shape = [int(n) for n in np.atleast_1d(space.n)]
+            return {"kind": "MultiBinary", "n": shape, "is_flat": isinstance(space.n, int)}
         case spaces.Dict():
             return {"kind": "Dict", "spaces": [[key, encode_space(part)] for key, part in space.items()]}
         case spaces.Tuple():

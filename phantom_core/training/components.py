@@ -77,9 +77,9 @@ class Components:
     def env_class(self, choice: str | Callable[..., MultiAgentEnv]) -> Callable[..., MultiAgentEnv]:
         """Return an env class, or a function that makes an env; raise `ConfigError` if it is neither."""
         found = self._resolve("env", choice, "env")[0]
+        if not callable(found) and isinstance(choice, str):
+            raise ConfigError(f"env = {choice!r} is a {type(found).__name__}. Expected an env class.")
         if not callable(found):
-            if isinstance(choice, str):
-                raise ConfigError(f"env = {choice!r} is a {type(found).__name__}. Expected an env class.")
             raise ConfigError(
                 f"env is {choice!r}, not a class. Expected an env class or a function "
                 "that makes an env, so that several can be made."
@@ -114,8 +114,6 @@ class Components:
         assert isinstance(built, Metric)
         return built
 
-    # ------------------------------------------------------------------ loggers and hooks
-
     def attach_logger(self, choice: object, configs: Mapping[str, Mapping[str, Any]]) -> None:
         """Attach a logger to the run, given by name, reference, class or object."""
         if isinstance(choice, str) and (":" not in choice or self.registry.has("logger", choice)):
@@ -131,12 +129,9 @@ class Components:
         `adds_to_earlier` says whether TensorBoard goes on showing all values of earlier files there.
         """
         if directory is not None:
-            settings = {
-                "directory": str(directory),
-                "step_axis": "iteration",
-                "replaces_earlier": not adds_to_earlier,
-            }
-            self.attach_logger("tensorboard", {"tensorboard": settings})
+            settings = {"directory": str(directory), "step_axis": "iteration"}
+            own = {"tensorboard": settings | {"replaces_earlier": not adds_to_earlier}}
+            self.attach_logger("tensorboard", own)
 
     def attach_hooks(self, choice: object, configs: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
         """Attach hooks to the run: hooks or a logger by name, a reference, a module, a class or an object.
@@ -159,9 +154,10 @@ class Components:
             self.registry.find("hook", choice)  # raises: neither a module nor a registered name
         self._attach_place(choice, "hooks")
 
-    def uses(self, kind: str, name: str) -> bool:
-        """Return whether a component was selected."""
-        return self.registry.find(kind, name) in self.used
+    def attach_record(self, configs: Mapping[str, Mapping[str, Any]]) -> None:
+        """Attach the logger `jsonl` to a run with a directory, unless it is disabled or already attached."""
+        if self.registry.has("logger", "jsonl") and self.registry.find("logger", "jsonl") not in self.used:
+            self.attach_logger("jsonl", configs)
 
     def attach(self, hooks: object) -> None:
         """Attach an object to the run, under the name of its class or module."""
@@ -185,8 +181,6 @@ class Components:
         hooks = self._build(component.kind, component.name, hooks_class, settings)
         is_record = (component.distribution, component.name) == (CORE_DISTRIBUTION, "jsonl")
         self.manager.register(hooks, component.name, is_permanent=is_record)
-
-    # ------------------------------------------------------------------ finding and building
 
     def _resolve(self, kind: str, choice: Any, setting: str) -> tuple[Any, Component | None]:
         """Resolve a name or reference; return the object, and its component if it is registered."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
@@ -324,26 +325,23 @@ def log_episodes(loop: RunLoop, iteration: int, episodes: Sequence[EpisodeSummar
             )
     if not episodes:
         return
-    earned: dict[Any, float] = {}
-    lived: dict[Any, int] = {}
+    earned: defaultdict[AgentID, float] = defaultdict(float)
+    lived: defaultdict[AgentID, int] = defaultdict(int)
+    returns: defaultdict[PolicyID, list[float]] = defaultdict(list)
+    metrics: defaultdict[str, list[Any]] = defaultdict(list)
     for episode in episodes:
         for agent_id, episode_return in episode.episode_returns.items():
-            earned[agent_id] = earned.get(agent_id, 0.0) + episode_return
-            lived[agent_id] = lived.get(agent_id, 0) + episode.length
+            earned[agent_id] += episode_return
+            lived[agent_id] += episode.length
+            returns[loop.state.policy_by_agent.get(agent_id, "")].append(episode_return)
+        for name, value in episode.metrics.items():
+            metrics[name].append(value)
     per_step = {agent_id: earned[agent_id] / lived[agent_id] for agent_id in earned}
     loop.log({f"rewards/{agent_id}": reward for agent_id, reward in per_step.items()})
     if per_step:
         loop.log({"rewards/group": float(np.mean(list(per_step.values())))})
     for policy_id in loop.state.policies_to_train:
-        returns = [
-            episode_return
-            for episode in episodes
-            for agent_id, episode_return in episode.episode_returns.items()
-            if loop.state.policy_by_agent[agent_id] == policy_id
-        ]
-        if returns:
-            loop.log({f"{policy_id}/episode_return": float(np.mean(returns))})
+        if returns[policy_id]:
+            loop.log({f"{policy_id}/episode_return": float(np.mean(returns[policy_id]))})
     loop.log({"episode_length": sum(episode.length for episode in episodes) / len(episodes)})
-    for name in dict.fromkeys(name for e in episodes for name in e.metrics):
-        values = [e.metrics[name] for e in episodes if name in e.metrics]
-        loop.log({name: mean_of(values)})
+    loop.log({name: mean_of(values) for name, values in metrics.items()})

@@ -11,7 +11,7 @@ from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS
 from phantom_core.installed.discovery import installed_entries
 from phantom_core.training.components import Components
 from phantom_core.training.run_file import RunFile
-from phantom_core.training.train import attach_observers, attach_record
+from phantom_core.training.train import attach_observers
 
 
 class CalledPlugin(NamedTuple):
@@ -53,7 +53,10 @@ def hook_order(
             f"There is no hook {hook!r} of runs.{did_you_mean(hook, LIFE_CYCLE_HOOKS)} There are: "
             f"{', '.join(LIFE_CYCLE_HOOKS)}."
         )
-    file = _empty_run_file() if run_file is None else RunFile.read(Path(run_file))
+    nothing: dict[str, Any] = {"env": "", "trainer": {"name": ""}, "iterations": 1}
+    file = (
+        RunFile(Path("phantom.toml"), nothing, {}, {}) if run_file is None else RunFile.read(Path(run_file))
+    )
     if loggers:
         file.set("loggers", list(loggers), "--logger")
     if hooks:
@@ -61,15 +64,10 @@ def hook_order(
     settings = file.settings()
     components = Components(file.plugin_settings(), folder=file.folder, start="the run file")
     attach_observers(settings, components)
-    attach_record(settings, components)  # as in every run with a run directory
+    components.attach_record(settings.logger_config)  # as in every run with a run directory
     origins = {e.qualified_name: f"installed with {e.distribution} {e.version}" for e in installed_entries()}
     origins |= {c.name: f"{c.kind} of {c.provider}" for c in components.used}
     return [
         CalledPlugin(found.plugin_name, found.place, origins.get(found.plugin_name, "named by its place"))
         for found in components.manager.subscribers()[hook]
     ]
-
-
-def _empty_run_file() -> RunFile:
-    table: dict[str, Any] = {"env": "", "trainer": {"name": ""}, "iterations": 1}
-    return RunFile(Path("phantom.toml"), table, {}, {})

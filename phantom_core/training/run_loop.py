@@ -64,8 +64,6 @@ class RunLoop:
             made, wanted = state.steps_before, total_steps
         return min(1.0, made / wanted) if wanted else 0.0
 
-    # ------------------------------------------------------------------ logging
-
     def log(self, values: Mapping[str, Any]) -> None:
         """Log values at the end of the iteration; several values with the same name are averaged."""
         for name, value in values.items():
@@ -87,8 +85,6 @@ class RunLoop:
         if not self.state.is_iterating:
             self._start()
             self.flush(iteration)
-
-    # ------------------------------------------------------------------ iterations
 
     def each_iteration(self, num_iterations: int | None) -> Iterator[int]:
         """Yield the number of each iteration until the run ends; fire hooks and log around each.
@@ -133,8 +129,6 @@ class RunLoop:
                 f"{name} was to train within its iteration {iteration}. Train when the iteration has ended, "
                 "or with a second instance."
             )
-
-    # ------------------------------------------------------------------ start and end
 
     @contextmanager
     def scope(self) -> Iterator[None]:

@@ -164,8 +164,6 @@ class RunSettings:
         """The settings of hooks and loggers, by kind and name."""
         return {"hook": self.hook_config, "logger": self.logger_config}
 
-    # ------------------------------------------------------------------ run files
-
     @classmethod
     def from_table(cls, table: Mapping[str, Any], *, source: str, folder: Path) -> RunSettings:
         """Return the settings in a run file, checked; relative references start from `folder`."""
@@ -271,9 +269,6 @@ def split_trainer_table(trainer: Any) -> tuple[str, dict[str, dict[str, Any]]]:
     return name, configs
 
 
-# ---------------------------------------------------------------------- reading a file
-
-
 @dataclass(frozen=True)
 class PolicyTable:
     """A table `[policies.<id>]` of a run file: a `PolicySpec`, with agents given by `agents` or `class`."""
@@ -321,21 +316,19 @@ def _is_default(one: dataclasses.Field[Any], value: Any) -> bool:
     )
 
 
-# ---------------------------------------------------------------------- checks
-
 _EXPECTED: Final[Sequence[tuple[str, Callable[[Any], object], str]]] = (
     ("num_iterations", lambda value: value is None or is_whole(value), "a positive integer"),
     ("total_steps", lambda value: value is None or is_whole(value), "a positive integer"),
     ("workers", lambda value: is_whole(value, least=0), "a number of processes, or 0"),
     ("strict_hooks", lambda value: isinstance(value, bool | None), "True, False or None"),
-    (
-        "name",
-        lambda value: value is None or (isinstance(value, str) and value),
-        "a str that is not empty, or None",
-    ),
+    ("name", lambda value: value is None or _is_text(value), "a str that is not empty, or None"),
     ("run_dir", lambda value: isinstance(value, str | Path | None), "a folder, or None"),
 )
 """Settings with a test of their values, and what messages say is expected."""
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
 
 
 def _check_collections(settings: RunSettings) -> None:
@@ -356,7 +349,7 @@ def _check_collections(settings: RunSettings) -> None:
             raise ConfigError(f"{name} is {value!r}. Expected a dict by name.")
     for name in ("metrics", "logger_config", "hook_config"):
         for key in getattr(settings, name):
-            if not isinstance(key, str) or not key:
+            if not _is_text(key):
                 raise ConfigError(f"{name} has the key {key!r}. Expected a name: a str that is not empty.")
     check_metric_names(settings.metrics)
 

@@ -47,8 +47,6 @@ class SettingsWriter:
     folder: Path  # where relative references start from; they are written as absolute paths
     lost: dict[str, str] = field(default_factory=dict)  # what TOML cannot hold, by dotted name
 
-    # ------------------------------------------------------------------ settings
-
     def setting(self, settings: Any, name: str, key: str) -> Any:
         """Convert one of the `RunSettings`; `key` is its key in the file."""
         value = getattr(settings, name)
@@ -131,8 +129,6 @@ class SettingsWriter:
                 name = observer.__name__ if is_named else f"an instance of {type(observer).__name__}"
                 self.lost[f"{key}[{number}]"] = name
         return written
-
-    # ------------------------------------------------------------------ values
 
     def table(self, values: Mapping[Any, Any], name: str) -> dict[str, Any]:
         """Convert a mapping to a table."""

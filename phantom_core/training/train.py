@@ -157,7 +157,7 @@ def execute_run(
     config["seed"] = seed
     directory = None if settings.run_dir is None else RunDirectory.create(settings.run_dir, run_name)
     if directory is not None:
-        attach_record(settings, components)
+        components.attach_record(settings.logger_config)
     dispatcher = Dispatcher(components.manager, measure=measure)
     metrics = guarded({n: components.metric(n, m) for n, m in settings.metrics.items()}, dispatcher)
     facts = RunFacts(
@@ -298,12 +298,6 @@ def attach_observers(settings: RunSettings, components: Components) -> None:
     for key in settings.trainer_config:
         if ":" not in key and not any(matches_trainer(key, own) for own in own_keys):
             registry.find("trainer", key)  # raises for a misspelt name
-
-
-def attach_record(settings: RunSettings, components: Components) -> None:
-    """Attach the logger `jsonl` to a run with a directory, unless it is disabled or already attached."""
-    if components.registry.has("logger", "jsonl") and not components.uses("logger", "jsonl"):
-        components.attach_logger("jsonl", settings.logger_config)
 
 
 def _other_trainers(settings: RunSettings, trainer: Any, components: Components) -> dict[str, Any]:
