@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import gymnasium as gym
 
 from phantom_core.envs.step_result import MultiAgentEnv, Roster
 from phantom_core.errors import EnvError, ObservationError, PolicyMappingError
-from phantom_core.hooks.plugin_manager import PluginManager
+from phantom_core.hooks.plugin_manager import everything_offered
 from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import (
     AgentSelection,
@@ -121,29 +121,24 @@ class _OtherRoster:
 def _parse(other_policies: OtherPolicies) -> dict[PolicyID, PolicySpec]:
     """Turn the short forms by agent id into specs; the one parser does the rest."""
     if not isinstance(other_policies, Mapping):
-        msg = (
+        raise PolicyMappingError(
             f"other_policies is {other_policies!r}. Expected a mapping, such as {{'RIVAL': 'random'}} or "
             "{'rivals': ('random', ['RIVAL'])}."
         )
-        raise PolicyMappingError(msg)
     specs: dict[Any, Any] = {}
     for key, value in other_policies.items():
-        short = _short_form(key, value)
-        specs[key if short is None or isinstance(key, str) else repr(key)] = short or value
+        policy_id = key if isinstance(key, str) else repr(key)
+        match value:
+            case (policy, Mapping() as config) if _is_policy(policy):
+                specs[policy_id] = PolicySpec(agents=[key], policy=policy, config=config)
+            case _ if _is_policy(value):
+                specs[policy_id] = PolicySpec(agents=[key], policy=value)
+            case _:
+                specs[key] = value
     return parse_policy_mapping(specs) if specs else {}
 
 
-def _short_form(agent_id: AgentID, value: Any) -> PolicySpec | None:
-    """Return the spec that a policy, or a pair of a policy and its config, stands for."""
-    match value:
-        case (policy, Mapping() as config) if _is_policy(policy):
-            return PolicySpec(agents=[agent_id], policy=policy, config=config)
-        case policy if _is_policy(policy):
-            return PolicySpec(agents=[agent_id], policy=policy)
-    return None
-
-
-def _is_policy(value: object) -> bool:
+def _is_policy(value: object) -> TypeGuard[PolicyChoice]:
     return isinstance(value, (Policy, str)) or (isinstance(value, type) and issubclass(value, Policy))
 
 
@@ -157,26 +152,22 @@ def _without(agent_id: AgentID, policy_id: PolicyID, agents: AgentSelection) -> 
         others.__name__ = getattr(agents, "__name__", repr(agents))
         return others
     if agent_id in agents:
-        msg = (
+        raise PolicyMappingError(
             f"other_policies gives policy {policy_id!r} to {agent_id!r}, the agent that is played from "
             "outside. Leave it out."
         )
-        raise PolicyMappingError(msg)
     return agents
 
 
 def _own(choice: PolicyChoice | None, policy_id: PolicyID) -> PolicyChoice:
     if choice is None:
-        msg = (
+        raise PolicyMappingError(
             f"other_policies says who uses policy {policy_id!r}, but not what it is. Nothing is trained "
             f"here: write ('random', [ids]) or (policy, AgentClass)."
         )
-        raise PolicyMappingError(msg)
     return copy.deepcopy(choice) if isinstance(choice, Policy) else choice
 
 
 def _load_policy(name: str) -> type[Policy]:
-    manager = PluginManager()
-    manager.load_installed_plugins()
-    loaded: type[Policy] = manager.registry.find("policy", name).load()
+    loaded: type[Policy] = everything_offered().find("policy", name).load()
     return loaded

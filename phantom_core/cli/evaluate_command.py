@@ -29,7 +29,6 @@ def evaluate_command(*, run: Path, episodes: int | None, seed: int | None, verbo
     runs/model-.../checkpoints/iteration-000100. Without options this repeats the run's own evaluation.
     """
     del verbose  # main() looks at it
-    from phantom_core.cli.report import final_line
     from phantom_core.training.saved_run import evaluate_run
 
     evaluation, reference_return = evaluate_run(run, num_episodes=episodes, seed=seed)
@@ -40,3 +39,18 @@ def evaluate_command(*, run: Path, episodes: int | None, seed: int | None, verbo
             f"{len(returns)} episodes"
         )
     click.echo(final_line(evaluation.mean_return, reference_return))
+
+
+def final_line(mean_return: float, reference_return: float | None) -> str:
+    """Return the result of an evaluation.
+
+    >>> final_line(801.3, 818.02)
+    'mean return 801.3 = 98.0 % of 818.02'
+    >>> final_line(-13.0, None)
+    'mean return -13.0'
+    """
+    if not reference_return:
+        return f"mean return {mean_return:.1f}"
+    return (
+        f"mean return {mean_return:.1f} = {100 * mean_return / reference_return:.1f} % of {reference_return}"
+    )

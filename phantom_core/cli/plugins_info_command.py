@@ -41,15 +41,9 @@ def _is_meant(entry: InstalledEntry, name: str) -> bool:
 
 
 def _table(entry: InstalledEntry, everything: list[EntryStatus]) -> dict[str, Any]:
-    return {
-        "distribution": entry.distribution,
-        "version": entry.version,
-        "summary": entry.summary,
-        "source": entry.source,
-        "location": entry.location,
-        "requires": list(entry.requires),
-        "entries": [as_table(status) for status in everything if status.distribution == entry.distribution],
-    }
+    own = [as_table(status) for status in everything if status.distribution == entry.distribution]
+    keys = ("distribution", "version", "summary", "source", "location")
+    return {key: getattr(entry, key) for key in keys} | {"requires": list(entry.requires), "entries": own}
 
 
 def _text(table: dict[str, Any]) -> str:

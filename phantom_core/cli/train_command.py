@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from phantom_core.cli.evaluate_command import final_line
 
 if TYPE_CHECKING:  # nothing below is imported for --help
     from phantom_core.training.run_state import TrainingResults
@@ -71,7 +77,6 @@ def train_command(
     """  # noqa: D301  click looks for the character, not for the letters
     del verbose  # main() looks at it
     from phantom_core.cli.plugin_times import PluginTimes
-    from phantom_core.cli.report import patient_output
     from phantom_core.training.components import Components
     from phantom_core.training.run_file import RunFile
     from phantom_core.training.run_settings import check_is_complete
@@ -106,7 +111,7 @@ def train_command(
         measure=None if times is None else times.timed,
     )
     has_console = any((c.kind, c.name) == ("logger", "console") for c in components.used)
-    with patient_output():
+    with _patient_output():
         if times is not None:
             click.echo(times.table())
         _report(
@@ -119,10 +124,17 @@ def train_command(
     return 130 if results.status == "interrupted" else 0
 
 
+@contextmanager
+def _patient_output() -> Iterator[None]:
+    """Print nothing more once nobody reads: `phantom train … | head -1` has done what it was to do."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains as it ends
+
+
 def _report(results: TrainingResults, reference_return: float | None, *, said_how_it_ended: bool) -> None:
     """Say how it ended, where it is, and last what it is worth."""
-    from phantom_core.cli.report import final_line
-
     if not said_how_it_ended:
         for failure in results.hook_failures:
             click.echo(f"Warning: {failure}", err=True)

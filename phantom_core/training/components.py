@@ -22,7 +22,7 @@ from phantom_core.metrics import Metric
 from phantom_core.policies.policy import Policy
 from phantom_core.training.env_factory import check_is_env
 from phantom_core.training.references import load_hooks, load_reference, trainer_key
-from phantom_core.training.run_settings import matches_trainer
+from phantom_core.training.run_settings import Configs, matches_trainer
 
 
 class Components:
@@ -54,7 +54,7 @@ class Components:
         self._folder = folder
         self._start = start
 
-    def trainer(self, choice: Any, configs: Mapping[str, Mapping[str, Any]]) -> tuple[str, Any]:
+    def trainer(self, choice: Any, configs: Configs) -> tuple[str, Any]:
         """Return the name and a new instance of a trainer; an instance is copied."""
         base = cast("type", import_object(self.registry.kinds["trainer"].base))
         if isinstance(choice, base):
@@ -114,7 +114,7 @@ class Components:
         assert isinstance(built, Metric)
         return built
 
-    def attach_logger(self, choice: object, configs: Mapping[str, Mapping[str, Any]]) -> None:
+    def attach_logger(self, choice: object, configs: Configs) -> None:
         """Attach a logger to the run, given by name, reference, class or object."""
         if isinstance(choice, str) and (":" not in choice or self.registry.has("logger", choice)):
             self._attach_component(choice, self.registry.find("logger", choice), "loggers", configs)
@@ -133,7 +133,7 @@ class Components:
             own = {"tensorboard": settings | {"replaces_earlier": not adds_to_earlier}}
             self.attach_logger("tensorboard", own)
 
-    def attach_hooks(self, choice: object, configs: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+    def attach_hooks(self, choice: object, configs: Mapping[str, Configs]) -> None:
         """Attach hooks to the run: hooks or a logger by name, a reference, a module, a class or an object.
 
         `configs` holds settings by kind (`"hook"`, `"logger"`) and name.
@@ -154,7 +154,7 @@ class Components:
             self.registry.find("hook", choice)  # raises: neither a module nor a registered name
         self._attach_place(choice, "hooks")
 
-    def attach_record(self, configs: Mapping[str, Mapping[str, Any]]) -> None:
+    def attach_record(self, configs: Configs) -> None:
         """Attach the logger `jsonl` to a run with a directory, unless it is disabled or already attached."""
         if self.registry.has("logger", "jsonl") and self.registry.find("logger", "jsonl") not in self.used:
             self.attach_logger("jsonl", configs)
@@ -171,9 +171,7 @@ class Components:
         self._places.add(choice)
         self.attach(load_hooks(choice, setting=setting, folder=self._folder, start=self._start))
 
-    def _attach_component(
-        self, name: str, component: Component, setting: str, configs: Mapping[str, Mapping[str, Any]]
-    ) -> None:
+    def _attach_component(self, name: str, component: Component, setting: str, configs: Configs) -> None:
         if component in self.used:
             raise ConfigError(f"{setting} names {name!r} twice. Name it once.")
         hooks_class = self._load(component)
@@ -198,7 +196,7 @@ class Components:
         return loaded
 
     @staticmethod
-    def _copy(trainer: Any, configs: Mapping[str, Mapping[str, Any]]) -> Any:
+    def _copy(trainer: Any, configs: Configs) -> Any:
         name = type(trainer).__name__
         if any(configs.get(key) for key in configs if key.rpartition(":")[2] == name):
             raise ConfigError(
@@ -249,9 +247,7 @@ def _check_takes_settings(
         ) from error
 
 
-def settings_of(
-    component: Component | None, choice: Any, configs: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
+def settings_of(component: Component | None, choice: Any, configs: Configs) -> dict[str, Any]:
     """Return the settings of a component by its name in any spelling, or of a class by its reference."""
     if component is None:
         own_name = trainer_key(choice)

@@ -31,7 +31,7 @@ def load_reference(reference: str, *, setting: str, folder: Path, start: str = "
         raise ConfigError(
             f"{setting} = {reference!r} is no class. Expected 'package.module:Class' or './file.py:Class'."
         )
-    module = load_module(place, setting=setting, folder=folder, start=start, reference=reference)
+    module = _load_module(place, reference, setting, folder, start)
     value: Any = module
     for part in name.split("."):
         if not hasattr(value, part):
@@ -44,14 +44,8 @@ def load_reference(reference: str, *, setting: str, folder: Path, start: str = "
     return value
 
 
-def load_module(
-    place: str, *, setting: str, folder: Path, start: str = "the run file", reference: str = ""
-) -> ModuleType:
-    """Import a module given as `package.module` or `path/to/file.py`, a part of `reference` if that is given.
-
-    See `load_reference`.
-    """
-    reference = reference or place
+def _load_module(place: str, reference: str, setting: str, folder: Path, start: str) -> ModuleType:
+    """Import a module given as `package.module` or `path/to/file.py`, which is a part of a reference."""
     if place.endswith(".py"):
         return _load_file(folder / place, setting, reference, start)
     try:
@@ -76,7 +70,7 @@ def load_hooks(
     folder = Path.cwd() if folder is None else folder
     if ":" in reference:
         return load_reference(reference, setting=setting, folder=folder, start=start)
-    module = load_module(reference, setting=setting, folder=folder, start=start)
+    module = _load_module(reference, reference, setting, folder, start)
     if any(callable(getattr(module, name, None)) for name in HOOK_NAMES):
         return module
     classes = {

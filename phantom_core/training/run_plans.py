@@ -30,11 +30,8 @@ class CheckpointPlan:
 
     def __post_init__(self) -> None:
         """Raise if a number is out of range."""
-        for name, value, least in (
-            ("every", self.every, 1),
-            ("keep_last", self.keep_last, 1),
-            ("keep_best", self.keep_best, 0),
-        ):
+        for name, least in (("every", 1), ("keep_last", 1), ("keep_best", 0)):
+            value = getattr(self, name)
             if not is_whole(value, least):
                 raise ConfigError(
                     f"checkpoint.{name} = {value!r}. Expected an integer that is at least {least}."

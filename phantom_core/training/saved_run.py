@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import tomllib
@@ -49,8 +50,10 @@ class SavedRun:
         Raises:
             RunDirectoryError: if it is not a run directory, or its `run.json` cannot be read.
         """
-        directory = RunDirectory.open(path)
-        return cls(directory.path, directory.read_run(), _settings(directory.path / CONFIG_FILE))
+        directory, settings = RunDirectory.open(path), {}
+        with contextlib.suppress(OSError, ValueError):
+            settings = tomllib.loads((directory.path / CONFIG_FILE).read_text(encoding="utf-8"))
+        return cls(directory.path, directory.read_run(), settings)
 
     def logged_values(self) -> Iterator[MetricsRecorded]:
         """Yield what the run logged, one event per line of `metrics.jsonl`, in order; without it, nothing.
@@ -71,13 +74,6 @@ class SavedRun:
                 for name, value in row["values"].items()
             }
             yield MetricsRecorded(iteration=row["iteration"], env_steps=row["env_steps"], values=values)
-
-
-def _settings(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
 
 
 def evaluate_run(
