@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from phantom_core.cli.lazy_group import VERBOSE
+
 
 @click.command("evaluate")
 @click.argument("run", type=click.Path(path_type=Path))
@@ -21,14 +23,13 @@ import click
     metavar="N",
     help="What the episodes follow from.  [default: as in the run]",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Show the full traceback of an error.")
-def evaluate_command(*, run: Path, episodes: int | None, seed: int | None, verbose: bool) -> None:
+@VERBOSE
+def evaluate_command(*, run: Path, episodes: int | None, seed: int | None) -> None:
     """Evaluate the policies of a run in its env.
 
     RUN is a run directory, for the final policies, or a checkpoint in it, such as
     runs/model-.../checkpoints/iteration-000100. Without options this repeats the run's own evaluation.
     """
-    del verbose  # main() looks at it
     from phantom_core.training.saved_run import evaluate_run
 
     evaluation, reference_return = evaluate_run(run, num_episodes=episodes, seed=seed)

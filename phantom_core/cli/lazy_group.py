@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -13,6 +13,11 @@ from phantom_core.importing import find_module, import_object, split_target
 
 if TYPE_CHECKING:
     from phantom_core.installed.discovery import InstalledEntry
+
+VERBOSE: Final = click.option(
+    "-v", "--verbose", is_flag=True, expose_value=False, help="Show the full traceback of an error."
+)
+"""An option of every command that may fail; `main` looks at it."""
 
 
 class LazyGroup(click.Group):

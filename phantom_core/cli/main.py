@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 
-from phantom_core.cli.lazy_group import LazyGroup
+from phantom_core.cli.lazy_group import VERBOSE, LazyGroup
 
 _COMMANDS: Final = {
     "train": ("phantom_core.cli.train_command:train_command", "Train the policies of a run file."),
@@ -37,9 +37,8 @@ _PLUGINS_COMMANDS: Final = {
 
 @click.group(cls=LazyGroup, places=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="phantom-rl-core", prog_name="phantom")
-@click.option("-v", "--verbose", is_flag=True, help="Show the full traceback of an error.")
-@click.pass_context
-def phantom(ctx: click.Context, *, verbose: bool) -> None:
+@VERBOSE
+def phantom() -> None:
     """Agent-based models that learn: train policies in an env, evaluate them.
 
     \b
@@ -47,7 +46,6 @@ def phantom(ctx: click.Context, *, verbose: bool) -> None:
         phantom evaluate runs/model-...          play what was learned
         phantom plugins list                     trainers, loggers, envs, ...
     """  # noqa: D301  click looks for the character, not for the letters
-    ctx.obj = {"verbose": verbose}
 
 
 @click.group("plugins", cls=LazyGroup, places=_PLUGINS_COMMANDS, prefix="plugins.")

@@ -13,6 +13,7 @@ from typing import Any, Final
 import click
 import msgspec
 
+from phantom_core.cli.lazy_group import VERBOSE
 from phantom_core.component_config import own_parameters, type_text
 from phantom_core.errors import UnknownNameError, did_you_mean
 from phantom_core.hooks.plugin_manager import everything_offered
@@ -25,10 +26,9 @@ _DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 @click.command("describe")
 @click.argument("name")
 @click.option("--json-schema", "as_schema", is_flag=True, help="Print a JSON schema of the settings.")
-@click.option("-v", "--verbose", is_flag=True, help="Show the full traceback of an error.")
-def describe_command(name: str, *, as_schema: bool, verbose: bool) -> None:
+@VERBOSE
+def describe_command(name: str, *, as_schema: bool) -> None:
     """Show the settings of the component NAME, with types, defaults and explanations. Imports it."""
-    del verbose  # main() looks at it
     registry = everything_offered()
     _, _, bare = name.rpartition(":")
     kinds = [c.kind for c in registry.components() if normalised(c.name) == normalised(bare)]

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from phantom_core.cli.lazy_group import VERBOSE
 from phantom_core.cli.plugins_list_command import as_table
 from phantom_core.errors import UnknownNameError, did_you_mean
 from phantom_core.installed.discovery import InstalledEntry, normalised, scan
@@ -19,10 +20,9 @@ from phantom_core.text_columns import aligned
 @click.command("info")
 @click.argument("name")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of text.")
-@click.option("-v", "--verbose", is_flag=True, help="Show the full traceback of an error.")
-def info_command(name: str, *, as_json: bool, verbose: bool) -> None:
+@VERBOSE
+def info_command(name: str, *, as_json: bool) -> None:
     """Show the distribution NAME, or those that offer a component NAME. Imports none of them."""
-    del verbose  # main() looks at it
     found = scan()
     everything = statuses(found, PluginSettings.of_surroundings())
     chosen = {e.distribution: e for e in (*found.shadowed, *found.entries) if _is_meant(e, name)}

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from phantom_core.cli.evaluate_command import final_line
+from phantom_core.cli.lazy_group import VERBOSE
 
 if TYPE_CHECKING:  # nothing below is imported for --help
     from phantom_core.training.run_state import TrainingResults
@@ -50,7 +51,7 @@ if TYPE_CHECKING:  # nothing below is imported for --help
     help="End the run when a plugin is broken, or an exception is in a hook.",
 )
 @click.option("--plugin-times", is_flag=True, help="Say at the end how much of the time each plugin took.")
-@click.option("-v", "--verbose", is_flag=True, help="Show the full traceback of an error.")
+@VERBOSE
 def train_command(
     *,
     file: Path,
@@ -63,7 +64,6 @@ def train_command(
     run_dir: str | None,
     strict_plugins: bool,
     plugin_times: bool,
-    verbose: bool,
 ) -> int:
     """Train the policies of a run file, and write a run directory.
 
@@ -75,7 +75,6 @@ def train_command(
         trainer = "q-learning"       # phantom plugins list: what there is
         iterations = 200             # or total_steps, in env steps
     """  # noqa: D301  click looks for the character, not for the letters
-    del verbose  # main() looks at it
     from phantom_core.cli.plugin_times import PluginTimes
     from phantom_core.training.components import Components
     from phantom_core.training.run_file import RunFile

@@ -51,7 +51,7 @@ class Components:
         self.used: list[Component] = []  # the registered ones that were selected so far
         self.attached: list[tuple[str, object]] = []  # the objects passed by the user, each with its name
         self._places: set[str] = set()
-        self._folder = folder
+        self._folder = Path() if folder is None else folder
         self._start = start
 
     def trainer(self, choice: Any, configs: Configs) -> tuple[str, Any]:
@@ -185,8 +185,7 @@ class Components:
         if not isinstance(choice, str):
             return choice, None
         if ":" in choice and not self.registry.has(kind, choice):
-            folder = Path.cwd() if self._folder is None else self._folder
-            return load_reference(choice, setting=setting, folder=folder, start=self._start), None
+            return load_reference(choice, setting=setting, folder=self._folder, start=self._start), None
         component = self.registry.find(kind, choice)
         return self._load(component), component
 

@@ -59,15 +59,12 @@ def _load_module(place: str, reference: str, setting: str, folder: Path, start: 
         ) from error
 
 
-def load_hooks(
-    reference: str, *, setting: str = "hooks", folder: Path | None = None, start: str = "the run file"
-) -> object:
+def load_hooks(reference: str, *, setting: str, folder: Path, start: str) -> object:
     """Import the hooks that a reference names; see `load_reference`.
 
     A module or file may be named alone: if it has functions named after hooks, it is returned itself;
     otherwise its only subclass of `Hooks` is. `ConfigError` if it has several.
     """
-    folder = Path.cwd() if folder is None else folder
     if ":" in reference:
         return load_reference(reference, setting=setting, folder=folder, start=start)
     module = _load_module(reference, reference, setting, folder, start)

@@ -69,10 +69,10 @@ class RunLoop:
         for name, value in values.items():
             self._pending.setdefault(as_name(name), []).append(as_number(value))
 
-    def flush(self, iteration: int, env_steps: int | None = None) -> dict[str, float]:
-        """Send all logged values to the loggers, and return them; `env_steps` None for those of the run."""
+    def flush(self, iteration: int) -> dict[str, float]:
+        """Send all logged values to the loggers, and return them."""
         values, self._pending = self._means(), {}
-        self._record(values, iteration, self.state.env_steps if env_steps is None else env_steps)
+        self._record(values, iteration, self.state.env_steps)
         return values
 
     def write(self, values: Mapping[str, float], step: int) -> None:

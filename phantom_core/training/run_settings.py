@@ -172,9 +172,9 @@ class RunSettings:
         values["trainer"], values["trainer_config"] = split_trainer_table(values["trainer"])
         if values.get("policies") is not None:
             values["policies"] = {i: _policy(i, t, folder) for i, t in values["policies"].items()} or None
-        for name, plan in (("evaluation", EvaluationPlan), ("checkpoint", CheckpointPlan)):
+        plans = (("evaluation", "evaluate", EvaluationPlan), ("checkpoint", "checkpoint", CheckpointPlan))
+        for name, key, plan in plans:
             if values.get(name) is not None:
-                key = "evaluate" if name == "evaluation" else name
                 values[name] = build(plan, values[name], key)
         for name in ("loggers", "hooks"):
             values[name] = tuple(values.get(name, ()))
