@@ -189,10 +189,8 @@ class FullTraining:
         metrics: Mapping[str, Metric],
     ) -> None:
         """Set up the collector of a run, which plays its policies in these envs."""
-        self._loop = loop
-        self._trainers = trainers
-        self._plan = collect_plan
-        self._metrics = metrics
+        self._loop, self._trainers = loop, trainers
+        self._plan, self._metrics = collect_plan, metrics
         self._episodes: list[EpisodeSummary] = []
         self._rngs = {policy_id: make_rng(loop.facts.seed, "update", policy_id) for policy_id in trainers}
         state = loop.state
@@ -229,21 +227,16 @@ class FullTraining:
             loop.log({f"{policy_id}/{name}": value for name, value in _numbers(learner, quantities)})
         ended = perf_counter()
         whole = ended - started
-        loop.log(
-            {
-                "time/env_share": (collector.env_seconds - env_before) / whole,
-                "time/inference_share": (collector.policy_seconds - policy_before) / whole,
-                "time/update_share": (ended - updating) / whole,
-            }
-        )
+        loop.log({"time/env_share": (collector.env_seconds - env_before) / whole})
+        loop.log({"time/inference_share": (collector.policy_seconds - policy_before) / whole})
+        loop.log({"time/update_share": (ended - updating) / whole})
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state that the next iterations depend on, without the policies."""
+        trainers = self._distinct_trainers().items()
         return {
             "collector": self.collector.state_dict(),
-            "trainers": {
-                policy_id: trainer.state_dict() for policy_id, trainer in self._distinct_trainers().items()
-            },
+            "trainers": {policy_id: trainer.state_dict() for policy_id, trainer in trainers},
             "update_streams": {policy_id: rng.bit_generator.state for policy_id, rng in self._rngs.items()},
         }
 

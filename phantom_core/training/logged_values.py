@@ -30,11 +30,7 @@ def as_name(name: object) -> str:
 
 
 def check_logged_names(
-    *,
-    metrics: Iterable[str],
-    policy_ids: Sequence[str],
-    agent_ids: Sequence[Hashable],
-    plugins: Sequence[str],
+    metrics: Iterable[str], policy_ids: Iterable[str], agent_ids: Iterable[Hashable], plugins: Iterable[str]
 ) -> None:
     """Raise `ConfigError` if two values would be logged under the same name.
 

@@ -24,7 +24,6 @@ from phantom_core.installed.discovery import (
     recorded_files,
 )
 from phantom_core.installed.install_source import editable_folder
-from phantom_core.rollouts.evaluate import Evaluation
 from phantom_core.training.blas_threads import blas_threads, one_blas_thread
 from phantom_core.training.checkpoint import encode_id, encode_mapping
 from phantom_core.training.components import Components
@@ -59,10 +58,8 @@ class RunRecord:
 
         `config` holds plain values; `origins` says where they came from, by dotted name: else by argument.
         """
-        self.directory = directory
-        self._state = state
-        self._dispatcher = dispatcher
-        self._components = components
+        self.directory, self._state = directory, state
+        self._dispatcher, self._components = dispatcher, components
         self._provenance: dict[str, dict[str, str]] = {}
         directory.write_config(config)
         with one_blas_thread():  # as during training
@@ -98,7 +95,12 @@ class RunRecord:
         """Write the final status and the evaluation."""
         self._note_policies(results.policy_by_agent)
         if results.evaluation is not None:
-            self._facts["evaluation"] = _evaluation(results.evaluation)
+            returns = results.evaluation.episode_returns.items()
+            self._facts["evaluation"] = {
+                "episodes": len(results.evaluation.episodes),
+                "mean_return": results.evaluation.mean_return,
+                "episode_returns": [[encode_id(agent_id), list(of_agent)] for agent_id, of_agent in returns],
+            }
         self._close(results.status)
 
     def fail(self, error: BaseException) -> None:
@@ -117,10 +119,7 @@ class RunRecord:
         self._provenance |= {facts["distribution"]: facts for facts in provenance_of(new)}
         return {
             "plugins": [self._provenance[name] for name in sorted(self._provenance)],
-            "components": [
-                {"kind": kind, "name": name, "distribution": distribution}
-                for kind, name, distribution in selected
-            ],
+            "components": [{"kind": kind, "name": n, "distribution": d} for kind, n, d in selected],
         }
 
     def _note_policies(self, policy_by_agent: Mapping[AgentID, PolicyID]) -> None:
@@ -150,16 +149,6 @@ def _skipped(components: Components) -> list[dict[str, str]]:
         {"name": entry.qualified_name, "status": "disabled", "reason": reason}
         for entry, reason in manager.disabled.items()
     ]
-
-
-def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
-    return {
-        "episodes": len(evaluation.episodes),
-        "mean_return": evaluation.mean_return,
-        "episode_returns": [
-            [encode_id(agent_id), list(of_agent)] for agent_id, of_agent in evaluation.episode_returns.items()
-        ],
-    }
 
 
 def _now() -> str:

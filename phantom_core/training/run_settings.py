@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -38,6 +38,9 @@ from phantom_core.world.agents import Agent
 Configs = Mapping[str, Mapping[str, Any]]
 """Settings of components, by name."""
 
+_Table = dict[str, Any]
+_Tables = dict[str, _Table]
+
 
 def _in_file(kind: Any, name: str | None = "") -> dict[str, Any]:
     """Return the metadata of a field with another type or name in a run file; no key there if None."""
@@ -59,10 +62,10 @@ class RunSettings:
     env: str | Callable[..., MultiAgentEnv] = field(metadata=_in_file(str))
     """The env: a class, or a function that makes an env."""
 
-    env_config: Mapping[str, Any] = field(default_factory=dict, metadata=_in_file(dict[str, Any]))
+    env_config: Mapping[str, Any] = field(default_factory=dict, metadata=_in_file(_Table))
     """Keyword arguments for the env."""
 
-    policies: PolicyMapping | None = field(default=None, metadata=_in_file(dict[str, dict[str, Any]] | None))
+    policies: PolicyMapping | None = field(default=None, metadata=_in_file(_Tables | None))
     """Which agents use which policy. None for one policy, `"default"`, for all agents."""
 
     policies_to_train: Iterable[PolicyID] | None = field(default=None, metadata=_in_file(list[str] | None))
@@ -79,33 +82,29 @@ class RunSettings:
     """Settings of the trainer. From Python, a flat dict for one trainer, and a dict by trainer name if
     policies name other trainers. In a file, a table `[trainer.<name>]`."""
 
-    metrics: Mapping[str, Any] = field(default_factory=dict, metadata=_in_file(dict[str, dict[str, Any]]))
+    metrics: Mapping[str, Any] = field(default_factory=dict, metadata=_in_file(_Tables))
     """Metric by name, measured in training and in evaluations: an object, or a dict of `metric` (a name or
     class) and its settings."""
 
     loggers: Sequence[str | type[Hooks] | Hooks] = field(default=(), metadata=_in_file(list[str]))
     """Loggers of the run."""
 
-    logger_config: Configs = field(
-        default_factory=dict, metadata=_in_file(dict[str, dict[str, Any]], "logger")
-    )
+    logger_config: Configs = field(default_factory=dict, metadata=_in_file(_Tables, "logger"))
     """Settings of the loggers given by name, by name."""
 
     hooks: Sequence[object] = field(default=(), metadata=_in_file(list[str]))
     """Hooks of the run: hooks or loggers by name, objects with hook implementations, or modules."""
 
-    hook_config: Configs = field(default_factory=dict, metadata=_in_file(dict[str, dict[str, Any]], "hook"))
+    hook_config: Configs = field(default_factory=dict, metadata=_in_file(_Tables, "hook"))
     """Settings of the hooks given by name, by name."""
 
-    evaluation: EvaluationPlan | None = field(
-        default=None, metadata=_in_file(dict[str, Any] | None, "evaluate")
-    )
+    evaluation: EvaluationPlan | None = field(default=None, metadata=_in_file(_Table | None, "evaluate"))
     """When and how to evaluate. None for no evaluation."""
 
-    checkpoint: CheckpointPlan | None = field(default=None, metadata=_in_file(dict[str, Any] | None))
+    checkpoint: CheckpointPlan | None = field(default=None, metadata=_in_file(_Table | None))
     """When to write checkpoints, and which to keep. None to save only the final policies."""
 
-    training_plan: TrainingPlan | None = field(default=None, metadata=_in_file(list[dict[str, Any]] | None))
+    training_plan: TrainingPlan | None = field(default=None, metadata=_in_file(list[_Table] | None))
     """Which policies learn when: a cycle of phases such as `{"policies": ["a"], "iterations": 5}`. Policies
     that are not scheduled to learn act without exploration. None if all trained policies learn in every
     iteration."""
@@ -114,9 +113,7 @@ class RunSettings:
     """The number of worker processes that step the copies of the env; 0 to step them in the run's own
     process. Workers pay off if a step of the env takes well over 100 µs."""
 
-    vectorization_mode: VectorizationMode = field(
-        default="sync", metadata=_in_file(Literal["sync", "vector_entry_point"])
-    )
+    vectorization_mode: VectorizationMode = "sync"
     """`"sync"` for separate envs; `"vector_entry_point"` for the vector env that Gymnasium provides for some
     envs, see `NativeVectorEnv`."""
 
@@ -132,7 +129,7 @@ class RunSettings:
     strict_hooks: bool | None = None
     """Whether a broken plugin, or an exception in a hook, ends the run. None to read `PHANTOM_STRICT`."""
 
-    plugins: Mapping[str, Any] = field(default_factory=dict, metadata=_in_file(dict[str, Any]))
+    plugins: Mapping[str, Any] = field(default_factory=dict, metadata=_in_file(_Table))
     """Which installed plugins are used: `disable`, `allow`."""
 
     def __post_init__(self) -> None:

@@ -193,12 +193,8 @@ class Trainer(Learner):
             if made[policy_id] is specs[policy_id].policy:  # a warm start does not change the object given
                 made[policy_id] = copy.deepcopy(made[policy_id])
         state.policies = made
-        check_logged_names(
-            metrics=self.metrics,
-            policy_ids=state.policies_to_train,
-            agent_ids=list(env.agents),
-            plugins=loop.dispatcher.order("extra_values"),
-        )
+        plugins = loop.dispatcher.order("extra_values")
+        check_logged_names(self.metrics, state.policies_to_train, env.agents, plugins)
         trainers = {policy_id: self.trainer_of(specs[policy_id]) for policy_id in state.policies_to_train}
         for policy_id, trainer in trainers.items():
             check_trainable(policy_id, made[policy_id], trainer, is_saved=loop.facts.directory is not None)
@@ -340,9 +336,8 @@ class Trainer(Learner):
         defaults = {i: self.trainer_of(group.spec).policy_class for i, group in groups.items()}
         if self._run is None:
             return mapping, make_policies(groups, defaults, Components().policy_class, fresh_seed())
-        return mapping, make_policies(
-            groups, defaults, self._run.facts.load_policy_class, self._run.facts.seed
-        )
+        facts = self._run.facts
+        return mapping, make_policies(groups, defaults, facts.load_policy_class, facts.seed)
 
     def trainer_of(self, spec: PolicySpec) -> Trainer:
         """Return the trainer of a policy: the one that its spec names, or this one.
@@ -469,8 +464,6 @@ class Trainer(Learner):
         if self._run is not None:
             self._run.dispatcher.succeeded(f"metrics.{name}", where)
         return mean
-
-    # ------------------------------------------------------------------ the run that it is in
 
     def _writing(self) -> RunLoop | None:
         """Return where values are logged: the run or, outside a run, the logger `tensorboard` alone."""
