@@ -15,6 +15,7 @@ from phantom_core.cli.evaluate_command import final_line
 from phantom_core.cli.lazy_group import VERBOSE
 
 if TYPE_CHECKING:  # nothing below is imported for --help
+    from phantom_core.training.run_plans import EvaluationPlan
     from phantom_core.training.run_state import TrainingResults
 
 
@@ -113,11 +114,7 @@ def train_command(
     with _patient_output():
         if times is not None:
             click.echo(times.table())
-        _report(
-            results,
-            settings.evaluation.reference_return if settings.evaluation else None,
-            said_how_it_ended=has_console,
-        )
+        _report(results, settings.evaluation, said_how_it_ended=has_console)
     if results.problems:
         return 1
     return 130 if results.status == "interrupted" else 0
@@ -132,7 +129,7 @@ def _patient_output() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains as it ends
 
 
-def _report(results: TrainingResults, reference_return: float | None, *, said_how_it_ended: bool) -> None:
+def _report(results: TrainingResults, plan: EvaluationPlan | None, *, said_how_it_ended: bool) -> None:
     """Say how it ended, where it is, and last what it is worth."""
     if not said_how_it_ended:
         for failure in results.hook_failures:
@@ -150,4 +147,5 @@ def _report(results: TrainingResults, reference_return: float | None, *, said_ho
     if results.status == "interrupted" and not results.problems:
         click.echo(f"to evaluate it: phantom evaluate {directory}")
     if results.evaluation is not None:
+        reference_return = None if plan is None else plan.reference_return
         click.echo(final_line(results.evaluation.mean_return, reference_return))

@@ -17,7 +17,7 @@ from phantom_core.hooks.events import CheckpointSaved
 from phantom_core.training.checkpoint import check_state, encode_mapping, save_checkpoint
 from phantom_core.training.run_directory import CHECKPOINTS, POLICIES, RunDirectory, encode_policies
 from phantom_core.training.run_plans import CheckpointPlan
-from phantom_core.training.run_state import RunState
+from phantom_core.training.run_state import RunFacts, RunState
 
 _log = logging.getLogger("phantom_core")
 
@@ -34,7 +34,7 @@ class Checkpointer:
         self, state: RunState, dispatcher: Dispatcher, plan: CheckpointPlan | None, directory: RunDirectory
     ) -> None:
         """Set up; without a plan, write only when a plugin asks for it, and keep the newest three."""
-        self._run, self._dispatcher, self._directory = state, dispatcher, directory
+        self._run, self._dispatcher, self._folder = state, dispatcher, directory.path / CHECKPOINTS
         self._every = None if plan is None else plan.every
         self._plan = CheckpointPlan(every=1) if plan is None else plan
         self._written: list[tuple[int, float, Path]] = []  # num iterations, score, folder
@@ -50,10 +50,7 @@ class Checkpointer:
         is_due = self._every is not None and run.iterations % self._every == 0
         if not (is_due or is_wanted):
             return
-        score, path = (
-            self._score(values),
-            self._directory.path / CHECKPOINTS / f"iteration-{run.iterations:06}",
-        )
+        score, path = self._score(values), self._folder / f"iteration-{run.iterations:06}"
         try:
             save_checkpoint(path, self._state(score))
         except CheckpointError as error:  # a full disk must not end the run
@@ -96,29 +93,27 @@ class Checkpointer:
         self._written = [written for written in self._written if written in kept]
 
 
-def save_final_policies(
-    name: str, state: RunState, dispatcher: Dispatcher, directory: RunDirectory | None
-) -> None:
+def save_final_policies(facts: RunFacts, state: RunState, dispatcher: Dispatcher) -> None:
     """Save the policies in the run directory or, if it cannot be written, in a temporary directory."""
-    if directory is None or not state.policies:
+    if facts.directory is None or not state.policies:
         return
     with state.saving():
         try:
-            path = directory.save_policies(state.policies)
+            path = RunDirectory(facts.directory).save_policies(state.policies)
         except PhantomError as error:
-            _save_elsewhere(name, state, directory, error)
+            _save_elsewhere(facts, state, error)
             return
     event = CheckpointSaved(iteration=state.iteration, env_steps=state.env_steps, path=path)
     dispatcher.fire("on_checkpoint", event)
 
 
-def _save_elsewhere(name: str, state: RunState, directory: RunDirectory, error: PhantomError) -> None:
+def _save_elsewhere(facts: RunFacts, state: RunState, error: PhantomError) -> None:
     try:
-        path = RunDirectory(Path(tempfile.mkdtemp(prefix=f"{name}-"))).save_policies(state.policies)
+        path = RunDirectory(Path(tempfile.mkdtemp(prefix=f"{facts.name}-"))).save_policies(state.policies)
     except (PhantomError, OSError):
         state.add_problem(f"The policies are not saved. {error}")
     else:
-        state.add_problem(f"{error} They are elsewhere. When that is mended: mv {path} {directory.path}/")
+        state.add_problem(f"{error} They are elsewhere. When that is mended: mv {path} {facts.directory}/")
 
 
 @contextmanager

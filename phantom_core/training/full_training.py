@@ -144,7 +144,7 @@ def train_full(
         for iteration in trainer.iterations(num_iterations):
             training.iterate(iteration)
     finally:
-        training.close()
+        training.collector.close()
 
 
 def _warn_of_more_steps(loop: RunLoop, plan: CollectPlan) -> None:
@@ -252,10 +252,6 @@ class FullTraining:
         for policy_id, trainer in self._distinct_trainers().items():
             trainer.load_state_dict(state["trainers"][policy_id])
         self.collector.load_state_dict(state["collector"])
-
-    def close(self) -> None:
-        """Close the copies of the env."""
-        self.collector.close()
 
     def _take_episode(self, episode: EpisodeSummary) -> None:
         """Keep an episode; record metrics that failed in a worker process."""

@@ -177,8 +177,8 @@ def execute_run(
     )
     state = RunState(num_iterations=settings.num_iterations)
     loop = RunLoop(facts, state, dispatcher)
-    make_env = EnvFactory(env_class, settings.env_config)
     if settings.evaluation is not None:
+        make_env = EnvFactory(env_class, settings.env_config)
         loop.evaluator = Evaluator(loop, settings.evaluation, make_env, metrics)
     record = None
     if directory is not None:
@@ -191,7 +191,7 @@ def execute_run(
             loop.before_start.append(lambda: directory.check_policies(state.policies))
         loop.before_start.append(record.note_policies)
     with signals_end(facts, state):
-        return _Run(settings, loop, trainer, make_env, metrics, record).execute()
+        return _Run(settings, loop, trainer, env_class, metrics, record).execute()
 
 
 @dataclass(frozen=True, repr=False, slots=True)
@@ -201,7 +201,7 @@ class _Run:
     settings: RunSettings
     loop: RunLoop
     trainer: Any
-    make_env: EnvFactory
+    env_class: Callable[..., MultiAgentEnv]
     metrics: Mapping[str, Metric]
     record: RunRecord | None
 
@@ -246,11 +246,11 @@ class _Run:
         trainer.metrics = self.metrics
         try:
             results = trainer.train(
-                self.make_env.env_class,
+                self.env_class,
                 state.num_iterations,
                 DEFAULT_POLICIES if settings.policies is None else settings.policies,
                 settings.policies_to_train,
-                self.make_env.env_config,
+                settings.env_config,
                 self.metrics,
             )
             if not isinstance(results, TrainingResults):
@@ -258,15 +258,13 @@ class _Run:
                     f"{type(trainer).__name__}.train() returned {results!r}. Expected ph.TrainingResults("
                     "policies), or an instance of a class derived from it."
                 )
+            to_train = tuple(settings.policies_to_train or results.policies)
             state.policies = results.policies
             state.policy_by_agent = state.policy_by_agent or results.policy_by_agent
-            state.policies_to_train = state.policies_to_train or tuple(
-                settings.policies_to_train or results.policies
-            )
+            state.policies_to_train = state.policies_to_train or to_train
             return results
         finally:
-            directory = None if self.record is None else self.record.directory
-            save_final_policies(loop.facts.name, state, loop.dispatcher, directory)
+            save_final_policies(loop.facts, state, loop.dispatcher)
             for one in trainers:
                 one.leave()
 
@@ -280,11 +278,8 @@ def attach_observers(settings: RunSettings, components: Components) -> None:
     registry = components.registry
     for hooks in settings.hooks:
         components.attach_hooks(hooks, settings.observer_config)
-    configured = {
-        (kind, name): registry.find(kind, name)  # raises for a misspelt name
-        for kind, configs in settings.observer_config.items()
-        for name in configs
-    }
+    named = [(kind, name) for kind, configs in settings.observer_config.items() for name in configs]
+    configured = {(kind, name): registry.find(kind, name) for kind, name in named}  # raises: misspelt
     for logger in settings.loggers:
         components.attach_logger(logger, settings.logger_config)
     for (kind, name), component in configured.items():
@@ -315,10 +310,9 @@ def _other_trainers(settings: RunSettings, trainer: Any, components: Components)
                 f"{trainer_key(spec.trainer)!r}, so that their settings and values cannot be told apart. "
                 "Give both the same trainer, or derive a class from one."
             )
+    del choices[own]
     others: dict[str, Any] = {
-        key: components.trainer(choice, settings.trainer_config)[1]
-        for key, choice in choices.items()
-        if key != own
+        key: components.trainer(choice, settings.trainer_config)[1] for key, choice in choices.items()
     }
     for one in (trainer, *others.values()) if others else ():
         if not one.is_full:
