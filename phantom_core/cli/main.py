@@ -21,11 +21,11 @@ _COMMANDS: Final = {
 }
 _PLUGINS_COMMANDS: Final = {
     "list": (
-        "phantom_core.cli.plugins_list_command:list_command",
+        "phantom_core.cli.plugins_listing:list_command",
         "List every component and plugin, with its status.",
     ),
     "info": (
-        "phantom_core.cli.plugins_info_command:info_command",
+        "phantom_core.cli.plugins_listing:info_command",
         "Show a distribution and what it offers.",
     ),
     "describe": (

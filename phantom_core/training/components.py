@@ -217,7 +217,16 @@ class Components:
             checked = build(config_class, settings, f"{table}.{name}")
             if config_class is component:
                 return checked
-            _check_takes_settings(component, config_class, settings, f"{table}.{name}")
+            try:
+                inspect.signature(component).bind(**settings)
+            except TypeError as error:  # its own __init__ does not take the fields by name
+                raise PluginError(
+                    f"{table}.{name} could not be built: {component.__name__}.__init__ does not take the "
+                    f"fields of {config_class.__name__} by name: {error_text(error)}. Leave __init__ out and "
+                    "read self.config, or write it as: def __init__(self, **settings): "
+                    "super().__init__(**settings).",
+                    plugin=component.__name__,
+                ) from error
         else:
             check_parameters(component, settings, f"{table}.{name}")
         try:
@@ -229,21 +238,6 @@ class Components:
                 f"{table}.{name} could not be built: {error_text(error)}. Its settings: {dict(settings)}.",
                 plugin=name,
             ) from error
-
-
-def _check_takes_settings(
-    component: type[Any], config_class: type, settings: Mapping[str, Any], path: str
-) -> None:
-    """Raise if a component has a `config_class` but its `__init__` does not take the fields by name."""
-    try:
-        inspect.signature(component).bind(**settings)
-    except TypeError as error:
-        raise PluginError(
-            f"{path} could not be built: {component.__name__}.__init__ does not take the fields of "
-            f"{config_class.__name__} by name: {error_text(error)}. Leave __init__ out and read self.config, "
-            "or write it as: def __init__(self, **settings): super().__init__(**settings).",
-            plugin=component.__name__,
-        ) from error
 
 
 def settings_of(component: Component | None, choice: Any, configs: Configs) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, EnvError, PhantomError, PluginError, error_place, error_text
 from phantom_core.installed.discovery import (
     CORE_DISTRIBUTION,
-    InstalledEntry,
     core_version,
     installed_entries,
     normalised,
@@ -85,8 +84,9 @@ class PluginPlan:
         """Raise `PluginError` if a component is missing here or differs; nothing is imported."""
         if core_version() != self.core_version:
             raise _mismatch("core", CORE_DISTRIBUTION, core_version(), self.core_version)
+        installed = {(e.kind, e.name, normalised(e.distribution)): e for e in reversed(installed_entries())}
         for planned in self.components:
-            found = self._find(planned)
+            found = installed.get((planned.kind, planned.name, normalised(planned.distribution)))
             what = f"{planned.kind} {planned.name!r} of {planned.distribution}"
             if found is None:
                 raise PluginError(
@@ -103,13 +103,6 @@ class PluginPlan:
                     "again in both.",
                     plugin=planned.distribution,
                 )
-
-    def _find(self, planned: Component) -> InstalledEntry | None:
-        for entry in installed_entries():
-            is_named = (entry.kind, entry.name) == (planned.kind, planned.name)
-            if is_named and normalised(entry.distribution) == normalised(planned.distribution):
-                return entry
-        return None
 
 
 @dataclass(frozen=True, slots=True)
