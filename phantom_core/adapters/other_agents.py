@@ -54,7 +54,9 @@ class OtherAgents:
             for policy_id, group in group_agents(_OtherRoster(env, agent_id), self._specs).items()
         }
         self._policy_by_agent = {i: policy_id for policy_id, group in groups.items() for i in group.agent_ids}
-        self.policies: dict[PolicyID, Policy] = make_policies(groups, {}, _load_policy, seed=0)
+        self.policies: dict[PolicyID, Policy] = make_policies(
+            groups, {}, lambda name: everything_offered().find("policy", name).load(), seed=0
+        )
         self._columns = {i: make_column(policy.observation_space) for i, policy in self.policies.items()}
         self._streams: dict[PolicyID, UniformStream] = {}
 
@@ -166,8 +168,3 @@ def _own(choice: PolicyChoice | None, policy_id: PolicyID) -> PolicyChoice:
             f"here: write ('random', [ids]) or (policy, AgentClass)."
         )
     return copy.deepcopy(choice) if isinstance(choice, Policy) else choice
-
-
-def _load_policy(name: str) -> type[Policy]:
-    loaded: type[Policy] = everything_offered().find("policy", name).load()
-    return loaded

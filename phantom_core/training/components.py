@@ -66,9 +66,7 @@ class Components:
                 "or instance."
             )
         name = found.__name__ if component is None else component.name
-        built = self._build("trainer", name, found, settings_of(component, choice, configs))
-        assert isinstance(built, base)
-        return name, built
+        return name, self._build("trainer", name, found, settings_of(component, choice, configs))
 
     def policy_class(self, choice: str) -> type[Policy]:
         """Return the policy class for a name or reference."""
@@ -110,8 +108,7 @@ class Components:
                 "Expected a registered name, or a Metric class."
             )
         settings = {key: value for key, value in table.items() if key != "metric"}
-        built = self._build("metrics", name, found, settings)
-        assert isinstance(built, Metric)
+        built: Metric = self._build("metrics", name, found, settings)
         return built
 
     def attach_logger(self, choice: object, configs: Configs) -> None:

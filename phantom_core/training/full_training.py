@@ -131,7 +131,13 @@ def train_full(
             f"{type(trainer).__name__}.collect_plan() returned {plan!r}. Expected how much to collect, such "
             "as ph.CollectPlan(episodes=10)."
         )
-    _warn_of_more_steps(loop, plan)
+    total_steps = facts.total_steps
+    if total_steps is not None and plan.steps is not None and plan.steps > total_steps:
+        _log.warning(
+            "total_steps=%d is less than one iteration of %s, which collects %d env steps, and iterations "
+            "are whole: so many are made. Give a multiple of %d, or let the trainer collect less at a time.",
+            total_steps, facts.trainer_name, plan.steps, plan.steps,
+        )  # fmt: skip
     envs = make_vector_env(
         make_env if facts.plugin_plan is None else PlannedFactory(facts.plugin_plan, make_env),
         plan.copies,
@@ -145,17 +151,6 @@ def train_full(
             training.iterate(iteration)
     finally:
         training.collector.close()
-
-
-def _warn_of_more_steps(loop: RunLoop, plan: CollectPlan) -> None:
-    """Warn if one iteration collects more steps than `total_steps`: iterations are never cut short."""
-    total_steps, per_iteration = loop.facts.total_steps, plan.steps
-    if total_steps is not None and per_iteration is not None and per_iteration > total_steps:
-        _log.warning(
-            "total_steps=%d is less than one iteration of %s, which collects %d env steps, and iterations "
-            "are whole: so many are made. Give a multiple of %d, or let the trainer collect less at a time.",
-            total_steps, loop.facts.trainer_name, per_iteration, per_iteration,
-        )  # fmt: skip
 
 
 def check_trainable(policy_id: PolicyID, policy: Policy, trainer: Learner, *, is_saved: bool) -> None:

@@ -30,7 +30,6 @@ from phantom_core.training.components import Components
 from phantom_core.training.logged_values import flattened
 from phantom_core.training.run_directory import RunDirectory
 from phantom_core.training.run_state import RunFacts, RunState, TrainingResults
-from phantom_core.types import AgentID, PolicyID
 
 FORMAT: Final = 1
 
@@ -88,12 +87,12 @@ class RunRecord:
     def note_policies(self) -> None:
         """Write the policy mapping, so that the checkpoints of a killed run can be evaluated."""
         if self._state.policy_by_agent:
-            self._note_policies(self._state.policy_by_agent)
+            self._facts |= self._policies()
             self.directory.write_run(self._facts)
 
     def end(self, results: TrainingResults) -> None:
         """Write the final status and the evaluation."""
-        self._note_policies(results.policy_by_agent)
+        self._facts |= self._policies()
         if results.evaluation is not None:
             returns = results.evaluation.episode_returns.items()
             self._facts["evaluation"] = {
@@ -106,7 +105,7 @@ class RunRecord:
     def fail(self, error: BaseException) -> None:
         """Write the exception that ended the run, and the policy mapping if there is one."""
         if self._state.policy_by_agent:
-            self._note_policies(self._state.policy_by_agent)
+            self._facts |= self._policies()
         self._facts["error"] = error_text(error)
         self._close("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
 
@@ -122,9 +121,9 @@ class RunRecord:
             "components": [{"kind": kind, "name": n, "distribution": d} for kind, n, d in selected],
         }
 
-    def _note_policies(self, policy_by_agent: Mapping[AgentID, PolicyID]) -> None:
-        self._facts["policies_to_train"] = list(self._state.policies_to_train)
-        self._facts["policy_by_agent"] = encode_mapping(policy_by_agent)
+    def _policies(self) -> dict[str, Any]:
+        policy_by_agent = encode_mapping(self._state.policy_by_agent)
+        return {"policies_to_train": list(self._state.policies_to_train), "policy_by_agent": policy_by_agent}
 
     def _close(self, status: str) -> None:
         state = self._state
@@ -195,7 +194,10 @@ def code_files(entry: InstalledEntry) -> list[Path]:
         recorded = recorded_files(entry.distribution)
         files = [path for path in recorded if path.resolve().is_relative_to(place)]
     chosen = [path for path in files if _is_code(path)]
-    return chosen or [path for module in _top_modules(entry) for path in _files_of(module) if _is_code(path)]
+    if chosen:
+        return chosen
+    modules = {top_package(e.target) for e in installed_entries() if e.distribution == entry.distribution}
+    return [path for module in sorted(modules) for path in _files_of(module) if _is_code(path)]
 
 
 def hash_of_files(files: Iterable[Path]) -> str:
@@ -218,11 +220,6 @@ def _is_code(path: Path) -> bool:
         or "__pycache__" in folders
         or any(part.endswith((".dist-info", ".egg-info")) for part in folders)
     )
-
-
-def _top_modules(entry: InstalledEntry) -> list[str]:
-    targets = [e.target for e in installed_entries() if e.distribution == entry.distribution]
-    return sorted({top_package(target) for target in targets})
 
 
 def _files_of(module: str) -> list[Path]:

@@ -135,9 +135,7 @@ def evaluate_run(
             policy_by_agent,
             num_episodes=num_episodes or (plan.episodes if plan is not None else 100),
             seed=seed,
-            agent_ids=[
-                a for a, policy_id in policy_by_agent.items() if policy_id in facts["policies_to_train"]
-            ],
+            agent_ids=[a for a, i in policy_by_agent.items() if i in facts["policies_to_train"]],
         )
     finally:
         env.close()

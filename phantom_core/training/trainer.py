@@ -272,8 +272,6 @@ class Trainer(Learner):
         self._collectors.append(collector)
         return collector
 
-    # ------------------------------------------------------------------ for every trainer to use
-
     @property
     def run(self) -> RunLoop:
         """The current run.
@@ -438,9 +436,7 @@ class Trainer(Learner):
         means = {n: self._mean_of_metric(n, value, "tbx_write_values") for n, value in reduced.items()}
         values = {name: mean for name, mean in means.items() if mean is not None}
         every = [reward for rewards in self.logged_rewards.values() for reward in rewards]
-        for agent_id, rewards in self.logged_rewards.items():
-            if rewards:
-                values[f"rewards/{agent_id}"] = float(np.mean(rewards))
+        values |= {f"rewards/{i}": float(np.mean(own)) for i, own in self.logged_rewards.items() if own}
         if every:
             values["rewards/group"] = float(np.mean(every))
         self.logged_metrics.clear()
