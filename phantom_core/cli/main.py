@@ -24,10 +24,7 @@ _PLUGINS_COMMANDS: Final = {
         "phantom_core.cli.plugins_listing:list_command",
         "List every component and plugin, with its status.",
     ),
-    "info": (
-        "phantom_core.cli.plugins_listing:info_command",
-        "Show a distribution and what it offers.",
-    ),
+    "info": ("phantom_core.cli.plugins_listing:info_command", "Show a distribution and what it offers."),
     "describe": (
         "phantom_core.cli.plugins_describe_command:describe_command",
         "Show the settings of a component.",

@@ -13,12 +13,7 @@ import gymnasium as gym
 
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, EnvError, PhantomError, PluginError, error_place, error_text
-from phantom_core.installed.discovery import (
-    CORE_DISTRIBUTION,
-    core_version,
-    installed_entries,
-    normalised,
-)
+from phantom_core.installed.discovery import CORE_DISTRIBUTION, core_version, installed_entries, normalised
 from phantom_core.installed.registry import Component
 from phantom_core.seeding import derive_seed
 from phantom_core.training.references import load_reference, reference_to

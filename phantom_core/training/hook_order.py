@@ -23,11 +23,7 @@ class CalledPlugin(NamedTuple):
 
 
 def hook_order(
-    hook: str,
-    *,
-    run_file: str | Path | None = None,
-    loggers: Sequence[str] = (),
-    hooks: Sequence[str] = (),
+    hook: str, *, run_file: str | Path | None = None, loggers: Sequence[str] = (), hooks: Sequence[str] = ()
 ) -> list[CalledPlugin]:
     """Return the plugins that implement a hook in a run, in the order in which they are called.
 
