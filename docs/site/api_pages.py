@@ -160,7 +160,9 @@ def _directive(name: str) -> str:
     if inspect.isclass(value) and _is_code(value):
         is_derived = any(_is_public(base.__name__) for base in value.__bases__)
         bases = "   :show-inheritance:\n" if is_derived else ""
-        return f".. autoclass:: {name}\n   :members:\n{bases}"
+        has_parts = value in (ph.Trainer, ph.Network)
+        parts = "   :inherited-members:\n" if has_parts else ""  # of a base that is not public
+        return f".. autoclass:: {name}\n   :members:\n{bases}{parts}"
     if _is_code(value):
         return f".. autofunction:: {name}\n"
     module, _, variable = name.rpartition(".")
