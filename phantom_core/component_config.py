@@ -57,18 +57,10 @@ def check_parameters(component: type, settings: Mapping[str, Any], name: str) ->
 
 
 def make_config(component: type, settings: Mapping[str, Any], path: str = "") -> Any:
-    """Build and check the settings of a component that has a `config_class`.
+    """Build and check the settings of a component; None if it has no `config_class`.
 
-    Args:
-        component: the class to configure.
-        settings: value by field name; missing fields take their defaults.
-        path: the name of the settings in messages, such as `trainer.q-learning`.
-
-    Returns:
-        An instance of the config class; None for a component without one.
-
-    Raises:
-        ConfigError: if a field is unknown or missing, or a value has the wrong type.
+    `path` is the name of the settings in messages, such as `trainer.q-learning`. Raises ConfigError if a
+    field is unknown or missing, or a value has the wrong type.
     """
     config_class = getattr(component, "config_class", None)
     name = path or component.__name__
@@ -81,18 +73,7 @@ def make_config(component: type, settings: Mapping[str, Any], path: str = "") ->
 
 
 def build(config_class: type, settings: Mapping[str, Any], name: str, separator: str = ".") -> Any:
-    """Check settings field by field and build the dataclass from them.
-
-    Args:
-        config_class: the dataclass. The key of a field can be set in its metadata, for keys that are Python
-            keywords: `field(metadata={"name": "class"})`.
-        settings: value by field name.
-        name: the name of the settings in messages, such as `trainer.q-learning`.
-        separator: placed between that name and the name of a field.
-
-    Raises:
-        ConfigError: if a field is unknown or missing, or a value has the wrong type.
-    """
+    """Check settings with `checked_fields` and build the dataclass from them."""
     values = checked_fields(config_class, settings, name, separator)
     try:
         return config_class(**values)
@@ -103,19 +84,24 @@ def build(config_class: type, settings: Mapping[str, Any], name: str, separator:
 def checked_fields(
     config_class: type, settings: Mapping[str, Any], name: str, separator: str = "."
 ) -> dict[str, Any]:
-    """Check settings field by field, and return them by field name.
+    """Check settings by key, and return them by field name.
 
-    If the metadata of a field has `file`, that type is used, which is the type in a file. A field whose
-    metadata has `name=None` cannot be set in a file.
-
-    Raises:
-        ConfigError: if a field is unknown or missing, or a value has the wrong type.
+    The metadata of a field may have its key in a file as `name`, such as a Python keyword, or None if it
+    cannot be set there; and its type in a file as `file`. Messages name a field by `name`, `separator` and
+    its key. Raises ConfigError if a field is unknown or missing, or a value has the wrong type.
     """
-    named = {_key_of(field): field for field in dataclasses.fields(config_class) if field.init}
+    named = {f.metadata.get("name", f.name): f for f in dataclasses.fields(config_class) if f.init}
     fields = {key: field for key, field in named.items() if key is not None}
     hints = typing.get_type_hints(config_class)
     types = {key: field.metadata.get("file", hints[field.name]) for key, field in fields.items()}
-    _check_names(fields, types, settings, name)
+    for key in settings:
+        if key not in fields:
+            raise ConfigError(_no_setting(key, fields, name))
+    for key, field in fields.items():
+        missing = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        if missing and key not in settings:
+            of_type = "" if types[key] is Any else f" ({type_text(types[key])})"
+            raise ConfigError(f"{name} needs a value for {key!r}{of_type}. Give it one.")
     return {
         fields[key].name: convert(value, types[key], f"{name}{separator}{key}")
         for key, value in settings.items()
@@ -123,12 +109,9 @@ def checked_fields(
 
 
 def convert(value: Any, target: Any, path: str) -> Any:
-    """Check a value against a type and convert it, such as 1 to 1.0 where a float is expected.
+    """Check a value against a type and convert it, such as 1 to 1.0 for a float; or raise ConfigError.
 
     Values of types that a file cannot hold, such as functions, are returned unchanged.
-
-    Raises:
-        ConfigError: if the value does not match the type.
     """
     is_numpy_scalar = type(value).__module__ == "numpy" and getattr(value, "shape", None) == ()
     plain = value.item() if is_numpy_scalar else value
@@ -177,29 +160,6 @@ def field_documents(config_class: type) -> dict[str, str]:
                 if isinstance(text, str):
                     found[statement.target.id] = " ".join(text.split())
     return found
-
-
-def _key_of(field: dataclasses.Field[Any]) -> str | None:
-    name: str | None = field.metadata.get("name", field.name)
-    return name
-
-
-def _check_names(
-    fields: Mapping[str, dataclasses.Field[Any]],
-    types: Mapping[str, Any],
-    settings: Mapping[str, Any],
-    name: str,
-) -> None:
-    """Raise if a field is unknown, or a required one is missing."""
-    for key in settings:
-        if key not in fields:
-            raise ConfigError(_no_setting(key, fields, name))
-    for key, field in fields.items():
-        missing = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        if missing and key not in settings:
-            hint = types[key]
-            of_type = "" if hint is Any else f" ({type_text(hint)})"
-            raise ConfigError(f"{name} needs a value for {key!r}{of_type}. Give it one.")
 
 
 def _no_setting(key: str, known: Iterable[str], name: str) -> str:

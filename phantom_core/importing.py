@@ -17,10 +17,7 @@ SLOW_SECONDS: Final = 10.0
 
 
 def import_object(target: str) -> Any:
-    """Import `package.module:attribute`, or a module alone.
-
-    Args:
-        target: the reference; the attribute may be dotted.
+    """Import `package.module:attribute`, whose attribute may be dotted, or a module alone.
 
     Raises:
         ImportError: if the module does not exist.
@@ -79,11 +76,8 @@ def exit_report(what: str) -> Iterator[None]:
     """Report what is being imported if the process ends inside the block, as `os._exit` runs no handler.
 
     A crash (SIGSEGV, SIGABRT) prints the Python stack, using `faulthandler`; so does an import that takes
-    more than `SLOW_SECONDS`, once. Only SIGKILL and an exit from
-    C code are not reported.
-
-    Args:
-        what: the import, such as `plugin 'acme:follow'`.
+    more than `SLOW_SECONDS`, once. Only SIGKILL and an exit from C code are not reported. The sentence names
+    `what` is imported, such as `plugin 'acme:follow'`.
     """
     original = os._exit
 

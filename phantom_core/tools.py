@@ -9,11 +9,10 @@ from phantom_core.importing import import_object
 from phantom_core.installed.entry_status import EntryStatus, plugin_statuses
 from phantom_core.text_columns import aligned
 from phantom_core.training.checkpoint import load_checkpoint, save_checkpoint
-from phantom_core.training.evaluate_run import evaluate_run
 from phantom_core.training.hook_order import hook_order
 from phantom_core.training.references import load_reference, reference_to
 from phantom_core.training.run_file import parse_assignment
-from phantom_core.training.saved_run import SavedRun
+from phantom_core.training.saved_run import SavedRun, evaluate_run
 from phantom_core.world.agents import ALL
 from phantom_core.world.network import MessageRecorder
 

@@ -39,12 +39,7 @@ class RetryQueue(Generic[T]):
     """
 
     def __init__(self, write: Callable[[T], None], *, name: str) -> None:
-        """Create an empty queue.
-
-        Args:
-            write: writes one item whole, or raises.
-            name: the name of the logger, for messages.
-        """
+        """Create an empty queue; `write` writes one item whole, or raises; `name` is that of the logger."""
         self._write = write
         self._name = name
         self._items: deque[T] = deque(maxlen=MAX_KEPT)

@@ -1,15 +1,18 @@
-"""The API reference: one page for each layer and each public module, made from docstrings."""
+"""The API reference: a page for each layer, public module and distribution, made from docstrings."""
 
 import ast
 import importlib
 import inspect
 from itertools import pairwise
+from pathlib import Path
 from typing import Any, Final
 
 from markup import sentence, table
 
 import phantom_core as ph
 
+CORE: Final = "phantom_core"
+PLUGINS: Final = Path(__file__).resolve().parents[2] / "plugins"
 TITLES: Final = {  # of layers and of public modules, in the order of the pages
     "world": "The world",
     "samplers": "Samplers",
@@ -34,13 +37,16 @@ TITLES: Final = {  # of layers and of public modules, in the order of the pages
 
 
 def public_names() -> dict[str, list[str]]:
-    """Return the public names of each page, as `Agent` or `metrics.SimpleAgentMetric`, in reading order."""
+    """Return the public names of each page, as `phantom_core.metrics.SimpleAgentMetric`, in reading order."""
     modules = public_modules()
     found: dict[str, list[str]] = {page: [] for page in TITLES}
     for name in sorted(set(ph.__all__) - modules - {"__version__"}, key=_home):
-        found[_home(name)[0].split(".")[1]].append(name)
-    for name in sorted(modules):
-        found[name] += [f"{name}.{inner}" for inner in _members(name) if inner not in found[name]]
+        found[_home(name)[0].split(".")[1]].append(f"{CORE}.{name}")
+    for module in sorted(modules):
+        names = [name for name in _members(module) if f"{CORE}.{name}" not in found[module]]
+        found[module] += [f"{CORE}.{module}.{name}" for name in names]
+    for package in packages():
+        found[package] = [f"{package}.{name}" for name in importlib.import_module(package).__all__]
     return found
 
 
@@ -49,8 +55,14 @@ def public_modules() -> set[str]:
     return {name for name in ph.__all__ if inspect.ismodule(getattr(ph, name))}
 
 
+def packages() -> dict[str, str]:
+    """Return the distribution by package, for each package of the plugins, which all list public names."""
+    folders = sorted(path.parent for path in PLUGINS.glob("*/phantom_*/__init__.py"))
+    return {folder.name: folder.parent.name for folder in folders}
+
+
 def _home(name: str) -> tuple[str, int]:
-    """Return the module of a public name and its place there."""
+    """Return the module of a name of `ph` and its place there."""
     home = ph._MODULE_BY_NAME[name]
     return home, list(vars(importlib.import_module(home))).index(name)
 
@@ -74,28 +86,44 @@ def api_pages() -> dict[str, str]:
 
 
 def _page(page: str, names: list[str]) -> str:
-    document = inspect.getdoc(getattr(ph, page)) if page in public_modules() else ""
-    about = sentence(document.partition("\n\n")[0]) + "\n\n" if document else ""
-    rows = [(f"{{py:obj}}`ph.{name} <phantom_core.{name}>`", summary(name)) for name in names]
+    rows = [(f"{{py:obj}}`{_shown(name)} <{name}>`", summary(name)) for name in names]
     directives = "\n".join(map(_directive, names))
     return (
-        f"# {TITLES[page]}\n\n{about}`import phantom_core as ph`\n\n{table(('name', 'what it is'), rows)}\n\n"
+        f"# {TITLES.get(page, page)}\n\n{_introduction(page)}{table(('name', 'what it is'), rows)}\n\n"
         f"```{{eval-rst}}\n{directives}\n```\n"
     )
+
+
+def _introduction(page: str) -> str:
+    """Return what stands above the table of a page: what it is about, and where its names are."""
+    distribution = packages().get(page)
+    if distribution:
+        readme = f"[{distribution}](../../files/plugins/{distribution}/README.md)"
+        about = (inspect.getdoc(importlib.import_module(page)) or "").partition("\n\n")[0]
+        return f"{sentence(about)} From {readme}.\n\n`pip install {distribution}`\n\n"
+    document = inspect.getdoc(getattr(ph, page)) if page in public_modules() else ""
+    about = sentence(document.partition("\n\n")[0]) + "\n\n" if document else ""
+    return f"{about}`import phantom_core as ph`\n\n"
+
+
+def _shown(name: str) -> str:
+    """Return a public name as programs write it, with `ph` for the core."""
+    return f"ph{name.removeprefix(CORE)}" if name.startswith(f"{CORE}.") else name
 
 
 def summary(name: str) -> str:
     """Return the first paragraph of what documents a public name; empty: nothing does."""
     value = _value(name)
     document = inspect.getdoc(value) if _is_code(value) else _string_below(name)
-    if document is None and type(value).__module__.startswith("phantom_core"):
+    if document is None and type(value).__module__.startswith(CORE):
         document = inspect.getdoc(type(value))
     return sentence((document or "").partition("\n\n")[0]) if document else ""
 
 
 def _value(name: str) -> Any:
-    value: Any = ph
-    for part in name.split("."):
+    package, *parts = name.split(".")
+    value: Any = importlib.import_module(package)
+    for part in parts:
         value = getattr(value, part)
     return value
 
@@ -103,13 +131,16 @@ def _value(name: str) -> Any:
 def _is_code(value: object) -> bool:
     """Tell whether a value is a class or function of ours, and no alias or constant."""
     home = getattr(value, "__module__", None) or ""
-    return (inspect.isclass(value) or inspect.isroutine(value)) and home.startswith("phantom_core")
+    return (inspect.isclass(value) or inspect.isroutine(value)) and home.partition(".")[0] in {
+        CORE,
+        *packages(),
+    }
 
 
 def _string_below(name: str) -> str | None:
-    """Return the string below the assignment that made a constant or an alias."""
+    """Return the string below the assignment that made a constant or an alias of the core."""
     module_name, _, variable = name.rpartition(".")
-    home = getattr(ph, module_name) if module_name else importlib.import_module(_home(name)[0])
+    home = importlib.import_module(_home(variable)[0]) if module_name == CORE else _value(module_name)
     tree = ast.parse(inspect.getsource(home))
     for statement in tree.body:
         if isinstance(statement, ast.ImportFrom) and variable in [alias.name for alias in statement.names]:
@@ -125,17 +156,19 @@ def _string_below(name: str) -> str | None:
 
 
 def _directive(name: str) -> str:
-    full, value = f"phantom_core.{name}", _value(name)
+    value = _value(name)
     if inspect.isclass(value) and _is_code(value):
         is_derived = any(_is_public(base.__name__) for base in value.__bases__)
         bases = "   :show-inheritance:\n" if is_derived else ""
-        return f".. autoclass:: {full}\n   :members:\n{bases}"
+        has_parts = value in (ph.Trainer, ph.Network)
+        parts = "   :inherited-members:\n" if has_parts else ""  # of a base that is not public
+        return f".. autoclass:: {name}\n   :members:\n{bases}{parts}"
     if _is_code(value):
-        return f".. autofunction:: {full}\n"
-    module, _, variable = full.rpartition(".")
+        return f".. autofunction:: {name}\n"
+    module, _, variable = name.rpartition(".")
     return f".. py:currentmodule:: {module}\n.. py:data:: {variable}\n\n   {summary(name)}\n"
 
 
 def _is_public(name: str) -> bool:
-    """Tell whether `ph` or one of its modules has a public name, given without the module."""
-    return name in ph.__all__ or any(name in _members(module) for module in public_modules())
+    """Tell whether a public name, given without its module, has a page."""
+    return any(full.endswith(f".{name}") for names in public_names().values() for full in names)

@@ -33,7 +33,7 @@ def plain_docstring(
     """Turn a docstring, which marks code as Markdown does, into what Sphinx reads."""
     lines[:] = translated(lines)
     if what in ("attribute", "data", "property"):
-        lines.insert(0, "")  # napoleon takes what is before a colon in the first line for a type
+        lines.insert(0, "\\ ")  # nothing: napoleon takes what is before a colon in the first line for a type
 
 
 def translated(lines: Iterable[str]) -> Iterator[str]:

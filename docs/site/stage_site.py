@@ -39,7 +39,7 @@ def staged_pages() -> dict[str, str]:
     waiting = sorted(DOCS.rglob("*.md"))
     while waiting:
         path = waiting.pop()
-        place = error_place(path)
+        place = site_place(path)
         if place in pages:
             continue
         if path.suffix != ".md":
@@ -54,7 +54,7 @@ def staged_pages() -> dict[str, str]:
     return {place: _orphan(place, text) for place, text in pages.items()}
 
 
-def error_place(path: Path) -> str:
+def site_place(path: Path) -> str:
     """Return where the page of a file is in the site."""
     if path.is_relative_to(DOCS) and path.suffix == ".md":
         return path.relative_to(DOCS).as_posix()
@@ -85,8 +85,8 @@ def with_site_links(page: Path, text: str) -> str:
             target /= "index.md"
             if not target.is_file():
                 return label
-        start = Path(error_place(page)).parent
-        return f"[{label}]({os.path.relpath(error_place(target), start)}{mark}{anchor})"
+        start = Path(site_place(page)).parent
+        return f"[{label}]({os.path.relpath(site_place(target), start)}{mark}{anchor})"
 
     parts = FENCE.split(text)  # prose, a block, its fence, prose, …
     parts[::3] = [LINK_OR_CODE.sub(changed, prose) for prose in parts[::3]]
@@ -98,10 +98,10 @@ def navigation(page: Path, text: str) -> str:
     """Return what puts the pages that an index links to into the navigation."""
     if page.name != "index.md" or not page.is_relative_to(DOCS):
         return ""
-    start = Path(error_place(page)).parent
+    start = Path(site_place(page)).parent
     targets = [target for target in linked_files(page, text) if target.suffix == ".md"]
     return _toctree(
-        [os.path.relpath(error_place(target), start) for target in targets if _is_below(target, page)]
+        [os.path.relpath(site_place(target), start) for target in targets if _is_below(target, page)]
     )
 
 

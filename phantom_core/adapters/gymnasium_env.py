@@ -57,10 +57,9 @@ class GymnasiumEnv:
         self.gym_env: gym.Env[Any, Any] = _make(env, make_kwargs)
         _check_takes_seed(self.gym_env.unwrapped)
         self._id = agent_id
-        agent = GymnasiumAgent(agent_id)
-        agent.observation_space = self.gym_env.observation_space
-        agent.action_space = self.gym_env.action_space
-        self._agent = agent
+        self._agent = GymnasiumAgent(agent_id)
+        self._agent.observation_space = self.gym_env.observation_space
+        self._agent.action_space = self.gym_env.action_space
 
     @property
     def agents(self) -> Mapping[AgentID, Agent]:
@@ -106,11 +105,10 @@ class GymnasiumEnv:
         """
         agent_id = self._id
         if agent_id not in actions:
-            msg = (
+            raise EnvError(
                 f"There is no action for {agent_id!r}, the one agent of this env. The actions are for: "
                 f"{listing(actions)}."
             )
-            raise EnvError(msg)
         result = self.gym_env.step(actions[agent_id])
         try:
             observation, reward, terminated, truncated, info = result

@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 import gymnasium as gym
 
 from phantom_core.envs.step_result import MultiAgentEnv, Roster
 from phantom_core.errors import EnvError, ObservationError, PolicyMappingError
-from phantom_core.hooks.plugin_manager import PluginManager
+from phantom_core.hooks.plugin_manager import everything_offered
 from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import (
     AgentSelection,
@@ -36,18 +36,10 @@ OtherPolicies: TypeAlias = (
 
 
 class OtherAgents:
-    """Decides for every strategic agent of an env but one.
-
-    Attributes:
-        policies: the policies, by policy id.
-    """
+    """Decides for every strategic agent of an env but one."""
 
     def __init__(self, env: MultiAgentEnv, agent_id: AgentID, other_policies: OtherPolicies) -> None:
-        """Build the policies; those that are given as instances are copied.
-
-        Raises:
-            PolicyMappingError: if one is given to the one agent, or another agent has none.
-        """
+        """Build the policies; those that are given as instances are copied."""
         self._env = env
         self._specs = {
             policy_id: replace(spec, agents=_without(agent_id, policy_id, spec.agents))
@@ -62,7 +54,9 @@ class OtherAgents:
             for policy_id, group in group_agents(_OtherRoster(env, agent_id), self._specs).items()
         }
         self._policy_by_agent = {i: policy_id for policy_id, group in groups.items() for i in group.agent_ids}
-        self.policies: dict[PolicyID, Policy] = make_policies(groups, {}, _load_policy, seed=0)
+        self.policies: dict[PolicyID, Policy] = make_policies(
+            groups, {}, lambda name: everything_offered().find("policy", name).load(), seed=0
+        )
         self._batchers = {i: make_batcher(policy.observation_space) for i, policy in self.policies.items()}
         self._streams: dict[PolicyID, UniformStream] = {}
 
@@ -128,29 +122,24 @@ class _OtherRoster:
 def _parse(other_policies: OtherPolicies) -> dict[PolicyID, PolicySpec]:
     """Turn the short forms by agent id into specs; the one parser does the rest."""
     if not isinstance(other_policies, Mapping):
-        msg = (
+        raise PolicyMappingError(
             f"other_policies is {other_policies!r}. Expected a mapping, such as {{'RIVAL': 'random'}} or "
             "{'rivals': ('random', ['RIVAL'])}."
         )
-        raise PolicyMappingError(msg)
     specs: dict[Any, Any] = {}
     for key, value in other_policies.items():
-        short = _short_form(key, value)
-        specs[key if short is None or isinstance(key, str) else repr(key)] = short or value
+        policy_id = key if isinstance(key, str) else repr(key)
+        match value:
+            case (policy, Mapping() as config) if _is_policy(policy):
+                specs[policy_id] = PolicySpec(agents=[key], policy=policy, config=config)
+            case _ if _is_policy(value):
+                specs[policy_id] = PolicySpec(agents=[key], policy=value)
+            case _:
+                specs[key] = value
     return parse_policy_mapping(specs) if specs else {}
 
 
-def _short_form(agent_id: AgentID, value: Any) -> PolicySpec | None:
-    """Return the spec that a policy, or a pair of a policy and its config, stands for."""
-    match value:
-        case (policy, Mapping() as config) if _is_policy(policy):
-            return PolicySpec(agents=[agent_id], policy=policy, config=config)
-        case policy if _is_policy(policy):
-            return PolicySpec(agents=[agent_id], policy=policy)
-    return None
-
-
-def _is_policy(value: object) -> bool:
+def _is_policy(value: object) -> TypeGuard[PolicyChoice]:
     return isinstance(value, (Policy, str)) or (isinstance(value, type) and issubclass(value, Policy))
 
 
@@ -164,26 +153,17 @@ def _without(agent_id: AgentID, policy_id: PolicyID, agents: AgentSelection) -> 
         others.__name__ = getattr(agents, "__name__", repr(agents))
         return others
     if agent_id in agents:
-        msg = (
+        raise PolicyMappingError(
             f"other_policies gives policy {policy_id!r} to {agent_id!r}, the agent that is played from "
             "outside. Leave it out."
         )
-        raise PolicyMappingError(msg)
     return agents
 
 
 def _own(choice: PolicyChoice | None, policy_id: PolicyID) -> PolicyChoice:
     if choice is None:
-        msg = (
+        raise PolicyMappingError(
             f"other_policies says who uses policy {policy_id!r}, but not what it is. Nothing is trained "
             f"here: write ('random', [ids]) or (policy, AgentClass)."
         )
-        raise PolicyMappingError(msg)
     return copy.deepcopy(choice) if isinstance(choice, Policy) else choice
-
-
-def _load_policy(name: str) -> type[Policy]:
-    manager = PluginManager()
-    manager.load_installed_plugins()
-    loaded: type[Policy] = manager.registry.find("policy", name).load()
-    return loaded

@@ -174,11 +174,9 @@ class Playthrough:
 
 def _is_almost_inside(space: gym.Space[Any], action: Action) -> bool:
     """Tell whether an action is an element of a Box but for its dtype and rounding errors."""
-    if not isinstance(space, gym.spaces.Box):
+    if not (isinstance(space, gym.spaces.Box) and isinstance(action, np.ndarray)):
         return False
-    if not isinstance(action, np.ndarray) or action.shape != space.shape:
-        return False
-    if not np.can_cast(action.dtype, space.dtype, "same_kind"):
+    if action.shape != space.shape or not np.can_cast(action.dtype, space.dtype, "same_kind"):
         return False
     inside = np.clip(action, space.low, space.high)
     return bool(np.allclose(action, inside, rtol=_ROUNDING, atol=_ROUNDING))

@@ -74,7 +74,13 @@ class SingleAgentEnvAdapter(gym.Env[Any, Any]):
         self._play = Playthrough(self.env)
         if agent_id not in self.env.strategic_agent_ids:
             self.env.reset()  # it may build its network there
-        _check_acts(self.env, agent_id)
+        acting = self.env.strategic_agent_ids
+        if agent_id not in acting:
+            what = (
+                "does not act" if agent_id in self.env.agents else f"is no agent of {type(self.env).__name__}"
+            )
+            hint = did_you_mean(agent_id, acting)
+            raise ConfigError(f"Agent {agent_id!r} {what}.{hint} Agents that act: {listing(acting)}.")
         self.agent_id = agent_id
         self.observation_space = copy.deepcopy(self.env.observation_spaces[agent_id])
         self.action_space = copy.deepcopy(self.env.action_spaces[agent_id])
@@ -186,12 +192,3 @@ def _make_env(env_class: Callable[..., MultiAgentEnv], env_config: Mapping[str, 
             f"{name} could not be made: {error_text(error)}{error_place(error)}. Its env_config: "
             f"{dict(env_config)}."
         ) from error
-
-
-def _check_acts(env: MultiAgentEnv, agent_id: AgentID) -> None:
-    acting = env.strategic_agent_ids
-    if agent_id in acting:
-        return
-    what = "does not act" if agent_id in env.agents else f"is no agent of {type(env).__name__}"
-    hint = did_you_mean(agent_id, acting)
-    raise ConfigError(f"Agent {agent_id!r} {what}.{hint} Agents that act: {listing(acting)}.")

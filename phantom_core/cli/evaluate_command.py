@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from phantom_core.cli.lazy_group import VERBOSE
+
 
 @click.command("evaluate")
 @click.argument("run", type=click.Path(path_type=Path))
@@ -21,16 +23,14 @@ import click
     metavar="N",
     help="What the episodes follow from.  [default: as in the run]",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Show the full traceback of an error.")
-def evaluate_command(*, run: Path, episodes: int | None, seed: int | None, verbose: bool) -> None:
+@VERBOSE
+def evaluate_command(*, run: Path, episodes: int | None, seed: int | None) -> None:
     """Evaluate the policies of a run in its env.
 
     RUN is a run directory, for the final policies, or a checkpoint in it, such as
     runs/model-.../checkpoints/iteration-000100. Without options this repeats the run's own evaluation.
     """
-    del verbose  # main() looks at it
-    from phantom_core.cli.report import final_line
-    from phantom_core.training.evaluate_run import evaluate_run
+    from phantom_core.training.saved_run import evaluate_run
 
     evaluation, reference_return = evaluate_run(run, num_episodes=episodes, seed=seed)
     for agent_id, returns in evaluation.episode_returns.items():
@@ -40,3 +40,18 @@ def evaluate_command(*, run: Path, episodes: int | None, seed: int | None, verbo
             f"{len(returns)} episodes"
         )
     click.echo(final_line(evaluation.mean_return, reference_return))
+
+
+def final_line(mean_return: float, reference_return: float | None) -> str:
+    """Return the result of an evaluation.
+
+    >>> final_line(801.3, 818.02)
+    'mean return 801.3 = 98.0 % of 818.02'
+    >>> final_line(-13.0, None)
+    'mean return -13.0'
+    """
+    if not reference_return:
+        return f"mean return {mean_return:.1f}"
+    return (
+        f"mean return {mean_return:.1f} = {100 * mean_return / reference_return:.1f} % of {reference_return}"
+    )

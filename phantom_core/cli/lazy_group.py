@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from phantom_core.importing import find_module, import_object, split_target
+
 if TYPE_CHECKING:
     from phantom_core.installed.discovery import InstalledEntry
+
+VERBOSE: Final = click.option(
+    "-v", "--verbose", is_flag=True, expose_value=False, help="Show the full traceback of an error."
+)
+"""An option of every command that may fail; `main` looks at it."""
 
 
 class LazyGroup(click.Group):
@@ -17,16 +26,12 @@ class LazyGroup(click.Group):
     A distribution adds a command in the entry-point group `phantom_core.commands`: `tally` is a command of
     `phantom`, `plugins.tally` one of `phantom plugins`. `runs.tally` makes the group `phantom runs`, to which
     other distributions may add commands too. Only the command that is called is imported.
-
-    Attributes:
-        places: by name, where an own command is (`package.module:attribute`), and what it does.
-        prefix: what stands before the names of added commands, such as `plugins.`; empty for `phantom`.
     """
 
     def __init__(self, *, places: Mapping[str, tuple[str, str]], prefix: str = "", **options: Any) -> None:
         super().__init__(**options)
-        self.places = places
-        self.prefix = prefix
+        self.places = places  # by name: where an own command is (`package.module:attribute`), what it does
+        self.prefix = prefix  # of the names of added commands, such as `plugins.`; empty for `phantom`
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands, in the order in which they are shown."""
@@ -50,14 +55,7 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command; None: there is none of this name.
-
-        Raises:
-            PluginError: if an added command cannot be imported, or is no click command.
-            AmbiguousNameError: if several distributions add it.
-        """
-        from phantom_core.importing import import_object
-
+        """Import a command; None: there is none of this name."""
         if cmd_name in self.places:
             command: click.Command = import_object(self.places[cmd_name][0])
             return command
@@ -86,12 +84,10 @@ class LazyGroup(click.Group):
 
         The summary of a group that distributions make is the list of its commands.
         """
-        from phantom_core.cli.command_summary import command_summary
-
         found = {name: summary for name, (_, summary) in self.places.items()}
         for name, entry in self._added():
             if "." not in name:
-                found.setdefault(name, command_summary(entry))
+                found.setdefault(name, _summary(entry))
         groups = self._added_groups()
         return found | {name: f"Commands: {', '.join(groups[name])}." for name in sorted(groups)}
 
@@ -111,3 +107,23 @@ class LazyGroup(click.Group):
         for entry in installed_entries():
             if entry.kind == "command" and entry.name.startswith(self.prefix) and not entry.problem:
                 yield entry.name.removeprefix(self.prefix), entry
+
+
+def _summary(entry: InstalledEntry) -> str:
+    """Return the first sentence of a command's docstring, or else the summary of its distribution.
+
+    The docstring is read from the source of the command, which is a function at the top of a module.
+    """
+    fallback = entry.summary or f"Of {entry.distribution} {entry.version}."
+    module_name, attribute = split_target(entry.target)
+    try:
+        spec = find_module(module_name)
+        origin = "" if spec is None else spec.origin or ""
+        tree = ast.parse(Path(origin).read_bytes())
+    except Exception:  # no source code, or none that can be read
+        return fallback
+    for statement in tree.body:
+        if isinstance(statement, ast.FunctionDef) and statement.name == attribute:
+            sentence, dot, _ = " ".join((ast.get_docstring(statement) or "").split()).partition(". ")
+            return f"{sentence}." if dot else sentence or fallback
+    return fallback

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 
-from phantom_core.cli.lazy_group import LazyGroup
+from phantom_core.cli.lazy_group import VERBOSE, LazyGroup
 
 _COMMANDS: Final = {
     "train": ("phantom_core.cli.train_command:train_command", "Train the policies of a run file."),
@@ -17,18 +17,25 @@ _COMMANDS: Final = {
         "phantom_core.cli.evaluate_command:evaluate_command",
         "Evaluate the policies of a run, or of a checkpoint.",
     ),
-    "plugins": (
-        "phantom_core.cli.plugins_command:plugins_command",
-        "Show what is installed, and how to set it.",
+    "plugins": ("phantom_core.cli.main:plugins_command", "Show what is installed, and how to set it."),
+}
+_PLUGINS_COMMANDS: Final = {
+    "list": (
+        "phantom_core.cli.plugins_listing:list_command",
+        "List every component and plugin, with its status.",
+    ),
+    "info": ("phantom_core.cli.plugins_listing:info_command", "Show a distribution and what it offers."),
+    "describe": (
+        "phantom_core.cli.plugins_describe_command:describe_command",
+        "Show the settings of a component.",
     ),
 }
 
 
 @click.group(cls=LazyGroup, places=_COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="phantom-rl-core", prog_name="phantom")
-@click.option("-v", "--verbose", is_flag=True, help="Show the full traceback of an error.")
-@click.pass_context
-def phantom(ctx: click.Context, *, verbose: bool) -> None:
+@VERBOSE
+def phantom() -> None:
     """Agent-based models that learn: train policies in an env, evaluate them.
 
     \b
@@ -36,7 +43,11 @@ def phantom(ctx: click.Context, *, verbose: bool) -> None:
         phantom evaluate runs/model-...          play what was learned
         phantom plugins list                     trainers, loggers, envs, ...
     """  # noqa: D301  click looks for the character, not for the letters
-    ctx.obj = {"verbose": verbose}
+
+
+@click.group("plugins", cls=LazyGroup, places=_PLUGINS_COMMANDS, prefix="plugins.")
+def plugins_command() -> None:
+    """Show what is installed, and how to set it."""
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from phantom_core.cli.evaluate_command import final_line
+from phantom_core.cli.lazy_group import VERBOSE
+
 if TYPE_CHECKING:  # nothing below is imported for --help
+    from phantom_core.training.run_plans import EvaluationPlan
     from phantom_core.training.run_state import TrainingResults
 
 
@@ -44,7 +52,7 @@ if TYPE_CHECKING:  # nothing below is imported for --help
     help="End the run when a plugin is broken, or an exception is in a hook.",
 )
 @click.option("--plugin-times", is_flag=True, help="Say at the end how much of the time each plugin took.")
-@click.option("-v", "--verbose", is_flag=True, help="Show the full traceback of an error.")
+@VERBOSE
 def train_command(
     *,
     file: Path,
@@ -57,7 +65,6 @@ def train_command(
     run_dir: str | None,
     strict_plugins: bool,
     plugin_times: bool,
-    verbose: bool,
 ) -> int:
     """Train the policies of a run file, and write a run directory.
 
@@ -69,10 +76,8 @@ def train_command(
         trainer = "q-learning"       # phantom plugins list: what there is
         iterations = 200             # or total_steps, in env steps
     """  # noqa: D301  click looks for the character, not for the letters
-    del verbose  # main() looks at it
-    from phantom_core.cli.report import patient_output, times_table
+    from phantom_core.cli.plugin_times import PluginTimes
     from phantom_core.training.components import Components
-    from phantom_core.training.plugin_times import PluginTimes
     from phantom_core.training.run_file import RunFile
     from phantom_core.training.run_settings import check_is_complete
     from phantom_core.training.train import execute_run
@@ -98,25 +103,34 @@ def train_command(
     settings = run_file.settings()
     components = Components(run_file.plugin_settings(), folder=run_file.folder, start="the run file")
     times = PluginTimes() if plugin_times else None
-    results = execute_run(settings, components, folder=run_file.folder, origins=run_file.origins, times=times)
+    results = execute_run(
+        settings,
+        components,
+        folder=run_file.folder,
+        origins=run_file.origins,
+        measure=None if times is None else times.timed,
+    )
     has_console = any((c.kind, c.name) == ("logger", "console") for c in components.used)
-    with patient_output():
+    with _patient_output():
         if times is not None:
-            click.echo(times_table(times))
-        _report(
-            results,
-            settings.evaluation.reference_return if settings.evaluation else None,
-            said_how_it_ended=has_console,
-        )
+            click.echo(times.table())
+        _report(results, settings.evaluation, said_how_it_ended=has_console)
     if results.problems:
         return 1
     return 130 if results.status == "interrupted" else 0
 
 
-def _report(results: TrainingResults, reference_return: float | None, *, said_how_it_ended: bool) -> None:
-    """Say how it ended, where it is, and last what it is worth."""
-    from phantom_core.cli.report import final_line
+@contextmanager
+def _patient_output() -> Iterator[None]:
+    """Print nothing more once nobody reads: `phantom train … | head -1` has done what it was to do."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains as it ends
 
+
+def _report(results: TrainingResults, plan: EvaluationPlan | None, *, said_how_it_ended: bool) -> None:
+    """Say how it ended, where it is, and last what it is worth."""
     if not said_how_it_ended:
         for failure in results.hook_failures:
             click.echo(f"Warning: {failure}", err=True)
@@ -133,4 +147,5 @@ def _report(results: TrainingResults, reference_return: float | None, *, said_ho
     if results.status == "interrupted" and not results.problems:
         click.echo(f"to evaluate it: phantom evaluate {directory}")
     if results.evaluation is not None:
+        reference_return = None if plan is None else plan.reference_return
         click.echo(final_line(results.evaluation.mean_return, reference_return))

@@ -7,11 +7,10 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from phantom_core.envs.turns import ACTING_NEXT, Turn
 from phantom_core.types import AgentID, Observation
-from phantom_core.world.agents import Agent, Context
+from phantom_core.world.agents import Agent, AgentView, Context
 from phantom_core.world.messages import MessageList
 from phantom_core.world.network import Network
 from phantom_core.world.strategic_agents import StrategicAgent
-from phantom_core.world.views import AgentView
 
 MAX_REMEMBERED: Final = 256
 """The most turns that are cached, because a turn order may create a new turn in every step."""

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar, Protocol, final
 
 import gymnasium as gym
 import numpy as np
 
-from phantom_core.envs import env_checks as checks
 from phantom_core.envs.casting import Cast, Player
 from phantom_core.envs.reward_ledger import RewardLedger
 from phantom_core.envs.step_result import StepResult
 from phantom_core.envs.turns import Turn
-from phantom_core.errors import EpisodeError
-from phantom_core.seeding import fresh_seed, make_random, make_rng
+from phantom_core.errors import ConfigError, EnvError, EpisodeError, did_you_mean, listing
+from phantom_core.seeding import MAX_SEED, fresh_seed, make_random, make_rng
 from phantom_core.types import Action, AgentID, Observation
-from phantom_core.world.agents import ALL, Agent
+from phantom_core.world.agents import ALL, Agent, AgentView, EnvView
 from phantom_core.world.messages import MessageList
 from phantom_core.world.network import Network
 from phantom_core.world.samplers import SampledValues
 from phantom_core.world.strategic_agents import StrategicAgent
-from phantom_core.world.supertypes import Supertype
-from phantom_core.world.views import AgentView, EnvView
+from phantom_core.world.supertypes import Supertype, check_has_supertype, checked_supertype, default_supertype
 
 
 class PhantomEnv:
@@ -42,9 +40,6 @@ class PhantomEnv:
     strategic agents runs to its time limit.
 
     Attributes:
-        num_steps: the time limit of an episode, in steps; None: no limit.
-        network: the agents and their connections.
-        turn_order: decides which agents act in each step.
         reward_ledger: the rewards that were computed but not returned yet.
         step_rules: what agents see, when they are rewarded, and when an episode ends.
         terminated_agent_ids: the agents that were terminated in this episode.
@@ -76,14 +71,20 @@ class PhantomEnv:
             ConfigError: if `num_steps` is not positive, `network` is not a `Network`, a supertype has the
                 wrong type, or `agent_supertypes` names an unknown agent.
         """
-        checks.check_num_steps(type(self).__name__, num_steps)
+        cls, name = type(self), type(self).__name__
+        _check_num_steps(name, num_steps)
         self.num_steps = num_steps
         if network is not None:
-            checks.check_network(type(self).__name__, network)
+            check_network(name, network)
         self.network = Network() if network is None else network
-        self.env_supertype = checks.env_supertype_of(type(self), env_supertype)
+        if env_supertype is None:
+            self.env_supertype = default_supertype(cls)
+            if self.env_supertype is None:
+                check_has_supertype(cls, name)
+        else:
+            self.env_supertype = checked_supertype(cls, name, env_supertype)
         self.env_type: Any = None
-        checks.set_agent_supertypes(self.network.agents, agent_supertypes or {})
+        _set_agent_supertypes(self.network.agents, agent_supertypes or {})
         self.turn_order: TurnOrder = Simultaneous() if turn_order is None else turn_order
         self.reward_ledger = RewardLedger()
         self.step_rules = StepRules()
@@ -164,7 +165,7 @@ class PhantomEnv:
         try:
             return self.network.agents
         except AttributeError:
-            checks.check_initialised(self)
+            _check_initialised(self)
             raise
 
     @property
@@ -199,7 +200,7 @@ class PhantomEnv:
         Raises:
             ConfigError: if an agent has no observation space.
         """
-        return {agent.id: checks.agent_space(agent, "observation_space") for agent in self.strategic_agents}
+        return {agent.id: _space_of(agent, "observation_space") for agent in self.strategic_agents}
 
     @property
     def action_spaces(self) -> dict[AgentID, gym.Space[Any]]:
@@ -208,7 +209,7 @@ class PhantomEnv:
         Raises:
             ConfigError: if an agent has no action space.
         """
-        return {agent.id: checks.agent_space(agent, "action_space") for agent in self.strategic_agents}
+        return {agent.id: _space_of(agent, "action_space") for agent in self.strategic_agents}
 
     def __getitem__(self, agent_id: AgentID) -> Agent:
         """Return the agent with this id."""
@@ -274,7 +275,7 @@ class PhantomEnv:
             ConfigError: if the seed is not an integer from 0 to 2**63 - 1.
             EnvError: if `__init__` did not call that of the base class.
         """
-        checks.check_initialised(self)
+        _check_initialised(self)
         self._episode_seed = episode_seed = self._next_seed(seed)
         self._halted = "after a reset that raised an error"  # stays so if anything below raises
         self.__dict__.pop("random", None)
@@ -453,12 +454,9 @@ class PhantomEnv:
 
     def _recast(self) -> Cast:
         self._cast = Cast(self.network)
-        self._cast.frame.make = self._default_view
+        self._cast.frame.make = partial(self.view, {})
         self.refresh_views()
         return self._cast
-
-    def _default_view(self) -> EnvView:
-        return self.view({})
 
     def _require_seed(self) -> int:
         if self._episode_seed is None:
@@ -470,9 +468,13 @@ class PhantomEnv:
     def _next_seed(self, seed: int | None) -> int:
         """Return the seed of the next episode; a given seed restarts the env's stream of seeds."""
         if seed is not None:
-            checked = checks.checked_seed(seed)
-            self._seed_stream = make_random(checked, "env.seeds")
-            return checked
+            is_integer = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
+            if not is_integer or not 0 <= seed <= MAX_SEED:
+                raise ConfigError(
+                    f"reset got seed={seed!r}. Expected an integer from 0 to 2**63 - 1, or None."
+                )
+            self._seed_stream = make_random(int(seed), "env.seeds")
+            return int(seed)
         if self._seed_stream is None:
             self._seed_stream = make_random(fresh_seed(), "env.seeds")
         return self._seed_stream.getrandbits(63)
@@ -548,9 +550,7 @@ class StepRules:
     def cut_off(self, env: PhantomEnv, next_turn: Turn | None) -> tuple[bool, bool]:
         """Return whether all agents are terminated and truncated; called before they observe.
 
-        Args:
-            env: the env.
-            next_turn: the next turn; None: the turn order ended the episode.
+        If `next_turn` is None, the turn order ended the episode.
         """
         return env.is_terminated() or next_turn is None, env.is_truncated()
 
@@ -561,13 +561,9 @@ class StepRules:
         terminations: Mapping[AgentID, bool],
         truncations: Mapping[AgentID, bool],
     ) -> None:
-        """Note which agents ended in this step; one that is terminated and truncated counts as terminated.
+        """Note the agents that ended in `terminated_agent_ids` and `truncated_agent_ids` of the env.
 
-        Args:
-            env: the env, whose `terminated_agent_ids` and `truncated_agent_ids` are updated.
-            ended: the ids of the agents that ended.
-            terminations: whether each agent is terminated.
-            truncations: whether each agent is truncated.
+        One that is terminated and truncated counts as terminated.
         """
         for agent_id in ended:
             noted = env.terminated_agent_ids if terminations[agent_id] else env.truncated_agent_ids
@@ -578,12 +574,8 @@ class StepRules:
     ) -> tuple[bool, bool]:
         """Return `"__all__"` of terminations and of truncations; called after the agents observed.
 
-        Args:
-            env: the env.
-            terminated: the first value that `cut_off` returned.
-            truncated: the second value that `cut_off` returned.
-            is_deserted: whether no strategic agent is left, because the last ones ended or left in this
-                step.
+        `terminated` and `truncated` are what `cut_off` returned; with `is_deserted`, no strategic agent is
+        left, because the last ones ended or left in this step.
         """
         if is_deserted and not terminated:
             return not env.truncated_agent_ids, truncated or bool(env.truncated_agent_ids)
@@ -597,7 +589,19 @@ class StepRules:
         Raises:
             EnvError: if an action is for an agent that does not exist or does not act.
         """
-        checks.check_ignored_actions(env.agents, actions)
+        agents = env.agents
+        for agent_id in actions:
+            if agent_id not in agents:
+                nearest = did_you_mean(agent_id, agents)
+                raise EnvError(
+                    f"There is an action for {agent_id!r}, but no such agent.{nearest} Agents that act: "
+                    f"{listing(env.strategic_agent_ids)}."
+                )
+            if not isinstance(agents[agent_id], StrategicAgent):
+                raise EnvError(
+                    f"There is an action for {agent_id!r}, but a {type(agents[agent_id]).__name__} does not "
+                    "act. Make it a StrategicAgent, or leave its action out."
+                )
 
 
 class EnvRecorder(Protocol):
@@ -628,13 +632,9 @@ class EnvRecorder(Protocol):
         observations: Mapping[AgentID, Observation],
         infos: Mapping[AgentID, Mapping[str, Any]],
     ) -> None:
-        """Called at the end of each reset.
+        """Called at the end of each reset, with the turn of the first step and what `reset` returns.
 
-        Args:
-            env: the env, after the reset; `env.episode_seed` starts the episode again.
-            turn: the turn that the first step will play.
-            observations: observation by agent id, as `reset` returns them.
-            infos: infos by agent id, as `reset` returns them.
+        A reset with `env.episode_seed` starts the episode again.
         """
 
     def on_step(
@@ -644,13 +644,10 @@ class EnvRecorder(Protocol):
         actions: Mapping[AgentID, Action],
         result: StepResult,
     ) -> None:
-        """Called at the end of each step that did not raise.
+        """Called at the end of each step that did not raise, with what `step` was given and returns.
 
-        Args:
-            env: the env, after the step.
-            turns: the turn that was played, and the next one; None: the episode ended.
-            actions: action by agent id, as they were given to `step`, unused ones included.
-            result: what `step` returns.
+        `turns` are the turn that was played and the next one, or None if the episode ended. Unused actions
+        are among `actions`.
         """
 
     def close(self) -> None:
@@ -669,3 +666,58 @@ def _observe(
             observations[agent_id] = observation
             if infos is not None:
                 infos[agent_id] = {} if collect_infos is None else collect_infos(ctx)
+
+
+def _space_of(agent: StrategicAgent, attribute: str) -> gym.Space[Any]:
+    """Return the observation or action space of an agent, or raise ConfigError if it is no space."""
+    space = getattr(agent, attribute)
+    if not isinstance(space, gym.Space):
+        cls = type(agent).__name__
+        raise ConfigError(
+            f"{cls} {agent.id!r} has {attribute}={space!r}. Expected a gymnasium space: set {attribute} in "
+            f"{cls}, for example gymnasium.spaces.Discrete(3)."
+        )
+    return space
+
+
+def check_network(env_name: str, network: object) -> None:
+    """Raise ConfigError if `network` is not a `Network`."""
+    if not isinstance(network, Network):
+        raise ConfigError(
+            f"{env_name} got network={network!r}. Expected a ph.Network, such as "
+            "ph.Network([agent, ...], connections=[...])."
+        )
+
+
+def _check_initialised(env: object) -> None:
+    """Raise EnvError if the `__init__` of an env did not call that of its base class."""
+    if "reward_ledger" not in vars(env):
+        cls = type(env).__name__
+        raise EnvError(
+            f"{cls} was not initialised. Call super().__init__(num_steps, network) in {cls}.__init__."
+        )
+
+
+def _check_num_steps(env_name: str, num_steps: int | None) -> None:
+    """Raise ConfigError if `num_steps` is neither a positive integer nor None."""
+    if num_steps is None:
+        return
+    if isinstance(num_steps, Network):
+        raise ConfigError(f"{env_name} got a network as num_steps. Write {env_name}(num_steps, network).")
+    if not isinstance(num_steps, int) or isinstance(num_steps, bool) or num_steps < 1:
+        raise ConfigError(
+            f"{env_name} got num_steps={num_steps!r}. Expected a positive integer, or None for no limit."
+        )
+
+
+def _set_agent_supertypes(
+    agents: Mapping[AgentID, Agent], supertypes: Mapping[AgentID, Supertype | Mapping[str, Any]]
+) -> None:
+    """Set the supertypes of agents, by agent id; raise ConfigError if an id names no agent."""
+    for agent_id, supertype in supertypes.items():
+        if agent_id not in agents:
+            raise ConfigError(
+                f"agent_supertypes has {agent_id!r}, but there is no such "
+                f"agent.{did_you_mean(agent_id, agents)} Agents: {listing(agents)}."
+            )
+        agents[agent_id].set_supertype(supertype)

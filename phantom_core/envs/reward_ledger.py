@@ -40,11 +40,7 @@ class RewardLedger:
     ) -> tuple[dict[AgentID, Observation], dict[AgentID, float], dict[AgentID, dict[str, Any]]]:
         """Called at the end of each step: return the observations, rewards and infos of its result.
 
-        Args:
-            observations: the observations of this step, by agent id.
-            infos: the infos of this step, by agent id.
-            payees: the agents whose rewards are returned now, because they observed or ended; None: all
-                agents, because the episode ended.
+        Rewards are returned to `payees`, who observed or ended; None: to all, because the episode ended.
         """
         return observations, self.deliver(payees), infos
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from phantom_core.envs.agent_selection import AgentSelection, as_tuple, check_ids, is_rule, select, selects
-from phantom_core.envs.env_checks import check_network
+from phantom_core.envs.env import check_network
 from phantom_core.envs.stages import FiniteStateMachineEnv, FSMStage
 from phantom_core.errors import ConfigError, listing
 from phantom_core.types import AgentID

@@ -12,10 +12,10 @@ from phantom_core.envs.env import PhantomEnv
 from phantom_core.envs.turns import Turn
 from phantom_core.errors import ConfigError, StageError, did_you_mean, listing
 from phantom_core.types import AgentID, StageID
+from phantom_core.world.agents import AgentView, EnvView
 from phantom_core.world.network import Network
 from phantom_core.world.strategic_agents import StrategicAgent
 from phantom_core.world.supertypes import Supertype
-from phantom_core.world.views import AgentView, EnvView
 
 Handler: TypeAlias = Callable[..., StageID | None]
 HandlerT = TypeVar("HandlerT", bound=Handler)
@@ -32,12 +32,7 @@ class FSMStage:
     method is called without arguments; any other handler is called with the env, or without arguments if
     it takes none.
 
-    Attributes:
-        id: the id of the stage; any hashable except None.
-        acting_agents: ids and rules of the agents that act, in order; None: every agent.
-        rewarded_agents: ids and rules of the agents that are rewarded; None: the strategic agents that act.
-        next_stages: ids of the possible next stages; None among them: the episode may end.
-        handler: chooses the next stage; None: there is only one.
+    Its attributes are its arguments, as `id`, `acting_agents` and so on; agents and stages are tuples.
     """
 
     def __init__(
@@ -250,11 +245,7 @@ class FiniteStateMachineEnv(PhantomEnv):
         return all(len(stage.next_stages) == 1 for stage in self._stages.stages)
 
     def view(self, agent_views: Mapping[AgentID, AgentView | None]) -> FSMEnvView:
-        """Return the view of the env that every agent can read.
-
-        Args:
-            agent_views: `agent.view(None)` by agent id, of the agents that override `view`.
-        """
+        """Return the view of the env that every agent can read, as `PhantomEnv.view` but with the stage."""
         step, limit = self.current_step, self.num_steps
         return FSMEnvView(step, step / limit if limit else 0.0, self.current_stage)
 

@@ -18,11 +18,11 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
+from phantom_core.envs.plain_values import as_number
 from phantom_core.errors import ConfigError, HookError, PhantomError, error_text
 from phantom_core.hooks.events import IterationEnd
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS, PROJECT
 from phantom_core.hooks.plugin_manager import PluginManager, Subscriber
-from phantom_core.metrics.logged_numbers import as_number
 
 MIN_FAILURES: Final = 3
 MIN_FAILING_SECONDS: Final = 30.0
@@ -40,25 +40,15 @@ _log = logging.getLogger(PROJECT)
 
 @dataclass(slots=True)
 class HookFailure:
-    """The failures of one hook of one plugin.
-
-    Attributes:
-        plugin: the name of the plugin.
-        hook: the hook that raised.
-        count: the number of failures.
-        in_a_row: the number of failures since the last success.
-        since: the time of the first failure since the last success, in seconds of the dispatcher's clock.
-        error: the first error, as text.
-        is_switched_off: whether the plugin was switched off because of it.
-    """
+    """The failures of one hook of one plugin."""
 
     plugin: str
     hook: str
-    error: str
+    error: str  # the first, as text
     count: int = 0
-    in_a_row: int = 0
-    since: float = 0.0
-    is_switched_off: bool = False
+    in_a_row: int = 0  # since the last success
+    since: float = 0.0  # the time of the first of those, in seconds of the dispatcher's clock
+    is_switched_off: bool = False  # the plugin, because of it
 
     def __str__(self) -> str:
         """Return one sentence."""
@@ -68,12 +58,7 @@ class HookFailure:
 
 
 class Channel:
-    """One hook of a run: its implementations, in the order in which they are called.
-
-    Attributes:
-        hook: the name of the hook.
-        subscribers: the name of each plugin, and its function.
-    """
+    """One hook of a run: its `subscribers`, plugin and function, in the order in which they are called."""
 
     __slots__ = ("_dispatcher", "_failing", "hook", "subscribers")
 
@@ -104,10 +89,8 @@ class Channel:
     ) -> list[tuple[str, Any]]:
         """Call all implementations, as `fire` does; return the result of each plugin that did not fail.
 
-        Args:
-            event: the event.
-            read: checks and converts a result; an exception counts as a failure of the plugin.
-            outlasts_exits: whether `SystemExit` and `KeyboardInterrupt` are raised after the last call only.
+        `read` checks and converts a result; an exception there counts as a failure of the plugin. With
+        `outlasts_exits`, `SystemExit` and `KeyboardInterrupt` are raised after the last call only.
         """
         returned: list[tuple[str, Any]] = []
         to_raise: BaseException | None = None
@@ -154,12 +137,7 @@ class Channel:
 
 
 class Dispatcher:
-    """Delivers events to the plugins of a run, and contains their exceptions.
-
-    Attributes:
-        is_strict: whether an exception in a hook ends the run.
-        failures: failures so far, by plugin and hook.
-    """
+    """Delivers events to the plugins of a run, and contains their exceptions, unless strict."""
 
     def __init__(
         self,
@@ -171,11 +149,8 @@ class Dispatcher:
     ) -> None:
         """Fix the implementations of each hook and their order.
 
-        Args:
-            manager: the plugins of the run.
-            is_strict: whether an exception in a hook ends the run. None to use the manager's settings.
-            measure: wraps each function to measure it; None to not measure.
-            clock: returns the time in seconds, to measure for how long a plugin has been failing.
+        `is_strict` is that of the manager's settings unless given; `clock` returns the time in seconds, to
+        measure for how long a plugin has been failing.
         """
         self.is_strict = manager.settings.is_strict if is_strict is None else is_strict
         self.failures: dict[tuple[str, str], HookFailure] = {}
@@ -203,9 +178,7 @@ class Dispatcher:
     def start(self, event: Any) -> None:
         """Fire `on_train_start`, in which a plugin that the user named may cancel the run by raising.
 
-        Raises:
-            ConfigError: if a selected plugin raises a `PhantomError`.
-            HookError: if it raises another exception.
+        Its `PhantomError` is raised as a ConfigError, any other exception as a HookError.
         """
         channel = self._channels["on_train_start"]
         for plugin, function in channel.subscribers:
@@ -269,10 +242,7 @@ class Dispatcher:
             raise _hook_error(plugin, hook, error) from error
 
     def note(self, plugin: str, hook: str, error: Exception, *, give_up: bool = False) -> None:
-        """Record an exception of a plugin or metric without raising, even in strict mode.
-
-        The plugin is switched off if it keeps failing, or with `give_up`.
-        """
+        """Record an exception of a plugin or metric; switch it off if it keeps failing, or to `give_up`."""
         failure = self.failures.setdefault((plugin, hook), HookFailure(plugin, hook, error_text(error)))
         now = self._clock()
         if not failure.in_a_row:

@@ -40,13 +40,7 @@ Skipping: TypeAlias = Literal["disabled", "incompatible", "missing dependency", 
 
 @dataclass(frozen=True, slots=True)
 class SkippedPlugin:
-    """An installed plugin that is not used in the run, and why.
-
-    Attributes:
-        name: the plugin object, as `distribution:name`.
-        reason: one sentence.
-        status: the kind of reason.
-    """
+    """An installed plugin, as `distribution:name`, that is not used in the run, and why: one sentence."""
 
     name: str
     reason: str
@@ -54,19 +48,12 @@ class SkippedPlugin:
 
 
 class Subscriber(NamedTuple):
-    """One plugin's implementation of one hook.
-
-    Attributes:
-        plugin_name: the name of the plugin.
-        function: the function to call.
-        takes_event: whether the function takes the event; pluggy allows leaving it out.
-        place: what determines its position: `"by name"`, `"tryfirst"` or `"trylast"`.
-    """
+    """One plugin's implementation of one hook."""
 
     plugin_name: str
     function: Callable[..., Any]
-    takes_event: bool
-    place: str
+    takes_event: bool  # pluggy allows leaving it out
+    place: str  # what determines its position: "by name", "tryfirst" or "trylast"
 
 
 class _Plugin:
@@ -110,12 +97,9 @@ class PluginManager:
     """The plugins of one run.
 
     Attributes:
-        settings: which plugins are disabled.
         registry: the available components. Plugins that are registered may add some.
-        skipped: installed plugins that are not used, with the reason.
         disabled: installed components that are disabled, with the reason.
-        ambient: installed plugin objects that are used.
-        ambient_names: the names of the plugins that are used because they are installed.
+        ambient: installed plugin objects that are used; `ambient_names` are their names in the run.
         permanent_names: the names of the plugins that are never switched off.
     """
 
@@ -148,16 +132,9 @@ class PluginManager:
     ) -> object:
         """Register a plugin and the components that it provides; return the plugin object.
 
-        Args:
-            plugin: an instance of `Hooks`; a module or an object with functions marked by `hookimpl`;
-                or a class or function without parameters that returns one.
-            name: the name in messages and in the order of hooks.
-            is_ambient: whether it is used because it is installed, not because the user named it.
-            is_permanent: whether it is never switched off: the core's own record of the run.
-
-        Raises:
-            PluginError: if the plugin cannot be created, or is already registered.
-            HookError: if it implements no hook, a misspelt one, or one that cannot be called.
+        A plugin is an instance of `Hooks`, a module or an object with functions marked by `hookimpl`, or a
+        class or function without parameters that returns one. Raises PluginError if it cannot be created or
+        is already registered, and HookError if a hook of it is missing, misspelt or cannot be called.
         """
         unique, number = name, 1
         while unique in self._plugins:
@@ -185,10 +162,8 @@ class PluginManager:
     def load_installed_plugins(self) -> None:
         """Import the installed plugin objects; skip and report those that are disabled or broken.
 
-        Invalid entry points, unreadable metadata and unknown names in the settings are reported too.
-
-        Raises:
-            PluginError: in strict mode, for the first broken plugin.
+        Invalid entry points, unreadable metadata and unknown names in the settings are reported too. In
+        strict mode, the first broken plugin raises PluginError.
         """
         found = installed()
         for sentence in self.settings.warnings(found.entries):
@@ -339,9 +314,8 @@ _NEAR: Final = 0.85
 
 def _instance(plugin: object, name: str) -> object:
     if plugin is None:
-        raise PluginError(
-            f"Plugin {name!r} is None. Expected an object with hook implementations.", plugin=name
-        )
+        msg = f"Plugin {name!r} is None. Expected an object with hook implementations."
+        raise PluginError(msg, plugin=name)
     is_factory = isinstance(plugin, type) or inspect.isfunction(plugin)
     if not is_factory:
         return plugin
@@ -363,8 +337,17 @@ def _instance(plugin: object, name: str) -> object:
 
 def _checked(plugin: object, name: str) -> _Plugin:
     """Parse a plugin with pluggy; raise if a hook would never be called or could not be contained."""
+    manager = _Pluggy()
     try:
-        return _parsed(plugin, name)
+        names = [attribute for attribute in dir(plugin) if not attribute.startswith("_")]
+        options = {n: found for n in names if (found := manager.parse_hookimpl_opts(plugin, n)) is not None}
+        for attribute in names:
+            if attribute not in options:
+                _check_unmarked(plugin, attribute, name)
+        for attribute, found in options.items():
+            _check_marked(getattr(plugin, attribute), found.get("specname") or attribute, found, name)
+        checked = _Plugin(plugin, name, options)
+        manager.register(checked)
     except PhantomError:
         raise
     except Exception as error:  # an unusual __dir__ or __getattr__
@@ -373,25 +356,12 @@ def _checked(plugin: object, name: str) -> _Plugin:
             "Pass an object with ordinary attributes.",
             plugin=name,
         ) from error
-
-
-def _parsed(plugin: object, name: str) -> _Plugin:
-    manager = _Pluggy()
-    names = [attribute for attribute in dir(plugin) if not attribute.startswith("_")]
-    options = {n: found for n in names if (found := manager.parse_hookimpl_opts(plugin, n)) is not None}
-    for attribute in names:
-        if attribute not in options:
-            _check_unmarked(plugin, attribute, name)
     if not options:
         raise HookError(
             f"Plugin {name!r} implements no hook. Override a method of ph.Hooks, such as on_iteration_end, "
             "mark a function with @ph.hookimpl, or leave it out.",
             plugin=name,
         )
-    for attribute, found in options.items():
-        _check_marked(getattr(plugin, attribute), found.get("specname") or attribute, found, name)
-    checked = _Plugin(plugin, name, options)
-    manager.register(checked)
     return checked
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import json
 import os
 import re
 import sys
@@ -15,6 +16,7 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 import importlib_metadata
 from packaging.requirements import InvalidRequirement, Requirement
@@ -23,7 +25,6 @@ from packaging.version import InvalidVersion, Version
 
 from phantom_core.errors import error_text
 from phantom_core.importing import split_target, top_package
-from phantom_core.installed.install_source import source_text
 
 CORE_DISTRIBUTION: Final = "phantom-rl-core"
 PLUGIN_GROUP: Final = "phantom_core.plugins"
@@ -31,6 +32,7 @@ PLUGIN_GROUP: Final = "phantom_core.plugins"
 KIND_GROUP: Final = "phantom_core.kinds"
 """Declared kinds: the name is the kind, the target is the base class of its components."""
 
+_EDITABLE: Final = "editable "
 _PREFIX: Final = "phantom_core."
 _NEAR_GROUP: Final = re.compile(
     r"phantom[-_.]?(rl[-_.]?)?core\b[-_.]?|phantom_(rl_)?core_|"
@@ -44,14 +46,7 @@ _TARGET: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*(\.[^\W\d]\w*
 
 
 class Kind(NamedTuple):
-    """A kind of component, such as trainers.
-
-    Attributes:
-        name: the kind, such as `"trainer"`.
-        group: the entry-point group in which its components are found.
-        base: the base class of its components, as `package.module:Class`.
-        distribution: the distribution that declares it.
-    """
+    """A kind of component: its name, its entry-point group, and its base class as `package.module:Class`."""
 
     name: str
     group: str
@@ -73,14 +68,7 @@ CORE_KINDS: Final[Mapping[str, Kind]] = {
 }
 """The kinds of the core. Distributions can declare more in the group `phantom_core.kinds`."""
 
-CORE_COMMANDS: Final = (
-    "train",
-    "evaluate",
-    "plugins",
-    "plugins.list",
-    "plugins.info",
-    "plugins.describe",
-)
+CORE_COMMANDS: Final = ("train", "evaluate", "plugins", "plugins.list", "plugins.info", "plugins.describe")
 """The commands of the core, which no distribution can replace."""
 
 _OWN_GROUP: Final = "plugins"
@@ -95,19 +83,12 @@ _NAME_BY_GROUP: Final = {
 
 @dataclass(frozen=True, slots=True)
 class InstalledEntry:
-    """One entry point of an installed distribution.
+    """One entry point (`name = target`) of an installed distribution, with the metadata of that.
 
     Attributes:
-        group: the entry-point group, such as `phantom_core.trainers`.
-        name: the name, left of the `=`.
-        target: the object reference, right of the `=`: `package.module:attribute`.
-        distribution: the distribution that provides it.
-        version: the version of that distribution.
-        summary: the summary of that distribution.
-        core_specifier: its version specifier for the core, such as `>=0.2,<0.3`; empty without one.
+        core_specifier: the distribution's version specifier for the core; empty without one.
         source: where it was installed from: `index`, `editable <folder>`, or a URL.
         location: the folder on `sys.path` that holds its metadata.
-        requires: its requirements, as in its metadata.
         problem: why the entry point is invalid, as a sentence without a full stop; empty if it is valid.
     """
 
@@ -140,13 +121,7 @@ class InstalledEntry:
 
 
 class BrokenMetadata(NamedTuple):
-    """A distribution whose metadata cannot be read.
-
-    Attributes:
-        name: the name of the distribution; `"?"` if unknown.
-        location: the folder that holds its metadata.
-        problem: why it cannot be read.
-    """
+    """A distribution whose metadata cannot be read, and why; its name is `"?"` if unknown."""
 
     name: str
     location: str
@@ -154,17 +129,10 @@ class BrokenMetadata(NamedTuple):
 
 
 class Scan(NamedTuple):
-    """The result of scanning `sys.path`.
+    """The result of scanning `sys.path`; `kinds` are those of the core and the declared ones, by name."""
 
-    Attributes:
-        entries: the entry points in use, sorted by distribution, group and name.
-        shadowed: the entry points of duplicate distributions, in another folder or version.
-        broken: distributions whose metadata cannot be read.
-        kinds: the kinds of the core and the declared kinds, by name.
-    """
-
-    entries: tuple[InstalledEntry, ...]
-    shadowed: tuple[InstalledEntry, ...]
+    entries: tuple[InstalledEntry, ...]  # those in use, sorted by distribution, group and name
+    shadowed: tuple[InstalledEntry, ...]  # of duplicate distributions, in another folder or version
     broken: tuple[BrokenMetadata, ...]
     kinds: Mapping[str, Kind]
 
@@ -417,6 +385,36 @@ def _entries(headers: _Headers, distribution: Any) -> Iterator[InstalledEntry]:
             )
 
 
+def source_text(direct_url: str | None) -> str:
+    """Return where a distribution was installed from, given its `direct_url.json` (PEP 610); None: an index.
+
+    >>> source_text(None)
+    'index'
+    >>> source_text('{"url": "file:///src/acme", "dir_info": {"editable": true}}')
+    'editable /src/acme'
+    >>> source_text('{"url": "https://x.org/a", "vcs_info": {"vcs": "git", "commit_id": "c0ffee"}}')
+    'git+https://x.org/a@c0ffee'
+    """
+    if direct_url is None:
+        return "index"
+    try:
+        found: dict[str, Any] = json.loads(direct_url)
+        url = str(found["url"])
+    except (ValueError, KeyError, TypeError):
+        return "unknown: its direct_url.json cannot be read"
+    if found.get("dir_info", {}).get("editable"):
+        return f"{_EDITABLE}{unquote(urlsplit(url).path)}"
+    if "vcs_info" in found:
+        info = found["vcs_info"]
+        return f"{info.get('vcs', 'vcs')}+{url}@{info.get('commit_id', '?')}"
+    return url
+
+
+def editable_folder(source: str) -> Path | None:
+    """Return the folder of an editable install; None for other installs."""
+    return Path(source.removeprefix(_EDITABLE)) if source.startswith(_EDITABLE) else None
+
+
 def _sorted(entries: Iterable[InstalledEntry]) -> tuple[InstalledEntry, ...]:
     return tuple(sorted(entries, key=lambda e: (normalised(e.distribution), e.group, e.name)))
 
@@ -429,8 +427,8 @@ def _core_specifier(requires: tuple[str, ...]) -> str:
 
 
 def requirements(lines: Iterable[str]) -> Iterator[Requirement]:
-    """Yield the requirements whose markers match this environment, without extras."""
-    yield from filter(None, map(_requirement, lines))
+    """Return the requirements whose markers match this environment, without extras."""
+    return filter(None, map(_requirement, lines))
 
 
 @cache

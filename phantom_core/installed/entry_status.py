@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
 from functools import cache
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from phantom_core.importing import find_module, split_target
 from phantom_core.installed.discovery import (
@@ -53,12 +53,12 @@ class EntryStatus:
     source: str
     status: Status
     reason: str
-    target: str
-    group: str
-    location: str
-    requires: tuple[str, ...]
-    core_specifier: str
-    problem: str
+    target: str = ""
+    group: str = ""
+    location: str = ""
+    requires: tuple[str, ...] = ()
+    core_specifier: str = ""
+    problem: str = ""
 
 
 def plugin_statuses() -> list[EntryStatus]:
@@ -74,8 +74,12 @@ def plugin_statuses() -> list[EntryStatus]:
 
 def statuses(found: Scan, settings: PluginSettings) -> list[EntryStatus]:
     """Return the status of the entries that a scan found, sorted by kind, name and distribution."""
-    candidates, version_of = _candidates_by_name(found.entries, settings), cache(distribution_version)
-    result = [_status(entry, *_check(entry, settings, candidates, version_of)) for entry in found.entries]
+    enabled: dict[tuple[str, str], list[InstalledEntry]] = {}
+    for entry in found.entries:
+        if entry.group != PLUGIN_GROUP and not settings.refusal_of(entry):  # plugin objects cannot conflict
+            enabled.setdefault(_key(entry), []).append(entry)
+    version_of = cache(distribution_version)
+    result = [_status(entry, *_check(entry, settings, enabled, version_of)) for entry in found.entries]
     for entry in found.shadowed:
         winner = next(
             e for e in found.entries if normalised(e.distribution) == normalised(entry.distribution)
@@ -84,48 +88,20 @@ def statuses(found: Scan, settings: PluginSettings) -> list[EntryStatus]:
         result.append(_status(entry, "shadowed duplicate", reason))
     for broken in found.broken:
         reason = f"{broken.problem} ({broken.location})"
-        result.append(
-            EntryStatus(
-                kind="?",
-                name="?",
-                distribution=broken.name,
-                version="?",
-                source="?",
-                status="failed",
-                reason=reason,
-                target="",
-                group="",
-                location=broken.location,
-                requires=(),
-                core_specifier="",
-                problem=broken.problem,
-            )
-        )
+        told: dict[str, Any] = {"location": broken.location, "problem": broken.problem}
+        result.append(EntryStatus("?", "?", broken.name, "?", "?", "failed", reason, **told))
     return sorted(result, key=lambda s: (s.kind, normalised(s.name), s.distribution, s.version))
 
 
 def _status(entry: InstalledEntry, status: Status, reason: str) -> EntryStatus:
-    return EntryStatus(
-        kind=entry.kind,
-        name=entry.name,
-        distribution=entry.distribution,
-        version=entry.version,
-        source=entry.source,
-        status=status,
-        reason=reason,
-        target=entry.target,
-        group=entry.group,
-        location=entry.location,
-        requires=entry.requires,
-        core_specifier=entry.core_specifier,
-        problem=entry.problem,
-    )
+    names = {field.name for field in fields(EntryStatus)} - {"status", "reason"}
+    return EntryStatus(**{name: getattr(entry, name) for name in names}, status=status, reason=reason)
 
 
 def _check(
     entry: InstalledEntry,
     settings: PluginSettings,
-    candidates: dict[tuple[str, str], list[InstalledEntry]],
+    enabled: dict[tuple[str, str], list[InstalledEntry]],
     version_of: Callable[[str], str | None],
 ) -> tuple[Status, str]:
     refusal = settings.refusal_of(entry)
@@ -135,49 +111,36 @@ def _check(
         return "failed", entry.problem
     if not entry.is_compatible:
         return "incompatible", f"needs {CORE_DISTRIBUTION}{entry.core_specifier}"
-    missing_module = module_problem(entry.target)
+    missing_module = _module_problem(entry.target)
     if missing_module:
         return "failed", missing_module
-    missing = missing_requirements(entry.requires, version_of)
+    missing = list(_missing_requirements(entry.requires, version_of))
     if missing:
         return "missing dependency", f"needs {', '.join(missing)}"
-    others = [e for e in candidates.get(_key(entry), ()) if e is not entry]
+    others = [e for e in enabled.get(_key(entry), ()) if e is not entry]
     if others:
         return "conflict", f"also offered by {', '.join(e.distribution for e in others)}"
     return "ok", ""
-
-
-def _candidates_by_name(
-    entries: Iterable[InstalledEntry], settings: PluginSettings
-) -> dict[tuple[str, str], list[InstalledEntry]]:
-    """Return the enabled components by kind and name. Plugin objects cannot conflict and are left out."""
-    found: dict[tuple[str, str], list[InstalledEntry]] = {}
-    for entry in entries:
-        if entry.group != PLUGIN_GROUP and not settings.refusal_of(entry):
-            found.setdefault(_key(entry), []).append(entry)
-    return found
 
 
 def _key(entry: InstalledEntry) -> tuple[str, str]:
     return entry.kind, normalised(entry.name)
 
 
-def missing_requirements(
-    requires: tuple[str, ...], version_of: Callable[[str], str | None] = distribution_version
-) -> tuple[str, ...]:
-    """Return the requirements (as in metadata) that are not installed, or not in a matching version."""
-    missing = []
+def _missing_requirements(
+    requires: tuple[str, ...], version_of: Callable[[str], str | None]
+) -> Iterator[str]:
+    """Yield the requirements (as in metadata) that are not installed, or not in a matching version."""
     for requirement in requirements(requires):
         version = version_of(requirement.name)
         wanted = f"{requirement.name}{requirement.specifier}"
         if version is None:
-            missing.append(wanted)
+            yield wanted
         elif not requirement.specifier.contains(version, prereleases=True):
-            missing.append(f"{wanted} (installed: {version})")
-    return tuple(missing)
+            yield f"{wanted} (installed: {version})"
 
 
-def module_problem(target: str) -> str:
+def _module_problem(target: str) -> str:
     """Return why the module of a target cannot be found, or an empty string; nothing is imported."""
     module_name, _ = split_target(target)
     try:

@@ -41,12 +41,7 @@ class PluginsTable:
 
 @dataclass(frozen=True, slots=True)
 class NameList:
-    """Names from one source.
-
-    Attributes:
-        source: where the names were given, such as `PHANTOM_DISABLED_PLUGINS`.
-        names: names of distributions or entries, or `distribution:name`.
-    """
+    """Names of distributions or entries, and where they were given, such as `PHANTOM_DISABLED_PLUGINS`."""
 
     source: str
     names: tuple[str, ...]
@@ -61,10 +56,7 @@ class NameList:
 class PluginSettings:
     """Which plugins are used: those that no `disabled` list names, and that every `allowed` list names.
 
-    Attributes:
-        disabled: lists of plugins to disable.
-        allowed: lists of the only plugins to use.
-        is_strict: whether a broken plugin ends the run, instead of being skipped.
+    If `is_strict`, a broken plugin ends the run, instead of being skipped.
     """
 
     disabled: tuple[NameList, ...] = ()

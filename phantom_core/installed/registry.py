@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -80,17 +80,8 @@ class Component:
     @classmethod
     def of(cls, entry: InstalledEntry, kind: Kind) -> Component:
         """Return the component of an entry point."""
-        return cls(
-            entry.kind,
-            entry.name,
-            entry.target,
-            entry.summary,
-            entry.distribution,
-            entry.version,
-            entry.core_specifier,
-            entry.is_compatible,
-            kind.base,
-        )
+        names = {field.name for field in fields(cls)} - {"base"}
+        return cls(**{name: getattr(entry, name) for name in names}, base=kind.base)
 
     @property
     def qualified_name(self) -> str:
@@ -120,9 +111,10 @@ class Component:
         elif not isinstance(target, type):
             self._fail(f"is {target!r}. Expected a class: mend its entry point.")
         elif not issubclass(target, base):
+            module = "ph" if base.__module__.startswith("phantom_core.") else base.__module__
             self._fail(
                 f"is {target.__name__}, which is no {base.__name__}. This is a defect of "
-                f"{self.distribution}: derive it from {_public_name(base)}."
+                f"{self.distribution}: derive it from {module}.{base.__qualname__}."
             )
         return target
 
@@ -177,11 +169,6 @@ class Component:
             raise PluginError(what, plugin=self.distribution) from error
 
 
-def _public_name(base: type) -> str:
-    inside = base.__module__.startswith("phantom_core.")
-    return f"ph.{base.__name__}" if inside else f"{base.__module__}.{base.__qualname__}"
-
-
 class Registry:
     """The available components, by kind and name."""
 
@@ -192,14 +179,7 @@ class Registry:
         kinds: Mapping[str, Kind] = CORE_KINDS,
         broken: Iterable[InstalledEntry] = (),
     ) -> None:
-        """Create a registry.
-
-        Args:
-            components: the available components.
-            disabled: installed entries that are disabled, with the reason.
-            kinds: the known kinds, by name.
-            broken: installed entries that are invalid.
-        """
+        """Create a registry; `disabled` and `broken` entries, the first with the reason, cannot be used."""
         self.kinds = kinds
         self._components = list(components)
         self._disabled = disabled
@@ -217,18 +197,7 @@ class Registry:
         return sorted(chosen, key=lambda c: (c.kind, normalised(c.name), c.distribution))
 
     def find(self, kind: str, name: str) -> Component:
-        """Return the component with this kind and name; nothing is imported.
-
-        Args:
-            kind: the kind, such as `"trainer"`.
-            name: its name, or `distribution:name`. Case is ignored, and `-` and `_` are equivalent.
-
-        Raises:
-            UnknownNameError: if the name or the kind is unknown.
-            AmbiguousNameError: if several distributions provide a component with this name.
-            ConfigError: if the component is disabled.
-            PluginError: if its entry point is invalid.
-        """
+        """Return the component with this kind and name, as `ph.find` does; nothing is imported."""
         found = self._named(kind, name)
         if not found:
             self._check_unusable(kind, name)

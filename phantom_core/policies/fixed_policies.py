@@ -11,8 +11,7 @@ import gymnasium as gym
 import numpy as np
 
 from phantom_core.errors import ConfigError
-from phantom_core.policies.batching import BatchedObservations
-from phantom_core.policies.policy import Policy
+from phantom_core.policies.policy import BatchedObservations, Policy
 from phantom_core.seeding import RowStreams
 from phantom_core.types import Action, Observation
 

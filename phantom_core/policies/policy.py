@@ -1,19 +1,33 @@
-"""`Policy`, the base class of every policy: it maps observations to actions."""
+"""`Policy`, the base class of every policy: it maps observations to actions, one or a batch of them.
+
+| space | a batch of B elements |
+|---|---|
+| Box, MultiDiscrete, MultiBinary | an array [B, ...] |
+| Discrete | an int64 array [B]; for a `Policy` a list of ints, which indexes a table much faster |
+| Dict | a dict of batches, by key |
+| Tuple | a tuple of batches |
+| anything else | a list of B elements |
+
+Arrays and containers are those of `gymnasium.vector.utils`.
+"""
 
 from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self, TypeAlias
 
 import gymnasium as gym
 import numpy as np
+from numpy.typing import NDArray
 
 from phantom_core.component_config import make_config
-from phantom_core.policies.batching import BatchedObservations, rows_of
 from phantom_core.seeding import RowStreams
 from phantom_core.types import Action, Observation
+
+BatchedObservations: TypeAlias = Any
+"""B observations, in the layout above."""
 
 _SPACES: Final = ("observation_space", "action_space")
 
@@ -112,3 +126,63 @@ class Policy(ABC):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore the state that `state_dict` returned."""
+
+
+def num_rows(batch: Any) -> int:
+    """Return B.
+
+    >>> num_rows({"price": np.zeros((5, 2)), "stock": [0, 1, 2, 3, 4]})
+    5
+    """
+    while isinstance(batch, (dict, tuple)):
+        batch = next(iter(batch.values() if isinstance(batch, dict) else batch))
+    return len(batch)
+
+
+def rows_of(batch: Any) -> list[Any]:
+    """Return the B elements as a list; they share no memory with the batch.
+
+    >>> rows_of({"price": np.array([0.5, 0.7]), "stock": [3, 4]})
+    [{'price': 0.5, 'stock': 3}, {'price': 0.7, 'stock': 4}]
+    """
+    if isinstance(batch, np.ndarray):
+        return batch.tolist() if batch.ndim == 1 else list(batch.copy())
+    if isinstance(batch, dict):
+        parts = [rows_of(part) for part in batch.values()]
+        return [dict(zip(batch, row, strict=True)) for row in zip(*parts, strict=True)]
+    if isinstance(batch, tuple):
+        return list(zip(*map(rows_of, batch), strict=True))
+    return list(batch)
+
+
+def slice_rows(batch: Any, start: int, stop: int) -> Any:
+    """Return the rows from `start` to `stop`, in the same layout."""
+    if isinstance(batch, Mapping):
+        return {key: slice_rows(part, start, stop) for key, part in batch.items()}
+    if isinstance(batch, tuple):
+        return tuple(slice_rows(part, start, stop) for part in batch)
+    rows: np.ndarray[Any, Any] | Sequence[Any] = batch
+    return rows[start:stop]
+
+
+def take_rows(batch: Any, rows: NDArray[np.int64]) -> Any:
+    """Return these rows, in the same layout, in memory of their own."""
+    if isinstance(batch, Mapping):
+        return {key: take_rows(part, rows) for key, part in batch.items()}
+    if isinstance(batch, tuple):
+        return tuple(take_rows(part, rows) for part in batch)
+    if isinstance(batch, np.ndarray):
+        return batch.take(rows, axis=0)
+    return [batch[row] for row in rows.tolist()]
+
+
+def join_rows(batches: Sequence[Any]) -> Any:
+    """Return the rows of batches of one layout as one batch, in memory of its own."""
+    first = batches[0]
+    if isinstance(first, Mapping):
+        return {key: join_rows([batch[key] for batch in batches]) for key in first}
+    if isinstance(first, tuple):
+        return tuple(map(join_rows, zip(*batches, strict=True)))
+    if isinstance(first, np.ndarray):
+        return np.concatenate(batches)
+    return [value for batch in batches for value in batch]

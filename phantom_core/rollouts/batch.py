@@ -11,7 +11,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from phantom_core.policies.batching import join_rows, num_rows, rows_of, slice_rows, take_rows
+from phantom_core.policies.policy import join_rows, num_rows, rows_of, slice_rows, take_rows
 from phantom_core.rollouts.space_batcher import SpaceBatcher, filler, make_batcher
 from phantom_core.types import Action, AgentID, Observation
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phantom_core.errors import ConfigError, listing
-from phantom_core.policies.batching import rows_of, take_rows
+from phantom_core.policies.policy import rows_of, take_rows
 from phantom_core.rollouts.batch import Batch, EndGroup, owners_of
 from phantom_core.rollouts.copy_state import decode_batch, encode_batch
 from phantom_core.rollouts.space_batcher import DiscreteBatcher, ListBatcher, make_batcher

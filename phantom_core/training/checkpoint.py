@@ -43,7 +43,7 @@ def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
     try:
         temporary.mkdir(parents=True)
         with (temporary / "arrays.npz").open("wb") as file:
-            named: dict[str, Any] = {_array_name(number): array for number, array in enumerate(arrays)}
+            named: dict[str, Any] = {f"a{number}": array for number, array in enumerate(arrays)}
             np.savez(file, **named)
             _sync(file)
         with (temporary / "state.json").open("w", encoding="utf-8") as file:
@@ -105,10 +105,6 @@ def _replace_folder(temporary: Path, folder: Path) -> None:
     _sync_folder(folder.parent)
 
 
-def _array_name(number: int) -> str:
-    return f"a{number}"
-
-
 def _encode(value: Any, path: str, arrays: list[np.ndarray[Any, Any]]) -> Any:
     if isinstance(value, np.ndarray):
         if value.dtype.hasobject:
@@ -140,7 +136,7 @@ def _decode(value: Any, arrays: Mapping[str, Any]) -> Any:
         return [_decode(part, arrays) for part in value]
     if isinstance(value, dict):
         if value.keys() == {_ARRAY}:
-            return arrays[_array_name(value[_ARRAY])]
+            return arrays[f"a{value[_ARRAY]}"]
         return {key: _decode(part, arrays) for key, part in value.items()}
     return value
 
@@ -215,18 +211,11 @@ def encode_space(space: spaces.Space[Any]) -> dict[str, Any]:
         case spaces.Discrete():
             return {"kind": "Discrete", "n": int(space.n), "start": int(space.start)}
         case spaces.MultiDiscrete():
-            return {
-                "kind": "MultiDiscrete",
-                "nvec": space.nvec,
-                "start": space.start,
-                "dtype": str(space.dtype),
-            }
+            dtype = str(space.dtype)
+            return {"kind": "MultiDiscrete", "nvec": space.nvec, "start": space.start, "dtype": dtype}
         case spaces.MultiBinary():
-            return {
-                "kind": "MultiBinary",
-                "n": [int(n) for n in np.atleast_1d(space.n)],
-                "is_flat": isinstance(space.n, int),
-            }
+            shape = [int(n) for n in np.atleast_1d(space.n)]
+            return {"kind": "MultiBinary", "n": shape, "is_flat": isinstance(space.n, int)}
         case spaces.Dict():
             return {"kind": "Dict", "spaces": [[key, encode_space(part)] for key, part in space.items()]}
         case spaces.Tuple():

@@ -14,10 +14,10 @@ from typing import Any
 from phantom_core.errors import CheckpointError, PhantomError
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.events import CheckpointSaved
-from phantom_core.training.checkpoint import check_state, encode_mapping
-from phantom_core.training.run_directory import POLICIES, RunDirectory, encode_policies
+from phantom_core.training.checkpoint import check_state, encode_mapping, save_checkpoint
+from phantom_core.training.run_directory import CHECKPOINTS, POLICIES, RunDirectory, encode_policies
 from phantom_core.training.run_plans import CheckpointPlan
-from phantom_core.training.run_state import RunState
+from phantom_core.training.run_state import RunFacts, RunState
 
 _log = logging.getLogger("phantom_core")
 
@@ -34,11 +34,9 @@ class Checkpointer:
         self, state: RunState, dispatcher: Dispatcher, plan: CheckpointPlan | None, directory: RunDirectory
     ) -> None:
         """Set up; without a plan, write only when a plugin asks for it, and keep the newest three."""
-        self._run = state
-        self._dispatcher = dispatcher
+        self._run, self._dispatcher, self._folder = state, dispatcher, directory.path / CHECKPOINTS
         self._every = None if plan is None else plan.every
         self._plan = CheckpointPlan(every=1) if plan is None else plan
-        self._directory = directory
         self._written: list[tuple[int, float, Path]] = []  # num iterations, score, folder
         self._has_failed = False
 
@@ -52,9 +50,9 @@ class Checkpointer:
         is_due = self._every is not None and run.iterations % self._every == 0
         if not (is_due or is_wanted):
             return
-        score = self._score(values)
+        score, path = self._score(values), self._folder / f"iteration-{run.iterations:06}"
         try:
-            path = self._directory.save_checkpoint(f"iteration-{run.iterations:06}", self._state(score))
+            save_checkpoint(path, self._state(score))
         except CheckpointError as error:  # a full disk must not end the run
             if not self._has_failed:  # report only the first failure
                 run.add_problem(f"No checkpoint after iteration {run.iterations}. {error}")
@@ -95,17 +93,27 @@ class Checkpointer:
         self._written = [written for written in self._written if written in kept]
 
 
-def save_final_policies(
-    name: str, state: RunState, dispatcher: Dispatcher, directory: RunDirectory | None
-) -> None:
+def save_final_policies(facts: RunFacts, state: RunState, dispatcher: Dispatcher) -> None:
     """Save the policies in the run directory or, if it cannot be written, in a temporary directory."""
-    if directory is None or not state.policies:
+    if facts.directory is None or not state.policies:
         return
     with state.saving():
-        path = _save(name, state, directory)
-    if path is not None:
-        event = CheckpointSaved(iteration=state.iteration, env_steps=state.env_steps, path=path)
-        dispatcher.fire("on_checkpoint", event)
+        try:
+            path = RunDirectory(facts.directory).save_policies(state.policies)
+        except PhantomError as error:
+            _save_elsewhere(facts, state, error)
+            return
+    event = CheckpointSaved(iteration=state.iteration, env_steps=state.env_steps, path=path)
+    dispatcher.fire("on_checkpoint", event)
+
+
+def _save_elsewhere(facts: RunFacts, state: RunState, error: PhantomError) -> None:
+    try:
+        path = RunDirectory(Path(tempfile.mkdtemp(prefix=f"{facts.name}-"))).save_policies(state.policies)
+    except (PhantomError, OSError):
+        state.add_problem(f"The policies are not saved. {error}")
+    else:
+        state.add_problem(f"{error} They are elsewhere. When that is mended: mv {path} {facts.directory}/")
 
 
 @contextmanager
@@ -127,17 +135,3 @@ def warn_where_policies_are(state: RunState, directory: RunDirectory) -> None:
             "ph.load_policies, in %s.",
             f"{state.iterations:,}", noun, directory.path,
         )  # fmt: skip
-
-
-def _save(name: str, state: RunState, directory: RunDirectory) -> Path | None:
-    """Save the policies; return their folder, or None if saved elsewhere or not at all."""
-    try:
-        return directory.save_policies(state.policies)
-    except PhantomError as error:
-        try:
-            path = RunDirectory(Path(tempfile.mkdtemp(prefix=f"{name}-"))).save_policies(state.policies)
-        except (PhantomError, OSError):
-            state.add_problem(f"The policies are not saved. {error}")
-        else:
-            state.add_problem(f"{error} They are elsewhere. When that is mended: mv {path} {directory.path}/")
-    return None

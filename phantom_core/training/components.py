@@ -22,7 +22,7 @@ from phantom_core.metrics import Metric
 from phantom_core.policies.policy import Policy
 from phantom_core.training.env_factory import check_is_env
 from phantom_core.training.references import load_hooks, load_reference, trainer_key
-from phantom_core.training.run_settings import matches_trainer
+from phantom_core.training.run_settings import Configs, matches_trainer
 
 
 class Components:
@@ -30,12 +30,6 @@ class Components:
 
     A component can be given as a registered name, as a reference (`package.module:Class` or
     `./file.py:Class`), or as a class.
-
-    Attributes:
-        manager: the plugins of the run.
-        registry: the registered components.
-        used: the registered components selected so far, for the run record.
-        attached: the objects passed by the user, each with its name, for the run record.
     """
 
     def __init__(
@@ -46,31 +40,22 @@ class Components:
         start: str = "the current folder",
         takes_plugins: bool = True,
     ) -> None:
-        """Load the installed plugins.
+        """Load the installed plugins, if they follow the run; without settings, those of its surroundings.
 
-        Args:
-            settings: which plugins are disabled. None to read environment variables and `phantom.toml`.
-            folder: the folder that relative references start from. None for the current folder.
-            start: what messages call that folder.
-            takes_plugins: whether installed plugins follow the run.
+        Relative references start from `folder`, which messages call `start`; None for the current folder.
         """
         self.manager = PluginManager(settings)
         if takes_plugins:
             self.manager.load_installed_plugins()
         self.registry: Registry = self.manager.registry
-        self.used: list[Component] = []
+        self.used: list[Component] = []  # the registered ones that were selected so far
+        self.attached: list[tuple[str, object]] = []  # the objects passed by the user, each with its name
         self._places: set[str] = set()
-        self.attached: list[tuple[str, object]] = []
-        self._folder = folder
+        self._folder = Path() if folder is None else folder
         self._start = start
 
-    def trainer(self, choice: Any, configs: Mapping[str, Mapping[str, Any]]) -> tuple[str, Any]:
-        """Return the name and a new instance of a trainer; an instance is copied.
-
-        Raises:
-            ConfigError: if the trainer is unknown, or a setting is wrong.
-            PluginError: if it cannot be imported.
-        """
+    def trainer(self, choice: Any, configs: Configs) -> tuple[str, Any]:
+        """Return the name and a new instance of a trainer; an instance is copied."""
         base = cast("type", import_object(self.registry.kinds["trainer"].base))
         if isinstance(choice, base):
             return type(choice).__name__, self._copy(choice, configs)
@@ -81,9 +66,7 @@ class Components:
                 "or instance."
             )
         name = found.__name__ if component is None else component.name
-        built = self._build("trainer", name, found, settings_of(component, choice, configs))
-        assert isinstance(built, base)
-        return name, built
+        return name, self._build("trainer", name, found, settings_of(component, choice, configs))
 
     def policy_class(self, choice: str) -> type[Policy]:
         """Return the policy class for a name or reference."""
@@ -92,9 +75,9 @@ class Components:
     def env_class(self, choice: str | Callable[..., MultiAgentEnv]) -> Callable[..., MultiAgentEnv]:
         """Return an env class, or a function that makes an env; raise `ConfigError` if it is neither."""
         found = self._resolve("env", choice, "env")[0]
+        if not callable(found) and isinstance(choice, str):
+            raise ConfigError(f"env = {choice!r} is a {type(found).__name__}. Expected an env class.")
         if not callable(found):
-            if isinstance(choice, str):
-                raise ConfigError(f"env = {choice!r} is a {type(found).__name__}. Expected an env class.")
             raise ConfigError(
                 f"env is {choice!r}, not a class. Expected an env class or a function "
                 "that makes an env, so that several can be made."
@@ -104,11 +87,7 @@ class Components:
         return cast("Callable[..., MultiAgentEnv]", found)
 
     def metric(self, name: str, choice: Any) -> Metric:
-        """Return a metric: the object given, or one built from a name, class or table with the key `metric`.
-
-        Raises:
-            ConfigError: if the metric is unknown, or a setting is wrong.
-        """
+        """Return a metric: the object given, or one built from a name, class or table with `metric`."""
         if isinstance(choice, Metric):
             return choice
         table = choice if isinstance(choice, Mapping) else {"metric": choice}
@@ -129,19 +108,11 @@ class Components:
                 "Expected a registered name, or a Metric class."
             )
         settings = {key: value for key, value in table.items() if key != "metric"}
-        built = self._build("metrics", name, found, settings)
-        assert isinstance(built, Metric)
+        built: Metric = self._build("metrics", name, found, settings)
         return built
 
-    # ------------------------------------------------------------------ loggers and hooks
-
-    def attach_logger(self, choice: object, configs: Mapping[str, Mapping[str, Any]]) -> None:
-        """Attach a logger to the run, given by name, reference, class or object.
-
-        Raises:
-            ConfigError: if the logger is unknown or already attached, or a setting is wrong.
-            PluginError: if it cannot be imported or built.
-        """
+    def attach_logger(self, choice: object, configs: Configs) -> None:
+        """Attach a logger to the run, given by name, reference, class or object."""
         if isinstance(choice, str) and (":" not in choice or self.registry.has("logger", choice)):
             self._attach_component(choice, self.registry.find("logger", choice), "loggers", configs)
         elif isinstance(choice, str):
@@ -152,28 +123,17 @@ class Components:
     def attach_tensorboard(self, directory: str | Path | None, *, adds_to_earlier: bool) -> None:
         """Attach the logger `tensorboard`, which writes to a directory over iterations; None for nothing.
 
-        Args:
-            directory: where it writes.
-            adds_to_earlier: whether TensorBoard goes on showing all values of earlier files there.
+        `adds_to_earlier` says whether TensorBoard goes on showing all values of earlier files there.
         """
         if directory is not None:
-            settings = {
-                "directory": str(directory),
-                "step_axis": "iteration",
-                "replaces_earlier": not adds_to_earlier,
-            }
-            self.attach_logger("tensorboard", {"tensorboard": settings})
+            settings = {"directory": str(directory), "step_axis": "iteration"}
+            own = {"tensorboard": settings | {"replaces_earlier": not adds_to_earlier}}
+            self.attach_logger("tensorboard", own)
 
-    def attach_hooks(self, choice: object, configs: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+    def attach_hooks(self, choice: object, configs: Mapping[str, Configs]) -> None:
         """Attach hooks to the run: hooks or a logger by name, a reference, a module, a class or an object.
 
-        Args:
-            choice: the hooks.
-            configs: settings by kind (`"hook"`, `"logger"`) and name.
-
-        Raises:
-            ConfigError: if the hooks are unknown or already attached, or a setting is wrong.
-            PluginError: if they cannot be imported or built.
+        `configs` holds settings by kind (`"hook"`, `"logger"`) and name.
         """
         if not isinstance(choice, str):
             self.attach(choice)
@@ -191,9 +151,10 @@ class Components:
             self.registry.find("hook", choice)  # raises: neither a module nor a registered name
         self._attach_place(choice, "hooks")
 
-    def uses(self, kind: str, name: str) -> bool:
-        """Return whether a component was selected."""
-        return self.registry.find(kind, name) in self.used
+    def attach_record(self, configs: Configs) -> None:
+        """Attach the logger `jsonl` to a run with a directory, unless it is disabled or already attached."""
+        if self.registry.has("logger", "jsonl") and self.registry.find("logger", "jsonl") not in self.used:
+            self.attach_logger("jsonl", configs)
 
     def attach(self, hooks: object) -> None:
         """Attach an object to the run, under the name of its class or module."""
@@ -207,9 +168,7 @@ class Components:
         self._places.add(choice)
         self.attach(load_hooks(choice, setting=setting, folder=self._folder, start=self._start))
 
-    def _attach_component(
-        self, name: str, component: Component, setting: str, configs: Mapping[str, Mapping[str, Any]]
-    ) -> None:
+    def _attach_component(self, name: str, component: Component, setting: str, configs: Configs) -> None:
         if component in self.used:
             raise ConfigError(f"{setting} names {name!r} twice. Name it once.")
         hooks_class = self._load(component)
@@ -218,15 +177,12 @@ class Components:
         is_record = (component.distribution, component.name) == (CORE_DISTRIBUTION, "jsonl")
         self.manager.register(hooks, component.name, is_permanent=is_record)
 
-    # ------------------------------------------------------------------ finding and building
-
     def _resolve(self, kind: str, choice: Any, setting: str) -> tuple[Any, Component | None]:
         """Resolve a name or reference; return the object, and its component if it is registered."""
         if not isinstance(choice, str):
             return choice, None
         if ":" in choice and not self.registry.has(kind, choice):
-            folder = Path.cwd() if self._folder is None else self._folder
-            return load_reference(choice, setting=setting, folder=folder, start=self._start), None
+            return load_reference(choice, setting=setting, folder=self._folder, start=self._start), None
         component = self.registry.find(kind, choice)
         return self._load(component), component
 
@@ -236,7 +192,7 @@ class Components:
         return loaded
 
     @staticmethod
-    def _copy(trainer: Any, configs: Mapping[str, Mapping[str, Any]]) -> Any:
+    def _copy(trainer: Any, configs: Configs) -> Any:
         name = type(trainer).__name__
         if any(configs.get(key) for key in configs if key.rpartition(":")[2] == name):
             raise ConfigError(
@@ -258,7 +214,16 @@ class Components:
             checked = build(config_class, settings, f"{table}.{name}")
             if config_class is component:
                 return checked
-            _check_takes_settings(component, config_class, settings, f"{table}.{name}")
+            try:
+                inspect.signature(component).bind(**settings)
+            except TypeError as error:  # its own __init__ does not take the fields by name
+                raise PluginError(
+                    f"{table}.{name} could not be built: {component.__name__}.__init__ does not take the "
+                    f"fields of {config_class.__name__} by name: {error_text(error)}. Leave __init__ out and "
+                    "read self.config, or write it as: def __init__(self, **settings): "
+                    "super().__init__(**settings).",
+                    plugin=component.__name__,
+                ) from error
         else:
             check_parameters(component, settings, f"{table}.{name}")
         try:
@@ -272,24 +237,7 @@ class Components:
             ) from error
 
 
-def _check_takes_settings(
-    component: type[Any], config_class: type, settings: Mapping[str, Any], path: str
-) -> None:
-    """Raise if a component has a `config_class` but its `__init__` does not take the fields by name."""
-    try:
-        inspect.signature(component).bind(**settings)
-    except TypeError as error:
-        raise PluginError(
-            f"{path} could not be built: {component.__name__}.__init__ does not take the fields of "
-            f"{config_class.__name__} by name: {error_text(error)}. Leave __init__ out and read self.config, "
-            "or write it as: def __init__(self, **settings): super().__init__(**settings).",
-            plugin=component.__name__,
-        ) from error
-
-
-def settings_of(
-    component: Component | None, choice: Any, configs: Mapping[str, Mapping[str, Any]]
-) -> dict[str, Any]:
+def settings_of(component: Component | None, choice: Any, configs: Configs) -> dict[str, Any]:
     """Return the settings of a component by its name in any spelling, or of a class by its reference."""
     if component is None:
         own_name = trainer_key(choice)

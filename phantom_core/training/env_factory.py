@@ -13,13 +13,7 @@ import gymnasium as gym
 
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, EnvError, PhantomError, PluginError, error_place, error_text
-from phantom_core.installed.discovery import (
-    CORE_DISTRIBUTION,
-    InstalledEntry,
-    core_version,
-    installed_entries,
-    normalised,
-)
+from phantom_core.installed.discovery import CORE_DISTRIBUTION, core_version, installed_entries, normalised
 from phantom_core.installed.registry import Component
 from phantom_core.seeding import derive_seed
 from phantom_core.training.references import load_reference, reference_to
@@ -33,12 +27,7 @@ _NEEDED: Final = ("reset", "step", "close", "agents", "strategic_agent_ids", "ob
 
 @dataclass(frozen=True, slots=True)
 class EnvFactory:
-    """Makes an env each time it is called. It can be pickled if its attributes can.
-
-    Attributes:
-        env_class: an env class, or a function that makes an env.
-        env_config: its keyword arguments.
-    """
+    """Makes an env each time it is called. It can be pickled if its attributes can."""
 
     env_class: Callable[..., MultiAgentEnv]
     env_config: Mapping[str, Any] = field(default_factory=dict)
@@ -75,15 +64,10 @@ def _made_again(env_class: Any, env_config: Mapping[str, Any]) -> EnvFactory:
 
 @dataclass(frozen=True, slots=True)
 class PluginPlan:
-    """The components that every process of a run must have. Unpickling it imports no plugin.
-
-    Attributes:
-        core_version: the version of the core.
-        components: the components selected by name, without those of plugin objects.
-    """
+    """The components that every process of a run must have. Unpickling it imports no plugin."""
 
     core_version: str
-    components: tuple[Component, ...]
+    components: tuple[Component, ...]  # those selected by name, without those of plugin objects
 
     @classmethod
     def of(cls, components: Iterable[Component]) -> PluginPlan:
@@ -95,8 +79,9 @@ class PluginPlan:
         """Raise `PluginError` if a component is missing here or differs; nothing is imported."""
         if core_version() != self.core_version:
             raise _mismatch("core", CORE_DISTRIBUTION, core_version(), self.core_version)
+        installed = {(e.kind, e.name, normalised(e.distribution)): e for e in reversed(installed_entries())}
         for planned in self.components:
-            found = self._find(planned)
+            found = installed.get((planned.kind, planned.name, normalised(planned.distribution)))
             what = f"{planned.kind} {planned.name!r} of {planned.distribution}"
             if found is None:
                 raise PluginError(
@@ -113,13 +98,6 @@ class PluginPlan:
                     "again in both.",
                     plugin=planned.distribution,
                 )
-
-    def _find(self, planned: Component) -> InstalledEntry | None:
-        for entry in installed_entries():
-            is_named = (entry.kind, entry.name) == (planned.kind, planned.name)
-            if is_named and normalised(entry.distribution) == normalised(planned.distribution):
-                return entry
-        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,62 +2,84 @@
 
 from __future__ import annotations
 
-import copy
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
+from phantom_core.envs.plain_values import as_number, mean_of
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import CheckpointError, ConfigError, PolicyMappingError
 from phantom_core.hooks.events import EpisodeEnd
 from phantom_core.metrics import Metric, not_recorded
-from phantom_core.metrics.logged_numbers import as_number, mean_of
 from phantom_core.policies.policy import Policy
-from phantom_core.policies.policy_mapping import (
-    PolicyMapping,
-    PolicySpec,
-    parse_policy_mapping,
-    select_policies_to_train,
-)
 from phantom_core.rollouts.batch import Batch, EpisodeSummary
 from phantom_core.rollouts.collect import Collector, CollectPlan
 from phantom_core.rollouts.make_vector_env import make_vector_env
 from phantom_core.rollouts.vector_env import VectorEnv
 from phantom_core.seeding import derive_seed, make_rng
-from phantom_core.training.env_factory import EnvFactory, PlannedFactory, reset_once
-from phantom_core.training.logged_values import GuardedMetric, check_logged_names
+from phantom_core.training.env_factory import EnvFactory, PlannedFactory
+from phantom_core.training.logged_values import GuardedMetric
 from phantom_core.training.run_loop import RunLoop
-from phantom_core.training.run_plans import check_training_plan, is_whole, scheduled_policies
-from phantom_core.training.run_state import TrainingResults
+from phantom_core.training.run_plans import scheduled_policies
 from phantom_core.types import AgentID, PolicyID
 
 _log = logging.getLogger("phantom_core")
 
 
-class Learner(Protocol):
-    """The trainer, as its run sees it. Users derive from `Trainer`, which implements it."""
+class Learner:
+    """What a trainer overrides: the run calls it in each iteration. Users derive from `Trainer`."""
 
     policy_class: ClassVar[type[Policy]]
     metrics: Mapping[str, Metric]
 
-    @property
-    def is_full(self) -> bool:
-        """Whether the core collects experience for the trainer, instead of the trainer stepping the env."""
+    def iterations(self, num_iterations: int | None = None) -> Iterator[int]:
+        """Yield the number of each iteration until the run ends."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------ a full trainer overrides
 
     def collect_plan(self) -> CollectPlan:
-        """Return how much the core collects in each iteration."""
+        """Return how much experience the core collects in each iteration."""
+        raise NotImplementedError
 
     def begin_iteration(self, policy_id: PolicyID, policy: Policy) -> None:
-        """Called for each policy before the collection of an iteration."""
+        """Called for each policy before the collection of an iteration, such as to set its exploration."""
 
     def update(
         self, policy_id: PolicyID, policy: Policy, batch: Batch, rng: np.random.Generator
     ) -> Mapping[str, float]:
-        """Update one policy from the experience of its agents in this iteration."""
+        """Update one policy from the experience of its agents in this iteration.
+
+        Args:
+            policy_id: the id of the policy.
+            policy: the policy, to be updated in place.
+            batch: the trajectories of its agents.
+            rng: the random generator of this policy.
+
+        Returns:
+            Scalars to log as `<policy_id>/<name>`, such as the loss.
+        """
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------ every trainer may override
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state kept between iterations, without the policies.
+
+        Optimisers and running statistics belong here, as NumPy arrays and JSON values, nested in dicts
+        and lists. Schedules that follow `progress` need no state. The default is an empty dict.
+        """
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore a state returned by `state_dict`, between two iterations or before the first."""
+
+    # ------------------------------------------------------------------ a simple trainer overrides
 
     def training_step(
         self,
@@ -66,74 +88,18 @@ class Learner(Protocol):
         policies: Mapping[PolicyID, Policy],
         policies_to_train: Sequence[PolicyID],
     ) -> None:
-        """Run one iteration of a trainer that steps the env itself."""
+        """Run one iteration: step the env, log rewards and metrics, update the policies in place.
 
-    def iterations(self, num_iterations: int | None = None) -> Iterator[int]:
-        """Yield the number of each iteration."""
-
-    def setup_policy_specs_and_mapping(
-        self, env: MultiAgentEnv, policies: PolicyMapping
-    ) -> tuple[dict[AgentID, PolicyID], dict[PolicyID, Policy]]:
-        """Return the policy id of each agent that acts, and the policies."""
-
-    def trainer_of(self, spec: PolicySpec) -> Learner:
-        """Return the trainer of a policy."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state kept between iterations, without the policies."""
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a state returned by `state_dict`."""
+        Args:
+            env: the env, which was reset once.
+            policy_mapping: policy id by id of each strategic agent.
+            policies: policy by id.
+            policies_to_train: ids of the policies to update.
+        """
+        raise NotImplementedError
 
 
-def train_policies(
-    trainer: Learner,
-    loop: RunLoop,
-    make_env: EnvFactory,
-    policies: PolicyMapping,
-    policies_to_train: Iterable[PolicyID] | None,
-    metrics: Mapping[str, Metric],
-    num_iterations: int | None,
-) -> TrainingResults:
-    """Set up the env and the policies, then iterate; raise `ConfigError` if they do not fit together."""
-    state = loop.state
-    if num_iterations is not None and not is_whole(num_iterations):
-        raise ConfigError(f"The run got num_iterations={num_iterations!r}. Expected a positive integer.")
-    env = make_env()
-    specs = parse_policy_mapping(policies)
-    state.policies_to_train = select_policies_to_train(specs, policies_to_train)
-    state.policy_specs = specs
-    reset_once(env, loop.seed)
-    state.policy_by_agent, made = trainer.setup_policy_specs_and_mapping(env, specs)
-    for policy_id in state.policies_to_train:
-        if made[policy_id] is specs[policy_id].policy:  # a warm start does not change the policy object given
-            made[policy_id] = copy.deepcopy(made[policy_id])
-    state.policies = made
-    trainer.metrics = metrics
-    check_logged_names(
-        metrics=metrics,
-        policy_ids=state.policies_to_train,
-        agent_ids=list(env.agents),
-        plugins=loop.dispatcher.order("extra_values"),
-    )
-    trainers = {policy_id: trainer.trainer_of(specs[policy_id]) for policy_id in state.policies_to_train}
-    for policy_id, learner in trainers.items():
-        _check_trainable(policy_id, made[policy_id], learner)
-        if loop.facts.directory is not None:
-            _warn_if_not_saved(policy_id, made[policy_id])
-    if loop.facts.training_plan:
-        check_training_plan(loop.facts.training_plan, state.policies_to_train)
-    if trainer.is_full:
-        _train_full(trainer, trainers, loop, make_env, env, num_iterations)
-    else:
-        _train_simple(trainer, loop, env, num_iterations)
-    for metric in metrics.values():
-        if isinstance(metric, GuardedMetric):
-            metric.finish(env)
-    return state.filled(TrainingResults(state.policies))
-
-
-def _train_simple(trainer: Learner, loop: RunLoop, env: MultiAgentEnv, num_iterations: int | None) -> None:
+def train_simple(trainer: Learner, loop: RunLoop, env: MultiAgentEnv, num_iterations: int | None) -> None:
     """Run the iterations of a simple trainer."""
     name, state = type(trainer).__name__, loop.state
     if loop.facts.workers:
@@ -150,7 +116,7 @@ def _train_simple(trainer: Learner, loop: RunLoop, env: MultiAgentEnv, num_itera
         trainer.training_step(env, state.policy_by_agent, state.policies, state.policies_to_train)
 
 
-def _train_full(
+def train_full(
     trainer: Learner,
     trainers: Mapping[PolicyID, Learner],
     loop: RunLoop,
@@ -165,7 +131,13 @@ def _train_full(
             f"{type(trainer).__name__}.collect_plan() returned {plan!r}. Expected how much to collect, such "
             "as ph.CollectPlan(episodes=10)."
         )
-    _warn_of_more_steps(loop, plan)
+    total_steps = facts.total_steps
+    if total_steps is not None and plan.steps is not None and plan.steps > total_steps:
+        _log.warning(
+            "total_steps=%d is less than one iteration of %s, which collects %d env steps, and iterations "
+            "are whole: so many are made. Give a multiple of %d, or let the trainer collect less at a time.",
+            total_steps, facts.trainer_name, plan.steps, plan.steps,
+        )  # fmt: skip
     envs = make_vector_env(
         make_env if facts.plugin_plan is None else PlannedFactory(facts.plugin_plan, make_env),
         plan.copies,
@@ -178,33 +150,19 @@ def _train_full(
         for iteration in trainer.iterations(num_iterations):
             training.iterate(iteration)
     finally:
-        training.close()
+        training.collector.close()
 
 
-def _warn_of_more_steps(loop: RunLoop, plan: CollectPlan) -> None:
-    """Warn if one iteration collects more steps than `total_steps`: iterations are never cut short."""
-    total_steps, per_iteration = loop.facts.total_steps, plan.steps
-    if total_steps is not None and per_iteration is not None and per_iteration > total_steps:
-        _log.warning(
-            "total_steps=%d is less than one iteration of %s, which collects %d env steps, and iterations "
-            "are whole: so many are made. Give a multiple of %d, or let the trainer collect less at a time.",
-            total_steps, loop.facts.trainer_name, per_iteration, per_iteration,
-        )  # fmt: skip
-
-
-def _check_trainable(policy_id: PolicyID, policy: Policy, trainer: Learner) -> None:
+def check_trainable(policy_id: PolicyID, policy: Policy, trainer: Learner, *, is_saved: bool) -> None:
+    """Raise if a trainer does not train such a policy; warn if what it learns would not be saved."""
     if not isinstance(policy, trainer.policy_class):
         raise PolicyMappingError(
             f"Policy {policy_id!r} is a {type(policy).__name__}, but {type(trainer).__name__} trains only "
             f"{trainer.policy_class.__name__}. Take it out of policies_to_train, or leave its "
             "policy class out."
         )
-
-
-def _warn_if_not_saved(policy_id: PolicyID, policy: Policy) -> None:
-    """Warn if a trained policy saves no state. It may have none, so this is not an error."""
     name = type(policy).__name__
-    if type(policy).state_dict is Policy.state_dict:
+    if is_saved and type(policy).state_dict is Policy.state_dict:  # it may have none, so this is no error
         _log.warning(
             "Policy %r (%s) is trained, but %s has no state_dict() of its own: what it learns is not in the "
             "run directory, and phantom evaluate plays it untrained. Override state_dict() and "
@@ -214,11 +172,7 @@ def _warn_if_not_saved(policy_id: PolicyID, policy: Policy) -> None:
 
 
 class FullTraining:
-    """Collects experience with all policies and updates each policy with its trainer.
-
-    Attributes:
-        collector: plays the policies.
-    """
+    """Collects experience with all policies and updates each policy with its trainer."""
 
     def __init__(
         self,
@@ -230,19 +184,17 @@ class FullTraining:
         metrics: Mapping[str, Metric],
     ) -> None:
         """Set up the collector of a run, which plays its policies in these envs."""
-        self._loop = loop
-        self._trainers = trainers
-        self._plan = collect_plan
-        self._metrics = metrics
+        self._loop, self._trainers = loop, trainers
+        self._plan, self._metrics = collect_plan, metrics
         self._episodes: list[EpisodeSummary] = []
-        self._rngs = {policy_id: make_rng(loop.seed, "update", policy_id) for policy_id in trainers}
+        self._rngs = {policy_id: make_rng(loop.facts.seed, "update", policy_id) for policy_id in trainers}
         state = loop.state
         self.collector = Collector(
             envs,
             state.policies,
             state.policy_by_agent,
             specs=state.policy_specs,
-            seed=derive_seed(loop.seed, "training"),
+            seed=derive_seed(loop.facts.seed, "training"),
             learning=tuple(trainers),
             metrics=metrics,
             on_episode=self._take_episode,
@@ -270,21 +222,16 @@ class FullTraining:
             loop.log({f"{policy_id}/{name}": value for name, value in _numbers(learner, quantities)})
         ended = perf_counter()
         whole = ended - started
-        loop.log(
-            {
-                "time/env_share": (collector.env_seconds - env_before) / whole,
-                "time/inference_share": (collector.policy_seconds - policy_before) / whole,
-                "time/update_share": (ended - updating) / whole,
-            }
-        )
+        loop.log({"time/env_share": (collector.env_seconds - env_before) / whole})
+        loop.log({"time/inference_share": (collector.policy_seconds - policy_before) / whole})
+        loop.log({"time/update_share": (ended - updating) / whole})
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state that the next iterations depend on, without the policies."""
+        trainers = self._distinct_trainers().items()
         return {
             "collector": self.collector.state_dict(),
-            "trainers": {
-                policy_id: trainer.state_dict() for policy_id, trainer in self._distinct_trainers().items()
-            },
+            "trainers": {policy_id: trainer.state_dict() for policy_id, trainer in trainers},
             "update_streams": {policy_id: rng.bit_generator.state for policy_id, rng in self._rngs.items()},
         }
 
@@ -300,10 +247,6 @@ class FullTraining:
         for policy_id, trainer in self._distinct_trainers().items():
             trainer.load_state_dict(state["trainers"][policy_id])
         self.collector.load_state_dict(state["collector"])
-
-    def close(self) -> None:
-        """Close the copies of the env."""
-        self.collector.close()
 
     def _take_episode(self, episode: EpisodeSummary) -> None:
         """Keep an episode; record metrics that failed in a worker process."""
@@ -367,26 +310,23 @@ def log_episodes(loop: RunLoop, iteration: int, episodes: Sequence[EpisodeSummar
             )
     if not episodes:
         return
-    earned: dict[Any, float] = {}
-    lived: dict[Any, int] = {}
+    earned: defaultdict[AgentID, float] = defaultdict(float)
+    lived: defaultdict[AgentID, int] = defaultdict(int)
+    returns: defaultdict[PolicyID, list[float]] = defaultdict(list)
+    metrics: defaultdict[str, list[Any]] = defaultdict(list)
     for episode in episodes:
         for agent_id, episode_return in episode.episode_returns.items():
-            earned[agent_id] = earned.get(agent_id, 0.0) + episode_return
-            lived[agent_id] = lived.get(agent_id, 0) + episode.length
+            earned[agent_id] += episode_return
+            lived[agent_id] += episode.length
+            returns[loop.state.policy_by_agent.get(agent_id, "")].append(episode_return)
+        for name, value in episode.metrics.items():
+            metrics[name].append(value)
     per_step = {agent_id: earned[agent_id] / lived[agent_id] for agent_id in earned}
     loop.log({f"rewards/{agent_id}": reward for agent_id, reward in per_step.items()})
     if per_step:
         loop.log({"rewards/group": float(np.mean(list(per_step.values())))})
     for policy_id in loop.state.policies_to_train:
-        returns = [
-            episode_return
-            for episode in episodes
-            for agent_id, episode_return in episode.episode_returns.items()
-            if loop.state.policy_by_agent[agent_id] == policy_id
-        ]
-        if returns:
-            loop.log({f"{policy_id}/episode_return": float(np.mean(returns))})
+        if returns[policy_id]:
+            loop.log({f"{policy_id}/episode_return": float(np.mean(returns[policy_id]))})
     loop.log({"episode_length": sum(episode.length for episode in episodes) / len(episodes)})
-    for name in dict.fromkeys(name for e in episodes for name in e.metrics):
-        values = [e.metrics[name] for e in episodes if name in e.metrics]
-        loop.log({name: mean_of(values)})
+    loop.log({name: mean_of(values) for name, values in metrics.items()})

@@ -11,29 +11,19 @@ from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS
 from phantom_core.installed.discovery import installed_entries
 from phantom_core.training.components import Components
 from phantom_core.training.run_file import RunFile
-from phantom_core.training.train import attach_observers, attach_record
+from phantom_core.training.train import attach_observers
 
 
 class CalledPlugin(NamedTuple):
-    """One plugin that implements a hook.
+    """One plugin that implements a hook."""
 
-    Attributes:
-        plugin: the name of the plugin, as in messages and in `run.json`.
-        why: what determines its position: `"by name"`, `"tryfirst"` or `"trylast"`.
-        origin: why it takes part, such as `installed with acme 1.0` or `logger of acme 1.0`.
-    """
-
-    plugin: str
-    why: str
-    origin: str
+    plugin: str  # its name, as in messages and in `run.json`
+    why: str  # what determines its position: `by name`, `tryfirst` or `trylast`
+    origin: str  # why it takes part, such as `installed with acme 1.0` or `logger of acme 1.0`
 
 
 def hook_order(
-    hook: str,
-    *,
-    run_file: str | Path | None = None,
-    loggers: Sequence[str] = (),
-    hooks: Sequence[str] = (),
+    hook: str, *, run_file: str | Path | None = None, loggers: Sequence[str] = (), hooks: Sequence[str] = ()
 ) -> list[CalledPlugin]:
     """Return the plugins that implement a hook in a run, in the order in which they are called.
 
@@ -59,7 +49,10 @@ def hook_order(
             f"There is no hook {hook!r} of runs.{did_you_mean(hook, LIFE_CYCLE_HOOKS)} There are: "
             f"{', '.join(LIFE_CYCLE_HOOKS)}."
         )
-    file = _empty_run_file() if run_file is None else RunFile.read(Path(run_file))
+    nothing: dict[str, Any] = {"env": "", "trainer": {"name": ""}, "iterations": 1}
+    file = (
+        RunFile(Path("phantom.toml"), nothing, {}, {}) if run_file is None else RunFile.read(Path(run_file))
+    )
     if loggers:
         file.set("loggers", list(loggers), "--logger")
     if hooks:
@@ -67,15 +60,10 @@ def hook_order(
     settings = file.settings()
     components = Components(file.plugin_settings(), folder=file.folder, start="the run file")
     attach_observers(settings, components)
-    attach_record(settings, components)  # as in every run with a run directory
+    components.attach_record(settings.logger_config)  # as in every run with a run directory
     origins = {e.qualified_name: f"installed with {e.distribution} {e.version}" for e in installed_entries()}
     origins |= {c.name: f"{c.kind} of {c.provider}" for c in components.used}
     return [
         CalledPlugin(found.plugin_name, found.place, origins.get(found.plugin_name, "named by its place"))
         for found in components.manager.subscribers()[hook]
     ]
-
-
-def _empty_run_file() -> RunFile:
-    table: dict[str, Any] = {"env": "", "trainer": {"name": ""}, "iterations": 1}
-    return RunFile(Path("phantom.toml"), table, {}, {})

@@ -42,11 +42,7 @@ class JsonLinesLogger(Hooks):
         self._lines.write(msgspec.json.encode(row) + b"\n")
 
     def on_train_end(self, event: TrainEnd) -> None:
-        """Write the lines that were kept.
-
-        Raises:
-            HookError: if they still cannot be written; the message gives their number.
-        """
+        """Write the lines that were kept, or raise `HookError` with their number."""
         if self._lines is not None:
             with self._lines.closing():
                 self._lines = None

@@ -30,11 +30,7 @@ def as_name(name: object) -> str:
 
 
 def check_logged_names(
-    *,
-    metrics: Iterable[str],
-    policy_ids: Sequence[str],
-    agent_ids: Sequence[Hashable],
-    plugins: Sequence[str],
+    metrics: Iterable[str], policy_ids: Iterable[str], agent_ids: Iterable[Hashable], plugins: Iterable[str]
 ) -> None:
     """Raise `ConfigError` if two values would be logged under the same name.
 
@@ -139,7 +135,8 @@ class GuardedMetric(Metric):
         if self._dispatcher.is_off(self._name):
             return not_recorded
         if isinstance(value, MetricFailure):
-            self._dispatcher.contain(self._name, "extract", value.as_exception())
+            error: Exception = type(value.kind, (Exception,), {})(value.text)
+            self._dispatcher.contain(self._name, "extract", error)
             return not_recorded
         self._dispatcher.succeeded(self._name, "extract")
         self._has_recorded = True
@@ -162,20 +159,10 @@ class GuardedMetric(Metric):
 
 @dataclass(frozen=True, slots=True)
 class MetricFailure:
-    """An exception that a metric raised in a worker process, sent in place of a value."""
+    """An exception that a metric raised in a worker process, as text: it can always be pickled."""
 
     kind: str
     text: str
-
-    @classmethod
-    def of(cls, error: Exception) -> MetricFailure:
-        """Convert an exception to text, which can always be pickled."""
-        return cls(type(error).__name__, str(error))
-
-    def as_exception(self) -> Exception:
-        """Return an exception with the class name and text of the original."""
-        error: Exception = type(self.kind, (Exception,), {})(self.text)
-        return error
 
 
 class WorkerMetric(Metric):
@@ -191,7 +178,7 @@ class WorkerMetric(Metric):
         try:
             return self.metric.extract(env)
         except Exception as error:  # a plugin's metric may raise anything
-            return MetricFailure.of(error)
+            return MetricFailure(type(error).__name__, str(error))
 
     def reduce(self, values: Sequence[Any], mode: Mode) -> Any:
         """Return the metric's reduced value, or the first failure."""
@@ -199,10 +186,9 @@ class WorkerMetric(Metric):
         if failures:
             return failures[0]
         try:
-            value = _checked(self.metric.reduce(values, mode))
+            return _checked(self.metric.reduce(values, mode))
         except Exception as error:  # a plugin's metric may raise anything
-            return MetricFailure.of(error)
-        return value
+            return MetricFailure(type(error).__name__, str(error))
 
 
 def guarded(metrics: Mapping[str, Metric], dispatcher: Dispatcher) -> dict[str, Metric]:

@@ -31,7 +31,7 @@ def load_reference(reference: str, *, setting: str, folder: Path, start: str = "
         raise ConfigError(
             f"{setting} = {reference!r} is no class. Expected 'package.module:Class' or './file.py:Class'."
         )
-    module = load_module(place, setting=setting, folder=folder, start=start, reference=reference)
+    module = _load_module(place, reference, setting, folder, start)
     value: Any = module
     for part in name.split("."):
         if not hasattr(value, part):
@@ -44,14 +44,8 @@ def load_reference(reference: str, *, setting: str, folder: Path, start: str = "
     return value
 
 
-def load_module(
-    place: str, *, setting: str, folder: Path, start: str = "the run file", reference: str = ""
-) -> ModuleType:
-    """Import a module given as `package.module` or `path/to/file.py`, a part of `reference` if that is given.
-
-    See `load_reference`.
-    """
-    reference = reference or place
+def _load_module(place: str, reference: str, setting: str, folder: Path, start: str) -> ModuleType:
+    """Import a module given as `package.module` or `path/to/file.py`, which is a part of a reference."""
     if place.endswith(".py"):
         return _load_file(folder / place, setting, reference, start)
     try:
@@ -65,18 +59,15 @@ def load_module(
         ) from error
 
 
-def load_hooks(
-    reference: str, *, setting: str = "hooks", folder: Path | None = None, start: str = "the run file"
-) -> object:
+def load_hooks(reference: str, *, setting: str, folder: Path, start: str) -> object:
     """Import the hooks that a reference names; see `load_reference`.
 
     A module or file may be named alone: if it has functions named after hooks, it is returned itself;
     otherwise its only subclass of `Hooks` is. `ConfigError` if it has several.
     """
-    folder = Path.cwd() if folder is None else folder
     if ":" in reference:
         return load_reference(reference, setting=setting, folder=folder, start=start)
-    module = load_module(reference, setting=setting, folder=folder, start=start)
+    module = _load_module(reference, reference, setting, folder, start)
     if any(callable(getattr(module, name, None)) for name in HOOK_NAMES):
         return module
     classes = {

@@ -40,11 +40,7 @@ _TUPLE: Final = "__tuple__"
 
 @dataclass(frozen=True, slots=True)
 class RunDirectory:
-    """The folder of one run.
-
-    Attributes:
-        path: `<parent>/<name>-<utc timestamp>-<short id>`.
-    """
+    """The folder of one run: `<parent>/<name>-<utc timestamp>-<short id>`."""
 
     path: Path
 
@@ -105,17 +101,11 @@ class RunDirectory:
         save_checkpoint(self.path / POLICIES, encode_policies(policies))
         return self.path / POLICIES
 
-    def save_checkpoint(self, name: str, state: Mapping[str, Any]) -> Path:
-        """Write a checkpoint, and return its folder; raise `CheckpointError` on failure."""
-        path = self.path / CHECKPOINTS / name
-        save_checkpoint(path, state)
-        return path
-
     def newest_checkpoint_hint(self) -> str:
         """Return a sentence that names the newest checkpoint, or an empty string if there is none."""
         found = sorted((self.path / CHECKPOINTS).glob("iteration-*"))
-        what = "newest checkpoint, for phantom evaluate and ph.load_policies,"
-        return f" Its {what} is {found[-1]}" if found else ""
+        hint = " Its newest checkpoint, for phantom evaluate and ph.load_policies, is "
+        return f"{hint}{found[-1]}" if found else ""
 
     def check_policies(self, policies: Mapping[PolicyID, Policy]) -> None:
         """Raise `CheckpointError` if policies cannot be saved; nothing is written."""

@@ -27,19 +27,12 @@ _LENGTHS: Final = {"iterations": "total_steps", "total_steps": "iterations"}
 
 @dataclass(frozen=True, slots=True)
 class RunFile:
-    """The contents of a run file, with the changes of the command line.
-
-    Attributes:
-        path: the file.
-        table: its values.
-        origins: by dotted name, where a value came from.
-        not_in_file: by dotted name, a description of each value of the original run that TOML cannot hold.
-    """
+    """The contents of a run file, with the changes of the command line."""
 
     path: Path
     table: dict[str, Any]
-    origins: dict[str, str]
-    not_in_file: dict[str, str]
+    origins: dict[str, str]  # where a value came from, by dotted name
+    not_in_file: dict[str, str]  # what TOML cannot hold of the original run, by dotted name
 
     @classmethod
     def read(cls, path: Path) -> RunFile:
@@ -58,13 +51,7 @@ class RunFile:
         return self.path.parent
 
     def set(self, dotted: str, value: Any, origin: str) -> None:
-        """Set one value by its dotted name. Setting `iterations` removes `total_steps`, and vice versa.
-
-        Args:
-            dotted: the dotted name, such as `trainer.q-learning.alpha`.
-            value: the new value.
-            origin: where the value comes from, such as `--set`.
-        """
+        """Set one value by its dotted name. Setting `iterations` removes `total_steps`, and vice versa."""
         *parents, last = dotted.split(".")
         if not all((*parents, last)):
             raise ConfigError(

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from phantom_core.envs.plain_values import as_number, mean_of
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
 from phantom_core.hooks.dispatch import Dispatcher
@@ -25,7 +26,6 @@ from phantom_core.hooks.events import (
     TrainStart,
 )
 from phantom_core.metrics import Metric
-from phantom_core.metrics.logged_numbers import as_number, mean_of
 from phantom_core.rollouts.evaluate import Evaluation, evaluate
 from phantom_core.seeding import derive_seed, fresh_seed
 from phantom_core.training.blas_threads import one_blas_thread
@@ -38,30 +38,16 @@ from phantom_core.training.run_state import RunFacts, RunState
 
 @dataclass(eq=False, repr=False, slots=True)
 class RunLoop:
-    """Runs the iterations of a run.
-
-    Attributes:
-        facts: the fixed facts of the run.
-        state: the current state of the run.
-        dispatcher: calls the plugins of the run.
-        evaluator: evaluates the policies; None for no evaluations.
-        checkpointer: writes checkpoints; None for no checkpoints.
-        before_start: called in order before `on_train_start`; each may cancel the run by raising.
-    """
+    """Runs the iterations of a run."""
 
     facts: RunFacts
     state: RunState
     dispatcher: Dispatcher
     evaluator: Evaluator | None = None
     checkpointer: Checkpointer | None = None
-    before_start: Sequence[Callable[[], None]] = ()
+    before_start: list[Callable[[], None]] = field(default_factory=list)  # each may cancel the run
     _pending: dict[str, list[float]] = field(default_factory=dict)
     _has_started: bool = False
-
-    @property
-    def seed(self) -> int:
-        """The seed of the run."""
-        return self.facts.seed
 
     @property
     def iteration(self) -> int:
@@ -78,17 +64,15 @@ class RunLoop:
             made, wanted = state.steps_before, total_steps
         return min(1.0, made / wanted) if wanted else 0.0
 
-    # ------------------------------------------------------------------ logging
-
     def log(self, values: Mapping[str, Any]) -> None:
         """Log values at the end of the iteration; several values with the same name are averaged."""
         for name, value in values.items():
             self._pending.setdefault(as_name(name), []).append(as_number(value))
 
-    def flush(self, iteration: int, env_steps: int | None = None) -> dict[str, float]:
-        """Send all logged values to the loggers, and return them; `env_steps` None for those of the run."""
+    def flush(self, iteration: int) -> dict[str, float]:
+        """Send all logged values to the loggers, and return them."""
         values, self._pending = self._means(), {}
-        self._record(values, iteration, self.state.env_steps if env_steps is None else env_steps)
+        self._record(values, iteration, self.state.env_steps)
         return values
 
     def write(self, values: Mapping[str, float], step: int) -> None:
@@ -102,16 +86,10 @@ class RunLoop:
             self._start()
             self.flush(iteration)
 
-    # ------------------------------------------------------------------ iterations
-
     def each_iteration(self, num_iterations: int | None) -> Iterator[int]:
         """Yield the number of each iteration until the run ends; fire hooks and log around each.
 
-        Args:
-            num_iterations: the maximum number of iterations. None for that of the run.
-
-        Raises:
-            ConfigError: if the run would have no end, or an iteration is being made already.
+        Raises `ConfigError` if the run would have no end, or an iteration is being made already.
         """
         state, total_steps = self.state, self.facts.total_steps
         self.check_between_iterations()
@@ -151,8 +129,6 @@ class RunLoop:
                 f"{name} was to train within its iteration {iteration}. Train when the iteration has ended, "
                 "or with a second instance."
             )
-
-    # ------------------------------------------------------------------ start and end
 
     @contextmanager
     def scope(self) -> Iterator[None]:
@@ -219,8 +195,10 @@ class RunLoop:
     def _end_iteration(self) -> None:
         state, dispatcher = self.state, self.dispatcher
         if self.evaluator is not None:
-            is_wanted = self._is_wanted("should_evaluate")  # called even if an evaluation is due
-            self.log(self.evaluator.after_iteration(is_wanted=is_wanted))
+            is_wanted = dispatcher.has_subscribers("should_evaluate") and dispatcher.is_wanted(
+                "should_evaluate", self._iteration_end(self._means())
+            )  # asked even if an evaluation is due
+            self.evaluator.after_iteration(is_wanted=is_wanted)
         if dispatcher.has_subscribers("extra_values"):
             self.log(dispatcher.extra_values(self._iteration_end(self._means())))
         values = self.flush(state.iteration)
@@ -231,10 +209,6 @@ class RunLoop:
         if self.checkpointer is not None:
             is_wanted = dispatcher.is_wanted("should_checkpoint", event)
             self.checkpointer.after_iteration(values, is_wanted=is_wanted)
-
-    def _is_wanted(self, hook: str) -> bool:
-        has_subscribers = self.dispatcher.has_subscribers(hook)
-        return has_subscribers and self.dispatcher.is_wanted(hook, self._iteration_end(self._means()))
 
     def _iteration_end(self, values: Mapping[str, float]) -> IterationEnd:
         return IterationEnd(
@@ -266,31 +240,28 @@ def _mean(values: Sequence[float]) -> float:
 class Evaluator:
     """Evaluates the policies of a run in a separate env, when the plan or a plugin asks for it."""
 
-    facts: RunFacts
-    state: RunState
-    dispatcher: Dispatcher
+    loop: RunLoop
     plan: EvaluationPlan
     make_env: Callable[[], MultiAgentEnv]
     metrics: Mapping[str, Metric]
     _latest: tuple[int, Evaluation] | None = None
 
-    def after_iteration(self, *, is_wanted: bool) -> dict[str, float]:
-        """Evaluate if an evaluation is due or requested; return the values to log."""
+    def after_iteration(self, *, is_wanted: bool) -> None:
+        """Evaluate if an evaluation is due or requested."""
         every = self.plan.every
-        is_due = every is not None and self.state.iterations % every == 0
-        return self._evaluate() if is_due or is_wanted else {}
+        if is_wanted or (every is not None and self.loop.state.iterations % every == 0):
+            self._evaluate()
 
-    def at_end(self) -> tuple[Evaluation | None, dict[str, float]]:
-        """Return the evaluation of the final policies, and the values to log if it was not run before."""
-        if not self.state.policy_by_agent:
-            return None, {}  # a trainer that overrides train() and sets no policy mapping
-        values: dict[str, float] = {}
-        if self._latest is None or self._latest[0] != self.state.iterations:
-            values = self._evaluate()
-        return None if self._latest is None else self._latest[1], values
+    def at_end(self) -> Evaluation | None:
+        """Return the evaluation of the final policies, which are evaluated now if they were not yet."""
+        if not self.loop.state.policy_by_agent:
+            return None  # a trainer that overrides train() and sets no policy mapping
+        if self._latest is not None and self._latest[0] == self.loop.state.iterations:
+            return self._latest[1]
+        return self._evaluate()
 
-    def _evaluate(self) -> dict[str, float]:
-        state, plan = self.state, self.plan
+    def _evaluate(self) -> Evaluation:
+        loop, state, plan = self.loop, self.loop.state, self.plan
         env = self.make_env()
         try:
             evaluation = evaluate(
@@ -298,7 +269,7 @@ class Evaluator:
                 state.policies,
                 state.policy_by_agent,
                 num_episodes=plan.episodes,
-                seed=derive_seed(self.facts.seed, "evaluation") if plan.seed is None else plan.seed,
+                seed=derive_seed(loop.facts.seed, "evaluation") if plan.seed is None else plan.seed,
                 policy_ids=state.policies_to_train,
                 specs=state.policy_specs,
                 metrics=self.metrics,
@@ -313,9 +284,10 @@ class Evaluator:
             episode_returns=evaluation.episode_returns,
             metrics=evaluation.metrics,
         )
-        self.dispatcher.fire("on_evaluation_end", event)
-        values = {f"eval/{name}": mean_of(found) for name, found in evaluation.metrics.items()}
-        return {"eval/mean_return": evaluation.mean_return, **values}
+        loop.dispatcher.fire("on_evaluation_end", event)
+        loop.log({"eval/mean_return": evaluation.mean_return})
+        loop.log({f"eval/{name}": mean_of(found) for name, found in evaluation.metrics.items()})
+        return evaluation
 
 
 def standalone_run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 from phantom_core.component_config import build
 from phantom_core.errors import ConfigError, did_you_mean, listing
@@ -30,11 +30,8 @@ class CheckpointPlan:
 
     def __post_init__(self) -> None:
         """Raise if a number is out of range."""
-        for name, value, least in (
-            ("every", self.every, 1),
-            ("keep_last", self.keep_last, 1),
-            ("keep_best", self.keep_best, 0),
-        ):
+        for name, least in (("every", 1), ("keep_last", 1), ("keep_best", 0)):
+            value = getattr(self, name)
             if not is_whole(value, least):
                 raise ConfigError(
                     f"checkpoint.{name} = {value!r}. Expected an integer that is at least {least}."
@@ -114,7 +111,17 @@ def parse_training_plan(plan: TrainingPlan) -> tuple[TrainingPhase, ...]:
             f"training_plan is {plan!r}. Expected a list of phases, such as "
             "[{'policies': ['a'], 'iterations': 5}, {'policies': ['b'], 'iterations': 5}]."
         )
-    return tuple(_phase(number, phase) for number, phase in enumerate(plan))
+    phases: list[TrainingPhase] = []
+    for number, phase in enumerate(plan):
+        if isinstance(phase, Mapping):
+            phases.append(build(TrainingPhase, dict(phase), f"training_plan[{number}]"))
+        elif isinstance(phase, TrainingPhase):
+            phases.append(phase)
+        else:
+            raise ConfigError(
+                f"training_plan[{number}] is {phase!r}. Expected a dict of policies and iterations."
+            )
+    return tuple(phases)
 
 
 def check_training_plan(phases: Sequence[TrainingPhase], policies_to_train: Sequence[PolicyID]) -> None:
@@ -148,13 +155,3 @@ def scheduled_policies(phases: Sequence[TrainingPhase], iteration: int) -> tuple
             return tuple(phase.policies)
         left -= phase.iterations
     raise AssertionError(left)
-
-
-def _phase(number: int, phase: TrainingPhase | Mapping[str, Any]) -> TrainingPhase:
-    if isinstance(phase, TrainingPhase):
-        return phase
-    if not isinstance(phase, Mapping):
-        raise ConfigError(
-            f"training_plan[{number}] is {phase!r}. Expected a dict of policies and iterations."
-        )
-    return cast("TrainingPhase", build(TrainingPhase, dict(phase), f"training_plan[{number}]"))

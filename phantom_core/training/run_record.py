@@ -19,19 +19,17 @@ from phantom_core.installed.discovery import (
     CORE_DISTRIBUTION,
     InstalledEntry,
     distribution_version,
+    editable_folder,
     installed_entries,
     normalised,
     recorded_files,
 )
-from phantom_core.installed.install_source import editable_folder
-from phantom_core.rollouts.evaluate import Evaluation
 from phantom_core.training.blas_threads import blas_threads, one_blas_thread
 from phantom_core.training.checkpoint import encode_id, encode_mapping
 from phantom_core.training.components import Components
 from phantom_core.training.logged_values import flattened
 from phantom_core.training.run_directory import RunDirectory
 from phantom_core.training.run_state import RunFacts, RunState, TrainingResults
-from phantom_core.types import AgentID, PolicyID
 
 FORMAT: Final = 1
 
@@ -43,11 +41,7 @@ NOT_IN_FILE: Final = "not_in_file"
 
 
 class RunRecord:
-    """Writes the record of one run.
-
-    Attributes:
-        directory: the run directory.
-    """
+    """Writes the record of one run."""
 
     def __init__(
         self,
@@ -63,10 +57,8 @@ class RunRecord:
 
         `config` holds plain values; `origins` says where they came from, by dotted name: else by argument.
         """
-        self.directory = directory
-        self._state = state
-        self._dispatcher = dispatcher
-        self._components = components
+        self.directory, self._state = directory, state
+        self._dispatcher, self._components = dispatcher, components
         self._provenance: dict[str, dict[str, str]] = {}
         directory.write_config(config)
         with one_blas_thread():  # as during training
@@ -95,20 +87,25 @@ class RunRecord:
     def note_policies(self) -> None:
         """Write the policy mapping, so that the checkpoints of a killed run can be evaluated."""
         if self._state.policy_by_agent:
-            self._note_policies(self._state.policy_by_agent)
+            self._facts |= self._policies()
             self.directory.write_run(self._facts)
 
     def end(self, results: TrainingResults) -> None:
         """Write the final status and the evaluation."""
-        self._note_policies(results.policy_by_agent)
+        self._facts |= self._policies()
         if results.evaluation is not None:
-            self._facts["evaluation"] = _evaluation(results.evaluation)
+            returns = results.evaluation.episode_returns.items()
+            self._facts["evaluation"] = {
+                "episodes": len(results.evaluation.episodes),
+                "mean_return": results.evaluation.mean_return,
+                "episode_returns": [[encode_id(agent_id), list(of_agent)] for agent_id, of_agent in returns],
+            }
         self._close(results.status)
 
     def fail(self, error: BaseException) -> None:
         """Write the exception that ended the run, and the policy mapping if there is one."""
         if self._state.policy_by_agent:
-            self._note_policies(self._state.policy_by_agent)
+            self._facts |= self._policies()
         self._facts["error"] = error_text(error)
         self._close("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
 
@@ -121,15 +118,12 @@ class RunRecord:
         self._provenance |= {facts["distribution"]: facts for facts in provenance_of(new)}
         return {
             "plugins": [self._provenance[name] for name in sorted(self._provenance)],
-            "components": [
-                {"kind": kind, "name": name, "distribution": distribution}
-                for kind, name, distribution in selected
-            ],
+            "components": [{"kind": kind, "name": n, "distribution": d} for kind, n, d in selected],
         }
 
-    def _note_policies(self, policy_by_agent: Mapping[AgentID, PolicyID]) -> None:
-        self._facts["policies_to_train"] = list(self._state.policies_to_train)
-        self._facts["policy_by_agent"] = encode_mapping(policy_by_agent)
+    def _policies(self) -> dict[str, Any]:
+        policy_by_agent = encode_mapping(self._state.policy_by_agent)
+        return {"policies_to_train": list(self._state.policies_to_train), "policy_by_agent": policy_by_agent}
 
     def _close(self, status: str) -> None:
         state = self._state
@@ -156,28 +150,14 @@ def _skipped(components: Components) -> list[dict[str, str]]:
     ]
 
 
-def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
-    return {
-        "episodes": len(evaluation.episodes),
-        "mean_return": evaluation.mean_return,
-        "episode_returns": [
-            [encode_id(agent_id), list(of_agent)] for agent_id, of_agent in evaluation.episode_returns.items()
-        ],
-    }
-
-
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def provenance_of(distributions: Iterable[str]) -> list[dict[str, str]]:
-    """Return the provenance of distributions, sorted by name; nothing is imported.
+    """Return the provenance of distributions that have entry points for phantom_core, sorted by name.
 
-    Args:
-        distributions: names of distributions. Those without entry points of phantom_core are ignored.
-
-    Returns:
-        For each, its `distribution`, `version`, `source`, and the `sha256` of its files.
+    That is `distribution`, `version`, `source`, and the `sha256` of its files. Nothing is imported.
     """
     wanted = {normalised(name) for name in distributions}
     first = {normalised(e.distribution): e for e in reversed(installed_entries())}
@@ -214,7 +194,10 @@ def code_files(entry: InstalledEntry) -> list[Path]:
         recorded = recorded_files(entry.distribution)
         files = [path for path in recorded if path.resolve().is_relative_to(place)]
     chosen = [path for path in files if _is_code(path)]
-    return chosen or [path for module in _top_modules(entry) for path in _files_of(module) if _is_code(path)]
+    if chosen:
+        return chosen
+    modules = {top_package(e.target) for e in installed_entries() if e.distribution == entry.distribution}
+    return [path for module in sorted(modules) for path in _files_of(module) if _is_code(path)]
 
 
 def hash_of_files(files: Iterable[Path]) -> str:
@@ -237,11 +220,6 @@ def _is_code(path: Path) -> bool:
         or "__pycache__" in folders
         or any(part.endswith((".dist-info", ".egg-info")) for part in folders)
     )
-
-
-def _top_modules(entry: InstalledEntry) -> list[str]:
-    targets = [e.target for e in installed_entries() if e.distribution == entry.distribution]
-    return sorted({top_package(target) for target in targets})
 
 
 def _files_of(module: str) -> list[Path]:

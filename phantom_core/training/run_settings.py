@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -38,6 +38,9 @@ from phantom_core.world.agents import Agent
 Configs = Mapping[str, Mapping[str, Any]]
 """Settings of components, by name."""
 
+_Table = dict[str, Any]
+_Tables = dict[str, _Table]
+
 
 def _in_file(kind: Any, name: str | None = "") -> dict[str, Any]:
     """Return the metadata of a field with another type or name in a run file; no key there if None."""
@@ -59,10 +62,10 @@ class RunSettings:
     env: str | Callable[..., MultiAgentEnv] = field(metadata=_in_file(str))
     """The env: a class, or a function that makes an env."""
 
-    env_config: Mapping[str, Any] = field(default_factory=dict, metadata=_in_file(dict[str, Any]))
+    env_config: Mapping[str, Any] = field(default_factory=dict, metadata=_in_file(_Table))
     """Keyword arguments for the env."""
 
-    policies: PolicyMapping | None = field(default=None, metadata=_in_file(dict[str, dict[str, Any]] | None))
+    policies: PolicyMapping | None = field(default=None, metadata=_in_file(_Tables | None))
     """Which agents use which policy. None for one policy, `"default"`, for all agents."""
 
     policies_to_train: Iterable[PolicyID] | None = field(default=None, metadata=_in_file(list[str] | None))
@@ -79,33 +82,29 @@ class RunSettings:
     """Settings of the trainer. From Python, a flat dict for one trainer, and a dict by trainer name if
     policies name other trainers. In a file, a table `[trainer.<name>]`."""
 
-    metrics: Mapping[str, Any] = field(default_factory=dict, metadata=_in_file(dict[str, dict[str, Any]]))
+    metrics: Mapping[str, Any] = field(default_factory=dict, metadata=_in_file(_Tables))
     """Metric by name, measured in training and in evaluations: an object, or a dict of `metric` (a name or
     class) and its settings."""
 
     loggers: Sequence[str | type[Hooks] | Hooks] = field(default=(), metadata=_in_file(list[str]))
     """Loggers of the run."""
 
-    logger_config: Configs = field(
-        default_factory=dict, metadata=_in_file(dict[str, dict[str, Any]], "logger")
-    )
+    logger_config: Configs = field(default_factory=dict, metadata=_in_file(_Tables, "logger"))
     """Settings of the loggers given by name, by name."""
 
     hooks: Sequence[object] = field(default=(), metadata=_in_file(list[str]))
     """Hooks of the run: hooks or loggers by name, objects with hook implementations, or modules."""
 
-    hook_config: Configs = field(default_factory=dict, metadata=_in_file(dict[str, dict[str, Any]], "hook"))
+    hook_config: Configs = field(default_factory=dict, metadata=_in_file(_Tables, "hook"))
     """Settings of the hooks given by name, by name."""
 
-    evaluation: EvaluationPlan | None = field(
-        default=None, metadata=_in_file(dict[str, Any] | None, "evaluate")
-    )
+    evaluation: EvaluationPlan | None = field(default=None, metadata=_in_file(_Table | None, "evaluate"))
     """When and how to evaluate. None for no evaluation."""
 
-    checkpoint: CheckpointPlan | None = field(default=None, metadata=_in_file(dict[str, Any] | None))
+    checkpoint: CheckpointPlan | None = field(default=None, metadata=_in_file(_Table | None))
     """When to write checkpoints, and which to keep. None to save only the final policies."""
 
-    training_plan: TrainingPlan | None = field(default=None, metadata=_in_file(list[dict[str, Any]] | None))
+    training_plan: TrainingPlan | None = field(default=None, metadata=_in_file(list[_Table] | None))
     """Which policies learn when: a cycle of phases such as `{"policies": ["a"], "iterations": 5}`. Policies
     that are not scheduled to learn act without exploration. None if all trained policies learn in every
     iteration."""
@@ -114,9 +113,7 @@ class RunSettings:
     """The number of worker processes that step the copies of the env; 0 to step them in the run's own
     process. Workers pay off if a step of the env takes well over 100 µs."""
 
-    vectorization_mode: VectorizationMode = field(
-        default="sync", metadata=_in_file(Literal["sync", "vector_entry_point"])
-    )
+    vectorization_mode: VectorizationMode = "sync"
     """`"sync"` for separate envs; `"vector_entry_point"` for the vector env that Gymnasium provides for some
     envs, see `NativeVectorEnv`."""
 
@@ -132,7 +129,7 @@ class RunSettings:
     strict_hooks: bool | None = None
     """Whether a broken plugin, or an exception in a hook, ends the run. None to read `PHANTOM_STRICT`."""
 
-    plugins: Mapping[str, Any] = field(default_factory=dict, metadata=_in_file(dict[str, Any]))
+    plugins: Mapping[str, Any] = field(default_factory=dict, metadata=_in_file(_Table))
     """Which installed plugins are used: `disable`, `allow`."""
 
     def __post_init__(self) -> None:
@@ -164,25 +161,17 @@ class RunSettings:
         """The settings of hooks and loggers, by kind and name."""
         return {"hook": self.hook_config, "logger": self.logger_config}
 
-    # ------------------------------------------------------------------ run files
-
     @classmethod
     def from_table(cls, table: Mapping[str, Any], *, source: str, folder: Path) -> RunSettings:
-        """Return the settings in a run file, checked.
-
-        Args:
-            table: the contents of the file; `"none"` stands for None.
-            source: the name of the file, for messages.
-            folder: the folder that relative references start from.
-        """
+        """Return the settings in a run file, checked; relative references start from `folder`."""
         table = cast("dict[str, Any]", without_none_text(table))
         values = checked_fields(cls, table, source, separator=": ")
         values["trainer"], values["trainer_config"] = split_trainer_table(values["trainer"])
         if values.get("policies") is not None:
             values["policies"] = {i: _policy(i, t, folder) for i, t in values["policies"].items()} or None
-        for name, plan in (("evaluation", EvaluationPlan), ("checkpoint", CheckpointPlan)):
+        plans = (("evaluation", "evaluate", EvaluationPlan), ("checkpoint", "checkpoint", CheckpointPlan))
+        for name, key, plan in plans:
             if values.get(name) is not None:
-                key = "evaluate" if name == "evaluation" else name
                 values[name] = build(plan, values[name], key)
         for name in ("loggers", "hooks"):
             values[name] = tuple(values.get(name, ()))
@@ -192,10 +181,7 @@ class RunSettings:
         """Return the settings as the contents of a run file, without those that have their default.
 
         Relative references start from `folder`, and are written as absolute paths. The second result
-        describes each value that TOML cannot hold, by dotted name.
-
-        Raises:
-            ConfigError: if a string is `"none"`, which stands for None in files, or a value contains itself.
+        describes each value that TOML cannot hold, by dotted name. `ConfigError` if a value contains itself.
         """
         writer, table = SettingsWriter(folder), {}
         for one in fields(self):
@@ -280,9 +266,6 @@ def split_trainer_table(trainer: Any) -> tuple[str, dict[str, dict[str, Any]]]:
     return name, configs
 
 
-# ---------------------------------------------------------------------- reading a file
-
-
 @dataclass(frozen=True)
 class PolicyTable:
     """A table `[policies.<id>]` of a run file: a `PolicySpec`, with agents given by `agents` or `class`."""
@@ -330,21 +313,19 @@ def _is_default(one: dataclasses.Field[Any], value: Any) -> bool:
     )
 
 
-# ---------------------------------------------------------------------- checks
-
 _EXPECTED: Final[Sequence[tuple[str, Callable[[Any], object], str]]] = (
     ("num_iterations", lambda value: value is None or is_whole(value), "a positive integer"),
     ("total_steps", lambda value: value is None or is_whole(value), "a positive integer"),
     ("workers", lambda value: is_whole(value, least=0), "a number of processes, or 0"),
     ("strict_hooks", lambda value: isinstance(value, bool | None), "True, False or None"),
-    (
-        "name",
-        lambda value: value is None or (isinstance(value, str) and value),
-        "a str that is not empty, or None",
-    ),
+    ("name", lambda value: value is None or _is_text(value), "a str that is not empty, or None"),
     ("run_dir", lambda value: isinstance(value, str | Path | None), "a folder, or None"),
 )
 """Settings with a test of their values, and what messages say is expected."""
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
 
 
 def _check_collections(settings: RunSettings) -> None:
@@ -365,7 +346,7 @@ def _check_collections(settings: RunSettings) -> None:
             raise ConfigError(f"{name} is {value!r}. Expected a dict by name.")
     for name in ("metrics", "logger_config", "hook_config"):
         for key in getattr(settings, name):
-            if not isinstance(key, str) or not key:
+            if not _is_text(key):
                 raise ConfigError(f"{name} has the key {key!r}. Expected a name: a str that is not empty.")
     check_metric_names(settings.metrics)
 

@@ -23,37 +23,21 @@ _log = logging.getLogger("phantom_core")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFacts:
-    """The facts of a run that do not change.
-
-    Attributes:
-        name: the name of the run.
-        seed: the seed of the run.
-        trainer_name: the registered name of the trainer, or its class name.
-        load_policy_class: returns the policy class for a name or reference.
-        trainer_key: the key of the trainer in the settings; empty if it is `trainer_name`.
-        directory: the run directory; None if the run writes none.
-        total_steps: the number of env steps to train for; None if the run is given in iterations.
-        hyper_parameters: the settings by dotted name.
-        training_plan: which policies learn when; empty if all learn in every iteration.
-        workers: the number of worker processes that step the envs; 0 to step them in this process.
-        vectorization_mode: whether the copies are separate envs or one vector env.
-        plugin_plan: the components that workers must have installed; None to skip the check.
-        other_trainers: the trainers named by single policies, by their key in the settings.
-    """
+    """The facts of a run that do not change."""
 
     name: str
     seed: int
-    trainer_name: str
-    load_policy_class: Callable[[str], type[Policy]]
-    trainer_key: str = ""
+    trainer_name: str  # the registered name, or that of the class
+    load_policy_class: Callable[[str], type[Policy]]  # takes a name or a reference
+    trainer_key: str = ""  # the trainer in the settings; empty: it is `trainer_name`
     directory: Path | None = None
     total_steps: int | None = None
-    hyper_parameters: Mapping[str, Any] = field(default_factory=dict)
-    training_plan: Sequence[TrainingPhase] = ()
+    hyper_parameters: Mapping[str, Any] = field(default_factory=dict)  # by dotted name
+    training_plan: Sequence[TrainingPhase] = ()  # empty: all policies learn in every iteration
     workers: int = 0
     vectorization_mode: VectorizationMode = "sync"
-    plugin_plan: PluginPlan | None = None
-    other_trainers: Mapping[str, Any] = field(default_factory=dict)
+    plugin_plan: PluginPlan | None = None  # None: the workers check nothing
+    other_trainers: Mapping[str, Any] = field(default_factory=dict)  # by their keys in the settings
 
 
 @dataclass(frozen=True)
@@ -92,43 +76,24 @@ class TrainingResults:
 
 @dataclass(slots=True)
 class RunState:
-    """The current state of a run.
+    """The current state of a run."""
 
-    Attributes:
-        num_iterations: the number of iterations of the run; None if `total_steps` limits it.
-        iteration: the number of the current iteration; -1 before the first.
-        iterations: the number of completed iterations.
-        env_steps: the number of env steps in training.
-        steps_before: the number of env steps before this iteration.
-        history: one row per iteration.
-        stop_reasons: why the run stops early.
-        problems: failures to write files, one sentence each.
-        is_interrupted: whether a signal has asked the run to stop.
-        is_iterating: whether an iteration is running.
-        is_saving: whether the run is writing files; a signal must not interrupt this.
-        policies: policy by id; empty until they are made.
-        policy_by_agent: policy id by agent id.
-        policy_specs: policy spec by id, used to map agents that join during an episode.
-        policies_to_train: ids of the policies that are trained.
-        training_state: returns the state that checkpoints hold besides the policies.
-    """
-
-    num_iterations: int | None = None
-    iteration: int = -1
-    iterations: int = 0
+    num_iterations: int | None = None  # None: `total_steps` limits the run
+    iteration: int = -1  # the number of the current one; -1 before the first
+    iterations: int = 0  # how many are completed
     env_steps: int = 0
-    steps_before: int = 0
+    steps_before: int = 0  # the env steps before this iteration
     history: list[dict[str, float]] = field(default_factory=list)
     stop_reasons: list[str] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    is_interrupted: bool = False
+    problems: list[str] = field(default_factory=list)  # failures to write files, a sentence each
+    is_interrupted: bool = False  # by a signal
     is_iterating: bool = False
-    is_saving: bool = False
+    is_saving: bool = False  # a signal must not interrupt this
     policies: Mapping[PolicyID, Policy] = field(default_factory=dict)
     policy_by_agent: Mapping[AgentID, PolicyID] = field(default_factory=dict)
     policy_specs: Mapping[PolicyID, PolicySpec] = field(default_factory=dict)
     policies_to_train: tuple[PolicyID, ...] = ()
-    training_state: Callable[[], dict[str, Any]] = dict
+    training_state: Callable[[], dict[str, Any]] = dict  # for checkpoints, without the policies
 
     @property
     def status(self) -> Status:

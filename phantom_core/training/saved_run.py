@@ -1,17 +1,31 @@
-"""`SavedRun`: a run that was written, read from its run directory."""
+"""A run that was written, read from its run directory: its record, and its policies evaluated again."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from phantom_core.envs.step_result import MultiAgentEnv
+from phantom_core.errors import RunDirectoryError, listing
 from phantom_core.hooks.events import MetricsRecorded
+from phantom_core.rollouts.evaluate import Evaluation, evaluate
+from phantom_core.seeding import derive_seed
+from phantom_core.training.checkpoint import decode_id, is_lossless, load_checkpoint
+from phantom_core.training.components import Components
+from phantom_core.training.env_factory import EnvFactory
 from phantom_core.training.jsonl_logger import METRICS_FILE
-from phantom_core.training.run_directory import CONFIG_FILE, RunDirectory
+from phantom_core.training.run_directory import CONFIG_FILE, RunDirectory, is_checkpoint, load_policies
+from phantom_core.training.run_file import RunFile
+from phantom_core.training.toml_values import without_none_text
+from phantom_core.types import AgentID, PolicyID
+
+_WHO: Final = ("policy_by_agent", "policies_to_train")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +50,10 @@ class SavedRun:
         Raises:
             RunDirectoryError: if it is not a run directory, or its `run.json` cannot be read.
         """
-        directory = RunDirectory.open(path)
-        return cls(directory.path, directory.read_run(), _settings(directory.path / CONFIG_FILE))
+        directory, settings = RunDirectory.open(path), {}
+        with contextlib.suppress(OSError, ValueError):
+            settings = tomllib.loads((directory.path / CONFIG_FILE).read_text(encoding="utf-8"))
+        return cls(directory.path, directory.read_run(), settings)
 
     def logged_values(self) -> Iterator[MetricsRecorded]:
         """Yield what the run logged, one event per line of `metrics.jsonl`, in order; without it, nothing.
@@ -60,8 +76,111 @@ class SavedRun:
             yield MetricsRecorded(iteration=row["iteration"], env_steps=row["env_steps"], values=values)
 
 
-def _settings(path: Path) -> dict[str, Any]:
+def evaluate_run(
+    run: str | Path,
+    *,
+    num_episodes: int | None = None,
+    seed: int | None = None,
+    prepare: Callable[[MultiAgentEnv, Mapping[str, Any]], None] | None = None,
+) -> tuple[Evaluation, float | None]:
+    """Evaluate the final policies of a run, or those of one of its checkpoints.
+
+    The env is made anew from the run's `config.toml`, played with `compute_actions`, as `evaluate` does, and
+    closed. Nothing is written. With neither `num_episodes` nor `seed`, the evaluation that the run ended
+    with is repeated.
+
+    Args:
+        run: the run directory, or the folder of a checkpoint in it.
+        num_episodes: how many episodes to play; None: as many as the run's own evaluation, or 100.
+        seed: what the episodes follow from; None: the seed of the run's own evaluation, or one that follows
+            from the run's seed.
+        prepare: called once with the env and its `env_config`, before the first reset; may set a recorder,
+            or refuse the env by an exception, after which the env is closed too.
+
+    Returns:
+        The evaluation, in which the agents of trained policies count; and the `reference_return` of the run
+        file, None without one.
+
+    Raises:
+        RunDirectoryError: if `run` is neither, the run ended before it had policies, or the env cannot be
+            made again because `config.toml` cannot hold it or its `env_config`.
+        ConfigError: if the env cannot be imported.
+        CheckpointError: if the policies cannot be read.
+        EnvError: if the env cannot be made, or raises in an episode.
+    """
+    directory, facts = _open(Path(run))
+    if "policy_by_agent" not in facts:
+        raise RunDirectoryError(
+            f"The run {directory.path} has status {facts.get('status')!r}: it did not finish, "
+            f"so there is nothing to evaluate.{directory.newest_checkpoint_hint()}"
+        )
+    run_file = RunFile.read(directory.path / CONFIG_FILE)
+    _check_env_config(directory, facts)
+    components = Components(run_file.plugin_settings(), folder=run_file.folder, start="the run file")
+    plan = run_file.evaluation()
+    env_config = without_none_text(run_file.table.get("env_config", {}))
+    make_env = EnvFactory(components.env_class(run_file.table["env"]), env_config)
+    policy_by_agent = _policy_by_agent(facts, make_env)
+    if seed is None:
+        own = None if plan is None else plan.seed
+        seed = derive_seed(facts["seed"], "evaluation") if own is None else own
+    policies = load_policies(run)
+    env = make_env()
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
+        if prepare is not None:
+            prepare(env, env_config)
+        evaluation = evaluate(
+            env,
+            policies,
+            policy_by_agent,
+            num_episodes=num_episodes or (plan.episodes if plan is not None else 100),
+            seed=seed,
+            agent_ids=[a for a, i in policy_by_agent.items() if i in facts["policies_to_train"]],
+        )
+    finally:
+        env.close()
+    return evaluation, None if plan is None else plan.reference_return
+
+
+def _open(path: Path) -> tuple[RunDirectory, dict[str, Any]]:
+    """Return the run directory, and the facts about the run; a checkpoint's mapping overrides `run.json`."""
+    if not is_checkpoint(path):
+        directory = RunDirectory.open(path)
+        return directory, directory.read_run()
+    directory = RunDirectory.open(path.absolute().parent.parent)
+    if not path.is_dir():
+        names = sorted(found.name for found in path.absolute().parent.glob("iteration-*"))
+        raise RunDirectoryError(
+            f"{path} is no checkpoint of its run. There are: {', '.join(names) or 'none'}."
+        )
+    saved = load_checkpoint(path)
+    return directory, directory.read_run() | {key: saved[key] for key in _WHO}
+
+
+def _check_env_config(directory: RunDirectory, facts: Mapping[str, Any]) -> None:
+    """Raise if the env of the run cannot be rebuilt from `config.toml`."""
+    if "env" in facts.get("not_in_config", ()):
+        raise RunDirectoryError(
+            f"The env of the run {directory.path} was made by code that cannot be imported, so it cannot be "
+            "made again. Use ph.load_policies(run) and ph.evaluate(env, ...)."
+        )
+    names = [name for name in facts.get("not_in_config", ()) if re.match(r"env(_config)?\b", name)]
+    if names:
+        raise RunDirectoryError(
+            f"The env of the run {directory.path} cannot be made again: {CONFIG_FILE} cannot hold the values "
+            f"of {listing(names)}. Use ph.load_policies(run) and ph.evaluate(env, ...)."
+        )
+
+
+def _policy_by_agent(facts: Mapping[str, Any], make_env: EnvFactory) -> dict[AgentID, PolicyID]:
+    """Return the policy id of each agent; ids that JSON cannot hold are matched to those of a new env."""
+    pairs = facts["policy_by_agent"]
+    known: tuple[AgentID, ...] = ()
+    if not all(is_lossless(encoded) for encoded, _ in pairs):
+        env = make_env()
+        try:
+            env.reset(seed=derive_seed(facts["seed"], "setup"))  # some build their network in reset
+            known = tuple(env.strategic_agent_ids)
+        finally:
+            env.close()
+    return {decode_id(encoded, known): policy_id for encoded, policy_id in pairs}

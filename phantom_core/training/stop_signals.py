@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 from typing import Final
 
@@ -44,25 +45,21 @@ def signals_end(facts: RunFacts, state: RunState) -> Iterator[None]:
             signal.signal(number, earlier)
 
 
+@dataclass(repr=False, slots=True)
 class _Handler:
-    """Handles the signals of one run.
+    """Handles the signals of one run."""
 
-    Attributes:
-        timer: sends the second SIGTERM after the grace period.
-    """
-
-    def __init__(self, facts: RunFacts, state: RunState) -> None:
-        self._facts = facts
-        self._state = state
-        self.timer: threading.Timer | None = None
+    facts: RunFacts
+    state: RunState
+    timer: threading.Timer | None = None  # sends the second SIGTERM after the grace period
 
     def handle(self, number: int, frame: FrameType | None) -> None:
         """Ask the run to stop, or interrupt it on the second signal."""
-        state = self._state
+        state = self.state
         if not state.is_interrupted:
             state.is_interrupted = True
             state.stop_reasons.append(signal.Signals(number).name)
-            _log.warning("%s", _announcement(self._facts, state, number))
+            _log.warning("%s", _announcement(self.facts, state, number))
             if number == signal.SIGTERM and hasattr(signal, "pthread_kill"):  # not on Windows
                 self.timer = threading.Timer(GRACE, self._send_again)
                 self.timer.daemon = True
@@ -76,7 +73,7 @@ class _Handler:
         assert main is not None
         assert self.timer is not None
         signal.pthread_kill(main, signal.SIGTERM)
-        while not self.timer.finished.wait(AGAIN) and self._state.is_iterating:
+        while not self.timer.finished.wait(AGAIN) and self.state.is_iterating:
             signal.pthread_kill(main, signal.SIGTERM)
 
 

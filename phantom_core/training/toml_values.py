@@ -42,24 +42,13 @@ def without_none_text(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class SettingsWriter:
-    """Converts the settings of a run to the contents of a run file.
+    """Converts the settings of a run to the contents of a run file."""
 
-    Attributes:
-        folder: the folder that relative references start from; they are written as absolute paths.
-        lost: by dotted name, a description of each value that TOML cannot hold.
-    """
-
-    folder: Path
-    lost: dict[str, str] = field(default_factory=dict)
-
-    # ------------------------------------------------------------------ settings
+    folder: Path  # where relative references start from; they are written as absolute paths
+    lost: dict[str, str] = field(default_factory=dict)  # what TOML cannot hold, by dotted name
 
     def setting(self, settings: Any, name: str, key: str) -> Any:
-        """Convert one of the `RunSettings`; `key` is its key in the file.
-
-        Raises:
-            ConfigError: if a string is `"none"`, which stands for None.
-        """
+        """Convert one of the `RunSettings`; `key` is its key in the file."""
         value = getattr(settings, name)
         match name:
             case "trainer":
@@ -141,8 +130,6 @@ class SettingsWriter:
                 self.lost[f"{key}[{number}]"] = name
         return written
 
-    # ------------------------------------------------------------------ values
-
     def table(self, values: Mapping[Any, Any], name: str) -> dict[str, Any]:
         """Convert a mapping to a table."""
         for key in values:
@@ -181,10 +168,7 @@ class SettingsWriter:
     def instance(self, instance: Any, name: str, settings: Any = None) -> dict[str, Any]:
         """Convert the settings of an object; it is lost if they do not make the same object again.
 
-        Args:
-            instance: the object.
-            name: its dotted name.
-            settings: the dataclass of its settings; None if it is a dataclass itself, or has no settings.
+        They are those of the dataclass `settings`, or of the object itself if it is one.
         """
         holder = instance if settings is None else settings
         own = {f.name: f for f in fields(holder) if f.init} if is_dataclass(holder) else {}

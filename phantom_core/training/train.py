@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
-from phantom_core.hooks.dispatch import Dispatcher
+from phantom_core.hooks.dispatch import Dispatcher, Measure
 from phantom_core.hooks.hookspecs import Hooks
 from phantom_core.installed.plugin_settings import PluginSettings
 from phantom_core.metrics import Metric
@@ -27,7 +27,6 @@ from phantom_core.training.checkpointer import (
 from phantom_core.training.components import Components
 from phantom_core.training.env_factory import EnvFactory, PluginPlan
 from phantom_core.training.logged_values import flattened, guarded
-from phantom_core.training.plugin_times import PluginTimes
 from phantom_core.training.references import trainer_key
 from phantom_core.training.run_directory import RunDirectory
 from phantom_core.training.run_loop import Evaluator, RunLoop
@@ -139,16 +138,11 @@ def execute_run(
     *,
     folder: Path,
     origins: Mapping[str, str] | None = None,
-    times: PluginTimes | None = None,
+    measure: Measure | None = None,
 ) -> TrainingResults:
-    """Execute a run.
+    """Execute a run, whose relative references start from `folder`.
 
-    Args:
-        settings: the settings of the run.
-        components: resolves names and references.
-        folder: the folder that relative references start from.
-        origins: by dotted name, where a setting came from; the rest are arguments of the caller.
-        times: records the time of each hook; None to not measure it.
+    `origins` says where settings came from, by dotted name; the rest are arguments of the caller.
     """
     config, not_in_file = settings.to_table(folder)
     config.pop("run_dir", None)  # not a setting of a repeated run
@@ -163,8 +157,8 @@ def execute_run(
     config["seed"] = seed
     directory = None if settings.run_dir is None else RunDirectory.create(settings.run_dir, run_name)
     if directory is not None:
-        attach_record(settings, components)
-    dispatcher = Dispatcher(components.manager, measure=None if times is None else times.timed)
+        components.attach_record(settings.logger_config)
+    dispatcher = Dispatcher(components.manager, measure=measure)
     metrics = guarded({n: components.metric(n, m) for n, m in settings.metrics.items()}, dispatcher)
     facts = RunFacts(
         name=run_name,
@@ -182,26 +176,22 @@ def execute_run(
         other_trainers=others,
     )
     state = RunState(num_iterations=settings.num_iterations)
-    make_env = EnvFactory(env_class, settings.env_config)
-    evaluator = checkpointer = record = None
-    before_start: list[Callable[[], None]] = []
+    loop = RunLoop(facts, state, dispatcher)
     if settings.evaluation is not None:
-        evaluator = Evaluator(facts, state, dispatcher, settings.evaluation, make_env, metrics)
+        make_env = EnvFactory(env_class, settings.env_config)
+        loop.evaluator = Evaluator(loop, settings.evaluation, make_env, metrics)
+    record = None
     if directory is not None:
         written = config | ({NOT_IN_FILE: not_in_file} if not_in_file else {})
         record = RunRecord(directory, written, origins, facts, state, dispatcher, components)
         if settings.checkpoint is not None or dispatcher.has_subscribers("should_checkpoint"):
-            checkpointer = Checkpointer(state, dispatcher, settings.checkpoint, directory)
-            before_start.append(checkpointer.check)
+            loop.checkpointer = Checkpointer(state, dispatcher, settings.checkpoint, directory)
+            loop.before_start.append(loop.checkpointer.check)
         else:
-            before_start.append(lambda: directory.check_policies(state.policies))
-        before_start.append(record.note_policies)
-    loop = RunLoop(
-        facts, state, dispatcher, evaluator=evaluator, checkpointer=checkpointer, before_start=before_start
-    )
-    run = _Run(settings, loop, trainer, make_env, metrics, evaluator, record)
+            loop.before_start.append(lambda: directory.check_policies(state.policies))
+        loop.before_start.append(record.note_policies)
     with signals_end(facts, state):
-        return run.execute()
+        return _Run(settings, loop, trainer, env_class, metrics, record).execute()
 
 
 @dataclass(frozen=True, repr=False, slots=True)
@@ -211,9 +201,8 @@ class _Run:
     settings: RunSettings
     loop: RunLoop
     trainer: Any
-    make_env: EnvFactory
+    env_class: Callable[..., MultiAgentEnv]
     metrics: Mapping[str, Metric]
-    evaluator: Evaluator | None
     record: RunRecord | None
 
     def execute(self) -> TrainingResults:
@@ -236,9 +225,8 @@ class _Run:
         loop, state, evaluation = self.loop, self.loop.state, None
         with loop.scope():
             results = self._train()
-            if self.evaluator is not None and not state.is_interrupted:
-                evaluation, values = self.evaluator.at_end()
-                loop.log(values)
+            if loop.evaluator is not None and not state.is_interrupted:
+                evaluation = loop.evaluator.at_end()
                 logged = loop.flush(state.iteration)
                 if state.history:
                     state.history[-1].update(logged)
@@ -258,11 +246,11 @@ class _Run:
         trainer.metrics = self.metrics
         try:
             results = trainer.train(
-                self.make_env.env_class,
+                self.env_class,
                 state.num_iterations,
                 DEFAULT_POLICIES if settings.policies is None else settings.policies,
                 settings.policies_to_train,
-                self.make_env.env_config,
+                settings.env_config,
                 self.metrics,
             )
             if not isinstance(results, TrainingResults):
@@ -270,15 +258,13 @@ class _Run:
                     f"{type(trainer).__name__}.train() returned {results!r}. Expected ph.TrainingResults("
                     "policies), or an instance of a class derived from it."
                 )
+            to_train = tuple(settings.policies_to_train or results.policies)
             state.policies = results.policies
             state.policy_by_agent = state.policy_by_agent or results.policy_by_agent
-            state.policies_to_train = state.policies_to_train or tuple(
-                settings.policies_to_train or results.policies
-            )
+            state.policies_to_train = state.policies_to_train or to_train
             return results
         finally:
-            directory = None if self.record is None else self.record.directory
-            save_final_policies(loop.facts.name, state, loop.dispatcher, directory)
+            save_final_policies(loop.facts, state, loop.dispatcher)
             for one in trainers:
                 one.leave()
 
@@ -292,11 +278,8 @@ def attach_observers(settings: RunSettings, components: Components) -> None:
     registry = components.registry
     for hooks in settings.hooks:
         components.attach_hooks(hooks, settings.observer_config)
-    configured = {
-        (kind, name): registry.find(kind, name)  # raises for a misspelt name
-        for kind, configs in settings.observer_config.items()
-        for name in configs
-    }
+    named = [(kind, name) for kind, configs in settings.observer_config.items() for name in configs]
+    configured = {(kind, name): registry.find(kind, name) for kind, name in named}  # raises: misspelt
     for logger in settings.loggers:
         components.attach_logger(logger, settings.logger_config)
     for (kind, name), component in configured.items():
@@ -310,12 +293,6 @@ def attach_observers(settings: RunSettings, components: Components) -> None:
     for key in settings.trainer_config:
         if ":" not in key and not any(matches_trainer(key, own) for own in own_keys):
             registry.find("trainer", key)  # raises for a misspelt name
-
-
-def attach_record(settings: RunSettings, components: Components) -> None:
-    """Attach the logger `jsonl` to a run with a directory, unless it is disabled or already attached."""
-    if components.registry.has("logger", "jsonl") and not components.uses("logger", "jsonl"):
-        components.attach_logger("jsonl", settings.logger_config)
 
 
 def _other_trainers(settings: RunSettings, trainer: Any, components: Components) -> dict[str, Any]:
@@ -333,10 +310,9 @@ def _other_trainers(settings: RunSettings, trainer: Any, components: Components)
                 f"{trainer_key(spec.trainer)!r}, so that their settings and values cannot be told apart. "
                 "Give both the same trainer, or derive a class from one."
             )
+    del choices[own]
     others: dict[str, Any] = {
-        key: components.trainer(choice, settings.trainer_config)[1]
-        for key, choice in choices.items()
-        if key != own
+        key: components.trainer(choice, settings.trainer_config)[1] for key, choice in choices.items()
     }
     for one in (trainer, *others.values()) if others else ():
         if not one.is_full:

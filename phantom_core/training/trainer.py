@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import weakref
 from collections import defaultdict
@@ -12,10 +13,10 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from phantom_core.component_config import make_config
+from phantom_core.envs.plain_values import as_number
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, error_text
 from phantom_core.metrics import Metric, record_metrics, reduce_metrics
-from phantom_core.metrics.logged_numbers import as_number
 from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import (
     PolicyMapping,
@@ -23,17 +24,25 @@ from phantom_core.policies.policy_mapping import (
     group_agents,
     make_policies,
     parse_policy_mapping,
+    select_policies_to_train,
 )
-from phantom_core.rollouts.batch import Batch, EpisodeSummary
-from phantom_core.rollouts.collect import Collector, CollectPlan
+from phantom_core.rollouts.batch import EpisodeSummary
+from phantom_core.rollouts.collect import Collector
 from phantom_core.rollouts.vector_env import VectorEnv
 from phantom_core.seeding import derive_seed, fresh_seed, make_rng
 from phantom_core.training.components import Components
-from phantom_core.training.env_factory import EnvFactory, check_env_config
-from phantom_core.training.full_training import log_episodes, train_policies
-from phantom_core.training.logged_values import guarded
+from phantom_core.training.env_factory import EnvFactory, check_env_config, reset_once
+from phantom_core.training.full_training import (
+    Learner,
+    check_trainable,
+    log_episodes,
+    train_full,
+    train_simple,
+)
+from phantom_core.training.logged_values import GuardedMetric, check_logged_names, guarded
 from phantom_core.training.references import trainer_key
 from phantom_core.training.run_loop import RunLoop, standalone_run
+from phantom_core.training.run_plans import check_training_plan, is_whole
 from phantom_core.training.run_state import TrainingResults
 from phantom_core.training.stop_signals import signals_end
 from phantom_core.types import AgentID, PolicyID
@@ -66,7 +75,7 @@ def _within_run(train: TrainT) -> TrainT:
     return train_within_run  # type: ignore[return-value]  # same signature, by functools.wraps
 
 
-class Trainer:
+class Trainer(Learner):
     """Base class of learning algorithms, which collect experience and update policies.
 
     There are two kinds of trainers.
@@ -93,7 +102,6 @@ class Trainer:
     """
 
     config_class: ClassVar[type | None] = None
-    policy_class: ClassVar[type[Policy]]
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         """Wrap an overridden `train` in a run when it is called directly."""
@@ -127,63 +135,6 @@ class Trainer:
         self._idle: _IdleRun | None = None
         self._rng: np.random.Generator | None = None
 
-    # ------------------------------------------------------------------ a full trainer overrides
-
-    def collect_plan(self) -> CollectPlan:
-        """Return how much experience the core collects in each iteration."""
-        raise NotImplementedError
-
-    def begin_iteration(self, policy_id: PolicyID, policy: Policy) -> None:
-        """Called for each policy before the collection of an iteration, such as to set its exploration."""
-
-    def update(
-        self, policy_id: PolicyID, policy: Policy, batch: Batch, rng: np.random.Generator
-    ) -> Mapping[str, float]:
-        """Update one policy from the experience of its agents in this iteration.
-
-        Args:
-            policy_id: the id of the policy.
-            policy: the policy, to be updated in place.
-            batch: the trajectories of its agents.
-            rng: the random generator of this policy.
-
-        Returns:
-            Scalars to log as `<policy_id>/<name>`, such as the loss.
-        """
-        raise NotImplementedError
-
-    # ------------------------------------------------------------------ every trainer may override
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state kept between iterations, without the policies.
-
-        Optimisers and running statistics belong here, as NumPy arrays and JSON values, nested in dicts
-        and lists. Schedules that follow `progress` need no state. The default is an empty dict.
-        """
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a state returned by `state_dict`, between two iterations or before the first."""
-
-    # ------------------------------------------------------------------ a simple trainer overrides
-
-    def training_step(
-        self,
-        env: Any,
-        policy_mapping: Mapping[AgentID, PolicyID],
-        policies: Mapping[PolicyID, Policy],
-        policies_to_train: Sequence[PolicyID],
-    ) -> None:
-        """Run one iteration: step the env, log rewards and metrics, update the policies in place.
-
-        Args:
-            env: the env, which was reset once.
-            policy_mapping: policy id by id of each strategic agent.
-            policies: policy by id.
-            policies_to_train: ids of the policies to update.
-        """
-        raise NotImplementedError
-
     @_within_run
     def train(
         self,
@@ -215,15 +166,41 @@ class Trainer:
             ConfigError: if something does not fit together, or it is called within an iteration.
         """
         check_env_config(env_config or {})
-        return train_policies(
-            self,
-            self.run,
-            EnvFactory(env_class, dict(env_config or {})),
-            policies,
-            policies_to_train,
-            guarded(metrics or {}, self.run.dispatcher),
-            num_iterations,
-        )
+        loop, state, make_env = self.run, self.run.state, EnvFactory(env_class, dict(env_config or {}))
+        self.metrics = guarded(metrics or {}, loop.dispatcher)
+        if num_iterations is not None and not is_whole(num_iterations):
+            raise ConfigError(f"The run got num_iterations={num_iterations!r}. Expected a positive integer.")
+        env, specs = make_env(), parse_policy_mapping(policies)
+        trainers = self._set_up(env, specs, policies_to_train)
+        if self.is_full:
+            train_full(self, trainers, loop, make_env, env, num_iterations)
+        else:
+            train_simple(self, loop, env, num_iterations)
+        for metric in self.metrics.values():
+            if isinstance(metric, GuardedMetric):
+                metric.finish(env)
+        return state.filled(TrainingResults(state.policies))
+
+    def _set_up(
+        self, env: MultiAgentEnv, specs: dict[PolicyID, PolicySpec], to_train: Iterable[PolicyID] | None
+    ) -> dict[PolicyID, Trainer]:
+        """Make the policies, and return the trainer of each that is trained, all checked."""
+        loop, state = self.run, self.run.state
+        state.policies_to_train, state.policy_specs = select_policies_to_train(specs, to_train), specs
+        reset_once(env, loop.facts.seed)
+        state.policy_by_agent, made = self.setup_policy_specs_and_mapping(env, specs)
+        for policy_id in state.policies_to_train:
+            if made[policy_id] is specs[policy_id].policy:  # a warm start does not change the object given
+                made[policy_id] = copy.deepcopy(made[policy_id])
+        state.policies = made
+        plugins = loop.dispatcher.order("extra_values")
+        check_logged_names(self.metrics, state.policies_to_train, env.agents, plugins)
+        trainers = {policy_id: self.trainer_of(specs[policy_id]) for policy_id in state.policies_to_train}
+        for policy_id, trainer in trainers.items():
+            check_trainable(policy_id, made[policy_id], trainer, is_saved=loop.facts.directory is not None)
+        if loop.facts.training_plan:
+            check_training_plan(loop.facts.training_plan, state.policies_to_train)
+        return trainers
 
     @property
     def is_full(self) -> bool:
@@ -287,15 +264,13 @@ class Trainer:
             policies,
             policy_by_agent,
             specs=run.state.policy_specs,
-            seed=derive_seed(run.seed, "training", len(self._collectors)),
+            seed=derive_seed(run.facts.seed, "training", len(self._collectors)),
             learning=tuple(learning),
             metrics=self.metrics,
             on_episode=self._episodes.append,
         )
         self._collectors.append(collector)
         return collector
-
-    # ------------------------------------------------------------------ for every trainer to use
 
     @property
     def run(self) -> RunLoop:
@@ -343,7 +318,7 @@ class Trainer:
     def rng(self) -> np.random.Generator:
         """The random generator of the trainer in this run, derived from the run's seed."""
         if self._rng is None:
-            self._rng = make_rng(self.run.seed, "trainer", type(self).__name__)
+            self._rng = make_rng(self.run.facts.seed, "trainer", type(self).__name__)
         return self._rng
 
     def setup_policy_specs_and_mapping(
@@ -359,7 +334,8 @@ class Trainer:
         defaults = {i: self.trainer_of(group.spec).policy_class for i, group in groups.items()}
         if self._run is None:
             return mapping, make_policies(groups, defaults, Components().policy_class, fresh_seed())
-        return mapping, make_policies(groups, defaults, self._run.facts.load_policy_class, self._run.seed)
+        facts = self._run.facts
+        return mapping, make_policies(groups, defaults, facts.load_policy_class, facts.seed)
 
     def trainer_of(self, spec: PolicySpec) -> Trainer:
         """Return the trainer of a policy: the one that its spec names, or this one.
@@ -460,9 +436,7 @@ class Trainer:
         means = {n: self._mean_of_metric(n, value, "tbx_write_values") for n, value in reduced.items()}
         values = {name: mean for name, mean in means.items() if mean is not None}
         every = [reward for rewards in self.logged_rewards.values() for reward in rewards]
-        for agent_id, rewards in self.logged_rewards.items():
-            if rewards:
-                values[f"rewards/{agent_id}"] = float(np.mean(rewards))
+        values |= {f"rewards/{i}": float(np.mean(own)) for i, own in self.logged_rewards.items() if own}
         if every:
             values["rewards/group"] = float(np.mean(every))
         self.logged_metrics.clear()
@@ -486,8 +460,6 @@ class Trainer:
         if self._run is not None:
             self._run.dispatcher.succeeded(f"metrics.{name}", where)
         return mean
-
-    # ------------------------------------------------------------------ the run that it is in
 
     def _writing(self) -> RunLoop | None:
         """Return where values are logged: the run or, outside a run, the logger `tensorboard` alone."""

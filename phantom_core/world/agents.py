@@ -1,10 +1,11 @@
-"""`Agent`, which handles and sends messages, and `Context`, which holds what an agent can see."""
+"""`Agent`, which handles and sends messages, and what an agent can see: views, in its `Context`."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
@@ -16,7 +17,6 @@ from phantom_core.types import AgentID
 from phantom_core.world.messages import Message, MessageList
 from phantom_core.world.samplers import SampledValues
 from phantom_core.world.supertypes import Supertype, check_has_supertype, checked_supertype, default_supertype
-from phantom_core.world.views import AgentView, EnvView, ViewFrame
 
 Handler: TypeAlias = "Callable[[Any, Context, Message[Any]], Iterable[tuple[AgentID, Any]] | None]"
 HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
@@ -155,9 +155,7 @@ class Agent:
     def begin_episode(self, episode_seed: int, values: SampledValues | None = None) -> None:
         """Called before `reset`: discard the generators of the last episode, and sample the type.
 
-        Args:
-            episode_seed: the seed of the episode.
-            values: the values of the env's samplers in this episode. None for an agent without an env.
+        `values` are those of the env's samplers in this episode; None for an agent without an env.
 
         Raises:
             ConfigError: if the agent has no supertype, and that of its class has required fields.
@@ -242,6 +240,44 @@ class Agent:
     def __repr__(self) -> str:
         """Return `ClassName('ID')`."""
         return f"{type(self).__name__}({self._id!r})"
+
+
+@dataclass(frozen=True)
+class AgentView:
+    """The state that an agent shows to a neighbour. Subclass it as a frozen dataclass with fields."""
+
+
+@dataclass(frozen=True)
+class EnvView:
+    """The state of the env that all agents can see. Subclass it as a frozen dataclass with more fields.
+
+    Attributes:
+        current_step: the number of the current step, from 1; 0 at reset.
+        proportion_time_elapsed: `current_step / num_steps`; 0.0 in an env without a time limit.
+    """
+
+    current_step: int
+    proportion_time_elapsed: float
+
+
+class ViewFrame:
+    """The current env view, shared by the contexts of all agents of a network.
+
+    `make` makes it on first access, since most agents never read it; until then `view` is None.
+    """
+
+    __slots__ = ("make", "view")
+
+    def __init__(self) -> None:
+        self.view: EnvView | None = None
+        self.make: Callable[[], EnvView] = partial(EnvView, 0, 0.0)  # without an env
+
+    def look(self) -> EnvView:
+        """Return the view; make it on first access."""
+        view = self.view
+        if view is None:
+            view = self.view = self.make()
+        return view
 
 
 class Context:

@@ -9,17 +9,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, Self
 
-from phantom_core.errors import ConfigError, NetworkError, ResolverError
+from phantom_core.errors import ConfigError, NetworkError, ResolverError, did_you_mean, listing
 from phantom_core.seeding import make_random
 from phantom_core.types import AgentID
 from phantom_core.world.agents import Agent, Context
-from phantom_core.world.message_checks import (
-    check_payload,
-    not_connected,
-    raise_if_not_batches,
-    raise_if_not_pairs,
-)
-from phantom_core.world.messages import Message
+from phantom_core.world.messages import AgentType, Message, is_allowed, payload_rule
 from phantom_core.world.samplers import SampledValues
 from phantom_core.world.topology import Topology
 
@@ -37,8 +31,6 @@ class Network(Topology):
 
     Attributes:
         message_class: the class of messages; called with sender id, receiver id and payload.
-        resolver: determines the order in which messages are delivered.
-        ignore_connection_errors: whether a message between unconnected agents is dropped silently.
         payload_classes: the classes of the payloads sent so far.
         recorder: called with each round of messages before it is delivered; set by the env's recorder.
     """
@@ -141,11 +133,7 @@ class Network(Topology):
         self.send_all(sender_id, ((receiver_id, payload),))
 
     def send_all(self, sender_id: AgentID, messages: Iterable[tuple[AgentID, Any]]) -> None:
-        """Check the messages that an agent returned, and pass them to the resolver.
-
-        Args:
-            sender_id: the id of the agent.
-            messages: pairs `(receiver_id, payload)`.
+        """Check the messages that an agent returned, pairs `(receiver_id, payload)`, and pass them on.
 
         Raises:
             NetworkError: as in `send`, or if `messages` are not pairs.
@@ -153,10 +141,7 @@ class Network(Topology):
         self.send_each(((sender_id, messages),))
 
     def send_each(self, outgoing: Iterable[tuple[AgentID, Iterable[tuple[AgentID, Any]] | None]]) -> None:
-        """Check the messages that several agents returned, and pass them to the resolver.
-
-        Args:
-            outgoing: pairs of a sender's id and its pairs `(receiver_id, payload)`; None for no messages.
+        """Check the messages that several agents returned, by the sender's id, and pass them to the resolver.
 
         Raises:
             NetworkError: as in `send`, or if the messages are not pairs.
@@ -172,17 +157,13 @@ class Network(Topology):
                     if (sender_id, receiver_id, kind) in allowed or check(sender_id, receiver_id, kind):
                         inboxes[receiver_id].append(make(sender_id, receiver_id, payload))
             except (TypeError, ValueError) as error:
-                raise_if_not_pairs(sender_id, messages, error)
+                _raise_if_not_pairs(sender_id, messages, error)
                 raise
 
     def deliver(self, batches: Iterable[tuple[AgentID, Sequence[Message[Any]]]]) -> int:
-        """For resolvers: deliver each batch to its receiver, and send the receivers' responses.
+        """For resolvers: deliver each batch to its receiver, in order, and send the receivers' responses.
 
-        Args:
-            batches: pairs of a receiver's id and its messages, in the order of delivery.
-
-        Returns:
-            The number of messages whose receiver is not in the episode; they are not delivered.
+        Return the number of messages whose receiver is not in the episode; they are not delivered.
 
         Raises:
             NetworkError: as in `send_all`, or if an agent has no handler for a message.
@@ -215,8 +196,8 @@ class Network(Topology):
                         if (sender_id, receiver_id, kind) in allowed or check(sender_id, receiver_id, kind):
                             inboxes[receiver_id].append(make(sender_id, receiver_id, payload))
         except (TypeError, ValueError, AttributeError) as error:
-            raise_if_not_pairs(sender_id, answers or None, error)
-            raise_if_not_batches(batches, error)
+            _raise_if_not_pairs(sender_id, answers or None, error)
+            _raise_if_not_batches(batches, error)
             raise
         return undelivered
 
@@ -232,12 +213,12 @@ class Network(Topology):
         if not self.has_edge(sender_id, receiver_id):
             if self.ignore_connection_errors:
                 return False
-            raise NetworkError(not_connected(self, sender_id, receiver_id, payload_class))
+            raise NetworkError(_not_connected(self, sender_id, receiver_id, payload_class))
         if self._enforce_msg_payload_checks:
             sender, receiver = self._agents[sender_id], self._agents[receiver_id]
             classes = (type(sender), type(receiver), payload_class)
             if classes not in self._allowed_classes:
-                check_payload(sender, receiver, payload_class)
+                _check_payload(sender, receiver, payload_class)
                 self._allowed_classes.add(classes)
         self._allowed.add((sender_id, receiver_id, payload_class))
         self.payload_classes.add(payload_class)
@@ -255,9 +236,7 @@ class Network(Topology):
     def begin_episode(self, episode_seed: int, values: SampledValues | None = None) -> None:
         """Called by the env at each reset: undo the changes of the last episode, and seed all agents.
 
-        Args:
-            episode_seed: the seed of the episode.
-            values: the values of the env's samplers in this episode. None if none was drawn yet.
+        `values` are those of the env's samplers in this episode; None if none was drawn yet.
         """
         self._is_running = False
         self._undo()
@@ -453,18 +432,11 @@ class BatchResolver(Resolver):
         )
 
 
-class Inbox(Protocol):
-    """The queue of one receiver's messages."""
-
-    def append(self, message: Any, /) -> None:
-        """Queue a message, which the network has checked."""
-
-
 class Inboxes(Protocol):
     """The inboxes by receiver id."""
 
-    def __getitem__(self, receiver_id: AgentID, /) -> Inbox:
-        """Return the inbox of a receiver."""
+    def __getitem__(self, receiver_id: AgentID, /) -> Any:
+        """Return the inbox of a receiver: what has `append(message)`, which queues a checked message."""
 
 
 class PushEach:
@@ -511,3 +483,69 @@ def _check_resolver(resolver: object) -> None:
     if not hasattr(resolver, "inboxes"):
         cls = type(resolver).__name__
         raise ConfigError(f"{cls} was not initialised. Call super().__init__() in {cls}.__init__.")
+
+
+def _check_payload(sender: Agent, receiver: Agent, payload_class: type) -> None:
+    """Raise NetworkError if the rule of a payload class forbids this sender or receiver, or it has none."""
+    name = payload_class.__name__
+    sent = f"Agent {sender.id!r} sent {name} to {receiver.id!r}, but {name}"
+    rule = payload_rule(payload_class)
+    if rule is None:
+        raise NetworkError(f"{sent} is not a message payload. Decorate the class {name} with @msg_payload().")
+    for role, agent, allowed in (("sender", sender, rule.senders), ("receiver", receiver, rule.receivers)):
+        if not is_allowed(type(agent), allowed):
+            raise NetworkError(
+                f"{sent} allows as {role} only {_names(allowed)}; {agent.id!r} is a {type(agent).__name__}. "
+                f"Change the {role}_type of {name}, or send another payload."
+            )
+
+
+def _not_connected(topology: Topology, sender_id: AgentID, receiver_id: AgentID, payload_class: type) -> str:
+    """Return the message of the error about a message between agents that are not connected."""
+    agents = topology.agents
+    sent = f"Agent {sender_id!r} sent {payload_class.__name__} to {receiver_id!r}, but "
+    if sender_id not in agents:
+        return (
+            f"{sent}the network has no agent {sender_id!r}.{did_you_mean(sender_id, agents)} "
+            f"Its agents: {listing(agents)}."
+        )
+    if receiver_id not in agents:
+        return (
+            f"{sent}there is no such agent.{did_you_mean(receiver_id, agents)} "
+            f"{sender_id!r} is connected to: {listing(topology.neighbours_of(sender_id))}."
+        )
+    if sender_id == receiver_id:
+        return (
+            f"{sent}an agent is not connected to itself. Call network.add_connection({sender_id!r}, "
+            f"{sender_id!r}) if it is to send to itself."
+        )
+    return f"{sent}they are not connected. Call network.add_connection({sender_id!r}, {receiver_id!r})."
+
+
+def _raise_if_not_pairs(sender_id: AgentID, messages: object, error: Exception) -> None:
+    """Raise NetworkError if messages caused an error because they are not pairs."""
+    if isinstance(messages, (list, tuple)):
+        are_pairs = all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in messages)  # noqa: PLR2004
+    else:
+        are_pairs = messages is None or isinstance(messages, Iterable)  # a generator may raise its own error
+    if not are_pairs:
+        raise NetworkError(
+            f"Agent {sender_id!r} returned {messages!r} as messages. Expected a list of pairs "
+            "(receiver_id, payload), such as [('SHOP', Order(3))]."
+        ) from error
+
+
+def _raise_if_not_batches(batches: object, error: Exception) -> None:
+    """Raise ResolverError if batches caused an error because they are no pairs of an id and messages."""
+    items = batches if isinstance(batches, (list, tuple)) else ()
+    for item in items:
+        is_pair = isinstance(item, (list, tuple)) and len(item) == 2  # noqa: PLR2004
+        if not is_pair or not isinstance(item[1], Sequence) or isinstance(item[1], (str, bytes)):
+            raise ResolverError(
+                f"The resolver called network.deliver with {item!r}. Expected pairs of a receiver's id and a "
+                "list of its messages: network.deliver([(message.receiver_id, [message])])."
+            ) from error
+
+
+def _names(allowed: tuple[AgentType, ...] | None) -> str:
+    return ", ".join(kind if isinstance(kind, str) else kind.__name__ for kind in allowed or ())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from phantom_core.errors import ConfigError, with_article
@@ -10,7 +10,13 @@ from phantom_core.errors import ConfigError, with_article
 
 def flattened(given: object, kind: type, owner: str) -> list[Any]:
     """Return the parts in a nested collection (or a single part) in order, or raise ConfigError."""
-    return list(_parts_in(given, kind, owner))
+    if isinstance(given, kind):
+        return [given]
+    if isinstance(given, Iterable) and not isinstance(given, (str, bytes, Mapping)):
+        return [part for item in given for part in flattened(item, kind, owner)]
+    raise ConfigError(
+        f"{owner} got {given!r}. Expected {with_article(kind.__name__)} object, or a list of those."
+    )
 
 
 def named_parts(given: Mapping[str, Any], kind: type, owner: str) -> dict[str, Any]:
@@ -23,15 +29,3 @@ def named_parts(given: Mapping[str, Any], kind: type, owner: str) -> dict[str, A
                 f"{owner} got {part!r} for {name!r}. Expected {with_article(kind.__name__)} object."
             )
     return dict(given)
-
-
-def _parts_in(given: object, kind: type, owner: str) -> Iterator[Any]:
-    if isinstance(given, kind):
-        yield given
-    elif isinstance(given, Iterable) and not isinstance(given, (str, bytes, Mapping)):
-        for part in given:
-            yield from _parts_in(part, kind, owner)
-    else:
-        raise ConfigError(
-            f"{owner} got {given!r}. Expected {with_article(kind.__name__)} object, or a list of those."
-        )

@@ -95,8 +95,33 @@ class ComparableSampler(Sampler[OrderedT]):
         return bool(_latest(self) >= _latest(other))
 
 
+class _Uniform:
+    low: Any
+    high: Any
+
+    def __post_init__(self) -> None:
+        """Raise if the bounds are in the wrong order."""
+        _check_numbers(self, "low", "high")
+        if not self.low <= self.high:
+            bounds = f"low={self.low!r} and high={self.high!r}"
+            raise ConfigError(f"{type(self).__name__} got {bounds}. Expected low to be at most high.")
+        _check_clips(self)
+
+
+class _Normal:
+    sigma: float
+
+    def __post_init__(self) -> None:
+        """Raise if the standard deviation is negative, or the clip bounds are in the wrong order."""
+        _check_numbers(self, "mu", "sigma")
+        if not self.sigma >= 0:
+            name = type(self).__name__
+            raise ConfigError(f"{name} got sigma={self.sigma!r}. Expected a standard deviation of 0 or more.")
+        _check_clips(self)
+
+
 @dataclass(eq=False)
-class UniformFloatSampler(ComparableSampler[float]):
+class UniformFloatSampler(_Uniform, ComparableSampler[float]):
     """Uniform floats from `low` (included) to `high` (excluded), then clipped; `low` if both are equal."""
 
     low: float = 0.0
@@ -104,17 +129,13 @@ class UniformFloatSampler(ComparableSampler[float]):
     clip_low: float | None = None
     clip_high: float | None = None
 
-    def __post_init__(self) -> None:
-        """Raise if the bounds are in the wrong order."""
-        _check_bounds(self)
-
     def draw(self, rng: np.random.Generator) -> float:
         """Return a float."""
         return float(_clip(rng.uniform(self.low, self.high), self.clip_low, self.clip_high))
 
 
 @dataclass(eq=False)
-class UniformIntSampler(ComparableSampler[int]):
+class UniformIntSampler(_Uniform, ComparableSampler[int]):
     """Uniform integers from `low` to `high`, both included, then clipped."""
 
     low: int = 0
@@ -124,7 +145,7 @@ class UniformIntSampler(ComparableSampler[int]):
 
     def __post_init__(self) -> None:
         """Raise if the bounds are in the wrong order, or not integers."""
-        _check_bounds(self)
+        super().__post_init__()
         for name in ("low", "high", "clip_low", "clip_high"):
             bound = getattr(self, name)
             if bound is not None and int(bound) != bound:
@@ -137,7 +158,7 @@ class UniformIntSampler(ComparableSampler[int]):
 
 
 @dataclass(eq=False)
-class UniformArraySampler(Sampler[NDArray[np.float64]]):
+class UniformArraySampler(_Uniform, Sampler[NDArray[np.float64]]):
     """Float64 arrays of independent uniform values from `low` to `high` (excluded), then clipped."""
 
     low: float = 0.0
@@ -146,17 +167,13 @@ class UniformArraySampler(Sampler[NDArray[np.float64]]):
     clip_low: float | None = None
     clip_high: float | None = None
 
-    def __post_init__(self) -> None:
-        """Raise if the bounds are in the wrong order."""
-        _check_bounds(self)
-
     def draw(self, rng: np.random.Generator) -> NDArray[np.float64]:
         """Return a new array of shape `shape`."""
         return _clip_array(rng.uniform(self.low, self.high, self.shape), self.clip_low, self.clip_high)
 
 
 @dataclass(eq=False)
-class NormalSampler(ComparableSampler[float]):
+class NormalSampler(_Normal, ComparableSampler[float]):
     """Floats from the normal distribution with mean `mu` and standard deviation `sigma`, then clipped."""
 
     mu: float
@@ -164,17 +181,13 @@ class NormalSampler(ComparableSampler[float]):
     clip_low: float | None = None
     clip_high: float | None = None
 
-    def __post_init__(self) -> None:
-        """Raise if the standard deviation is negative, or the clip bounds are in the wrong order."""
-        _check_sigma(self)
-
     def draw(self, rng: np.random.Generator) -> float:
         """Return a float."""
         return float(_clip(rng.normal(self.mu, self.sigma), self.clip_low, self.clip_high))
 
 
 @dataclass(eq=False)
-class NormalArraySampler(Sampler[NDArray[np.float64]]):
+class NormalArraySampler(_Normal, Sampler[NDArray[np.float64]]):
     """Float64 arrays of independent normal values (mean `mu`, standard deviation `sigma`), then clipped."""
 
     mu: float
@@ -182,10 +195,6 @@ class NormalArraySampler(Sampler[NDArray[np.float64]]):
     shape: tuple[int, ...] = (1,)
     clip_low: float | None = None
     clip_high: float | None = None
-
-    def __post_init__(self) -> None:
-        """Raise if the standard deviation is negative, or the clip bounds are in the wrong order."""
-        _check_sigma(self)
 
     def draw(self, rng: np.random.Generator) -> NDArray[np.float64]:
         """Return a new array of shape `shape`."""
@@ -209,8 +218,7 @@ class LambdaSampler(Sampler[T]):
 class SampledValues:
     """The values of the samplers in one episode of one env. Each sampler is sampled once.
 
-    Attributes:
-        episode_seed: the seed of the episode. With the names of the samplers, it determines the values.
+    The seed of the episode and the names of the samplers determine the values.
     """
 
     episode_seed: int
@@ -219,18 +227,14 @@ class SampledValues:
     def value_of(self, sampler: Sampler[T], *name: object) -> T:
         """Return the value of a sampler in this episode, sampled on first access.
 
-        All fields that hold the sampler get this value, unless it is the default of a field.
-
-        Args:
-            sampler: the sampler.
-            name: the path of the first field that holds it, which seeds its generator.
+        All fields that hold the sampler get this value, unless it is the default of a field. The path of the
+        first field that holds it, `name`, seeds its generator.
         """
-        if sampler.is_default:
-            return sampler.sample(make_rng(self.episode_seed, "sampler", *name))
-        if id(sampler) not in self._drawn:
-            drawn = sampler.sample(make_rng(self.episode_seed, "sampler", *name))
-            self._drawn[id(sampler)] = (sampler, drawn)  # keep the sampler alive, so that its id stays unique
-        value: T = self._drawn[id(sampler)][1]
+        if not sampler.is_default and id(sampler) in self._drawn:
+            known: T = self._drawn[id(sampler)][1]
+            return known
+        value = sampler.sample(make_rng(self.episode_seed, "sampler", *name))
+        self._drawn[id(sampler)] = (sampler, value)  # keeps the sampler alive, so that its id stays unique
         return value
 
 
@@ -255,26 +259,6 @@ def _clip(value: Any, low: Any, high: Any) -> Any:
 def _clip_array(values: Any, low: float | None, high: float | None) -> NDArray[np.float64]:
     clipped = values if low is None and high is None else np.clip(values, low, high)
     return np.asarray(clipped, dtype=np.float64)
-
-
-def _check_bounds(sampler: Any) -> None:
-    _check_numbers(sampler, "low", "high")
-    if not sampler.low <= sampler.high:
-        name = type(sampler).__name__
-        raise ConfigError(
-            f"{name} got low={sampler.low!r} and high={sampler.high!r}. Expected low to be at most high."
-        )
-    _check_clips(sampler)
-
-
-def _check_sigma(sampler: Any) -> None:
-    _check_numbers(sampler, "mu", "sigma")
-    if not sampler.sigma >= 0:
-        raise ConfigError(
-            f"{type(sampler).__name__} got sigma={sampler.sigma!r}. Expected a standard deviation of 0 or "
-            "more."
-        )
-    _check_clips(sampler)
 
 
 def _check_numbers(sampler: Any, *names: str) -> None:

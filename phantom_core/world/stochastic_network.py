@@ -41,14 +41,7 @@ class StochasticNetwork(Network):
         ignore_connection_errors: bool = False,
         enforce_msg_payload_checks: bool = True,
     ) -> None:
-        """Build a network. The arguments are those of `Network`, except for the connections.
-
-        Args:
-            agents: as in `Network`.
-            resolver: as in `Network`.
-            connections: `(id, id)`, or `(id, id, rate)`.
-            ignore_connection_errors: as in `Network`.
-            enforce_msg_payload_checks: as in `Network`.
+        """Build a network as `Network` does, except that a connection is `(id, id)` or `(id, id, rate)`.
 
         Raises:
             ConfigError: if an agent id is duplicate or unknown, or a rate is not a probability.
@@ -63,15 +56,10 @@ class StochasticNetwork(Network):
         self.add_connections_from(connections)
 
     def add_connection(self, u: AgentID, v: AgentID, rate: Rate = 1.0, *, directed: bool = False) -> None:
-        """Add a connection with a probability; adding it again changes the rate.
+        """Add a connection with a probability from 0 to 1; adding it again changes the rate.
 
-        During an episode it is sampled immediately, and removed at the next reset.
-
-        Args:
-            u: an agent id.
-            v: another agent id, or the same.
-            rate: the probability, from 0 to 1, or a sampler of it, which has one value per episode.
-            directed: whether only `u` may send to `v`.
+        A sampler of the rate has one value per episode. If `directed`, only `u` may send to `v`. During an
+        episode the connection is sampled immediately, and removed at the next reset.
 
         Raises:
             ConfigError: if an agent is not in the network, or the rate is not a probability.

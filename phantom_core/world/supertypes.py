@@ -65,9 +65,8 @@ class Supertype:
             ConfigError: if a field holds another type, such as a string.
         """
         example = _replaced(self, lambda sampler, place: sampler.draw(make_rng(0, *place)), ())
-        return gym.spaces.Dict(
-            {name: _space_of(value, low, high) for name, value in _observed(example, ()).items()}
-        )
+        observed = _observed(example, ())
+        return gym.spaces.Dict({name: _space_of(value, low, high) for name, value in observed.items()})
 
     def to_obs_space_compatible_type(self) -> dict[str, Any]:
         """Return the values of a type as an observation: an element of `to_obs_space()`.
@@ -103,7 +102,20 @@ def checked_supertype(owner: type, name: str, given: object) -> Supertype:
                 f"{name} got the supertype {given!r}, but {owner.__name__} has no inner class Supertype to "
                 "build from it. Write one, or give an object of a Supertype class."
             )
-        return _built(inner, name, given)
+        known, required = [f.name for f in _fields(inner) if f.init], _required_fields(inner)
+        unknown = [key for key in given if key not in known]
+        missing = [key for key in required if key not in given]
+        if unknown:
+            raise ConfigError(
+                f"{name} got a supertype with {listing(unknown)}, which {inner.__qualname__} does not "
+                f"have.{did_you_mean(unknown[0], known)} Its fields: {listing(known)}."
+            )
+        if missing:
+            raise ConfigError(
+                f"{name} got a supertype without {listing(missing)}, which {inner.__qualname__} needs. Give "
+                "it a value or a sampler."
+            )
+        return inner(**given)
     expected = Supertype if inner is None else inner
     if not isinstance(given, expected):
         raise ConfigError(
@@ -121,23 +133,6 @@ def check_has_supertype(owner: type, name: str) -> None:
             f"{name} got no supertype, and {inner.__qualname__} has fields without a default: "
             f"{listing(_required_fields(inner))}. Give it one, or give each field a default."
         )
-
-
-def _built(inner: type[Supertype], name: str, given: Mapping[Any, Any]) -> Supertype:
-    known = [f.name for f in _fields(inner) if f.init]
-    unknown = [key for key in given if key not in known]
-    missing = [key for key in _required_fields(inner) if key not in given]
-    if unknown:
-        raise ConfigError(
-            f"{name} got a supertype with {listing(unknown)}, which {inner.__qualname__} does not "
-            f"have.{did_you_mean(unknown[0], known)} Its fields: {listing(known)}."
-        )
-    if missing:
-        raise ConfigError(
-            f"{name} got a supertype without {listing(missing)}, which {inner.__qualname__} needs. Give it "
-            "a value or a sampler."
-        )
-    return inner(**given)
 
 
 def _fields(cls: type) -> tuple[dataclasses.Field[Any], ...]:

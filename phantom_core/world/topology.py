@@ -10,8 +10,7 @@ import numpy as np
 
 from phantom_core.errors import ConfigError, did_you_mean, listing
 from phantom_core.types import AgentID
-from phantom_core.world.agents import Agent, Context, check_agent
-from phantom_core.world.views import AgentView, ViewFrame
+from phantom_core.world.agents import Agent, AgentView, Context, ViewFrame, check_agent
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -115,12 +114,7 @@ class Topology:
     # ------------------------------------------------------------------ connections
 
     def add_connection(self, u: AgentID, v: AgentID, *, directed: bool = False) -> None:
-        """Connect two agents.
-
-        Args:
-            u: an agent id.
-            v: another agent id, or the same.
-            directed: whether only `u` may send to `v`; by default both may send.
+        """Connect two agents, or an agent with itself; if `directed`, only `u` may send to `v`.
 
         Raises:
             ConfigError: if an agent is not in the network.
@@ -173,12 +167,7 @@ class Topology:
         self.add_connections_from(pairs, directed=directed)
 
     def remove_connection(self, u: AgentID, v: AgentID, *, directed: bool = False) -> None:
-        """Disconnect two agents.
-
-        Args:
-            u: an agent id.
-            v: another agent id.
-            directed: whether to remove only the connection from `u` to `v`.
+        """Disconnect two agents; if `directed`, only `u` may no longer send to `v`.
 
         Raises:
             ConfigError: if they are not connected, or an agent is not in the network.

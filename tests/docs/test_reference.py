@@ -1,6 +1,7 @@
 """What the code knows is documented: options, hooks, events, settings, variables, public names."""
 
 import dataclasses
+import importlib
 import inspect
 import re
 import tomllib
@@ -125,9 +126,24 @@ def test_every_environment_variable_is_documented() -> None:
 def test_every_public_name_is_in_the_api_reference(api_pages: ModuleType) -> None:
     listed = {name for names in api_pages.public_names().values() for name in names}
     modules = api_pages.public_modules()
-    assert set(ph.__all__) - modules - {"__version__"} <= listed
-    for module in ("decoders", "encoders", "ranges", "reward_functions", "samplers"):
-        assert {f"{module}.{name}" for name in getattr(ph, module).__all__} <= listed
+    assert {f"phantom_core.{name}" for name in set(ph.__all__) - modules - {"__version__"}} <= listed
+    for module in ("decoders", "encoders", "ranges", "reward_functions", "samplers", "tools"):
+        assert {f"phantom_core.{module}.{name}" for name in getattr(ph, module).__all__} <= listed
+
+
+def test_every_public_name_of_a_distribution_is_in_the_api_reference(api_pages: ModuleType) -> None:
+    pages = api_pages.public_names()
+    distributions = {path.parents[1].name for path in ROOT.glob("plugins/*/phantom_*/__init__.py")}
+    assert set(api_pages.packages().values()) == distributions
+    for package in api_pages.packages():
+        assert pages[package] == [f"{package}.{name}" for name in importlib.import_module(package).__all__]
+
+
+def test_the_page_of_the_api_names_every_page_below_it(api_pages: ModuleType) -> None:
+    page = (ROOT / "docs/reference/api.md").read_text(encoding="utf-8")
+    first_cells = re.findall(r"^\| ([^|]+) \|", page, re.MULTILINE)
+    listed = {name.strip("` ").replace(" ", "_") for cell in first_cells for name in cell.split(",")}
+    assert set(api_pages.public_names()) <= listed
 
 
 def test_every_name_in_the_api_reference_has_a_summary(api_pages: ModuleType) -> None:

@@ -194,8 +194,7 @@ def test_a_target_in_nested_namespace_packages_is_found(
 
 
 def test_the_commands_of_the_core_are_those_that_nobody_can_replace() -> None:
-    from phantom_core.cli.main import phantom
-    from phantom_core.cli.plugins_command import plugins_command
+    from phantom_core.cli.main import phantom, plugins_command
 
     nested = [f"plugins.{name}" for name in plugins_command.places]  # type: ignore[attr-defined]
     assert sorted(CORE_COMMANDS) == sorted([*phantom.places, *nested])  # type: ignore[attr-defined]

@@ -23,7 +23,6 @@ NEED_EVERYTHING = (
     "tests/docs",  # the pages and examples use them all
     "tests/golden",  # likewise
     "tests/packaging",  # build and install them all
-    "tests/testing/test_own_plugins_conform.py",  # conformance of them all
 )
 """Tests in the core's folder that are no tests of the core alone."""
 

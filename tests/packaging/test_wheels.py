@@ -204,5 +204,5 @@ def test_phantom_rl_is_all_that_the_commands_of_the_readme_need(
     assert [words[1] for words in called][:2] == ["train", "doctor"]
     for words in called:
         (newest, *_) = [*sorted(folder.glob("runs/model-*"), reverse=True), Path()]
-        arguments = [str(newest) if word == "runs/model-…" else word for word in words[1:]]
+        arguments = [word.replace("runs/model-…", str(newest)) for word in words[1:]]
         run(commands / "phantom", *arguments, cwd=folder)

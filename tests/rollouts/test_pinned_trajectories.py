@@ -6,6 +6,7 @@ pytest tests/rollouts --update-golden     accepts a change
 import hashlib
 import json
 import random
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -378,7 +379,10 @@ def check(request: pytest.FixtureRequest) -> Callable[[str, dict[str, Any]], Non
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_trajectories_are_those_that_are_pinned(name: str, check: Callable[..., None]) -> None:
+def test_trajectories_are_those_that_are_pinned(
+    name: str, check: Callable[..., None], repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, str(repository)])  # workers import the envs of this module
     check(name, CASES[name]())
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import phantom_core as ph
-from phantom_core.installed.install_source import source_text
+from phantom_core.installed.discovery import source_text
 from phantom_core.training.run_record import hash_of_files, provenance_of, provenance_of_object
 
 LOGGERS = {"phantom_core.loggers": {"acme": "acme_p:Acme"}}

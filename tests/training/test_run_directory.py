@@ -16,10 +16,10 @@ import phantom_core as ph
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.plugin_manager import PluginManager
 from phantom_core.training.components import Components
-from phantom_core.training.evaluate_run import evaluate_run
 from phantom_core.training.run_directory import RunDirectory
 from phantom_core.training.run_record import RunRecord
 from phantom_core.training.run_state import RunFacts, RunState
+from phantom_core.training.saved_run import evaluate_run
 
 SPACES = gym.spaces.Discrete(9), gym.spaces.Discrete(2)
 

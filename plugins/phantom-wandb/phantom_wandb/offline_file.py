@@ -12,11 +12,13 @@ _WHOLE, _FIRST, _LAST = 1, 2, 4
 
 
 def count_rows(file: Path) -> int:
-    """Return the number of history rows; an incomplete record at the end is not counted.
+    """Return the number of history rows; an incomplete record at the end is not counted, nor a missing file.
 
     The file is a LevelDB log. Its blocks hold records, whole or in parts; each part follows a checksum
     (4 bytes), its length (2 bytes) and its kind (1 byte).
     """
+    if not file.exists():
+        return 0
     from wandb.proto.wandb_internal_pb2 import Record
 
     record, num_rows, start = b"", 0, _HEADER

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from phantom_wandb.offline_file import count_rows
 
 _MAX_EXACT: Final = 2**53  # W&B keeps numbers as floats, which are not exact beyond it
 _MAX_TAG: Final = 64  # characters
+_MAX_WAIT: Final = 10.0  # seconds until W&B's process has written a run that ended
 _REPORTING: Final = "WANDB_ERROR_REPORTING"
 
 
@@ -51,6 +53,7 @@ class WandbRun:
         Raises:
             ModuleNotFoundError: if wandb is not installed.
         """
+        directory = directory.absolute()  # W&B's process may be one that started in another folder
         directory.mkdir(parents=True, exist_ok=True)
         with _reporting_off(is_wanted=mode == "offline"):
             import wandb
@@ -129,19 +132,24 @@ class WandbRun:
         """Raise if the file of an offline run that ended lacks rows.
 
         W&B's own process writes the file. It does not report a failed write, such as on a full disk, and
-        writes nothing after it.
+        writes nothing after it. While it serves other runs it goes on, and nothing says when it has written
+        this one: rows that are missing are waited for.
 
         Raises:
             HookError: how many rows are missing.
         """
-        for file in self.directory.glob("*.wandb") if self._is_offline else ():
-            num_missing = self._num_rows - count_rows(file)
-            if num_missing > 0:
+        if not self._is_offline:
+            return
+        file = self.directory / f"run-{self.run_id}.wandb"
+        end = time.monotonic() + _MAX_WAIT
+        while (num_missing := self._num_rows - count_rows(file)) > 0:
+            if time.monotonic() > end:
                 raise ph.errors.HookError(
                     f"{num_missing:,} of {self._num_rows:,} events are not in {file}: W&B could not write "
                     "them. See logs/debug-internal.log beside it.",
                     plugin="wandb",
                 )
+            time.sleep(0.05)
 
     def _write_row(self, item: tuple[str, Mapping[str, float]]) -> None:
         axis, row = item

@@ -240,7 +240,10 @@ def test_runs_beside_each_other_and_the_programs_own_are_kept_apart(
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_rows_that_a_full_disk_did_not_take_are_counted_at_the_end(tmp_path: Path) -> None:
+def test_rows_that_a_full_disk_did_not_take_are_counted_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phantom_wandb.wandb_run._MAX_WAIT", 0.0)
     logger = WandbLogger()
     logger.on_train_start(train_start(tmp_path))
     assert logger.directory is not None

@@ -11,6 +11,7 @@ import pytest
 
 import phantom_core as ph
 from phantom_wandb import WandbConfig, WandbLogger
+from phantom_wandb.offline_file import count_rows
 
 REPORTING = "WANDB_ERROR_REPORTING"
 
@@ -83,6 +84,7 @@ class StandIn(ModuleType):
 def wandb(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     made = StandIn()
     monkeypatch.setitem(sys.modules, "wandb", made)
+    monkeypatch.setattr("phantom_wandb.wandb_run.count_rows", lambda _: sys.maxsize)  # it writes no file
     monkeypatch.delenv(REPORTING, raising=False)
     return made
 
@@ -374,3 +376,37 @@ def test_a_client_that_fails_at_the_start_refuses_the_run_which_is_closed(
     with pytest.raises(ph.errors.HookError, match="ValueError: no such entity"):
         train(tmp_path)
     assert len(wandb.runs) == 1
+
+
+def test_rows_that_come_late_into_the_file_are_waited_for(
+    wandb: StandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    counts = iter([0, 1, 2])
+    monkeypatch.setattr("phantom_wandb.wandb_run.count_rows", lambda _: next(counts))
+    logger = WandbLogger()
+    logger.on_train_start(train_start(tmp_path))
+    for step in range(2):
+        logger.on_metrics(metrics(step, step, {"a": 1.0}))
+    logger.on_train_end(train_end())
+    assert (next(counts, None), wandb.runs[0].exit_codes) == (None, [0])
+
+
+@pytest.mark.usefixtures("wandb")
+def test_a_file_that_is_missing_lacks_all_rows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("phantom_wandb.wandb_run.count_rows", count_rows)
+    monkeypatch.setattr("phantom_wandb.wandb_run._MAX_WAIT", 0.0)
+    logger = WandbLogger()
+    logger.on_train_start(train_start(tmp_path))
+    logger.on_metrics(metrics(0, 0, {"a": 1.0}))
+    with pytest.raises(
+        ph.errors.HookError, match=r"1 of 1 events are not in .*run-abc\.wandb: W&B could not"
+    ):
+        logger.on_train_end(train_end())
+
+
+def test_the_folder_is_absolute(wandb: StandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    logger = WandbLogger()
+    logger.on_train_start(train_start(Path("run")))
+    logger.on_train_end(train_end())
+    assert wandb.runs[0].settings["dir"] == str(tmp_path / "run")

@@ -1,22 +1,120 @@
-"""Metrics to use as they are: a property of the env or of agents, or a value that functions make."""
+"""What is measured: a `Metric` reads a value from the env after each step and reduces them per episode.
+
+`record_metrics` and `reduce_metrics` are for whoever steps an env without a trainer.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from functools import reduce as fold
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Any, ClassVar, Final, Literal, Self, TypeAlias, get_args
 
 import numpy as np
 
 from phantom_core.errors import ConfigError, PhantomError, did_you_mean, listing, without_stop
-from phantom_core.metrics.metric import Metric, Mode, checked_stages, not_recorded, recorded_values
 from phantom_core.types import AgentID, StageID
 from phantom_core.world.agents import Agent
 
+Mode: TypeAlias = Literal["train", "evaluate"]
 TrainReduce: TypeAlias = Literal["last", "mean", "sum"]
 EvalReduce: TypeAlias = Literal["last", "mean", "sum"] | None
 GroupReduce: TypeAlias = Literal["min", "max", "mean", "sum"]
+
+
+class NotRecorded:
+    """The type of `not_recorded`, which stands for a step in which a metric has no value."""
+
+    _instance: ClassVar[Self | None] = None
+
+    def __new__(cls) -> Self:
+        """Return the only instance, also after copying and unpickling."""
+        if cls._instance is None:
+            cls._instance = super().__new__(cls)
+        return cls._instance
+
+    def __repr__(self) -> str:
+        """Return `<NotRecorded>`."""
+        return "<NotRecorded>"
+
+
+not_recorded: Final = NotRecorded()
+"""The value of a metric in a step in which it has none; whoever reduces values never meets it."""
+
+
+class Metric(ABC):
+    """Reads a value from the env after each step and reduces an episode's values to one.
+
+    Attributes:
+        fsm_stages: names of the turns after which it is read; None: after every step. The turn is the
+            one that the step just played (`env.executed_turn`). A subclass may set it in the class.
+        description: what it measures, for people.
+    """
+
+    fsm_stages: Collection[StageID] | None = None
+    description: str | None = None
+
+    def __init__(self, fsm_stages: Iterable[StageID] | None = None, description: str | None = None) -> None:
+        """Set the stages and the description, where the class does not; a subclass need not call this.
+
+        Raises:
+            ConfigError: if `fsm_stages` is one name instead of several.
+        """
+        if fsm_stages is not None:
+            self.fsm_stages = _checked_stages(type(self), fsm_stages)
+        if description is not None:
+            self.description = description
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        """Refuse one stage where several belong."""
+        super().__init_subclass__(**kwargs)
+        if isinstance(cls.fsm_stages, str):  # what is no plain attribute is looked at when it is read
+            _checked_stages(cls, cls.fsm_stages)
+
+    @abstractmethod
+    def extract(self, env: Any) -> Any:
+        """Return the value after the step that `env` just made, or `not_recorded` if there is none."""
+
+    def reduce(self, values: Sequence[Any], mode: Mode) -> Any:
+        """Reduce the values of one episode; the default returns the last one.
+
+        Args:
+            values: one for each step in which it was recorded, at least one.
+            mode: `"train"` while training, `"evaluate"` in evaluations.
+        """
+        return values[-1]
+
+
+def record_metrics(env: Any, metrics: Mapping[str, Metric], values: dict[str, list[Any]]) -> None:
+    """Read every metric once; call it after each `env.step`.
+
+    The value of each metric that is defined on the turn that was played, and has one, is appended to its
+    list in `values`.
+
+    Raises:
+        PhantomError: if a metric reads something that is not there.
+    """
+    turn = getattr(env, "executed_turn", None)
+    for name, metric in metrics.items():
+        stages = metric.fsm_stages
+        if stages is None or (turn is not None and turn.name in stages):
+            value = metric.extract(env)
+            if value is not not_recorded:
+                values.setdefault(name, []).append(value)
+
+
+def reduce_metrics(
+    metrics: Mapping[str, Metric], values: Mapping[str, Sequence[Any]], mode: Mode
+) -> dict[str, Any]:
+    """Reduce the values of one episode that `record_metrics` collected; metrics without one are left out."""
+    reduced: dict[str, Any] = {}
+    for name, metric in metrics.items():
+        recorded = _recorded(values.get(name, ()))
+        value = metric.reduce(recorded, mode) if recorded else not_recorded
+        if value is not not_recorded:
+            reduced[name] = value
+    return reduced
 
 
 @dataclass(frozen=True)
@@ -37,7 +135,7 @@ class LambdaMetric(Metric):
 
     def __post_init__(self) -> None:
         """Refuse one stage where several belong."""
-        object.__setattr__(self, "fsm_stages", checked_stages(type(self), self.fsm_stages))
+        object.__setattr__(self, "fsm_stages", _checked_stages(type(self), self.fsm_stages))
 
     def extract(self, env: Any) -> Any:
         """Return `extract_fn(env)`."""
@@ -46,7 +144,7 @@ class LambdaMetric(Metric):
     def reduce(self, values: Sequence[Any], mode: Mode) -> Any:
         """Return what the function of this mode makes of the values that were recorded."""
         reduce_fn = self.train_reduce_fn if _checked(mode) == "train" else self.eval_reduce_fn
-        recorded = recorded_values(values)
+        recorded = _recorded(values)
         return reduce_fn(recorded) if recorded else not_recorded
 
 
@@ -66,7 +164,7 @@ class _SimpleMetric(Metric):
 
     def __post_init__(self) -> None:
         """Refuse a reduction that does not exist, and one stage where several belong."""
-        object.__setattr__(self, "fsm_stages", checked_stages(type(self), self.fsm_stages))
+        object.__setattr__(self, "fsm_stages", _checked_stages(type(self), self.fsm_stages))
         _check_action(self, "train_reduce_action", get_args(TrainReduce))
         _check_action(self, "eval_reduce_action", (*get_args(TrainReduce), None))
 
@@ -77,7 +175,7 @@ class _SimpleMetric(Metric):
             PhantomError: if the values are nothing that this action can reduce.
         """
         action = self.train_reduce_action if _checked(mode) == "train" else self.eval_reduce_action
-        recorded = recorded_values(values)
+        recorded = _recorded(values)
         return _reduced(action, recorded) if recorded else not_recorded
 
 
@@ -108,7 +206,9 @@ class SimpleAgentMetric(_SimpleMetric):
     def extract(self, env: Any) -> Any:
         """Return the property of the agent; `not_recorded` if it is not there."""
         agent = env.agents.get(self.agent_id, not_recorded)
-        return agent if agent is not_recorded else _read_agent(agent, self.agent_id, self.agent_property)
+        if agent is not_recorded:
+            return not_recorded
+        return _read(agent, self.agent_property, f"agent {self.agent_id!r}")
 
 
 @dataclass(frozen=True)
@@ -146,7 +246,8 @@ class AggregatedAgentMetric(_SimpleMetric):
         Raises:
             PhantomError: if an agent has no such property, or the values cannot be reduced.
         """
-        values = [_read_agent(agent, i, self.agent_property) for i, agent in self._selected(env.agents)]
+        agents = self._selected(env.agents)
+        values = [_read(agent, self.agent_property, f"agent {i!r}") for i, agent in agents]
         return _reduced(self.group_reduce_action, values) if values else not_recorded
 
     def _selected(self, agents: Mapping[AgentID, Agent]) -> list[tuple[AgentID, Agent]]:
@@ -197,10 +298,6 @@ def _checked(mode: Mode) -> Mode:
     return mode
 
 
-def _read_agent(agent: Agent, agent_id: AgentID, path: str) -> Any:
-    return _read(agent, path, f"agent {agent_id!r}")
-
-
 def _read(owner: Any, path: str, name: str) -> Any:
     try:
         return fold(getattr, path.split("."), owner)
@@ -210,3 +307,17 @@ def _read(owner: Any, path: str, name: str) -> Any:
             f"A metric reads {path!r} of {name}, but {error}.{did_you_mean(path, public)} "
             "Name an attribute that exists after each step."
         ) from None
+
+
+def _recorded(values: Sequence[Any]) -> list[Any]:
+    """Return the values without `not_recorded`."""
+    return [value for value in values if value is not not_recorded]
+
+
+def _checked_stages(metric_class: type, stages: Iterable[StageID] | None) -> tuple[StageID, ...] | None:
+    """Return the stages for more than one reading; raise ConfigError if they are one name."""
+    if isinstance(stages, str):
+        raise ConfigError(
+            f"{metric_class.__name__} got fsm_stages={stages!r}. Expected several names: [{stages!r}]."
+        )
+    return None if stages is None else tuple(stages)
