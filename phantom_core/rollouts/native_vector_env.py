@@ -15,7 +15,7 @@ from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.errors import CheckpointError, ConfigError, listing
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
-from phantom_core.rollouts.env_host import CopyFacts
+from phantom_core.rollouts.measured_env import CopyFacts
 from phantom_core.rollouts.row_table import RowTable, StepRows
 from phantom_core.rollouts.vector_env import CopyError, VectorEnv
 from phantom_core.types import Action, AgentID, Observation, PolicyID

@@ -111,6 +111,13 @@ class CopyRows:
         self.next = self
         self.repeats = False
 
+    def without_rows(self) -> CopyRows:
+        """Return what is expected alone, for another process."""
+        found = CopyRows(self.env_index, (), (), self.num_live)
+        found.agent_ids, found.observers = self.agent_ids, self.observers
+        found.payees, found.acting_next = self.payees, self.acting_next
+        return found
+
     def is_expected(self, result: StepResult, acting_next: Container[AgentID] | None) -> bool:
         """Tell whether a copy did what is expected."""
         observations, rewards, terminations, truncations, _ = result

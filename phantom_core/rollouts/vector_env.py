@@ -12,7 +12,7 @@ from phantom_core.envs.plain_values import as_flag, as_float, not_a_step
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
-from phantom_core.rollouts.env_host import EnvHost
+from phantom_core.rollouts.measured_env import MeasuredEnv
 from phantom_core.rollouts.row_table import RowTable, StepRows
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
@@ -131,7 +131,7 @@ class LocalVectorEnv(VectorEnv):
         """Take the copies, of one class and configuration."""
         self.num_copies = len(envs)
         self.env_name = type(envs[0]).__name__
-        self._hosts = [EnvHost(env) for env in envs]
+        self._envs = [MeasuredEnv(env) for env in envs]
         self._bare_steps: list[Callable[[Action], Any]] = []  # of envs of one agent, if nobody measures
 
     def reset(self, numbers: Sequence[int], seeds: Sequence[int]) -> list[dict[AgentID, Observation] | None]:
@@ -140,19 +140,19 @@ class LocalVectorEnv(VectorEnv):
         number = 0
         try:
             for number, seed in zip(numbers, seeds, strict=True):
-                found.append(self._hosts[number].reset(seed))
+                found.append(self._envs[number].reset(seed))
         except Exception as error:
             raise CopyError(number) from error
         return found
 
     def step(self, numbers: Sequence[int], actions: Sequence[Mapping[AgentID, Action]]) -> list[StepResult]:
         """Play one step in each of these copies, one after the other."""
-        hosts = self._hosts
+        envs = self._envs
         found = []
         number = 0
         try:
             for number, chosen in zip(numbers, actions):  # noqa: B905  strict costs as much as the loop
-                found.append(hosts[number].step(chosen))
+                found.append(envs[number].step(chosen))
         except Exception as error:
             raise CopyError(number) from error
         return found
@@ -161,16 +161,16 @@ class LocalVectorEnv(VectorEnv):
         """Play one step, one copy after the other; an env of one agent without its dicts."""
         if self._bare_steps and len(table.rows) == len(table.copies):
             return self._step_bare(table, actions)
-        hosts = self._hosts
+        envs = self._envs
         observations: list[Observation] = []
         rewards: list[float] = []
         others: list[tuple[int, StepResult]] = []
         copy = table.copies[0]
         try:
             for place, (copy, first, end) in enumerate(table.bounds):
-                host = hosts[copy.env_index]
-                result = host.step(dict(zip(copy.agent_ids, actions[first:end])))  # noqa: B905  as many
-                if copy.is_expected(result, host.env.acting_agent_ids):
+                env = envs[copy.env_index]
+                result = env.step(dict(zip(copy.agent_ids, actions[first:end])))  # noqa: B905  as many
+                if copy.is_expected(result, env.env.acting_agent_ids):
                     observations += result.observations.values()
                     rewards += result.rewards.values()
                 else:
@@ -206,31 +206,31 @@ class LocalVectorEnv(VectorEnv):
 
     def facts(self, number: int) -> EnvFacts:
         """Return the copy itself."""
-        return self._hosts[number].env
+        return self._envs[number].env
 
     def measure(self, metrics: Mapping[str, Metric], mode: Mode) -> None:
         """Record these metrics after each step from now on."""
-        for host in self._hosts:
-            host.measure(metrics, mode)
-        found = [getattr(host.env, "bare_step", None) for host in self._hosts]
+        for env in self._envs:
+            env.measure(metrics, mode)
+        found = [getattr(env.env, "bare_step", None) for env in self._envs]
         steps = [step for step in found if step is not None]
         self._bare_steps = steps if len(steps) == len(found) and not metrics else []
 
     def take_metrics(self, number: int) -> dict[str, Any]:
         """Return the reduced metrics of the episode that just ended in a copy."""
-        return self._hosts[number].take_metrics()
+        return self._envs[number].take_metrics()
 
     def policies_for(
         self, number: int, agent_id: AgentID, specs: Mapping[PolicyID, PolicySpec]
     ) -> list[PolicyID]:
         """Return the policies whose rule holds for an agent that joined a copy."""
-        return self._hosts[number].policies_for(agent_id, specs)
+        return self._envs[number].policies_for(agent_id, specs)
 
     def fingerprint(self, number: int) -> str:
         """Return a hash of the states of a copy's named generators."""
-        return self._hosts[number].fingerprint()
+        return self._envs[number].fingerprint()
 
     def close(self) -> None:
         """Close every copy."""
-        for host in self._hosts:
-            host.env.close()
+        for env in self._envs:
+            env.env.close()

@@ -4,35 +4,32 @@ from __future__ import annotations
 
 import ctypes
 import multiprocessing
-import pickle
-import signal
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from multiprocessing.connection import wait
+from itertools import accumulate
+from multiprocessing.util import Finalize
 from typing import Any, Final
 
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
-from phantom_core.errors import ConfigError, EnvError, PluginError, error_text
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
-from phantom_core.rollouts.env_host import CopyFacts
-from phantom_core.rollouts.shared_rows import SharedRows
-from phantom_core.rollouts.vector_env import CopyError, VectorEnv
-from phantom_core.rollouts.worker_process import UNGUARDED, Failure, Reply, leave_if_starting, work
+from phantom_core.rollouts.measured_env import CopyFacts
+from phantom_core.rollouts.row_table import CopyRows, RowTable, StepRows
+from phantom_core.rollouts.shared_rows import RowReader, SharedRows
+from phantom_core.rollouts.vector_env import VectorEnv
+from phantom_core.rollouts.worker_handle import WorkerHandle, end_workers, pickled, starting
+from phantom_core.rollouts.worker_process import Reply, leave_if_starting
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
-_PATIENCE: Final = 2.0
-"""Seconds that a worker has to close its envs before it is ended."""
-
-_NOTHING: Final = object()
+_MOST_PLANS: Final = 256
+"""So many tables are remembered."""
 
 
 class WorkerVectorEnv(VectorEnv):
     """Copies of an env in worker processes; `make_vector_env` makes one.
 
-    Policies stay in the driver. Observations, actions, rewards and flags of array-like spaces go
-    through shared memory, everything else is pickled.
+    Policies stay in the driver. Observations, actions and rewards of array-like spaces go through shared
+    memory, everything else is pickled. Workers end with the driver, or when the vector env is closed or
+    dropped.
 
     Attributes:
         workers: the driver's ends of the workers.
@@ -44,7 +41,7 @@ class WorkerVectorEnv(VectorEnv):
         """Start the workers, each with its share of the copies; `first` tells the agents, and is closed.
 
         Raises:
-            ConfigError: if `make_env` cannot be sent to a worker, or the script has no `__main__` guard.
+            ConfigError: if a worker cannot get `make_env`, or the script has no `__main__` guard.
             EnvError: if a worker cannot make its copies.
         """
         leave_if_starting()
@@ -54,63 +51,79 @@ class WorkerVectorEnv(VectorEnv):
         first.close()
         facts = self._facts[0]
         self._metrics: list[dict[str, Any]] = [{} for _ in range(num_copies)]
+        self._plans: dict[RowTable, _Plan] = {}
+        pickled(make_env, self.env_name)
+        buffer = multiprocessing.RawArray(ctypes.c_byte, SharedRows(facts, num_copies).size)
+        self._rows = SharedRows(facts, num_copies, buffer)
         self.workers: list[WorkerHandle] = []
-        self._place: list[tuple[WorkerHandle, int]] = []
-        bounds = [index * num_copies // num_workers for index in range(num_workers + 1)]
+        self._end = Finalize(
+            self, end_workers, (self.workers,), exitpriority=10
+        )  # before others are waited for
+        self._worker_of = {n: n * num_workers // num_copies for n in range(num_copies)}
         try:
-            for index in range(num_workers):
-                numbers = list(range(bounds[index], bounds[index + 1]))
-                worker = WorkerHandle(index, numbers, make_env, facts, self.env_name)
-                self.workers.append(worker)
-                self._place += [(worker, local) for local in range(len(numbers))]
+            with starting():
+                for index in range(num_workers):
+                    self.workers.append(WorkerHandle(index, self.env_name, buffer))
+            for worker, numbers in self._by_worker(range(num_copies)):
+                worker.ask("make", make_env, numbers, num_copies, facts, what=self.env_name)
             for worker in self.workers:
-                worker.begin()
+                worker.receive_made()
         except BaseException:
             self.close()
             raise
 
     def reset(self, numbers: Sequence[int], seeds: Sequence[int]) -> list[dict[AgentID, Observation] | None]:
         """Start an episode in each of these copies, in parallel."""
-        found: dict[int, dict[AgentID, Observation]] = {}
-        seed_by_number = dict(zip(numbers, seeds, strict=True))
-        asked = self._by_worker(numbers)
-        for worker, mine in asked.items():
-            worker.ask("reset", worker.locals_of(mine), [seed_by_number[number] for number in mine])
-        for worker, mine in asked.items():
-            for number, reply in zip(mine, worker.receive(), strict=True):
-                self._learn(number, reply)
-                found[number] = reply.rest
-        return [found[number] for number in numbers]
+        return self._ask_for_each("reset", numbers, seeds)
 
     def step(self, numbers: Sequence[int], actions: Sequence[Mapping[AgentID, Action]]) -> list[StepResult]:
         """Play one step in each of these copies, in parallel."""
-        found: dict[int, StepResult] = {}
-        chosen = dict(zip(numbers, actions, strict=True))
-        asked = self._by_worker(numbers)
-        for worker, mine in asked.items():
-            copies = worker.locals_of(mine)
-            rest = [
-                worker.rows.write_actions(copy, chosen[number])
-                for copy, number in zip(copies, mine, strict=True)
-            ]
-            worker.ask("step", copies, rest)
-        for worker, mine in asked.items():
-            replies: list[Reply] = worker.receive()
-            for copy, number, reply in zip(worker.locals_of(mine), mine, replies, strict=True):
-                self._learn(number, reply)
-                found[number] = worker.rows.read_result(copy, reply.rest)
-        return [found[number] for number in numbers]
+        return self._ask_for_each("step", numbers, actions)
+
+    def step_rows(self, table: RowTable, actions: Sequence[Action]) -> StepRows:
+        """Play one step; what copies do as expected is read from the shared rows."""
+        plan = self._plan_of(table)
+        unfit: dict[int, dict[AgentID, Action]] = {}
+        for (number, agent_id), action in zip(plan.acting, actions, strict=True):
+            if not self._rows.put_action(number, agent_id, action):
+                unfit.setdefault(number, {})[agent_id] = action
+        for worker, copies, question in plan.questions:
+            if unfit:
+                worker.ask("step_rows", copies, unfit)
+            else:
+                worker.send("step_rows", question)
+        replies: list[Reply] = []
+        for worker, _, _ in plan.questions:
+            replies += worker.receive() or ()
+        for copy in table.copies:  # those that replied are corrected below
+            self._facts[copy.env_index].acting_agent_ids = copy.acting_next
+        observations, rewards = plan.reader.observations(), plan.reader.rewards()
+        others: list[tuple[int, StepResult]] = []
+        for reply in replies:
+            self._learn(reply)
+            place, result = plan.places[reply.number], reply.returned
+            seen, paid = plan.bounds[place]
+            if table.copies[place].is_expected(result, reply.acting_agent_ids):
+                observations = list(observations)
+                observations[seen], rewards[paid] = result.observations.values(), result.rewards.values()
+            else:
+                others.append((place, result))
+                rewards[paid] = [0.0] * (paid.stop - paid.start)
+        return StepRows(observations, rewards, others)
 
     def facts(self, number: int) -> CopyFacts:
         """Return what a copy says about itself."""
         return self._facts[number]
 
     def measure(self, metrics: Mapping[str, Metric], mode: Mode) -> None:
-        """Record these metrics, beside the envs, after each step from now on."""
-        if metrics:
-            _pickled((metrics, mode), "The metrics")
+        """Record these metrics, beside the envs, after each step from now on.
+
+        Raises:
+            ConfigError: if a worker cannot be sent or import them.
+        """
         for worker in self.workers:
-            worker.ask("measure", metrics, mode)
+            worker.ask("measure", metrics, mode, what="The metrics")
+        for worker in self.workers:
             worker.receive()
 
     def take_metrics(self, number: int) -> dict[str, Any]:
@@ -122,173 +135,96 @@ class WorkerVectorEnv(VectorEnv):
     ) -> list[PolicyID]:
         """Return the policies whose rule holds for an agent that joined a copy."""
         rules = {i: PolicySpec(agents=spec.agents) for i, spec in specs.items() if callable(spec.agents)}
-        _pickled(rules, "The rules of the policies")
-        worker, copy = self._place[number]
-        worker.ask("policies_for", copy, agent_id, rules)
-        found: list[PolicyID] = worker.receive()
-        return found
+        worker = self.workers[self._worker_of[number]]
+        worker.ask("policies_for", number, agent_id, rules, what="The rules of the policies")
+        return list(worker.receive() or ())
 
     def fingerprint(self, number: int) -> str:
         """Return a hash of the states of a copy's named generators."""
-        worker, copy = self._place[number]
-        worker.ask("fingerprint", copy)
+        worker = self.workers[self._worker_of[number]]
+        worker.ask("fingerprint", number)
         return str(worker.receive())
 
     def close(self) -> None:
         """Close every copy and end every worker."""
-        for worker in self.workers:
-            worker.close()
+        self._end()
 
-    def _by_worker(self, numbers: Sequence[int]) -> dict[WorkerHandle, list[int]]:
-        found: dict[WorkerHandle, list[int]] = {}
+    def _by_worker(self, numbers: Sequence[int]) -> list[tuple[WorkerHandle, list[int]]]:
+        found: dict[int, list[int]] = {}
         for number in numbers:
-            found.setdefault(self._place[number][0], []).append(number)
-        return found
+            found.setdefault(self._worker_of[number], []).append(number)
+        return [(self.workers[index], own) for index, own in found.items()]
 
-    def _learn(self, number: int, reply: Reply) -> None:
+    def _ask_for_each(self, name: str, numbers: Sequence[int], given: Sequence[Any]) -> list[Any]:
+        """Let each of these copies do something with what it is given; return what comes back."""
+        given_by_number = dict(zip(numbers, given, strict=True))
+        asked = self._by_worker(numbers)
+        for worker, own in asked:
+            worker.ask(name, own, [given_by_number[number] for number in own])
+        found: dict[int, Any] = {}
+        for worker, _ in asked:
+            for reply in worker.receive():
+                self._learn(reply)
+                found[reply.number] = reply.returned
+        return [found[number] for number in numbers]
+
+    def _learn(self, reply: Reply) -> None:
         """Take in what a worker says about a copy."""
         if reply.facts is not None:
-            self._facts[number] = reply.facts
-        self._facts[number].acting_agent_ids = reply.acting_agent_ids
+            self._facts[reply.number] = reply.facts
+        self._facts[reply.number].acting_agent_ids = reply.acting_agent_ids
         if reply.metrics is not None:
-            self._metrics[number] = reply.metrics
+            self._metrics[reply.number] = reply.metrics
+
+    def _plan_of(self, table: RowTable) -> _Plan:
+        key = [(copy.observers, copy.payees, copy.acting_next) for copy in table.copies]
+        plan = self._plans.get(table)
+        if plan is None or plan.key != key:
+            if len(self._plans) >= _MOST_PLANS:
+                self._plans.clear()
+            places = {number: place for place, number in enumerate(table.env_indices)}
+            questions = []
+            for worker, own in self._by_worker(table.env_indices):
+                copies = [table.copies[places[number]].without_rows() for number in own]
+                questions.append((worker, copies, pickled(("step_rows", (copies, {})), "The agents")))
+            plan = self._plans[table] = _Plan(table, key, self._rows, places, questions)
+        return plan
 
 
-class WorkerHandle:
-    """The driver's end of one worker.
+class _Plan:
+    """How the copies of a table are played, as long as the same is expected of them.
 
     Attributes:
-        rows: what is shared with it.
+        key: what is expected.
+        acting: the copy and agent of each row.
+        places: the place of each copy in the table.
+        questions: of each worker its copies, and the question that lets it play them.
+        reader: reads what is expected.
+        bounds: which observations and rewards are those of each copy.
     """
 
     def __init__(
         self,
-        index: int,
-        numbers: Sequence[int],
-        make_env: Callable[[], MultiAgentEnv],
-        facts: CopyFacts,
-        env_name: str,
+        table: RowTable,
+        key: list[Any],
+        rows: SharedRows,
+        places: dict[int, int],
+        questions: list[tuple[WorkerHandle, list[CopyRows], bytes]],
     ) -> None:
-        self._index = index
-        self._numbers = numbers
-        self._env_name = env_name
-        order = _pickled((make_env, len(numbers), facts), env_name)
-        context = multiprocessing.get_context("spawn")
-        size = SharedRows(facts, len(numbers)).size
-        buffer = context.RawArray(ctypes.c_byte, size)
-        self.rows = SharedRows(facts, len(numbers), buffer)
-        self._connection, remote = context.Pipe()
-        self._process = context.Process(target=work, args=(remote, order, buffer), daemon=True)
-        self._process.start()
-        remote.close()
-        self._is_asked = True  # a worker says when it is ready
-
-    @property
-    def process_id(self) -> int:
-        """The id of the worker's process."""
-        return self._process.pid or 0
-
-    def begin(self) -> None:
-        """Wait until the worker made its copies."""
-        try:
-            self.receive()
-        except CopyError as error:
-            cause = error.__cause__
-            if isinstance(cause, (EnvError, PluginError)):
-                raise cause from cause.__cause__
-            failed = EnvError(
-                f"Worker {self._index} could not make copy {error.number} of {self._env_name}: "
-                f"{error_text(cause) + error.place if cause else 'it gave no reason'}. Mend the env, or use "
-                "workers=0."
+        self.key, self.places, self.questions = key, places, questions
+        self.acting = [(row.env_index, row.agent_id) for row in table.rows]
+        observers = [(copy.env_index, agent_id) for copy in table.copies for agent_id in copy.observers or ()]
+        payees = [(copy.env_index, agent_id) for copy in table.copies for agent_id in copy.payees]
+        self.reader = RowReader(rows, observers, payees)
+        self.bounds = list(
+            zip(
+                _slices([len(copy.observers or ()) for copy in table.copies]),
+                _slices([len(copy.payees) for copy in table.copies]),
+                strict=True,
             )
-            for note in getattr(cause, "__notes__", ()):
-                failed.add_note(note)
-            raise failed from cause
-
-    def locals_of(self, numbers: Sequence[int]) -> list[int]:
-        """Return copies as the worker counts them."""
-        return [number - self._numbers[0] for number in numbers]
-
-    def ask(self, name: str, *arguments: Any) -> None:
-        """Ask the worker for something; `receive` returns the answer.
-
-        Raises:
-            CopyError: if the worker died.
-        """
-        if self._is_asked:  # nobody waited for the last answer, because the collection was broken off
-            with suppress(CopyError):
-                self.receive()
-        try:
-            self._connection.send((name, arguments))
-        except (BrokenPipeError, ConnectionResetError):
-            raise self._died() from None
-        self._is_asked = True
-
-    def receive(self) -> Any:
-        """Wait for the answer.
-
-        Raises:
-            CopyError: if an env raised, or the worker died.
-        """
-        wait([self._connection, self._process.sentinel])
-        try:
-            answer = self._connection.recv() if self._connection.poll() else _NOTHING
-        except (EOFError, ConnectionResetError):
-            answer = _NOTHING
-        if answer is _NOTHING:
-            raise self._died()
-        self._is_asked = False
-        if isinstance(answer, Failure):
-            answer.error.add_note(f"In worker {self._index}:\n{answer.text}")
-            raise CopyError(self._numbers[answer.copy], answer.place) from answer.error
-        return answer
-
-    def close(self) -> None:
-        """Let the worker close its envs; end it if it does not."""
-        process = self._process
-        if process.is_alive() and not self._is_asked:
-            try:
-                self._connection.send(("close", ()))
-                if self._connection.poll(_PATIENCE):
-                    self._connection.recv()
-            except (EOFError, OSError):
-                pass  # it is gone
-        self._connection.close()  # which ends its loop
-        process.join(0.0 if self._is_asked else _PATIENCE)
-        if process.is_alive():
-            process.kill()
-            process.join()
-
-    def _died(self) -> CopyError:
-        """Return the error that the worker is no more.
-
-        Raises:
-            ConfigError: if it never began, because the script has no guard.
-        """
-        self._process.join()
-        code = self._process.exitcode or 0
-        if code == UNGUARDED:
-            script = getattr(sys.modules["__main__"], "__file__", "the script")
-            raise ConfigError(
-                f"Worker {self._index} could not begin: a worker imports {script}, which starts the workers "
-                'again. Put what it runs under `if __name__ == "__main__":`, or use workers=0.'
-            )
-        number = self._numbers[int(self.rows.current[0])]
-        name = f" ({signal.Signals(-code).name})" if -code in set(signal.Signals) else ""
-        cause = EnvError(
-            f"Worker {self._index} died with exit code {code}{name} while it played copy {number} of "
-            f"{self._env_name}."
         )
-        error = CopyError(number)
-        error.__cause__ = cause
-        return error
 
 
-def _pickled(value: Any, name: str) -> bytes:
-    try:
-        return pickle.dumps(value)
-    except Exception as error:  # whatever pickling raises about a user's object
-        raise ConfigError(
-            f"{name} cannot be sent to a worker process: {error_text(error)}. Define classes and functions "
-            "at the top level of a module, or use workers=0."
-        ) from error
+def _slices(sizes: Sequence[int]) -> list[slice]:
+    ends = list(accumulate(sizes))
+    return [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]

@@ -275,7 +275,7 @@ def test_numbers_that_make_no_sense_are_refused(world: ModuleType, copies: int, 
 
 def test_workers_are_gone_after_closing(world: ModuleType) -> None:
     envs = ph.make_vector_env(world.WalkEnv, 2, workers=2)
-    pids = [worker.process_id for worker in envs.workers]  # type: ignore[attr-defined]
+    pids = [worker.process.pid for worker in envs.workers]  # type: ignore[attr-defined]
     envs.close()
     for pid in pids:
         with pytest.raises(ProcessLookupError):
@@ -286,8 +286,8 @@ def test_workers_leave_signals_to_the_driver_which_ends_them(world: ModuleType) 
     """A terminal and a scheduler send them to every process of a job; the run is to end in order."""
     envs = ph.make_vector_env(world.WalkEnv, 2, workers=2)
     for worker in envs.workers:  # type: ignore[attr-defined]
-        os.kill(worker.process_id, signal.SIGINT)
-        os.kill(worker.process_id, signal.SIGTERM)
+        os.kill(worker.process.pid, signal.SIGINT)
+        os.kill(worker.process.pid, signal.SIGTERM)
     assert len(envs.reset([0, 1], [1, 2])) == 2
     envs.close()
 

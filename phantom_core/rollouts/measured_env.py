@@ -1,9 +1,9 @@
-"""An env where it lives: `EnvHost` steps and measures it; `CopyFacts` says what it is like elsewhere."""
+"""An env where it lives: `MeasuredEnv` steps and measures it; `CopyFacts` says what it is like elsewhere."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +27,7 @@ class CopyFacts:
         action_spaces: action space by agent id.
     """
 
-    acting_agent_ids: tuple[AgentID, ...] | None
+    acting_agent_ids: Container[AgentID] | None
     strategic_agent_ids: tuple[AgentID, ...]
     observation_spaces: dict[AgentID, gym.Space[Any]]
     action_spaces: dict[AgentID, gym.Space[Any]]
@@ -51,7 +51,7 @@ def acting_ids(env: MultiAgentEnv, agent_ids: Sequence[AgentID]) -> tuple[AgentI
     return None if acting is None else tuple(agent_id for agent_id in agent_ids if agent_id in acting)
 
 
-class EnvHost:
+class MeasuredEnv:
     """Steps one env and reads its metrics, which need the env's own objects.
 
     Attributes:

@@ -1,0 +1,214 @@
+"""`WorkerHandle`: the driver's end of a worker process, from its start to its end."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from phantom_core.errors import ConfigError, EnvError, PluginError, error_text
+from phantom_core.rollouts.vector_env import CopyError
+from phantom_core.rollouts.worker_process import PATIENCE, UNGUARDED, Failure, work
+
+_log = logging.getLogger("phantom_core")
+
+LONG: Final = 60.0
+"""Seconds without an answer after which a worker is named; again after each further time of that length."""
+
+
+class WorkerHandle:
+    """The driver's end of one worker.
+
+    Attributes:
+        index: its index.
+        process: its process.
+    """
+
+    def __init__(self, index: int, env_name: str, buffer: Any) -> None:
+        """Start the process; `buffer` is the memory of the shared rows."""
+        self.index = index
+        self._env_name = env_name
+        context = multiprocessing.get_context("spawn")
+        self._current = context.RawValue("q", -1)
+        self._connection, remote = context.Pipe()
+        self.process = context.Process(target=work, args=(remote, buffer, self._current))
+        self.process.start()
+        remote.close()
+        self._is_asked = False
+        self._doing = self._sent = ""
+        self._asked_at = 0.0
+
+    def ask(self, name: str, *arguments: Any, what: str = "What it is asked") -> None:
+        """Ask the worker for something; `receive` returns the answer. Messages call what is sent `what`."""
+        self.send(name, pickled((name, arguments), what), what)
+
+    def send(self, name: str, question: bytes, what: str = "What it is asked") -> None:
+        """Ask something that is pickled already.
+
+        Raises:
+            CopyError: if the worker died.
+        """
+        if self._is_asked:  # nobody waited for the last answer, because the collection was broken off
+            with suppress(CopyError):
+                self.receive()
+        self._doing, self._sent, self._asked_at = name.removesuffix("_rows"), what, time.monotonic()
+        self._is_asked = True  # even if sending is broken off
+        try:
+            self._connection.send_bytes(question)
+        except (BrokenPipeError, ConnectionResetError):
+            self._raise_death()
+
+    def receive(self) -> Any:
+        """Wait for the answer; None if there is nothing to say.
+
+        Raises:
+            ConfigError: if the worker cannot import what it was sent.
+            CopyError: if an env raised, or the worker died.
+        """
+        due = LONG
+        while not self._connection.poll(min(1.0, LONG)):
+            if not self.process.is_alive():  # a child of its env may hold the connection open
+                self._raise_death()
+            waited = time.monotonic() - self._asked_at
+            if waited >= due:
+                due += LONG
+                _log.warning(
+                    "Worker %s has not answered for %.0f seconds: %s of copy %s of %s. If the env hangs, "
+                    "Ctrl-C (in a run: twice) breaks it off.",
+                    self.index, waited, self._doing, max(0, self._current.value), self._env_name,
+                )  # fmt: skip
+        try:
+            answer = self._connection.recv_bytes()
+        except (EOFError, ConnectionResetError):
+            self._raise_death()
+        self._is_asked = False
+        found = pickle.loads(answer) if answer else None  # noqa: S301  from our own worker
+        if not isinstance(found, Failure):
+            return found
+        if found.number is None:
+            raise ConfigError(
+                f"{self._sent} cannot be imported by worker {self.index}: {error_text(found.error)}. A "
+                "worker imports classes and functions by name, which cannot be done with those of a notebook, of "
+                '`python -c`, of stdin or under `if __name__ == "__main__":`. Put them into a module, or use '
+                "workers=0."
+            )
+        found.error.add_note(f"In worker {self.index}:\n{found.text}")
+        raise CopyError(found.number, found.place) from found.error
+
+    def receive_made(self) -> None:
+        """Wait until the worker made its copies.
+
+        Raises:
+            ConfigError: if the worker cannot import the env, or the script has no `__main__` guard.
+            EnvError: if the worker cannot make a copy, or died.
+        """
+        try:
+            self.receive()
+        except CopyError as error:
+            cause = error.__cause__
+            if isinstance(cause, (EnvError, PluginError)):
+                raise cause from cause.__cause__
+            failed = EnvError(
+                f"Worker {self.index} could not make copy {error.number} of {self._env_name}: "
+                f"{error_text(cause) + error.place if cause else 'it gave no reason'}. Mend the env, or use "
+                "workers=0."
+            )
+            for note in getattr(cause, "__notes__", ()):
+                failed.add_note(note)
+            raise failed from cause
+
+    def hang_up(self) -> None:
+        """Let the worker close its envs and end, when it is done with what it was asked."""
+        self._connection.close()
+
+    def kill(self) -> None:
+        """End the worker, and the processes of its envs, if it still runs."""
+        if self.process.is_alive():
+            if hasattr(os, "killpg"):
+                with suppress(ProcessLookupError):  # it only just began
+                    os.killpg(self.process.pid or 0, signal.SIGKILL)
+            self.process.kill()
+
+    def _raise_death(self) -> NoReturn:
+        """Say that the worker is no more, and how it ended."""
+        self.process.join(PATIENCE)
+        self.kill()
+        self.process.join()
+        code, number = self.process.exitcode or 0, self._current.value
+        script = getattr(sys.modules["__main__"], "__file__", "the script")
+        if code == UNGUARDED:
+            raise ConfigError(
+                f"Worker {self.index} could not begin: a worker imports {script}, which starts the workers "
+                'again. Put what it runs under `if __name__ == "__main__":`, or use workers=0.'
+            ) from None
+        name = f" ({signal.Signals(-code).name})" if -code in set(signal.Signals) else ""
+        died = f"Worker {self.index} died with exit code {code}{name}"
+        if number < 0:
+            raise EnvError(
+                f"{died} before it began. A worker imports {script}: what it wrote says why that failed. Mend "
+                "the script, or use workers=0."
+            ) from None
+        raise CopyError(number) from EnvError(f"{died} while it played copy {number} of {self._env_name}.")
+
+
+@contextmanager
+def starting() -> Iterator[None]:
+    """Let workers start without a signal, which waits until they can leave it to the driver.
+
+    They also need not import a script that is no file, such as stdin.
+    """
+    main = sys.modules["__main__"]
+    script = getattr(main, "__file__", None)
+    is_no_file = script is not None and not Path(script).exists()
+    signals = set()
+    if hasattr(signal, "pthread_sigmask"):
+        resource_tracker.ensure_running()  # which would let signals through
+        signals = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        if is_no_file:
+            main.__file__ = None
+        yield
+    finally:
+        if is_no_file:
+            main.__file__ = script
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_SETMASK, signals)
+
+
+def end_workers(workers: Sequence[WorkerHandle]) -> None:
+    """Let workers close their envs; kill those that do not, and all if this is interrupted."""
+    try:
+        for worker in workers:
+            worker.hang_up()
+        deadline = time.monotonic() + PATIENCE
+        for worker in workers:
+            worker.process.join(max(0.0, deadline - time.monotonic()))
+    finally:
+        for worker in workers:
+            worker.kill()
+        for worker in workers:
+            worker.process.join()
+
+
+def pickled(value: Any, what: str) -> bytes:
+    """Return a value as a worker is sent it.
+
+    Raises:
+        ConfigError: if it cannot be pickled.
+    """
+    try:
+        return pickle.dumps(value)
+    except Exception as error:  # whatever pickling raises about a user's object
+        raise ConfigError(
+            f"{what} cannot be sent to a worker process: {error_text(error)}. Define classes and functions "
+            "at the top level of a module, or use workers=0."
+        ) from error
