@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from operator import add, itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from phantom_core.rollouts.actor import Actor
 from phantom_core.seeding import RowStreams, UniformStream
 from phantom_core.types import AgentID, Observation
 from phantom_core.world.agents import ALL
+
+ListsOfRows: TypeAlias = tuple[list[Observation], list[float], list[tuple[int, StepResult]]]
+"""What becomes a `StepRows`."""
 
 
 @dataclass(slots=True, eq=False)
@@ -76,6 +79,13 @@ class CopyRows:
             and not (True in terminations.values() or True in truncations.values())
             and (acting_next is self.acting_next or acting_next == self.acting_next)
         )
+
+    def set_apart(self, found: ListsOfRows, place: int, result: StepResult) -> None:
+        """Add what the copy at this place of a table returned, which is not what is expected."""
+        observations, rewards, others = found
+        others.append((place, result))
+        observations += [None] * len(self.observers or ())
+        rewards += [0.0] * len(self.payees)
 
 
 class StepRows(NamedTuple):
@@ -143,18 +153,15 @@ class RowTable:
 
         `acting_next` tells who may act in each of them in the next step; None: everybody.
         """
-        observations: list[Observation] = []
-        rewards: list[float] = []
-        others: list[tuple[int, StepResult]] = []
+        found: ListsOfRows = ([], [], [])
+        observations, rewards, _ = found
         for place, (copy, result, acting) in enumerate(zip(self.copies, results, acting_next, strict=True)):
             if copy.is_expected(result, acting):
                 observations += result.observations.values()
                 rewards += result.rewards.values()
             else:
-                others.append((place, result))
-                observations += [None] * len(copy.observers or ())
-                rewards += [0.0] * len(copy.payees)
-        return StepRows(observations, rewards, others)
+                copy.set_apart(found, place, result)
+        return StepRows(*found)
 
     def alone(
         self,

@@ -11,7 +11,7 @@ from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.measured_env import CopyFacts, MeasuredEnv
-from phantom_core.rollouts.row_table import RowTable, StepRows
+from phantom_core.rollouts.row_table import ListsOfRows, RowTable, StepRows
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
 
@@ -123,7 +123,22 @@ class LocalVectorEnv(VectorEnv):
         """Play one step, one copy after the other; an env of one agent without its dicts."""
         if self._bare_steps and len(table.rows) == len(table.copies):
             return self._step_bare(table, actions)
-        return super().step_rows(table, actions)
+        envs = self._envs
+        found: ListsOfRows = ([], [], [])
+        observations, rewards, _ = found
+        copy = table.copies[0]
+        try:
+            for place, (copy, first, end) in enumerate(table.bounds):
+                env = envs[copy.env_index]
+                result = env.step(dict(zip(copy.agent_ids, actions[first:end])))  # noqa: B905  as many
+                if copy.is_expected(result, env.env.acting_agent_ids):
+                    observations += result.observations.values()
+                    rewards += result.rewards.values()
+                else:
+                    copy.set_apart(found, place, result)
+        except Exception as error:
+            raise CopyError(copy.env_index) from error
+        return StepRows(*found)
 
     def _call(self, name: str, numbers: Sequence[int], given: Sequence[Any]) -> list[Any]:
         """Call a method of each of these copies with what it is given; return what comes back."""
