@@ -32,9 +32,9 @@ class Actor:
         self.num_rows = 0
         self.checks_all = True  # whether actions of every space are checked; else those of Discrete spaces
         self._is_discrete = isinstance(space, gym.spaces.Discrete)
-        self._first_action, self._end_action = 0, 0
+        self._limits = (0, 0)
         if isinstance(space, gym.spaces.Discrete):
-            self._first_action, self._end_action = int(space.start), int(space.start + space.n)
+            self._limits = int(space.start), int(space.start + space.n)
         self._plays_what_it_samples = type(policy).env_actions is Policy.env_actions
 
     def decide(
@@ -72,7 +72,7 @@ class Actor:
                 "Return one for each."
             )
         if self._is_discrete:
-            first, end = self._first_action, self._end_action
+            first, end = self._limits
             for action in played:
                 if type(action) is not int or not first <= action < end:
                     self._check_actions(agent_ids, played)

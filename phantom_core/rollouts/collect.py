@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from time import perf_counter
 from typing import Any, Final
 
@@ -25,7 +26,7 @@ from phantom_core.rollouts.action_history import ActionHistory
 from phantom_core.rollouts.actor import Actor
 from phantom_core.rollouts.batch import Batch, EpisodeSummary
 from phantom_core.rollouts.env_copy import MAX_HISTORY, EnvCopy
-from phantom_core.rollouts.row_table import AgentRow, Block, CopyRows, CurrentRows, RowTable, StepRows
+from phantom_core.rollouts.row_table import AgentRow, Block, CurrentRows, RowTable, StepRows
 from phantom_core.rollouts.space_batcher import OutsideSpaceError
 from phantom_core.rollouts.vector_env import CopyError, LocalVectorEnv, VectorEnv
 from phantom_core.seeding import UniformStream, make_rng
@@ -131,7 +132,7 @@ class Collector:
             EnvCopy(self._envs, index, self._seed, self._make_rows, self._history)
             for index in range(self._envs.num_copies)
         ]
-        self._tables: dict[tuple[CopyRows, ...], RowTable] = {}
+        self._table_of = lru_cache(_MOST_TABLES)(RowTable)
         self._playing: list[EnvCopy] = []
         self._rows = CurrentRows()
         self.set_learning(learning)
@@ -166,22 +167,24 @@ class Collector:
             ObservationError: if an observation is not in its space.
         """
         try:
-            return self._collect(plan)
-        except BaseException:
-            self._forget_what_was_begun()
-            raise
-
-    def _collect(self, plan: CollectPlan) -> dict[PolicyID, Batch]:
-        copies, number = self._copies, len(self._copies)
-        if plan.steps is not None:
-            self._play(copies, -(-plan.steps // number))
+            copies, number = self._copies, len(self._copies)
+            if plan.steps is not None:
+                self._play(copies, -(-plan.steps // number))
+                return self._take_batches()
+            share, rest = divmod(plan.episodes or 0, number)
+            left = [share + (n < rest) for n in range(number)]
+            while playing := [copy for copy in copies if left[copy.env_index]]:
+                for copy in self._play(playing):
+                    left[copy.env_index] -= 1
             return self._take_batches()
-        share, rest = divmod(plan.episodes or 0, number)
-        left = [share + (n < rest) for n in range(number)]
-        while playing := [copy for copy in copies if left[copy.env_index]]:
-            for copy in self._play(playing):
-                left[copy.env_index] -= 1
-        return self._take_batches()
+        except BaseException:  # nobody knows which copies had made their step: begin anew
+            self._envs.abandon()
+            self._rows = CurrentRows()
+            for copy in self._copies:
+                copy.abandon()
+            for actor in self._actors.values():
+                actor.buffer.clear()
+            raise
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the collector stands between two calls of `collect`.
@@ -239,15 +242,6 @@ class Collector:
         """Close every copy of the env."""
         self._envs.close()
 
-    def _forget_what_was_begun(self) -> None:
-        """Nobody knows which copies had made their step: begin anew."""
-        self._envs.abandon()
-        self._rows = CurrentRows()
-        for copy in self._copies:
-            copy.abandon()
-        for actor in self._actors.values():
-            actor.buffer.clear()
-
     def _play(self, copies: Sequence[EnvCopy], num_steps: int | None = None) -> list[EnvCopy]:
         """Make so many steps in each of these copies; None: until an episode ends, whose copy is returned."""
         history, envs, rows = self._history, self._envs, self._rows
@@ -261,7 +255,7 @@ class Collector:
         while not ended if num_steps is None else steps < num_steps:
             steps += 1
             resetting = self._begin_episodes(copies) if has_ends else ()
-            table = rows.table or rows.enter(self._table_of(copies))
+            table = rows.table or rows.enter(self._table_of(tuple(copy.now for copy in copies)))
             started = perf_counter()
             actions, kept = self._decide(table, rows)
             decided = perf_counter()
@@ -291,16 +285,6 @@ class Collector:
         self.policy_seconds += policy_seconds
         self.env_seconds += env_seconds
         return ended
-
-    def _table_of(self, copies: Sequence[EnvCopy]) -> RowTable:
-        """Return the table of the next step of these copies."""
-        key = tuple(copy.now for copy in copies)
-        table = self._tables.get(key)
-        if table is None:
-            if len(self._tables) >= _MOST_TABLES:
-                self._tables.clear()
-            table = self._tables[key] = RowTable(key)
-        return table
 
     def _decide(self, table: RowTable, rows: CurrentRows) -> tuple[Sequence[Action], Sequence[Action]]:
         """Ask each policy once for the actions of all its rows; return them, and as they are now."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from numbers import Real
 from typing import Any, Final
 
@@ -58,7 +59,7 @@ class EnvCopy:
         self._rows: dict[AgentID, AgentRow] = {}  # those of this episode
         self._num_live = 0
         self._has_joiners = False
-        self._remembered: dict[tuple[tuple[AgentRow, ...], tuple[AgentRow, ...], int], CopyRows] = {}
+        self._rows_of = lru_cache(_MOST_REMEMBERED)(CopyRows)
 
     def seed_of(self, episode: int) -> int:
         """Return the seed of an episode."""
@@ -279,13 +280,7 @@ class EnvCopy:
             for row in rest:
                 if row.agent_id in observed:
                     self.observed(row, row.observation)
-        key = rows, rest, self._num_live
-        found = self._remembered.get(key)
-        if found is None:
-            if len(self._remembered) >= _MOST_REMEMBERED:
-                self._remembered.clear()
-            found = self._remembered[key] = CopyRows(self.env_index, *key)
-        return found
+        return self._rows_of(self.env_index, rows, rest, self._num_live)
 
     def _look_around(
         self,

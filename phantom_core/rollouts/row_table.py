@@ -114,9 +114,7 @@ class Block:
         self.agent_ids = [row.agent_id for row in self.rows]
         self.numbers = np.array([row.number for row in self.rows], dtype=np.int64)
         self.draws = RowStreams([row.stream for row in self.rows])
-        self.pick = (
-            _all if len(places) == len(rows) else _picker(places)
-        )  # returns a list's values of the rows
+        self.pick = _picker(places, len(rows))  # picks the rows' values from those of the table
 
 
 class RowTable:
@@ -182,11 +180,10 @@ class RowTable:
         )
 
 
-def _all(values: Sequence[Any]) -> Sequence[Any]:
-    return values
-
-
-def _picker(places: Sequence[int]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+def _picker(places: Sequence[int], size: int) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    """Return what picks the values at these places from so many."""
+    if len(places) == size:
+        return lambda values: values
     if len(places) == 1:
         (only,) = places
         return lambda values: [values[only]]
