@@ -21,7 +21,7 @@ class ActionHistory:
         self._first, self._limit = 0, _FEW
         self._table: RowTable | None = None
         self._runs: list[tuple[RowTable, int, list[Any]]] = []  # a table, its first step, the actions
-        self._restored: dict[int, list[dict[AgentID, Action]]] = {}
+        self.restored: dict[int, list[dict[AgentID, Action]]] = {}  # of episodes that were played again
 
     def add(self, table: RowTable, actions: Sequence[Action]) -> None:
         """Add a step: one action for each row of the table, in memory of its own."""
@@ -44,17 +44,9 @@ class ActionHistory:
         self._limit = min(max(_FEW, 2 * (self.num_steps - self._first)), self._most + self._most // 10)
         self.is_long = False
 
-    def restore(self, env_index: int, steps: list[dict[AgentID, Action]]) -> None:
-        """Take over the steps of an episode that was played again."""
-        self._restored[env_index] = steps
-
-    def drop(self, env_index: int) -> None:
-        """An episode of a copy began: what was restored of the one before is over."""
-        self._restored.pop(env_index, None)
-
     def of(self, env_index: int, began: int) -> list[dict[AgentID, Action]]:
         """Return the actions of a copy in each of its steps since the episode began."""
-        steps = list(self._restored.get(env_index, ()))
+        steps = list(self.restored.get(env_index, ()))
         for number, (table, first, actions) in enumerate(self._runs):
             end = self._runs[number + 1][1] if number + 1 < len(self._runs) else self.num_steps
             if env_index not in table.env_indices:

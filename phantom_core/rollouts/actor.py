@@ -97,8 +97,13 @@ class Actor:
 
     def outside(self, agent_id: AgentID, step: int, observation: Observation) -> ObservationError:
         """Return the error that an observation is not in its space."""
+        found = f"is {observation!r} ({type(observation).__name__})"
+        shape, dtype = getattr(observation, "shape", None), getattr(observation, "dtype", None)
+        if shape and observation.size and observation.dtype.kind in "biuf":
+            low, high = observation.min(), observation.max()
+            found = f"has shape {shape} and dtype {dtype}, with values from {low} to {high}"
         return ObservationError(
-            f"Observation of {agent_id!r} at step {step} {_describe(observation)}, but its "
+            f"Observation of {agent_id!r} at step {step} {found}, but its "
             f"observation space is {self.policy.observation_space}. Change encode_observation(), or reset() "
             "and step() of a Gymnasium env, or the space."
         )
@@ -121,11 +126,3 @@ class Actor:
                     f"Policy {self.policy_id!r} chose {action!r} for agent {agent_id!r}, which is not in its "
                     f"action space {space}. Change what the policy returns."
                 )
-
-
-def _describe(observation: Observation) -> str:
-    shape, dtype = getattr(observation, "shape", None), getattr(observation, "dtype", None)
-    if shape and observation.size and observation.dtype.kind in "biuf":
-        low, high = observation.min(), observation.max()
-        return f"has shape {shape} and dtype {dtype}, with values from {low} to {high}"
-    return f"is {observation!r} ({type(observation).__name__})"

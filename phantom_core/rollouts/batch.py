@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Final
 
 import gymnasium as gym
@@ -253,14 +254,13 @@ class TrajectoryBatch:
     """B transitions in K trajectories, one trajectory after the other.
 
     A trajectory is a part of one agent's episode: transitions that followed each other. Trajectory k is
-    rows `starts[k]:starts[k + 1]`; none is empty. Transition b saw `observations[b]`, did `actions[b]` and
-    earned `rewards[b]`.
+    rows `starts[k]:starts[k + 1]`; none is empty.
 
     Attributes:
         observations: B elements of the observation space, as in `Batch`.
-        actions: B actions, as `sample_actions` returned them.
-        rewards: float64 array [B]; all that was paid until the agent's next decision.
-        extras: by name, what `sample_actions` said about each decision; arrays [B, ...].
+        actions: B actions, as in `Batch`.
+        rewards: float64 array [B], as in `Batch`.
+        extras: by name, arrays [B, ...], as in `Batch`.
         starts: int64 array [K + 1]; where trajectories begin, and B.
         next_observations: K elements of the observation space: what followed each trajectory's last
             transition, the true final observation where the agent ended. Where nothing followed, some
@@ -269,8 +269,7 @@ class TrajectoryBatch:
             did, its last transition has no known outcome.
         terminated: bool array [K]; whether the agent ended here by the rules of the world.
         truncated: bool array [K]; whether it was cut off here: its future has a value, that of the next
-            observation. Never true together with `terminated`. Both false: the episode goes on in a
-            later batch.
+            observation. Never true together with `terminated`. Both false: it goes on in a later batch.
         agent_ids: the agent of each trajectory; length K.
         env_indices: the index of its copy of the env; length K.
         episodes: the number of its episode in that copy; length K.
@@ -296,12 +295,9 @@ class TrajectoryBatch:
     @cached_property
     def trajectories(self) -> Sequence[Trajectory]:
         """The K trajectories as lists, made when they are first asked for."""
-        rewards, starts = self.rewards.tolist(), self.starts.tolist()
-        following = rows_of(self.next_observations)
-        terminated, truncated = self.terminated.tolist(), self.truncated.tolist()
+        rewards, following = self.rewards.tolist(), rows_of(self.next_observations)
         found = []
-        for k, has_next in enumerate(self.has_next.tolist()):
-            first, end = starts[k], starts[k + 1]
+        for k, (first, end) in enumerate(pairwise(self.starts.tolist())):
             found.append(
                 Trajectory(
                     self.agent_ids[k],
@@ -311,9 +307,9 @@ class TrajectoryBatch:
                     rows_of(slice_rows(self.actions, first, end)),
                     rewards[first:end],
                     {name: rows_of(values[first:end]) for name, values in self.extras.items()},
-                    following[k] if has_next else None,
-                    terminated=terminated[k],
-                    truncated=truncated[k],
+                    following[k] if self.has_next[k] else None,
+                    bool(self.terminated[k]),
+                    bool(self.truncated[k]),
                 )
             )
         return tuple(found)

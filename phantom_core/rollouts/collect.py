@@ -34,9 +34,6 @@ from phantom_core.types import Action, AgentID, Observation, PolicyID
 
 _log = logging.getLogger("phantom_core")
 
-_MOST_TABLES: Final = 256
-"""So many tables are remembered."""
-
 LONG_EPISODE: Final = 100_000
 """After so many steps of waiting for the end of an episode, the collector says so."""
 
@@ -132,7 +129,7 @@ class Collector:
             EnvCopy(self._envs, index, self._seed, self._make_rows, self._history)
             for index in range(self._envs.num_copies)
         ]
-        self._table_of = lru_cache(_MOST_TABLES)(RowTable)
+        self._table_of = lru_cache(maxsize=256)(RowTable)
         self._playing: list[EnvCopy] = []
         self._rows = CurrentRows()
         self.set_learning(learning)
@@ -181,7 +178,8 @@ class Collector:
             self._envs.abandon()
             self._rows = CurrentRows()
             for copy in self._copies:
-                copy.abandon()
+                copy.is_over = True
+                copy.forget()
             for actor in self._actors.values():
                 actor.buffer.clear()
             raise
@@ -229,10 +227,10 @@ class Collector:
         pending: dict[Actor, list[AgentRow]] = {}
         self._rows.leave()
         for copy, position in zip(self._copies, state["copies"], strict=True):
-            steps = copy.load_state_dict(position, spaces)
-            self._history.restore(copy.env_index, steps)
-            for row in copy.open_rows():
-                pending.setdefault(row.actor, []).append(row)
+            self._history.restored[copy.env_index] = copy.load_state_dict(position, spaces)
+            for row in copy.rows.values():
+                if row.last >= 0:
+                    pending.setdefault(row.actor, []).append(row)
         for policy_id, saved in state["logs"].items():
             actor = self._actors[policy_id]
             rows = sorted(pending.get(actor, ()), key=lambda row: row.last)
@@ -342,7 +340,7 @@ class Collector:
                 rows.go_on(place, copy.now)
             else:
                 summaries.append(summary)
-                rows.stand_apart(place)
+                rows.apart.add(place)
         if not rows.is_flat:
             rows.leave()
         return summaries
@@ -403,7 +401,7 @@ class Collector:
                 late.append(copy)
                 continue
             copy.begin(observations)
-            self._history.drop(copy.env_index)
+            self._history.restored.pop(copy.env_index, None)
             if places:
                 self._rows.go_on(places[copy.env_index], copy.now, has_begun=True)
         checks_all = any(copy.episode <= 0 for copy in copies)
@@ -416,12 +414,13 @@ class Collector:
         learners = [actor for actor in self._actors.values() if actor.is_learning]
         going_on: dict[Actor, list[AgentRow]] = {actor: [] for actor in learners}
         pending: dict[Actor, list[AgentRow]] = {actor: [] for actor in learners}
-        blocks = self._rows.just_decided(sum(copy.num_members for copy in self._copies))
+        blocks = self._rows.just_decided(sum(len(copy.rows) for copy in self._copies))
         if blocks is None:
             self._rows.settle()
             for copy in self._copies:
-                for row in copy.open_rows():
-                    (going_on if row in copy.now.acting else pending)[row.actor].append(row)
+                for row in copy.rows.values():
+                    if row.last >= 0:
+                        (going_on if row in copy.now.acting else pending)[row.actor].append(row)
             for rows in going_on.values():
                 self._cut(rows, [row.last for row in rows], [row.observation for row in rows])
         else:  # every row acts next, on what it observed

@@ -27,9 +27,6 @@ from phantom_core.world.agents import ALL
 MAX_HISTORY: Final = 100_000
 """The steps of an episode whose actions are kept, so that an episode without end does not fill the memory."""
 
-_MOST_REMEMBERED: Final = 64
-"""So many sets of rows of a copy are remembered."""
-
 
 class EnvCopy:
     """Follows one copy of an env through its episodes."""
@@ -56,10 +53,10 @@ class EnvCopy:
         self._length = 0  # up to step `_counted` of the collector
         self._counted = 0
         self._known: dict[AgentID, AgentRow] = {}  # every agent that was met in any episode
-        self._rows: dict[AgentID, AgentRow] = {}  # those of this episode
+        self.rows: dict[AgentID, AgentRow] = {}  # those of this episode
         self._num_live = 0
         self._has_joiners = False
-        self._rows_of = lru_cache(_MOST_REMEMBERED)(CopyRows)
+        self._rows_of = lru_cache(maxsize=64)(CopyRows)
 
     def seed_of(self, episode: int) -> int:
         """Return the seed of an episode."""
@@ -81,20 +78,20 @@ class EnvCopy:
         self._length, self._counted = 0, self._history.num_steps
         self.began = self._counted
         self.is_over = False
-        self._rows = {}
+        self.rows = {}
         self._take_part(self._facts.strategic_agent_ids)
-        self._num_live = len(self._rows)
+        self._num_live = len(self.rows)
         self._has_joiners = False
         waiting: dict[AgentID, AgentRow] = {}
         for agent_id, observation in observations.items():
-            row = self._rows.get(agent_id) or self._join(agent_id)
+            row = self.rows.get(agent_id) or self._join(agent_id)
             row.observation = observation
             waiting[agent_id] = row
         self.now = self._arranged(waiting, observations)
 
     def take(self, result: StepResult, before: CopyRows) -> EpisodeSummary | None:
         """Take in what a step with these rows returned; return a summary if the episode ended."""
-        rows = self._rows
+        rows = self.rows
         waiting = {row.agent_id: row for row in before.waiting}
         for agent_id, observation in result.observations.items():
             row = rows.get(agent_id) or self._join(agent_id)
@@ -138,7 +135,7 @@ class EnvCopy:
             self._pay(row, reward)
         for row in rows.next.waiting:
             if row in rows.observing:
-                self.observed(row, row.observation)
+                self._keep(row)
 
     def _pay(self, row: AgentRow, reward: float) -> None:
         if type(reward) is not float or not -math.inf < reward < math.inf:
@@ -147,26 +144,11 @@ class EnvCopy:
         if row.last >= 0:
             row.actor.buffer.rewards[row.last] += reward
 
-    @property
-    def num_members(self) -> int:
-        """The number of agents that took part in this episode so far."""
-        return len(self._rows)
-
-    def open_rows(self) -> list[AgentRow]:
-        """Return the rows whose trajectory goes on."""
-        return [row for row in self._rows.values() if row.last >= 0]
-
-    def forget(self, actor: Actor) -> None:
-        """Drop the trajectories of one policy that go on."""
-        for row in self._rows.values():
-            if row.actor is actor:
+    def forget(self, actor: Actor | None = None) -> None:
+        """Drop the trajectories that go on, of one policy or of all."""
+        for row in self.rows.values():
+            if actor is None or row.actor is actor:
                 row.last = -1
-
-    def abandon(self) -> None:
-        """Forget the episode: it was broken off in the middle of a step."""
-        self.is_over = True
-        for row in self._rows.values():
-            row.last = -1
 
     def state_dict(self, history: Sequence[Mapping[AgentID, Action]]) -> dict[str, Any]:
         """Return where the copy stands between two collections, with the actions of its episode."""
@@ -185,22 +167,21 @@ class EnvCopy:
             "is_over": self.is_over,
             "history": encode_history([] if self.is_over else history, policies),
             "digest": "" if self.is_over else self._digest(),
-            "open": [[repr(agent_id), row.last] for agent_id, row in self._rows.items() if row.last >= 0],
+            "open": [[repr(agent_id), row.last] for agent_id, row in self.rows.items() if row.last >= 0],
         }
 
     def load_state_dict(
         self, state: Mapping[str, Any], action_spaces: Mapping[PolicyID, gym.Space[Any]]
     ) -> list[dict[AgentID, Action]]:
         """Stand where a copy stood: play its episode again, and return the actions of its steps."""
-        self._rows, self.is_over = {}, True
+        self.rows, self.is_over = {}, True
         self.episode = int(state["episode"])
         if state["is_over"]:
             return []
         self.episode -= 1
         named = decode_history(state["history"], action_spaces)
-        history: list[dict[AgentID, Action]] = []
         try:
-            self._replay(named, history)
+            history = self._replay(named)
             is_same = not self.is_over and self._digest() == state["digest"]
         except (CopyError, KeyError, EnvError, OutsideSpaceError):
             is_same = False
@@ -210,7 +191,7 @@ class EnvCopy:
                 f"played again from its seed with the same actions for {len(named)} steps, gives other "
                 "observations, rewards or random draws. Let everything in it follow from reset(seed=...)."
             )
-        rows = {repr(agent_id): row for agent_id, row in self._rows.items()}
+        rows = {repr(agent_id): row for agent_id, row in self.rows.items()}
         for name, index in state["open"]:
             rows[name].last = int(index)
         return history
@@ -231,25 +212,27 @@ class EnvCopy:
             said.add_note(note)  # the traceback in a worker
         return said
 
-    def observed(self, row: AgentRow, observation: Observation) -> None:
+    def _keep(self, row: AgentRow) -> None:
         """Keep an observation that is not acted on at once."""
-        row.actor.check(observation, row.agent_id, self.length)
-        row.observation = snapshot(fitted(row.actor.policy.observation_space, observation))
+        row.actor.check(row.observation, row.agent_id, self.length)
+        row.observation = snapshot(fitted(row.actor.policy.observation_space, row.observation))
 
     def _digest(self) -> str:
         """Return a hash of what the agents see and earned, and of the env's generators."""
-        returns = {agent_id: row.episode_return for agent_id, row in self._rows.items()}
+        returns = {agent_id: row.episode_return for agent_id, row in self.rows.items()}
         seen = {row.agent_id: row.observation for row in (*self.now.rows, *self.now.waiting)}
         return digest([self.length, returns, seen, self._envs.fingerprint(self.env_index)])
 
-    def _replay(self, named: Sequence[Mapping[str, Action]], history: list[dict[AgentID, Action]]) -> None:
+    def _replay(self, named: Sequence[Mapping[str, Action]]) -> list[dict[AgentID, Action]]:
+        history: list[dict[AgentID, Action]] = []
         self.begin(self._envs.reset([self.env_index], [self.seed_of(self.episode + 1)])[0] or {})
         for chosen in named:
-            agent_ids = {repr(agent_id): agent_id for agent_id in self._rows}
+            agent_ids = {repr(agent_id): agent_id for agent_id in self.rows}
             actions = {agent_ids[name]: action for name, action in chosen.items()}
             history.append(snapshot(actions))
             self._length += 1
             self.take(self._envs.step([self.env_index], [actions])[0], self.now)
+        return history
 
     def _take_part(self, agent_ids: Sequence[AgentID]) -> None:
         """Let agents take part in this episode."""
@@ -258,14 +241,14 @@ class EnvCopy:
         if new:
             known.update(zip(new, self._make_rows(self, new), strict=True))
         for agent_id in agent_ids:
-            row = self._rows[agent_id] = known[agent_id]
+            row = self.rows[agent_id] = known[agent_id]
             row.observation, row.episode_return, row.last = None, 0.0, -1
 
     def _join(self, agent_id: AgentID) -> AgentRow:
         """Let an agent take part that was not there when the episode began."""
         self._has_joiners = True
         self._take_part([agent_id])
-        return self._rows[agent_id]
+        return self.rows[agent_id]
 
     def _arranged(
         self, waiting: Mapping[AgentID, AgentRow], observed: Mapping[AgentID, Observation]
@@ -279,7 +262,7 @@ class EnvCopy:
             rest = tuple(row for agent_id, row in waiting.items() if agent_id not in acting)
             for row in rest:
                 if row.agent_id in observed:
-                    self.observed(row, row.observation)
+                    self._keep(row)
         return self._rows_of(self.env_index, rows, rest, self._num_live)
 
     def _look_around(
@@ -289,7 +272,7 @@ class EnvCopy:
         waiting: dict[AgentID, AgentRow],
     ) -> None:
         """Count who is in the episode now; end the trajectories of those who ended or left it."""
-        for agent_id, row in self._rows.items():
+        for agent_id, row in self.rows.items():
             if agent_id not in terminations and (row.last >= 0 or agent_id in waiting):
                 self._close(row, waiting, terminated=True)
         self._num_live = len(terminations) - 1
@@ -298,8 +281,8 @@ class EnvCopy:
         for agent_id, terminated in terminations.items():
             if (terminated or truncations[agent_id] or self.is_over) and agent_id != ALL:
                 self._num_live -= 1
-                if agent_id in self._rows:
-                    self._close(self._rows[agent_id], waiting, terminated=bool(terminated))
+                if agent_id in self.rows:
+                    self._close(self.rows[agent_id], waiting, terminated=bool(terminated))
 
     def _close(self, row: AgentRow, waiting: dict[AgentID, AgentRow], *, terminated: bool) -> None:
         """End an agent's trajectory."""
@@ -318,7 +301,7 @@ class EnvCopy:
             self.episode,
             self.seed_of(self.episode),
             self.length,
-            {agent_id: row.episode_return for agent_id, row in self._rows.items()},
+            {agent_id: row.episode_return for agent_id, row in self.rows.items()},
             terminated,
             self._envs.take_metrics(self.env_index),
         )

@@ -40,7 +40,7 @@ class RolloutBuffer:
         self._following: list[Any] = []
         self._num_following = 0
         self._ends: list[tuple[Any, ...]] = []
-        self._skipped: list[int] = []
+        self.skipped: list[int] = []  # decisions in a step in which their copy was only reset
 
     def add_decisions(
         self, numbers: NDArray[np.int64], observations: Any, actions: Any, extras: Mapping[str, Any]
@@ -73,10 +73,6 @@ class RolloutBuffer:
             self._numbers = numbers
             self._runs.append([numbers, 1])
 
-    def skip(self, index: int) -> None:
-        """Leave a decision out: its copy was only reset in that step."""
-        self._skipped.append(index)
-
     def end(
         self,
         ends: Sequence[tuple[int, AgentID, int, int]],
@@ -106,9 +102,9 @@ class RolloutBuffer:
         size, taken = len(self.rewards), None
         if pending:
             self._end_before(pending, parts[0], size)
-        if pending or self._skipped:
+        if pending or self.skipped:
             is_taken = np.ones(size, dtype=np.bool_)
-            is_taken[[*pending, *self._skipped]] = False
+            is_taken[[*pending, *self.skipped]] = False
             taken = np.flatnonzero(is_taken)
         seen, done, paid, extras = parts if taken is None else take_rows(parts, taken)
         batch = Batch(seen, done, paid, extras, self._runs, taken, self._ends, self.batcher, self._following)
@@ -146,7 +142,7 @@ class RolloutBuffer:
         order = np.argsort(owners, kind="stable")
         place = np.empty(size, dtype=np.int64)
         place[order] = np.arange(size)
-        ended = {end[0] for end in self._ends}.union(self._skipped)
+        ended = {end[0] for end in self._ends}.union(self.skipped)
         for index, (number, agent_id, env_index, episode) in pending.items():
             before = int(order[place[index] - 1]) if place[index] else -1
             if before >= 0 and owners[before] == number and before not in ended:

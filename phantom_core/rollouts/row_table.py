@@ -205,7 +205,7 @@ class CurrentRows:
         self._returns: list[float] = []
         self._learners: list[Block] = []
         self._num_steps = 0  # since the table was entered, or the last `settle`
-        self._apart: set[int] = set()  # copies that stand in their rows, by place
+        self.apart: set[int] = set()  # copies that stand in their rows, by place: as told by `AgentRow`
         self._begun: set[int] = set()  # copies that began since the last step
 
     def enter(self, table: RowTable) -> RowTable:
@@ -217,7 +217,7 @@ class CurrentRows:
             self._returns = [row.episode_return for row in table.rows]
             self._learners = [block for block in table.blocks if block.actor.is_learning]
             self._num_steps = 0
-            self._apart, self._begun = set(), set()
+            self.apart, self._begun = set(), set()
         return table
 
     def leave(self) -> None:
@@ -236,7 +236,7 @@ class CurrentRows:
     def settle_copy(self, place: int) -> None:
         """Write to the rows of a copy where they stand."""
         table = self.table
-        if table is None or not self.is_flat or place in self._apart:
+        if table is None or not self.is_flat or place in self.apart:
             return
         _, first, end = table.bounds[place]
         has_decided = self._num_steps > 0 and place not in self._begun
@@ -253,11 +253,11 @@ class CurrentRows:
         if table is None:
             return
         if not self.is_flat or rows is not table.copies[place] or not rows.repeats:
-            self._apart.add(place)
+            self.apart.add(place)
             self.leave()
             return
         _, first, end = table.bounds[place]
-        self._apart.discard(place)
+        self.apart.discard(place)
         self.observations[first:end] = [row.observation for row in rows.rows]
         self._returns[first:end] = [row.episode_return for row in rows.rows]
         if has_begun:
@@ -268,21 +268,17 @@ class CurrentRows:
         assert self.table is not None
         index = self.table.bounds[place][1]
         if (actor := self.table.rows[index].actor).is_learning:
-            actor.buffer.skip(_last_of(self.table, index))
+            actor.buffer.skipped.append(_last_of(self.table, index))
 
     def just_decided(self, members: int) -> Sequence[Block] | None:
         """Return the learners' blocks, if the table is flat and all members decided in the last step."""
         table = self.table
-        if table is None or not self.is_flat or self._num_steps == 0 or self._apart or self._begun:
+        if table is None or not self.is_flat or self._num_steps == 0 or self.apart or self._begun:
             return None
         if len(table.rows) != members:
             return None
         self._num_steps = 0
         return self._learners
-
-    def stand_apart(self, place: int) -> None:
-        """A copy's episode ended: its rows are told by `AgentRow` until it begins again."""
-        self._apart.add(place)
 
     def advance(self, observations: Any, rewards: Sequence[float]) -> None:
         """Take in what a step of a flat table returned."""
