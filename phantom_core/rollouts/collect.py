@@ -53,11 +53,9 @@ class CollectPlan:
     copies: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse a plan that says nothing, or two things."""
         amounts = [amount for amount in (self.steps, self.episodes) if amount is not None]
         if len(amounts) != 1 or amounts[0] < 1 or self.copies < 1:
-            msg = f"{self} is not a plan. Give either steps or episodes, and at least one copy."
-            raise ConfigError(msg)
+            raise ConfigError(f"{self} is not a plan. Give either steps or episodes, and at least one copy.")
 
 
 class Collector:
@@ -274,8 +272,14 @@ class Collector:
                 ended.append(self._copies[summary.env_index])
                 if self._on_episode is not None:
                     self._on_episode(summary)
-            if steps == LONG_EPISODE and num_steps is None and not ended:
-                self._warn_of_long_episode(copies)
+            if steps == LONG_EPISODE and num_steps is None and not ended and not self._has_warned:
+                self._has_warned = True
+                _log.warning(
+                    "An episode of %s has gone on for %s steps without an end, and the collection waits for "
+                    "its end. Give the env num_steps, let it terminate or truncate, or collect steps: "
+                    "ph.CollectPlan(steps=...). Ctrl-C twice breaks it off.",
+                    envs.env_name, f"{max(copy.length for copy in copies):,}",
+                )  # fmt: skip
             if history.is_long:  # the steps of the episodes that go on are kept
                 began = [copy.began for copy in self._copies if not copy.is_over]
                 history.forget(min(began, default=history.num_steps))
@@ -330,7 +334,14 @@ class Collector:
                 ]
             rows.advance(found.observations, rewards)
         elif len(found.others) < len(table.copies):
-            self._take_expected(table, found)
+            others = {place for place, _ in found.others}
+            seen, paid = 0, 0
+            for place, expected in enumerate(table.copies):
+                observations = found.observations[seen : seen + len(expected.observing)]
+                rewards = found.rewards[paid : paid + len(expected.paid)]
+                seen, paid = seen + len(observations), paid + len(rewards)
+                if place not in others:
+                    self._copies[expected.env_index].take_expected(expected, observations, rewards)
         summaries = []
         for place, result in found.others:
             rows.settle_copy(place)
@@ -345,17 +356,6 @@ class Collector:
             rows.leave()
         return summaries
 
-    def _take_expected(self, table: RowTable, found: StepRows) -> None:
-        """Take in what copies returned that did what was expected, in a table that does not repeat itself."""
-        others = {place for place, _ in found.others}
-        seen, paid = 0, 0
-        for place, expected in enumerate(table.copies):
-            observations = found.observations[seen : seen + len(expected.observing)]
-            rewards = found.rewards[paid : paid + len(expected.paid)]
-            seen, paid = seen + len(observations), paid + len(rewards)
-            if place not in others:
-                self._copies[expected.env_index].take_expected(expected, observations, rewards)
-
     def _begin_late(self, resetting: Sequence[EnvCopy]) -> None:
         """Begin episodes whose first observation came with a step, in which nothing was decided."""
         rows, table = self._rows, self._rows.table
@@ -369,17 +369,6 @@ class Collector:
             rows.go_on(place, copy.now, has_begun=True)
             self.env_steps -= 1
 
-    def _warn_of_long_episode(self, copies: Sequence[EnvCopy]) -> None:
-        """Say, once, that an episode whose end is waited for may have none."""
-        if not self._has_warned:
-            self._has_warned = True
-            _log.warning(
-                "An episode of %s has gone on for %s steps without an end, and the collection waits for its "
-                "end. Give the env num_steps, let it terminate or truncate, or collect steps: "
-                "ph.CollectPlan(steps=...). Ctrl-C twice breaks it off.",
-                self._envs.env_name, f"{max(copy.length for copy in copies):,}",
-            )  # fmt: skip
-
     def _begin_episodes(self, copies: Sequence[EnvCopy]) -> list[EnvCopy]:
         """Reset the copies whose episodes ended; return those that begin with the next step only."""
         over = [copy for copy in copies if copy.is_over]
@@ -387,9 +376,8 @@ class Collector:
             return []
         started = perf_counter()
         try:
-            found = self._envs.reset(
-                [copy.env_index for copy in over], [copy.seed_of(copy.episode + 1) for copy in over]
-            )
+            seeds = [copy.seed_of(copy.episode + 1) for copy in over]
+            found = self._envs.reset([copy.env_index for copy in over], seeds)
         except CopyError as error:
             raise self._copies[error.number].failed(error, "reset") from error.__cause__
         self.env_seconds += perf_counter() - started
@@ -436,17 +424,15 @@ class Collector:
                 row.last = index
         return batches
 
-    def _cut(
-        self, rows: Sequence[AgentRow], last: Sequence[int], observations: Sequence[Observation]
-    ) -> None:
+    def _cut(self, rows: Sequence[AgentRow], last: Sequence[int], seen: Sequence[Observation]) -> None:
         """End the trajectories of rows of one policy that go on, with what they act on next."""
         if not rows:
             return
         ends = [(index, *self._owner_of(row)) for index, row in zip(last, rows, strict=True)]
         try:
-            rows[0].actor.buffer.end(ends, observations)
+            rows[0].actor.buffer.end(ends, seen)
         except OutsideSpaceError as error:
-            raise self._outside(rows[error.index], observations[error.index]) from None
+            raise self._outside(rows[error.index], seen[error.index]) from None
         for row in rows:
             row.last = -1
 

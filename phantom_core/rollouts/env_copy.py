@@ -101,11 +101,10 @@ class EnvCopy:
             row = rows.get(agent_id) or self._join(agent_id)
             self._pay(row, reward)
         terminations, truncations = result.terminations, result.truncations
-        is_ordinary = len(terminations) - 1 == self._num_live and not self._has_joiners
-        if True in terminations.values() or True in truncations.values():
-            is_ordinary = False
+        has_ends = True in terminations.values() or True in truncations.values()
+        is_ordinary = not has_ends and not self._has_joiners and len(terminations) - 1 == self._num_live
         if not is_ordinary:
-            self._look_around(terminations, truncations, waiting)
+            self._look_around(result, waiting)
         if self.is_over:
             return self._summary(terminated=bool(terminations[ALL]))
         self.now = self._arranged(waiting, result.observations)
@@ -204,11 +203,12 @@ class EnvCopy:
         place = f"{self._envs.env_name} failed in {where} of episode {episode}"
         again = f"Play it again with env.reset(seed={self.seed_of(episode)})."
         line = failure.place or error_place(error)
-        if isinstance(error, PhantomError):
-            said = type(error)(f"{error} ({place}{line}. {again})") if isinstance(error, EnvError) else error
-        else:
-            said = EnvError(f"{place}: {error_text(error)}{line}. {again}")
-        for note in getattr(error, "__notes__", ()) if said is not error else ():
+        if isinstance(error, PhantomError) and not isinstance(error, EnvError):
+            return error
+        said = EnvError(f"{place}: {error_text(error)}{line}. {again}")
+        if isinstance(error, EnvError):
+            said = type(error)(f"{error} ({place}{line}. {again})")
+        for note in getattr(error, "__notes__", ()):
             said.add_note(note)  # the traceback in a worker
         return said
 
@@ -250,9 +250,7 @@ class EnvCopy:
         self._take_part([agent_id])
         return self.rows[agent_id]
 
-    def _arranged(
-        self, waiting: Mapping[AgentID, AgentRow], observed: Mapping[AgentID, Observation]
-    ) -> CopyRows:
+    def _arranged(self, waiting: Mapping[AgentID, AgentRow], observed: Mapping[AgentID, Any]) -> CopyRows:
         """Return the rows of the next step: of those who wait, who may act and who waits on."""
         acting = self._facts.acting_agent_ids
         rows: tuple[AgentRow, ...] = tuple(waiting.values())
@@ -265,13 +263,9 @@ class EnvCopy:
                     self._keep(row)
         return self._rows_of(self.env_index, rows, rest, self._num_live)
 
-    def _look_around(
-        self,
-        terminations: Mapping[AgentID, bool],
-        truncations: Mapping[AgentID, bool],
-        waiting: dict[AgentID, AgentRow],
-    ) -> None:
+    def _look_around(self, result: StepResult, waiting: dict[AgentID, AgentRow]) -> None:
         """Count who is in the episode now; end the trajectories of those who ended or left it."""
+        terminations, truncations = result.terminations, result.truncations
         for agent_id, row in self.rows.items():
             if agent_id not in terminations and (row.last >= 0 or agent_id in waiting):
                 self._close(row, waiting, terminated=True)

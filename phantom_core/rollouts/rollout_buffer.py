@@ -99,11 +99,11 @@ class RolloutBuffer:
         `pending` tells, by index, the number of the row, agent id, env index and episode.
         """
         parts = self._joined()
-        size, taken = len(self.rewards), None
+        taken = None
         if pending:
-            self._end_before(pending, parts[0], size)
+            self._end_before(pending, parts[0])
         if pending or self.skipped:
-            is_taken = np.ones(size, dtype=np.bool_)
+            is_taken = np.ones(len(self.rewards), dtype=np.bool_)
             is_taken[[*pending, *self.skipped]] = False
             taken = np.flatnonzero(is_taken)
         seen, done, paid, extras = parts if taken is None else take_rows(parts, taken)
@@ -124,9 +124,7 @@ class RolloutBuffer:
         rewards = np.array(self.rewards, np.float64)
         return self.batcher.joined(observations), self._action_batcher.joined(actions), rewards, extras
 
-    def _put(
-        self, parts: tuple[Any, Any, NDArray[np.float64], Mapping[str, Any]], numbers: Sequence[int]
-    ) -> None:
+    def _put(self, parts: tuple[Any, ...], numbers: Sequence[int]) -> None:
         """Add decisions of rows, one for each."""
         observations, actions, rewards, extras = parts
         seen = self.batcher.batch(rows_of(observations))
@@ -134,14 +132,12 @@ class RolloutBuffer:
         self.add_decisions(np.array(numbers, np.int64), seen, actions, extras)
         self.rewards += rewards.tolist()
 
-    def _end_before(
-        self, pending: Mapping[int, tuple[int, AgentID, int, int]], observations: Any, size: int
-    ) -> None:
+    def _end_before(self, pending: Mapping[int, tuple[int, AgentID, int, int]], observations: Any) -> None:
         """End the trajectories that a pending decision goes on: its observation followed them."""
         owners = owners_of(self._runs)
         order = np.argsort(owners, kind="stable")
-        place = np.empty(size, dtype=np.int64)
-        place[order] = np.arange(size)
+        place = np.empty(len(order), dtype=np.int64)
+        place[order] = np.arange(len(order))
         ended = {end[0] for end in self._ends}.union(self.skipped)
         for index, (number, agent_id, env_index, episode) in pending.items():
             before = int(order[place[index] - 1]) if place[index] else -1

@@ -161,15 +161,12 @@ class RowTable:
                 copy.set_apart(found, place, result)
         return StepRows(*found)
 
-    def alone(
-        self,
-        place: int,
-        observation: Observation,
-        reward: float,
-        terminated: bool,  # noqa: FBT001  as Gymnasium orders them
-        truncated: bool,  # noqa: FBT001
-    ) -> StepResult:
-        """Return what a copy with one agent returned, as every copy returns it."""
+    def alone(self, place: int, observation: Observation, reward: float, *ends: bool) -> StepResult:
+        """Return what a copy with one agent returned, as every copy returns it.
+
+        `ends` tells whether it terminated, and whether it was truncated.
+        """
+        terminated, truncated = ends
         (agent_id,) = self.copies[place].agent_ids
         return StepResult(
             {agent_id: observation},
