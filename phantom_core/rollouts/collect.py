@@ -418,7 +418,10 @@ class Collector:
                 self._cut(block.rows, last, block.pick(self._rows.observations))
         batches = {}
         for actor, waiting in pending.items():
-            kept = {row.last: (row.number, *self._owner_of(row)) for row in waiting}
+            kept = {
+                row.last: (row.number, row.agent_id, row.env_index, self._copies[row.env_index].episode)
+                for row in waiting
+            }
             batches[actor.policy_id] = actor.buffer.take(kept)
             for index, row in enumerate(waiting):
                 row.last = index
@@ -428,16 +431,16 @@ class Collector:
         """End the trajectories of rows of one policy that go on, with what they act on next."""
         if not rows:
             return
-        ends = [(index, *self._owner_of(row)) for index, row in zip(last, rows, strict=True)]
+        ends = [
+            (index, row.agent_id, row.env_index, self._copies[row.env_index].episode)
+            for index, row in zip(last, rows, strict=True)
+        ]
         try:
             rows[0].actor.buffer.end(ends, seen)
         except OutsideSpaceError as error:
             raise self._outside(rows[error.index], seen[error.index]) from None
         for row in rows:
             row.last = -1
-
-    def _owner_of(self, row: AgentRow) -> tuple[AgentID, int, int]:
-        return row.agent_id, row.env_index, self._copies[row.env_index].episode
 
     def _make_rows(self, copy: EnvCopy, agent_ids: Sequence[AgentID]) -> list[AgentRow]:
         """Prepare for agents that a copy meets for the first time."""

@@ -215,7 +215,8 @@ class EnvCopy:
     def _keep(self, row: AgentRow) -> None:
         """Keep an observation that is not acted on at once."""
         row.actor.check(row.observation, row.agent_id, self.length)
-        row.observation = snapshot(fitted(row.actor.policy.observation_space, row.observation))
+        if type(row.observation) is not int:
+            row.observation = snapshot(fitted(row.actor.policy.observation_space, row.observation))
 
     def _digest(self) -> str:
         """Return a hash of what the agents see and earned, and of the env's generators."""

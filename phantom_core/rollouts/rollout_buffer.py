@@ -85,13 +85,12 @@ class RolloutBuffer:
 
         `following` is what was observed then, one for each; empty: nothing was.
         """
-        places = [-1] * len(ends)
+        places: Sequence[int] = [-1] * len(ends)
         if len(following):
             self._following.append(self.batcher.checked(following))
             self._num_following += len(ends)
-            places = list(range(self._num_following - len(ends), self._num_following))
-        for end, place in zip(ends, places, strict=True):
-            self._ends.append((*end, place, terminated, truncated))
+            places = range(self._num_following - len(ends), self._num_following)
+        self._ends += [(*end, k, terminated, truncated) for end, k in zip(ends, places, strict=True)]
 
     def take(self, pending: Mapping[int, tuple[int, AgentID, int, int]]) -> Batch:
         """Hand over every transition whose outcome is known; those pending become indices 0, 1, ....
