@@ -122,7 +122,7 @@ class Batch:
     extras: Mapping[str, NDArray[Any]]
     _runs: Sequence[Sequence[Any]] = field(repr=False)  # numbers of the rows that decided, and how often
     _taken: NDArray[np.int64] | None = field(repr=False)  # the transitions, of all in the runs; None: all
-    _unsorted_ends: Sequence[tuple[Any, ...]] = field(repr=False)  # a TRAJECTORY_END of each, in any order
+    _end_groups: Sequence[tuple[Any, ...]] = field(repr=False)  # of the trajectories, as `_ends` reads them
     _batcher: SpaceBatcher = field(repr=False)  # of the observations
     _following: Sequence[Any] = field(repr=False)  # batches of what followed the ends
 
@@ -131,11 +131,13 @@ class Batch:
         """Return a batch of transitions that are sorted by trajectory, in their order: to test a trainer."""
         of, lengths = by_trajectory, np.diff(by_trajectory.starts)
         following = np.where(of.has_next, np.arange(len(lengths)), -1)
-        columns = of.starts[1:] - 1, of.agent_ids, of.env_indices, of.episodes
-        ends = list(zip(*columns, following, of.terminated, of.truncated, strict=True))
+        ends = zip(of.starts[1:] - 1, of.agent_ids, of.env_indices, of.episodes, strict=True)
+        groups = [
+            ([end], *how) for end, *how in zip(ends, following, of.terminated, of.truncated, strict=True)
+        ]
         runs = [[np.repeat(np.arange(len(lengths)), lengths.astype(np.int64)), 1]]
         own = of.observations, of.actions, of.rewards, of.extras
-        return cls(*own, runs, None, ends, make_batcher(observation_space), [of.next_observations])
+        return cls(*own, runs, None, groups, make_batcher(observation_space), [of.next_observations])
 
     def __len__(self) -> int:
         """Return B, the number of transitions."""
@@ -232,7 +234,12 @@ class Batch:
     @cached_property
     def _ends(self) -> NDArray[Any]:
         """The end of each trajectory in that order, where `last` is the place in that order too."""
-        ends = np.array(self._unsorted_ends, dtype=TRAJECTORY_END)
+        found = [
+            (*end, first + n if first >= 0 else -1, terminated, truncated)
+            for group, first, terminated, truncated in self._end_groups
+            for n, end in enumerate(group)
+        ]
+        ends = np.array(found, dtype=TRAJECTORY_END)
         last = ends["last"] if self._taken is None else np.searchsorted(self._taken, ends["last"])
         places = np.empty(len(self), dtype=np.int64)
         places[self._order] = np.arange(len(self))

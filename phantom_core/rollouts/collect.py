@@ -431,10 +431,9 @@ class Collector:
         """End the trajectories of rows of one policy that go on, with what they act on next."""
         if not rows:
             return
-        ends = [
-            (index, row.agent_id, row.env_index, self._copies[row.env_index].episode)
-            for index, row in zip(last, rows, strict=True)
-        ]
+        agent_ids, indices = [row.agent_id for row in rows], [row.env_index for row in rows]
+        episodes = [self._copies[index].episode for index in indices]
+        ends = list(zip(last, agent_ids, indices, episodes, strict=True))
         try:
             rows[0].actor.buffer.end(ends, seen)
         except OutsideSpaceError as error:

@@ -85,12 +85,12 @@ class RolloutBuffer:
 
         `following` is what was observed then, one for each; empty: nothing was.
         """
-        places: Sequence[int] = [-1] * len(ends)
+        first = -1
         if len(following):
+            first = self._num_following
             self._following.append(self.batcher.checked(following))
             self._num_following += len(ends)
-            places = range(self._num_following - len(ends), self._num_following)
-        self._ends += [(*end, k, terminated, truncated) for end, k in zip(ends, places, strict=True)]
+        self._ends.append((ends, first, terminated, truncated))
 
     def take(self, pending: Mapping[int, tuple[int, AgentID, int, int]]) -> Batch:
         """Hand over every transition whose outcome is known; those pending become indices 0, 1, ....
@@ -137,7 +137,7 @@ class RolloutBuffer:
         order = np.argsort(owners, kind="stable")
         place = np.empty(len(order), dtype=np.int64)
         place[order] = np.arange(len(order))
-        ended = {end[0] for end in self._ends}.union(self.skipped)
+        ended = {end[0] for ends, *_ in self._ends for end in ends}.union(self.skipped)
         for index, (number, agent_id, env_index, episode) in pending.items():
             before = int(order[place[index] - 1]) if place[index] else -1
             if before >= 0 and owners[before] == number and before not in ended:
