@@ -120,7 +120,6 @@ class Collector:
         self._on_episode = on_episode
         self._has_warned = False
         self._actors = {policy_id: Actor(policy_id, policy) for policy_id, policy in policies.items()}
-        self.learning: tuple[PolicyID, ...] = ()
         self._streams: dict[PolicyID, dict[int, UniformStream]] = {i: {} for i in policies}
         self._history = ActionHistory(MAX_HISTORY)
         self._copies = [
@@ -138,7 +137,7 @@ class Collector:
         The others behave as finished policies do. What was begun with a policy that stops or starts to
         learn, and is not finished, is forgotten.
         """
-        self.learning = tuple(policy_ids)
+        self.learning: tuple[PolicyID, ...] = tuple(policy_ids)
         for policy_id, actor in self._actors.items():
             if actor.is_learning != (policy_id in self.learning):
                 self._rows.leave()

@@ -98,8 +98,7 @@ class EnvCopy:
             row.observation = observation
             waiting[agent_id] = row
         for agent_id, reward in result.rewards.items():
-            row = rows.get(agent_id) or self._join(agent_id)
-            self._pay(row, reward)
+            self._pay(rows.get(agent_id) or self._join(agent_id), reward)
         terminations, truncations = result.terminations, result.truncations
         has_ends = True in terminations.values() or True in truncations.values()
         is_ordinary = not has_ends and not self._has_joiners and len(terminations) - 1 == self._num_live
@@ -157,10 +156,8 @@ class EnvCopy:
                 f"{self.length:,} steps, and only the actions of {MAX_HISTORY:,} are kept to play it again. "
                 "Give the env a time limit, or save after an episode ended."
             )
-        policies = {
-            agent_id: (row.actor.policy_id, row.actor.policy.action_space)
-            for agent_id, row in self._known.items()
-        }
+        actors = {agent_id: row.actor for agent_id, row in self._known.items()}
+        policies = {i: (actor.policy_id, actor.policy.action_space) for i, actor in actors.items()}
         return {
             "episode": self.episode,
             "is_over": self.is_over,

@@ -219,9 +219,8 @@ class CurrentRows:
 
     def leave(self) -> None:
         """End with the table, if there is one."""
-        if self.table is not None:
-            self.settle()
-            self.table = None
+        self.settle()
+        self.table = None
 
     def settle(self) -> None:
         """Write to every row where it stands."""
@@ -269,10 +268,8 @@ class CurrentRows:
 
     def just_decided(self, members: int) -> Sequence[Block] | None:
         """Return the learners' blocks, if the table is flat and all members decided in the last step."""
-        table = self.table
-        if table is None or not self.is_flat or self._num_steps == 0 or self.apart or self._begun:
-            return None
-        if len(table.rows) != members:
+        has_all = self.is_flat and self._num_steps > 0 and not self.apart and not self._begun
+        if self.table is None or not has_all or len(self.table.rows) != members:
             return None
         self._num_steps = 0
         return self._learners
@@ -282,8 +279,7 @@ class CurrentRows:
         self.observations = observations
         self._returns = list(map(add, self._returns, rewards))
         self._num_steps += 1
-        if self._begun:
-            self._begun.clear()
+        self._begun.clear()
         for block in self._learners:
             block.actor.buffer.rewards += block.pick(rewards)
 

@@ -154,9 +154,8 @@ class LocalVectorEnv(VectorEnv):
 
     def _step_bare(self, table: RowTable, actions: Sequence[Action]) -> StepRows:
         steps, repeats = self._bare_steps, table.repeats
-        observations: list[Observation] = []
-        rewards: list[float] = []
-        others: list[tuple[int, StepResult]] = []
+        found: ListsOfRows = ([], [], [])
+        observations, rewards, others = found
         index = 0
         try:
             for index, action in zip(table.env_indices, actions):  # noqa: B905  strict costs as much as the loop
@@ -175,7 +174,7 @@ class LocalVectorEnv(VectorEnv):
                 rewards.append(reward)
         except Exception as error:
             raise CopyError(index) from error
-        return StepRows(observations, rewards, others)
+        return StepRows(*found)
 
     def facts(self, number: int) -> MultiAgentEnv | CopyFacts:
         """Return the copy itself."""
