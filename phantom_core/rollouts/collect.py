@@ -334,13 +334,15 @@ class Collector:
             rows.advance(found.observations, rewards)
         elif len(found.others) < len(table.copies):
             others = {place for place, _ in found.others}
-            seen, paid = 0, 0
+            seen, paid = iter(found.observations), iter(found.rewards)
             for place, expected in enumerate(table.copies):
-                observations = found.observations[seen : seen + len(expected.observing)]
-                rewards = found.rewards[paid : paid + len(expected.paid)]
-                seen, paid = seen + len(observations), paid + len(rewards)
                 if place not in others:
-                    self._copies[expected.env_index].take_expected(expected, observations, rewards)
+                    self._copies[expected.env_index].take_expected(expected, seen, paid)
+                    continue
+                for _ in expected.observing:
+                    next(seen)
+                for _ in expected.paid:
+                    next(paid)
         summaries = []
         for place, result in found.others:
             rows.settle_copy(place)
