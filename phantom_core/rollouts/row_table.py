@@ -224,6 +224,19 @@ class RowTable:
                 self.set_apart(place, result, observations, rewards, others)
         return StepRows(observations, rewards, others)
 
+    def step(
+        self, observations: Any, rewards: list[float], others: Sequence[tuple[int, StepResult]] = ()
+    ) -> StepRows:
+        """Return what a step returned, by row: for a `VectorEnv` that has it as arrays.
+
+        Args:
+            observations: of each copy in turn, what its expected observers observed: a list or an array,
+                the caller's own.
+            rewards: the rewards of the expected payees; 0.0 for those of copies in `others`.
+            others: copies that did not do what was expected, by their place: all that they returned.
+        """
+        return StepRows(observations, rewards, others)
+
     def set_apart(
         self,
         place: int,

@@ -97,8 +97,8 @@ class WorkerHandle:
         if found.number is None:
             raise ConfigError(
                 f"{self._sent} cannot be imported by worker {self.index}: {error_text(found.error)}. A "
-                "worker imports classes and functions by name, which cannot be done with those of a notebook, of "
-                '`python -c`, of stdin or under `if __name__ == "__main__":`. Put them into a module, or use '
+                "worker imports classes and functions by name, which cannot be done with those of a notebook, "
+                'of `python -c`, of stdin or under `if __name__ == "__main__":`. Put them into a module, or use '
                 "workers=0."
             )
         found.error.add_note(f"In worker {self.index}:\n{found.text}")
@@ -154,8 +154,8 @@ class WorkerHandle:
         died = f"Worker {self.index} died with exit code {code}{name}"
         if number < 0:
             raise EnvError(
-                f"{died} before it began. A worker imports {script}: what it wrote says why that failed. Mend "
-                "the script, or use workers=0."
+                f"{died} before it began. A worker imports {script}: what it wrote says why that failed. "
+                "Mend the script, or use workers=0."
             ) from None
         raise CopyError(number) from EnvError(f"{died} while it played copy {number} of {self._env_name}.")
 
