@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
 
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
+from phantom_core.errors import ConfigError
 from phantom_core.metrics import Metric, Mode, record_metrics, reduce_metrics
 from phantom_core.policies.policy_mapping import PolicySpec, policies_for
 from phantom_core.rollouts.copy_state import digest, generators_of
@@ -49,6 +50,28 @@ def acting_ids(env: MultiAgentEnv, agent_ids: Sequence[AgentID]) -> tuple[AgentI
     """Return which of these agents may act in the next step; None: everybody."""
     acting = env.acting_agent_ids
     return None if acting is None else tuple(agent_id for agent_id in agent_ids if agent_id in acting)
+
+
+def check_apart(envs: Sequence[MultiAgentEnv]) -> None:
+    """Raise `ConfigError` if two envs are one object, or adapters of one object."""
+    owners: dict[int, int] = {}
+    for number, env in enumerate(envs):
+        for part in _played_by(env, set()):
+            if owners.setdefault(id(part), number) != number:
+                raise ConfigError(
+                    f"Two copies of {type(env).__name__} are to play one and the same {type(part).__name__} "
+                    "object, so each would disturb the episodes of the other. Let the function that makes "
+                    "the env make a new one each time it is called."
+                )
+
+
+def _played_by(env: object, seen: set[int]) -> Iterator[object]:
+    """Yield an env and the envs inside of it."""
+    if id(env) not in seen and all(hasattr(type(env), name) for name in ("reset", "step", "close")):
+        seen.add(id(env))
+        yield env
+        for part in getattr(env, "__dict__", {}).values():
+            yield from _played_by(part, seen)
 
 
 class EnvHost:

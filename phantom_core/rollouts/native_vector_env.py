@@ -233,7 +233,7 @@ def make_native(first: MultiAgentEnv, copies: int) -> NativeVectorEnv:
         changes.append(f"play without the step() or reset() of {type(first).__name__}")
     while isinstance(env, gym.Wrapper):
         if type(env) is TimeLimit:
-            limits.append(env._max_episode_steps)
+            limits.append(env._max_episode_steps)  # noqa: SLF001  it has no public name
         elif type(env) not in (OrderEnforcing, PassiveEnvChecker):
             changes.append(f"play without the wrapper {type(env).__name__}")
         env = env.env

@@ -17,7 +17,7 @@ from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.errors import EnvError, error_place, error_text
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
-from phantom_core.rollouts.env_host import CopyFacts, EnvHost, acting_ids
+from phantom_core.rollouts.env_host import CopyFacts, EnvHost, acting_ids, check_apart
 from phantom_core.rollouts.shared_rows import SharedRows
 from phantom_core.types import Action, AgentID, PolicyID
 from phantom_core.world.agents import ALL
@@ -99,6 +99,7 @@ class Worker:
         for copy in range(number):
             rows.current[0] = copy
             self._hosts.append(EnvHost(make_env()))
+        check_apart([host.env for host in self._hosts])
         self._facts = [CopyFacts.of(host.env) for host in self._hosts]
 
     def answer(self, name: str, arguments: tuple[Any, ...]) -> Any:
