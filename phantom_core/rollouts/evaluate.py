@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import ConfigError
+from phantom_core.errors import ConfigError, error_text
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import PolicySpec
@@ -54,6 +54,21 @@ class Evaluation:
         return {name: tuple(e.metrics[name] for e in self.episodes if name in e.metrics) for name in names}
 
 
+def copied(policies: Mapping[PolicyID, Policy]) -> dict[PolicyID, Policy]:
+    """Return copies of policies, which share nothing; raise `ConfigError` if one cannot be copied."""
+    found, memo = {}, dict[int, Any]()  # one object under two ids stays one
+    for policy_id, policy in policies.items():
+        try:
+            found[policy_id] = copy.deepcopy(policy, memo)
+        except Exception as error:  # whatever a user's attributes raise
+            raise ConfigError(
+                f"Policy {policy_id!r} ({type(policy).__name__}) cannot be copied, but it is copied to be "
+                f"evaluated or trained on: {error_text(error)}. Make locks, files and generators where "
+                "they are used, or give the class a __deepcopy__()."
+            ) from error
+    return found
+
+
 def evaluate(
     env: MultiAgentEnv,
     policies: Mapping[PolicyID, Policy],
@@ -93,7 +108,7 @@ def evaluate(
     episodes: list[EpisodeSummary] = []
     collector = Collector(
         [env],
-        copy.deepcopy(dict(policies)),
+        copied(policies),
         policy_by_agent,
         specs=specs,
         seed=seed,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -25,6 +24,7 @@ from phantom_core.policies.policy_mapping import (
 )
 from phantom_core.rollouts.batch import Batch, EpisodeSummary
 from phantom_core.rollouts.collect import Collector, CollectPlan
+from phantom_core.rollouts.evaluate import copied
 from phantom_core.rollouts.make_vector_env import make_vector_env
 from phantom_core.rollouts.vector_env import VectorEnv
 from phantom_core.seeding import derive_seed, make_rng
@@ -107,7 +107,7 @@ def train_policies(
     state.policy_by_agent, made = trainer.setup_policy_specs_and_mapping(env, specs)
     for policy_id in state.policies_to_train:
         if made[policy_id] is specs[policy_id].policy:  # a warm start does not change the policy object given
-            made[policy_id] = copy.deepcopy(made[policy_id])
+            made |= copied({policy_id: made[policy_id]})
     state.policies = made
     trainer.metrics = metrics
     check_logged_names(
@@ -123,6 +123,8 @@ def train_policies(
             _warn_if_not_saved(policy_id, made[policy_id])
     if loop.facts.training_plan:
         check_training_plan(loop.facts.training_plan, state.policies_to_train)
+    if loop.evaluator is not None:
+        loop.evaluator.check(env)
     if trainer.is_full:
         _train_full(trainer, trainers, loop, make_env, env, num_iterations)
     else:
