@@ -104,8 +104,8 @@ class TurnGame:
         self._env.reset(seed=seed, options=options)
         if not (hasattr(self._env, "terminations") and hasattr(self._env, "truncations")):
             raise ph.errors.EnvError(
-                f"{self._env} has no terminations and truncations after its reset. Expected two dicts by agent "
-                "id; dones are PettingZoo's old form."
+                f"{self._env} has no terminations and truncations after its reset. Expected two dicts by "
+                "agent id; dones are PettingZoo's old form."
             )
         self._has_truncated = False
         result = self._hear(list(self._env.agents))
@@ -141,8 +141,8 @@ class TurnGame:
             env.step(None)
             if agent_id in env.agents:
                 raise ph.errors.EnvError(
-                    f"{env} keeps {agent_id!r} among its agents after its end, so nobody's turn would ever come. "
-                    "Begin step() with: if self.terminations[agent] or self.truncations[agent]: return "
+                    f"{env} keeps {agent_id!r} among its agents after its end, so nobody's turn would ever "
+                    "come. Begin step() with: if self.terminations[agent] or self.truncations[agent]: return "
                     "self._was_dead_step(action)."
                 )
         self._is_over = is_over
