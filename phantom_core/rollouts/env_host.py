@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import gymnasium as gym
 
@@ -15,6 +15,8 @@ from phantom_core.metrics import Metric, Mode, record_metrics, reduce_metrics
 from phantom_core.policies.policy_mapping import PolicySpec, policies_for
 from phantom_core.rollouts.copy_state import digest, generators_of
 from phantom_core.types import Action, AgentID, Observation, PolicyID
+
+_NEEDED: Final = ("reset", "step", "close", "agents", "strategic_agent_ids", "observation_spaces")
 
 
 @dataclass(slots=True)
@@ -50,6 +52,23 @@ def acting_ids(env: MultiAgentEnv, agent_ids: Sequence[AgentID]) -> tuple[AgentI
     """Return which of these agents may act in the next step; None: everybody."""
     acting = env.acting_agent_ids
     return None if acting is None else tuple(agent_id for agent_id in agent_ids if agent_id in acting)
+
+
+def check_is_env(candidate: object, needed: Iterable[str] = _NEEDED) -> None:
+    """Raise `ConfigError` if a class or object lacks a needed attribute of a multi-agent env."""
+    missing = [name for name in needed if name not in dir(candidate) and not hasattr(candidate, name)]
+    if missing:
+        kind = candidate if isinstance(candidate, type) else type(candidate)
+        name = kind.__name__
+        if issubclass(kind, gym.Env):
+            raise ConfigError(
+                f"{name} is a single-agent Gymnasium env. Wrap it: ph.GymnasiumEnv({name}). Where an env is "
+                "given by its name, write a function that returns this, and name the function."
+            )
+        raise ConfigError(
+            f"{name} is no multi-agent env: it has no {missing[0]}. Derive it from ph.PhantomEnv, or wrap "
+            "a single-agent env in ph.GymnasiumEnv."
+        )
 
 
 def check_apart(envs: Sequence[MultiAgentEnv]) -> None:

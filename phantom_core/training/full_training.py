@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from phantom_core.component_config import is_whole
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import CheckpointError, ConfigError, PolicyMappingError
 from phantom_core.hooks.events import EpisodeEnd
@@ -31,7 +32,7 @@ from phantom_core.seeding import derive_seed, make_rng
 from phantom_core.training.env_factory import EnvFactory, PlannedFactory, reset_once
 from phantom_core.training.logged_values import GuardedMetric, check_logged_names
 from phantom_core.training.run_loop import RunLoop
-from phantom_core.training.run_plans import check_training_plan, is_whole, scheduled_policies
+from phantom_core.training.run_plans import check_training_plan, scheduled_policies
 from phantom_core.training.run_state import TrainingResults
 from phantom_core.types import AgentID, PolicyID
 
