@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from phantom_core.errors import NetworkError, ResolverError, did_you_mean, listing
 from phantom_core.types import AgentID
@@ -17,7 +17,10 @@ def check_payload(sender: Agent, receiver: Agent, payload_class: type) -> None:
     sent = f"Agent {sender.id!r} sent {name} to {receiver.id!r}, but {name}"
     rule = payload_rule(payload_class)
     if rule is None:
-        raise NetworkError(f"{sent} is not a message payload. Decorate the class {name} with @msg_payload().")
+        cure = f"Decorate the class {name} with @msg_payload()."
+        if payload_class.__module__ == "builtins":
+            cure = "Send an object of a class decorated with @msg_payload()."
+        raise NetworkError(f"{sent} is not a message payload. {cure}")
     for role, agent, allowed in (("sender", sender, rule.senders), ("receiver", receiver, rule.receivers)):
         if not is_allowed(type(agent), allowed):
             raise NetworkError(
@@ -53,7 +56,9 @@ def raise_if_not_pairs(sender_id: AgentID, messages: object, error: Exception) -
     if isinstance(messages, (list, tuple)):
         are_pairs = all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in messages)  # noqa: PLR2004
     else:
-        are_pairs = messages is None or isinstance(messages, Iterable)  # a generator may raise its own error
+        are_pairs = messages is None or (  # a generator may raise its own error
+            isinstance(messages, Iterable) and not isinstance(messages, (Mapping, str, bytes))
+        )
     if not are_pairs:
         raise NetworkError(
             f"Agent {sender_id!r} returned {messages!r} as messages. Expected a list of pairs "

@@ -171,7 +171,7 @@ class Network(Topology):
                     kind = payload.__class__
                     if (sender_id, receiver_id, kind) in allowed or check(sender_id, receiver_id, kind):
                         inboxes[receiver_id].append(make(sender_id, receiver_id, payload))
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, NetworkError) as error:
                 raise_if_not_pairs(sender_id, messages, error)
                 raise
 
@@ -214,7 +214,7 @@ class Network(Topology):
                         kind = payload.__class__
                         if (sender_id, receiver_id, kind) in allowed or check(sender_id, receiver_id, kind):
                             inboxes[receiver_id].append(make(sender_id, receiver_id, payload))
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, NetworkError) as error:
             raise_if_not_pairs(sender_id, answers or None, error)
             raise_if_not_batches(batches, error)
             raise
