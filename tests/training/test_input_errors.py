@@ -351,7 +351,6 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         {"policies": {"p": ["A1"], "q": SpacelessAgent}},
         PolicyMappingError,
         (
-            (
             "Policy 'q' has no agents: SpacelessAgent selects none of those that act ('A1'). Select at least "
             "one. If they join later, select them by a class that has observation_space and action_space, or "
             "give a policy that was made."
