@@ -18,6 +18,11 @@ import msgspec
 from phantom_core.errors import ConfigError, did_you_mean, listing, without_stop
 
 
+def is_whole(value: object, least: int = 1) -> bool:
+    """Return whether a value is an integer that is at least `least`; a bool is none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
 def config_class_of(component: type) -> type | None:
     """Return the dataclass of a component's settings; None if it declares none.
 

@@ -125,8 +125,9 @@ class GymnasiumEnv:
 
     @property
     def bare_step(self) -> Callable[[Action], tuple[Observation, Any, bool, bool, dict[str, Any]]] | None:
-        """The Gymnasium env's own `step`, for whoever needs no dicts; None: a subclass changed `step`."""
-        return self.gym_env.step if type(self).step is GymnasiumEnv.step else None
+        """The Gymnasium env's own `step`, for whoever needs no dicts; None: a subclass plays otherwise."""
+        is_own = type(self).step is GymnasiumEnv.step and type(self).reset is GymnasiumEnv.reset
+        return self.gym_env.step if is_own else None
 
     @property
     def metadata(self) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -15,6 +16,8 @@ from phantom_core.seeding import make_rng
 from phantom_core.types import AgentID, PolicyID
 from phantom_core.world.agents import Agent
 from phantom_core.world.strategic_agents import StrategicAgent
+
+_log = logging.getLogger("phantom_core")
 
 AgentSelection: TypeAlias = type[Agent] | Sequence[AgentID] | Callable[[Agent], bool]
 """A class, a list of ids or a predicate. Classes and predicates also select agents that join later."""
@@ -96,7 +99,8 @@ def group_agents(env: Roster, specs: Mapping[PolicyID, PolicySpec]) -> dict[Poli
     """Return the group of agents of each policy.
 
     Raises PolicyMappingError if an agent is unknown, does not act, has no policy or two, or has other spaces
-    than its group, or if a policy has no agents.
+    than its group, or if a policy has no agents. A class or predicate may select nobody yet, if the agent
+    class has spaces or the policy is made already: it is for agents that join later, and a warning says so.
     """
     observation_spaces, action_spaces = env.observation_spaces, env.action_spaces
     policy_by_agent: dict[AgentID, PolicyID] = {}
@@ -110,6 +114,9 @@ def group_agents(env: Roster, specs: Mapping[PolicyID, PolicySpec]) -> dict[Poli
                     f"{policy_id!r}. Leave it in one."
                 )
             policy_by_agent[agent_id] = policy_id
+        if not agent_ids:
+            groups[policy_id] = _group_of_joiners(env, policy_id, spec)
+            continue
         first = agent_ids[0]
         group = Group(policy_id, spec, agent_ids, observation_spaces[first], action_spaces[first])
         for agent_id in agent_ids[1:]:
@@ -283,13 +290,27 @@ def _select(env: Roster, policy_id: PolicyID, agents: AgentSelection) -> tuple[A
         selected = list(agents)
         for agent_id in selected:
             _check_agent(env, policy_id, agent_id)
-    if not selected:
-        what = getattr(agents, "__name__", repr(agents))
-        raise PolicyMappingError(
-            f"Policy {policy_id!r} has no agents: {what} selects none of those that act "
-            f"({listing(env.strategic_agent_ids)}). Select at least one."
-        )
     return tuple(selected)
+
+
+def _group_of_joiners(env: Roster, policy_id: PolicyID, spec: PolicySpec) -> Group:
+    """Return the group of a policy whose agents are to join later, with the spaces of its policy or class."""
+    agents, sources = spec.agents, (spec.policy, spec.agents)
+    what = getattr(agents, "__name__", repr(agents))
+    acting = env.strategic_agent_ids
+    found = f"Policy {policy_id!r} has no agents: {what} selects none of those that act ({listing(acting)})."
+    for source in sources if callable(agents) and acting else ():
+        observed, played = getattr(source, "observation_space", None), getattr(source, "action_space", None)
+        if isinstance(observed, gym.Space) and isinstance(played, gym.Space):
+            _log.warning("%s It is for agents that join later.", found)
+            return Group(policy_id, spec, (), observed, played)
+    cure = "Select at least one."
+    if callable(agents) and acting:
+        cure = (
+            "Select at least one. If they join later, select them by a class that has observation_space and "
+            "action_space, or give a policy that was made."
+        )
+    raise PolicyMappingError(f"{found} {cure}")
 
 
 def policies_for(agent: Agent, specs: Mapping[PolicyID, PolicySpec]) -> list[PolicyID]:

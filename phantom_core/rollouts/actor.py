@@ -42,6 +42,7 @@ class Actor:
         self._is_action = policy.action_space.contains
         space = policy.action_space
         self._is_discrete = isinstance(space, gym.spaces.Discrete)
+        self._is_number = isinstance(space, gym.spaces.Box) and space.shape == ()
         self._first_action, self._end_action = 0, 0
         if isinstance(space, gym.spaces.Discrete):
             self._first_action, self._end_action = int(space.start), int(space.start + space.n)
@@ -99,6 +100,8 @@ class Actor:
         if self._is_discrete and isinstance(played, np.ndarray):
             played = played.tolist()
             actions = played if is_same else actions
+        if self._is_number and isinstance(played, np.ndarray):
+            played = [np.asarray(action) for action in played]
         if len(played) != len(numbers):
             raise self._wrong_number(len(numbers), len(played))
         if self._is_discrete:

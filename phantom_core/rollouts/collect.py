@@ -6,9 +6,11 @@ import logging
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from time import perf_counter
 from typing import Any, Final
 
+from phantom_core.component_config import is_whole
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import (
     CheckpointError,
@@ -57,8 +59,9 @@ class CollectPlan:
     def __post_init__(self) -> None:
         """Refuse a plan that says nothing, or two things."""
         amounts = [amount for amount in (self.steps, self.episodes) if amount is not None]
-        if len(amounts) != 1 or amounts[0] < 1 or self.copies < 1:
-            msg = f"{self} is not a plan. Give either steps or episodes, and at least one copy."
+        numbers = [*amounts, self.copies]
+        if len(amounts) != 1 or not all(isinstance(n, Integral) and n >= 1 for n in numbers):
+            msg = f"{self} is not a plan. Give either steps or episodes, and at least one copy, as integers."
             raise ConfigError(msg)
 
 
@@ -89,6 +92,7 @@ class Collector:
         metrics: Mapping[str, Metric] | None = None,
         mode: Mode = "train",
         on_episode: Callable[[EpisodeSummary], None] | None = None,
+        max_steps: int | None = None,
     ) -> None:
         """Set up the copies.
 
@@ -103,8 +107,10 @@ class Collector:
             metrics: what to measure in each episode.
             mode: how metrics are reduced.
             on_episode: called with each episode that ends.
+            max_steps: each episode is truncated after so many steps; None for no limit. For a list of envs.
 
         Raises:
+            ConfigError: if `max_steps` is no positive integer, or the envs are not a list of envs.
             PolicyMappingError: if an agent has a policy that there is not.
         """
         self.env_steps = 0
@@ -115,6 +121,14 @@ class Collector:
         self.policy_by_agent = dict(policy_by_agent)
         _check_ids(self.policy_by_agent, policies)
         self._specs = specs or {}
+        if max_steps is not None and not is_whole(max_steps):
+            raise ConfigError(f"max_steps is {max_steps!r}. Expected a positive integer, or None.")
+        if max_steps is not None and not isinstance(self._envs, LocalVectorEnv):
+            raise ConfigError(
+                f"max_steps is {max_steps}, but a {type(self._envs).__name__} resets by itself. Give a list "
+                "of envs, or a time limit to each env."
+            )
+        self._max_steps = max_steps
         self._seed = int(seed)  # a NumPy integer has another name
         self._on_episode = _let_go if on_episode is None else on_episode
         self._has_warned = False
@@ -272,6 +286,9 @@ class Collector:
             env_seconds += stepped - decided
             history.add(table, kept)
             summaries = self._take_in(table, rows, found)
+            if self._max_steps is not None:
+                summaries += self._truncate(table, rows, self._max_steps)
+                summaries.sort(key=lambda summary: summary.env_index)
             if resetting:
                 self._begin_late(resetting)
             has_ends = bool(summaries)
@@ -359,6 +376,17 @@ class Collector:
                 rows.stand_apart(place)
         if not rows.is_flat:
             rows.leave()
+        return summaries
+
+    def _truncate(self, table: RowTable, rows: CurrentRows, max_steps: int) -> list[EpisodeSummary]:
+        """End the episodes that are as long as they may be; return their summaries."""
+        summaries = []
+        for place, index in enumerate(table.env_indices):
+            copy = self._copies[index]
+            if copy.length >= max_steps and not copy.is_over:
+                rows.settle_copy(place)
+                summaries.append(copy.truncate())
+                rows.stand_apart(place)
         return summaries
 
     def _take_expected(self, table: RowTable, found: StepRows) -> None:

@@ -169,6 +169,13 @@ class EnvCopy:
         """The number of agents that took part in this episode so far."""
         return len(self._rows)
 
+    def truncate(self) -> EpisodeSummary:
+        """End the episode, which the env would go on with."""
+        waiting = {row.agent_id: row for row in (*self.now.rows, *self.now.waiting)}
+        for agent_id in self._rows:
+            self._close(agent_id, waiting, terminated=False)
+        return self._end_episode(terminated=False)
+
     def open_rows(self) -> list[AgentRow]:
         """Return the rows whose trajectory goes on."""
         return [row for row in self._rows.values() if row.last >= 0]

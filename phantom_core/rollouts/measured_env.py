@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import gymnasium as gym
 
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
+from phantom_core.errors import ConfigError
 from phantom_core.metrics import Metric, Mode, record_metrics, reduce_metrics
 from phantom_core.policies.policy_mapping import PolicySpec, policies_for
 from phantom_core.rollouts.copy_state import digest, generators_of
 from phantom_core.types import Action, AgentID, Observation, PolicyID
+
+_NEEDED: Final = ("reset", "step", "close", "agents", "strategic_agent_ids", "observation_spaces")
 
 
 @dataclass(slots=True)
@@ -49,6 +52,45 @@ def acting_ids(env: MultiAgentEnv, agent_ids: Sequence[AgentID]) -> tuple[AgentI
     """Return which of these agents may act in the next step; None: everybody."""
     acting = env.acting_agent_ids
     return None if acting is None else tuple(agent_id for agent_id in agent_ids if agent_id in acting)
+
+
+def check_is_env(candidate: object, needed: Iterable[str] = _NEEDED) -> None:
+    """Raise `ConfigError` if a class or object lacks a needed attribute of a multi-agent env."""
+    missing = [name for name in needed if name not in dir(candidate) and not hasattr(candidate, name)]
+    if missing:
+        kind = candidate if isinstance(candidate, type) else type(candidate)
+        name = kind.__name__
+        if issubclass(kind, gym.Env):
+            raise ConfigError(
+                f"{name} is a single-agent Gymnasium env. Wrap it: ph.GymnasiumEnv({name}). Where an env is "
+                "given by its name, write a function that returns this, and name the function."
+            )
+        raise ConfigError(
+            f"{name} is no multi-agent env: it has no {missing[0]}. Derive it from ph.PhantomEnv, or wrap "
+            "a single-agent env in ph.GymnasiumEnv."
+        )
+
+
+def check_apart(envs: Sequence[MultiAgentEnv]) -> None:
+    """Raise `ConfigError` if two envs are one object, or adapters of one object."""
+    owners: dict[int, int] = {}
+    for number, env in enumerate(envs):
+        for part in _played_by(env, set()):
+            if owners.setdefault(id(part), number) != number:
+                raise ConfigError(
+                    f"Two copies of {type(env).__name__} are to play one and the same {type(part).__name__} "
+                    "object, so each would disturb the episodes of the other. Let the function that makes "
+                    "the env make a new one each time it is called."
+                )
+
+
+def _played_by(env: object, seen: set[int]) -> Iterator[object]:
+    """Yield an env and the envs inside of it."""
+    if id(env) not in seen and all(hasattr(type(env), name) for name in ("reset", "step", "close")):
+        seen.add(id(env))
+        yield env
+        for part in getattr(env, "__dict__", {}).values():
+            yield from _played_by(part, seen)
 
 
 class MeasuredEnv:

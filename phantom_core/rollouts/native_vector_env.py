@@ -10,9 +10,10 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import concatenate, create_empty_array, iterate
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
-from phantom_core.errors import CheckpointError, ConfigError, listing
+from phantom_core.errors import CheckpointError, ConfigError, error_text, listing
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.measured_env import CopyFacts
@@ -205,24 +206,53 @@ class NativeVectorEnv(VectorEnv):
         if isinstance(batched, np.ndarray):
             is_discrete = isinstance(self._observation_space, gym.spaces.Discrete)
             return batched.tolist() if is_discrete else batched.copy()
-        return list(iterate(self._observation_space, copy.deepcopy(batched)))
+        return list(iterate(self._envs.observation_space, copy.deepcopy(batched)))
 
 
 def make_native(first: MultiAgentEnv, copies: int) -> NativeVectorEnv:
     """Return the vector env that the makers of a single-agent env offer beside it.
+
+    Its keyword arguments and its time limit are those of the given env.
 
     Args:
         first: a `GymnasiumEnv` of a registered env.
         copies: how many copies.
 
     Raises:
-        ConfigError: if there is none.
+        ConfigError: if there is none, or it would play otherwise than the given env.
     """
-    spec = getattr(getattr(first, "gym_env", None), "spec", None)
+    env = getattr(first, "gym_env", None)
+    spec = getattr(env, "spec", None)
     if spec is None or spec.vector_entry_point is None:
         name = type(first).__name__ if spec is None else spec.id
         raise ConfigError(
             f"{name} has no vector env of its own (vector_entry_point). Use vectorization_mode='sync'."
         )
-    envs = gym.make_vec(spec.id, copies, vectorization_mode="vector_entry_point", **spec.kwargs)
+    limits, changes = [], []
+    if getattr(first, "bare_step", None) is None:
+        changes.append(f"play without the step() or reset() of {type(first).__name__}")
+    while isinstance(env, gym.Wrapper):
+        if type(env) is TimeLimit:
+            limits.append(env._max_episode_steps)  # noqa: SLF001  it has no public name
+        elif type(env) not in (OrderEnforcing, PassiveEnvChecker):
+            changes.append(f"play without the wrapper {type(env).__name__}")
+        env = env.env
+    registered = gym.spec(spec.id).max_episode_steps
+    if not limits and registered is not None:
+        changes.append(f"end each episode after {registered} steps")
+    if changes:
+        raise ConfigError(
+            f"The vector env that {spec.id} offers would {changes[0]}. Change the env, or use "
+            "vectorization_mode='sync'."
+        )
+    limit = {"max_episode_steps": min(limits)} if limits and min(limits) != registered else {}
+    try:
+        envs = gym.make_vec(
+            spec.id, copies, vectorization_mode="vector_entry_point", **{**spec.kwargs, **limit}
+        )
+    except Exception as error:  # whatever a stranger's constructor raises
+        raise ConfigError(
+            f"The vector env of {spec.id} could not be made: {error_text(error)}. Use "
+            "vectorization_mode='sync'."
+        ) from error
     return NativeVectorEnv(envs, next(iter(first.agents)))

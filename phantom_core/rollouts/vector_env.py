@@ -12,7 +12,7 @@ from phantom_core.envs.plain_values import as_flag, as_float, not_a_step
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
-from phantom_core.rollouts.measured_env import MeasuredEnv
+from phantom_core.rollouts.measured_env import MeasuredEnv, check_apart
 from phantom_core.rollouts.row_table import RowTable, StepRows
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
@@ -128,7 +128,12 @@ class LocalVectorEnv(VectorEnv):
     """Copies of an env in this process."""
 
     def __init__(self, envs: Sequence[MultiAgentEnv]) -> None:
-        """Take the copies, of one class and configuration."""
+        """Take the copies, of one class and configuration.
+
+        Raises:
+            ConfigError: if two of them are one object, or adapters of one object.
+        """
+        check_apart(envs)
         self.num_copies = len(envs)
         self.env_name = type(envs[0]).__name__
         self._envs = [MeasuredEnv(env) for env in envs]

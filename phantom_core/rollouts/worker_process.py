@@ -21,7 +21,7 @@ from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.errors import EnvError, error_place, error_text
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
-from phantom_core.rollouts.measured_env import CopyFacts, MeasuredEnv, acting_ids
+from phantom_core.rollouts.measured_env import CopyFacts, MeasuredEnv, acting_ids, check_apart
 from phantom_core.rollouts.row_table import CopyRows
 from phantom_core.rollouts.shared_rows import SharedRows
 from phantom_core.types import Action, AgentID, PolicyID
@@ -155,6 +155,7 @@ class Worker:
         for number in numbers:
             self._current.value = number
             self._envs[number] = MeasuredEnv(make_env())
+        check_apart([env.env for env in self._envs.values()])
         self._facts = {number: CopyFacts.of(env.env) for number, env in self._envs.items()}
 
     def reset(self, numbers: Sequence[int], seeds: Sequence[int]) -> list[Reply]:

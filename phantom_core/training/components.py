@@ -20,7 +20,7 @@ from phantom_core.installed.plugin_settings import PluginSettings
 from phantom_core.installed.registry import Component, Registry
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy import Policy
-from phantom_core.training.env_factory import check_is_env
+from phantom_core.rollouts.measured_env import check_is_env
 from phantom_core.training.references import load_hooks, load_reference, trainer_key
 from phantom_core.training.run_settings import Configs, matches_trainer
 

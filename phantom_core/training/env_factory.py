@@ -9,12 +9,11 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import gymnasium as gym
-
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, EnvError, PhantomError, PluginError, error_place, error_text
 from phantom_core.installed.discovery import CORE_DISTRIBUTION, core_version, installed_entries, normalised
 from phantom_core.installed.registry import Component
+from phantom_core.rollouts.measured_env import check_is_env
 from phantom_core.seeding import derive_seed
 from phantom_core.training.references import load_reference, reference_to
 from phantom_core.world.ranges import Range
@@ -22,7 +21,6 @@ from phantom_core.world.samplers import Sampler
 from phantom_core.world.supertypes import Supertype
 
 _SAMPLED: Final = ("env_supertype", "agent_supertypes")
-_NEEDED: Final = ("reset", "step", "close", "agents", "strategic_agent_ids", "observation_spaces")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ class EnvFactory:
                 f"{name} could not be made: {error_text(error)}{error_place(error)}. Its env_config: "
                 f"{dict(self.env_config)}."
             ) from error
-        check_is_env(env, _NEEDED)
+        check_is_env(env)
         return env
 
 
@@ -178,23 +176,6 @@ def _parts(value: Any, path: str, *, within: tuple[int, ...]) -> Iterator[tuple[
         inner = ((f"{path}.{f.name}", getattr(value, f.name, None)) for f in fields(value))
     for place, part in inner:
         yield from _parts(part, place, within=(*within, id(value)))
-
-
-def check_is_env(candidate: object, needed: Iterable[str]) -> None:
-    """Raise `ConfigError` if a class or object lacks a needed attribute of a multi-agent env."""
-    missing = [name for name in needed if name not in dir(candidate) and not hasattr(candidate, name)]
-    if missing:
-        kind = candidate if isinstance(candidate, type) else type(candidate)
-        name = kind.__name__
-        if issubclass(kind, gym.Env):
-            raise ConfigError(
-                f"{name} is a single-agent Gymnasium env. Wrap it: ph.GymnasiumEnv({name}). Where an env is "
-                "given by its name, write a function that returns this, and name the function."
-            )
-        raise ConfigError(
-            f"{name} is no multi-agent env: it has no {missing[0]}. Derive it from ph.PhantomEnv, or wrap "
-            "a single-agent env in ph.GymnasiumEnv."
-        )
 
 
 def reset_once(env: MultiAgentEnv, seed: int) -> None:

@@ -26,7 +26,8 @@ from phantom_core.hooks.events import (
     TrainStart,
 )
 from phantom_core.metrics import Metric
-from phantom_core.rollouts.evaluate import Evaluation, evaluate
+from phantom_core.rollouts.evaluate import Evaluation, copied, evaluate
+from phantom_core.rollouts.measured_env import check_apart
 from phantom_core.seeding import derive_seed, fresh_seed
 from phantom_core.training.blas_threads import one_blas_thread
 from phantom_core.training.checkpointer import Checkpointer
@@ -245,6 +246,15 @@ class Evaluator:
     make_env: Callable[[], MultiAgentEnv]
     metrics: Mapping[str, Metric]
     _latest: tuple[int, Evaluation] | None = None
+
+    def check(self, env: MultiAgentEnv) -> None:
+        """Raise `ConfigError` if the policies cannot be copied, or `make_env` makes this env once more."""
+        copied(self.loop.state.policies)
+        own = self.make_env()
+        try:
+            check_apart([env, own])
+        finally:
+            own.close()
 
     def after_iteration(self, *, is_wanted: bool) -> None:
         """Evaluate if an evaluation is due or requested."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from phantom_core.component_config import build
+from phantom_core.component_config import build, is_whole
 from phantom_core.errors import ConfigError, did_you_mean, listing
 from phantom_core.seeding import MAX_SEED
 from phantom_core.types import PolicyID
@@ -58,14 +58,9 @@ class EvaluationPlan:
     def __post_init__(self) -> None:
         """Raise if a number is out of range."""
         for name, value in (("episodes", self.episodes), ("every", self.every)):
-            if value is not None and value < 1:
-                raise ConfigError(f"evaluate.{name} = {value}. Expected a positive number.")
+            if value is not None and not is_whole(value):
+                raise ConfigError(f"evaluate.{name} = {value!r}. Expected a positive integer.")
         check_seed("evaluate.seed", self.seed)
-
-
-def is_whole(value: object, least: int = 1) -> bool:
-    """Return whether a value is an integer that is at least `least`; a bool is none."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def check_seed(name: str, seed: int | None) -> None:

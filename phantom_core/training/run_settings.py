@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from phantom_core.component_config import build, checked_fields, field_documents
+from phantom_core.component_config import build, checked_fields, field_documents, is_whole
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
 from phantom_core.hooks.hookspecs import Hooks
@@ -28,7 +28,6 @@ from phantom_core.training.run_plans import (
     EvaluationPlan,
     TrainingPlan,
     check_seed,
-    is_whole,
     parse_training_plan,
 )
 from phantom_core.training.toml_values import SettingsWriter, without_none_text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import weakref
 from collections import defaultdict
@@ -12,7 +11,7 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from phantom_core.component_config import make_config
+from phantom_core.component_config import is_whole, make_config
 from phantom_core.envs.plain_values import as_number
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, error_text
@@ -28,6 +27,7 @@ from phantom_core.policies.policy_mapping import (
 )
 from phantom_core.rollouts.batch import EpisodeSummary
 from phantom_core.rollouts.collect import Collector
+from phantom_core.rollouts.evaluate import copied
 from phantom_core.rollouts.vector_env import VectorEnv
 from phantom_core.seeding import derive_seed, fresh_seed, make_rng
 from phantom_core.training.components import Components
@@ -42,7 +42,7 @@ from phantom_core.training.full_training import (
 from phantom_core.training.logged_values import GuardedMetric, check_logged_names, guarded
 from phantom_core.training.references import trainer_key
 from phantom_core.training.run_loop import RunLoop, standalone_run
-from phantom_core.training.run_plans import check_training_plan, is_whole
+from phantom_core.training.run_plans import check_training_plan
 from phantom_core.training.run_state import TrainingResults
 from phantom_core.training.stop_signals import signals_end
 from phantom_core.types import AgentID, PolicyID
@@ -191,7 +191,7 @@ class Trainer(Learner):
         state.policy_by_agent, made = self.setup_policy_specs_and_mapping(env, specs)
         for policy_id in state.policies_to_train:
             if made[policy_id] is specs[policy_id].policy:  # a warm start does not change the object given
-                made[policy_id] = copy.deepcopy(made[policy_id])
+                made |= copied({policy_id: made[policy_id]})
         state.policies = made
         plugins = loop.dispatcher.order("extra_values")
         check_logged_names(self.metrics, state.policies_to_train, env.agents, plugins)
@@ -200,6 +200,8 @@ class Trainer(Learner):
             check_trainable(policy_id, made[policy_id], trainer, is_saved=loop.facts.directory is not None)
         if loop.facts.training_plan:
             check_training_plan(loop.facts.training_plan, state.policies_to_train)
+        if loop.evaluator is not None:
+            loop.evaluator.check(env)
         return trainers
 
     @property

@@ -156,7 +156,7 @@ class Network(Topology):
                     kind = payload.__class__
                     if (sender_id, receiver_id, kind) in allowed or check(sender_id, receiver_id, kind):
                         inboxes[receiver_id].append(make(sender_id, receiver_id, payload))
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, NetworkError) as error:
                 _raise_if_not_pairs(sender_id, messages, error)
                 raise
 
@@ -195,7 +195,7 @@ class Network(Topology):
                         kind = payload.__class__
                         if (sender_id, receiver_id, kind) in allowed or check(sender_id, receiver_id, kind):
                             inboxes[receiver_id].append(make(sender_id, receiver_id, payload))
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, NetworkError) as error:
             _raise_if_not_pairs(sender_id, answers or None, error)
             _raise_if_not_batches(batches, error)
             raise
@@ -491,7 +491,10 @@ def _check_payload(sender: Agent, receiver: Agent, payload_class: type) -> None:
     sent = f"Agent {sender.id!r} sent {name} to {receiver.id!r}, but {name}"
     rule = payload_rule(payload_class)
     if rule is None:
-        raise NetworkError(f"{sent} is not a message payload. Decorate the class {name} with @msg_payload().")
+        cure = f"Decorate the class {name} with @msg_payload()."
+        if payload_class.__module__ == "builtins":
+            cure = "Send an object of a class decorated with @msg_payload()."
+        raise NetworkError(f"{sent} is not a message payload. {cure}")
     for role, agent, allowed in (("sender", sender, rule.senders), ("receiver", receiver, rule.receivers)):
         if not is_allowed(type(agent), allowed):
             raise NetworkError(
@@ -527,7 +530,9 @@ def _raise_if_not_pairs(sender_id: AgentID, messages: object, error: Exception) 
     if isinstance(messages, (list, tuple)):
         are_pairs = all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in messages)  # noqa: PLR2004
     else:
-        are_pairs = messages is None or isinstance(messages, Iterable)  # a generator may raise its own error
+        are_pairs = messages is None or (  # a generator may raise its own error
+            isinstance(messages, Iterable) and not isinstance(messages, (Mapping, str, bytes))
+        )
     if not are_pairs:
         raise NetworkError(
             f"Agent {sender_id!r} returned {messages!r} as messages. Expected a list of pairs "
