@@ -453,7 +453,7 @@ class PhantomEnv:
         return cast
 
     def _recast(self) -> Cast:
-        self._cast = Cast(self.network)
+        self._cast = Cast(self.network, self._cast)
         self._cast.frame.make = partial(self.view, {})
         self.refresh_views()
         return self._cast
