@@ -75,5 +75,5 @@ def calls_in_four_steps(change: Callable[[ph.Network, bool], object]) -> int:
 
 @pytest.mark.parametrize("what", CHANGES)
 def test_one_change_in_each_step_costs_less_than_two_static_steps(what: str) -> None:
-    static = calls_in_four_steps(lambda network, is_odd: None)
+    static = calls_in_four_steps(lambda _network, _is_odd: None)
     assert calls_in_four_steps(CHANGES[what]) < 2 * static
