@@ -375,6 +375,20 @@ def test_a_script_that_a_worker_cannot_import_is_named(tmp_path: Path) -> None:
     assert "OSError: no licence" in errors
 
 
+def test_a_worker_that_died_between_two_steps_is_an_error(world: ModuleType) -> None:
+    envs: Any = ph.make_vector_env(world.WalkEnv, 2, workers=2)
+    policies = {"p": ph.RandomPolicy(world.Walker.observation_space, world.Walker.action_space)}
+    collector = ph.Collector(envs, policies, {"W": "p"}, seed=1)
+    try:
+        collector.collect(ph.CollectPlan(steps=2, copies=2))
+        envs.workers[1].process.kill()
+        envs.workers[1].process.join()
+        with pytest.raises(ph.errors.EnvError, match=r"Worker 1 died with exit code -9 \(SIGKILL\) while it"):
+            collector.collect(ph.CollectPlan(steps=2, copies=2))
+    finally:
+        collector.close()
+
+
 def test_what_a_worker_cannot_send_is_an_error(world: ModuleType) -> None:
     envs = ph.make_vector_env(world.SecretiveEnv, 1, workers=1)
     space = world.SecretiveWalker.observation_space
