@@ -52,12 +52,10 @@ class WorkerVectorEnv(VectorEnv):
         self._metrics: list[dict[str, Any]] = [{} for _ in range(num_copies)]
         self._plans: dict[RowTable, _Plan] = {}
         pickled(make_env, self.env_name)
-        buffer = multiprocessing.RawArray(ctypes.c_byte, SharedRows(facts, num_copies).size)
+        buffer = multiprocessing.RawArray(ctypes.c_byte, max(1, SharedRows(facts, num_copies).size))
         self._rows = SharedRows(facts, num_copies, buffer)
         self.workers: list[WorkerHandle] = []
-        self._end = Finalize(
-            self, end_workers, (self.workers,), exitpriority=10
-        )  # before others are waited for
+        self._end = Finalize(self, end_workers, (self.workers,), exitpriority=10)  # at the exit, too
         self._worker_of = {n: n * num_workers // num_copies for n in range(num_copies)}
         try:
             with starting():

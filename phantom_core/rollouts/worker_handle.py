@@ -94,11 +94,11 @@ class WorkerHandle:
         if not isinstance(found, Failure):
             return found
         if found.number is None:
+            text = error_text(found.error)
             raise ConfigError(
-                f"{self._sent} cannot be imported by worker {self.index}: {error_text(found.error)}. A worker "
-                "imports classes and functions by name, which cannot be done with those of a notebook, of "
-                '`python -c`, of stdin or under `if __name__ == "__main__":`. Put them into a module, or use '
-                "workers=0."
+                f"{self._sent} cannot be imported by worker {self.index}: {text}. A worker imports classes "
+                "and functions by name, which cannot be done with those of a notebook, of `python -c`, of "
+                'stdin or under `if __name__ == "__main__":`. Put them into a module, or use workers=0.'
             )
         found.error.add_note(f"In worker {self.index}:\n{found.text}")
         raise CopyError(found.number, found.place) from found.error
