@@ -32,7 +32,7 @@ def make_vector_env(
             level of a module, a `functools.partial` of one, or an object that can be pickled.
         copies: how many copies.
         workers: the number of worker processes that hold the copies; 0 for this process. Workers are
-            worthwhile if a step takes well over 100 µs.
+            worthwhile if a step takes well over 100 µs. They end with this process, however it ends.
         vectorization_mode: `"sync"`: n envs, whose episodes do not depend on n. `"vector_entry_point"`: the
             vector env that Gymnasium offers for some envs, such as CartPole, see `NativeVectorEnv`: much
             faster, but its copies share one stream of random draws, so n is part of what is played.
@@ -40,7 +40,7 @@ def make_vector_env(
             workers' copies, which is then closed.
 
     Raises:
-        ConfigError: if `copies` or `workers` is out of range, or `make_env` cannot be sent to a worker.
+        ConfigError: if `copies` or `workers` is out of range, or a worker cannot import `make_env`.
         EnvError: if a worker cannot make its copies.
     """
     check_vectorization_mode(vectorization_mode)
