@@ -153,7 +153,7 @@ def train_full(
         training.collector.close()
 
 
-def check_trainable(policy_id: PolicyID, policy: Policy, trainer: Learner, *, is_saved: bool) -> None:
+def check_trains(policy_id: PolicyID, policy: Policy, trainer: Learner, *, is_saved: bool) -> None:
     """Raise if a trainer does not train such a policy; warn if what it learns would not be saved."""
     if not isinstance(policy, trainer.policy_class):
         raise PolicyMappingError(

@@ -18,13 +18,8 @@ import tomli_w
 
 from phantom_core.errors import CheckpointError, ConfigError, RunDirectoryError, error_text, listing
 from phantom_core.policies.policy import Policy
-from phantom_core.training.checkpoint import (
-    check_state,
-    decode_space,
-    encode_space,
-    load_checkpoint,
-    save_checkpoint,
-)
+from phantom_core.training import checkpoint
+from phantom_core.training.checkpoint import load_checkpoint, save_checkpoint
 from phantom_core.training.references import load_reference, reference_to
 from phantom_core.types import PolicyID
 
@@ -109,7 +104,7 @@ class RunDirectory:
 
     def check_policies(self, policies: Mapping[PolicyID, Policy]) -> None:
         """Raise `CheckpointError` if policies cannot be saved; nothing is written."""
-        check_state(encode_policies(policies))
+        checkpoint.check_state(encode_policies(policies))
 
     def _write(self, name: str, content: bytes) -> None:
         temporary = self.path / f".{name}-{secrets.token_hex(4)}"
@@ -173,7 +168,7 @@ def _encode(policy_id: PolicyID, policy: Policy) -> dict[str, Any]:
             f"{name} could not give its state: {error_text(error)}. Mend its state_dict()."
         ) from error
     try:
-        spaces = {key: encode_space(getattr(policy, key)) for key in _SPACES}
+        spaces = {key: checkpoint.encode_space(getattr(policy, key)) for key in _SPACES}
     except CheckpointError as error:
         raise CheckpointError(f"{name}: {error}") from error
     return {"class": reference_to(type(policy)), "settings": settings, **spaces, "state": state}
@@ -193,7 +188,7 @@ def _encode_setting(value: Any, name: str) -> Any:
             return {key: _encode_setting(part, f"{name}.{key}") for key, part in value.items()}
     elif not isinstance(value, (Mapping, tuple)):
         with contextlib.suppress(CheckpointError):
-            check_state({"": value})
+            checkpoint.check_state({"": value})
             return value
     return _checked_reference(reference_to(value), value, name)
 
@@ -235,7 +230,7 @@ def _decode(
             key: _decode_setting(value, f"setting {key} of policy {policy_id!r}", folder)
             for key, value in data["settings"].items()
         }
-        spaces, state = [decode_space(data[key]) for key in _SPACES], data["state"]
+        spaces, state = [checkpoint.decode_space(data[key]) for key in _SPACES], data["state"]
     except ConfigError as error:
         raise CheckpointError(str(error)) from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:

@@ -14,17 +14,8 @@ from typing import Any
 from phantom_core.envs.plain_values import as_number, mean_of
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
+from phantom_core.hooks import events
 from phantom_core.hooks.dispatch import Dispatcher
-from phantom_core.hooks.events import (
-    EvaluationEnd,
-    IterationEnd,
-    IterationStart,
-    MetricsRecorded,
-    Status,
-    TrainEnd,
-    TrainFailed,
-    TrainStart,
-)
 from phantom_core.metrics import Metric
 from phantom_core.rollouts.evaluate import Evaluation, copied, evaluate
 from phantom_core.rollouts.measured_env import check_apart
@@ -102,7 +93,8 @@ class RunLoop:
             state.iteration = state.iterations
             started, state.steps_before = time.perf_counter(), state.env_steps
             self.dispatcher.fire(
-                "on_iteration_start", IterationStart(iteration=state.iteration, env_steps=state.env_steps)
+                "on_iteration_start",
+                events.IterationStart(iteration=state.iteration, env_steps=state.env_steps),
             )
             state.is_iterating = True
             try:
@@ -139,9 +131,9 @@ class RunLoop:
                 yield
         except BaseException as error:
             self.state.is_iterating = False
-            status: Status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            status: events.Status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             try:
-                event = TrainFailed(iteration=self.state.iteration, exception=error)
+                event = events.TrainFailed(iteration=self.state.iteration, exception=error)
                 self.dispatcher.fire("on_exception", event)
             finally:
                 self.end(status)
@@ -159,7 +151,7 @@ class RunLoop:
         if num_iterations is not None:
             state.num_iterations = num_iterations
         self.dispatcher.start(
-            TrainStart(
+            events.TrainStart(
                 run_name=facts.name,
                 run_directory=facts.directory,
                 trainer_name=facts.trainer_name,
@@ -173,12 +165,12 @@ class RunLoop:
             )
         )
 
-    def end(self, status: Status) -> None:
+    def end(self, status: events.Status) -> None:
         """Fire `on_train_end`."""
         state = self.state
         self.dispatcher.fire(
             "on_train_end",
-            TrainEnd(
+            events.TrainEnd(
                 status=status,
                 iterations=state.iterations,
                 env_steps=state.env_steps,
@@ -211,8 +203,8 @@ class RunLoop:
             is_wanted = dispatcher.is_wanted("should_checkpoint", event)
             self.checkpointer.after_iteration(values, is_wanted=is_wanted)
 
-    def _iteration_end(self, values: Mapping[str, float]) -> IterationEnd:
-        return IterationEnd(
+    def _iteration_end(self, values: Mapping[str, float]) -> events.IterationEnd:
+        return events.IterationEnd(
             iteration=self.state.iteration,
             env_steps=self.state.env_steps,
             values=MappingProxyType(dict(values)),
@@ -224,7 +216,7 @@ class RunLoop:
 
     def _record(self, values: Mapping[str, float], iteration: int, env_steps: int) -> None:
         if values and self.dispatcher.has_subscribers("on_metrics"):
-            event = MetricsRecorded(
+            event = events.MetricsRecorded(
                 iteration=iteration, env_steps=env_steps, values=MappingProxyType(dict(values))
             )
             self.dispatcher.fire("on_metrics", event)
@@ -287,7 +279,7 @@ class Evaluator:
         finally:
             env.close()
         self._latest = (state.iterations, evaluation)
-        event = EvaluationEnd(
+        event = events.EvaluationEnd(
             iteration=state.iteration,
             env_steps=state.env_steps,
             mean_return=evaluation.mean_return,

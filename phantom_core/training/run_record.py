@@ -15,15 +15,8 @@ from phantom_core.errors import error_text
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS
 from phantom_core.importing import find_module, top_package
-from phantom_core.installed.discovery import (
-    CORE_DISTRIBUTION,
-    InstalledEntry,
-    distribution_version,
-    editable_folder,
-    installed_entries,
-    normalised,
-    recorded_files,
-)
+from phantom_core.installed import discovery
+from phantom_core.installed.discovery import CORE_DISTRIBUTION, InstalledEntry
 from phantom_core.training.blas_threads import blas_threads, one_blas_thread
 from phantom_core.training.checkpoint import encode_id, encode_mapping
 from phantom_core.training.components import Components
@@ -72,7 +65,7 @@ class RunRecord:
             "trainer": facts.trainer_name,
             "versions": {
                 "python": platform.python_version(),
-                **{n: distribution_version(n) for n in (CORE_DISTRIBUTION, "numpy", "gymnasium")},
+                **{n: discovery.distribution_version(n) for n in (CORE_DISTRIBUTION, "numpy", "gymnasium")},
             },
             **self._selected(components),
             "hooks": [{"name": name, **provenance_of_object(plugin)} for name, plugin in components.attached],
@@ -159,8 +152,8 @@ def provenance_of(distributions: Iterable[str]) -> list[dict[str, str]]:
 
     That is `distribution`, `version`, `source`, and the `sha256` of its files. Nothing is imported.
     """
-    wanted = {normalised(name) for name in distributions}
-    first = {normalised(e.distribution): e for e in reversed(installed_entries())}
+    wanted = {discovery.normalised(name) for name in distributions}
+    first = {discovery.normalised(e.distribution): e for e in reversed(discovery.installed_entries())}
     return [
         {
             "distribution": entry.distribution,
@@ -189,14 +182,16 @@ def code_files(entry: InstalledEntry) -> list[Path]:
     `.dist-info` and compiled `.pyc` files are left out.
     """
     files: Iterable[Path] = ()
-    if editable_folder(entry.source) is None:
+    if discovery.editable_folder(entry.source) is None:
         place = Path(entry.location).resolve()  # scripts lie outside it, and depend on the interpreter
-        recorded = recorded_files(entry.distribution)
+        recorded = discovery.recorded_files(entry.distribution)
         files = [path for path in recorded if path.resolve().is_relative_to(place)]
     chosen = [path for path in files if _is_code(path)]
     if chosen:
         return chosen
-    modules = {top_package(e.target) for e in installed_entries() if e.distribution == entry.distribution}
+    modules = {
+        top_package(e.target) for e in discovery.installed_entries() if e.distribution == entry.distribution
+    }
     return [path for module in sorted(modules) for path in _files_of(module) if _is_code(path)]
 
 

@@ -14,22 +14,13 @@ from phantom_core.component_config import build, checked_fields, field_documents
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
 from phantom_core.hooks.hookspecs import Hooks
-from phantom_core.policies.policy_mapping import (
-    AgentSelection,
-    PolicyMapping,
-    PolicySpec,
-    parse_policy_mapping,
-)
+from phantom_core.policies import policy_mapping
+from phantom_core.policies.policy_mapping import AgentSelection, PolicyMapping, PolicySpec
 from phantom_core.rollouts.make_vector_env import VectorizationMode, check_vectorization_mode
+from phantom_core.training import run_plans
 from phantom_core.training.logged_values import check_metric_names
 from phantom_core.training.references import load_reference, trainer_key
-from phantom_core.training.run_plans import (
-    CheckpointPlan,
-    EvaluationPlan,
-    TrainingPlan,
-    check_seed,
-    parse_training_plan,
-)
+from phantom_core.training.run_plans import CheckpointPlan, EvaluationPlan, TrainingPlan
 from phantom_core.training.toml_values import SettingsWriter, without_none_text
 from phantom_core.types import PolicyID
 from phantom_core.world.agents import Agent
@@ -144,16 +135,16 @@ class RunSettings:
                 f"The run got num_iterations={self.num_iterations} and total_steps={self.total_steps}. "
                 "Give one of the two (in a file: iterations or total_steps)."
             )
-        check_seed("seed", self.seed)
+        run_plans.check_seed("seed", self.seed)
         for name, is_right, expected in _EXPECTED:
             if not is_right(getattr(self, name)):
                 raise ConfigError(f"The run got {name}={getattr(self, name)!r}. Expected {expected}.")
         check_vectorization_mode(self.vectorization_mode)
         _check_plans(self)
         if self.training_plan is not None:
-            object.__setattr__(self, "training_plan", parse_training_plan(self.training_plan))
+            object.__setattr__(self, "training_plan", run_plans.parse_training_plan(self.training_plan))
         if self.policies is not None:
-            object.__setattr__(self, "policies", parse_policy_mapping(self.policies))
+            object.__setattr__(self, "policies", policy_mapping.parse_policy_mapping(self.policies))
 
     @property
     def observer_config(self) -> dict[str, Configs]:
@@ -204,7 +195,7 @@ def argument_documents() -> str:
 
 def trainer_keys(trainer: Any, policies: PolicyMapping | None) -> tuple[str, ...]:
     """Return the keys of all trainers of a run: its own first, then those that policies name."""
-    specs = {} if policies is None else parse_policy_mapping(policies)
+    specs = {} if policies is None else policy_mapping.parse_policy_mapping(policies)
     named = [trainer_key(spec.trainer) for spec in specs.values() if spec.trainer is not None]
     return tuple(dict.fromkeys([trainer_key(trainer), *named]))
 

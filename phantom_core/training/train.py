@@ -18,12 +18,7 @@ from phantom_core.policies.policy_mapping import PolicyMapping, PolicySpec, pars
 from phantom_core.rollouts.make_vector_env import VectorizationMode
 from phantom_core.rollouts.worker_process import leave_if_starting
 from phantom_core.seeding import fresh_seed
-from phantom_core.training.checkpointer import (
-    Checkpointer,
-    recorded_write_failures,
-    save_final_policies,
-    warn_where_policies_are,
-)
+from phantom_core.training import checkpointer, run_settings
 from phantom_core.training.components import Components
 from phantom_core.training.env_factory import EnvFactory, PluginPlan
 from phantom_core.training.logged_values import flattened, guarded
@@ -32,13 +27,7 @@ from phantom_core.training.run_directory import RunDirectory
 from phantom_core.training.run_loop import Evaluator, RunLoop
 from phantom_core.training.run_plans import CheckpointPlan, EvaluationPlan, TrainingPlan, parse_training_plan
 from phantom_core.training.run_record import DEFAULT, NOT_IN_FILE, RunRecord
-from phantom_core.training.run_settings import (
-    RunSettings,
-    argument_documents,
-    configs_by_trainer,
-    matches_trainer,
-    trainer_keys,
-)
+from phantom_core.training.run_settings import RunSettings
 from phantom_core.training.run_state import RunFacts, RunState, TrainingResults
 from phantom_core.training.stop_signals import signals_end
 from phantom_core.training.trainer import Trainer
@@ -94,7 +83,7 @@ def train(
         policies_to_train=policies_to_train,
         num_iterations=num_iterations,
         total_steps=total_steps,
-        trainer_config=configs_by_trainer(trainer, policies, trainer_config),
+        trainer_config=run_settings.configs_by_trainer(trainer, policies, trainer_config),
         metrics=metrics or {},
         loggers=loggers,
         logger_config=logger_config or {},
@@ -119,7 +108,7 @@ def train(
 
 train.__doc__ = f"""{train.__doc__}
 
-{argument_documents()}
+{run_settings.argument_documents()}
 
 Returns:
     The policies, history, status and run directory.
@@ -185,7 +174,7 @@ def execute_run(
         written = config | ({NOT_IN_FILE: not_in_file} if not_in_file else {})
         record = RunRecord(directory, written, origins, facts, state, dispatcher, components)
         if settings.checkpoint is not None or dispatcher.has_subscribers("should_checkpoint"):
-            loop.checkpointer = Checkpointer(state, dispatcher, settings.checkpoint, directory)
+            loop.checkpointer = checkpointer.Checkpointer(state, dispatcher, settings.checkpoint, directory)
             loop.before_start.append(loop.checkpointer.check)
         else:
             loop.before_start.append(lambda: directory.check_policies(state.policies))
@@ -213,11 +202,11 @@ class _Run:
         try:
             results = self._train_and_evaluate()
         except BaseException as error:
-            with recorded_write_failures(state):
+            with checkpointer.recorded_write_failures(state):
                 record.fail(error)
-            warn_where_policies_are(state, record.directory)
+            checkpointer.warn_where_policies_are(state, record.directory)
             raise
-        with recorded_write_failures(state):
+        with checkpointer.recorded_write_failures(state):
             record.end(results)
         return replace(results, problems=tuple(state.problems))
 
@@ -264,7 +253,7 @@ class _Run:
             state.policies_to_train = state.policies_to_train or to_train
             return results
         finally:
-            save_final_policies(loop.facts, state, loop.dispatcher)
+            checkpointer.save_final_policies(loop.facts, state, loop.dispatcher)
             for one in trainers:
                 one.leave()
 
@@ -289,9 +278,9 @@ def attach_observers(settings: RunSettings, components: Components) -> None:
                 "%ss, or leave its settings out.",
                 kind, name, kind, name, kind,
             )  # fmt: skip
-    own_keys = trainer_keys(settings.trainer, settings.policies)
+    own_keys = run_settings.trainer_keys(settings.trainer, settings.policies)
     for key in settings.trainer_config:
-        if ":" not in key and not any(matches_trainer(key, own) for own in own_keys):
+        if ":" not in key and not any(run_settings.matches_trainer(key, own) for own in own_keys):
             registry.find("trainer", key)  # raises for a misspelt name
 
 

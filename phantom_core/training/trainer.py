@@ -16,15 +16,9 @@ from phantom_core.envs.plain_values import as_number
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, error_text
 from phantom_core.metrics import Metric, record_metrics, reduce_metrics
+from phantom_core.policies import policy_mapping
 from phantom_core.policies.policy import Policy
-from phantom_core.policies.policy_mapping import (
-    PolicyMapping,
-    PolicySpec,
-    group_agents,
-    make_policies,
-    parse_policy_mapping,
-    select_policies_to_train,
-)
+from phantom_core.policies.policy_mapping import PolicyMapping, PolicySpec
 from phantom_core.rollouts.batch import EpisodeSummary
 from phantom_core.rollouts.collect import Collector
 from phantom_core.rollouts.evaluate import copied
@@ -32,13 +26,7 @@ from phantom_core.rollouts.vector_env import VectorEnv
 from phantom_core.seeding import derive_seed, fresh_seed, make_rng
 from phantom_core.training.components import Components
 from phantom_core.training.env_factory import EnvFactory, check_env_config, reset_once
-from phantom_core.training.full_training import (
-    Learner,
-    check_trainable,
-    log_episodes,
-    train_full,
-    train_simple,
-)
+from phantom_core.training.full_training import Learner, check_trains, log_episodes, train_full, train_simple
 from phantom_core.training.logged_values import GuardedMetric, check_logged_names, guarded
 from phantom_core.training.references import trainer_key
 from phantom_core.training.run_loop import RunLoop, standalone_run
@@ -170,7 +158,7 @@ class Trainer(Learner):
         self.metrics = guarded(metrics or {}, loop.dispatcher)
         if num_iterations is not None and not is_whole(num_iterations):
             raise ConfigError(f"The run got num_iterations={num_iterations!r}. Expected a positive integer.")
-        env, specs = make_env(), parse_policy_mapping(policies)
+        env, specs = make_env(), policy_mapping.parse_policy_mapping(policies)
         trainers = self._set_up(env, specs, policies_to_train)
         if self.is_full:
             train_full(self, trainers, loop, make_env, env, num_iterations)
@@ -186,7 +174,10 @@ class Trainer(Learner):
     ) -> dict[PolicyID, Trainer]:
         """Make the policies, and return the trainer of each that is trained, all checked."""
         loop, state = self.run, self.run.state
-        state.policies_to_train, state.policy_specs = select_policies_to_train(specs, to_train), specs
+        state.policies_to_train, state.policy_specs = (
+            policy_mapping.select_policies_to_train(specs, to_train),
+            specs,
+        )
         reset_once(env, loop.facts.seed)
         state.policy_by_agent, made = self.setup_policy_specs_and_mapping(env, specs)
         for policy_id in state.policies_to_train:
@@ -197,7 +188,7 @@ class Trainer(Learner):
         check_logged_names(self.metrics, state.policies_to_train, env.agents, plugins)
         trainers = {policy_id: self.trainer_of(specs[policy_id]) for policy_id in state.policies_to_train}
         for policy_id, trainer in trainers.items():
-            check_trainable(policy_id, made[policy_id], trainer, is_saved=loop.facts.directory is not None)
+            check_trains(policy_id, made[policy_id], trainer, is_saved=loop.facts.directory is not None)
         if loop.facts.training_plan:
             check_training_plan(loop.facts.training_plan, state.policies_to_train)
         if loop.evaluator is not None:
@@ -331,13 +322,15 @@ class Trainer(Learner):
         Raises:
             PolicyMappingError: if agents and policies do not fit together.
         """
-        groups = group_agents(env, parse_policy_mapping(policies))
+        groups = policy_mapping.group_agents(env, policy_mapping.parse_policy_mapping(policies))
         mapping = {agent_id: group.policy_id for group in groups.values() for agent_id in group.agent_ids}
         defaults = {i: self.trainer_of(group.spec).policy_class for i, group in groups.items()}
         if self._run is None:
-            return mapping, make_policies(groups, defaults, Components().policy_class, fresh_seed())
+            return mapping, policy_mapping.make_policies(
+                groups, defaults, Components().policy_class, fresh_seed()
+            )
         facts = self._run.facts
-        return mapping, make_policies(groups, defaults, facts.load_policy_class, facts.seed)
+        return mapping, policy_mapping.make_policies(groups, defaults, facts.load_policy_class, facts.seed)
 
     def trainer_of(self, spec: PolicySpec) -> Trainer:
         """Return the trainer of a policy: the one that its spec names, or this one.
