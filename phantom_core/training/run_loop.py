@@ -49,11 +49,9 @@ class RunLoop:
     @property
     def progress(self) -> float:
         """The fraction of the run completed before this iteration, from 0.0 to 1.0."""
-        state, total_steps = self.state, self.facts.total_steps
-        if total_steps is None:
-            made, wanted = state.iterations, state.num_iterations
-        else:
-            made, wanted = state.steps_before, total_steps
+        made, wanted = self.state.steps_before, self.facts.total_steps
+        if wanted is None:
+            made, wanted = self.state.iterations, self.state.num_iterations
         return min(1.0, made / wanted) if wanted else 0.0
 
     def log(self, values: Mapping[str, Any]) -> None:
@@ -79,10 +77,7 @@ class RunLoop:
             self.flush(iteration)
 
     def each_iteration(self, num_iterations: int | None) -> Iterator[int]:
-        """Yield the number of each iteration until the run ends; fire hooks and log around each.
-
-        Raises `ConfigError` if the run would have no end, or an iteration is being made already.
-        """
+        """Yield the number of each iteration until the run ends; fire hooks and log around each."""
         state, total_steps = self.state, self.facts.total_steps
         self.check_between_iterations()
         self._start(num_iterations)
@@ -92,19 +87,16 @@ class RunLoop:
         while not self._is_done(limit):
             state.iteration = state.iterations
             started, state.steps_before = time.perf_counter(), state.env_steps
-            self.dispatcher.fire(
-                "on_iteration_start",
-                events.IterationStart(iteration=state.iteration, env_steps=state.env_steps),
-            )
+            start = events.IterationStart(iteration=state.iteration, env_steps=state.env_steps)
+            self.dispatcher.fire("on_iteration_start", start)
             state.is_iterating = True
             try:
                 yield state.iteration
             finally:  # also if the caller's loop is left
                 state.is_iterating = False
             state.iterations += 1
-            seconds = time.perf_counter() - started
+            seconds, steps = time.perf_counter() - started, state.env_steps - state.steps_before
             self.log({"time/iteration_seconds": seconds})
-            steps = state.env_steps - state.steps_before
             if steps:
                 self.log({"time/env_steps_per_second": steps / seconds})
             elif limit is None:
@@ -117,10 +109,9 @@ class RunLoop:
     def check_between_iterations(self) -> None:
         """Raise `ConfigError` if an iteration is running: the run cannot begin another one within it."""
         if self.state.is_iterating:
-            name, iteration = self.facts.trainer_name, self.state.iteration
             raise ConfigError(
-                f"{name} was to train within its iteration {iteration}. Train when the iteration has ended, "
-                "or with a second instance."
+                f"{self.facts.trainer_name} was to train within its iteration {self.state.iteration}. Train "
+                "when the iteration has ended, or with a second instance."
             )
 
     @contextmanager
@@ -216,9 +207,8 @@ class RunLoop:
 
     def _record(self, values: Mapping[str, float], iteration: int, env_steps: int) -> None:
         if values and self.dispatcher.has_subscribers("on_metrics"):
-            event = events.MetricsRecorded(
-                iteration=iteration, env_steps=env_steps, values=MappingProxyType(dict(values))
-            )
+            proxy = MappingProxyType(dict(values))
+            event = events.MetricsRecorded(iteration=iteration, env_steps=env_steps, values=proxy)
             self.dispatcher.fire("on_metrics", event)
 
 
@@ -302,16 +292,11 @@ def standalone_run(
 ) -> RunLoop:
     """Return the run of a trainer whose `train` is called directly: no settings and no run directory.
 
-    The logger `tensorboard` is attached if it has a folder. `takes_plugins` says whether installed plugins
-    follow the run. Without a seed, the run has a new one. An invalid seed raises `ConfigError`.
+    The logger `tensorboard` is attached if it has a folder, the installed plugins if `takes_plugins`.
     """
     check_seed("seed", seed)
     components = Components(takes_plugins=takes_plugins)
     components.attach_tensorboard(tensorboard_log_dir, adds_to_earlier=adds_to_earlier)
-    facts = RunFacts(
-        name=name,
-        seed=fresh_seed() if seed is None else seed,
-        trainer_name=name,
-        load_policy_class=components.policy_class,
-    )
+    seed, load = fresh_seed() if seed is None else seed, components.policy_class
+    facts = RunFacts(name=name, seed=seed, trainer_name=name, load_policy_class=load)
     return RunLoop(facts, RunState(), Dispatcher(components.manager))

@@ -154,13 +154,9 @@ def provenance_of(distributions: Iterable[str]) -> list[dict[str, str]]:
     """
     wanted = {discovery.normalised(name) for name in distributions}
     first = {discovery.normalised(e.distribution): e for e in reversed(discovery.installed_entries())}
+    keys = ("distribution", "version", "source")
     return [
-        {
-            "distribution": entry.distribution,
-            "version": entry.version,
-            "source": entry.source,
-            "sha256": hash_of_files(code_files(entry)),
-        }
+        {key: getattr(entry, key) for key in keys} | {"sha256": hash_of_files(code_files(entry))}
         for name, entry in sorted(first.items())
         if name in wanted
     ]
@@ -189,9 +185,8 @@ def code_files(entry: InstalledEntry) -> list[Path]:
     chosen = [path for path in files if _is_code(path)]
     if chosen:
         return chosen
-    modules = {
-        top_package(e.target) for e in discovery.installed_entries() if e.distribution == entry.distribution
-    }
+    own = [e for e in discovery.installed_entries() if e.distribution == entry.distribution]
+    modules = {top_package(e.target) for e in own}
     return [path for module in sorted(modules) for path in _files_of(module) if _is_code(path)]
 
 

@@ -46,12 +46,8 @@ def _within_run(train: TrainT) -> TrainT:
         if self._run is not None:
             self._run.check_between_iterations()
             return train(self, *args, **kwargs)
-        loop = standalone_run(
-            type(self).__name__,
-            self.tensorboard_log_dir,
-            adds_to_earlier=self.has_event_files,
-            seed=kwargs.get("seed"),
-        )
+        name, folder, adds = type(self).__name__, self.tensorboard_log_dir, self.has_event_files
+        loop = standalone_run(name, folder, adds_to_earlier=adds, seed=kwargs.get("seed"))
         self.enter(loop)
         self.has_event_files = self.tensorboard_log_dir is not None
         try:
@@ -174,10 +170,8 @@ class Trainer(Learner):
     ) -> dict[PolicyID, Trainer]:
         """Make the policies, and return the trainer of each that is trained, all checked."""
         loop, state = self.run, self.run.state
-        state.policies_to_train, state.policy_specs = (
-            policy_mapping.select_policies_to_train(specs, to_train),
-            specs,
-        )
+        state.policies_to_train = policy_mapping.select_policies_to_train(specs, to_train)
+        state.policy_specs = specs
         reset_once(env, loop.facts.seed)
         state.policy_by_agent, made = self.setup_policy_specs_and_mapping(env, specs)
         for policy_id in state.policies_to_train:
@@ -205,10 +199,8 @@ class Trainer(Learner):
         cls, name = type(self), type(self).__name__
         if cls.update is not Trainer.update:
             if cls.collect_plan is Trainer.collect_plan:
-                raise ConfigError(
-                    f"{name} overrides update() but not collect_plan(). Return "
-                    "ph.CollectPlan(episodes=10) from it, for instance."
-                )
+                advice = "Return ph.CollectPlan(episodes=10) from it, for instance."
+                raise ConfigError(f"{name} overrides update() but not collect_plan(). {advice}")
             return True
         if cls.training_step is Trainer.training_step and cls.train is Trainer.train:
             raise ConfigError(
@@ -294,8 +286,7 @@ class Trainer(Learner):
         if self._idle is not None:
             self._idle.end()
             self._idle = None
-        self.logged_metrics.clear()
-        self.logged_rewards.clear()
+        self.leave()
         self._run = run
 
     def leave(self) -> None:
@@ -326,11 +317,10 @@ class Trainer(Learner):
         mapping = {agent_id: group.policy_id for group in groups.values() for agent_id in group.agent_ids}
         defaults = {i: self.trainer_of(group.spec).policy_class for i, group in groups.items()}
         if self._run is None:
-            return mapping, policy_mapping.make_policies(
-                groups, defaults, Components().policy_class, fresh_seed()
-            )
-        facts = self._run.facts
-        return mapping, policy_mapping.make_policies(groups, defaults, facts.load_policy_class, facts.seed)
+            load, seed = Components().policy_class, fresh_seed()
+        else:
+            load, seed = self._run.facts.load_policy_class, self._run.facts.seed
+        return mapping, policy_mapping.make_policies(groups, defaults, load, seed)
 
     def trainer_of(self, spec: PolicySpec) -> Trainer:
         """Return the trainer of a policy: the one that its spec names, or this one.
@@ -384,7 +374,7 @@ class Trainer(Learner):
         """Log the rewards of one step in each of several envs.
 
         Raises:
-            ConfigError: if a reward is None.
+            ConfigError: for a reward that is no number.
         """
         for of_one_env in rewards:
             self.log_rewards(of_one_env)
@@ -447,9 +437,8 @@ class Trainer(Learner):
             mean = float(np.mean(values))
         except (TypeError, ValueError) as error:
             if self._run is None:
-                raise ConfigError(
-                    f"Metric {name!r} has the values {values!r}, which have no mean: {error_text(error)}."
-                ) from error
+                problem = f"the values {values!r}, which have no mean: {error_text(error)}."
+                raise ConfigError(f"Metric {name!r} has {problem}") from error
             self._run.dispatcher.contain(f"metrics.{name}", where, error)
             return None
         if self._run is not None:
@@ -469,12 +458,9 @@ class Trainer(Learner):
 
 
 class _IdleRun:
-    """A run without iterations, for values that a program writes by itself; it ends with its trainer.
+    """A run without iterations, for values written by the program itself; it ends with its trainer."""
 
-    Only the logger `tensorboard` follows it. It holds no reference to the trainer.
-    """
-
-    def __init__(self, trainer: Trainer) -> None:
+    def __init__(self, trainer: Trainer) -> None:  # keeps no reference to it
         self.loop = standalone_run(
             type(trainer).__name__, trainer.tensorboard_log_dir, adds_to_earlier=True, takes_plugins=False
         )
@@ -501,15 +487,13 @@ def _number(method: str, name: str, value: Any) -> float:
     try:
         return as_number(value)
     except (TypeError, ValueError) as error:
-        raise ConfigError(
-            f"{method} got {value!r} as {name!r}. Expected a number: convert it first, or leave it out."
-        ) from error
+        expected = "Expected a number: convert it first, or leave it out."
+        raise ConfigError(f"{method} got {value!r} as {name!r}. {expected}") from error
 
 
 def _step(method: str, step: Any) -> int:
     try:
         return int(step)  # as tensorboardX does: NumPy's integers, too
     except (TypeError, ValueError, OverflowError) as error:
-        raise ConfigError(
-            f"{method} got step={step!r}. Expected a whole number, such as that of the iteration."
-        ) from error
+        expected = "Expected a whole number, such as that of the iteration."
+        raise ConfigError(f"{method} got step={step!r}. {expected}") from error
