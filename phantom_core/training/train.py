@@ -73,33 +73,13 @@ def train(
     plugins: Mapping[str, Any] | None = None,
 ) -> TrainingResults:
     """Train policies with a trainer, with loggers and hooks, and write a run directory."""
+    given = dict(locals())  # the parameters are the settings
     if workers:
         leave_if_starting()
-    settings = RunSettings(
-        trainer=trainer,
-        env=env,
-        env_config=env_config or {},
-        policies=policies,
-        policies_to_train=policies_to_train,
-        num_iterations=num_iterations,
-        total_steps=total_steps,
-        trainer_config=run_settings.configs_by_trainer(trainer, policies, trainer_config),
-        metrics=metrics or {},
-        loggers=loggers,
-        logger_config=logger_config or {},
-        hooks=hooks,
-        hook_config=hook_config or {},
-        evaluation=evaluation,
-        checkpoint=checkpoint,
-        training_plan=training_plan,
-        workers=workers,
-        vectorization_mode=vectorization_mode,
-        seed=seed,
-        name=name,
-        run_dir=run_dir,
-        strict_hooks=strict_hooks,
-        plugins=plugins or {},
-    )
+    tables = ("env_config", "metrics", "logger_config", "hook_config", "plugins")
+    given |= {table: given[table] or {} for table in tables}
+    given["trainer_config"] = run_settings.configs_by_trainer(trainer, policies, trainer_config)
+    settings = RunSettings(**given)
     plugin_settings = PluginSettings.of_surroundings().with_table(settings.plugins, "the run")
     if strict_hooks is not None:
         plugin_settings = replace(plugin_settings, is_strict=strict_hooks)
@@ -261,8 +241,7 @@ class _Run:
 def attach_observers(settings: RunSettings, components: Components) -> None:
     """Attach loggers and hooks. Hooks come first, since they may register components that the run names.
 
-    Settings of an unknown name raise `ConfigError`. Settings of observers that are not selected cause a
-    warning, since `--logger` may have replaced them.
+    Settings of observers that are not selected cause a warning, since `--logger` may have replaced them.
     """
     registry = components.registry
     for hooks in settings.hooks:
@@ -292,17 +271,16 @@ def _other_trainers(settings: RunSettings, trainer: Any, components: Components)
     for policy_id, spec in specs.items():
         if spec.trainer is None:
             continue
-        first = choices.setdefault(trainer_key(spec.trainer), spec.trainer)
-        if not _is_same_trainer(first, spec.trainer):
+        key = trainer_key(spec.trainer)
+        if not _is_same_trainer(choices.setdefault(key, spec.trainer), spec.trainer):
             raise ConfigError(
                 f"Policy {policy_id!r} has a trainer of its own, but the run has another of the same name, "
-                f"{trainer_key(spec.trainer)!r}, so that their settings and values cannot be told apart. "
-                "Give both the same trainer, or derive a class from one."
+                f"{key!r}, so that their settings and values cannot be told apart. Give both the same "
+                "trainer, or derive a class from one."
             )
     del choices[own]
-    others: dict[str, Any] = {
-        key: components.trainer(choice, settings.trainer_config)[1] for key, choice in choices.items()
-    }
+    configs = settings.trainer_config
+    others = {key: components.trainer(choice, configs)[1] for key, choice in choices.items()}
     for one in (trainer, *others.values()) if others else ():
         if not one.is_full:
             raise ConfigError(

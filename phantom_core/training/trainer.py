@@ -316,10 +316,10 @@ class Trainer(Learner):
         groups = policy_mapping.group_agents(env, policy_mapping.parse_policy_mapping(policies))
         mapping = {agent_id: group.policy_id for group in groups.values() for agent_id in group.agent_ids}
         defaults = {i: self.trainer_of(group.spec).policy_class for i, group in groups.items()}
-        if self._run is None:
-            load, seed = Components().policy_class, fresh_seed()
-        else:
+        if self._run is not None:
             load, seed = self._run.facts.load_policy_class, self._run.facts.seed
+        else:
+            load, seed = Components().policy_class, fresh_seed()
         return mapping, policy_mapping.make_policies(groups, defaults, load, seed)
 
     def trainer_of(self, spec: PolicySpec) -> Trainer:
