@@ -37,8 +37,7 @@ class Evaluation:
     def mean_return(self) -> float:
         """Mean over the episodes of the mean return of the agents that count and took part.
 
-        Raises:
-            EnvError: if none of them took part.
+        Raises `EnvError` if none of them took part.
         """
         returns = [
             [e.episode_returns[a] for a in self.agent_ids if a in e.episode_returns] for e in self.episodes
@@ -117,9 +116,8 @@ def evaluate(
         EnvError: if the env raises, with the episode's seed and the step.
     """
     if isinstance(env, type):
-        raise ConfigError(
-            f"env is the class {env.__name__}. Expected an env that was made, such as {env.__name__}()."
-        )
+        expected = f"Expected an env that was made, such as {env.__name__}()."
+        raise ConfigError(f"env is the class {env.__name__}. {expected}")
     check_is_env(env)
     if not is_whole(num_episodes):
         raise ConfigError(f"num_episodes is {num_episodes!r}. Expected a positive integer.")

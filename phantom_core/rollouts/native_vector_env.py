@@ -36,14 +36,9 @@ class NativeVectorEnv(VectorEnv):
     """
 
     def __init__(self, envs: gym.vector.VectorEnv[Any, Any, Any], agent_id: AgentID = "agent") -> None:
-        """Take a vector env.
+        """Take a vector env; `agent_id` is what to call the agent of each copy.
 
-        Args:
-            envs: the vector env; its metadata say how it resets.
-            agent_id: what to call the agent of each copy.
-
-        Raises:
-            ConfigError: if it does not say how it resets.
+        Raises `ConfigError` if the metadata of the vector env do not say how it resets.
         """
         mode = envs.metadata.get("autoreset_mode")
         if not isinstance(mode, AutoresetMode):
@@ -97,12 +92,7 @@ class NativeVectorEnv(VectorEnv):
         return results
 
     def step_rows(self, table: RowTable, actions: Sequence[Action]) -> StepRows:
-        """Play one step in all copies; those that are only reset take no notice of their actions.
-
-        Raises:
-            ConfigError: if only some are to be stepped.
-            CopyError: if the vector env raises.
-        """
+        """Play one step in all copies; those that are only reset take no notice of their actions."""
         observations, rewards, finals, resetting = self._play(table.env_indices, actions)
         if not table.repeats:
             finals = {i: finals.get(i, (observations[i], False, False)) for i in range(self.num_copies)}
@@ -116,10 +106,7 @@ class NativeVectorEnv(VectorEnv):
     def _play(
         self, indices: Sequence[int], actions: Sequence[Action]
     ) -> tuple[Any, list[float], dict[int, tuple[Any, bool, bool]], set[int]]:
-        """Play one step; return also, of each episode that ended, the final observation and the flags.
-
-        The last result is the copies that were only reset.
-        """
+        """Play one step; return also what each episode ended with, and the copies that were only reset."""
         if len(indices) != self.num_copies:
             raise ConfigError(
                 f"{self.env_name} steps its {self.num_copies} copies together, but {len(indices)} are to be "

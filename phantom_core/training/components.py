@@ -121,10 +121,7 @@ class Components:
             self.attach(choice)
 
     def attach_tensorboard(self, directory: str | Path | None, *, adds_to_earlier: bool) -> None:
-        """Attach the logger `tensorboard`, which writes to a directory over iterations; None for nothing.
-
-        `adds_to_earlier` says whether TensorBoard goes on showing all values of earlier files there.
-        """
+        """Attach the logger `tensorboard`, which writes to a directory over iterations; None for nothing."""
         if directory is not None:
             settings = {"directory": str(directory), "step_axis": "iteration"}
             own = {"tensorboard": settings | {"replaces_earlier": not adds_to_earlier}}
@@ -139,9 +136,8 @@ class Components:
             self.attach(choice)
             return
         if not choice.strip():
-            raise ConfigError(
-                f"hooks has {choice!r}. Expected the name of hooks, or a place such as './file.py'."
-            )
+            expected = "Expected the name of hooks, or a place such as './file.py'."
+            raise ConfigError(f"hooks has {choice!r}. {expected}")
         for kind in ("hook", "logger"):
             if self.registry.has(kind, choice):
                 component = self.registry.find(kind, choice)
@@ -159,8 +155,7 @@ class Components:
     def attach(self, hooks: object) -> None:
         """Attach an object to the run, under the name of its class or module."""
         owner = hooks if isinstance(hooks, (type, FunctionType, ModuleType)) else type(hooks)
-        name = owner.__name__
-        self.attached.append((name, self.manager.register(hooks, name)))
+        self.attached.append((owner.__name__, self.manager.register(hooks, owner.__name__)))
 
     def _attach_place(self, choice: str, setting: str) -> None:
         if choice in self._places:
@@ -171,9 +166,8 @@ class Components:
     def _attach_component(self, name: str, component: Component, setting: str, configs: Configs) -> None:
         if component in self.used:
             raise ConfigError(f"{setting} names {name!r} twice. Name it once.")
-        hooks_class = self._load(component)
         settings = settings_of(component, name, configs)
-        hooks = self._build(component.kind, component.name, hooks_class, settings)
+        hooks = self._build(component.kind, component.name, self._load(component), settings)
         is_record = (component.distribution, component.name) == (CORE_DISTRIBUTION, "jsonl")
         self.manager.register(hooks, component.name, is_permanent=is_record)
 

@@ -41,10 +41,8 @@ class Learner:
         """Yield the number of each iteration until the run ends."""
         raise NotImplementedError
 
-    # ------------------------------------------------------------------ a full trainer overrides
-
     def collect_plan(self) -> CollectPlan:
-        """Return how much experience the core collects in each iteration."""
+        """Return how much experience the core collects in each iteration. A full trainer overrides it."""
         raise NotImplementedError
 
     def begin_iteration(self, policy_id: PolicyID, policy: Policy) -> None:
@@ -53,7 +51,7 @@ class Learner:
     def update(
         self, policy_id: PolicyID, policy: Policy, batch: Batch, rng: np.random.Generator
     ) -> Mapping[str, float]:
-        """Update one policy from the experience of its agents in this iteration.
+        """Update one policy from the experience of its agents in this iteration. A full trainer overrides it.
 
         Args:
             policy_id: the id of the policy.
@@ -66,8 +64,6 @@ class Learner:
         """
         raise NotImplementedError
 
-    # ------------------------------------------------------------------ every trainer may override
-
     def state_dict(self) -> dict[str, Any]:
         """Return the state kept between iterations, without the policies.
 
@@ -79,8 +75,6 @@ class Learner:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore a state returned by `state_dict`, between two iterations or before the first."""
 
-    # ------------------------------------------------------------------ a simple trainer overrides
-
     def training_step(
         self,
         env: Any,
@@ -88,7 +82,7 @@ class Learner:
         policies: Mapping[PolicyID, Policy],
         policies_to_train: Sequence[PolicyID],
     ) -> None:
-        """Run one iteration: step the env, log rewards and metrics, update the policies in place.
+        """Run one iteration of a simple trainer: step the env, log rewards, update the policies in place.
 
         Args:
             env: the env, which was reset once.

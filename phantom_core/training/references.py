@@ -36,10 +36,8 @@ def load_reference(reference: str, *, setting: str, folder: Path, start: str = "
     for part in name.split("."):
         if not hasattr(value, part):
             own = _own_names(value)
-            raise ConfigError(
-                f"{setting} = {reference!r}: {place} has no {part!r}.{did_you_mean(part, own)} "
-                f"It has: {listing(own)}."
-            )
+            hint = f"{did_you_mean(part, own)} It has: {listing(own)}."
+            raise ConfigError(f"{setting} = {reference!r}: {place} has no {part!r}.{hint}")
         value = getattr(value, part)
     return value
 
@@ -124,10 +122,7 @@ def trainer_key(trainer: Any) -> str:
 
 
 def _is_neighbour(module: ModuleType) -> bool:
-    """Return whether a module lies beside the script or in the current folder.
-
-    Such a module can be imported by name only from there, so references to it name its file.
-    """
+    """Return whether a module is beside the script or in the current folder, and known by name only there."""
     file, script = getattr(module, "__file__", None), getattr(sys.modules.get("__main__"), "__file__", None)
     if not file:
         return False
@@ -163,9 +158,8 @@ def _load_file(path: Path, setting: str, reference: str, start: str) -> ModuleTy
     """Import a file as a module named after it; return the existing module if it was imported before."""
     path = path.resolve()
     if not path.is_file():
-        raise ConfigError(
-            f"{setting} = {reference!r}: there is no file {path}. Relative paths start at {start}."
-        )
+        problem = f"there is no file {path}. Relative paths start at {start}."
+        raise ConfigError(f"{setting} = {reference!r}: {problem}")
     for module in list(sys.modules.values()):
         if getattr(module, "__file__", None) == str(path):
             return module

@@ -234,13 +234,11 @@ def _decode(
     except ConfigError as error:
         raise CheckpointError(str(error)) from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CheckpointError(
-            f"Policy {policy_id!r} of {folder} cannot be read: {error_text(error)}."
-        ) from error
+        problem = f"cannot be read: {error_text(error)}."
+        raise CheckpointError(f"Policy {policy_id!r} of {folder} {problem}") from error
     if not (isinstance(policy_class, type) and issubclass(policy_class, Policy)):
-        raise CheckpointError(
-            f"The class of policy {policy_id!r} is {policy_class!r}. Expected a subclass of Policy."
-        )
+        wrong = f"{policy_class!r}. Expected a subclass of Policy."
+        raise CheckpointError(f"The class of policy {policy_id!r} is {wrong}")
     try:
         policy = policy_class(*spaces, **settings)
         policy.load_state_dict(state)

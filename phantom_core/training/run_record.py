@@ -39,17 +39,14 @@ class RunRecord:
     def __init__(
         self,
         directory: RunDirectory,
-        config: Mapping[str, Any],
-        origins: Mapping[str, str],
+        config: Mapping[str, Any],  # plain values
+        origins: Mapping[str, str],  # where they came from, by dotted name: else by argument
         facts: RunFacts,
         state: RunState,
         dispatcher: Dispatcher,
         components: Components,
     ) -> None:
-        """Write `config.toml`, and `run.json` with the status `"running"`.
-
-        `config` holds plain values; `origins` says where they came from, by dotted name: else by argument.
-        """
+        """Write `config.toml`, and `run.json` with the status `"running"`."""
         self.directory, self._state = directory, state
         self._dispatcher, self._components = dispatcher, components
         self._provenance: dict[str, dict[str, str]] = {}
@@ -148,10 +145,7 @@ def _now() -> str:
 
 
 def provenance_of(distributions: Iterable[str]) -> list[dict[str, str]]:
-    """Return the provenance of distributions that have entry points for phantom_core, sorted by name.
-
-    That is `distribution`, `version`, `source`, and the `sha256` of its files. Nothing is imported.
-    """
+    """Return the provenance of distributions with entry points for phantom_core. Nothing is imported."""
     wanted = {discovery.normalised(name) for name in distributions}
     first = {discovery.normalised(e.distribution): e for e in reversed(discovery.installed_entries())}
     keys = ("distribution", "version", "source")
@@ -173,10 +167,7 @@ def provenance_of_object(plugin: object) -> dict[str, str]:
 
 
 def code_files(entry: InstalledEntry) -> list[Path]:
-    """Return the code files of a distribution: those installed, or the packages of an editable install.
-
-    `.dist-info` and compiled `.pyc` files are left out.
-    """
+    """Return the code files of a distribution: those installed, or the packages of an editable install."""
     files: Iterable[Path] = ()
     if discovery.editable_folder(entry.source) is None:
         place = Path(entry.location).resolve()  # scripts lie outside it, and depend on the interpreter
@@ -218,8 +209,6 @@ def _files_of(module: str) -> list[Path]:
         spec = find_module(module)
     except (ImportError, ValueError, AttributeError):
         return []
-    if spec is None:
-        return []
-    if spec.submodule_search_locations is None:
-        return [Path(spec.origin)] if spec.origin else []
+    if spec is None or spec.submodule_search_locations is None:
+        return [Path(spec.origin)] if spec and spec.origin else []
     return [path for folder in spec.submodule_search_locations for path in Path(folder).rglob("*")]

@@ -180,10 +180,8 @@ class RunSettings:
                 try:
                     table[key] = writer.setting(self, one.name, key)
                 except RecursionError:
-                    raise ConfigError(
-                        f"{key} contains itself, or is nested too deeply. Give values that can be written "
-                        "down."
-                    ) from None
+                    problem = "contains itself, or is nested too deeply"
+                    raise ConfigError(f"{key} {problem}. Give values that can be written down.") from None
         return table, writer.lost
 
 
@@ -238,9 +236,8 @@ def split_trainer_table(trainer: Any) -> tuple[str, dict[str, dict[str, Any]]]:
     if isinstance(trainer, str):
         return trainer, {}
     if not isinstance(trainer, dict):
-        raise ConfigError(
-            f"trainer = {trainer!r} is wrong. Expected a registered name, or a table [trainer.<name>]."
-        )
+        expected = "Expected a registered name, or a table [trainer.<name>]."
+        raise ConfigError(f"trainer = {trainer!r} is wrong. {expected}")
     configs = {key: value for key, value in trainer.items() if key != "name"}
     name = trainer.get("name", next(iter(configs)) if len(configs) == 1 else None)
     if not isinstance(name, str):
@@ -250,9 +247,8 @@ def split_trainer_table(trainer: Any) -> tuple[str, dict[str, dict[str, Any]]]:
         )
     for key, value in configs.items():
         if not isinstance(value, dict):
-            raise ConfigError(
-                f"trainer.{key} = {value!r} is wrong. Settings go into a table: [trainer.{name}]."
-            )
+            expected = f"Settings go into a table: [trainer.{name}]."
+            raise ConfigError(f"trainer.{key} = {value!r} is wrong. {expected}")
     return name, configs
 
 
@@ -278,14 +274,12 @@ def _policy(policy_id: str, settings: Mapping[str, Any], folder: Path) -> Policy
     path = f"policies.{policy_id}"
     table = cast("PolicyTable", build(PolicyTable, settings, path))
     if (table.agents is None) == (table.agent_class is None):
-        raise ConfigError(
-            f"{path} needs either agents (a list of ids) or class (an agent class). Give one of the two."
-        )
+        choice = "either agents (a list of ids) or class (an agent class)"
+        raise ConfigError(f"{path} needs {choice}. Give one of the two.")
     agents: AgentSelection = table.agents or []
     if table.agent_class is not None:
         agents = load_reference(table.agent_class, setting=f"{path}.class", folder=folder)
-        is_wrong_class = isinstance(agents, type) and not issubclass(agents, Agent)
-        if is_wrong_class or not callable(agents):
+        if not callable(agents) or (isinstance(agents, type) and not issubclass(agents, Agent)):
             raise ConfigError(
                 f"{path}.class = {table.agent_class!r} is no agent class. Expected a subclass of "
                 "ph.Agent, or a function that says of an agent whether it is meant."
@@ -298,9 +292,7 @@ def _policy(policy_id: str, settings: Mapping[str, Any], folder: Path) -> Policy
 def _is_default(one: dataclasses.Field[Any], value: Any) -> bool:
     if one.default_factory is not dataclasses.MISSING:
         return isinstance(value, Mapping) and not value
-    return (
-        one.default is not dataclasses.MISSING and type(value) is type(one.default) and value == one.default
-    )
+    return type(value) is type(one.default) and value == one.default  # MISSING is no value
 
 
 _EXPECTED: Final[Sequence[tuple[str, Callable[[Any], object], str]]] = (
@@ -347,9 +339,8 @@ def _check_plans(settings: RunSettings) -> None:
     for name, plan_class, example in plans:
         plan = getattr(settings, name)
         if plan is not None and not isinstance(plan, plan_class):
-            raise ConfigError(
-                f"{name} is {plan!r}. Expected ph.{plan_class.__name__}({example}), for instance."
-            )
+            expected = f"Expected ph.{plan_class.__name__}({example}), for instance."
+            raise ConfigError(f"{name} is {plan!r}. {expected}")
     if settings.checkpoint is not None and settings.run_dir is None:
         raise ConfigError(
             "The run is to write checkpoints, but run_dir is None: there is no place for them. Give a "

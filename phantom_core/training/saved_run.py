@@ -47,8 +47,7 @@ class SavedRun:
     def read(cls, path: str | Path) -> SavedRun:
         """Read a run from its run directory.
 
-        Raises:
-            RunDirectoryError: if it is not a run directory, or its `run.json` cannot be read.
+        Raises `RunDirectoryError` if it is not a run directory, or its `run.json` cannot be read.
         """
         directory, settings = RunDirectory.open(path), {}
         with contextlib.suppress(OSError, ValueError):
@@ -150,9 +149,8 @@ def _open(path: Path) -> tuple[RunDirectory, dict[str, Any]]:
     directory = RunDirectory.open(path.absolute().parent.parent)
     if not path.is_dir():
         names = sorted(found.name for found in path.absolute().parent.glob("iteration-*"))
-        raise RunDirectoryError(
-            f"{path} is no checkpoint of its run. There are: {', '.join(names) or 'none'}."
-        )
+        there = ", ".join(names) or "none"
+        raise RunDirectoryError(f"{path} is no checkpoint of its run. There are: {there}.")
     saved = load_checkpoint(path)
     return directory, directory.read_run() | {key: saved[key] for key in _WHO}
 

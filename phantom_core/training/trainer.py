@@ -193,8 +193,7 @@ class Trainer(Learner):
     def is_full(self) -> bool:
         """Whether the core collects experience for the trainer, instead of the trainer stepping the env.
 
-        Raises:
-            ConfigError: if the class overrides the methods of neither kind.
+        Raises `ConfigError` if the class overrides the methods of neither kind.
         """
         cls, name = type(self), type(self).__name__
         if cls.update is not Trainer.update:
@@ -211,8 +210,7 @@ class Trainer(Learner):
     def iterations(self, num_iterations: int | None = None) -> Iterator[int]:
         """Yield the number of each iteration until the run ends; fire hooks and log around each.
 
-        Args:
-            num_iterations: the maximum number of iterations. None for that of the run.
+        `num_iterations` is the maximum; None for that of the run.
         """
         loop = self.run
         for iteration in loop.each_iteration(num_iterations):
@@ -259,11 +257,7 @@ class Trainer(Learner):
 
     @property
     def run(self) -> RunLoop:
-        """The current run.
-
-        Raises:
-            ConfigError: if the trainer is not in a run.
-        """
+        """The current run; `ConfigError` if the trainer is not in a run."""
         if self._run is None:
             raise ConfigError(f"{type(self).__name__} is not in a run. Call train() first.")
         return self._run
@@ -274,11 +268,7 @@ class Trainer(Learner):
         return self.run.progress
 
     def enter(self, run: RunLoop) -> None:
-        """Begin to work for a run, without what was logged before.
-
-        Raises:
-            ConfigError: if the trainer is already in a run.
-        """
+        """Begin to work for a run, without what was logged before; `ConfigError` if it is in one already."""
         if self._run is not None:
             raise ConfigError(
                 f"This {type(self).__name__} is already training. Make a second instance for a second run."
@@ -310,8 +300,7 @@ class Trainer(Learner):
     ) -> tuple[dict[AgentID, PolicyID], dict[PolicyID, Policy]]:
         """Return the policy id of each strategic agent, and the policies, built and seeded.
 
-        Raises:
-            PolicyMappingError: if agents and policies do not fit together.
+        Raises `PolicyMappingError` if agents and policies do not fit together.
         """
         groups = policy_mapping.group_agents(env, policy_mapping.parse_policy_mapping(policies))
         mapping = {agent_id: group.policy_id for group in groups.values() for agent_id in group.agent_ids}
@@ -323,11 +312,7 @@ class Trainer(Learner):
         return mapping, policy_mapping.make_policies(groups, defaults, load, seed)
 
     def trainer_of(self, spec: PolicySpec) -> Trainer:
-        """Return the trainer of a policy: the one that its spec names, or this one.
-
-        Raises:
-            ConfigError: if the run has no such trainer.
-        """
+        """Return the trainer that a spec names, or this one; `ConfigError` if the run has no such trainer."""
         if spec.trainer is None:
             return self
         key, facts = trainer_key(spec.trainer), None if self._run is None else self._run.facts
@@ -356,13 +341,10 @@ class Trainer(Learner):
                 self.logged_metrics[name].append(mean)
 
     def log_rewards(self, rewards: Mapping[AgentID, float]) -> None:
-        """Log the rewards of one env step and count the step. Call it once after each step.
+        """Log the rewards of one env step, by agent id, and count the step. Call it once after each step.
 
-        Args:
-            rewards: a number by agent id: a NumPy scalar or an array of size 1 is one, too.
-
-        Raises:
-            ConfigError: for a reward that is no number; then none of them is logged.
+        A NumPy scalar or an array of size 1 is a number, too. Raises `ConfigError` for a reward that is no
+        number; then none of them is logged.
         """
         numbers = [(agent_id, _reward(agent_id, reward)) for agent_id, reward in rewards.items()]
         if self._run is not None:
@@ -371,34 +353,22 @@ class Trainer(Learner):
             self.logged_rewards[agent_id].append(number)
 
     def log_vec_rewards(self, rewards: Sequence[Mapping[AgentID, float]]) -> None:
-        """Log the rewards of one step in each of several envs.
-
-        Raises:
-            ConfigError: for a reward that is no number.
-        """
+        """Log the rewards of one step in each of several envs; `ConfigError` for one that is no number."""
         for of_one_env in rewards:
             self.log_rewards(of_one_env)
 
     def log_scalar(self, name: str, value: float) -> None:
         """Log a value of this iteration; several under one name are averaged.
 
-        Raises:
-            ConfigError: outside of a run, or for a value that is no number.
+        Raises `ConfigError` outside of a run, or for a value that is no number.
         """
         self.run.log({name: _number("log_scalar", name, value)})
 
     def tbx_write_scalar(self, name: str, value: float, step: int) -> None:
-        """Send one value to the loggers immediately, with the given step.
+        """Send one value to the loggers immediately; `step` is `iteration` and `env_steps` of the event.
 
         Outside of a run it reaches the logger `tensorboard` alone, if there is a `tensorboard_log_dir`.
-
-        Args:
-            name: the name of the value.
-            value: the value.
-            step: the step that it belongs to: `iteration` and `env_steps` of the event.
-
-        Raises:
-            ConfigError: for a value or step that is no number.
+        Raises `ConfigError` for a value or step that is no number.
         """
         loop = self._writing()
         if loop is not None:
@@ -407,15 +377,10 @@ class Trainer(Learner):
     def tbx_write_values(self, step: int) -> None:
         """Reduce the metrics and rewards recorded since the last call to one value each, and log them.
 
-        `iterations` does this after each iteration, so calling it is only needed in a loop of one's own.
-        Within an iteration, the values are written when it ends. Outside of a run they reach the logger
-        `tensorboard` alone, if there is a `tensorboard_log_dir`.
-
-        Args:
-            step: the number of the iteration.
-
-        Raises:
-            ConfigError: outside of a run, for a metric whose value is no number.
+        `iterations` does this after each iteration, so calling it is only needed in a loop of one's own;
+        `step` is then the number of the iteration. Within an iteration, the values are written when it ends.
+        Outside of a run they reach the logger `tensorboard` alone, if there is a `tensorboard_log_dir`, and
+        a metric whose value is no number raises `ConfigError`.
         """
         reduced = reduce_metrics(self.metrics, self.logged_metrics, "train")
         means = {n: self._mean_of_metric(n, value, "tbx_write_values") for n, value in reduced.items()}
