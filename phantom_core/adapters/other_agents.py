@@ -37,15 +37,14 @@ class OtherAgents:
             policy_id: replace(spec, agents=_without(agent_id, policy_id, spec.agents))
             for policy_id, spec in _parse(other_policies).items()
         }
+        grouped = policy_mapping.group_agents(_OtherRoster(env, agent_id), self._specs)
         groups = {
             policy_id: replace(  # its action space is seeded, so it is its own
                 group,
                 spec=replace(group.spec, policy=_own(group.spec.policy, policy_id)),
                 action_space=copy.deepcopy(group.action_space),
             )
-            for policy_id, group in policy_mapping.group_agents(
-                _OtherRoster(env, agent_id), self._specs
-            ).items()
+            for policy_id, group in grouped.items()
         }
         self._policy_by_agent = {i: policy_id for policy_id, group in groups.items() for i in group.agent_ids}
         self.policies: dict[PolicyID, Policy] = policy_mapping.make_policies(

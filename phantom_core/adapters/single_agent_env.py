@@ -124,9 +124,7 @@ class SingleAgentEnvAdapter(gym.Env[Any, Any]):
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Act, and play the env until the agent is to decide again or has ended.
 
-        Raises:
-            EnvError: if the action is outside the agent's space.
-            EpisodeError: before the first reset, or after the end.
+        Raises `EnvError` if the action is outside the agent's space, `EpisodeError` outside of an episode.
         """
         if self._has_ended:
             when = "after its episode ended" if self._play.observations else "before its first reset"

@@ -33,10 +33,8 @@ class CopyFacts:
     def of(cls, env: MultiAgentEnv) -> CopyFacts:
         """Ask an env."""
         ids = tuple(env.strategic_agent_ids)
-        observed, acted = (
-            {i: spaces[i] for i in ids} for spaces in (env.observation_spaces, env.action_spaces)
-        )
-        return cls(acting_ids(env, ids), ids, observed, acted)
+        spaces = env.observation_spaces, env.action_spaces
+        return cls(acting_ids(env, ids), ids, *({i: of_all[i] for i in ids} for of_all in spaces))
 
 
 def acting_ids(env: MultiAgentEnv, agent_ids: Sequence[AgentID]) -> tuple[AgentID, ...] | None:

@@ -220,10 +220,8 @@ def encode_space(space: spaces.Space[Any]) -> dict[str, Any]:
             return {"kind": "Dict", "spaces": [[key, encode_space(part)] for key, part in space.items()]}
         case spaces.Tuple():
             return {"kind": "Tuple", "spaces": [encode_space(part) for part in space.spaces]}
-    raise CheckpointError(
-        f"The space {space} cannot be saved. Supported: Box, Discrete, MultiDiscrete, "
-        "MultiBinary, Dict and Tuple."
-    )
+    supported = "Box, Discrete, MultiDiscrete, MultiBinary, Dict and Tuple"
+    raise CheckpointError(f"The space {space} cannot be saved. Supported: {supported}.")
 
 
 def decode_space(data: Mapping[str, Any]) -> spaces.Space[Any]:
@@ -241,6 +239,5 @@ def decode_space(data: Mapping[str, Any]) -> spaces.Space[Any]:
             return spaces.Dict({key: decode_space(part) for key, part in data["spaces"]})
         case "Tuple":
             return spaces.Tuple([decode_space(part) for part in data["spaces"]])
-    raise CheckpointError(
-        f"The checkpoint holds a space of the kind {data['kind']!r}, which is not known here."
-    )
+    kind = data["kind"]
+    raise CheckpointError(f"The checkpoint holds a space of the kind {kind!r}, which is not known here.")

@@ -102,9 +102,8 @@ def train_simple(trainer: Learner, loop: RunLoop, env: MultiAgentEnv, num_iterat
             "or use a trainer with update()."
         )
     if loop.facts.training_plan:
-        raise ConfigError(
-            f"{name} steps the env itself, so it cannot follow a training_plan. Use a trainer with update()."
-        )
+        problem = "steps the env itself, so it cannot follow a training_plan"
+        raise ConfigError(f"{name} {problem}. Use a trainer with update().")
     state.training_state = lambda: {"trainer": trainer.state_dict()}
     for _ in trainer.iterations(num_iterations):
         trainer.training_step(env, state.policy_by_agent, state.policies, state.policies_to_train)

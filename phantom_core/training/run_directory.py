@@ -49,10 +49,9 @@ class RunDirectory:
             path.mkdir(parents=True)
         except (OSError, ValueError) as error:  # ValueError: a null character in the path
             reason = getattr(error, "strerror", None) or error
-            raise RunDirectoryError(
-                f"No run directory can be made in {str(parent)!r}: {reason}. Choose another "
-                "place with --run-dir, or run_dir=."
-            ) from error
+            problem = f"No run directory can be made in {str(parent)!r}: {reason}"
+            advice = "Choose another place with --run-dir, or run_dir=."
+            raise RunDirectoryError(f"{problem}. {advice}") from error
         return cls(path)
 
     @classmethod
@@ -65,9 +64,8 @@ class RunDirectory:
                     raise RunDirectoryError(f"{path} is only a part of a run. Name the run: {parent}")
             runs = sorted(path.glob(f"*/{RUN_FILE}"), key=lambda file: file.stat().st_mtime)
             example = runs[-1].parent if runs else "runs/<name>-<time>-<id>"
-            raise RunDirectoryError(
-                f"{path} is no run directory: it has no {RUN_FILE}. Name a folder such as {example}."
-            )
+            advice = f"Name a folder such as {example}."
+            raise RunDirectoryError(f"{path} is no run directory: it has no {RUN_FILE}. {advice}")
         return cls(path)
 
     def write_run(self, facts: Mapping[str, Any]) -> None:
@@ -140,9 +138,8 @@ def load_policies(
                 f"{directory.newest_checkpoint_hint()}"
             )
         saved = load_checkpoint(path / POLICIES)
-    return {
-        policy_id: _decode(policy_id, data, policy_classes or {}, path) for policy_id, data in saved.items()
-    }
+    classes = policy_classes or {}
+    return {policy_id: _decode(policy_id, data, classes, path) for policy_id, data in saved.items()}
 
 
 def is_checkpoint(path: Path) -> bool:
@@ -219,13 +216,10 @@ def _decode_setting(value: Any, name: str, folder: Path) -> Any:
 
 
 def _decode(
-    policy_id: PolicyID,
-    data: Mapping[str, Any],
-    policy_classes: Mapping[PolicyID, type[Policy]],
-    folder: Path,
+    policy_id: PolicyID, data: Mapping[str, Any], classes: Mapping[PolicyID, type[Policy]], folder: Path
 ) -> Policy:
     try:
-        policy_class = policy_classes.get(policy_id) or _load_class(policy_id, data["class"], folder)
+        policy_class = classes.get(policy_id) or _load_class(policy_id, data["class"], folder)
         settings = {
             key: _decode_setting(value, f"setting {key} of policy {policy_id!r}", folder)
             for key, value in data["settings"].items()

@@ -131,10 +131,9 @@ class RunSettings:
         if isinstance(self.policies_to_train, Iterable) and not isinstance(self.policies_to_train, str):
             object.__setattr__(self, "policies_to_train", tuple(self.policies_to_train))
         if (self.num_iterations is None) == (self.total_steps is None):
-            raise ConfigError(
-                f"The run got num_iterations={self.num_iterations} and total_steps={self.total_steps}. "
-                "Give one of the two (in a file: iterations or total_steps)."
-            )
+            given = f"num_iterations={self.num_iterations} and total_steps={self.total_steps}"
+            advice = "Give one of the two (in a file: iterations or total_steps)."
+            raise ConfigError(f"The run got {given}. {advice}")
         run_plans.check_seed("seed", self.seed)
         for name, is_right, expected in _EXPECTED:
             if not is_right(getattr(self, name)):
@@ -203,9 +202,7 @@ def matches_trainer(key: str, own: str) -> bool:
     return key == own or own.endswith(f":{key}")
 
 
-def configs_by_trainer(
-    trainer: Any, policies: PolicyMapping | None, given: Mapping[str, Any] | None
-) -> Configs:
+def configs_by_trainer(trainer: Any, policies: PolicyMapping | None, given: Any) -> Configs:
     """Return settings by trainer. From Python, they are flat for one trainer, and by name for several."""
     if not given:
         return {}
@@ -284,9 +281,8 @@ def _policy(policy_id: str, settings: Mapping[str, Any], folder: Path) -> Policy
                 f"{path}.class = {table.agent_class!r} is no agent class. Expected a subclass of "
                 "ph.Agent, or a function that says of an agent whether it is meant."
             )
-    return PolicySpec(
-        agents=agents, policy=table.policy, config=table.config, trainer=table.trainer, train=table.train
-    )
+    choices = {name: getattr(table, name) for name in ("policy", "config", "trainer", "train")}
+    return PolicySpec(agents=agents, **choices)
 
 
 def _is_default(one: dataclasses.Field[Any], value: Any) -> bool:

@@ -270,9 +270,8 @@ class Trainer(Learner):
     def enter(self, run: RunLoop) -> None:
         """Begin to work for a run, without what was logged before; `ConfigError` if it is in one already."""
         if self._run is not None:
-            raise ConfigError(
-                f"This {type(self).__name__} is already training. Make a second instance for a second run."
-            )
+            advice = "Make a second instance for a second run."
+            raise ConfigError(f"This {type(self).__name__} is already training. {advice}")
         if self._idle is not None:
             self._idle.end()
             self._idle = None
