@@ -96,10 +96,8 @@ class GymnasiumEnv:
         """Play one step with the agent's action; `EnvError` if there is none, or the env returns no step."""
         agent_id = self._id
         if agent_id not in actions:
-            raise EnvError(
-                f"There is no action for {agent_id!r}, the one agent of this env. The actions are for: "
-                f"{listing(actions)}."
-            )
+            given = f"The actions are for: {listing(actions)}."
+            raise EnvError(f"There is no action for {agent_id!r}, the one agent of this env. {given}")
         result = self.gym_env.step(actions[agent_id])
         try:
             observation, reward, terminated, truncated, info = result

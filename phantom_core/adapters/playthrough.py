@@ -46,10 +46,8 @@ class Playthrough:
         """
         if isinstance(env, type) or not hasattr(env, "strategic_agent_ids"):
             name = f"the class {env.__name__}" if isinstance(env, type) else f"a {type(env).__name__}"
-            raise ConfigError(
-                f"Expected a multi-agent env, but got {name}. Give an instance of a ph.PhantomEnv, or an "
-                "adapter such as ph.GymnasiumEnv."
-            )
+            advice = "Give an instance of a ph.PhantomEnv, or an adapter such as ph.GymnasiumEnv."
+            raise ConfigError(f"Expected a multi-agent env, but got {name}. {advice}")
         self.env = env
         self._go_on_with([])
         self.observations: dict[AgentID, Observation] = {}

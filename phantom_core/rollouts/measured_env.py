@@ -54,10 +54,8 @@ def check_is_env(candidate: object, needed: Iterable[str] = _NEEDED) -> None:
                 f"{name} is a single-agent Gymnasium env. Wrap it: ph.GymnasiumEnv({name}). Where an env is "
                 "given by its name, write a function that returns this, and name the function."
             )
-        raise ConfigError(
-            f"{name} is no multi-agent env: it has no {missing[0]}. Derive it from ph.PhantomEnv, or wrap "
-            "a single-agent env in ph.GymnasiumEnv."
-        )
+        advice = "Derive it from ph.PhantomEnv, or wrap a single-agent env in ph.GymnasiumEnv."
+        raise ConfigError(f"{name} is no multi-agent env: it has no {missing[0]}. {advice}")
 
 
 def made_env(env_class: Callable[..., MultiAgentEnv], env_config: Mapping[str, Any]) -> MultiAgentEnv:

@@ -65,16 +65,14 @@ class NativeVectorEnv(VectorEnv):
         """Return the first observations of episodes; None: they come with the next step."""
         try:
             if self._first is None:
-                found, _ = self._envs.reset(seed=seeds[0] % 2**32)
-                self._first = self._rows(found)
+                self._first = self._rows(self._envs.reset(seed=seeds[0] % 2**32)[0])
             elif self._mode is AutoresetMode.NEXT_STEP:
                 self._is_resetting.update(numbers)
                 return [None] * len(numbers)
             elif self._mode is AutoresetMode.DISABLED:
                 mask = np.zeros(self.num_copies, dtype=np.bool_)
                 mask[list(numbers)] = True
-                found, _ = self._envs.reset(options={"reset_mask": mask})
-                self._first = self._rows(found)
+                self._first = self._rows(self._envs.reset(options={"reset_mask": mask})[0])
         except Exception as error:
             raise CopyError(numbers[0]) from error
         return [{self._id: self._first[number]} for number in numbers]

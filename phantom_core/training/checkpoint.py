@@ -123,10 +123,8 @@ def _encode(value: Any, path: str, arrays: list[np.ndarray[Any, Any]]) -> Any:
         return {key: _encode(part, f"{path}.{key}", arrays) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [_encode(part, f"{path}[{index}]", arrays) for index, part in enumerate(value)]
-    raise CheckpointError(
-        f"state{path} is {value!r} ({type(value).__name__}). Expected NumPy arrays and JSON "
-        "values in dicts with str keys."
-    )
+    expected = "Expected NumPy arrays and JSON values in dicts with str keys."
+    raise CheckpointError(f"state{path} is {value!r} ({type(value).__name__}). {expected}")
 
 
 def _decode(value: Any, arrays: Mapping[str, Any]) -> Any:

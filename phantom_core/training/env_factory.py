@@ -58,8 +58,7 @@ class PluginPlan:
     @classmethod
     def of(cls, components: Iterable[Component]) -> PluginPlan:
         """Return the plan of a run with these components."""
-        planned = tuple(c for c in components if isinstance(c.target, str) and c.version)
-        return cls(core_version(), planned)
+        return cls(core_version(), tuple(c for c in components if isinstance(c.target, str) and c.version))
 
     def verify(self) -> None:
         """Raise `PluginError` if a component is missing here or differs; nothing is imported."""

@@ -120,10 +120,8 @@ def train_full(
     """Run the iterations of full trainers."""
     facts, plan = loop.facts, trainer.collect_plan()
     if not isinstance(plan, CollectPlan):
-        raise ConfigError(
-            f"{type(trainer).__name__}.collect_plan() returned {plan!r}. Expected how much to collect, such "
-            "as ph.CollectPlan(episodes=10)."
-        )
+        expected = "Expected how much to collect, such as ph.CollectPlan(episodes=10)."
+        raise ConfigError(f"{type(trainer).__name__}.collect_plan() returned {plan!r}. {expected}")
     total_steps = facts.total_steps
     if total_steps is not None and plan.steps is not None and plan.steps > total_steps:
         _log.warning(

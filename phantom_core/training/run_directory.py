@@ -161,9 +161,8 @@ def _encode(policy_id: PolicyID, policy: Policy) -> dict[str, Any]:
     try:
         state = policy.state_dict()
     except Exception as error:  # a plugin's policy may raise anything
-        raise CheckpointError(
-            f"{name} could not give its state: {error_text(error)}. Mend its state_dict()."
-        ) from error
+        advice = "Mend its state_dict()."
+        raise CheckpointError(f"{name} could not give its state: {error_text(error)}. {advice}") from error
     try:
         spaces = {key: checkpoint.encode_space(getattr(policy, key)) for key in _SPACES}
     except CheckpointError as error:

@@ -125,10 +125,8 @@ def check_training_plan(phases: Sequence[TrainingPhase], policies_to_train: Sequ
             )
     left = [policy_id for policy_id in policies_to_train if policy_id not in named]
     if left:
-        raise ConfigError(
-            f"The training plan gives no turn to {listing(left)}. Name it in a phase, or take it out of "
-            "policies_to_train."
-        )
+        advice = "Name it in a phase, or take it out of policies_to_train."
+        raise ConfigError(f"The training plan gives no turn to {listing(left)}. {advice}")
 
 
 def scheduled_policies(phases: Sequence[TrainingPhase], iteration: int) -> tuple[PolicyID, ...]:

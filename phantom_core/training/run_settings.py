@@ -315,9 +315,8 @@ def _check_collections(settings: RunSettings) -> None:
         if not isinstance(value, Iterable):
             raise ConfigError(f"{name} is one {type(value).__name__}. Expected a list of them.")
         if isinstance(value, Mapping):
-            raise ConfigError(
-                f"{name} is {value!r}. Expected a list; settings by name are {name.removesuffix('s')}_config."
-            )
+            expected = f"Expected a list; settings by name are {name.removesuffix('s')}_config."
+            raise ConfigError(f"{name} is {value!r}. {expected}")
     for name in ("env_config", "trainer_config", "metrics", "logger_config", "hook_config"):
         value = getattr(settings, name)
         if not isinstance(value, Mapping):

@@ -223,10 +223,8 @@ class _Run:
                 self.metrics,
             )
             if not isinstance(results, TrainingResults):
-                raise ConfigError(
-                    f"{type(trainer).__name__}.train() returned {results!r}. Expected ph.TrainingResults("
-                    "policies), or an instance of a class derived from it."
-                )
+                expected = "Expected ph.TrainingResults(policies), or an instance of a class derived from it."
+                raise ConfigError(f"{type(trainer).__name__}.train() returned {results!r}. {expected}")
             to_train = tuple(settings.policies_to_train or results.policies)
             state.policies = results.policies
             state.policy_by_agent = state.policy_by_agent or results.policy_by_agent

@@ -202,9 +202,8 @@ class Trainer(Learner):
                 raise ConfigError(f"{name} overrides update() but not collect_plan(). {advice}")
             return True
         if cls.training_step is Trainer.training_step and cls.train is Trainer.train:
-            raise ConfigError(
-                f"{name} does not say how to learn. Override collect_plan() and update(), or training_step()."
-            )
+            advice = "Override collect_plan() and update(), or training_step()."
+            raise ConfigError(f"{name} does not say how to learn. {advice}")
         return False
 
     def iterations(self, num_iterations: int | None = None) -> Iterator[int]:
@@ -442,9 +441,8 @@ def _reward(agent_id: AgentID, reward: Any) -> float:
         return as_number(reward)
     except (TypeError, ValueError) as error:
         what = "leave agents out that have no reward" if reward is None else "convert it first"
-        raise ConfigError(
-            f"log_rewards got {reward!r} as the reward of {agent_id!r}. Expected a number: {what}."
-        ) from error
+        expected = f"Expected a number: {what}."
+        raise ConfigError(f"log_rewards got {reward!r} as the reward of {agent_id!r}. {expected}") from error
 
 
 def _number(method: str, name: str, value: Any) -> float:
