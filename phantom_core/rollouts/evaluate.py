@@ -37,12 +37,10 @@ class Evaluation:
     def mean_return(self) -> float:
         """Mean over the episodes of the mean return of the agents that count and took part.
 
-        Raises:
-            EnvError: if none of them took part.
+        Raises `EnvError` if none of them took part.
         """
-        returns = [
-            [e.episode_returns[a] for a in self.agent_ids if a in e.episode_returns] for e in self.episodes
-        ]
+        by_agent = [e.episode_returns for e in self.episodes]
+        returns = [[found[a] for a in self.agent_ids if a in found] for found in by_agent]
         if not any(returns):
             raise EnvError(
                 f"There is no mean return: none of the agents that count ({listing(self.agent_ids)}) took "
@@ -54,10 +52,9 @@ class Evaluation:
     @property
     def episode_returns(self) -> dict[AgentID, tuple[float, ...]]:
         """For each agent id, its return in each episode that it took part in."""
-        agents = dict.fromkeys(agent_id for e in self.episodes for agent_id in e.episode_returns)
-        return {
-            a: tuple(e.episode_returns[a] for e in self.episodes if a in e.episode_returns) for a in agents
-        }
+        by_agent = [e.episode_returns for e in self.episodes]
+        agents = dict.fromkeys(agent_id for found in by_agent for agent_id in found)
+        return {a: tuple(found[a] for found in by_agent if a in found) for a in agents}
 
     @property
     def metrics(self) -> dict[str, tuple[Any, ...]]:
@@ -117,9 +114,8 @@ def evaluate(
         EnvError: if the env raises, with the episode's seed and the step.
     """
     if isinstance(env, type):
-        raise ConfigError(
-            f"env is the class {env.__name__}. Expected an env that was made, such as {env.__name__}()."
-        )
+        expected = f"Expected an env that was made, such as {env.__name__}()."
+        raise ConfigError(f"env is the class {env.__name__}. {expected}")
     check_is_env(env)
     if not is_whole(num_episodes):
         raise ConfigError(f"num_episodes is {num_episodes!r}. Expected a positive integer.")

@@ -45,10 +45,8 @@ def make_vector_env(
     """
     check_vectorization_mode(vectorization_mode)
     if copies < 1 or workers < 0:
-        raise ConfigError(
-            f"make_vector_env got copies={copies} and workers={workers}. Expected at least one copy, and no "
-            "negative number of workers."
-        )
+        expected = "Expected at least one copy, and no negative number of workers."
+        raise ConfigError(f"make_vector_env got copies={copies} and workers={workers}. {expected}")
     if first is None:
         first = make_env()
     if vectorization_mode == "vector_entry_point":

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from collections import defaultdict
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import gymnasium as gym
 
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
-from phantom_core.errors import ConfigError
+from phantom_core.errors import ConfigError, EnvError, PhantomError, error_place, error_text
 from phantom_core.metrics import Metric, Mode, record_metrics, reduce_metrics
 from phantom_core.policies.policy_mapping import PolicySpec, policies_for
 from phantom_core.rollouts.copy_state import digest, generators_of
@@ -21,16 +22,9 @@ _NEEDED: Final = ("reset", "step", "close", "agents", "strategic_agent_ids", "ob
 
 @dataclass(slots=True)
 class CopyFacts:
-    """What a copy of an env says about itself, as the driver knows it.
+    """What a copy of an env says about itself, as the driver knows it."""
 
-    Attributes:
-        acting_agent_ids: who may act in the next step; None: everybody.
-        strategic_agent_ids: the agents that observe and act.
-        observation_spaces: observation space by agent id.
-        action_spaces: action space by agent id.
-    """
-
-    acting_agent_ids: Container[AgentID] | None
+    acting_agent_ids: Container[AgentID] | None  # who may act in the next step; None: everybody
     strategic_agent_ids: tuple[AgentID, ...]
     observation_spaces: dict[AgentID, gym.Space[Any]]
     action_spaces: dict[AgentID, gym.Space[Any]]
@@ -39,13 +33,8 @@ class CopyFacts:
     def of(cls, env: MultiAgentEnv) -> CopyFacts:
         """Ask an env."""
         ids = tuple(env.strategic_agent_ids)
-        observation_spaces, action_spaces = env.observation_spaces, env.action_spaces
-        return cls(
-            acting_ids(env, ids),
-            ids,
-            {agent_id: observation_spaces[agent_id] for agent_id in ids},
-            {agent_id: action_spaces[agent_id] for agent_id in ids},
-        )
+        spaces = env.observation_spaces, env.action_spaces
+        return cls(acting_ids(env, ids), ids, *({i: of_all[i] for i in ids} for of_all in spaces))
 
 
 def acting_ids(env: MultiAgentEnv, agent_ids: Sequence[AgentID]) -> tuple[AgentID, ...] | None:
@@ -65,10 +54,23 @@ def check_is_env(candidate: object, needed: Iterable[str] = _NEEDED) -> None:
                 f"{name} is a single-agent Gymnasium env. Wrap it: ph.GymnasiumEnv({name}). Where an env is "
                 "given by its name, write a function that returns this, and name the function."
             )
-        raise ConfigError(
-            f"{name} is no multi-agent env: it has no {missing[0]}. Derive it from ph.PhantomEnv, or wrap "
-            "a single-agent env in ph.GymnasiumEnv."
-        )
+        advice = "Derive it from ph.PhantomEnv, or wrap a single-agent env in ph.GymnasiumEnv."
+        raise ConfigError(f"{name} is no multi-agent env: it has no {missing[0]}. {advice}")
+
+
+def made_env(env_class: Callable[..., MultiAgentEnv], env_config: Mapping[str, Any]) -> MultiAgentEnv:
+    """Make an env; raise `EnvError` if the constructor raises."""
+    try:
+        return env_class(**copy.deepcopy(dict(env_config)))
+    except PhantomError:
+        raise
+    except Exception as error:  # a user's constructor may raise anything
+        if isinstance(env_class, type):  # "not an env" says more than a wrong argument
+            check_is_env(env_class, ("step",))
+        raise EnvError(
+            f"{getattr(env_class, '__name__', repr(env_class))} could not be made: {error_text(error)}"
+            f"{error_place(error)}. Its env_config: {dict(env_config)}."
+        ) from error
 
 
 def check_apart(envs: Sequence[MultiAgentEnv]) -> None:
@@ -94,16 +96,10 @@ def _played_by(env: object, seen: set[int]) -> Iterator[object]:
 
 
 class MeasuredEnv:
-    """Steps one env and reads its metrics, which need the env's own objects.
-
-    Attributes:
-        env: the env.
-        step: plays one step.
-    """
+    """Steps one env and reads its metrics, which need the env's own objects."""
 
     def __init__(self, env: MultiAgentEnv) -> None:
-        self.env = env
-        self.step = env.step
+        self.env, self.step = env, env.step
         self._metrics: Mapping[str, Metric] = {}
         self._mode: Mode = "train"
         self._values: defaultdict[str, list[Any]] = defaultdict(list)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -13,7 +12,7 @@ from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, EnvError, PhantomError, PluginError, error_place, error_text
 from phantom_core.installed.discovery import CORE_DISTRIBUTION, core_version, installed_entries, normalised
 from phantom_core.installed.registry import Component
-from phantom_core.rollouts.measured_env import check_is_env
+from phantom_core.rollouts.measured_env import check_is_env, made_env
 from phantom_core.seeding import derive_seed
 from phantom_core.training.references import load_reference, reference_to
 from phantom_core.world.ranges import Range
@@ -38,18 +37,7 @@ class EnvFactory:
 
     def __call__(self) -> MultiAgentEnv:
         """Make an env; raise `EnvError` if the constructor raises, `ConfigError` if the result is no env."""
-        name = getattr(self.env_class, "__name__", repr(self.env_class))
-        try:
-            env = self.env_class(**copy.deepcopy(dict(self.env_config)))
-        except PhantomError:
-            raise
-        except Exception as error:  # a user's constructor may raise anything
-            if isinstance(self.env_class, type):  # "not an env" says more than a wrong argument
-                check_is_env(self.env_class, ("step",))
-            raise EnvError(
-                f"{name} could not be made: {error_text(error)}{error_place(error)}. Its env_config: "
-                f"{dict(self.env_config)}."
-            ) from error
+        env = made_env(self.env_class, self.env_config)
         check_is_env(env)
         return env
 
@@ -70,8 +58,7 @@ class PluginPlan:
     @classmethod
     def of(cls, components: Iterable[Component]) -> PluginPlan:
         """Return the plan of a run with these components."""
-        planned = tuple(c for c in components if isinstance(c.target, str) and c.version)
-        return cls(core_version(), planned)
+        return cls(core_version(), tuple(c for c in components if isinstance(c.target, str) and c.version))
 
     def verify(self) -> None:
         """Raise `PluginError` if a component is missing here or differs; nothing is imported."""
@@ -128,16 +115,9 @@ def _mismatch(what: str, distribution: str, here: str, there: str) -> PluginErro
 
 
 def check_env_config(env_config: Mapping[str, Any]) -> None:
-    """Raise if an env cannot be trained with these settings.
+    """Raise `ConfigError` if there is a range anywhere, or a sampler that is not in a supertype.
 
-    Ranges are for rollouts over many values; training uses one. Samplers are drawn at each reset only inside
-    a supertype, so they belong in `env_supertype` or `agent_supertypes`.
-
-    Args:
-        env_config: keyword arguments for an env.
-
-    Raises:
-        ConfigError: if there is a range anywhere, or a sampler under another key.
+    Training uses one value of a range. Samplers are drawn at each reset only inside a supertype.
     """
     if not isinstance(env_config, Mapping):
         raise ConfigError(
