@@ -157,11 +157,7 @@ class PhantomEnv:
 
     @property
     def agents(self) -> Mapping[AgentID, Agent]:
-        """Agent by id, in network order.
-
-        Raises:
-            EnvError: if `__init__` did not call that of the base class.
-        """
+        """Agent by id, in network order; raises EnvError if the base class was not initialised."""
         try:
             return self.network.agents
         except AttributeError:
@@ -195,24 +191,15 @@ class PhantomEnv:
 
     @property
     def observation_spaces(self) -> dict[AgentID, gym.Space[Any]]:
-        """Observation space of each strategic agent, by id.
-
-        Raises:
-            ConfigError: if an agent has no observation space.
-        """
+        """Observation space of each strategic agent, by id; raises ConfigError if an agent has none."""
         return {agent.id: _space_of(agent, "observation_space") for agent in self.strategic_agents}
 
     @property
     def action_spaces(self) -> dict[AgentID, gym.Space[Any]]:
-        """Action space of each strategic agent, by id.
-
-        Raises:
-            ConfigError: if an agent has no action space.
-        """
+        """Action space of each strategic agent, by id; raises ConfigError if an agent has none."""
         return {agent.id: _space_of(agent, "action_space") for agent in self.strategic_agents}
 
     def __getitem__(self, agent_id: AgentID) -> Agent:
-        """Return the agent with this id."""
         return self.network[agent_id]
 
     # ------------------------------------------------------------------ what subclasses override
@@ -487,7 +474,6 @@ class PhantomEnv:
         raise EpisodeError(f"{type(self).__name__} was stepped {when}. Call env.reset().")
 
     def __repr__(self) -> str:
-        """Return the class, the step and the number of agents."""
         name, limit = type(self).__name__, self.num_steps
         return f"<{name} step {self._current_step}/{limit or '∞'}, {len(self.network)} agents>"
 
@@ -582,12 +568,10 @@ class StepRules:
         return terminated, truncated
 
     def check_unused_actions(self, env: PhantomEnv, actions: Mapping[AgentID, Action]) -> None:
-        """Called if a step did not use every action: raise if an unused action is a mistake.
+        """Called if a step did not use every action: raise EnvError if an unused action is a mistake.
 
-        Actions of agents that ended, or that are not in the turn, are not mistakes.
-
-        Raises:
-            EnvError: if an action is for an agent that does not exist or does not act.
+        Actions of agents that do not exist or do not act are mistakes; those of agents that ended, or that
+        are not in the turn, are none.
         """
         agents = env.agents
         for agent_id in actions:

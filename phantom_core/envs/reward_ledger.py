@@ -20,11 +20,7 @@ class RewardLedger:
         self._owed = {}
 
     def add(self, agent_id: AgentID, reward: float) -> None:
-        """Add a reward to the sum of an agent.
-
-        Raises:
-            EnvError: if the reward is not a number.
-        """
+        """Add a reward to the sum of an agent; raise EnvError if it is not a number."""
         try:
             self._owed[agent_id] = self._owed.get(agent_id, 0.0) + reward
         except TypeError:

@@ -66,11 +66,7 @@ class FSMStage:
         self.handler = handler
 
     def __call__(self, method: HandlerT) -> HandlerT:
-        """Make a method of an env the handler of this stage.
-
-        Raises:
-            ConfigError: if the stage already has a handler, or the method already belongs to a stage.
-        """
+        """Make a method its handler; raise ConfigError if the stage has one, or the method is one already."""
         if self.handler is not None or hasattr(method, _STAGE):
             raise ConfigError(
                 f"Stage {self.id!r} cannot decorate {method.__name__}: the stage already has a handler, or "
@@ -81,7 +77,6 @@ class FSMStage:
         return method
 
     def __repr__(self) -> str:
-        """Return the id and the next stages."""
         return f"<FSMStage {self.id!r}, next: {listing(self.next_stages)}>"
 
 

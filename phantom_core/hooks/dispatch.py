@@ -51,7 +51,6 @@ class HookFailure:
     is_switched_off: bool = False  # the plugin, because of it
 
     def __str__(self) -> str:
-        """Return one sentence."""
         times = "once" if self.count == 1 else f"{self.count} times"
         off = " and was switched off" if self.is_switched_off else ""
         return f"Plugin {self.plugin!r} failed {times} in {self.hook}{off}: {self.error}."

@@ -73,11 +73,7 @@ class Hooks:
     config: Any = None
 
     def __init__(self, **settings: Any) -> None:
-        """Check the settings.
-
-        Raises:
-            ConfigError: if a setting is unknown or has the wrong type.
-        """
+        """Check the settings; raise ConfigError if one is unknown or has the wrong type."""
         self.config = make_config(type(self), settings)
 
     def state_dict(self) -> dict[str, Any]:

@@ -64,10 +64,8 @@ class EntryStatus:
 def plugin_statuses() -> list[EntryStatus]:
     """Return the status of each installed plugin, sorted by kind, name and distribution; nothing is imported.
 
-    The settings are those of the environment variables and of `phantom.toml` in the working directory.
-
-    Raises:
-        ConfigError: if that file is invalid.
+    The settings are those of the environment variables and of `phantom.toml` in the working directory. Raises
+    ConfigError if that file is invalid.
     """
     return statuses(scan(), PluginSettings.of_surroundings())
 

@@ -80,8 +80,7 @@ class Network(Topology):
     def add_agent(self, agent: Agent) -> None:
         """Add an agent without connections. During an episode it is seeded and reset immediately.
 
-        Raises:
-            ConfigError: if it is not an initialised agent, or its id is already in the network.
+        Raises ConfigError if it is not an initialised agent, or its id is already in the network.
         """
         super().add_agent(agent)
         if self._episode_seed is not None:
@@ -102,10 +101,8 @@ class Network(Topology):
     def subnet_for(self, agent_id: AgentID) -> Self:
         """Return a network of an agent, its neighbours and the connections among them.
 
-        It shares the agent objects, and has a copy of the resolver without messages.
-
-        Raises:
-            ConfigError: if there is no agent with this id.
+        It shares the agent objects, and has a copy of the resolver without messages. Raises ConfigError if
+        there is no agent with this id.
         """
         members = {agent_id, *self.neighbours_of(agent_id)}
         part = copy.copy(self)
@@ -135,17 +132,12 @@ class Network(Topology):
     def send_all(self, sender_id: AgentID, messages: Iterable[tuple[AgentID, Any]]) -> None:
         """Check the messages that an agent returned, pairs `(receiver_id, payload)`, and pass them on.
 
-        Raises:
-            NetworkError: as in `send`, or if `messages` are not pairs.
+        Raises NetworkError as `send` does, or if `messages` are not pairs.
         """
         self.send_each(((sender_id, messages),))
 
     def send_each(self, outgoing: Iterable[tuple[AgentID, Iterable[tuple[AgentID, Any]] | None]]) -> None:
-        """Check the messages that several agents returned, by the sender's id, and pass them to the resolver.
-
-        Raises:
-            NetworkError: as in `send`, or if the messages are not pairs.
-        """
+        """As `send_all`, for the messages of several agents, each with the sender's id."""
         make, allowed, check = self.message_class, self._allowed, self.check_message
         inboxes = self.resolver.inboxes
         for sender_id, messages in outgoing:
@@ -163,11 +155,9 @@ class Network(Topology):
     def deliver(self, batches: Iterable[tuple[AgentID, Sequence[Message[Any]]]]) -> int:
         """For resolvers: deliver each batch to its receiver, in order, and send the receivers' responses.
 
-        Return the number of messages whose receiver is not in the episode; they are not delivered.
-
-        Raises:
-            NetworkError: as in `send_all`, or if an agent has no handler for a message.
-            ResolverError: if `batches` are not pairs of an id and messages.
+        Return the number of messages whose receiver is not in the episode; they are not delivered. Raises
+        NetworkError as `send_all` does, or if an agent has no handler for a message, and ResolverError if
+        `batches` are not pairs of an id and messages.
         """
         contexts, make = self.contexts, self.message_class
         allowed, check = self._allowed, self.check_message
@@ -202,13 +192,10 @@ class Network(Topology):
         return undelivered
 
     def check_message(self, sender_id: AgentID, receiver_id: AgentID, payload_class: type) -> bool:
-        """Check whether a message is allowed; return False to drop it silently.
+        """Check whether a message is allowed, or raise NetworkError; return False to drop it silently.
 
         Called for the first message of each sender, receiver and payload class. Allowed combinations are
         cached until agents or connections change. A subclass may allow more.
-
-        Raises:
-            NetworkError: as in `send`.
         """
         if not self.has_edge(sender_id, receiver_id):
             if self.ignore_connection_errors:
@@ -389,11 +376,7 @@ class BatchResolver(Resolver):
         self._queue[message.receiver_id].append(message)
 
     def resolve(self, network: Network, contexts: Mapping[AgentID, Context]) -> None:
-        """Deliver rounds of messages until there are no responses.
-
-        Raises:
-            ResolverError: if messages are left after the last allowed round.
-        """
+        """Deliver rounds of messages until there are no responses, or raise ResolverError at the limit."""
         queue, rounds = self._queue, 0
         limit = MAX_ROUNDS if self.round_limit is None else self.round_limit
         while queue:
@@ -448,7 +431,6 @@ class PushEach:
         self._resolver = resolver
 
     def __getitem__(self, receiver_id: AgentID) -> PushEach:
-        """Return the inbox, which is the same for all receivers."""
         return self
 
     def append(self, message: Message[Any]) -> None:

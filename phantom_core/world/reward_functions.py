@@ -56,11 +56,7 @@ class ChainedReward(RewardFunction):
     """
 
     def __init__(self, reward_functions: RewardFunctions) -> None:
-        """Flatten the reward functions.
-
-        Raises:
-            ConfigError: if an element is not a reward function.
-        """
+        """Flatten the reward functions; raise ConfigError if an element is not one."""
         self.reward_functions: list[RewardFunction] = flattened(
             reward_functions, RewardFunction, type(self).__name__
         )

@@ -43,8 +43,7 @@ class StochasticNetwork(Network):
     ) -> None:
         """Build a network as `Network` does, except that a connection is `(id, id)` or `(id, id, rate)`.
 
-        Raises:
-            ConfigError: if an agent id is duplicate or unknown, or a rate is not a probability.
+        Raises ConfigError if an agent id is duplicate or unknown, or a rate is not a probability.
         """
         self._links: dict[tuple[AgentID, AgentID], Link] = {}
         super().__init__(
@@ -59,10 +58,8 @@ class StochasticNetwork(Network):
         """Add a connection with a probability from 0 to 1; adding it again changes the rate.
 
         A sampler of the rate has one value per episode. If `directed`, only `u` may send to `v`. During an
-        episode the connection is sampled immediately, and removed at the next reset.
-
-        Raises:
-            ConfigError: if an agent is not in the network, or the rate is not a probability.
+        episode the connection is sampled immediately, and removed at the next reset. Raises ConfigError if an
+        agent is not in the network, or the rate is not a probability.
         """
         for agent_id in (u, v):
             self._require(agent_id)
@@ -88,11 +85,7 @@ class StochasticNetwork(Network):
         *,
         directed: bool = False,
     ) -> None:
-        """Add connections, each `(id, id)`, or `(id, id, rate)`.
-
-        Raises:
-            ConfigError: if a connection has another shape.
-        """
+        """Add connections, each `(id, id)` or `(id, id, rate)`; raise ConfigError for another shape."""
         for connection in connections:
             check_connection(connection, "(id, id)", "(id, id, rate)")
             self.add_connection(*connection, directed=directed)
@@ -109,8 +102,7 @@ class StochasticNetwork(Network):
     def remove_connection(self, u: AgentID, v: AgentID, *, directed: bool = False) -> None:
         """Disconnect two agents: for this episode, or permanently if none is running.
 
-        Raises:
-            ConfigError: if there is no such connection, or an agent is not in the network.
+        Raises ConfigError if there is no such connection, or an agent is not in the network.
         """
         is_known = not self._is_running and any(pair in self._links for pair in ((u, v), (v, u)))
         if is_known:
@@ -136,11 +128,7 @@ class StochasticNetwork(Network):
         self._rebuild(list(self._agents.values()), drawn)
 
     def check_message(self, sender_id: AgentID, receiver_id: AgentID, payload_class: type) -> bool:
-        """Check whether a message is allowed; return False to drop it silently.
-
-        Raises:
-            NetworkError: as in `send`, or if the connection does not exist in this episode.
-        """
+        """As in `Network`; the NetworkError says if the connection only does not exist in this episode."""
         try:
             return super().check_message(sender_id, receiver_id, payload_class)
         except NetworkError as error:
