@@ -279,9 +279,8 @@ def _check_action(metric: Metric, field: str, allowed: tuple[str | None, ...]) -
 
 def _checked(mode: Mode) -> Mode:
     if mode not in get_args(Mode):
-        raise ConfigError(
-            f"A metric was reduced with mode={mode!r}. Expected one of: {listing(get_args(Mode))}."
-        )
+        expected = listing(get_args(Mode))
+        raise ConfigError(f"A metric was reduced with mode={mode!r}. Expected one of: {expected}.")
     return mode
 
 
@@ -304,7 +303,6 @@ def _recorded(values: Sequence[Any]) -> list[Any]:
 def _checked_stages(metric_class: type, stages: Iterable[StageID] | None) -> tuple[StageID, ...] | None:
     """Return the stages for more than one reading; raise ConfigError if they are one name."""
     if isinstance(stages, str):
-        raise ConfigError(
-            f"{metric_class.__name__} got fsm_stages={stages!r}. Expected several names: [{stages!r}]."
-        )
+        name = metric_class.__name__
+        raise ConfigError(f"{name} got fsm_stages={stages!r}. Expected several names: [{stages!r}].")
     return None if stages is None else tuple(stages)

@@ -12,7 +12,7 @@ import numpy as np
 
 from phantom_core.envs.casting import Cast, Player
 from phantom_core.envs.reward_ledger import RewardLedger
-from phantom_core.envs.step_result import StepResult
+from phantom_core.envs.step_result import Infos, Observations, StepResult
 from phantom_core.envs.turns import Turn
 from phantom_core.errors import ConfigError, EnvError, EpisodeError, did_you_mean, listing
 from phantom_core.seeding import MAX_SEED, fresh_seed, make_random, make_rng
@@ -247,7 +247,7 @@ class PhantomEnv:
     @final
     def reset(
         self, seed: int | None = None, options: Mapping[str, Any] | None = None
-    ) -> tuple[dict[AgentID, Observation], dict[AgentID, dict[str, Any]]]:
+    ) -> tuple[Observations, Infos]:
         """Start an episode.
 
         Args:
@@ -281,8 +281,8 @@ class PhantomEnv:
         self._turn = turn = self.turn_order.first(self)
         self._settled_cast = cast = self._cast_of_episode()
         self._in_play = dict.fromkeys(player.agent_id for player in cast.players)
-        observations: dict[AgentID, Observation] = {}
-        infos: dict[AgentID, dict[str, Any]] = {}
+        observations: Observations = {}
+        infos: Infos = {}
         _observe(cast.beginners(turn), observations, infos if self.step_rules.has_first_infos else None)
         self._halted = None
         if self._recorder is not None:
@@ -362,10 +362,10 @@ class PhantomEnv:
         unpaid: Container[AgentID] = () if rules.pays_newcomers else joined
         pays_unseen, add_reward = rules.pays_unseen, ledger.add
         all_terminated, all_truncated = rules.cut_off(self, next_turn)
-        observations: dict[AgentID, Observation] = {}
+        observations: Observations = {}
         terminations: dict[AgentID, bool] = {}
         truncations: dict[AgentID, bool] = {}
-        infos: dict[AgentID, dict[str, Any]] = {}
+        infos: Infos = {}
         ended: list[AgentID] = []
         for player in cast.settled(turn, next_turn):
             agent_id, ctx, encode, collect_infos, compute_reward, is_terminated, is_truncated = player
@@ -447,9 +447,8 @@ class PhantomEnv:
 
     def _require_seed(self) -> int:
         if self._episode_seed is None:
-            raise EpisodeError(
-                f"{type(self).__name__} was used before it was seeded. Call env.reset() first."
-            )
+            name = type(self).__name__
+            raise EpisodeError(f"{name} was used before it was seeded. Call env.reset() first.")
         return self._episode_seed
 
     def _next_seed(self, seed: int | None) -> int:
@@ -457,9 +456,8 @@ class PhantomEnv:
         if seed is not None:
             is_integer = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
             if not is_integer or not 0 <= seed <= MAX_SEED:
-                raise ConfigError(
-                    f"reset got seed={seed!r}. Expected an integer from 0 to 2**63 - 1, or None."
-                )
+                expected = "Expected an integer from 0 to 2**63 - 1, or None."
+                raise ConfigError(f"reset got seed={seed!r}. {expected}")
             self._seed_stream = make_random(int(seed), "env.seeds")
             return int(seed)
         if self._seed_stream is None:
@@ -638,11 +636,7 @@ class EnvRecorder(Protocol):
         """Called by `env.close()`: finish what was recorded. It may be called again."""
 
 
-def _observe(
-    players: Iterable[Player],
-    observations: dict[AgentID, Observation],
-    infos: dict[AgentID, dict[str, Any]] | None,
-) -> None:
+def _observe(players: Iterable[Player], observations: Observations, infos: Infos | None) -> None:
     """Add the observations and infos of agents, unless an observation is None; infos None: skip infos."""
     for agent_id, ctx, encode, collect_infos, *_ in players:
         observation = None if encode is None else encode(ctx)
@@ -677,9 +671,8 @@ def _check_initialised(env: object) -> None:
     """Raise EnvError if the `__init__` of an env did not call that of its base class."""
     if "reward_ledger" not in vars(env):
         cls = type(env).__name__
-        raise EnvError(
-            f"{cls} was not initialised. Call super().__init__(num_steps, network) in {cls}.__init__."
-        )
+        cure = f"Call super().__init__(num_steps, network) in {cls}.__init__."
+        raise EnvError(f"{cls} was not initialised. {cure}")
 
 
 def _check_num_steps(env_name: str, num_steps: int | None) -> None:
@@ -689,9 +682,8 @@ def _check_num_steps(env_name: str, num_steps: int | None) -> None:
     if isinstance(num_steps, Network):
         raise ConfigError(f"{env_name} got a network as num_steps. Write {env_name}(num_steps, network).")
     if not isinstance(num_steps, int) or isinstance(num_steps, bool) or num_steps < 1:
-        raise ConfigError(
-            f"{env_name} got num_steps={num_steps!r}. Expected a positive integer, or None for no limit."
-        )
+        expected = "Expected a positive integer, or None for no limit."
+        raise ConfigError(f"{env_name} got num_steps={num_steps!r}. {expected}")
 
 
 def _set_agent_supertypes(

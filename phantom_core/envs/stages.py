@@ -282,9 +282,8 @@ def _check_machine(
     """Raise ConfigError if an id is wrong or a stage cannot be reached or left; `handled` have a handler."""
     ids = [stage.id for stage in stages]
     if not ids:
-        raise ConfigError(
-            "A FiniteStateMachineEnv got no stage. Decorate a method with FSMStage, or give stages=[...]."
-        )
+        cure = "Decorate a method with FSMStage, or give stages=[...]."
+        raise ConfigError(f"A FiniteStateMachineEnv got no stage. {cure}")
     if None in ids:
         raise ConfigError("A stage got the id None, which stands for the end of the episode. Use another id.")
     twice = [stage_id for stage_id in dict.fromkeys(ids) if ids.count(stage_id) > 1]
@@ -326,9 +325,8 @@ def _check_next(stage: FSMStage, ids: Collection[StageID], *, is_handled: bool) 
             f"{did_you_mean(unknown[0], ids)} Stages: {listing(ids)}."
         )
     if is_handled and not stage.next_stages:
-        raise ConfigError(
-            f"Stage {stage.id!r} has no next stage. Name in next_stages every id that its handler returns."
-        )
+        cure = "Name in next_stages every id that its handler returns."
+        raise ConfigError(f"Stage {stage.id!r} has no next stage. {cure}")
     if not is_handled and len(stage.next_stages) != 1:
         raise ConfigError(
             f"Stage {stage.id!r} has no handler and {len(stage.next_stages)} next stages: "

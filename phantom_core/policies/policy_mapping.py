@@ -89,9 +89,8 @@ def parse_policy_mapping(policies: PolicyMapping) -> dict[PolicyID, PolicySpec]:
         )
     for policy_id in policies:
         if not isinstance(policy_id, str) or not policy_id:
-            raise PolicyMappingError(
-                f"A policy has the id {policy_id!r}. Expected a text that is not empty, such as 'shop'."
-            )
+            expected = "Expected a text that is not empty, such as 'shop'."
+            raise PolicyMappingError(f"A policy has the id {policy_id!r}. {expected}")
     return {policy_id: _parse(policy_id, value) for policy_id, value in policies.items()}
 
 
@@ -243,9 +242,8 @@ def _parse(policy_id: PolicyID, value: Any) -> PolicySpec:
                 f"list of ids, such as [{agents!r}]."
             )
         if value.train is not None and not isinstance(value.train, bool):
-            raise PolicyMappingError(
-                f"Policy {policy_id!r} has train={value.train!r}. Expected True, False or None."
-            )
+            wrong = f"Policy {policy_id!r} has train={value.train!r}"
+            raise PolicyMappingError(f"{wrong}. Expected True, False or None.")
         return value
     if _is_selection(value):
         return PolicySpec(agents=value)

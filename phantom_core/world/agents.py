@@ -110,13 +110,11 @@ class Agent:
         try:
             hash(agent_id)
         except TypeError:
-            raise ConfigError(
-                f"Agent id {agent_id!r} is not hashable. Use a str, an int, a tuple or an Enum."
-            ) from None
+            advice = "Use a str, an int, a tuple or an Enum."
+            raise ConfigError(f"Agent id {agent_id!r} is not hashable. {advice}") from None
         if agent_id == ALL:
-            raise ConfigError(
-                f"An agent may not be named {ALL!r}: that key stands for the whole env. Choose another id."
-            )
+            reason = "that key stands for the whole env. Choose another id."
+            raise ConfigError(f"An agent may not be named {ALL!r}: {reason}")
         self._id = agent_id
         self._episode_seed: int | None = None
         self.supertype: Supertype | None = None

@@ -232,9 +232,8 @@ def _latest(value: Any) -> Any:
     if not isinstance(value, Sampler):
         return value
     if value.value is None:
-        raise EnvError(
-            f"{value!r} was compared before it was sampled. Call env.reset() first, or compare its bounds."
-        )
+        cure = "Call env.reset() first, or compare its bounds."
+        raise EnvError(f"{value!r} was compared before it was sampled. {cure}")
     return value.value
 
 
@@ -260,9 +259,8 @@ def _check_numbers(sampler: Any, *names: str) -> None:
 
 def _check_clips(sampler: Any) -> None:
     low, high = sampler.clip_low, sampler.clip_high
-    _check_numbers(
-        sampler, *(name for name in ("clip_low", "clip_high") if getattr(sampler, name) is not None)
-    )
+    given = [name for name in ("clip_low", "clip_high") if getattr(sampler, name) is not None]
+    _check_numbers(sampler, *given)
     if low is not None and high is not None and not low <= high:
         raise ConfigError(
             f"{type(sampler).__name__} got clip_low={low!r} and clip_high={high!r}. Expected clip_low to be "

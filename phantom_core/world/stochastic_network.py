@@ -16,6 +16,8 @@ from phantom_core.world.topology import check_connection
 Rate: TypeAlias = float | Sampler[float]
 """The probability that a connection exists in an episode, or a sampler of it."""
 
+Connection: TypeAlias = tuple[AgentID, AgentID] | tuple[AgentID, AgentID, Rate]
+
 
 class Link(NamedTuple):
     """A possible connection."""
@@ -36,7 +38,7 @@ class StochasticNetwork(Network):
         self,
         agents: Iterable[Agent] = (),
         resolver: Resolver | None = None,
-        connections: Iterable[tuple[AgentID, AgentID] | tuple[AgentID, AgentID, Rate]] = (),
+        connections: Iterable[Connection] = (),
         *,
         ignore_connection_errors: bool = False,
         enforce_msg_payload_checks: bool = True,
@@ -79,12 +81,7 @@ class StochasticNetwork(Network):
         elif self.has_edge(u, v):  # it had another rate before
             super().remove_connection(u, v, directed=directed)
 
-    def add_connections_from(
-        self,
-        connections: Iterable[tuple[AgentID, AgentID] | tuple[AgentID, AgentID, Rate]],
-        *,
-        directed: bool = False,
-    ) -> None:
+    def add_connections_from(self, connections: Iterable[Connection], *, directed: bool = False) -> None:
         """Add connections, each `(id, id)` or `(id, id, rate)`; raise ConfigError for another shape."""
         for connection in connections:
             check_connection(connection, "(id, id)", "(id, id, rate)")

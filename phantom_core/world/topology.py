@@ -161,9 +161,8 @@ class Topology:
             self._require(agent_id)
         ways = [(u, v)] if directed else [(u, v), (v, u)]
         if not any(self.has_edge(*way) for way in ways):
-            raise ConfigError(
-                f"{u!r} and {v!r} are not connected. {u!r} may send to: {listing(self.neighbours_of(u))}."
-            )
+            others = listing(self.neighbours_of(u))
+            raise ConfigError(f"{u!r} and {v!r} are not connected. {u!r} may send to: {others}.")
         self._before_change()
         for sender_id, receiver_id in ways:
             self._receivers[sender_id].pop(receiver_id, None)
@@ -296,9 +295,8 @@ def _pairs_of_matrix(
     is_connected = entries > 0
     loops = [agent_ids[i] for i in range(number) if is_connected[i, i]]
     if loops:
-        raise ConfigError(
-            f"The adjacency matrix connects {loops[0]!r} with itself. Expected zeros on its diagonal."
-        )
+        what = f"The adjacency matrix connects {loops[0]!r} with itself"
+        raise ConfigError(f"{what}. Expected zeros on its diagonal.")
     if not directed:
         uneven = np.argwhere(is_connected != is_connected.T)
         if len(uneven):
