@@ -220,10 +220,8 @@ class AggregatedAgentMetric(_SimpleMetric):
         if callable(self.agent_ids):
             return
         if isinstance(self.agent_ids, str) or not isinstance(self.agent_ids, Iterable):
-            raise ConfigError(
-                f"AggregatedAgentMetric got agent_ids={self.agent_ids!r}. Expected a list of ids, a class of "
-                "agents or a predicate."
-            )
+            expected = "Expected a list of ids, a class of agents or a predicate."
+            raise ConfigError(f"AggregatedAgentMetric got agent_ids={self.agent_ids!r}. {expected}")
         object.__setattr__(self, "agent_ids", tuple(self.agent_ids))
         if not self.agent_ids:
             raise ConfigError("AggregatedAgentMetric got no agent ids. Name at least one agent.")
@@ -270,11 +268,8 @@ def _reduced(action: str | None, values: Sequence[Any]) -> Any:
 def _check_action(metric: Metric, field: str, allowed: tuple[str | None, ...]) -> None:
     value = getattr(metric, field)
     if value not in allowed:
-        name = type(metric).__name__
-        raise ConfigError(
-            f"{name} got {field}={value!r}.{did_you_mean(value, allowed)} Expected one of: "
-            f"{listing(allowed)}."
-        )
+        got = f"{type(metric).__name__} got {field}={value!r}"
+        raise ConfigError(f"{got}.{did_you_mean(value, allowed)} Expected one of: {listing(allowed)}.")
 
 
 def _checked(mode: Mode) -> Mode:

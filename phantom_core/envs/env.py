@@ -389,11 +389,9 @@ class PhantomEnv:
                 _observe(unseen, observations, infos)
         for agent_id in left:
             terminations[agent_id], truncations[agent_id] = True, False
+        is_deserted = bool(ended or left) and len(ended) == len(cast.players)
         terminations[ALL], truncations[ALL] = rules.conclude(
-            self,
-            terminated=all_terminated,
-            truncated=all_truncated,
-            is_deserted=bool(ended or left) and len(ended) == len(cast.players),
+            self, terminated=all_terminated, truncated=all_truncated, is_deserted=is_deserted
         )
         is_over = terminations[ALL] or truncations[ALL]
         if ended and not (is_over and rules.needs_reset):  # else the next reset brings every agent back
@@ -574,11 +572,10 @@ class StepRules:
         agents = env.agents
         for agent_id in actions:
             if agent_id not in agents:
-                nearest = did_you_mean(agent_id, agents)
-                raise EnvError(
-                    f"There is an action for {agent_id!r}, but no such agent.{nearest} Agents that act: "
-                    f"{listing(env.strategic_agent_ids)}."
+                hint = (
+                    f"{did_you_mean(agent_id, agents)} Agents that act: {listing(env.strategic_agent_ids)}."
                 )
+                raise EnvError(f"There is an action for {agent_id!r}, but no such agent.{hint}")
             if not isinstance(agents[agent_id], StrategicAgent):
                 raise EnvError(
                     f"There is an action for {agent_id!r}, but a {type(agents[agent_id]).__name__} does not "
@@ -661,10 +658,8 @@ def _space_of(agent: StrategicAgent, attribute: str) -> gym.Space[Any]:
 def check_network(env_name: str, network: object) -> None:
     """Raise ConfigError if `network` is not a `Network`."""
     if not isinstance(network, Network):
-        raise ConfigError(
-            f"{env_name} got network={network!r}. Expected a ph.Network, such as "
-            "ph.Network([agent, ...], connections=[...])."
-        )
+        expected = "Expected a ph.Network, such as ph.Network([agent, ...], connections=[...])."
+        raise ConfigError(f"{env_name} got network={network!r}. {expected}")
 
 
 def _check_initialised(env: object) -> None:
@@ -692,8 +687,6 @@ def _set_agent_supertypes(
     """Set the supertypes of agents, by agent id; raise ConfigError if an id names no agent."""
     for agent_id, supertype in supertypes.items():
         if agent_id not in agents:
-            raise ConfigError(
-                f"agent_supertypes has {agent_id!r}, but there is no such "
-                f"agent.{did_you_mean(agent_id, agents)} Agents: {listing(agents)}."
-            )
+            hint = f"{did_you_mean(agent_id, agents)} Agents: {listing(agents)}."
+            raise ConfigError(f"agent_supertypes has {agent_id!r}, but there is no such agent.{hint}")
         agents[agent_id].set_supertype(supertype)

@@ -205,18 +205,14 @@ class FiniteStateMachineEnv(PhantomEnv):
         """
         decorated = _decorated_stages(type(self))
         methods = {stage.id: getattr(self, name) for name, stage in decorated.items()}
-        order = Stages([*stages, *decorated.values()], initial_stage, methods)
+        fsm = Stages([*stages, *decorated.values()], initial_stage, methods)
         super().__init__(
-            num_steps,
-            network,
-            env_supertype=env_supertype,
-            agent_supertypes=agent_supertypes,
-            turn_order=order,
+            num_steps, network, env_supertype=env_supertype, agent_supertypes=agent_supertypes, turn_order=fsm
         )
-        self._stages = order
+        self._stages = fsm
         self.is_resolved = False
         if len(self.network):
-            order.check_agents(self.network)
+            fsm.check_agents(self.network)
 
     @property
     def initial_stage(self) -> StageID:
@@ -290,9 +286,9 @@ def _check_machine(
     if twice:
         raise ConfigError(f"Several stages have the id {listing(twice)}. Give each stage its own id.")
     if initial_stage not in ids:
+        hint = did_you_mean(initial_stage, ids)
         raise ConfigError(
-            f"The initial stage {initial_stage!r} does not exist.{did_you_mean(initial_stage, ids)} Stages: "
-            f"{listing(ids)}."
+            f"The initial stage {initial_stage!r} does not exist.{hint} Stages: {listing(ids)}."
         )
     for stage in stages:
         _check_next(stage, ids, is_handled=stage.id in handled)
@@ -310,20 +306,16 @@ def _takes_env(owner: str, handler: Callable[..., Any]) -> bool:
     optional = ("VAR_POSITIONAL", "VAR_KEYWORD")
     needed = [p for p in parameters if p.default is p.empty and p.kind.name not in optional]
     if len(needed) > 1 or any(p.kind is p.KEYWORD_ONLY for p in needed):
-        raise ConfigError(
-            f"{owner} got a handler that needs {listing(p.name for p in needed)}. Expected a function of the "
-            "env alone, or one without arguments."
-        )
+        expected = "Expected a function of the env alone, or one without arguments."
+        raise ConfigError(f"{owner} got a handler that needs {listing(p.name for p in needed)}. {expected}")
     return bool(needed)
 
 
 def _check_next(stage: FSMStage, ids: Collection[StageID], *, is_handled: bool) -> None:
     unknown = [next_id for next_id in stage.next_stages if next_id is not None and next_id not in ids]
     if unknown:
-        raise ConfigError(
-            f"Stage {stage.id!r} has unknown next stages: {listing(unknown)}."
-            f"{did_you_mean(unknown[0], ids)} Stages: {listing(ids)}."
-        )
+        hint = f"{did_you_mean(unknown[0], ids)} Stages: {listing(ids)}."
+        raise ConfigError(f"Stage {stage.id!r} has unknown next stages: {listing(unknown)}.{hint}")
     if is_handled and not stage.next_stages:
         cure = "Name in next_stages every id that its handler returns."
         raise ConfigError(f"Stage {stage.id!r} has no next stage. {cure}")

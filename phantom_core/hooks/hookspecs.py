@@ -161,8 +161,7 @@ class Hooks:
     def should_checkpoint(self, event: events.IterationEnd) -> bool | None:
         """Called after each iteration of a run with a run directory: return True to write a checkpoint.
 
-        Every implementation is called; one True is enough. Checkpoints due by the plan's `every` are written
-        anyway.
+        Every implementation is called; one True is enough. Those due by the plan's `every` come anyway.
         """
 
     @_hookspec

@@ -320,11 +320,8 @@ def _instance(plugin: object, name: str) -> object:
     if not is_factory:
         return plugin
     if hasattr(plugin, f"{PROJECT}_impl"):
-        raise HookError(
-            f"Plugin {name!r} is a function that is marked as a hook. Put it into a class or a module, and "
-            "pass that.",
-            plugin=name,
-        )
+        cure = "Put it into a class or a module, and pass that."
+        raise HookError(f"Plugin {name!r} is a function that is marked as a hook. {cure}", plugin=name)
     try:
         return plugin()  # type: ignore[operator]  # a class or a function, as checked above
     except (Exception, SystemExit) as error:
@@ -386,10 +383,8 @@ def _problem_unmarked(plugin: object, attribute: str, name: str) -> str:
             f"{did_you_mean(attribute, HOOK_NAMES)} Rename it, to _{attribute} if it is not a hook."
         )
     if not isinstance(plugin, Hooks):
-        return (
-            f"Plugin {name!r} has {attribute}(), which is not marked as a hook. Decorate it with "
-            "@ph.hookimpl, or derive the class from ph.Hooks."
-        )
+        cure = "Decorate it with @ph.hookimpl, or derive the class from ph.Hooks."
+        return f"Plugin {name!r} has {attribute}(), which is not marked as a hook. {cure}"
     if attribute in vars(plugin) or getattr(type(plugin), attribute) is not getattr(Hooks, attribute):
         return f"{attribute} of plugin {name!r} is {value!r}, not a function. Write a method."
     return ""
@@ -415,10 +410,8 @@ def _problem_marked(function: Callable[..., Any], hook: str, options: Mapping[st
         return f"{hook}() of plugin {name!r} is async, and nobody would await it. Make it a plain function."
     is_registration = hook in REGISTRATION_HOOKS
     if inspect.isgeneratorfunction(function) and not is_registration:
-        return (
-            f"{hook}() of plugin {name!r} is a generator function, so its body would never run. Write return "
-            "instead of yield."
-        )
+        cure = "Write return instead of yield."
+        return f"{hook}() of plugin {name!r} is a generator function, so its body would never run. {cure}"
     return _problem_parameters(function, hook, () if is_registration else ("event",), name)
 
 
@@ -427,10 +420,8 @@ def _problem_parameters(function: Callable[..., Any], hook: str, spec: tuple[str
     try:
         parameters = inspect.signature(function).parameters.values()
     except ValueError:  # a method without a first parameter
-        return (
-            f"{hook}() of plugin {name!r} is a method without self. Write: def {hook}(self"
-            f"{', event' if spec else ''})."
-        )
+        cure = f"Write: def {hook}(self{', event' if spec else ''})."
+        return f"{hook}() of plugin {name!r} is a method without self. {cure}"
     wanted = f"one parameter called {spec[0]}, or none" if spec else "no parameters"
     given = {p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)}
     needed = {
@@ -438,10 +429,8 @@ def _problem_parameters(function: Callable[..., Any], hook: str, spec: tuple[str
     }
     optional = {p.name for p in parameters if p.default is not p.empty} & set(spec)
     if needed - (given & set(spec)) or optional:
-        return (
-            f"{hook}() of plugin {name!r} has the parameters {inspect.signature(function)}. Arguments are "
-            f"passed by name, as pluggy does it: expected {wanted}."
-        )
+        expected = f"Arguments are passed by name, as pluggy does it: expected {wanted}."
+        return f"{hook}() of plugin {name!r} has the parameters {inspect.signature(function)}. {expected}"
     return ""
 
 

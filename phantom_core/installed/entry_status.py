@@ -79,9 +79,8 @@ def statuses(found: Scan, settings: PluginSettings) -> list[EntryStatus]:
     version_of = cache(distribution_version)
     result = [_status(entry, *_check(entry, settings, enabled, version_of)) for entry in found.entries]
     for entry in found.shadowed:
-        winner = next(
-            e for e in found.entries if normalised(e.distribution) == normalised(entry.distribution)
-        )
+        name = normalised(entry.distribution)
+        winner = next(e for e in found.entries if normalised(e.distribution) == name)
         reason = f"{winner.distribution} {winner.version} in {winner.location} comes first"
         result.append(_status(entry, "shadowed duplicate", reason))
     for broken in found.broken:

@@ -353,10 +353,8 @@ class BatchResolver(Resolver):
         """
         super().__init__(enable_tracking=enable_tracking)
         if round_limit is not None and round_limit < 1:
-            raise ConfigError(
-                f"BatchResolver got round_limit={round_limit}. Expected a positive number, or "
-                "None for no limit."
-            )
+            expected = "Expected a positive number, or None for no limit."
+            raise ConfigError(f"BatchResolver got round_limit={round_limit}. {expected}")
         self.round_limit = round_limit
         self.shuffle_batches = shuffle_batches
         self._queue: defaultdict[AgentID, list[Message[Any]]] = defaultdict(list)
@@ -458,10 +456,8 @@ class MessageRecorder(Protocol):
 def _check_resolver(resolver: object) -> None:
     """Raise ConfigError if an object is not a `Resolver`, or `Resolver.__init__` was not called."""
     if not isinstance(resolver, Resolver):
-        raise ConfigError(
-            f"The network got resolver={resolver!r}. Expected an object of a ph.Resolver, such as "
-            "ph.BatchResolver()."
-        )
+        expected = "Expected an object of a ph.Resolver, such as ph.BatchResolver()."
+        raise ConfigError(f"The network got resolver={resolver!r}. {expected}")
     if not hasattr(resolver, "inboxes"):
         cls = type(resolver).__name__
         raise ConfigError(f"{cls} was not initialised. Call super().__init__() in {cls}.__init__.")
@@ -490,20 +486,15 @@ def _not_connected(topology: Topology, sender_id: AgentID, receiver_id: AgentID,
     agents = topology.agents
     sent = f"Agent {sender_id!r} sent {payload_class.__name__} to {receiver_id!r}, but "
     if sender_id not in agents:
-        return (
-            f"{sent}the network has no agent {sender_id!r}.{did_you_mean(sender_id, agents)} "
-            f"Its agents: {listing(agents)}."
-        )
+        hint = f"{did_you_mean(sender_id, agents)} Its agents: {listing(agents)}."
+        return f"{sent}the network has no agent {sender_id!r}.{hint}"
     if receiver_id not in agents:
-        return (
-            f"{sent}there is no such agent.{did_you_mean(receiver_id, agents)} "
-            f"{sender_id!r} is connected to: {listing(topology.neighbours_of(sender_id))}."
-        )
+        others = listing(topology.neighbours_of(sender_id))
+        hint = f"{did_you_mean(receiver_id, agents)} {sender_id!r} is connected to: {others}."
+        return f"{sent}there is no such agent.{hint}"
     if sender_id == receiver_id:
-        return (
-            f"{sent}an agent is not connected to itself. Call network.add_connection({sender_id!r}, "
-            f"{sender_id!r}) if it is to send to itself."
-        )
+        cure = f"Call network.add_connection({sender_id!r}, {sender_id!r}) if it is to send to itself."
+        return f"{sent}an agent is not connected to itself. {cure}"
     return f"{sent}they are not connected. Call network.add_connection({sender_id!r}, {receiver_id!r})."
 
 
@@ -516,10 +507,8 @@ def _raise_if_not_pairs(sender_id: AgentID, messages: object, error: Exception) 
             isinstance(messages, Iterable) and not isinstance(messages, (Mapping, str, bytes))
         )
     if not are_pairs:
-        raise NetworkError(
-            f"Agent {sender_id!r} returned {messages!r} as messages. Expected a list of pairs "
-            "(receiver_id, payload), such as [('SHOP', Order(3))]."
-        ) from error
+        expected = "Expected a list of pairs (receiver_id, payload), such as [('SHOP', Order(3))]."
+        raise NetworkError(f"Agent {sender_id!r} returned {messages!r} as messages. {expected}") from error
 
 
 def _raise_if_not_batches(batches: object, error: Exception) -> None:

@@ -262,7 +262,5 @@ def _check_clips(sampler: Any) -> None:
     given = [name for name in ("clip_low", "clip_high") if getattr(sampler, name) is not None]
     _check_numbers(sampler, *given)
     if low is not None and high is not None and not low <= high:
-        raise ConfigError(
-            f"{type(sampler).__name__} got clip_low={low!r} and clip_high={high!r}. Expected clip_low to be "
-            "at most clip_high."
-        )
+        expected = "Expected clip_low to be at most clip_high."
+        raise ConfigError(f"{type(sampler).__name__} got clip_low={low!r} and clip_high={high!r}. {expected}")

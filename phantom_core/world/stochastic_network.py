@@ -165,7 +165,5 @@ def _check_rate(rate: Any, u: AgentID, v: AgentID) -> None:
     except TypeError:
         is_probability = False
     if not is_probability:
-        raise ConfigError(
-            f"The connection of {u!r} and {v!r} has rate={rate!r}. Expected a probability from 0 to 1, or a "
-            "sampler of one."
-        )
+        expected = "Expected a probability from 0 to 1, or a sampler of one."
+        raise ConfigError(f"The connection of {u!r} and {v!r} has rate={rate!r}. {expected}")

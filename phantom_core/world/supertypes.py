@@ -115,10 +115,8 @@ def checked_supertype(owner: type, name: str, given: object) -> Supertype:
         return inner(**given)
     expected = Supertype if inner is None else inner
     if not isinstance(given, expected):
-        raise ConfigError(
-            f"{name} got the supertype {given!r}. Expected an object of {expected.__qualname__}, or a dict "
-            "of its fields."
-        )
+        form = f"an object of {expected.__qualname__}, or a dict of its fields"
+        raise ConfigError(f"{name} got the supertype {given!r}. Expected {form}.")
     return given
 
 
