@@ -572,9 +572,8 @@ class StepRules:
         agents = env.agents
         for agent_id in actions:
             if agent_id not in agents:
-                hint = (
-                    f"{did_you_mean(agent_id, agents)} Agents that act: {listing(env.strategic_agent_ids)}."
-                )
+                acting = listing(env.strategic_agent_ids)
+                hint = f"{did_you_mean(agent_id, agents)} Agents that act: {acting}."
                 raise EnvError(f"There is an action for {agent_id!r}, but no such agent.{hint}")
             if not isinstance(agents[agent_id], StrategicAgent):
                 raise EnvError(

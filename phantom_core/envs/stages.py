@@ -286,10 +286,8 @@ def _check_machine(
     if twice:
         raise ConfigError(f"Several stages have the id {listing(twice)}. Give each stage its own id.")
     if initial_stage not in ids:
-        hint = did_you_mean(initial_stage, ids)
-        raise ConfigError(
-            f"The initial stage {initial_stage!r} does not exist.{hint} Stages: {listing(ids)}."
-        )
+        hint = f"{did_you_mean(initial_stage, ids)} Stages: {listing(ids)}."
+        raise ConfigError(f"The initial stage {initial_stage!r} does not exist.{hint}")
     for stage in stages:
         _check_next(stage, ids, is_handled=stage.id in handled)
     _check_reachable(stages, initial_stage)

@@ -14,7 +14,17 @@ from typing import Any, ClassVar, Final
 import pluggy
 
 from phantom_core.component_config import make_config
-from phantom_core.hooks import events
+from phantom_core.hooks.events import (
+    CheckpointSaved,
+    EpisodeEnd,
+    EvaluationEnd,
+    IterationEnd,
+    IterationStart,
+    MetricsRecorded,
+    TrainEnd,
+    TrainFailed,
+    TrainStart,
+)
 
 PROJECT: Final = "phantom_core"
 
@@ -112,30 +122,30 @@ class Hooks:
         return ()
 
     @_hookspec
-    def on_train_start(self, event: events.TrainStart) -> None:
+    def on_train_start(self, event: TrainStart) -> None:
         """Called before the first iteration: open files, print a heading. May cancel the run by raising."""
 
     @_hookspec
-    def on_iteration_start(self, event: events.IterationStart) -> None:
+    def on_iteration_start(self, event: IterationStart) -> None:
         """Called before each iteration."""
 
     @_hookspec
-    def on_episode_end(self, event: events.EpisodeEnd) -> None:
+    def on_episode_end(self, event: EpisodeEnd) -> None:
         """Called for each finished training episode, after the collection of the iteration."""
 
     @_hookspec
-    def should_evaluate(self, event: events.IterationEnd) -> bool | None:
+    def should_evaluate(self, event: IterationEnd) -> bool | None:
         """Called after each iteration of a run with an evaluation plan: return True to evaluate now.
 
         Every implementation is called; one True is enough. Evaluations due by the plan's `every` run anyway.
         """
 
     @_hookspec
-    def on_evaluation_end(self, event: events.EvaluationEnd) -> None:
+    def on_evaluation_end(self, event: EvaluationEnd) -> None:
         """Called after each evaluation, before its values are logged."""
 
     @_hookspec
-    def extra_values(self, event: events.IterationEnd) -> Mapping[str, float] | None:
+    def extra_values(self, event: IterationEnd) -> Mapping[str, float] | None:
         """Called after each iteration, before `on_metrics`: return additional values to log.
 
         Each is logged as `<plugin>/<name>`, and is included in the values of `on_metrics`, `on_iteration_end`
@@ -143,37 +153,37 @@ class Hooks:
         """
 
     @_hookspec
-    def on_metrics(self, event: events.MetricsRecorded) -> None:
+    def on_metrics(self, event: MetricsRecorded) -> None:
         """Called once per iteration with all values to log, and once more for the final evaluation."""
 
     @_hookspec
-    def on_iteration_end(self, event: events.IterationEnd) -> None:
+    def on_iteration_end(self, event: IterationEnd) -> None:
         """Called after each iteration, after its values were logged."""
 
     @_hookspec
-    def should_stop(self, event: events.IterationEnd) -> str | None:
+    def should_stop(self, event: IterationEnd) -> str | None:
         """Called after each iteration: return a reason to stop training, or None.
 
         Every implementation is called; any reason stops the run, and all reasons are recorded.
         """
 
     @_hookspec
-    def should_checkpoint(self, event: events.IterationEnd) -> bool | None:
+    def should_checkpoint(self, event: IterationEnd) -> bool | None:
         """Called after each iteration of a run with a run directory: return True to write a checkpoint.
 
         Every implementation is called; one True is enough. Those due by the plan's `every` come anyway.
         """
 
     @_hookspec
-    def on_checkpoint(self, event: events.CheckpointSaved) -> None:
+    def on_checkpoint(self, event: CheckpointSaved) -> None:
         """Called after a checkpoint, or the final policies, were written to disk."""
 
     @_hookspec
-    def on_exception(self, event: events.TrainFailed) -> None:
+    def on_exception(self, event: TrainFailed) -> None:
         """Called when an exception ends the run, before `on_train_end`."""
 
     @_hookspec
-    def on_train_end(self, event: events.TrainEnd) -> None:
+    def on_train_end(self, event: TrainEnd) -> None:
         """Called when the run is over, however it ended: close files. It is always called."""
 
 

@@ -167,10 +167,9 @@ def select_policies_to_train(
             raise PolicyMappingError(f"policies_to_train is empty: there is nothing to train. {cure}")
     for policy_id in chosen:
         if policy_id not in specs:
-            hint = f"{did_you_mean(policy_id, specs)} Policies: {listing(specs)}."
-            raise PolicyMappingError(
-                f"policies_to_train names {policy_id!r}, but there is no such policy.{hint}"
-            )
+            wrong = f"policies_to_train names {policy_id!r}, but there is no such policy"
+            hint = did_you_mean(policy_id, specs)
+            raise PolicyMappingError(f"{wrong}.{hint} Policies: {listing(specs)}.")
         if specs[policy_id].train is False:
             names = f"policies_to_train names {policy_id!r}"
             raise PolicyMappingError(f"{names}, but its spec says train=False. Change one of the two.")

@@ -125,7 +125,7 @@ class StochasticNetwork(Network):
         self._rebuild(list(self._agents.values()), drawn)
 
     def check_message(self, sender_id: AgentID, receiver_id: AgentID, payload_class: type) -> bool:
-        """As in `Network`; the NetworkError says if the connection only does not exist in this episode."""
+        """As in `Network`; the NetworkError says so if the connection is missing in this episode only."""
         try:
             return super().check_message(sender_id, receiver_id, payload_class)
         except NetworkError as error:
