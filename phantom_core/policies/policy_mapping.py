@@ -89,9 +89,8 @@ def parse_policy_mapping(policies: PolicyMapping) -> dict[PolicyID, PolicySpec]:
         )
     for policy_id in policies:
         if not isinstance(policy_id, str) or not policy_id:
-            raise PolicyMappingError(
-                f"A policy has the id {policy_id!r}. Expected a text that is not empty, such as 'shop'."
-            )
+            expected = "Expected a text that is not empty, such as 'shop'."
+            raise PolicyMappingError(f"A policy has the id {policy_id!r}. {expected}")
     return {policy_id: _parse(policy_id, value) for policy_id, value in policies.items()}
 
 
@@ -164,16 +163,13 @@ def select_policies_to_train(
             raise PolicyMappingError(f"{wrong}. Expected a list of policy ids: {listing(specs)}.")
         chosen = list(policies_to_train)
         if not chosen:
-            raise PolicyMappingError(
-                "policies_to_train is empty: there is nothing to train. Name at least one of the policies: "
-                f"{listing(specs)}."
-            )
+            cure = f"Name at least one of the policies: {listing(specs)}."
+            raise PolicyMappingError(f"policies_to_train is empty: there is nothing to train. {cure}")
     for policy_id in chosen:
         if policy_id not in specs:
-            raise PolicyMappingError(
-                f"policies_to_train names {policy_id!r}, but there is no such "
-                f"policy.{did_you_mean(policy_id, specs)} Policies: {listing(specs)}."
-            )
+            wrong = f"policies_to_train names {policy_id!r}, but there is no such policy"
+            hint = did_you_mean(policy_id, specs)
+            raise PolicyMappingError(f"{wrong}.{hint} Policies: {listing(specs)}.")
         if specs[policy_id].train is False:
             names = f"policies_to_train names {policy_id!r}"
             raise PolicyMappingError(f"{names}, but its spec says train=False. Change one of the two.")
@@ -238,14 +234,11 @@ def _parse(policy_id: PolicyID, value: Any) -> PolicySpec:
     if isinstance(value, PolicySpec):
         agents = value.agents
         if isinstance(agents, str) or not (callable(agents) or isinstance(agents, Iterable)):
-            raise PolicyMappingError(
-                f"Policy {policy_id!r} has agents={agents!r}. Expected an agent class, a predicate or a "
-                f"list of ids, such as [{agents!r}]."
-            )
+            expected = f"Expected an agent class, a predicate or a list of ids, such as [{agents!r}]."
+            raise PolicyMappingError(f"Policy {policy_id!r} has agents={agents!r}. {expected}")
         if value.train is not None and not isinstance(value.train, bool):
-            raise PolicyMappingError(
-                f"Policy {policy_id!r} has train={value.train!r}. Expected True, False or None."
-            )
+            wrong = f"Policy {policy_id!r} has train={value.train!r}"
+            raise PolicyMappingError(f"{wrong}. Expected True, False or None.")
         return value
     if _is_selection(value):
         return PolicySpec(agents=value)
@@ -271,11 +264,8 @@ def _is_choice(value: object) -> bool:
 
 
 def _is_selection(value: object) -> bool:
-    return (
-        _is_class(value, Agent)
-        or isinstance(value, list)
-        or (callable(value) and not isinstance(value, type))
-    )
+    is_predicate = callable(value) and not isinstance(value, type)
+    return is_predicate or isinstance(value, list) or _is_class(value, Agent)
 
 
 def _is_class(value: object, base: type) -> bool:
@@ -304,13 +294,11 @@ def _group_of_joiners(env: Roster, policy_id: PolicyID, spec: PolicySpec) -> Gro
         if isinstance(observed, gym.Space) and isinstance(played, gym.Space):
             _log.warning("%s It is for agents that join later.", found)
             return Group(policy_id, spec, (), observed, played)
-    cure = "Select at least one."
-    if callable(agents) and acting:
-        cure = (
-            "Select at least one. If they join later, select them by a class that has observation_space and "
-            "action_space, or give a policy that was made."
-        )
-    raise PolicyMappingError(f"{found} {cure}")
+    cure = (
+        " If they join later, select them by a class that has observation_space and action_space, or give a "
+        "policy that was made."
+    )
+    raise PolicyMappingError(f"{found} Select at least one.{cure if callable(agents) and acting else ''}")
 
 
 def policies_for(agent: Agent, specs: Mapping[PolicyID, PolicySpec]) -> list[PolicyID]:
@@ -330,10 +318,8 @@ def applies(agents: AgentSelection, agent: Agent) -> bool:
 def _check_agent(env: Roster, policy_id: PolicyID, agent_id: AgentID) -> None:
     if _is_class(agent_id, Agent):
         name = getattr(agent_id, "__name__", repr(agent_id))
-        raise PolicyMappingError(
-            f"Policy {policy_id!r} has the class {name} in a list of agent ids. Write the class without a "
-            f"list: {name}."
-        )
+        cure = f"Write the class without a list: {name}."
+        raise PolicyMappingError(f"Policy {policy_id!r} has the class {name} in a list of agent ids. {cure}")
     if agent_id not in env.agents:
         raise PolicyMappingError(
             f"Policy {policy_id!r} names agent {agent_id!r}, but there is no such agent."
