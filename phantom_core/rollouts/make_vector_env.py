@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias, get_args
 
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
+from phantom_core.rollouts.measured_env import check_is_env
 from phantom_core.rollouts.native_vector_env import make_native
 from phantom_core.rollouts.vector_env import LocalVectorEnv, VectorEnv
 from phantom_core.rollouts.worker_env import WorkerVectorEnv
@@ -47,8 +48,14 @@ def make_vector_env(
     if copies < 1 or workers < 0:
         expected = "Expected at least one copy, and no negative number of workers."
         raise ConfigError(f"make_vector_env got copies={copies} and workers={workers}. {expected}")
+    if not callable(make_env):
+        raise ConfigError(
+            f"make_vector_env got {make_env!r}. Expected what makes an env when called, such as its class; "
+            "ph.Collector takes a list of envs."
+        )
     if first is None:
         first = make_env()
+    check_is_env(first)
     if vectorization_mode == "vector_entry_point":
         if workers:
             raise ConfigError(
