@@ -94,6 +94,8 @@ class WorkerHandle:
         if not isinstance(found, Failure):
             return found
         if found.number is None:
+            if isinstance(found.error, PluginError):
+                raise found.error
             text = error_text(found.error)
             raise ConfigError(
                 f"{self._sent} cannot be imported by worker {self.index}: {text}. A worker imports classes "
