@@ -12,18 +12,12 @@ _FEW: Final = 1000
 
 
 class ActionHistory:
-    """What was done in each step of a collector, as long as somebody may ask for it.
-
-    Attributes:
-        num_steps: the steps of the collector so far.
-        is_long: whether `forget` should be called.
-    """
+    """What was done in each step of a collector, as long as somebody may ask for it."""
 
     def __init__(self, most: int) -> None:
-        """Keep at most so many steps, and a tenth more."""
         self.num_steps = 0
-        self.is_long = False
-        self._most = most
+        self.is_long = False  # whether `forget` should be called
+        self._most = most  # at most so many steps are kept, and a tenth more
         self._first, self._limit = 0, _FEW
         self._table: RowTable | None = None
         self._runs: list[tuple[RowTable, int, list[Any]]] = []  # a table, its first step, the actions

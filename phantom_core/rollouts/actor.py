@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from phantom_core.errors import ConfigError, EnvError, ObservationError, PolicyMappingError
 from phantom_core.policies.policy import Policy
 from phantom_core.rollouts.rollout_buffer import RolloutBuffer
-from phantom_core.rollouts.snapshot import snapshots
-from phantom_core.rollouts.space_batcher import membership
+from phantom_core.rollouts.snapshot import snapshot
+from phantom_core.rollouts.space_batcher import OutsideSpaceError
 from phantom_core.seeding import RowStreams
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
@@ -21,47 +21,22 @@ _PAIR: Final = 2
 
 
 class Actor:
-    """Asks one policy for actions, and keeps what its agents went through if it learns.
-
-    Attributes:
-        policy_id: the policy's id.
-        policy: the policy.
-        buffer: the transitions of its agents.
-        is_valid: whether something is an element of the observation space.
-        checks_all: whether actions of every space are checked; else those of Discrete spaces.
-    """
+    """Asks one policy for actions, and keeps what its agents went through if it learns."""
 
     def __init__(self, policy_id: PolicyID, policy: Policy) -> None:
+        space = policy.action_space
         self.policy_id = policy_id
         self.policy = policy
-        self.buffer = RolloutBuffer(policy.observation_space, policy.action_space)
-        self.is_valid = membership(policy.observation_space)
-        self.is_learning = False
+        self.buffer = RolloutBuffer(policy.observation_space, space)
+        self.is_learning = False  # whether it explores, and its agents' transitions are kept
         self.num_rows = 0
-        self.checks_all = True
-        self._is_action = policy.action_space.contains
-        space = policy.action_space
+        self.checks_all = True  # whether actions of every space are checked; else those of Discrete spaces
         self._is_discrete = isinstance(space, gym.spaces.Discrete)
         self._is_number = isinstance(space, gym.spaces.Box) and space.shape == ()
         self._first_action, self._end_action = 0, 0
         if isinstance(space, gym.spaces.Discrete):
             self._first_action, self._end_action = int(space.start), int(space.start + space.n)
         self._plays_what_it_samples = type(policy).env_actions is Policy.env_actions
-
-    @property
-    def is_learning(self) -> bool:
-        """Whether it explores, and its agents' transitions are kept."""
-        return self._is_learning
-
-    @is_learning.setter
-    def is_learning(self, is_learning: bool) -> None:
-        self._is_learning = is_learning
-        self._is_sampling = is_learning or self.policy.acts_randomly
-
-    def new_number(self) -> int:
-        """Return the number of a new row."""
-        self.num_rows += 1
-        return self.num_rows - 1
 
     def decide(
         self,
@@ -72,25 +47,17 @@ class Actor:
     ) -> Sequence[Action]:
         """Ask the policy once for the actions of rows; a learner's decisions are added to its buffer.
 
-        Args:
-            numbers: the rows' numbers, the same array in the next step if they are the same.
-            draws: one stream of random draws for each row.
-            observations: what each row observes.
-            agent_ids: the rows' agents.
-
-        Returns:
-            One action for each, as the env takes it.
-
-        Raises:
-            OutsideSpaceError: if an observation is not in its space.
-            EnvError: if an action is not in its space.
-            ConfigError: if the policy returns something else than one action for each row.
+        `numbers` is the same array in the next step if the rows are the same.
         """
         batch = self.buffer.batcher.checked(observations)
-        if self._is_sampling:
+        if self.is_learning or self.policy.acts_randomly:
             sampled = self.policy.sample_actions(batch, draws)
             if type(sampled) is not tuple or len(sampled) != _PAIR or not hasattr(sampled[1], "keys"):
-                raise self._no_pair(sampled)
+                raise ConfigError(
+                    f"{type(self.policy).__name__}.sample_actions() of policy {self.policy_id!r} returned "
+                    f"{sampled!r}. Expected a pair, (actions, extras): one action for each observation, "
+                    "and a dict, such as {}."
+                )
             actions, extras = sampled
             played = actions if self._plays_what_it_samples else self.policy.env_actions(actions)
             is_same = played is actions
@@ -103,7 +70,10 @@ class Actor:
         if self._is_number and isinstance(played, np.ndarray):
             played = [np.asarray(action) for action in played]
         if len(played) != len(numbers):
-            raise self._wrong_number(len(numbers), len(played))
+            raise ConfigError(
+                f"Policy {self.policy_id!r} returned {len(played)} actions for {len(numbers)} observations. "
+                "Return one for each."
+            )
         if self._is_discrete:
             first, end = self._first_action, self._end_action
             for action in played:
@@ -112,13 +82,21 @@ class Actor:
                     break
         elif self.checks_all:
             self._check_actions(agent_ids, played)
-        if self._is_learning:
+        if self.is_learning:
             self.buffer.add_decisions(numbers, batch, actions, extras)
         return played
 
     def as_it_is_now(self, played: Sequence[Action]) -> Sequence[Action]:
         """Return actions that stay as they are, whatever the env or the policy writes into them later."""
-        return played if self._is_discrete else snapshots(played)
+        found: Sequence[Action] = played if self._is_discrete else snapshot(played)
+        return found
+
+    def check(self, observation: Observation, agent_id: AgentID, step: int) -> None:
+        """Raise if an observation that is not acted on is not in its space."""
+        try:
+            self.buffer.batcher.checked([observation])
+        except OutsideSpaceError:
+            raise self.outside(agent_id, step, observation) from None
 
     def outside(self, agent_id: AgentID, step: int, observation: Observation) -> ObservationError:
         """Return the error that an observation is not in its space."""
@@ -128,12 +106,8 @@ class Actor:
             "and step() of a Gymnasium env, or the space."
         )
 
-    def check_spaces(self, agent_id: AgentID, spaces: tuple[gym.Space[Any], gym.Space[Any]]) -> None:
-        """Check that the policy was made for these spaces.
-
-        Raises:
-            PolicyMappingError: if it was made for others.
-        """
+    def check_spaces(self, agent_id: AgentID, *spaces: gym.Space[Any]) -> None:
+        """Raise if the policy was made for other spaces of observations and actions."""
         own = self.policy.observation_space, self.policy.action_space
         for what, needed, found in zip(("observation", "action"), spaces, own, strict=True):
             if needed != found:
@@ -143,35 +117,18 @@ class Actor:
                 )
 
     def _check_actions(self, agent_ids: Sequence[AgentID], played: Sequence[Action]) -> None:
+        space = self.policy.action_space
         for agent_id, action in zip(agent_ids, played):  # noqa: B905  the lengths were compared
-            if not self._is_action(action):
-                raise self._no_action(agent_id, action)
-
-    def _wrong_number(self, wanted: int, found: int) -> ConfigError:
-        return ConfigError(
-            f"Policy {self.policy_id!r} returned {found} actions for {wanted} observations. Return "
-            "one for each."
-        )
-
-    def _no_pair(self, sampled: object) -> ConfigError:
-        return ConfigError(
-            f"{type(self.policy).__name__}.sample_actions() of policy {self.policy_id!r} returned "
-            f"{sampled!r}. Expected a pair, (actions, extras): one action for each observation, "
-            "and a dict, such as {}."
-        )
-
-    def _no_action(self, agent_id: AgentID, action: Action) -> EnvError:
-        return EnvError(
-            f"Policy {self.policy_id!r} chose {action!r} for agent {agent_id!r}, which is not in its action "
-            f"space {self.policy.action_space}. Change what the policy returns."
-        )
+            if not space.contains(action):
+                raise EnvError(
+                    f"Policy {self.policy_id!r} chose {action!r} for agent {agent_id!r}, which is not in its "
+                    f"action space {space}. Change what the policy returns."
+                )
 
 
 def _describe(observation: Observation) -> str:
     shape, dtype = getattr(observation, "shape", None), getattr(observation, "dtype", None)
     if shape and observation.size and observation.dtype.kind in "biuf":
-        return (
-            f"has shape {shape} and dtype {dtype}, with values from {observation.min()} to "
-            f"{observation.max()}"
-        )
+        low, high = observation.min(), observation.max()
+        return f"has shape {shape} and dtype {dtype}, with values from {low} to {high}"
     return f"is {observation!r} ({type(observation).__name__})"

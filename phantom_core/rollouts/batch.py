@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final
 
 import gymnasium as gym
 import numpy as np
@@ -78,31 +78,18 @@ class EpisodeSummary:
     metrics: Mapping[str, Any]
 
 
-class TrajectoryEnd(NamedTuple):
-    """The end of a trajectory in a rollout buffer.
-
-    Attributes:
-        last: the index of its last transition.
-        agent_id: whose it is.
-        env_index: the index of the copy of the env.
-        episode: the number of the episode in that copy.
-        following: the place of the observation that followed, among those that followed; -1: none did.
-        terminated: whether the agent ended by the rules of the world.
-        truncated: whether it was cut off.
-    """
-
-    last: int
-    agent_id: AgentID
-    env_index: int
-    episode: int
-    following: int
-    terminated: bool
-    truncated: bool
-
-
-EndGroup: TypeAlias = tuple[Sequence[tuple[int, AgentID, int, int]], int, bool, bool]
-"""Ends that came together: of each, last, agent_id, env_index and episode; the place of what followed the
-first; whether they terminated, and whether they were truncated."""
+TRAJECTORY_END: Final = np.dtype(
+    [
+        ("last", np.int64),  # the index of its last transition
+        ("agent_id", np.object_),
+        ("env_index", np.int64),
+        ("episode", np.int64),
+        ("following", np.int64),  # the place of what followed, among all that followed; -1: nothing did
+        ("terminated", np.bool_),
+        ("truncated", np.bool_),
+    ]
+)
+"""The end of a trajectory in a rollout buffer."""
 
 
 def owners_of(runs: Sequence[Sequence[Any]]) -> NDArray[np.int64]:
@@ -134,7 +121,7 @@ class Batch:
     extras: Mapping[str, NDArray[Any]]
     _runs: Sequence[Sequence[Any]] = field(repr=False)  # numbers of the rows that decided, and how often
     _taken: NDArray[np.int64] | None = field(repr=False)  # the transitions, of all in the runs; None: all
-    _end_groups: Sequence[EndGroup] = field(repr=False)  # of the trajectories, in any order
+    _unsorted_ends: Sequence[tuple[Any, ...]] = field(repr=False)  # a TRAJECTORY_END of each, in any order
     _batcher: SpaceBatcher = field(repr=False)  # of the observations
     _following: Sequence[Any] = field(repr=False)  # batches of what followed the ends
 
@@ -142,15 +129,12 @@ class Batch:
     def of(cls, by_trajectory: TrajectoryBatch, observation_space: gym.Space[Any]) -> Batch:
         """Return a batch of transitions that are sorted by trajectory, in their order: to test a trainer."""
         of, lengths = by_trajectory, np.diff(by_trajectory.starts)
-        last = (of.starts[1:] - 1).tolist()
-        ends = zip(last, of.agent_ids, of.env_indices, of.episodes, strict=True)
-        groups: list[EndGroup] = [
-            ([end], k if of.has_next[k] else -1, bool(of.terminated[k]), bool(of.truncated[k]))
-            for k, end in enumerate(ends)
-        ]
+        following = np.where(of.has_next, np.arange(len(lengths)), -1)
+        columns = of.starts[1:] - 1, of.agent_ids, of.env_indices, of.episodes
+        ends = list(zip(*columns, following, of.terminated, of.truncated, strict=True))
         runs = [[np.repeat(np.arange(len(lengths)), lengths.astype(np.int64)), 1]]
         own = of.observations, of.actions, of.rewards, of.extras
-        return cls(*own, runs, None, groups, make_batcher(observation_space), [of.next_observations])
+        return cls(*own, runs, None, ends, make_batcher(observation_space), [of.next_observations])
 
     def __len__(self) -> int:
         """Return B, the number of transitions."""
@@ -159,20 +143,18 @@ class Batch:
     @cached_property
     def by_trajectory(self) -> TrajectoryBatch:
         """The same transitions, one trajectory after the other, for returns and advantages."""
-        order, ends = self._order, self._sorted_ends
+        order, ends = self._order, self._ends
         return TrajectoryBatch(
             take_rows(self.observations, order),
             take_rows(self.actions, order),
             self.rewards[order],
             {name: values[order] for name, values in self.extras.items()},
-            self._starts,
+            np.append(0, ends["last"] + 1),
             self._followed,
-            np.array([end.following >= 0 for end in ends], dtype=np.bool_),
-            np.array([end.terminated for end in ends], dtype=np.bool_),
-            np.array([end.truncated for end in ends], dtype=np.bool_),
-            [end.agent_id for end in ends],
-            [end.env_index for end in ends],
-            [end.episode for end in ends],
+            ends["following"] >= 0,
+            ends["terminated"].copy(),
+            ends["truncated"].copy(),
+            *(ends[name].tolist() for name in ("agent_id", "env_index", "episode")),
         )
 
     @property
@@ -190,49 +172,51 @@ class Batch:
         order, size = self._order, len(self)
         following = np.empty(size, dtype=np.int64)
         following[order[:-1]] = order[1:]
-        following[order[self._starts[1:] - 1]] = size + np.arange(len(self._ends))
+        following[order[self._ends["last"]]] = size + np.arange(len(self._ends))
         return take_rows(join_rows([self.observations, self._followed]), following)
 
     @cached_property
     def has_next(self) -> NDArray[np.bool_]:
         """Bool array [B]: whether an observation followed. It may be missing where an agent ended."""
-        return self._at_ends([end.following >= 0 for end in self._sorted_ends], elsewhere=True)
+        return self._at_ends(self._ends["following"] >= 0, elsewhere=True)
 
     @cached_property
     def terminated(self) -> NDArray[np.bool_]:
         """Bool array [B]: whether the agent ended with this transition by the rules of the world."""
-        return self._at_ends([end.terminated for end in self._sorted_ends])
+        return self._at_ends(self._ends["terminated"])
 
     @cached_property
     def truncated(self) -> NDArray[np.bool_]:
         """Bool array [B]: whether the agent was cut off with this transition: its future has a value."""
-        return self._at_ends([end.truncated for end in self._sorted_ends])
+        return self._at_ends(self._ends["truncated"])
 
     @cached_property
     def agent_ids(self) -> Sequence[AgentID]:
         """The agent of each transition; length B."""
-        return self._spread([end.agent_id for end in self._sorted_ends])
+        found: list[AgentID] = self._of_trajectory("agent_id").tolist()
+        return found
 
     @cached_property
     def env_indices(self) -> NDArray[np.int64]:
         """Int64 array [B]: the index of the copy of the env."""
-        return np.array(self._spread([end.env_index for end in self._sorted_ends]), dtype=np.int64)
+        return self._of_trajectory("env_index")
 
     @cached_property
     def episodes(self) -> NDArray[np.int64]:
         """Int64 array [B]: the number of the episode in that copy."""
-        return np.array(self._spread([end.episode for end in self._sorted_ends]), dtype=np.int64)
+        return self._of_trajectory("episode")
 
-    def _at_ends(self, values: Sequence[bool], *, elsewhere: bool = False) -> NDArray[np.bool_]:
+    def _at_ends(self, values: NDArray[np.bool_], *, elsewhere: bool = False) -> NDArray[np.bool_]:
         found = np.full(len(self), elsewhere, dtype=np.bool_)
-        found[self._order[self._starts[1:] - 1]] = values
+        found[self._order[self._ends["last"]]] = values
         return found
 
-    def _spread(self, values: Sequence[Any]) -> list[Any]:
-        """Return the value of each transition's trajectory."""
-        trajectory = np.empty(len(self), dtype=np.int64)
-        trajectory[self._order] = np.repeat(np.arange(len(values)), np.diff(self._starts))
-        return [values[k] for k in trajectory.tolist()]
+    def _of_trajectory(self, name: str) -> NDArray[Any]:
+        """Return what the end of each transition's trajectory says."""
+        values = self._ends[name]
+        found = np.empty(len(self), dtype=values.dtype)
+        found[self._order] = np.repeat(values, np.diff(self._ends["last"], prepend=-1))
+        return found
 
     @cached_property
     def _order(self) -> NDArray[np.int64]:
@@ -245,39 +229,20 @@ class Batch:
         return np.argsort(owners if self._taken is None else owners[self._taken], kind="stable")
 
     @cached_property
-    def _ends(self) -> Sequence[TrajectoryEnd]:
-        """The end of each trajectory, in any order."""
-        return [
-            TrajectoryEnd(*end, first + number if first >= 0 else -1, terminated, truncated)
-            for ends, first, terminated, truncated in self._end_groups
-            for number, end in enumerate(ends)
-        ]
-
-    @cached_property
-    def _places(self) -> NDArray[np.int64]:
-        """The place of each trajectory's last transition in that order."""
-        last = np.array([end.last for end in self._ends], dtype=np.int64)
-        if self._taken is not None:
-            last = np.searchsorted(self._taken, last)
-        place = np.empty(len(self), dtype=np.int64)
-        place[self._order] = np.arange(len(self))
-        return place[last]
-
-    @cached_property
-    def _sorted_ends(self) -> Sequence[TrajectoryEnd]:
-        return [self._ends[number] for number in np.argsort(self._places, kind="stable").tolist()]
-
-    @cached_property
-    def _starts(self) -> NDArray[np.int64]:
-        """Where trajectories begin in that order, and B."""
-        return np.concatenate([[0], np.sort(self._places) + 1]).astype(np.int64)
+    def _ends(self) -> NDArray[Any]:
+        """The end of each trajectory in that order, where `last` is the place in that order too."""
+        ends = np.array(self._unsorted_ends, dtype=TRAJECTORY_END)
+        last = ends["last"] if self._taken is None else np.searchsorted(self._taken, ends["last"])
+        places = np.empty(len(self), dtype=np.int64)
+        places[self._order] = np.arange(len(self))
+        ends["last"] = places[last]
+        return ends[np.argsort(ends["last"])]
 
     @cached_property
     def _followed(self) -> Any:
         """What followed each trajectory's last transition; where nothing did, an element of the space."""
-        places = np.array([end.following for end in self._sorted_ends], dtype=np.int64)
-        following = [*self._following]
-        if len(places) and places.min() < 0:
+        places, following = self._ends["following"].copy(), [*self._following]
+        if (places < 0).any():
             places[places < 0] = sum(map(num_rows, following))
             following.append(self._batcher.batch([filler(self._batcher.space)]))
         return take_rows(self._batcher.joined(following), places)

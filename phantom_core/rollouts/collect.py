@@ -119,7 +119,12 @@ class Collector:
         self._envs = envs if isinstance(envs, VectorEnv) else LocalVectorEnv(envs)
         self._envs.measure(metrics or {}, mode)
         self.policy_by_agent = dict(policy_by_agent)
-        _check_ids(self.policy_by_agent, policies)
+        for agent_id, policy_id in self.policy_by_agent.items():
+            if policy_id not in policies:
+                raise PolicyMappingError(
+                    f"Agent {agent_id!r} is given the policy {policy_id!r}, but there is none of that id."
+                    f"{did_you_mean(policy_id, policies)} There are: {listing(policies)}."
+                )
         self._specs = specs or {}
         if max_steps is not None and not is_whole(max_steps):
             raise ConfigError(f"max_steps is {max_steps!r}. Expected a positive integer, or None.")
@@ -130,11 +135,11 @@ class Collector:
             )
         self._max_steps = max_steps
         self._seed = int(seed)  # a NumPy integer has another name
-        self._on_episode = _let_go if on_episode is None else on_episode
+        self._on_episode = on_episode
         self._has_warned = False
         self._actors = {policy_id: Actor(policy_id, policy) for policy_id, policy in policies.items()}
         self.learning: tuple[PolicyID, ...] = ()
-        self._streams: dict[tuple[PolicyID, int], UniformStream] = {}
+        self._streams: dict[PolicyID, dict[int, UniformStream]] = {i: {} for i in policies}
         self._history = ActionHistory(MAX_HISTORY)
         self._copies = [
             EnvCopy(self._envs, index, self._seed, self._make_rows, self._history)
@@ -200,10 +205,8 @@ class Collector:
         """
         self._rows.settle()
         streams = {
-            policy_id: {
-                str(n): stream.state_dict() for (i, n), stream in self._streams.items() if i == policy_id
-            }
-            for policy_id in self._actors
+            policy_id: {str(n): stream.state_dict() for n, stream in own.items()}
+            for policy_id, own in self._streams.items()
         }
         return {
             "seed": self._seed,
@@ -294,20 +297,17 @@ class Collector:
             has_ends = bool(summaries)
             for summary in summaries:
                 ended.append(self._copies[summary.env_index])
-                self._on_episode(summary)
+                if self._on_episode is not None:
+                    self._on_episode(summary)
             if steps == LONG_EPISODE and num_steps is None and not ended:
                 self._warn_of_long_episode(copies)
-            if history.is_long:
-                self._forget_old_steps()
+            if history.is_long:  # the steps of the episodes that go on are kept
+                began = [copy.began for copy in self._copies if not copy.is_over]
+                history.forget(min(began, default=history.num_steps))
         self.env_steps += steps * len(copies)
         self.policy_seconds += policy_seconds
         self.env_seconds += env_seconds
         return ended
-
-    def _forget_old_steps(self) -> None:
-        """Keep the steps of the episodes that go on."""
-        began = [copy.began for copy in self._copies if not copy.is_over]
-        self._history.forget(min(began, default=self._history.num_steps))
 
     def _table_of(self, copies: Sequence[EnvCopy]) -> RowTable:
         """Return the table of the next step of these copies."""
@@ -328,10 +328,9 @@ class Collector:
         kept: list[Action] = [None] * len(table.rows)
         for block in table.blocks:
             actions = self._ask(block, block.pick(rows.observations), rows)
-            for place, action in zip(block.places, actions):  # noqa: B905  lengths were compared
-                chosen[place] = action
-            for place, action in zip(block.places, block.actor.as_it_is_now(actions)):  # noqa: B905  likewise
-                kept[place] = action
+            own = block.actor.as_it_is_now(actions)
+            for place, action, same in zip(block.places, actions, own):  # noqa: B905  lengths were compared
+                chosen[place], kept[place] = action, same
         return chosen, kept
 
     def _ask(self, block: Block, observations: Sequence[Observation], rows: CurrentRows) -> Sequence[Action]:
@@ -360,7 +359,10 @@ class Collector:
             except Exception:  # whatever an env returns instead of a number
                 total = math.nan
             if type(total) is not float or not -math.inf < total < math.inf:
-                rewards = self._as_floats(table, rewards)
+                rewards = [
+                    self._copies[row.env_index].as_reward(row.agent_id, reward)
+                    for row, reward in zip(table.rows, rewards, strict=True)
+                ]
             rows.advance(found.observations, rewards)
         elif len(found.others) < len(table.copies):
             self._take_expected(table, found)
@@ -392,22 +394,13 @@ class Collector:
     def _take_expected(self, table: RowTable, found: StepRows) -> None:
         """Take in what copies returned that did what was expected, in a table that does not repeat itself."""
         others = {place for place, _ in found.others}
-        observations, rewards = iter(found.observations), iter(found.rewards)
+        seen, paid = 0, 0
         for place, expected in enumerate(table.copies):
+            observations = found.observations[seen : seen + len(expected.observing)]
+            rewards = found.rewards[paid : paid + len(expected.paid)]
+            seen, paid = seen + len(observations), paid + len(rewards)
             if place not in others:
                 self._copies[expected.env_index].take_expected(expected, observations, rewards)
-                continue
-            for _ in range(len(expected.observing)):
-                next(observations)
-            for _ in range(len(expected.paid)):
-                next(rewards)
-
-    def _as_floats(self, table: RowTable, rewards: Sequence[Any]) -> list[float]:
-        found = []
-        for row, reward in zip(table.rows, rewards, strict=True):
-            copy = self._copies[row.env_index]
-            found.append(copy.as_reward(row.agent_id, reward))
-        return found
 
     def _begin_late(self, resetting: Sequence[EnvCopy]) -> None:
         """Begin episodes whose first observation came with a step, in which nothing was decided."""
@@ -417,8 +410,7 @@ class Collector:
             place = table.env_indices.index(copy.env_index)
             (row,) = table.copies[place].rows
             observation = rows.observations[table.bounds[place][1]]
-            if row.actor.is_learning:
-                row.actor.buffer.skip(rows.last_of(place))
+            rows.skip(place)
             copy.begin({row.agent_id: observation})
             rows.go_on(place, copy.now, has_begun=True)
             self.env_steps -= 1
@@ -441,13 +433,14 @@ class Collector:
             return []
         started = perf_counter()
         try:
-            found = self._envs.reset([copy.env_index for copy in over], [copy.next_seed for copy in over])
+            found = self._envs.reset(
+                [copy.env_index for copy in over], [copy.seed_of(copy.episode + 1) for copy in over]
+            )
         except CopyError as error:
             raise self._copies[error.number].failed(error, "reset") from error.__cause__
         self.env_seconds += perf_counter() - started
-        places = (
-            {} if self._rows.table is None else {i: n for n, i in enumerate(self._rows.table.env_indices)}
-        )
+        table = self._rows.table
+        places = {} if table is None else {index: place for place, index in enumerate(table.env_indices)}
         late = []
         for copy, observations in zip(over, found, strict=True):
             if observations is None:
@@ -482,9 +475,8 @@ class Collector:
                 self._cut(block.rows, last, block.pick(self._rows.observations))
         batches = {}
         for actor, waiting in pending.items():
-            batches[actor.policy_id] = actor.buffer.take(
-                {row.last: (row.number, *self._whose(row)) for row in waiting}
-            )
+            kept = {row.last: (row.number, *self._owner_of(row)) for row in waiting}
+            batches[actor.policy_id] = actor.buffer.take(kept)
             for index, row in enumerate(waiting):
                 row.last = index
         return batches
@@ -495,9 +487,7 @@ class Collector:
         """End the trajectories of rows of one policy that go on, with what they act on next."""
         if not rows:
             return
-        copies = self._copies
-        agent_ids, indices = [row.agent_id for row in rows], [row.env_index for row in rows]
-        ends = list(zip(last, agent_ids, indices, [copies[i].episode for i in indices], strict=True))
+        ends = [(index, *self._owner_of(row)) for index, row in zip(last, rows, strict=True)]
         try:
             rows[0].actor.buffer.end(ends, observations)
         except OutsideSpaceError as error:
@@ -505,7 +495,7 @@ class Collector:
         for row in rows:
             row.last = -1
 
-    def _whose(self, row: AgentRow) -> tuple[AgentID, int, int]:
+    def _owner_of(self, row: AgentRow) -> tuple[AgentID, int, int]:
         return row.agent_id, row.env_index, self._copies[row.env_index].episode
 
     def _make_rows(self, copy: EnvCopy, agent_ids: Sequence[AgentID]) -> list[AgentRow]:
@@ -517,9 +507,10 @@ class Collector:
             if agent_id not in self.policy_by_agent:
                 self.policy_by_agent[agent_id] = self._policy_of_joiner(copy, agent_id)
             actor = self._actors[self.policy_by_agent[agent_id]]
-            actor.check_spaces(agent_id, (observation_spaces[agent_id], action_spaces[agent_id]))
+            actor.check_spaces(agent_id, observation_spaces[agent_id], action_spaces[agent_id])
             stream = self._stream(actor.policy_id, copy.env_index)
-            rows.append(AgentRow(copy.env_index, agent_id, actor, stream))
+            rows.append(AgentRow(copy.env_index, agent_id, actor, stream, actor.num_rows))
+            actor.num_rows += 1
         return rows
 
     def _policy_of_joiner(self, copy: EnvCopy, agent_id: AgentID) -> PolicyID:
@@ -545,20 +536,7 @@ class Collector:
 
     def _stream(self, policy_id: PolicyID, number: int) -> UniformStream:
         """Return what a policy's draws in a copy come from."""
-        if (policy_id, number) not in self._streams:
-            rng = make_rng(self._seed, "actions", policy_id, number)
-            self._streams[policy_id, number] = UniformStream(rng)
-        return self._streams[policy_id, number]
-
-
-def _check_ids(policy_by_agent: Mapping[AgentID, PolicyID], policies: Mapping[PolicyID, Policy]) -> None:
-    for agent_id, policy_id in policy_by_agent.items():
-        if policy_id not in policies:
-            raise PolicyMappingError(
-                f"Agent {agent_id!r} is given the policy {policy_id!r}, but there is none of that id."
-                f"{did_you_mean(policy_id, policies)} There are: {listing(policies)}."
-            )
-
-
-def _let_go(summary: EpisodeSummary) -> None:
-    """Take no notice of an episode that ended."""
+        own = self._streams.setdefault(policy_id, {})
+        if number not in own:
+            own[number] = UniformStream(make_rng(self._seed, "actions", policy_id, number))
+        return own[number]

@@ -18,25 +18,18 @@ from phantom_core.types import Action, AgentID, PolicyID
 def encode_history(
     history: Sequence[Mapping[AgentID, Action]], policies: Mapping[AgentID, tuple[PolicyID, gym.Space[Any]]]
 ) -> dict[str, Any]:
-    """Return the actions of an episode's steps, by `repr` of the agent: when it acted, and how.
-
-    Args:
-        history: the actions of each step.
-        policies: policy id and action space of each agent.
-    """
-    steps: dict[AgentID, list[int]] = {}
-    actions: dict[AgentID, list[Action]] = {}
+    """Return the actions of an episode's steps, by `repr` of the agent: when it acted, and how."""
+    found: dict[AgentID, dict[int, Action]] = {}
     for step, chosen in enumerate(history):
         for agent_id, action in chosen.items():
-            steps.setdefault(agent_id, []).append(step)
-            actions.setdefault(agent_id, []).append(action)
+            found.setdefault(agent_id, {})[step] = action
     agents = {
         repr(agent_id): {
             "policy": policies[agent_id][0],
-            "steps": np.array(taken, dtype=np.int64),
-            "actions": _batched(policies[agent_id][1], actions[agent_id]),
+            "steps": np.array(list(actions), dtype=np.int64),
+            "actions": _batched(policies[agent_id][1], list(actions.values())),
         }
-        for agent_id, taken in steps.items()
+        for agent_id, actions in found.items()
     }
     return {"length": len(history), "agents": agents}
 

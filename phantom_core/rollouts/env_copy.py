@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any, Final
 
@@ -31,15 +31,7 @@ _MOST_REMEMBERED: Final = 64
 
 
 class EnvCopy:
-    """Follows one copy of an env through its episodes.
-
-    Attributes:
-        env_index: the index of the copy.
-        episode: the number of the episode; -1 before the first.
-        is_over: whether it ended, so that the next one begins with the next step.
-        began: the number of the collector's step before which it began.
-        now: the rows of the next step.
-    """
+    """Follows one copy of an env through its episodes."""
 
     def __init__(
         self,
@@ -50,10 +42,10 @@ class EnvCopy:
         history: ActionHistory,
     ) -> None:
         self.env_index = env_index
-        self.episode = -1
-        self.is_over = True
-        self.began = 0
-        self.now = CopyRows(env_index, (), (), 0)
+        self.episode = -1  # before the first
+        self.is_over = True  # the next one begins with the next step
+        self.began = 0  # the number of the collector's step before which the episode began
+        self.now = CopyRows(env_index, (), (), 0)  # of the next step
         self._envs = envs
         self._facts = envs.facts(env_index)
         self._seed = seed
@@ -66,14 +58,10 @@ class EnvCopy:
         self._rows: dict[AgentID, AgentRow] = {}  # those of this episode
         self._num_live = 0
         self._has_joiners = False
-        self._remembered: dict[tuple[object, ...], CopyRows] = {}
+        self._remembered: dict[tuple[tuple[AgentRow, ...], tuple[AgentRow, ...], int], CopyRows] = {}
 
-    @property
-    def next_seed(self) -> int:
-        """The seed of the next episode."""
-        return self._seed_of(self.episode + 1)
-
-    def _seed_of(self, episode: int) -> int:
+    def seed_of(self, episode: int) -> int:
+        """Return the seed of an episode."""
         return derive_seed(self._seed, "episode", self.env_index, episode)
 
     @property
@@ -101,7 +89,7 @@ class EnvCopy:
             row = self._rows.get(agent_id) or self._join(agent_id)
             row.observation = observation
             waiting[agent_id] = row
-        self.now = self._arranged(waiting, ())
+        self.now = self._arranged(waiting, observations)
 
     def take(self, result: StepResult, before: CopyRows) -> EpisodeSummary | None:
         """Take in what a step with these rows returned; return a summary if the episode ended."""
@@ -113,20 +101,15 @@ class EnvCopy:
             waiting[agent_id] = row
         for agent_id, reward in result.rewards.items():
             row = rows.get(agent_id) or self._join(agent_id)
-            if type(reward) is not float or not -math.inf < reward < math.inf:
-                reward = self.as_reward(agent_id, reward)  # noqa: PLW2901  the same number
-            row.episode_return += reward
-            if row.last >= 0:
-                row.actor.buffer.rewards[row.last] += reward
+            self._pay(row, reward)
         terminations, truncations = result.terminations, result.truncations
         is_ordinary = len(terminations) - 1 == self._num_live and not self._has_joiners
-        if not is_ordinary:
-            self._look_around(terminations, waiting)
         if True in terminations.values() or True in truncations.values():
             is_ordinary = False
-            summary = self._take_ends(terminations, truncations, waiting)
-            if summary is not None:
-                return summary
+        if not is_ordinary:
+            self._look_around(terminations, truncations, waiting)
+        if self.is_over:
+            return self._summary(terminated=bool(terminations[ALL]))
         self.now = self._arranged(waiting, result.observations)
         if is_ordinary:
             before.observers, before.payees = tuple(result.observations), tuple(result.rewards)
@@ -137,11 +120,7 @@ class EnvCopy:
         return None
 
     def as_reward(self, agent_id: AgentID, reward: object) -> float:
-        """Return a reward as a float.
-
-        Raises:
-            EnvError: if it is no finite number.
-        """
+        """Return a reward as a float, if it is a finite number."""
         if isinstance(reward, Real) and math.isfinite(reward):
             return float(reward)
         raise EnvError(
@@ -149,20 +128,23 @@ class EnvCopy:
             "change compute_reward(), or step() of a Gymnasium env."
         )
 
-    def take_expected(self, rows: CopyRows, seen: Iterator[Observation], paid: Iterator[float]) -> None:
+    def take_expected(self, rows: CopyRows, seen: Sequence[Observation], paid: Sequence[float]) -> None:
         """Take in what is expected of a step with these rows."""
         self.now = rows.next
-        for row, observation in zip(rows.observing, seen):  # noqa: B905  there may be more of other copies
+        for row, observation in zip(rows.observing, seen):  # noqa: B905  as many
             row.observation = observation
-        for row, reward in zip(rows.paid, paid):  # noqa: B905  likewise
-            if type(reward) is not float or not -math.inf < reward < math.inf:
-                reward = self.as_reward(row.agent_id, reward)  # noqa: PLW2901  the same number
-            row.episode_return += reward
-            if row.last >= 0:
-                row.actor.buffer.rewards[row.last] += reward
+        for row, reward in zip(rows.paid, paid):  # noqa: B905  as many
+            self._pay(row, reward)
         for row in rows.next.waiting:
             if row in rows.observing:
                 self.observed(row, row.observation)
+
+    def _pay(self, row: AgentRow, reward: float) -> None:
+        if type(reward) is not float or not -math.inf < reward < math.inf:
+            reward = self.as_reward(row.agent_id, reward)
+        row.episode_return += reward
+        if row.last >= 0:
+            row.actor.buffer.rewards[row.last] += reward
 
     @property
     def num_members(self) -> int:
@@ -172,9 +154,10 @@ class EnvCopy:
     def truncate(self) -> EpisodeSummary:
         """End the episode, which the env would go on with."""
         waiting = {row.agent_id: row for row in (*self.now.rows, *self.now.waiting)}
-        for agent_id in self._rows:
-            self._close(agent_id, waiting, terminated=False)
-        return self._end_episode(terminated=False)
+        for row in self._rows.values():
+            self._close(row, waiting, terminated=False)
+        self.is_over = True
+        return self._summary(terminated=False)
 
     def open_rows(self) -> list[AgentRow]:
         """Return the rows whose trajectory goes on."""
@@ -193,14 +176,7 @@ class EnvCopy:
             row.last = -1
 
     def state_dict(self, history: Sequence[Mapping[AgentID, Action]]) -> dict[str, Any]:
-        """Return where the copy stands between two collections.
-
-        Args:
-            history: the actions of the steps of its episode.
-
-        Raises:
-            CheckpointError: if its episode is longer than what is kept of one.
-        """
+        """Return where the copy stands between two collections, with the actions of its episode."""
         if self.length > MAX_HISTORY and not self.is_over:
             raise CheckpointError(
                 f"Episode {self.episode} of copy {self.env_index} of {self._envs.env_name} has gone on for "
@@ -222,18 +198,7 @@ class EnvCopy:
     def load_state_dict(
         self, state: Mapping[str, Any], action_spaces: Mapping[PolicyID, gym.Space[Any]]
     ) -> list[dict[AgentID, Action]]:
-        """Stand where a copy stood: play its episode again.
-
-        Args:
-            state: what `state_dict` returned.
-            action_spaces: action space by policy id.
-
-        Returns:
-            The actions of the steps of its episode.
-
-        Raises:
-            CheckpointError: if the episode goes otherwise now.
-        """
+        """Stand where a copy stood: play its episode again, and return the actions of its steps."""
         self._rows, self.is_over = {}, True
         self.episode = int(state["episode"])
         if state["is_over"]:
@@ -263,7 +228,7 @@ class EnvCopy:
         assert isinstance(error, Exception)
         episode = self.episode + (where == "reset")
         place = f"{self._envs.env_name} failed in {where} of episode {episode}"
-        again = f"Play it again with env.reset(seed={self._seed_of(episode)})."
+        again = f"Play it again with env.reset(seed={self.seed_of(episode)})."
         line = failure.place or error_place(error)
         if isinstance(error, PhantomError):
             said = type(error)(f"{error} ({place}{line}. {again})") if isinstance(error, EnvError) else error
@@ -274,13 +239,8 @@ class EnvCopy:
         return said
 
     def observed(self, row: AgentRow, observation: Observation) -> None:
-        """Keep an observation that is not acted on at once.
-
-        Raises:
-            ObservationError: if it is not in its space.
-        """
-        if not row.actor.is_valid(observation):
-            raise row.actor.outside(row.agent_id, self.length, observation)
+        """Keep an observation that is not acted on at once."""
+        row.actor.check(observation, row.agent_id, self.length)
         row.observation = snapshot(fitted(row.actor.policy.observation_space, observation))
 
     def _digest(self) -> str:
@@ -290,7 +250,7 @@ class EnvCopy:
         return digest([self.length, returns, seen, self._envs.fingerprint(self.env_index)])
 
     def _replay(self, named: Sequence[Mapping[str, Action]], history: list[dict[AgentID, Action]]) -> None:
-        self.begin(self._envs.reset([self.env_index], [self.next_seed])[0] or {})
+        self.begin(self._envs.reset([self.env_index], [self.seed_of(self.episode + 1)])[0] or {})
         for chosen in named:
             agent_ids = {repr(agent_id): agent_id for agent_id in self._rows}
             actions = {agent_ids[name]: action for name, action in chosen.items()}
@@ -306,7 +266,7 @@ class EnvCopy:
             known.update(zip(new, self._make_rows(self, new), strict=True))
         for agent_id in agent_ids:
             row = self._rows[agent_id] = known[agent_id]
-            row.begin_episode()
+            row.observation, row.episode_return, row.last = None, 0.0, -1
 
     def _join(self, agent_id: AgentID) -> AgentRow:
         """Let an agent take part that was not there when the episode began."""
@@ -315,73 +275,63 @@ class EnvCopy:
         return self._rows[agent_id]
 
     def _arranged(
-        self, waiting: Mapping[AgentID, AgentRow], observed: Mapping[AgentID, Any] | tuple[()]
+        self, waiting: Mapping[AgentID, AgentRow], observed: Mapping[AgentID, Observation]
     ) -> CopyRows:
         """Return the rows of the next step: of those who wait, who may act and who waits on."""
         acting = self._facts.acting_agent_ids
-        if acting is None:
-            rows, rest = list(waiting.values()), []
-        else:
-            rows = [row for agent_id, row in waiting.items() if agent_id in acting]
-            rest = [row for agent_id, row in waiting.items() if agent_id not in acting]
+        rows: tuple[AgentRow, ...] = tuple(waiting.values())
+        rest: tuple[AgentRow, ...] = ()
+        if acting is not None:
+            rows = tuple(row for agent_id, row in waiting.items() if agent_id in acting)
+            rest = tuple(row for agent_id, row in waiting.items() if agent_id not in acting)
             for row in rest:
-                if not observed or row.agent_id in observed:
+                if row.agent_id in observed:
                     self.observed(row, row.observation)
-        key = (tuple(row.number for row in rows), tuple(row.number for row in rest), self._num_live)
+        key = rows, rest, self._num_live
         found = self._remembered.get(key)
-        if found is None or found.rows != tuple(rows) or found.waiting != tuple(rest):
+        if found is None:
             if len(self._remembered) >= _MOST_REMEMBERED:
                 self._remembered.clear()
-            found = self._remembered[key] = CopyRows(self.env_index, rows, rest, self._num_live)
+            found = self._remembered[key] = CopyRows(self.env_index, *key)
         return found
 
-    def _look_around(self, terminations: Mapping[AgentID, bool], waiting: dict[AgentID, AgentRow]) -> None:
-        """Count who is in the episode now; end the trajectories of those who left it."""
-        for agent_id, row in self._rows.items():
-            if agent_id not in terminations and (row.last >= 0 or agent_id in waiting):
-                self._close(agent_id, waiting, terminated=True)
-        self._num_live = len(terminations) - 1
-        self._has_joiners = False
-
-    def _close(self, agent_id: AgentID, waiting: dict[AgentID, AgentRow], *, terminated: bool) -> None:
-        """End an agent's trajectory."""
-        row = waiting.pop(agent_id, None)
-        following: Sequence[Observation] = ()
-        if row is not None:
-            if not row.actor.is_valid(row.observation):
-                raise row.actor.outside(agent_id, self.length, row.observation)
-            following = (row.observation,)
-        row = self._rows.get(agent_id)
-        if row is None or row.last < 0:
-            return
-        end = (row.last, agent_id, self.env_index, self.episode)
-        row.actor.buffer.end([end], following, terminated=terminated, truncated=not terminated)
-        row.last = -1
-
-    def _take_ends(
+    def _look_around(
         self,
         terminations: Mapping[AgentID, bool],
         truncations: Mapping[AgentID, bool],
         waiting: dict[AgentID, AgentRow],
-    ) -> EpisodeSummary | None:
-        """End the trajectories of those who ended; return a summary if that is everybody."""
-        is_over = terminations[ALL] or truncations[ALL]
+    ) -> None:
+        """Count who is in the episode now; end the trajectories of those who ended or left it."""
+        for agent_id, row in self._rows.items():
+            if agent_id not in terminations and (row.last >= 0 or agent_id in waiting):
+                self._close(row, waiting, terminated=True)
+        self._num_live = len(terminations) - 1
+        self._has_joiners = False
+        self.is_over = bool(terminations[ALL] or truncations[ALL])
         for agent_id, terminated in terminations.items():
-            if (terminated or truncations[agent_id] or is_over) and agent_id != ALL:
+            if (terminated or truncations[agent_id] or self.is_over) and agent_id != ALL:
                 self._num_live -= 1
-                self._close(agent_id, waiting, terminated=bool(terminated))
-        return self._end_episode(terminated=bool(terminations[ALL])) if is_over else None
+                if agent_id in self._rows:
+                    self._close(self._rows[agent_id], waiting, terminated=bool(terminated))
 
-    def _end_episode(self, *, terminated: bool) -> EpisodeSummary:
-        self.is_over = True
-        returns = {agent_id: row.episode_return for agent_id, row in self._rows.items()}
-        metrics: Mapping[str, Any] = self._envs.take_metrics(self.env_index)
+    def _close(self, row: AgentRow, waiting: dict[AgentID, AgentRow], *, terminated: bool) -> None:
+        """End an agent's trajectory."""
+        following: Sequence[Observation] = ()
+        if waiting.pop(row.agent_id, None) is not None:
+            row.actor.check(row.observation, row.agent_id, self.length)
+            following = (row.observation,)
+        if row.last >= 0:
+            end = (row.last, row.agent_id, self.env_index, self.episode)
+            row.actor.buffer.end([end], following, terminated=terminated, truncated=not terminated)
+            row.last = -1
+
+    def _summary(self, *, terminated: bool) -> EpisodeSummary:
         return EpisodeSummary(
             self.env_index,
             self.episode,
-            self._seed_of(self.episode),
+            self.seed_of(self.episode),
             self.length,
-            returns,
+            {agent_id: row.episode_return for agent_id, row in self._rows.items()},
             terminated,
-            metrics,
+            self._envs.take_metrics(self.env_index),
         )

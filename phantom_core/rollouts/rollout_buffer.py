@@ -11,43 +11,35 @@ from numpy.typing import NDArray
 
 from phantom_core.errors import ConfigError, listing
 from phantom_core.policies.policy import rows_of, take_rows
-from phantom_core.rollouts.batch import Batch, EndGroup, owners_of
+from phantom_core.rollouts.batch import Batch, owners_of
 from phantom_core.rollouts.copy_state import decode_batch, encode_batch
-from phantom_core.rollouts.space_batcher import DiscreteBatcher, ListBatcher, make_batcher
+from phantom_core.rollouts.space_batcher import ArrayBatcher, NestedBatcher, make_batcher
 from phantom_core.types import AgentID, Observation
 
 _ARRAYS = (gym.spaces.Box, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)
 
 
 class RolloutBuffer:
-    """One transition for each decision, in time order. A row is one agent in one copy of the env.
-
-    Attributes:
-        batcher: makes batches of observations, and checks them.
-        rewards: what each decision earned so far.
-    """
+    """One transition for each decision, in time order. A row is one agent in one copy of the env."""
 
     def __init__(self, observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> None:
         self.batcher = make_batcher(observation_space)
-        self._observations_are_lists = isinstance(self.batcher, (DiscreteBatcher, ListBatcher))
+        self._observations_are_lists = not isinstance(self.batcher, (ArrayBatcher, NestedBatcher))
         self._actions_are_arrays = isinstance(action_space, _ARRAYS)
         self._action_batcher = make_batcher(action_space)
         self.clear()
 
     def clear(self) -> None:
         """Forget everything."""
-        self.rewards: list[float] = []
+        self.rewards: list[float] = []  # what each decision earned so far
         self._observations: list[Any] = []  # one by one where a batch is a list, else a batch for each step
         self._actions: list[Any] = []  # likewise, where actions are arrays
         self._extras: dict[str, list[Any]] = {}
         self._runs: list[list[Any]] = []  # numbers of the rows that decided, and in how many steps
         self._numbers: NDArray[np.int64] | None = None
-        self._begin()
-
-    def _begin(self) -> None:
         self._following: list[Any] = []
         self._num_following = 0
-        self._ends: list[EndGroup] = []
+        self._ends: list[tuple[Any, ...]] = []
         self._skipped: list[int] = []
 
     def add_decisions(
@@ -55,14 +47,8 @@ class RolloutBuffer:
     ) -> None:
         """Add what rows saw and decided in a step; their rewards are added after it.
 
-        Args:
-            numbers: the rows' numbers; the same array in the next step if they are the same.
-            observations: a batch, whose arrays are not changed any more.
-            actions: one for each row.
-            extras: by name, one value for each row.
-
-        Raises:
-            ConfigError: if the names of the extras are not those of the decisions before.
+        `numbers` is the same array in the next step if the rows are the same; arrays of observations are
+        not changed any more.
         """
         if (extras or self._extras) and extras.keys() != self._extras.keys():
             if self._observations:
@@ -99,30 +85,22 @@ class RolloutBuffer:
         terminated: bool = False,
         truncated: bool = False,
     ) -> None:
-        """End trajectories.
+        """End trajectories, of which last transition, agent id, env index and episode are given.
 
-        Args:
-            ends: of each, index of the last decision, agent id, index of the copy, number of the episode.
-            following: what was observed then, one for each; empty: nothing was.
-            terminated: whether the agents ended by the rules of the world.
-            truncated: whether they were cut off.
-
-        Raises:
-            OutsideSpaceError: if an observation is not in its space.
+        `following` is what was observed then, one for each; empty: nothing was.
         """
-        first = -1
+        places = [-1] * len(ends)
         if len(following):
-            first = self._num_following
             self._following.append(self.batcher.checked(following))
             self._num_following += len(ends)
-        self._ends.append((ends, first, terminated, truncated))
+            places = list(range(self._num_following - len(ends), self._num_following))
+        for end, place in zip(ends, places, strict=True):
+            self._ends.append((*end, place, terminated, truncated))
 
     def take(self, pending: Mapping[int, tuple[int, AgentID, int, int]]) -> Batch:
-        """Hand over every transition whose outcome is known; the others become indices 0, 1, ....
+        """Hand over every transition whose outcome is known; those pending become indices 0, 1, ....
 
-        Args:
-            pending: by index, the decisions without a known outcome: number of the row, agent id, index
-                of the copy and number of the episode.
+        `pending` tells, by index, the number of the row, agent id, env index and episode.
         """
         parts = self._joined()
         size, taken = len(self.rewards), None
@@ -156,12 +134,8 @@ class RolloutBuffer:
         """Add decisions of rows, one for each."""
         observations, actions, rewards, extras = parts
         seen = self.batcher.batch(rows_of(observations))
-        self.add_decisions(
-            np.array(numbers, np.int64),
-            seen,
-            rows_of(actions) if not self._actions_are_arrays else actions,
-            extras,
-        )
+        actions = actions if self._actions_are_arrays else rows_of(actions)
+        self.add_decisions(np.array(numbers, np.int64), seen, actions, extras)
         self.rewards += rewards.tolist()
 
     def _end_before(
@@ -172,7 +146,7 @@ class RolloutBuffer:
         order = np.argsort(owners, kind="stable")
         place = np.empty(size, dtype=np.int64)
         place[order] = np.arange(size)
-        ended = {end[0] for ends, *_ in self._ends for end in ends}.union(self._skipped)
+        ended = {end[0] for end in self._ends}.union(self._skipped)
         for index, (number, agent_id, env_index, episode) in pending.items():
             before = int(order[place[index] - 1]) if place[index] else -1
             if before >= 0 and owners[before] == number and before not in ended:

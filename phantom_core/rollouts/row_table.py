@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
 from operator import add, itemgetter
 from typing import Any, NamedTuple
 
@@ -11,105 +13,51 @@ import numpy as np
 from phantom_core.envs.step_result import StepResult
 from phantom_core.rollouts.actor import Actor
 from phantom_core.seeding import RowStreams, UniformStream
-from phantom_core.types import Action, AgentID, Observation
+from phantom_core.types import AgentID, Observation
 from phantom_core.world.agents import ALL
 
 
+@dataclass(slots=True, eq=False)
 class AgentRow:
-    """One agent in one copy of the env.
+    """One agent in one copy of the env."""
 
-    Attributes:
-        env_index: the index of the copy.
-        agent_id: the agent.
-        actor: asks its policy.
-        number: its number among the rows of that policy.
-        stream: what its policy's draws come from.
-        observation: the newest observation.
-        episode_return: the sum of its rewards in this episode.
-        last: the index of its last decision in the buffer; -1: none in this episode, or handed over.
-    """
-
-    __slots__ = (
-        "actor",
-        "agent_id",
-        "env_index",
-        "episode_return",
-        "last",
-        "number",
-        "observation",
-        "stream",
-    )
-
-    def __init__(self, env_index: int, agent_id: AgentID, actor: Actor, stream: UniformStream) -> None:
-        self.env_index = env_index
-        self.agent_id = agent_id
-        self.actor = actor
-        self.number = actor.new_number()
-        self.stream = stream
-        self.begin_episode()
-
-    def begin_episode(self) -> None:
-        """Forget the episode before."""
-        self.observation: Observation = None
-        self.episode_return = 0.0
-        self.last = -1
+    env_index: int
+    agent_id: AgentID
+    actor: Actor
+    stream: UniformStream  # what its policy's draws come from
+    number: int = 0  # among the rows of that policy
+    observation: Observation = None  # the newest
+    episode_return: float = 0.0
+    last: int = -1  # the index of its last decision in the buffer; -1: none in this episode, or handed over
 
 
+@dataclass(slots=True, eq=False)
 class CopyRows:
     """The rows of one copy of the env in a step, and what is expected of that step.
 
     After the first time, the copy is expected to do what it did then: the same agents observe and are
     paid, nobody ends, joins or leaves, and the same may act next. Whatever else it does is looked at agent
     by agent.
-
-    Attributes:
-        env_index: the index of the copy.
-        rows: those who act.
-        acting: likewise, to look up.
-        agent_ids: their agents.
-        waiting: rows with an observation that they may not act on yet.
-        num_live: the number of agents in the episode.
-        observers: the agents that are expected to observe, in order; None: nothing is known yet.
-        observing: their rows.
-        payees: the agents that are expected to be paid, in order.
-        paid: their rows.
-        acting_next: what the copy is expected to say of who may act in the next step.
-        next: the rows of the copy in the next step, if it does what is expected.
-        repeats: whether the same rows observe, are paid and act next, step after step.
     """
 
-    __slots__ = (
-        "acting",
-        "acting_next",
-        "agent_ids",
-        "env_index",
-        "next",
-        "num_live",
-        "observers",
-        "observing",
-        "paid",
-        "payees",
-        "repeats",
-        "rows",
-        "waiting",
-    )
+    env_index: int
+    rows: tuple[AgentRow, ...]  # of those who act
+    waiting: tuple[AgentRow, ...]  # with an observation that they may not act on yet
+    num_live: int  # the number of agents in the episode
+    acting: frozenset[AgentRow] = field(init=False)  # likewise
+    agent_ids: tuple[AgentID, ...] = field(init=False)  # theirs
+    observers: tuple[AgentID, ...] | None = None  # None: nothing is expected yet
+    observing: tuple[AgentRow, ...] = ()
+    payees: tuple[AgentID, ...] = ()
+    paid: tuple[AgentRow, ...] = ()
+    acting_next: Container[AgentID] | None = None
+    next: CopyRows = field(init=False)
+    repeats: bool = False  # whether the same rows observe, are paid and act next, step after step
 
-    def __init__(
-        self, env_index: int, rows: Sequence[AgentRow], waiting: Sequence[AgentRow], num_live: int
-    ) -> None:
-        self.env_index = env_index
-        self.rows = tuple(rows)
-        self.acting = frozenset(rows)
-        self.agent_ids = tuple(row.agent_id for row in rows)
-        self.waiting = tuple(waiting)
-        self.num_live = num_live
-        self.observers: tuple[AgentID, ...] | None = None
-        self.observing: tuple[AgentRow, ...] = ()
-        self.payees: tuple[AgentID, ...] = ()
-        self.paid: tuple[AgentRow, ...] = ()
-        self.acting_next: Container[AgentID] | None = None
+    def __post_init__(self) -> None:
+        self.acting = frozenset(self.rows)
+        self.agent_ids = tuple(row.agent_id for row in self.rows)
         self.next = self
-        self.repeats = False
 
     def without_rows(self) -> CopyRows:
         """Return what is expected alone, for another process."""
@@ -147,28 +95,18 @@ class StepRows(NamedTuple):
 
 
 class Block:
-    """The rows of a table that ask one policy.
+    """The rows of a table that ask one policy, and their places in it."""
 
-    Attributes:
-        actor: asks it.
-        rows: the rows.
-        agent_ids: their agents.
-        numbers: their numbers.
-        draws: their random draws.
-        places: their places in the table.
-        pick: returns what is at these places of a list.
-    """
-
-    __slots__ = ("actor", "agent_ids", "draws", "numbers", "pick", "places", "rows")
-
-    def __init__(self, actor: Actor, rows: Sequence[AgentRow], places: Sequence[int], size: int) -> None:
+    def __init__(self, actor: Actor, places: Sequence[int], rows: Sequence[AgentRow]) -> None:
         self.actor = actor
-        self.rows = tuple(rows)
-        self.agent_ids = tuple(row.agent_id for row in rows)
-        self.numbers = np.array([row.number for row in rows], dtype=np.int64)
-        self.draws = RowStreams([row.stream for row in rows])
         self.places = places
-        self.pick = _all if len(places) == size else _picker(places)
+        self.rows = [rows[place] for place in places]
+        self.agent_ids = [row.agent_id for row in self.rows]
+        self.numbers = np.array([row.number for row in self.rows], dtype=np.int64)
+        self.draws = RowStreams([row.stream for row in self.rows])
+        self.pick = (
+            _all if len(places) == len(rows) else _picker(places)
+        )  # returns a list's values of the rows
 
 
 class RowTable:
@@ -186,32 +124,24 @@ class RowTable:
 
     def __init__(self, copies: Sequence[CopyRows]) -> None:
         self.copies = tuple(copies)
-        self.rows: list[AgentRow] = []
-        self.bounds: list[tuple[CopyRows, int, int]] = []
-        for copy in copies:
-            first = len(self.rows)
-            self.rows += copy.rows
-            self.bounds.append((copy, first, len(self.rows)))
+        self.rows = [row for copy in copies for row in copy.rows]
+        ends = list(accumulate(len(copy.rows) for copy in copies))
+        self.bounds = list(zip(self.copies, [0, *ends], ends))  # noqa: B905  no copy begins at the last end
         self.env_indices = [copy.env_index for copy in copies]
+        self.repeats = False
         places: dict[Actor, list[int]] = {}
         for place, row in enumerate(self.rows):
             places.setdefault(row.actor, []).append(place)
-        self.repeats = False
-        size = len(self.rows)
-        self.blocks = [
-            Block(actor, [self.rows[place] for place in own], own, size) for actor, own in places.items()
-        ]
+        self.blocks = [Block(actor, own, self.rows) for actor, own in places.items()]
         of = {place: (block, n) for block in self.blocks for n, place in enumerate(block.places)}
-        self.offsets = [of[place] for place in range(size)]
+        self.offsets = [of[place] for place in range(len(self.rows))]
 
     def sort(
         self, results: Sequence[StepResult], acting_next: Sequence[Container[AgentID] | None]
     ) -> StepRows:
         """Return what the copies returned, by row: for a `VectorEnv` that has it as dicts.
 
-        Args:
-            results: what each copy in `env_indices` returned.
-            acting_next: who may act in each of them in the next step; None: everybody.
+        `acting_next` tells who may act in each of them in the next step; None: everybody.
         """
         observations: list[Observation] = []
         rewards: list[float] = []
@@ -221,7 +151,9 @@ class RowTable:
                 observations += result.observations.values()
                 rewards += result.rewards.values()
             else:
-                self.set_apart(place, result, observations, rewards, others)
+                others.append((place, result))
+                observations += [None] * len(copy.observers or ())
+                rewards += [0.0] * len(copy.payees)
         return StepRows(observations, rewards, others)
 
     def step(
@@ -236,20 +168,6 @@ class RowTable:
             others: copies that did not do what was expected, by their place: all that they returned.
         """
         return StepRows(observations, rewards, others)
-
-    def set_apart(
-        self,
-        place: int,
-        result: StepResult,
-        observations: list[Observation],
-        rewards: list[float],
-        others: list[tuple[int, StepResult]],
-    ) -> None:
-        """Add what a copy returned that did not do what is expected to the others."""
-        copy = self.copies[place]
-        others.append((place, result))
-        observations += [None] * len(copy.observers or ())
-        rewards += [0.0] * len(copy.payees)
 
     def alone(
         self,
@@ -269,13 +187,6 @@ class RowTable:
             {},
         )
 
-    def chosen(self, actions: Sequence[Action]) -> list[dict[AgentID, Action]]:
-        """Return the actions of each copy, by agent, of one action for each row."""
-        return [
-            dict(zip(copy.agent_ids, actions[first:end]))  # noqa: B905  as many as there are rows
-            for copy, first, end in self.bounds
-        ]
-
 
 def _all(values: Sequence[Any]) -> Sequence[Any]:
     return values
@@ -294,16 +205,11 @@ class CurrentRows:
 
     While a table repeats itself its rows stand in lists, one value for each, and `AgentRow` is written to
     only when somebody asks for it; in any other table each step writes to its rows.
-
-    Attributes:
-        table: the table; None: it has to be found.
-        is_flat: whether the rows stand in lists.
-        observations: what each row observed: a list or an array.
     """
 
     def __init__(self) -> None:
-        self.table: RowTable | None = None
-        self.is_flat = False
+        self.table: RowTable | None = None  # None: it has to be found
+        self.is_flat = False  # whether the rows stand in lists
         self.observations: Any = []
         self._returns: list[float] = []
         self._learners: list[Block] = []
@@ -348,8 +254,7 @@ class CurrentRows:
             row.observation = self.observations[index]
             row.episode_return = float(self._returns[index])
             if has_decided and row.actor.is_learning:
-                block, offset = table.offsets[index]
-                row.last = len(row.actor.buffer.rewards) - len(block.rows) + offset
+                row.last = _last_of(table, index)
 
     def go_on(self, place: int, rows: CopyRows, *, has_begun: bool = False) -> None:
         """Take over where a copy stands now, which was told by `AgentRow`."""
@@ -367,18 +272,15 @@ class CurrentRows:
         if has_begun:
             self._begun.add(place)
 
-    def last_of(self, place: int) -> int:
-        """Return the index of the last decision of the one row of a copy in a flat table."""
+    def skip(self, place: int) -> None:
+        """Leave out what the one row of a copy decided in the last step, in which it was only reset."""
         assert self.table is not None
-        block, offset = self.table.offsets[self.table.bounds[place][1]]
-        return len(block.actor.buffer.rewards) - len(block.rows) + offset
+        index = self.table.bounds[place][1]
+        if (actor := self.table.rows[index].actor).is_learning:
+            actor.buffer.skip(_last_of(self.table, index))
 
     def just_decided(self, members: int) -> Sequence[Block] | None:
-        """Return the learners' blocks, if the table is flat and every agent decided in the last step.
-
-        Args:
-            members: the number of agents in the episodes of all copies.
-        """
+        """Return the learners' blocks, if the table is flat and all members decided in the last step."""
         table = self.table
         if table is None or not self.is_flat or self._num_steps == 0 or self._apart or self._begun:
             return None
@@ -400,3 +302,9 @@ class CurrentRows:
             self._begun.clear()
         for block in self._learners:
             block.actor.buffer.rewards += block.pick(rewards)
+
+
+def _last_of(table: RowTable, index: int) -> int:
+    """Return the index of the last decision of a learner's row, in a table whose rows all decided."""
+    block, offset = table.offsets[index]
+    return len(block.actor.buffer.rewards) - len(block.rows) + offset

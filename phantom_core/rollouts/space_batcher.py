@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import copy
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import gymnasium as gym
@@ -18,11 +17,7 @@ _MOST_BOUNDS: Final = 16
 
 
 class OutsideSpaceError(Exception):
-    """One of the elements is not in the space.
-
-    Attributes:
-        index: which of the elements.
-    """
+    """The element of this index is not in the space."""
 
     def __init__(self, index: int) -> None:
         super().__init__(index)
@@ -33,12 +28,8 @@ class _DoubtError(Exception):
     """The elements are not as usual: look at them one by one."""
 
 
-class SpaceBatcher(ABC):
-    """Makes batches of elements of one space, in the layout of `policies/batching.py`.
-
-    Attributes:
-        space: the space.
-    """
+class SpaceBatcher:
+    """Makes batches of elements of one space, in the layout of `policies/batching.py`: lists, in general."""
 
     def __init__(self, space: gym.Space[Any]) -> None:
         self.space = space
@@ -58,13 +49,13 @@ class SpaceBatcher(ABC):
                 raise OutsideSpaceError(index)
         return self.batch(fitting)
 
-    @abstractmethod
     def usual(self, values: Sequence[Any]) -> Any:
-        """Check and batch all at once. Raise if anything is not as usual."""
+        """Check and batch all at once. Raise if anything is not as usual, or there is no faster way."""
+        raise _DoubtError
 
-    @abstractmethod
     def batch(self, values: Sequence[Any]) -> Any:
         """Return elements as a batch, without a check."""
+        return values.tolist() if isinstance(values, np.ndarray) else list(values)
 
     def joined(self, batches: Sequence[Any]) -> Any:
         """Return batches as one, in memory of its own."""
@@ -79,11 +70,16 @@ class ArrayBatcher(SpaceBatcher):
         assert space.shape is not None
         self._shape, self._dtype = space.shape, np.dtype(space.dtype)
         self._is_cast = False  # whether what comes is of a larger float type
-        self._low, self._high = _bounds(space)
+        low, high = _range(space)
+        is_float = self._dtype.kind == "f"
+        limits = (-np.inf, np.inf) if is_float else (np.iinfo(self._dtype).min, np.iinfo(self._dtype).max)
+        self._high = None if np.all(high == limits[1]) else high
+        is_free = np.all(low == limits[0]) and not (is_float and self._high is None)  # one stays, for NaN
+        self._low = None if is_free else low
         self._bounds: dict[int, tuple[NDArray[Any] | None, NDArray[Any] | None]] = {}  # by the number of rows
 
     def usual(self, values: Sequence[Any]) -> NDArray[Any]:
-        """Check and batch all at once."""
+        """Compare all elements with the bounds."""
         shape = (len(values), *self._shape)
         if not self._shape or isinstance(values, np.ndarray):
             found = np.array(values)
@@ -151,14 +147,6 @@ class DiscreteBatcher(SpaceBatcher):
                 return super().checked(values)
         return list(values)
 
-    def usual(self, values: Sequence[Any]) -> list[int]:
-        """Look at them one by one."""
-        raise _DoubtError
-
-    def batch(self, values: Sequence[Any]) -> list[Any]:
-        """Return elements as a list."""
-        return values.tolist() if isinstance(values, np.ndarray) else list(values)
-
     def joined(self, batches: Sequence[Any]) -> NDArray[np.int64]:
         """Return batches as an array."""
         return np.array([value for batch in batches for value in batch], dtype=np.int64)
@@ -171,7 +159,7 @@ class NestedBatcher(SpaceBatcher):
         super().__init__(space)
         self._kind: type = dict if isinstance(space, gym.spaces.Dict) else tuple
         parts = space.spaces.items() if isinstance(space, gym.spaces.Dict) else enumerate(space.spaces)
-        self._parts = {key: _make_part(part) for key, part in parts}
+        self._parts = {key: make_batcher(part, is_part=True) for key, part in parts}
 
     def usual(self, values: Sequence[Any]) -> Any:
         """Check and batch part by part."""
@@ -187,31 +175,16 @@ class NestedBatcher(SpaceBatcher):
         return dict(zip(self._parts, batches, strict=True)) if self._kind is dict else tuple(batches)
 
 
-class ListBatcher(SpaceBatcher):
-    """A list, for every other space."""
-
-    def usual(self, values: Sequence[Any]) -> list[Any]:
-        """Check one by one: there is no faster way."""
-        raise _DoubtError
-
-    def batch(self, values: Sequence[Any]) -> list[Any]:
-        """Return elements as a list."""
-        return list(values)
-
-
-def make_batcher(space: gym.Space[Any]) -> SpaceBatcher:
-    """Return what batches elements of a space."""
-    return DiscreteBatcher(space) if isinstance(space, gym.spaces.Discrete) else _make_part(space)
-
-
-def _make_part(space: gym.Space[Any]) -> SpaceBatcher:
-    if isinstance(
-        space, (gym.spaces.Box, gym.spaces.Discrete, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)
-    ):
-        return ArrayBatcher(space)
-    return (
-        NestedBatcher(space) if isinstance(space, (gym.spaces.Dict, gym.spaces.Tuple)) else ListBatcher(space)
-    )
+def make_batcher(space: gym.Space[Any], *, is_part: bool = False) -> SpaceBatcher:
+    """Return what batches elements of a space; in other spaces those of Discrete spaces are arrays too."""
+    match space:
+        case gym.spaces.Discrete() if not is_part:
+            return DiscreteBatcher(space)
+        case gym.spaces.Box() | gym.spaces.Discrete() | gym.spaces.MultiDiscrete() | gym.spaces.MultiBinary():
+            return ArrayBatcher(space)
+        case gym.spaces.Dict() | gym.spaces.Tuple():
+            return NestedBatcher(space)
+    return SpaceBatcher(space)
 
 
 def fitted(space: gym.Space[Any], value: Any) -> Any:
@@ -219,19 +192,19 @@ def fitted(space: gym.Space[Any], value: Any) -> Any:
 
     Anything else is returned unchanged, and so is a finite number that the smaller type cannot hold.
     """
-    if isinstance(space, gym.spaces.Discrete):
-        is_integer = isinstance(value, (np.generic, np.ndarray)) and value.dtype.kind in "iu"
-        return int(value) if is_integer and value.size == 1 else value
-    if isinstance(space, gym.spaces.Box) and isinstance(value, np.ndarray):
-        if value.dtype.kind == "f" and np.dtype(space.dtype).kind == "f" and value.dtype != space.dtype:
-            with np.errstate(over="ignore"):
-                found = value.astype(space.dtype)
-            return found if np.array_equal(np.isfinite(found), np.isfinite(value)) else value
-    elif isinstance(space, gym.spaces.Dict) and isinstance(value, dict):
-        parts = space.spaces
-        return {key: fitted(parts[key], part) if key in parts else part for key, part in value.items()}
-    elif isinstance(space, gym.spaces.Tuple) and isinstance(value, tuple) and len(value) == len(space.spaces):
-        return tuple(fitted(part, own) for part, own in zip(space.spaces, value, strict=True))
+    match space, value:
+        case gym.spaces.Discrete(), np.generic() | np.ndarray():
+            return int(value) if value.dtype.kind in "iu" and value.size == 1 else value
+        case gym.spaces.Box(), np.ndarray():
+            if value.dtype.kind == "f" == np.dtype(space.dtype).kind and value.dtype != space.dtype:
+                with np.errstate(over="ignore"):
+                    found = value.astype(space.dtype)
+                return found if np.array_equal(np.isfinite(found), np.isfinite(value)) else value
+        case gym.spaces.Dict(), dict():
+            parts = space.spaces
+            return {key: fitted(parts[key], part) if key in parts else part for key, part in value.items()}
+        case gym.spaces.Tuple(), tuple() if len(value) == len(space.spaces):
+            return tuple(fitted(part, own) for part, own in zip(space.spaces, value, strict=True))
     return value
 
 
@@ -243,25 +216,13 @@ def contains(space: gym.Space[Any], value: Any) -> bool:
         return False
 
 
-def membership(space: gym.Space[Any]) -> Callable[[Any], bool]:
-    """Return a test of membership that costs little for the commonest space."""
-    if not isinstance(space, gym.spaces.Discrete):
-        return lambda value: contains(space, fitted(space, value))
-    first, end = int(space.start), int(space.start + space.n)
-    return lambda value: (type(value) is int and first <= value < end) or contains(space, value)
-
-
 def filler(space: gym.Space[Any]) -> Any:
     """Return the element nearest to zero; of a space of another kind, a drawn one that is always the same."""
     match space:
         case gym.spaces.Discrete():
-            return int(min(max(0, space.start), space.start + space.n - 1))
-        case gym.spaces.Box():
-            return np.clip(np.zeros(space.shape, space.dtype), space.low, space.high)
-        case gym.spaces.MultiDiscrete():
-            return np.clip(np.zeros(space.shape, space.dtype), space.start, space.start + (space.nvec - 1))
-        case gym.spaces.MultiBinary():
-            return np.zeros(space.shape, space.dtype)
+            return int(np.clip(0, *_range(space)))
+        case gym.spaces.Box() | gym.spaces.MultiDiscrete() | gym.spaces.MultiBinary():
+            return np.clip(np.zeros(space.shape, space.dtype), *_range(space))
         case gym.spaces.Dict():
             return {key: filler(part) for key, part in space.items()}
         case gym.spaces.Tuple():
@@ -271,19 +232,13 @@ def filler(space: gym.Space[Any]) -> Any:
     return twin.sample()
 
 
-def _bounds(space: gym.Space[Any]) -> tuple[Any, Any]:
-    """Return the lowest and the highest values; None where every value of the dtype is allowed."""
-    if isinstance(space, gym.spaces.Box):
-        low, high = space.low, space.high
-    elif isinstance(space, gym.spaces.MultiDiscrete):
-        low, high = space.start, space.start + (space.nvec - 1)
-    elif isinstance(space, gym.spaces.Discrete):
-        low, high = np.asarray(space.start), np.asarray(space.start + space.n - 1)
-    else:
-        low, high = np.zeros(space.shape or ()), np.ones(space.shape or ())
-    dtype = np.dtype(space.dtype)
-    if dtype.kind == "f":  # one comparison always stays, for NaN
-        is_bounded = not np.all(high == np.inf)
-        return (None if np.all(low == -np.inf) and is_bounded else low), (high if is_bounded else None)
-    limits = np.iinfo(dtype)
-    return (None if np.all(low == limits.min) else low), (None if np.all(high == limits.max) else high)
+def _range(space: gym.Space[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the lowest and the highest element of a space of arrays or of integers."""
+    match space:
+        case gym.spaces.Box():
+            return space.low, space.high
+        case gym.spaces.MultiDiscrete():
+            return space.start, space.start + (space.nvec - 1)
+        case gym.spaces.Discrete():
+            return np.asarray(space.start), np.asarray(space.start + space.n - 1)
+    return np.zeros(space.shape or (), space.dtype), np.ones(space.shape or (), space.dtype)

@@ -3,52 +3,25 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Container, Mapping, Sequence
-from typing import Any, Protocol
-
-import gymnasium as gym
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from phantom_core.envs.plain_values import as_flag, as_float, not_a_step
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
-from phantom_core.rollouts.measured_env import MeasuredEnv, check_apart
+from phantom_core.rollouts.measured_env import CopyFacts, MeasuredEnv, check_apart
 from phantom_core.rollouts.row_table import RowTable, StepRows
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
 
 class CopyError(Exception):
-    """A copy of the env raised; `__cause__` is what it raised.
-
-    Attributes:
-        number: the index of the copy.
-        place: where in the user's code it was raised, if that was in a worker.
-    """
+    """A copy of the env raised `__cause__`; if it lives in a worker, `place` is where in the user's code."""
 
     def __init__(self, number: int, place: str = "") -> None:
         super().__init__(number)
         self.number = number
         self.place = place
-
-
-class EnvFacts(Protocol):
-    """What a copy of an env says about itself; a part of `MultiAgentEnv`."""
-
-    @property
-    def acting_agent_ids(self) -> Container[AgentID] | None:
-        """Who may act in the next step; None: everybody."""
-
-    @property
-    def strategic_agent_ids(self) -> Sequence[AgentID]:
-        """The agents that observe and act now."""
-
-    @property
-    def observation_spaces(self) -> Mapping[AgentID, gym.Space[Any]]:
-        """Observation space of each strategic agent."""
-
-    @property
-    def action_spaces(self) -> Mapping[AgentID, gym.Space[Any]]:
-        """Action space of each strategic agent."""
 
 
 class VectorEnv(ABC):
@@ -91,14 +64,18 @@ class VectorEnv(ABC):
         Raises:
             CopyError: if a copy raises.
         """
-        results = self.step(table.env_indices, table.chosen(actions))
+        chosen = [
+            dict(zip(copy.agent_ids, actions[first:end]))  # noqa: B905  as many as there are rows
+            for copy, first, end in table.bounds
+        ]
+        results = self.step(table.env_indices, chosen)
         return table.sort(results, [self.facts(index).acting_agent_ids for index in table.env_indices])
 
     def abandon(self) -> None:
         """A step was broken off; every copy is reset before the next one."""
 
     @abstractmethod
-    def facts(self, number: int) -> EnvFacts:
+    def facts(self, number: int) -> MultiAgentEnv | CopyFacts:
         """Return what a copy says about itself; it is always up to date."""
 
     @abstractmethod
@@ -141,48 +118,29 @@ class LocalVectorEnv(VectorEnv):
 
     def reset(self, numbers: Sequence[int], seeds: Sequence[int]) -> list[dict[AgentID, Observation] | None]:
         """Start an episode in each of these copies, one after the other."""
-        found: list[dict[AgentID, Observation] | None] = []
-        number = 0
-        try:
-            for number, seed in zip(numbers, seeds, strict=True):
-                found.append(self._envs[number].reset(seed))
-        except Exception as error:
-            raise CopyError(number) from error
-        return found
+        return self._call("reset", numbers, seeds)
 
     def step(self, numbers: Sequence[int], actions: Sequence[Mapping[AgentID, Action]]) -> list[StepResult]:
         """Play one step in each of these copies, one after the other."""
-        envs = self._envs
-        found = []
-        number = 0
-        try:
-            for number, chosen in zip(numbers, actions):  # noqa: B905  strict costs as much as the loop
-                found.append(envs[number].step(chosen))
-        except Exception as error:
-            raise CopyError(number) from error
-        return found
+        return self._call("step", numbers, actions)
 
     def step_rows(self, table: RowTable, actions: Sequence[Action]) -> StepRows:
         """Play one step, one copy after the other; an env of one agent without its dicts."""
         if self._bare_steps and len(table.rows) == len(table.copies):
             return self._step_bare(table, actions)
+        return super().step_rows(table, actions)
+
+    def _call(self, name: str, numbers: Sequence[int], given: Sequence[Any]) -> list[Any]:
+        """Call a method of each of these copies with what it is given; return what comes back."""
         envs = self._envs
-        observations: list[Observation] = []
-        rewards: list[float] = []
-        others: list[tuple[int, StepResult]] = []
-        copy = table.copies[0]
+        found = []
+        number = 0
         try:
-            for place, (copy, first, end) in enumerate(table.bounds):
-                env = envs[copy.env_index]
-                result = env.step(dict(zip(copy.agent_ids, actions[first:end])))  # noqa: B905  as many
-                if copy.is_expected(result, env.env.acting_agent_ids):
-                    observations += result.observations.values()
-                    rewards += result.rewards.values()
-                else:
-                    table.set_apart(place, result, observations, rewards, others)
+            for number, argument in zip(numbers, given):  # noqa: B905  strict costs as much as the loop
+                found.append(getattr(envs[number], name)(argument))
         except Exception as error:
-            raise CopyError(copy.env_index) from error
-        return StepRows(observations, rewards, others)
+            raise CopyError(number) from error
+        return found
 
     def _step_bare(self, table: RowTable, actions: Sequence[Action]) -> StepRows:
         steps, repeats = self._bare_steps, table.repeats
@@ -209,7 +167,7 @@ class LocalVectorEnv(VectorEnv):
             raise CopyError(index) from error
         return StepRows(observations, rewards, others)
 
-    def facts(self, number: int) -> EnvFacts:
+    def facts(self, number: int) -> MultiAgentEnv | CopyFacts:
         """Return the copy itself."""
         return self._envs[number].env
 
