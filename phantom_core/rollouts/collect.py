@@ -15,6 +15,7 @@ from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import (
     CheckpointError,
     ConfigError,
+    EnvError,
     ObservationError,
     PolicyMappingError,
     did_you_mean,
@@ -156,6 +157,13 @@ class Collector:
         The others behave as finished policies do. What was begun with a policy that stops or starts to
         learn, and is not finished, is forgotten.
         """
+        unknown = [policy_id for policy_id in policy_ids if policy_id not in self._actors]
+        if isinstance(policy_ids, str) or unknown:
+            hint = did_you_mean(unknown[0], self._actors) if unknown else ""
+            raise ConfigError(
+                f"learning is {policy_ids!r}. Expected a list of ids of policies.{hint} There are: "
+                f"{listing(self._actors)}."
+            )
         self.learning = tuple(policy_ids)
         for policy_id, actor in self._actors.items():
             if actor.is_learning != (policy_id in self.learning):
@@ -354,6 +362,8 @@ class Collector:
         """Take in what a step returned; return summaries of the episodes that ended."""
         if rows.is_flat:
             rewards = found.rewards
+            if len(rewards) != len(table.rows) or len(found.observations) != len(table.rows):
+                raise self._miscounted(found, len(table.rows), len(table.rows))
             try:
                 total = sum(rewards)
             except Exception:  # whatever an env returns instead of a number
@@ -394,6 +404,14 @@ class Collector:
     def _take_expected(self, table: RowTable, found: StepRows) -> None:
         """Take in what copies returned that did what was expected, in a table that does not repeat itself."""
         others = {place for place, _ in found.others}
+        wanted = (
+            sum(len(copy.observing) for copy in table.copies),
+            sum(len(copy.paid) for copy in table.copies),
+        )
+        if any(copy.observers is None and place not in others for place, copy in enumerate(table.copies)):
+            raise self._miscounted(found, 0, 0)
+        if (len(found.observations), len(found.rewards)) != wanted:
+            raise self._miscounted(found, *wanted)
         seen, paid = 0, 0
         for place, expected in enumerate(table.copies):
             observations = found.observations[seen : seen + len(expected.observing)]
@@ -401,6 +419,14 @@ class Collector:
             seen, paid = seen + len(observations), paid + len(rewards)
             if place not in others:
                 self._copies[expected.env_index].take_expected(expected, observations, rewards)
+
+    def _miscounted(self, found: StepRows, observations: int, rewards: int) -> EnvError:
+        return EnvError(
+            f"step_rows() of {self._envs.env_name} returned {len(found.observations)} observations and "
+            f"{len(found.rewards)} rewards, but {observations} and {rewards} are expected in this step. "
+            "Return one for each row while table.repeats, and what super().step_rows() returns in other "
+            "steps."
+        )
 
     def _begin_late(self, resetting: Sequence[EnvCopy]) -> None:
         """Begin episodes whose first observation came with a step, in which nothing was decided."""

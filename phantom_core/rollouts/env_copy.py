@@ -93,6 +93,11 @@ class EnvCopy:
 
     def take(self, result: StepResult, before: CopyRows) -> EpisodeSummary | None:
         """Take in what a step with these rows returned; return a summary if the episode ended."""
+        if not isinstance(result, StepResult) or not all(isinstance(part, Mapping) for part in result):
+            raise EnvError(
+                f"step() of {self._envs.env_name} returned {result!r}. Expected a ph.StepResult of dicts by "
+                "agent id: observations, rewards, terminations, truncations, infos."
+            )
         rows = self._rows
         waiting = {row.agent_id: row for row in before.waiting}
         for agent_id, observation in result.observations.items():
@@ -134,7 +139,11 @@ class EnvCopy:
         for row, observation in zip(rows.observing, seen):  # noqa: B905  as many
             row.observation = observation
         for row, reward in zip(rows.paid, paid):  # noqa: B905  as many
-            self._pay(row, reward)
+            if type(reward) is not float or not -math.inf < reward < math.inf:
+                reward = self.as_reward(row.agent_id, reward)  # noqa: PLW2901  the same number
+            row.episode_return += reward
+            if row.last >= 0:
+                row.actor.buffer.rewards[row.last] += reward
         for row in rows.next.waiting:
             if row in rows.observing:
                 self.observed(row, row.observation)

@@ -136,6 +136,11 @@ class RowTable:
         of = {place: (block, n) for block in self.blocks for n, place in enumerate(block.places)}
         self.offsets = [of[place] for place in range(len(self.rows))]
 
+    @property
+    def agent_ids(self) -> list[tuple[AgentID, ...]]:
+        """The agents that act in each copy of `env_indices`, in the order of the rows."""
+        return [copy.agent_ids for copy in self.copies]
+
     def sort(
         self, results: Sequence[StepResult], acting_next: Sequence[Container[AgentID] | None]
     ) -> StepRows:
@@ -151,9 +156,7 @@ class RowTable:
                 observations += result.observations.values()
                 rewards += result.rewards.values()
             else:
-                others.append((place, result))
-                observations += [None] * len(copy.observers or ())
-                rewards += [0.0] * len(copy.payees)
+                self.set_apart(place, result, observations, rewards, others)
         return StepRows(observations, rewards, others)
 
     def step(
@@ -168,6 +171,19 @@ class RowTable:
             others: copies that did not do what was expected, by their place: all that they returned.
         """
         return StepRows(observations, rewards, others)
+
+    def set_apart(
+        self,
+        place: int,
+        result: StepResult,
+        observations: list[Observation],
+        rewards: list[float],
+        others: list[tuple[int, StepResult]],
+    ) -> None:
+        """Add what a copy returned that did not do what is expected to the others."""
+        others.append((place, result))
+        observations += [None] * len(self.copies[place].observing)
+        rewards += [0.0] * len(self.copies[place].paid)
 
     def alone(
         self,

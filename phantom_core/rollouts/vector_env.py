@@ -8,9 +8,10 @@ from typing import Any
 
 from phantom_core.envs.plain_values import as_flag, as_float, not_a_step
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
+from phantom_core.errors import ConfigError
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
-from phantom_core.rollouts.measured_env import CopyFacts, MeasuredEnv, check_apart
+from phantom_core.rollouts.measured_env import CopyFacts, MeasuredEnv, check_apart, check_is_env
 from phantom_core.rollouts.row_table import RowTable, StepRows
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
@@ -108,8 +109,12 @@ class LocalVectorEnv(VectorEnv):
         """Take the copies, of one class and configuration.
 
         Raises:
-            ConfigError: if two of them are one object, or adapters of one object.
+            ConfigError: if there is none, one is no env, or two are one object, or adapters of one object.
         """
+        if not isinstance(envs, Sequence) or not envs:
+            raise ConfigError(f"Expected a list of envs, or a ph.VectorEnv, but got {envs!r}.")
+        for env in envs:
+            check_is_env(env)
         check_apart(envs)
         self.num_copies = len(envs)
         self.env_name = type(envs[0]).__name__
@@ -128,7 +133,23 @@ class LocalVectorEnv(VectorEnv):
         """Play one step, one copy after the other; an env of one agent without its dicts."""
         if self._bare_steps and len(table.rows) == len(table.copies):
             return self._step_bare(table, actions)
-        return super().step_rows(table, actions)
+        envs = self._envs
+        observations: list[Observation] = []
+        rewards: list[float] = []
+        others: list[tuple[int, StepResult]] = []
+        copy = table.copies[0]
+        try:
+            for place, (copy, first, end) in enumerate(table.bounds):
+                env = envs[copy.env_index]
+                result = env.step(dict(zip(copy.agent_ids, actions[first:end])))  # noqa: B905  as many
+                if copy.is_expected(result, env.env.acting_agent_ids):
+                    observations += result.observations.values()
+                    rewards += result.rewards.values()
+                else:
+                    table.set_apart(place, result, observations, rewards, others)
+        except Exception as error:
+            raise CopyError(copy.env_index) from error
+        return StepRows(observations, rewards, others)
 
     def _call(self, name: str, numbers: Sequence[int], given: Sequence[Any]) -> list[Any]:
         """Call a method of each of these copies with what it is given; return what comes back."""
