@@ -37,9 +37,10 @@ fix: $(VENV)/.setup-tests ## format, and mend what ruff can mend
 
 bench: bench-core bench-ppo ## measure the speed of everything, beside other libraries (about 7 minutes)
 
-bench-core: $(VENV)/.setup ## measure the speed of env.step, of collection, hooks and plugins list (3 minutes)
+bench-core: $(VENV)/.setup ## measure the speed of env.step, of collection, hooks and plugins list (5 minutes)
 	@$(BIN)/python tests/benchmarks/bench_env_step.py
 	@$(BIN)/python tests/benchmarks/bench_collect.py
+	@$(BIN)/python tests/benchmarks/bench_collection.py
 	@$(BIN)/python tests/benchmarks/bench_hooks.py
 	@$(BIN)/python tests/benchmarks/bench_plugins_list.py
 	@$(BIN)/python tests/benchmarks/bench_recording.py

@@ -51,7 +51,11 @@ from phantom_core.rollouts.collect import CollectPlan as CollectPlan
 from phantom_core.rollouts.evaluate import Evaluation as Evaluation
 from phantom_core.rollouts.evaluate import evaluate as evaluate
 from phantom_core.rollouts.make_vector_env import make_vector_env as make_vector_env
+from phantom_core.rollouts.measured_env import CopyFacts as CopyFacts
 from phantom_core.rollouts.native_vector_env import NativeVectorEnv as NativeVectorEnv
+from phantom_core.rollouts.row_table import RowTable as RowTable
+from phantom_core.rollouts.row_table import StepRows as StepRows
+from phantom_core.rollouts.vector_env import CopyError as CopyError
 from phantom_core.rollouts.vector_env import VectorEnv as VectorEnv
 from phantom_core.seeding import RowStreams as RowStreams
 from phantom_core.training.env_factory import check_env_config as check_env_config

@@ -18,6 +18,11 @@ import msgspec
 from phantom_core.errors import ConfigError, did_you_mean, listing, without_stop
 
 
+def is_whole(value: object, least: int = 1) -> bool:
+    """Return whether a value is an integer that is at least `least`; a bool is none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
 def config_class_of(component: type) -> type | None:
     """Return the dataclass of a component's settings; None if it declares none.
 
@@ -164,10 +169,8 @@ def field_documents(config_class: type) -> dict[str, str]:
 
 def _no_setting(key: str, known: Iterable[str], name: str) -> str:
     settings = list(known)
-    return (
-        f"{name} has no setting {key!r}.{did_you_mean(key, settings)} Its settings: "
-        f"{', '.join(settings) or 'none'}."
-    )
+    names = ", ".join(settings) or "none"
+    return f"{name} has no setting {key!r}.{did_you_mean(key, settings)} Its settings: {names}."
 
 
 def _innermost(path: str, value: Any, target: Any) -> tuple[str, Any, Any]:
@@ -213,7 +216,5 @@ def check_config_class(component: type, config_class: object) -> None:
     """Raise ConfigError if a `config_class` is not a frozen dataclass."""
     params = getattr(config_class, "__dataclass_params__", None)
     if not isinstance(config_class, type) or params is None or not params.frozen:
-        raise ConfigError(
-            f"{component.__name__}.config_class is {config_class!r}. Expected a frozen dataclass: "
-            "decorate it with @dataclass(frozen=True)."
-        )
+        expected = "Expected a frozen dataclass: decorate it with @dataclass(frozen=True)."
+        raise ConfigError(f"{component.__name__}.config_class is {config_class!r}. {expected}")

@@ -35,7 +35,6 @@ class NotRecorded:
         return cls._instance
 
     def __repr__(self) -> str:
-        """Return `<NotRecorded>`."""
         return "<NotRecorded>"
 
 
@@ -58,8 +57,7 @@ class Metric(ABC):
     def __init__(self, fsm_stages: Iterable[StageID] | None = None, description: str | None = None) -> None:
         """Set the stages and the description, where the class does not; a subclass need not call this.
 
-        Raises:
-            ConfigError: if `fsm_stages` is one name instead of several.
+        Raises ConfigError if `fsm_stages` is one name instead of several.
         """
         if fsm_stages is not None:
             self.fsm_stages = _checked_stages(type(self), fsm_stages)
@@ -67,7 +65,6 @@ class Metric(ABC):
             self.description = description
 
     def __init_subclass__(cls, **kwargs: object) -> None:
-        """Refuse one stage where several belong."""
         super().__init_subclass__(**kwargs)
         if isinstance(cls.fsm_stages, str):  # what is no plain attribute is looked at when it is read
             _checked_stages(cls, cls.fsm_stages)
@@ -90,10 +87,7 @@ def record_metrics(env: Any, metrics: Mapping[str, Metric], values: dict[str, li
     """Read every metric once; call it after each `env.step`.
 
     The value of each metric that is defined on the turn that was played, and has one, is appended to its
-    list in `values`.
-
-    Raises:
-        PhantomError: if a metric reads something that is not there.
+    list in `values`. Raises PhantomError if a metric reads something that is not there.
     """
     turn = getattr(env, "executed_turn", None)
     for name, metric in metrics.items():
@@ -134,7 +128,6 @@ class LambdaMetric(Metric):
     """What it measures, for people."""
 
     def __post_init__(self) -> None:
-        """Refuse one stage where several belong."""
         object.__setattr__(self, "fsm_stages", _checked_stages(type(self), self.fsm_stages))
 
     def extract(self, env: Any) -> Any:
@@ -163,17 +156,12 @@ class _SimpleMetric(Metric):
     """What it measures, for people."""
 
     def __post_init__(self) -> None:
-        """Refuse a reduction that does not exist, and one stage where several belong."""
         object.__setattr__(self, "fsm_stages", _checked_stages(type(self), self.fsm_stages))
         _check_action(self, "train_reduce_action", get_args(TrainReduce))
         _check_action(self, "eval_reduce_action", (*get_args(TrainReduce), None))
 
     def reduce(self, values: Sequence[Any], mode: Mode) -> Any:
-        """Reduce the values that were recorded by the action of this mode.
-
-        Raises:
-            PhantomError: if the values are nothing that this action can reduce.
-        """
+        """Reduce the recorded values by the action of this mode, or raise PhantomError if it cannot."""
         action = self.train_reduce_action if _checked(mode) == "train" else self.eval_reduce_action
         recorded = _recorded(values)
         return _reduced(action, recorded) if recorded else not_recorded
@@ -232,10 +220,8 @@ class AggregatedAgentMetric(_SimpleMetric):
         if callable(self.agent_ids):
             return
         if isinstance(self.agent_ids, str) or not isinstance(self.agent_ids, Iterable):
-            raise ConfigError(
-                f"AggregatedAgentMetric got agent_ids={self.agent_ids!r}. Expected a list of ids, a class of "
-                "agents or a predicate."
-            )
+            expected = "Expected a list of ids, a class of agents or a predicate."
+            raise ConfigError(f"AggregatedAgentMetric got agent_ids={self.agent_ids!r}. {expected}")
         object.__setattr__(self, "agent_ids", tuple(self.agent_ids))
         if not self.agent_ids:
             raise ConfigError("AggregatedAgentMetric got no agent ids. Name at least one agent.")
@@ -243,8 +229,7 @@ class AggregatedAgentMetric(_SimpleMetric):
     def extract(self, env: Any) -> Any:
         """Return the reduced property of the agents; `not_recorded` if none is there.
 
-        Raises:
-            PhantomError: if an agent has no such property, or the values cannot be reduced.
+        Raises PhantomError if an agent has no such property, or the values cannot be reduced.
         """
         agents = self._selected(env.agents)
         values = [_read(agent, self.agent_property, f"agent {i!r}") for i, agent in agents]
@@ -283,18 +268,14 @@ def _reduced(action: str | None, values: Sequence[Any]) -> Any:
 def _check_action(metric: Metric, field: str, allowed: tuple[str | None, ...]) -> None:
     value = getattr(metric, field)
     if value not in allowed:
-        name = type(metric).__name__
-        raise ConfigError(
-            f"{name} got {field}={value!r}.{did_you_mean(value, allowed)} Expected one of: "
-            f"{listing(allowed)}."
-        )
+        got = f"{type(metric).__name__} got {field}={value!r}"
+        raise ConfigError(f"{got}.{did_you_mean(value, allowed)} Expected one of: {listing(allowed)}.")
 
 
 def _checked(mode: Mode) -> Mode:
     if mode not in get_args(Mode):
-        raise ConfigError(
-            f"A metric was reduced with mode={mode!r}. Expected one of: {listing(get_args(Mode))}."
-        )
+        expected = listing(get_args(Mode))
+        raise ConfigError(f"A metric was reduced with mode={mode!r}. Expected one of: {expected}.")
     return mode
 
 
@@ -317,7 +298,6 @@ def _recorded(values: Sequence[Any]) -> list[Any]:
 def _checked_stages(metric_class: type, stages: Iterable[StageID] | None) -> tuple[StageID, ...] | None:
     """Return the stages for more than one reading; raise ConfigError if they are one name."""
     if isinstance(stages, str):
-        raise ConfigError(
-            f"{metric_class.__name__} got fsm_stages={stages!r}. Expected several names: [{stages!r}]."
-        )
+        name = metric_class.__name__
+        raise ConfigError(f"{name} got fsm_stages={stages!r}. Expected several names: [{stages!r}].")
     return None if stages is None else tuple(stages)

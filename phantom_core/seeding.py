@@ -126,7 +126,6 @@ class RowStreams:
         self._streams = streams
 
     def __len__(self) -> int:
-        """Return B, the number of rows."""
         return len(self._streams)
 
     def uniform(self) -> list[float]:

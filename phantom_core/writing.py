@@ -46,11 +46,7 @@ class RetryQueue(Generic[T]):
         self._num_lost = 0
 
     def write(self, item: T) -> None:
-        """Write the kept items, then this one; keep what is left if a write raises.
-
-        Raises:
-            Exception: whatever the write raised.
-        """
+        """Write the kept items, then this one; keep what is left if a write raises, and raise that."""
         if len(self._items) == MAX_KEPT:
             self._num_lost += 1
         self._items.append(item)  # a full deque drops its oldest item
@@ -58,12 +54,10 @@ class RetryQueue(Generic[T]):
 
     @contextmanager
     def closing(self) -> Iterator[None]:
-        """Write the kept items, run the block, and raise if items are left.
+        """Write the kept items, run the block, and raise HookError if items are left: how many, and why.
 
-        The block runs in any case: close files and connections in it. The queue is empty afterwards.
-
-        Raises:
-            HookError: how many items were not written, and why. It replaces an exception of the block.
+        The block runs in any case: close files and connections in it. The queue is empty afterwards. The
+        error replaces an exception of the block.
         """
         cause: BaseException | None = None
         try:
@@ -101,11 +95,7 @@ class RetryQueue(Generic[T]):
 
 
 def append(path: Path, content: bytes) -> None:
-    """Append to a file, which is created if it is missing: all of the content, or nothing if it raises.
-
-    Raises:
-        OSError: if the file cannot be written, such as on a full disk.
-    """
+    """Append to a file, created if it is missing: all of the content, or nothing if it raises OSError."""
     with path.open("ab", buffering=0) as file:  # a buffer would write its rest later
         end, num_written = file.seek(0, os.SEEK_END), 0
         try:

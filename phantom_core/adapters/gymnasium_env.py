@@ -84,49 +84,34 @@ class GymnasiumEnv:
     def reset(
         self, seed: int | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[dict[AgentID, Observation], dict[AgentID, dict[str, Any]]]:
-        """Start an episode.
+        """Start an episode; return observation and info by agent id.
 
-        Args:
-            seed: passed to the env; taken modulo 2**31, because some envs take no larger ones.
-            options: passed to the env.
-
-        Returns:
-            Observation and info by agent id.
+        The seed is passed on modulo 2**31, because some envs take no larger ones.
         """
         given = {} if options is None else {"options": dict(options)}
         observation, info = as_first(self.gym_env.reset(seed=small_seed(seed), **given))
         return {self._id: observation}, {self._id: info}
 
     def step(self, actions: Mapping[AgentID, Action]) -> StepResult:
-        """Play one step with the action of the one agent.
-
-        Raises:
-            EnvError: if there is no action for it, or the env returns no step.
-        """
+        """Play one step with the agent's action; `EnvError` if there is none, or the env returns no step."""
         agent_id = self._id
         if agent_id not in actions:
-            raise EnvError(
-                f"There is no action for {agent_id!r}, the one agent of this env. The actions are for: "
-                f"{listing(actions)}."
-            )
+            given = f"The actions are for: {listing(actions)}."
+            raise EnvError(f"There is no action for {agent_id!r}, the one agent of this env. {given}")
         result = self.gym_env.step(actions[agent_id])
         try:
             observation, reward, terminated, truncated, info = result
         except (TypeError, ValueError):
             raise not_a_step(result) from None
         terminated, truncated = as_flag("terminated", terminated), as_flag("truncated", truncated)
-        return StepResult(
-            {agent_id: observation},
-            {agent_id: as_float(reward)},
-            {agent_id: terminated, ALL: terminated},
-            {agent_id: truncated, ALL: truncated},
-            {agent_id: info},
-        )
+        flags = {agent_id: terminated, ALL: terminated}, {agent_id: truncated, ALL: truncated}
+        return StepResult({agent_id: observation}, {agent_id: as_float(reward)}, *flags, {agent_id: info})
 
     @property
     def bare_step(self) -> Callable[[Action], tuple[Observation, Any, bool, bool, dict[str, Any]]] | None:
-        """The Gymnasium env's own `step`, for whoever needs no dicts; None: a subclass changed `step`."""
-        return self.gym_env.step if type(self).step is GymnasiumEnv.step else None
+        """The Gymnasium env's own `step`, for whoever needs no dicts; None: a subclass plays otherwise."""
+        is_own = type(self).step is GymnasiumEnv.step and type(self).reset is GymnasiumEnv.reset
+        return self.gym_env.step if is_own else None
 
     @property
     def metadata(self) -> Mapping[str, Any]:

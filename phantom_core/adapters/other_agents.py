@@ -12,17 +12,9 @@ import gymnasium as gym
 from phantom_core.envs.step_result import MultiAgentEnv, Roster
 from phantom_core.errors import EnvError, ObservationError, PolicyMappingError
 from phantom_core.hooks.plugin_manager import everything_offered
+from phantom_core.policies import policy_mapping
 from phantom_core.policies.policy import Policy
-from phantom_core.policies.policy_mapping import (
-    AgentSelection,
-    PolicyChoice,
-    PolicyMapping,
-    PolicySpec,
-    applies,
-    group_agents,
-    make_policies,
-    parse_policy_mapping,
-)
+from phantom_core.policies.policy_mapping import AgentSelection, PolicyChoice, PolicyMapping, PolicySpec
 from phantom_core.rollouts.space_batcher import OutsideSpaceError, make_batcher
 from phantom_core.seeding import RowStreams, UniformStream, derive_seed, make_rng, small_seed
 from phantom_core.types import Action, AgentID, Observation, PolicyID
@@ -45,16 +37,17 @@ class OtherAgents:
             policy_id: replace(spec, agents=_without(agent_id, policy_id, spec.agents))
             for policy_id, spec in _parse(other_policies).items()
         }
+        grouped = policy_mapping.group_agents(_OtherRoster(env, agent_id), self._specs)
         groups = {
             policy_id: replace(  # its action space is seeded, so it is its own
                 group,
                 spec=replace(group.spec, policy=_own(group.spec.policy, policy_id)),
                 action_space=copy.deepcopy(group.action_space),
             )
-            for policy_id, group in group_agents(_OtherRoster(env, agent_id), self._specs).items()
+            for policy_id, group in grouped.items()
         }
         self._policy_by_agent = {i: policy_id for policy_id, group in groups.items() for i in group.agent_ids}
-        self.policies: dict[PolicyID, Policy] = make_policies(
+        self.policies: dict[PolicyID, Policy] = policy_mapping.make_policies(
             groups, {}, lambda name: everything_offered().find("policy", name).load(), seed=0
         )
         self._batchers = {i: make_batcher(policy.observation_space) for i, policy in self.policies.items()}
@@ -99,7 +92,7 @@ class OtherAgents:
         """Return the policy of an agent; of one that joined, the first that selects it."""
         if agent_id not in self._policy_by_agent:
             agent = self._env.agents[agent_id]
-            found = [i for i, spec in self._specs.items() if applies(spec.agents, agent)]
+            found = [i for i, spec in self._specs.items() if policy_mapping.applies(spec.agents, agent)]
             if not found:
                 raise EnvError(
                     f"Agent {agent_id!r} joined, but other_policies has no policy for it. Select agents that "
@@ -136,7 +129,7 @@ def _parse(other_policies: OtherPolicies) -> dict[PolicyID, PolicySpec]:
                 specs[policy_id] = PolicySpec(agents=[key], policy=value)
             case _:
                 specs[key] = value
-    return parse_policy_mapping(specs) if specs else {}
+    return policy_mapping.parse_policy_mapping(specs) if specs else {}
 
 
 def _is_policy(value: object) -> TypeGuard[PolicyChoice]:
@@ -148,7 +141,7 @@ def _without(agent_id: AgentID, policy_id: PolicyID, agents: AgentSelection) -> 
     if isinstance(agents, type) or callable(agents):
 
         def others(agent: Agent) -> bool:
-            return agent.id != agent_id and applies(agents, agent)
+            return agent.id != agent_id and policy_mapping.applies(agents, agent)
 
         others.__name__ = getattr(agents, "__name__", repr(agents))
         return others

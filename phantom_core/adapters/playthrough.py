@@ -40,20 +40,14 @@ class Playthrough:
     """
 
     def __init__(self, env: MultiAgentEnv) -> None:
-        """Keep an env; `reset` starts the first episode.
+        """Keep an env, such as a `ph.PhantomEnv` or `ph.GymnasiumEnv`; `reset` starts the first episode.
 
-        Args:
-            env: an instance of `ph.PhantomEnv`, or an adapter such as `ph.GymnasiumEnv`.
-
-        Raises:
-            ConfigError: if it is a class, or no multi-agent env.
+        Raises `ConfigError` if it is a class, or no multi-agent env.
         """
         if isinstance(env, type) or not hasattr(env, "strategic_agent_ids"):
             name = f"the class {env.__name__}" if isinstance(env, type) else f"a {type(env).__name__}"
-            raise ConfigError(
-                f"Expected a multi-agent env, but got {name}. Give an instance of a ph.PhantomEnv, or an "
-                "adapter such as ph.GymnasiumEnv."
-            )
+            advice = "Give an instance of a ph.PhantomEnv, or an adapter such as ph.GymnasiumEnv."
+            raise ConfigError(f"Expected a multi-agent env, but got {name}. {advice}")
         self.env = env
         self._go_on_with([])
         self.observations: dict[AgentID, Observation] = {}
@@ -63,12 +57,7 @@ class Playthrough:
         self._action_spaces: Mapping[AgentID, gym.Space[Any]] = {}
 
     def reset(self, seed: int | None = None, options: Mapping[str, Any] | None = None) -> None:
-        """Start an episode: `observations`, `infos` and `live_agent_ids` are those of its beginning.
-
-        Args:
-            seed: passed to the env.
-            options: passed to the env.
-        """
+        """Start an episode: `observations`, `infos` and `live_agent_ids` are those of its beginning."""
         observations, infos = self.env.reset(seed=seed, options=options)
         self.observations, self.infos = dict(observations), dict(infos)
         self._go_on_with(list(self.env.strategic_agent_ids))

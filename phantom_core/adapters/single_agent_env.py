@@ -11,17 +11,9 @@ import gymnasium as gym
 from phantom_core.adapters.other_agents import OtherAgents, OtherPolicies
 from phantom_core.adapters.playthrough import Playthrough
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import (
-    ConfigError,
-    EnvError,
-    EpisodeError,
-    PhantomError,
-    did_you_mean,
-    error_place,
-    error_text,
-    listing,
-)
+from phantom_core.errors import ConfigError, EnvError, EpisodeError, did_you_mean, listing
 from phantom_core.policies.policy import Policy
+from phantom_core.rollouts.measured_env import made_env
 from phantom_core.seeding import MAX_SEED
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
@@ -69,17 +61,18 @@ class SingleAgentEnvAdapter(gym.Env[Any, Any]):
             PolicyMappingError: if an agent has no policy or two, or a policy cannot be built.
             EnvError: if the env cannot be made.
         """
+        if not callable(env_class):
+            expected = "Expected an env class, or a function that makes an env."
+            raise ConfigError(f"env_class is {env_class!r}. {expected}")
         given = {} if render_mode is None else {"render_mode": render_mode}
-        self.env = _make_env(env_class, {**(env_config or {}), **given})
+        self.env = made_env(env_class, {**(env_config or {}), **given})
         self._play = Playthrough(self.env)
         if agent_id not in self.env.strategic_agent_ids:
             self.env.reset()  # it may build its network there
         acting = self.env.strategic_agent_ids
         if agent_id not in acting:
-            what = (
-                "does not act" if agent_id in self.env.agents else f"is no agent of {type(self.env).__name__}"
-            )
-            hint = did_you_mean(agent_id, acting)
+            is_known, hint = agent_id in self.env.agents, did_you_mean(agent_id, acting)
+            what = "does not act" if is_known else f"is no agent of {type(self.env).__name__}"
             raise ConfigError(f"Agent {agent_id!r} {what}.{hint} Agents that act: {listing(acting)}.")
         self.agent_id = agent_id
         self.observation_space = copy.deepcopy(self.env.observation_spaces[agent_id])
@@ -131,9 +124,7 @@ class SingleAgentEnvAdapter(gym.Env[Any, Any]):
     def step(self, action: Action) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Act, and play the env until the agent is to decide again or has ended.
 
-        Raises:
-            EnvError: if the action is outside the agent's space.
-            EpisodeError: before the first reset, or after the end.
+        Raises `EnvError` if the action is outside the agent's space, `EpisodeError` outside of an episode.
         """
         if self._has_ended:
             when = "after its episode ended" if self._play.observations else "before its first reset"
@@ -175,20 +166,3 @@ class SingleAgentEnvAdapter(gym.Env[Any, Any]):
         truncated = result.truncations.get(agent_id, False)
         self._has_ended = terminated or truncated or play.is_over
         return terminated, truncated
-
-
-def _make_env(env_class: Callable[..., MultiAgentEnv], env_config: Mapping[str, Any]) -> MultiAgentEnv:
-    if not callable(env_class):
-        raise ConfigError(
-            f"env_class is {env_class!r}. Expected an env class, or a function that makes an env."
-        )
-    try:
-        return env_class(**copy.deepcopy(dict(env_config)))
-    except PhantomError:
-        raise
-    except Exception as error:  # whatever a user's constructor raises
-        name = getattr(env_class, "__name__", repr(env_class))
-        raise EnvError(
-            f"{name} could not be made: {error_text(error)}{error_place(error)}. Its env_config: "
-            f"{dict(env_config)}."
-        ) from error

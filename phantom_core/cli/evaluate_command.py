@@ -34,11 +34,8 @@ def evaluate_command(*, run: Path, episodes: int | None, seed: int | None) -> No
 
     evaluation, reference_return = evaluate_run(run, num_episodes=episodes, seed=seed)
     for agent_id, returns in evaluation.episode_returns.items():
-        mean = sum(returns) / len(returns)
-        click.echo(
-            f"{agent_id}: mean {mean:.1f}, from {min(returns):.1f} to {max(returns):.1f}, "
-            f"{len(returns)} episodes"
-        )
+        mean, reached = sum(returns) / len(returns), f"from {min(returns):.1f} to {max(returns):.1f}"
+        click.echo(f"{agent_id}: mean {mean:.1f}, {reached}, {len(returns)} episodes")
     click.echo(final_line(evaluation.mean_return, reference_return))
 
 
@@ -52,6 +49,5 @@ def final_line(mean_return: float, reference_return: float | None) -> str:
     """
     if not reference_return:
         return f"mean return {mean_return:.1f}"
-    return (
-        f"mean return {mean_return:.1f} = {100 * mean_return / reference_return:.1f} % of {reference_return}"
-    )
+    share = 100 * mean_return / reference_return
+    return f"mean return {mean_return:.1f} = {share:.1f} % of {reference_return}"

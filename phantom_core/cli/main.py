@@ -11,24 +11,19 @@ import click
 
 from phantom_core.cli.lazy_group import VERBOSE, LazyGroup
 
+_CLI: Final = "phantom_core.cli"
 _COMMANDS: Final = {
-    "train": ("phantom_core.cli.train_command:train_command", "Train the policies of a run file."),
+    "train": (f"{_CLI}.train_command:train_command", "Train the policies of a run file."),
     "evaluate": (
-        "phantom_core.cli.evaluate_command:evaluate_command",
+        f"{_CLI}.evaluate_command:evaluate_command",
         "Evaluate the policies of a run, or of a checkpoint.",
     ),
-    "plugins": ("phantom_core.cli.main:plugins_command", "Show what is installed, and how to set it."),
+    "plugins": (f"{_CLI}.main:plugins_command", "Show what is installed, and how to set it."),
 }
 _PLUGINS_COMMANDS: Final = {
-    "list": (
-        "phantom_core.cli.plugins_listing:list_command",
-        "List every component and plugin, with its status.",
-    ),
-    "info": ("phantom_core.cli.plugins_listing:info_command", "Show a distribution and what it offers."),
-    "describe": (
-        "phantom_core.cli.plugins_describe_command:describe_command",
-        "Show the settings of a component.",
-    ),
+    "list": (f"{_CLI}.plugins_listing:list_command", "List every component and plugin, with its status."),
+    "info": (f"{_CLI}.plugins_listing:info_command", "Show a distribution and what it offers."),
+    "describe": (f"{_CLI}.plugins_describe_command:describe_command", "Show the settings of a component."),
 }
 
 

@@ -53,7 +53,6 @@ class PluginTimes:
             called = sorted((t for t in self._times[plugin].values() if t.calls), key=lambda t: -t.seconds)
             if called:
                 rows.append((plugin, "all", "", f"{total:.3f}", f"{total / run:.1%}"))
-            rows += [
-                ("", t.hook, f"{t.calls:,}", f"{t.seconds:.3f}", f"{t.seconds / run:.1%}") for t in called
-            ]
+            shares = [(t, t.seconds / run) for t in called]
+            rows += [("", t.hook, f"{t.calls:,}", f"{t.seconds:.3f}", f"{share:.1%}") for t, share in shares]
         return aligned(rows)

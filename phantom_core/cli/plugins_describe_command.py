@@ -65,9 +65,8 @@ def describe(component: Component) -> str:
         if not field.init:
             continue
         lines.append(f"  {field.name}: {type_text(hints[field.name])}{_default(field)}")
-        lines += textwrap.wrap(
-            documents.get(field.name, ""), 90, initial_indent="      ", subsequent_indent="      "
-        )
+        text, indent = documents.get(field.name, ""), " " * 6
+        lines += textwrap.wrap(text, 90, initial_indent=indent, subsequent_indent=indent)
     return "\n".join(lines)
 
 

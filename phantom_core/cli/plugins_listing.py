@@ -13,12 +13,7 @@ import click
 
 from phantom_core.cli.lazy_group import VERBOSE
 from phantom_core.errors import UnknownNameError, did_you_mean
-from phantom_core.installed.discovery import (
-    InstalledEntry,
-    editable_folder,
-    normalised,
-    scan,
-)
+from phantom_core.installed.discovery import InstalledEntry, editable_folder, normalised, scan
 from phantom_core.installed.entry_status import EntryStatus, statuses
 from phantom_core.installed.plugin_settings import PluginSettings
 from phantom_core.installed.registry import install_advice

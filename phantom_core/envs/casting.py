@@ -39,35 +39,47 @@ class Player(NamedTuple):
     is_truncated: Callable[[Context], bool] | None
 
 
+class _Known(NamedTuple):
+    """What is known of an agent, as long as its context is the same object."""
+
+    context: Context
+    player: Player | None
+    actor: Actor | None
+    has_view: bool
+    before: Callable[[Context], None] | None  # called before message resolution
+    after: Callable[[Context], None] | None
+
+
 class Cast:
     """The agents that are in the episode, with the methods that a step calls on them.
 
     Methods that an agent does not override are left out, so that a step does not call them.
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, before: Cast | None = None) -> None:
+        """Look at the agents; those that were there before are taken over."""
         self.version = network.version
         self.frame = network.frame
-        contexts = network.contexts
-        agents = [ctx.agent for ctx in contexts.values()]
-        self.publishers = [agent for agent in agents if _overrides(agent, "view")]
+        before_known = {} if before is None else before._known  # noqa: SLF001  of the same class
+        self._known: dict[AgentID, _Known] = {}
+        for agent_id, ctx in network.contexts.items():
+            known = before_known.get(agent_id)
+            self._known[agent_id] = known if known is not None and known.context is ctx else _look_at(ctx)
+        everybody = self._known.values()
+        self.publishers = [one.context.agent for one in everybody if one.has_view]
         self.has_views = bool(self.publishers)
         self._shown = (
             [seen for seen in network.sightings() if _overrides(seen[1], "view")] if self.has_views else []
         )
-        self.players = [
-            _make_player(agent, contexts[agent.id]) for agent in agents if isinstance(agent, StrategicAgent)
-        ]
-        self._actors = {a.agent_id: a for a in map(_make_actor, contexts.values()) if a is not None}
+        self.players = [one.player for one in everybody if one.player is not None]
+        self._actors = {i: one.actor for i, one in self._known.items() if one.actor is not None}
+        self.pre_resolution = [(one.before, one.context) for one in everybody if one.before is not None]
+        self.post_resolution = [(one.after, one.context) for one in everybody if one.after is not None]
         self._actors_by_turn: dict[int, tuple[Turn, Sequence[Actor]]] = {}
         self._players_by_turns: dict[tuple[int, int], tuple[Turn, Turn | None, Sequence[Player]]] = {}
         # the last results, because most steps play the same turn as the step before
         self._newest_acting: tuple[Turn | None, Sequence[Actor]] = (None, ())
         self._newest_settled: tuple[Turn | None, Turn | None, Sequence[Player]] = (None, None, ())
-        self.pre_resolution, self.post_resolution = (
-            [(getattr(ctx.agent, hook), ctx) for ctx in contexts.values() if _overrides(ctx.agent, hook)]
-            for hook in ("pre_message_resolution", "post_message_resolution")
-        )
 
     def acting(self, turn: Turn) -> Sequence[Actor]:
         """Return the agents that may send messages in a turn, in the order in which they act."""
@@ -97,13 +109,15 @@ class Cast:
             return known[2]
         seeing = _onlookers(turn, next_turn)
         rewarded = None if turn.rewarded is None else frozenset(turn.rewarded)
-        players = [
-            player._replace(
-                encode_observation=player.encode_observation if _is_in(player.agent_id, seeing) else None,
-                compute_reward=player.compute_reward if _is_in(player.agent_id, rewarded) else None,
-            )
-            for player in self.players
-        ]
+        players = self.players
+        if seeing is not None or rewarded is not None:
+            players = [
+                player._replace(
+                    encode_observation=player.encode_observation if _is_in(player.agent_id, seeing) else None,
+                    compute_reward=player.compute_reward if _is_in(player.agent_id, rewarded) else None,
+                )
+                for player in players
+            ]
         _remember(self._players_by_turns, key, (turn, next_turn, players))
         return players
 
@@ -146,7 +160,10 @@ def _remember(memory: dict[Any, MemoryT], key: object, value: MemoryT) -> None:
     memory[key] = value
 
 
-def _make_player(agent: StrategicAgent, ctx: Context) -> Player:
+def _make_player(ctx: Context) -> Player | None:
+    agent = ctx.agent
+    if not isinstance(agent, StrategicAgent):
+        return None
     return Player(
         agent.id,
         ctx,
@@ -155,6 +172,18 @@ def _make_player(agent: StrategicAgent, ctx: Context) -> Player:
         agent.compute_reward,
         agent.is_terminated if _overrides(agent, "is_terminated", StrategicAgent) else None,
         agent.is_truncated if _overrides(agent, "is_truncated", StrategicAgent) else None,
+    )
+
+
+def _look_at(ctx: Context) -> _Known:
+    agent = ctx.agent
+    return _Known(
+        ctx,
+        _make_player(ctx),
+        _make_actor(ctx),
+        _overrides(agent, "view"),
+        agent.pre_message_resolution if _overrides(agent, "pre_message_resolution") else None,
+        agent.post_message_resolution if _overrides(agent, "post_message_resolution") else None,
     )
 
 

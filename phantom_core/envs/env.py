@@ -12,7 +12,7 @@ import numpy as np
 
 from phantom_core.envs.casting import Cast, Player
 from phantom_core.envs.reward_ledger import RewardLedger
-from phantom_core.envs.step_result import StepResult
+from phantom_core.envs.step_result import Infos, Observations, StepResult
 from phantom_core.envs.turns import Turn
 from phantom_core.errors import ConfigError, EnvError, EpisodeError, did_you_mean, listing
 from phantom_core.seeding import MAX_SEED, fresh_seed, make_random, make_rng
@@ -157,11 +157,7 @@ class PhantomEnv:
 
     @property
     def agents(self) -> Mapping[AgentID, Agent]:
-        """Agent by id, in network order.
-
-        Raises:
-            EnvError: if `__init__` did not call that of the base class.
-        """
+        """Agent by id, in network order; raises EnvError if the base class was not initialised."""
         try:
             return self.network.agents
         except AttributeError:
@@ -195,24 +191,15 @@ class PhantomEnv:
 
     @property
     def observation_spaces(self) -> dict[AgentID, gym.Space[Any]]:
-        """Observation space of each strategic agent, by id.
-
-        Raises:
-            ConfigError: if an agent has no observation space.
-        """
+        """Observation space of each strategic agent, by id; raises ConfigError if an agent has none."""
         return {agent.id: _space_of(agent, "observation_space") for agent in self.strategic_agents}
 
     @property
     def action_spaces(self) -> dict[AgentID, gym.Space[Any]]:
-        """Action space of each strategic agent, by id.
-
-        Raises:
-            ConfigError: if an agent has no action space.
-        """
+        """Action space of each strategic agent, by id; raises ConfigError if an agent has none."""
         return {agent.id: _space_of(agent, "action_space") for agent in self.strategic_agents}
 
     def __getitem__(self, agent_id: AgentID) -> Agent:
-        """Return the agent with this id."""
         return self.network[agent_id]
 
     # ------------------------------------------------------------------ what subclasses override
@@ -260,7 +247,7 @@ class PhantomEnv:
     @final
     def reset(
         self, seed: int | None = None, options: Mapping[str, Any] | None = None
-    ) -> tuple[dict[AgentID, Observation], dict[AgentID, dict[str, Any]]]:
+    ) -> tuple[Observations, Infos]:
         """Start an episode.
 
         Args:
@@ -294,8 +281,8 @@ class PhantomEnv:
         self._turn = turn = self.turn_order.first(self)
         self._settled_cast = cast = self._cast_of_episode()
         self._in_play = dict.fromkeys(player.agent_id for player in cast.players)
-        observations: dict[AgentID, Observation] = {}
-        infos: dict[AgentID, dict[str, Any]] = {}
+        observations: Observations = {}
+        infos: Infos = {}
         _observe(cast.beginners(turn), observations, infos if self.step_rules.has_first_infos else None)
         self._halted = None
         if self._recorder is not None:
@@ -375,10 +362,10 @@ class PhantomEnv:
         unpaid: Container[AgentID] = () if rules.pays_newcomers else joined
         pays_unseen, add_reward = rules.pays_unseen, ledger.add
         all_terminated, all_truncated = rules.cut_off(self, next_turn)
-        observations: dict[AgentID, Observation] = {}
+        observations: Observations = {}
         terminations: dict[AgentID, bool] = {}
         truncations: dict[AgentID, bool] = {}
-        infos: dict[AgentID, dict[str, Any]] = {}
+        infos: Infos = {}
         ended: list[AgentID] = []
         for player in cast.settled(turn, next_turn):
             agent_id, ctx, encode, collect_infos, compute_reward, is_terminated, is_truncated = player
@@ -402,11 +389,9 @@ class PhantomEnv:
                 _observe(unseen, observations, infos)
         for agent_id in left:
             terminations[agent_id], truncations[agent_id] = True, False
+        is_deserted = bool(ended or left) and len(ended) == len(cast.players)
         terminations[ALL], truncations[ALL] = rules.conclude(
-            self,
-            terminated=all_terminated,
-            truncated=all_truncated,
-            is_deserted=bool(ended or left) and len(ended) == len(cast.players),
+            self, terminated=all_terminated, truncated=all_truncated, is_deserted=is_deserted
         )
         is_over = terminations[ALL] or truncations[ALL]
         if ended and not (is_over and rules.needs_reset):  # else the next reset brings every agent back
@@ -453,16 +438,15 @@ class PhantomEnv:
         return cast
 
     def _recast(self) -> Cast:
-        self._cast = Cast(self.network)
+        self._cast = Cast(self.network, self._cast)
         self._cast.frame.make = partial(self.view, {})
         self.refresh_views()
         return self._cast
 
     def _require_seed(self) -> int:
         if self._episode_seed is None:
-            raise EpisodeError(
-                f"{type(self).__name__} was used before it was seeded. Call env.reset() first."
-            )
+            name = type(self).__name__
+            raise EpisodeError(f"{name} was used before it was seeded. Call env.reset() first.")
         return self._episode_seed
 
     def _next_seed(self, seed: int | None) -> int:
@@ -470,9 +454,8 @@ class PhantomEnv:
         if seed is not None:
             is_integer = isinstance(seed, (int, np.integer)) and not isinstance(seed, bool)
             if not is_integer or not 0 <= seed <= MAX_SEED:
-                raise ConfigError(
-                    f"reset got seed={seed!r}. Expected an integer from 0 to 2**63 - 1, or None."
-                )
+                expected = "Expected an integer from 0 to 2**63 - 1, or None."
+                raise ConfigError(f"reset got seed={seed!r}. {expected}")
             self._seed_stream = make_random(int(seed), "env.seeds")
             return int(seed)
         if self._seed_stream is None:
@@ -487,7 +470,6 @@ class PhantomEnv:
         raise EpisodeError(f"{type(self).__name__} was stepped {when}. Call env.reset().")
 
     def __repr__(self) -> str:
-        """Return the class, the step and the number of agents."""
         name, limit = type(self).__name__, self.num_steps
         return f"<{name} step {self._current_step}/{limit or '∞'}, {len(self.network)} agents>"
 
@@ -582,21 +564,17 @@ class StepRules:
         return terminated, truncated
 
     def check_unused_actions(self, env: PhantomEnv, actions: Mapping[AgentID, Action]) -> None:
-        """Called if a step did not use every action: raise if an unused action is a mistake.
+        """Called if a step did not use every action: raise EnvError if an unused action is a mistake.
 
-        Actions of agents that ended, or that are not in the turn, are not mistakes.
-
-        Raises:
-            EnvError: if an action is for an agent that does not exist or does not act.
+        Actions of agents that do not exist or do not act are mistakes; those of agents that ended, or that
+        are not in the turn, are none.
         """
         agents = env.agents
         for agent_id in actions:
             if agent_id not in agents:
-                nearest = did_you_mean(agent_id, agents)
-                raise EnvError(
-                    f"There is an action for {agent_id!r}, but no such agent.{nearest} Agents that act: "
-                    f"{listing(env.strategic_agent_ids)}."
-                )
+                acting = listing(env.strategic_agent_ids)
+                hint = f"{did_you_mean(agent_id, agents)} Agents that act: {acting}."
+                raise EnvError(f"There is an action for {agent_id!r}, but no such agent.{hint}")
             if not isinstance(agents[agent_id], StrategicAgent):
                 raise EnvError(
                     f"There is an action for {agent_id!r}, but a {type(agents[agent_id]).__name__} does not "
@@ -654,11 +632,7 @@ class EnvRecorder(Protocol):
         """Called by `env.close()`: finish what was recorded. It may be called again."""
 
 
-def _observe(
-    players: Iterable[Player],
-    observations: dict[AgentID, Observation],
-    infos: dict[AgentID, dict[str, Any]] | None,
-) -> None:
+def _observe(players: Iterable[Player], observations: Observations, infos: Infos | None) -> None:
     """Add the observations and infos of agents, unless an observation is None; infos None: skip infos."""
     for agent_id, ctx, encode, collect_infos, *_ in players:
         observation = None if encode is None else encode(ctx)
@@ -683,19 +657,16 @@ def _space_of(agent: StrategicAgent, attribute: str) -> gym.Space[Any]:
 def check_network(env_name: str, network: object) -> None:
     """Raise ConfigError if `network` is not a `Network`."""
     if not isinstance(network, Network):
-        raise ConfigError(
-            f"{env_name} got network={network!r}. Expected a ph.Network, such as "
-            "ph.Network([agent, ...], connections=[...])."
-        )
+        expected = "Expected a ph.Network, such as ph.Network([agent, ...], connections=[...])."
+        raise ConfigError(f"{env_name} got network={network!r}. {expected}")
 
 
 def _check_initialised(env: object) -> None:
     """Raise EnvError if the `__init__` of an env did not call that of its base class."""
     if "reward_ledger" not in vars(env):
         cls = type(env).__name__
-        raise EnvError(
-            f"{cls} was not initialised. Call super().__init__(num_steps, network) in {cls}.__init__."
-        )
+        cure = f"Call super().__init__(num_steps, network) in {cls}.__init__."
+        raise EnvError(f"{cls} was not initialised. {cure}")
 
 
 def _check_num_steps(env_name: str, num_steps: int | None) -> None:
@@ -705,9 +676,8 @@ def _check_num_steps(env_name: str, num_steps: int | None) -> None:
     if isinstance(num_steps, Network):
         raise ConfigError(f"{env_name} got a network as num_steps. Write {env_name}(num_steps, network).")
     if not isinstance(num_steps, int) or isinstance(num_steps, bool) or num_steps < 1:
-        raise ConfigError(
-            f"{env_name} got num_steps={num_steps!r}. Expected a positive integer, or None for no limit."
-        )
+        expected = "Expected a positive integer, or None for no limit."
+        raise ConfigError(f"{env_name} got num_steps={num_steps!r}. {expected}")
 
 
 def _set_agent_supertypes(
@@ -716,8 +686,6 @@ def _set_agent_supertypes(
     """Set the supertypes of agents, by agent id; raise ConfigError if an id names no agent."""
     for agent_id, supertype in supertypes.items():
         if agent_id not in agents:
-            raise ConfigError(
-                f"agent_supertypes has {agent_id!r}, but there is no such "
-                f"agent.{did_you_mean(agent_id, agents)} Agents: {listing(agents)}."
-            )
+            hint = f"{did_you_mean(agent_id, agents)} Agents: {listing(agents)}."
+            raise ConfigError(f"agent_supertypes has {agent_id!r}, but there is no such agent.{hint}")
         agents[agent_id].set_supertype(supertype)

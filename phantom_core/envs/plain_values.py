@@ -15,10 +15,7 @@ _FORM: Final = "(observation, reward, terminated, truncated, info)"
 
 
 def as_float(reward: Any) -> float:
-    """Return a reward as a float, from a number, a NumPy scalar or an array of size 1.
-
-    Raises:
-        EnvError: if the reward is anything else.
+    """Return a number, a NumPy scalar or an array of size 1 as a float; raise EnvError for any other reward.
 
     >>> as_float(np.float32(0.5)), as_float(np.array([2]))
     (0.5, 2.0)
@@ -58,9 +55,7 @@ def as_first(found: Any) -> tuple[Any, Any]:
 def as_number(value: Any) -> float:
     """Return a value as a float; an integer too large for a float becomes infinite.
 
-    Raises:
-        TypeError: if it is no number; text is none, nor are arrays of more or less than one.
-        ValueError: likewise.
+    Raise TypeError or ValueError if it is no number; text is none, nor are arrays of more or less than one.
 
     >>> as_number(3), as_number(np.array([0.5])), as_number(-(10**400))
     (3.0, 0.5, -inf)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from typing import Any
 
+from phantom_core.envs.step_result import Infos, Observations
 from phantom_core.errors import EnvError
-from phantom_core.types import AgentID, Observation
+from phantom_core.types import AgentID
 
 
 class RewardLedger:
@@ -20,24 +20,16 @@ class RewardLedger:
         self._owed = {}
 
     def add(self, agent_id: AgentID, reward: float) -> None:
-        """Add a reward to the sum of an agent.
-
-        Raises:
-            EnvError: if the reward is not a number.
-        """
+        """Add a reward to the sum of an agent; raise EnvError if it is not a number."""
         try:
             self._owed[agent_id] = self._owed.get(agent_id, 0.0) + reward
         except TypeError:
-            raise EnvError(
-                f"The reward of {agent_id!r} is {reward!r}. Expected a number: change compute_reward()."
-            ) from None
+            expected = "Expected a number: change compute_reward()."
+            raise EnvError(f"The reward of {agent_id!r} is {reward!r}. {expected}") from None
 
     def settle(
-        self,
-        observations: dict[AgentID, Observation],
-        infos: dict[AgentID, dict[str, Any]],
-        payees: Container[AgentID] | None,
-    ) -> tuple[dict[AgentID, Observation], dict[AgentID, float], dict[AgentID, dict[str, Any]]]:
+        self, observations: Observations, infos: Infos, payees: Container[AgentID] | None
+    ) -> tuple[Observations, dict[AgentID, float], Infos]:
         """Called at the end of each step: return the observations, rewards and infos of its result.
 
         Rewards are returned to `payees`, who observed or ended; None: to all, because the episode ended.

@@ -66,11 +66,7 @@ class FSMStage:
         self.handler = handler
 
     def __call__(self, method: HandlerT) -> HandlerT:
-        """Make a method of an env the handler of this stage.
-
-        Raises:
-            ConfigError: if the stage already has a handler, or the method already belongs to a stage.
-        """
+        """Make a method its handler; raise ConfigError if the stage has one, or the method is one already."""
         if self.handler is not None or hasattr(method, _STAGE):
             raise ConfigError(
                 f"Stage {self.id!r} cannot decorate {method.__name__}: the stage already has a handler, or "
@@ -81,7 +77,6 @@ class FSMStage:
         return method
 
     def __repr__(self) -> str:
-        """Return the id and the next stages."""
         return f"<FSMStage {self.id!r}, next: {listing(self.next_stages)}>"
 
 
@@ -210,18 +205,14 @@ class FiniteStateMachineEnv(PhantomEnv):
         """
         decorated = _decorated_stages(type(self))
         methods = {stage.id: getattr(self, name) for name, stage in decorated.items()}
-        order = Stages([*stages, *decorated.values()], initial_stage, methods)
+        fsm = Stages([*stages, *decorated.values()], initial_stage, methods)
         super().__init__(
-            num_steps,
-            network,
-            env_supertype=env_supertype,
-            agent_supertypes=agent_supertypes,
-            turn_order=order,
+            num_steps, network, env_supertype=env_supertype, agent_supertypes=agent_supertypes, turn_order=fsm
         )
-        self._stages = order
+        self._stages = fsm
         self.is_resolved = False
         if len(self.network):
-            order.check_agents(self.network)
+            fsm.check_agents(self.network)
 
     @property
     def initial_stage(self) -> StageID:
@@ -287,19 +278,16 @@ def _check_machine(
     """Raise ConfigError if an id is wrong or a stage cannot be reached or left; `handled` have a handler."""
     ids = [stage.id for stage in stages]
     if not ids:
-        raise ConfigError(
-            "A FiniteStateMachineEnv got no stage. Decorate a method with FSMStage, or give stages=[...]."
-        )
+        cure = "Decorate a method with FSMStage, or give stages=[...]."
+        raise ConfigError(f"A FiniteStateMachineEnv got no stage. {cure}")
     if None in ids:
         raise ConfigError("A stage got the id None, which stands for the end of the episode. Use another id.")
     twice = [stage_id for stage_id in dict.fromkeys(ids) if ids.count(stage_id) > 1]
     if twice:
         raise ConfigError(f"Several stages have the id {listing(twice)}. Give each stage its own id.")
     if initial_stage not in ids:
-        raise ConfigError(
-            f"The initial stage {initial_stage!r} does not exist.{did_you_mean(initial_stage, ids)} Stages: "
-            f"{listing(ids)}."
-        )
+        hint = f"{did_you_mean(initial_stage, ids)} Stages: {listing(ids)}."
+        raise ConfigError(f"The initial stage {initial_stage!r} does not exist.{hint}")
     for stage in stages:
         _check_next(stage, ids, is_handled=stage.id in handled)
     _check_reachable(stages, initial_stage)
@@ -316,24 +304,19 @@ def _takes_env(owner: str, handler: Callable[..., Any]) -> bool:
     optional = ("VAR_POSITIONAL", "VAR_KEYWORD")
     needed = [p for p in parameters if p.default is p.empty and p.kind.name not in optional]
     if len(needed) > 1 or any(p.kind is p.KEYWORD_ONLY for p in needed):
-        raise ConfigError(
-            f"{owner} got a handler that needs {listing(p.name for p in needed)}. Expected a function of the "
-            "env alone, or one without arguments."
-        )
+        expected = "Expected a function of the env alone, or one without arguments."
+        raise ConfigError(f"{owner} got a handler that needs {listing(p.name for p in needed)}. {expected}")
     return bool(needed)
 
 
 def _check_next(stage: FSMStage, ids: Collection[StageID], *, is_handled: bool) -> None:
     unknown = [next_id for next_id in stage.next_stages if next_id is not None and next_id not in ids]
     if unknown:
-        raise ConfigError(
-            f"Stage {stage.id!r} has unknown next stages: {listing(unknown)}."
-            f"{did_you_mean(unknown[0], ids)} Stages: {listing(ids)}."
-        )
+        hint = f"{did_you_mean(unknown[0], ids)} Stages: {listing(ids)}."
+        raise ConfigError(f"Stage {stage.id!r} has unknown next stages: {listing(unknown)}.{hint}")
     if is_handled and not stage.next_stages:
-        raise ConfigError(
-            f"Stage {stage.id!r} has no next stage. Name in next_stages every id that its handler returns."
-        )
+        cure = "Name in next_stages every id that its handler returns."
+        raise ConfigError(f"Stage {stage.id!r} has no next stage. {cure}")
     if not is_handled and len(stage.next_stages) != 1:
         raise ConfigError(
             f"Stage {stage.id!r} has no handler and {len(stage.next_stages)} next stages: "

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import gymnasium as gym
 
 from phantom_core.types import Action, AgentID, Observation
 from phantom_core.world.agents import Agent
+
+Observations: TypeAlias = dict[AgentID, Observation]
+Infos: TypeAlias = dict[AgentID, dict[str, Any]]
 
 
 class StepResult(NamedTuple):
@@ -25,11 +28,11 @@ class StepResult(NamedTuple):
         infos: of the agents that observed.
     """
 
-    observations: dict[AgentID, Observation]
+    observations: Observations
     rewards: dict[AgentID, float]
     terminations: dict[AgentID, bool]
     truncations: dict[AgentID, bool]
-    infos: dict[AgentID, dict[str, Any]]
+    infos: Infos
 
 
 class Roster(Protocol):
@@ -66,7 +69,7 @@ class MultiAgentEnv(Roster, Protocol):
 
     def reset(
         self, seed: int | None = None, options: Mapping[str, Any] | None = None
-    ) -> tuple[dict[AgentID, Observation], dict[AgentID, dict[str, Any]]]:
+    ) -> tuple[Observations, Infos]:
         """Start an episode; return observations and infos by agent id."""
 
     def step(self, actions: Mapping[AgentID, Action]) -> StepResult:

@@ -51,7 +51,6 @@ class HookFailure:
     is_switched_off: bool = False  # the plugin, because of it
 
     def __str__(self) -> str:
-        """Return one sentence."""
         times = "once" if self.count == 1 else f"{self.count} times"
         off = " and was switched off" if self.is_switched_off else ""
         return f"Plugin {self.plugin!r} failed {times} in {self.hook}{off}: {self.error}."
@@ -107,12 +106,7 @@ class Channel:
         return returned
 
     def _caught(
-        self,
-        plugin: str,
-        error: BaseException,
-        to_raise: BaseException | None,
-        *,
-        outlasts_exits: bool = False,
+        self, plugin: str, error: BaseException, first: BaseException | None, *, outlasts_exits: bool = False
     ) -> BaseException | None:
         """Record an exception, or raise an exit; return what to raise after the last call."""
         if not isinstance(error, Exception):
@@ -122,9 +116,9 @@ class Channel:
             raise error
         self._failing = True
         self._dispatcher.note(plugin, self.hook, error)
-        if to_raise is None and self._dispatcher.is_strict:
+        if first is None and self._dispatcher.is_strict:
             return _hook_error(plugin, self.hook, error)
-        return to_raise
+        return first
 
     def report_exit(self, plugin: str, error: BaseException) -> None:
         """Log the name of the plugin that ends the run on purpose; Ctrl-C is not the plugin's doing."""

@@ -73,11 +73,7 @@ class Hooks:
     config: Any = None
 
     def __init__(self, **settings: Any) -> None:
-        """Check the settings.
-
-        Raises:
-            ConfigError: if a setting is unknown or has the wrong type.
-        """
+        """Check the settings; raise ConfigError if one is unknown or has the wrong type."""
         self.config = make_config(type(self), settings)
 
     def state_dict(self) -> dict[str, Any]:
@@ -175,8 +171,7 @@ class Hooks:
     def should_checkpoint(self, event: IterationEnd) -> bool | None:
         """Called after each iteration of a run with a run directory: return True to write a checkpoint.
 
-        Every implementation is called; one True is enough. Checkpoints due by the plan's `every` are written
-        anyway.
+        Every implementation is called; one True is enough. Those due by the plan's `every` come anyway.
         """
 
     @_hookspec

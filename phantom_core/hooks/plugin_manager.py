@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, cast
 
@@ -320,11 +320,8 @@ def _instance(plugin: object, name: str) -> object:
     if not is_factory:
         return plugin
     if hasattr(plugin, f"{PROJECT}_impl"):
-        raise HookError(
-            f"Plugin {name!r} is a function that is marked as a hook. Put it into a class or a module, and "
-            "pass that.",
-            plugin=name,
-        )
+        cure = "Put it into a class or a module, and pass that."
+        raise HookError(f"Plugin {name!r} is a function that is marked as a hook. {cure}", plugin=name)
     try:
         return plugin()  # type: ignore[operator]  # a class or a function, as checked above
     except (Exception, SystemExit) as error:
@@ -341,101 +338,90 @@ def _checked(plugin: object, name: str) -> _Plugin:
     try:
         names = [attribute for attribute in dir(plugin) if not attribute.startswith("_")]
         options = {n: found for n in names if (found := manager.parse_hookimpl_opts(plugin, n)) is not None}
-        for attribute in names:
-            if attribute not in options:
-                _check_unmarked(plugin, attribute, name)
-        for attribute, found in options.items():
-            _check_marked(getattr(plugin, attribute), found.get("specname") or attribute, found, name)
+        problem = next(filter(None, _problems(plugin, names, options, name)), "")
         checked = _Plugin(plugin, name, options)
-        manager.register(checked)
-    except PhantomError:
-        raise
+        if not problem:
+            manager.register(checked)
     except Exception as error:  # an unusual __dir__ or __getattr__
         raise HookError(
             f"Plugin {name!r} ({type(plugin).__name__}) cannot be searched for hooks: {error_text(error)}. "
             "Pass an object with ordinary attributes.",
             plugin=name,
         ) from error
-    if not options:
-        raise HookError(
-            f"Plugin {name!r} implements no hook. Override a method of ph.Hooks, such as on_iteration_end, "
-            "mark a function with @ph.hookimpl, or leave it out.",
-            plugin=name,
-        )
+    if problem:
+        raise HookError(problem, plugin=name)
     return checked
 
 
-def _check_unmarked(plugin: object, attribute: str, name: str) -> None:
-    """Raise if an attribute seems to be meant as a hook but is not one."""
+def _problems(plugin: object, names: Iterable[str], options: Mapping[str, Any], name: str) -> Iterator[str]:
+    """Yield what is wrong with each attribute of a plugin, or an empty string."""
+    for attribute in names:
+        if attribute not in options:
+            yield _problem_unmarked(plugin, attribute, name)
+    for attribute, found in options.items():
+        yield _problem_marked(getattr(plugin, attribute), found.get("specname") or attribute, found, name)
+    if not options:
+        yield (
+            f"Plugin {name!r} implements no hook. Override a method of ph.Hooks, such as on_iteration_end, "
+            "mark a function with @ph.hookimpl, or leave it out."
+        )
+
+
+def _problem_unmarked(plugin: object, attribute: str, name: str) -> str:
+    """Return why an attribute that seems to be meant as a hook is not one; else an empty string."""
     is_meant = bool(difflib.get_close_matches(attribute, HOOK_NAMES, n=1, cutoff=_NEAR)) or (
         isinstance(plugin, Hooks) and attribute.startswith(("on_", "phantom_"))
     )
     if not is_meant or isinstance(inspect.getattr_static(plugin, attribute, None), property):
-        return
+        return ""
     value = getattr(plugin, attribute)
     if not callable(value):
-        return
+        return ""
     if attribute not in HOOK_NAMES:
-        raise HookError(
+        return (
             f"Plugin {name!r} has {attribute}(), but there is no such hook."
-            f"{did_you_mean(attribute, HOOK_NAMES)} Rename it, to _{attribute} if it is not a hook.",
-            plugin=name,
+            f"{did_you_mean(attribute, HOOK_NAMES)} Rename it, to _{attribute} if it is not a hook."
         )
     if not isinstance(plugin, Hooks):
-        raise HookError(
-            f"Plugin {name!r} has {attribute}(), which is not marked as a hook. Decorate it with "
-            "@ph.hookimpl, or derive the class from ph.Hooks.",
-            plugin=name,
-        )
+        cure = "Decorate it with @ph.hookimpl, or derive the class from ph.Hooks."
+        return f"Plugin {name!r} has {attribute}(), which is not marked as a hook. {cure}"
     if attribute in vars(plugin) or getattr(type(plugin), attribute) is not getattr(Hooks, attribute):
-        raise HookError(
-            f"{attribute} of plugin {name!r} is {value!r}, not a function. Write a method.", plugin=name
-        )
+        return f"{attribute} of plugin {name!r} is {value!r}, not a function. Write a method."
+    return ""
 
 
-def _check_marked(function: Callable[..., Any], hook: str, options: Mapping[str, Any], name: str) -> None:
-    """Raise if an implementation cannot be called, or its exceptions could not be contained."""
+def _problem_marked(function: Callable[..., Any], hook: str, options: Mapping[str, Any], name: str) -> str:
+    """Return why an implementation cannot be called or contained, or an empty string."""
     if options.get("wrapper") or options.get("hookwrapper"):
-        raise HookError(
+        return (
             f"Plugin {name!r} marks {hook}() as a wrapper. Each implementation is called by itself, so that "
             "its exceptions are contained and named; what wraps others could not be. Write a plain function: "
-            "tryfirst=True or trylast=True says when it is called.",
-            plugin=name,
+            "tryfirst=True or trylast=True says when it is called."
         )
     if hook not in HOOK_NAMES:
         if options.get("optionalhook"):
-            return  # a newer core may have it
-        raise HookError(
+            return ""  # a newer core may have it
+        return (
             f"Plugin {name!r} implements {hook}(), but phantom_core {core_version()} has no such hook."
             f"{did_you_mean(hook, HOOK_NAMES)} Rename it; if a newer core has it, mark it with "
-            "@hookimpl(optionalhook=True).",
-            plugin=name,
+            "@hookimpl(optionalhook=True)."
         )
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-        raise HookError(
-            f"{hook}() of plugin {name!r} is async, and nobody would await it. Make it a plain function.",
-            plugin=name,
-        )
+        return f"{hook}() of plugin {name!r} is async, and nobody would await it. Make it a plain function."
     is_registration = hook in REGISTRATION_HOOKS
     if inspect.isgeneratorfunction(function) and not is_registration:
-        raise HookError(
-            f"{hook}() of plugin {name!r} is a generator function, so its body would never run. Write return "
-            "instead of yield.",
-            plugin=name,
-        )
-    _check_parameters(function, hook, () if is_registration else ("event",), name)
+        cure = "Write return instead of yield."
+        return f"{hook}() of plugin {name!r} is a generator function, so its body would never run. {cure}"
+    return _problem_parameters(function, hook, () if is_registration else ("event",), name)
 
 
-def _check_parameters(function: Callable[..., Any], hook: str, spec: tuple[str, ...], name: str) -> None:
-    """Raise if a parameter would get no argument: pluggy passes arguments by name."""
+def _problem_parameters(function: Callable[..., Any], hook: str, spec: tuple[str, ...], name: str) -> str:
+    """Return which parameters would get no argument, as pluggy passes them by name; or an empty string."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except ValueError:  # a method without a first parameter
-        raise HookError(
-            f"{hook}() of plugin {name!r} is a method without self. Write: def {hook}(self"
-            f"{', event' if spec else ''}).",
-            plugin=name,
-        ) from None
+        cure = f"Write: def {hook}(self{', event' if spec else ''})."
+        return f"{hook}() of plugin {name!r} is a method without self. {cure}"
     wanted = f"one parameter called {spec[0]}, or none" if spec else "no parameters"
     given = {p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)}
     needed = {
@@ -443,11 +429,9 @@ def _check_parameters(function: Callable[..., Any], hook: str, spec: tuple[str, 
     }
     optional = {p.name for p in parameters if p.default is not p.empty} & set(spec)
     if needed - (given & set(spec)) or optional:
-        raise HookError(
-            f"{hook}() of plugin {name!r} has the parameters {inspect.signature(function)}. Arguments are "
-            f"passed by name, as pluggy does it: expected {wanted}.",
-            plugin=name,
-        )
+        expected = f"Arguments are passed by name, as pluggy does it: expected {wanted}."
+        return f"{hook}() of plugin {name!r} has the parameters {inspect.signature(function)}. {expected}"
+    return ""
 
 
 def _missing_package(error: BaseException, entry: InstalledEntry) -> str:

@@ -159,10 +159,8 @@ def core_version() -> str:
 
 def core_mismatch(distribution: str, specifier: str) -> str:
     """Return which core a distribution needs that the installed one is not, and what to do."""
-    return (
-        f"needs {CORE_DISTRIBUTION}{specifier}, but {core_version()} is installed. "
-        f"Run: pip install -U {distribution} {CORE_DISTRIBUTION}"
-    )
+    cure = f"Run: pip install -U {distribution} {CORE_DISTRIBUTION}"
+    return f"needs {CORE_DISTRIBUTION}{specifier}, but {core_version()} is installed. {cure}"
 
 
 def distribution_version(name: str) -> str | None:

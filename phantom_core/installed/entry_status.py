@@ -64,10 +64,8 @@ class EntryStatus:
 def plugin_statuses() -> list[EntryStatus]:
     """Return the status of each installed plugin, sorted by kind, name and distribution; nothing is imported.
 
-    The settings are those of the environment variables and of `phantom.toml` in the working directory.
-
-    Raises:
-        ConfigError: if that file is invalid.
+    The settings are those of the environment variables and of `phantom.toml` in the working directory. Raises
+    ConfigError if that file is invalid.
     """
     return statuses(scan(), PluginSettings.of_surroundings())
 
@@ -81,9 +79,8 @@ def statuses(found: Scan, settings: PluginSettings) -> list[EntryStatus]:
     version_of = cache(distribution_version)
     result = [_status(entry, *_check(entry, settings, enabled, version_of)) for entry in found.entries]
     for entry in found.shadowed:
-        winner = next(
-            e for e in found.entries if normalised(e.distribution) == normalised(entry.distribution)
-        )
+        name = normalised(entry.distribution)
+        winner = next(e for e in found.entries if normalised(e.distribution) == name)
         reason = f"{winner.distribution} {winner.version} in {winner.location} comes first"
         result.append(_status(entry, "shadowed duplicate", reason))
     for broken in found.broken:

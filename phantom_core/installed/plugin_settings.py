@@ -145,10 +145,8 @@ def _read_settings_file(path: Path) -> Mapping[str, Any]:
         raise ConfigError(f"{path} cannot be read: {error}. Mend it, or remove it.") from error
     others = [key for key in table if key != "plugins"]
     if others:
-        raise ConfigError(
-            f"{path} has {others[0]!r}, but only the table [plugins] is read from it. Settings of a run go "
-            "into a run file."
-        )
+        cure = "Settings of a run go into a run file."
+        raise ConfigError(f"{path} has {others[0]!r}, but only the table [plugins] is read from it. {cure}")
     plugins = table.get("plugins", {})
     if not isinstance(plugins, dict):
         raise ConfigError(f"{path}: plugins = {plugins!r} is wrong. Expected a table: [plugins].")

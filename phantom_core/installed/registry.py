@@ -119,21 +119,14 @@ class Component:
         return target
 
     def config_class(self) -> type | None:
-        """Import the component and return the dataclass of its settings; None if it declares none.
-
-        Raises:
-            PluginError: as `load` does.
-        """
+        """Import the component, as `load`, and return the dataclass of its settings, or None."""
         target = self.load()
         return config_class_of(target) if isinstance(target, type) else None
 
     def setting_documents(self) -> dict[str, str]:
-        """Import the component and return, by name, the string below each field of its `config_class`.
+        """Import the component, as `load`, and return, by name, the string below each field of its settings.
 
         A field without one is left out; without a `config_class` there are none.
-
-        Raises:
-            PluginError: as `load` does.
         """
         config_class = self.config_class()
         return {} if config_class is None else field_documents(config_class)

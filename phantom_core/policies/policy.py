@@ -66,11 +66,7 @@ class Policy(ABC):
     def __init__(
         self, observation_space: gym.Space[Any], action_space: gym.Space[Any], **config: Any
     ) -> None:
-        """Build the config from the settings.
-
-        Raises:
-            ConfigError: if a setting is unknown or has the wrong type.
-        """
+        """Build the config from the settings; raise ConfigError if one is unknown or has the wrong type."""
         self.observation_space = observation_space
         self.action_space = action_space
         self.config: Any = make_config(type(self), config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -15,6 +16,8 @@ from phantom_core.seeding import make_rng
 from phantom_core.types import AgentID, PolicyID
 from phantom_core.world.agents import Agent
 from phantom_core.world.strategic_agents import StrategicAgent
+
+_log = logging.getLogger("phantom_core")
 
 AgentSelection: TypeAlias = type[Agent] | Sequence[AgentID] | Callable[[Agent], bool]
 """A class, a list of ids or a predicate. Classes and predicates also select agents that join later."""
@@ -86,9 +89,8 @@ def parse_policy_mapping(policies: PolicyMapping) -> dict[PolicyID, PolicySpec]:
         )
     for policy_id in policies:
         if not isinstance(policy_id, str) or not policy_id:
-            raise PolicyMappingError(
-                f"A policy has the id {policy_id!r}. Expected a text that is not empty, such as 'shop'."
-            )
+            expected = "Expected a text that is not empty, such as 'shop'."
+            raise PolicyMappingError(f"A policy has the id {policy_id!r}. {expected}")
     return {policy_id: _parse(policy_id, value) for policy_id, value in policies.items()}
 
 
@@ -96,7 +98,8 @@ def group_agents(env: Roster, specs: Mapping[PolicyID, PolicySpec]) -> dict[Poli
     """Return the group of agents of each policy.
 
     Raises PolicyMappingError if an agent is unknown, does not act, has no policy or two, or has other spaces
-    than its group, or if a policy has no agents.
+    than its group, or if a policy has no agents. A class or predicate may select nobody yet, if the agent
+    class has spaces or the policy is made already: it is for agents that join later, and a warning says so.
     """
     observation_spaces, action_spaces = env.observation_spaces, env.action_spaces
     policy_by_agent: dict[AgentID, PolicyID] = {}
@@ -110,6 +113,9 @@ def group_agents(env: Roster, specs: Mapping[PolicyID, PolicySpec]) -> dict[Poli
                     f"{policy_id!r}. Leave it in one."
                 )
             policy_by_agent[agent_id] = policy_id
+        if not agent_ids:
+            groups[policy_id] = _group_of_joiners(env, policy_id, spec)
+            continue
         first = agent_ids[0]
         group = Group(policy_id, spec, agent_ids, observation_spaces[first], action_spaces[first])
         for agent_id in agent_ids[1:]:
@@ -157,16 +163,13 @@ def select_policies_to_train(
             raise PolicyMappingError(f"{wrong}. Expected a list of policy ids: {listing(specs)}.")
         chosen = list(policies_to_train)
         if not chosen:
-            raise PolicyMappingError(
-                "policies_to_train is empty: there is nothing to train. Name at least one of the policies: "
-                f"{listing(specs)}."
-            )
+            cure = f"Name at least one of the policies: {listing(specs)}."
+            raise PolicyMappingError(f"policies_to_train is empty: there is nothing to train. {cure}")
     for policy_id in chosen:
         if policy_id not in specs:
-            raise PolicyMappingError(
-                f"policies_to_train names {policy_id!r}, but there is no such "
-                f"policy.{did_you_mean(policy_id, specs)} Policies: {listing(specs)}."
-            )
+            wrong = f"policies_to_train names {policy_id!r}, but there is no such policy"
+            hint = did_you_mean(policy_id, specs)
+            raise PolicyMappingError(f"{wrong}.{hint} Policies: {listing(specs)}.")
         if specs[policy_id].train is False:
             names = f"policies_to_train names {policy_id!r}"
             raise PolicyMappingError(f"{names}, but its spec says train=False. Change one of the two.")
@@ -231,14 +234,11 @@ def _parse(policy_id: PolicyID, value: Any) -> PolicySpec:
     if isinstance(value, PolicySpec):
         agents = value.agents
         if isinstance(agents, str) or not (callable(agents) or isinstance(agents, Iterable)):
-            raise PolicyMappingError(
-                f"Policy {policy_id!r} has agents={agents!r}. Expected an agent class, a predicate or a "
-                f"list of ids, such as [{agents!r}]."
-            )
+            expected = f"Expected an agent class, a predicate or a list of ids, such as [{agents!r}]."
+            raise PolicyMappingError(f"Policy {policy_id!r} has agents={agents!r}. {expected}")
         if value.train is not None and not isinstance(value.train, bool):
-            raise PolicyMappingError(
-                f"Policy {policy_id!r} has train={value.train!r}. Expected True, False or None."
-            )
+            wrong = f"Policy {policy_id!r} has train={value.train!r}"
+            raise PolicyMappingError(f"{wrong}. Expected True, False or None.")
         return value
     if _is_selection(value):
         return PolicySpec(agents=value)
@@ -264,11 +264,8 @@ def _is_choice(value: object) -> bool:
 
 
 def _is_selection(value: object) -> bool:
-    return (
-        _is_class(value, Agent)
-        or isinstance(value, list)
-        or (callable(value) and not isinstance(value, type))
-    )
+    is_predicate = callable(value) and not isinstance(value, type)
+    return is_predicate or isinstance(value, list) or _is_class(value, Agent)
 
 
 def _is_class(value: object, base: type) -> bool:
@@ -283,13 +280,25 @@ def _select(env: Roster, policy_id: PolicyID, agents: AgentSelection) -> tuple[A
         selected = list(agents)
         for agent_id in selected:
             _check_agent(env, policy_id, agent_id)
-    if not selected:
-        what = getattr(agents, "__name__", repr(agents))
-        raise PolicyMappingError(
-            f"Policy {policy_id!r} has no agents: {what} selects none of those that act "
-            f"({listing(env.strategic_agent_ids)}). Select at least one."
-        )
     return tuple(selected)
+
+
+def _group_of_joiners(env: Roster, policy_id: PolicyID, spec: PolicySpec) -> Group:
+    """Return the group of a policy whose agents are to join later, with the spaces of its policy or class."""
+    agents, sources = spec.agents, (spec.policy, spec.agents)
+    what = getattr(agents, "__name__", repr(agents))
+    acting = env.strategic_agent_ids
+    found = f"Policy {policy_id!r} has no agents: {what} selects none of those that act ({listing(acting)})."
+    for source in sources if callable(agents) and acting else ():
+        observed, played = getattr(source, "observation_space", None), getattr(source, "action_space", None)
+        if isinstance(observed, gym.Space) and isinstance(played, gym.Space):
+            _log.warning("%s It is for agents that join later.", found)
+            return Group(policy_id, spec, (), observed, played)
+    cure = (
+        " If they join later, select them by a class that has observation_space and action_space, or give a "
+        "policy that was made."
+    )
+    raise PolicyMappingError(f"{found} Select at least one.{cure if callable(agents) and acting else ''}")
 
 
 def policies_for(agent: Agent, specs: Mapping[PolicyID, PolicySpec]) -> list[PolicyID]:
@@ -309,10 +318,8 @@ def applies(agents: AgentSelection, agent: Agent) -> bool:
 def _check_agent(env: Roster, policy_id: PolicyID, agent_id: AgentID) -> None:
     if _is_class(agent_id, Agent):
         name = getattr(agent_id, "__name__", repr(agent_id))
-        raise PolicyMappingError(
-            f"Policy {policy_id!r} has the class {name} in a list of agent ids. Write the class without a "
-            f"list: {name}."
-        )
+        cure = f"Write the class without a list: {name}."
+        raise PolicyMappingError(f"Policy {policy_id!r} has the class {name} in a list of agent ids. {cure}")
     if agent_id not in env.agents:
         raise PolicyMappingError(
             f"Policy {policy_id!r} names agent {agent_id!r}, but there is no such agent."

@@ -32,6 +32,7 @@ class Actor:
         self.num_rows = 0
         self.checks_all = True  # whether actions of every space are checked; else those of Discrete spaces
         self._is_discrete = isinstance(space, gym.spaces.Discrete)
+        self._is_number = isinstance(space, gym.spaces.Box) and space.shape == ()
         self._limits = (0, 0)
         if isinstance(space, gym.spaces.Discrete):
             self._limits = int(space.start), int(space.start + space.n)
@@ -66,6 +67,8 @@ class Actor:
         if self._is_discrete and isinstance(played, np.ndarray):
             played = played.tolist()
             actions = played if is_same else actions
+        if self._is_number and isinstance(played, np.ndarray):
+            played = [np.asarray(action) for action in played]
         if len(played) != len(numbers):
             raise ConfigError(
                 f"Policy {self.policy_id!r} returned {len(played)} actions for {len(numbers)} observations. "

@@ -100,7 +100,7 @@ def owners_of(runs: Sequence[Sequence[Any]]) -> NDArray[np.int64]:
     return np.concatenate([numbers if steps == 1 else np.tile(numbers, steps) for numbers, steps in runs])
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Batch:
     """B transitions in time order: all that happened in a step, of all agents, then the next step.
 
@@ -256,7 +256,7 @@ class Batch:
         return take_rows(self._batcher.joined(following), places)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class TrajectoryBatch:
     """B transitions in K trajectories, one trajectory after the other.
 

@@ -7,13 +7,16 @@ import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Integral
 from time import perf_counter
 from typing import Any, Final
 
+from phantom_core.component_config import is_whole
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import (
     CheckpointError,
     ConfigError,
+    EnvError,
     ObservationError,
     PolicyMappingError,
     did_you_mean,
@@ -54,8 +57,11 @@ class CollectPlan:
 
     def __post_init__(self) -> None:
         amounts = [amount for amount in (self.steps, self.episodes) if amount is not None]
-        if len(amounts) != 1 or amounts[0] < 1 or self.copies < 1:
-            raise ConfigError(f"{self} is not a plan. Give either steps or episodes, and at least one copy.")
+        numbers = [*amounts, self.copies]
+        if len(amounts) != 1 or not all(isinstance(n, Integral) and n >= 1 for n in numbers):
+            raise ConfigError(
+                f"{self} is not a plan. Give either steps or episodes, and at least one copy, as integers."
+            )
 
 
 class Collector:
@@ -85,6 +91,7 @@ class Collector:
         metrics: Mapping[str, Metric] | None = None,
         mode: Mode = "train",
         on_episode: Callable[[EpisodeSummary], None] | None = None,
+        max_steps: int | None = None,
     ) -> None:
         """Set up the copies.
 
@@ -99,8 +106,10 @@ class Collector:
             metrics: what to measure in each episode.
             mode: how metrics are reduced.
             on_episode: called with each episode that ends.
+            max_steps: each episode is truncated after so many steps; None for no limit. For a list of envs.
 
         Raises:
+            ConfigError: if `max_steps` is no positive integer, or the envs are not a list of envs.
             PolicyMappingError: if an agent has a policy that there is not.
         """
         self.env_steps = 0
@@ -116,6 +125,14 @@ class Collector:
                     f"{did_you_mean(policy_id, policies)} There are: {listing(policies)}."
                 )
         self._specs = specs or {}
+        if max_steps is not None and not is_whole(max_steps):
+            raise ConfigError(f"max_steps is {max_steps!r}. Expected a positive integer, or None.")
+        if max_steps is not None and not isinstance(self._envs, LocalVectorEnv):
+            raise ConfigError(
+                f"max_steps is {max_steps}, but a {type(self._envs).__name__} resets by itself. Give a list "
+                "of envs, or a time limit to each env."
+            )
+        self._max_steps = max_steps
         self._seed = int(seed)  # a NumPy integer has another name
         self._on_episode = on_episode
         self._has_warned = False
@@ -137,6 +154,13 @@ class Collector:
         The others behave as finished policies do. What was begun with a policy that stops or starts to
         learn, and is not finished, is forgotten.
         """
+        unknown = [policy_id for policy_id in policy_ids if policy_id not in self._actors]
+        if isinstance(policy_ids, str) or unknown:
+            hint = did_you_mean(unknown[0], self._actors) if unknown else ""
+            raise ConfigError(
+                f"learning is {policy_ids!r}. Expected a list of ids of policies.{hint} There are: "
+                f"{listing(self._actors)}."
+            )
         self.learning: tuple[PolicyID, ...] = tuple(policy_ids)
         for policy_id, actor in self._actors.items():
             if actor.is_learning != (policy_id in self.learning):
@@ -264,6 +288,9 @@ class Collector:
             env_seconds += stepped - decided
             history.add(table, kept)
             summaries = self._take_in(table, rows, found)
+            if self._max_steps is not None:
+                summaries += self._truncate(table, rows, self._max_steps)
+                summaries.sort(key=lambda summary: summary.env_index)
             if resetting:
                 self._begin_late(resetting)
             has_ends = bool(summaries)
@@ -322,6 +349,8 @@ class Collector:
         """Take in what a step returned; return summaries of the episodes that ended."""
         if rows.is_flat:
             rewards = found.rewards
+            if len(rewards) != len(table.rows) or len(found.observations) != len(table.rows):
+                raise self._miscounted(found, len(table.rows), len(table.rows))
             try:
                 total = sum(rewards)
             except Exception:  # whatever an env returns instead of a number
@@ -333,16 +362,7 @@ class Collector:
                 ]
             rows.advance(found.observations, rewards)
         elif len(found.others) < len(table.copies):
-            others = {place for place, _ in found.others}
-            seen, paid = iter(found.observations), iter(found.rewards)
-            for place, expected in enumerate(table.copies):
-                if place not in others:
-                    self._copies[expected.env_index].take_expected(expected, seen, paid)
-                    continue
-                for _ in expected.observing:
-                    next(seen)
-                for _ in expected.paid:
-                    next(paid)
+            self._take_expected(table, found)
         summaries = []
         for place, result in found.others:
             rows.settle_copy(place)
@@ -356,6 +376,46 @@ class Collector:
         if not rows.is_flat:
             rows.leave()
         return summaries
+
+    def _truncate(self, table: RowTable, rows: CurrentRows, max_steps: int) -> list[EpisodeSummary]:
+        """End the episodes that are as long as they may be; return their summaries."""
+        summaries = []
+        for place, index in enumerate(table.env_indices):
+            copy = self._copies[index]
+            if copy.length >= max_steps and not copy.is_over:
+                rows.settle_copy(place)
+                summaries.append(copy.truncate())
+                rows.apart.add(place)
+        return summaries
+
+    def _take_expected(self, table: RowTable, found: StepRows) -> None:
+        """Take in what copies returned that did what was expected, in a table that does not repeat itself."""
+        others = {place for place, _ in found.others}
+        wanted = (
+            sum(len(copy.observing) for copy in table.copies),
+            sum(len(copy.paid) for copy in table.copies),
+        )
+        if any(copy.observers is None and place not in others for place, copy in enumerate(table.copies)):
+            raise self._miscounted(found, 0, 0)
+        if (len(found.observations), len(found.rewards)) != wanted:
+            raise self._miscounted(found, *wanted)
+        seen, paid = iter(found.observations), iter(found.rewards)
+        for place, expected in enumerate(table.copies):
+            if place not in others:
+                self._copies[expected.env_index].take_expected(expected, seen, paid)
+                continue
+            for _ in expected.observing:
+                next(seen)
+            for _ in expected.paid:
+                next(paid)
+
+    def _miscounted(self, found: StepRows, observations: int, rewards: int) -> EnvError:
+        return EnvError(
+            f"step_rows() of {self._envs.env_name} returned {len(found.observations)} observations and "
+            f"{len(found.rewards)} rewards, but {observations} and {rewards} are expected in this step. "
+            "Return one for each row while table.repeats, and what super().step_rows() returns in other "
+            "steps."
+        )
 
     def _begin_late(self, resetting: Sequence[EnvCopy]) -> None:
         """Begin episodes whose first observation came with a step, in which nothing was decided."""

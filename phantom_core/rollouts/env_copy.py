@@ -91,6 +91,11 @@ class EnvCopy:
 
     def take(self, result: StepResult, before: CopyRows) -> EpisodeSummary | None:
         """Take in what a step with these rows returned; return a summary if the episode ended."""
+        if not isinstance(result, StepResult) or not all(isinstance(part, Mapping) for part in result):
+            raise EnvError(
+                f"step() of {self._envs.env_name} returned {result!r}. Expected a ph.StepResult of dicts by "
+                "agent id: observations, rewards, terminations, truncations, infos."
+            )
         rows = self.rows
         waiting = {row.agent_id: row for row in before.waiting}
         for agent_id, observation in result.observations.items():
@@ -141,6 +146,14 @@ class EnvCopy:
         row.episode_return += reward
         if row.last >= 0:
             row.actor.buffer.rewards[row.last] += reward
+
+    def truncate(self) -> EpisodeSummary:
+        """End the episode, which the env would go on with."""
+        waiting = {row.agent_id: row for row in (*self.now.rows, *self.now.waiting)}
+        for row in self.rows.values():
+            self._close(row, waiting, terminated=False)
+        self.is_over = True
+        return self._summary(terminated=False)
 
     def forget(self, actor: Actor | None = None) -> None:
         """Drop the trajectories that go on, of one policy or of all."""

@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from phantom_core.component_config import is_whole
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import ConfigError
+from phantom_core.errors import ConfigError, EnvError, error_text, listing
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy import Policy
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.batch import EpisodeSummary
 from phantom_core.rollouts.collect import Collector, CollectPlan
+from phantom_core.rollouts.measured_env import check_is_env
 from phantom_core.types import AgentID, PolicyID
 
 
@@ -33,25 +35,47 @@ class Evaluation:
 
     @property
     def mean_return(self) -> float:
-        """Mean over the episodes of the mean return of the agents that count and took part."""
-        returns = [
-            [e.episode_returns[a] for a in self.agent_ids if a in e.episode_returns] for e in self.episodes
-        ]
+        """Mean over the episodes of the mean return of the agents that count and took part.
+
+        Raises `EnvError` if none of them took part.
+        """
+        by_agent = [e.episode_returns for e in self.episodes]
+        returns = [[found[a] for a in self.agent_ids if a in found] for found in by_agent]
+        if not any(returns):
+            raise EnvError(
+                f"There is no mean return: none of the agents that count ({listing(self.agent_ids)}) took "
+                f"part in {len(self.episodes)} episodes, but {listing(self.episode_returns)}. Play more "
+                "episodes, or name others in agent_ids or policy_ids."
+            )
         return float(np.mean([np.mean(of_episode) for of_episode in returns if of_episode]))
 
     @property
     def episode_returns(self) -> dict[AgentID, tuple[float, ...]]:
         """For each agent id, its return in each episode that it took part in."""
-        agents = dict.fromkeys(agent_id for e in self.episodes for agent_id in e.episode_returns)
-        return {
-            a: tuple(e.episode_returns[a] for e in self.episodes if a in e.episode_returns) for a in agents
-        }
+        by_agent = [e.episode_returns for e in self.episodes]
+        agents = dict.fromkeys(agent_id for found in by_agent for agent_id in found)
+        return {a: tuple(found[a] for found in by_agent if a in found) for a in agents}
 
     @property
     def metrics(self) -> dict[str, tuple[Any, ...]]:
         """For each metric name, its reduced value in each episode that recorded it."""
         names = dict.fromkeys(name for e in self.episodes for name in e.metrics)
         return {name: tuple(e.metrics[name] for e in self.episodes if name in e.metrics) for name in names}
+
+
+def copied(policies: Mapping[PolicyID, Policy]) -> dict[PolicyID, Policy]:
+    """Return copies of policies, which share nothing; raise `ConfigError` if one cannot be copied."""
+    found, memo = {}, dict[int, Any]()  # one object under two ids stays one
+    for policy_id, policy in policies.items():
+        try:
+            found[policy_id] = copy.deepcopy(policy, memo)
+        except Exception as error:  # whatever a user's attributes raise
+            raise ConfigError(
+                f"Policy {policy_id!r} ({type(policy).__name__}) cannot be copied, but it is copied to be "
+                f"evaluated or trained on: {error_text(error)}. Make locks, files and generators where "
+                "they are used, or give the class a __deepcopy__()."
+            ) from error
+    return found
 
 
 def evaluate(
@@ -65,6 +89,7 @@ def evaluate(
     policy_ids: Collection[PolicyID] | None = None,
     specs: Mapping[PolicyID, PolicySpec] | None = None,
     metrics: Mapping[str, Metric] | None = None,
+    max_steps: int | None = None,
 ) -> Evaluation:
     """Play finished policies (`compute_actions`) in episodes whose seeds follow from `seed`.
 
@@ -80,26 +105,43 @@ def evaluate(
         policy_ids: the policies whose agents' mean return counts; default: all.
         specs: how agents that join during an episode find their policy.
         metrics: what to measure; reduced with mode `"evaluate"`.
+        max_steps: each episode is truncated after so many steps, if the env did not end it; None for no
+            limit, so that an episode without end is waited for.
 
     Raises:
-        ConfigError: if `env` is a class.
+        ConfigError: if an argument is not what it should be, or a policy cannot be copied.
         PolicyMappingError: if an agent has no policy, or one that there is not.
         EnvError: if the env raises, with the episode's seed and the step.
     """
     if isinstance(env, type):
-        raise ConfigError(
-            f"env is the class {env.__name__}. Expected an env that was made, such as {env.__name__}()."
-        )
+        expected = f"Expected an env that was made, such as {env.__name__}()."
+        raise ConfigError(f"env is the class {env.__name__}. {expected}")
+    check_is_env(env)
+    if not is_whole(num_episodes):
+        raise ConfigError(f"num_episodes is {num_episodes!r}. Expected a positive integer.")
+    if not isinstance(seed, (int, np.integer)) or seed < 0:
+        raise ConfigError(f"seed is {seed!r}. Expected an integer that is not negative.")
+    for name, given, kind, expected in (
+        ("policies", policies, Policy, "ph.Policy by id, such as ph.load_policies(run)"),
+        ("policy_by_agent", policy_by_agent, str, "policy ids by agent id"),
+        ("metrics", metrics or {}, Metric, "ph.metrics.Metric by name"),
+    ):
+        wrong: list[tuple[str, object]] = [] if isinstance(given, Mapping) else [(name, given)]
+        if not wrong:
+            wrong = [(f"{name}[{key!r}]", one) for key, one in given.items() if not isinstance(one, kind)]
+        if wrong:
+            raise ConfigError(f"{wrong[0][0]} is {wrong[0][1]!r}. Expected a dict of {expected}.")
     episodes: list[EpisodeSummary] = []
     collector = Collector(
         [env],
-        copy.deepcopy(dict(policies)),
+        copied(policies),
         policy_by_agent,
         specs=specs,
         seed=seed,
         metrics=metrics,
         mode="evaluate",
         on_episode=episodes.append,
+        max_steps=max_steps,
     )
     collector.collect(CollectPlan(episodes=num_episodes))
     if agent_ids is None:

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias, get_args
 
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
+from phantom_core.rollouts.measured_env import check_is_env
 from phantom_core.rollouts.native_vector_env import make_native
 from phantom_core.rollouts.vector_env import LocalVectorEnv, VectorEnv
 from phantom_core.rollouts.worker_env import WorkerVectorEnv
@@ -32,7 +33,7 @@ def make_vector_env(
             level of a module, a `functools.partial` of one, or an object that can be pickled.
         copies: how many copies.
         workers: the number of worker processes that hold the copies; 0 for this process. Workers are
-            worthwhile if a step takes well over 100 µs.
+            worthwhile if a step takes well over 100 µs. They end with this process, however it ends.
         vectorization_mode: `"sync"`: n envs, whose episodes do not depend on n. `"vector_entry_point"`: the
             vector env that Gymnasium offers for some envs, such as CartPole, see `NativeVectorEnv`: much
             faster, but its copies share one stream of random draws, so n is part of what is played.
@@ -40,17 +41,21 @@ def make_vector_env(
             workers' copies, which is then closed.
 
     Raises:
-        ConfigError: if `copies` or `workers` is out of range, or `make_env` cannot be sent to a worker.
+        ConfigError: if `copies` or `workers` is out of range, or a worker cannot import `make_env`.
         EnvError: if a worker cannot make its copies.
     """
     check_vectorization_mode(vectorization_mode)
     if copies < 1 or workers < 0:
+        expected = "Expected at least one copy, and no negative number of workers."
+        raise ConfigError(f"make_vector_env got copies={copies} and workers={workers}. {expected}")
+    if not callable(make_env):
         raise ConfigError(
-            f"make_vector_env got copies={copies} and workers={workers}. Expected at least one copy, and no "
-            "negative number of workers."
+            f"make_vector_env got {make_env!r}. Expected what makes an env when called, such as its class; "
+            "ph.Collector takes a list of envs."
         )
     if first is None:
         first = make_env()
+    check_is_env(first)
     if vectorization_mode == "vector_entry_point":
         if workers:
             raise ConfigError(

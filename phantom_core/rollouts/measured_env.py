@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 from collections import defaultdict
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import gymnasium as gym
 
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
+from phantom_core.errors import ConfigError, EnvError, PhantomError, error_place, error_text
 from phantom_core.metrics import Metric, Mode, record_metrics, reduce_metrics
 from phantom_core.policies.policy_mapping import PolicySpec, policies_for
 from phantom_core.rollouts.copy_state import digest, generators_of
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
+_NEEDED: Final = ("reset", "step", "close", "agents", "strategic_agent_ids", "observation_spaces")
+
 
 @dataclass(slots=True)
 class CopyFacts:
-    """What a copy of an env says about itself, as the driver knows it.
+    """What a copy of an env says about itself, as the driver knows it."""
 
-    Attributes:
-        acting_agent_ids: who may act in the next step; None: everybody.
-        strategic_agent_ids: the agents that observe and act.
-        observation_spaces: observation space by agent id.
-        action_spaces: action space by agent id.
-    """
-
-    acting_agent_ids: Container[AgentID] | None
+    acting_agent_ids: Container[AgentID] | None  # who may act in the next step; None: everybody
     strategic_agent_ids: tuple[AgentID, ...]
     observation_spaces: dict[AgentID, gym.Space[Any]]
     action_spaces: dict[AgentID, gym.Space[Any]]
@@ -36,13 +33,8 @@ class CopyFacts:
     def of(cls, env: MultiAgentEnv) -> CopyFacts:
         """Ask an env."""
         ids = tuple(env.strategic_agent_ids)
-        observation_spaces, action_spaces = env.observation_spaces, env.action_spaces
-        return cls(
-            acting_ids(env, ids),
-            ids,
-            {agent_id: observation_spaces[agent_id] for agent_id in ids},
-            {agent_id: action_spaces[agent_id] for agent_id in ids},
-        )
+        spaces = env.observation_spaces, env.action_spaces
+        return cls(acting_ids(env, ids), ids, *({i: of_all[i] for i in ids} for of_all in spaces))
 
 
 def acting_ids(env: MultiAgentEnv, agent_ids: Sequence[AgentID]) -> tuple[AgentID, ...] | None:
@@ -51,17 +43,63 @@ def acting_ids(env: MultiAgentEnv, agent_ids: Sequence[AgentID]) -> tuple[AgentI
     return None if acting is None else tuple(agent_id for agent_id in agent_ids if agent_id in acting)
 
 
-class MeasuredEnv:
-    """Steps one env and reads its metrics, which need the env's own objects.
+def check_is_env(candidate: object, needed: Iterable[str] = _NEEDED) -> None:
+    """Raise `ConfigError` if a class or object lacks a needed attribute of a multi-agent env."""
+    missing = [name for name in needed if name not in dir(candidate) and not hasattr(candidate, name)]
+    if missing:
+        kind = candidate if isinstance(candidate, type) else type(candidate)
+        name = kind.__name__
+        if issubclass(kind, gym.Env):
+            raise ConfigError(
+                f"{name} is a single-agent Gymnasium env. Wrap it: ph.GymnasiumEnv({name}). Where an env is "
+                "given by its name, write a function that returns this, and name the function."
+            )
+        advice = "Derive it from ph.PhantomEnv, or wrap a single-agent env in ph.GymnasiumEnv."
+        raise ConfigError(f"{name} is no multi-agent env: it has no {missing[0]}. {advice}")
 
-    Attributes:
-        env: the env.
-        step: plays one step.
-    """
+
+def made_env(env_class: Callable[..., MultiAgentEnv], env_config: Mapping[str, Any]) -> MultiAgentEnv:
+    """Make an env; raise `EnvError` if the constructor raises."""
+    try:
+        return env_class(**copy.deepcopy(dict(env_config)))
+    except PhantomError:
+        raise
+    except Exception as error:  # a user's constructor may raise anything
+        if isinstance(env_class, type):  # "not an env" says more than a wrong argument
+            check_is_env(env_class, ("step",))
+        raise EnvError(
+            f"{getattr(env_class, '__name__', repr(env_class))} could not be made: {error_text(error)}"
+            f"{error_place(error)}. Its env_config: {dict(env_config)}."
+        ) from error
+
+
+def check_apart(envs: Sequence[MultiAgentEnv]) -> None:
+    """Raise `ConfigError` if two envs are one object, or adapters of one object."""
+    owners: dict[int, int] = {}
+    for number, env in enumerate(envs):
+        for part in _played_by(env, set()):
+            if owners.setdefault(id(part), number) != number:
+                raise ConfigError(
+                    f"Two copies of {type(env).__name__} are to play one and the same {type(part).__name__} "
+                    "object, so each would disturb the episodes of the other. Let the function that makes "
+                    "the env make a new one each time it is called."
+                )
+
+
+def _played_by(env: object, seen: set[int]) -> Iterator[object]:
+    """Yield an env and the envs inside of it."""
+    if id(env) not in seen and all(hasattr(type(env), name) for name in ("reset", "step", "close")):
+        seen.add(id(env))
+        yield env
+        for part in getattr(env, "__dict__", {}).values():
+            yield from _played_by(part, seen)
+
+
+class MeasuredEnv:
+    """Steps one env and reads its metrics, which need the env's own objects."""
 
     def __init__(self, env: MultiAgentEnv) -> None:
-        self.env = env
-        self.step = env.step
+        self.env, self.step = env, env.step
         self._metrics: Mapping[str, Metric] = {}
         self._mode: Mode = "train"
         self._values: defaultdict[str, list[Any]] = defaultdict(list)

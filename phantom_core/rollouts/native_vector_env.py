@@ -10,9 +10,10 @@ import gymnasium as gym
 import numpy as np
 from gymnasium.vector import AutoresetMode
 from gymnasium.vector.utils import concatenate, create_empty_array, iterate
+from gymnasium.wrappers import OrderEnforcing, PassiveEnvChecker, TimeLimit
 
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
-from phantom_core.errors import CheckpointError, ConfigError, listing
+from phantom_core.errors import CheckpointError, ConfigError, error_text, listing
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.measured_env import CopyFacts
@@ -35,14 +36,9 @@ class NativeVectorEnv(VectorEnv):
     """
 
     def __init__(self, envs: gym.vector.VectorEnv[Any, Any, Any], agent_id: AgentID = "agent") -> None:
-        """Take a vector env.
+        """Take a vector env; `agent_id` is what to call the agent of each copy.
 
-        Args:
-            envs: the vector env; its metadata say how it resets.
-            agent_id: what to call the agent of each copy.
-
-        Raises:
-            ConfigError: if it does not say how it resets.
+        Raises `ConfigError` if the metadata of the vector env do not say how it resets.
         """
         mode = envs.metadata.get("autoreset_mode")
         if not isinstance(mode, AutoresetMode):
@@ -69,52 +65,33 @@ class NativeVectorEnv(VectorEnv):
         """Return the first observations of episodes; None: they come with the next step."""
         try:
             if self._first is None:
-                found, _ = self._envs.reset(seed=seeds[0] % 2**32)
-                self._first = self._rows(found)
+                self._first = self._rows(self._envs.reset(seed=seeds[0] % 2**32)[0])
             elif self._mode is AutoresetMode.NEXT_STEP:
                 self._is_resetting.update(numbers)
                 return [None] * len(numbers)
             elif self._mode is AutoresetMode.DISABLED:
                 mask = np.zeros(self.num_copies, dtype=np.bool_)
                 mask[list(numbers)] = True
-                found, _ = self._envs.reset(options={"reset_mask": mask})
-                self._first = self._rows(found)
+                self._first = self._rows(self._envs.reset(options={"reset_mask": mask})[0])
         except Exception as error:
             raise CopyError(numbers[0]) from error
         return [{self._id: self._first[number]} for number in numbers]
 
     def step(self, numbers: Sequence[int], actions: Sequence[Mapping[AgentID, Action]]) -> list[StepResult]:
-        """Play one step in all copies.
-
-        Raises:
-            ConfigError: if only some are to be stepped.
-        """
-        self._check_all(numbers)
-        observations, rewards, finals = self._play(
-            [given.get(self._id, self._idle_action) for given in actions]
-        )
-        resetting, self._is_resetting = self._is_resetting, set()
+        """Play one step in all copies; raise `ConfigError` if only some are to be stepped."""
+        chosen = [given.get(self._id, self._idle_action) for given in actions]
+        observations, rewards, finals, resetting = self._play(numbers, chosen)
         results = []
         for index in range(self.num_copies):
             observation, terminated, truncated = finals.get(index, (observations[index], False, False))
             paid = {} if index in resetting else {self._id: rewards[index]}
-            terminations, truncations = (
-                {self._id: terminated, ALL: terminated},
-                {self._id: truncated, ALL: truncated},
-            )
-            results.append(StepResult({self._id: observation}, paid, terminations, truncations, {}))
+            flags = {self._id: terminated, ALL: terminated}, {self._id: truncated, ALL: truncated}
+            results.append(StepResult({self._id: observation}, paid, *flags, {}))
         return results
 
     def step_rows(self, table: RowTable, actions: Sequence[Action]) -> StepRows:
-        """Play one step in all copies; those that are only reset take no notice of their actions.
-
-        Raises:
-            ConfigError: if only some are to be stepped.
-            CopyError: if the vector env raises.
-        """
-        self._check_all(table.env_indices)
-        observations, rewards, finals = self._play(actions)
-        resetting, self._is_resetting = self._is_resetting, set()
+        """Play one step in all copies; those that are only reset take no notice of their actions."""
+        observations, rewards, finals, resetting = self._play(table.env_indices, actions)
         if not table.repeats:
             finals = {i: finals.get(i, (observations[i], False, False)) for i in range(self.num_copies)}
         others = []
@@ -124,15 +101,15 @@ class NativeVectorEnv(VectorEnv):
             rewards[index] = 0.0
         return StepRows(observations, rewards, others)
 
-    def _check_all(self, indices: Sequence[int]) -> None:
+    def _play(
+        self, indices: Sequence[int], actions: Sequence[Action]
+    ) -> tuple[Any, list[float], dict[int, tuple[Any, bool, bool]], set[int]]:
+        """Play one step; return also what each episode ended with, and the copies that were only reset."""
         if len(indices) != self.num_copies:
             raise ConfigError(
                 f"{self.env_name} steps its {self.num_copies} copies together, but {len(indices)} are to be "
                 "played. Collect by steps, not by episodes."
             )
-
-    def _play(self, actions: Sequence[Action]) -> tuple[Any, list[float], dict[int, tuple[Any, bool, bool]]]:
-        """Play one step; return also, of each episode that ended, the final observation and the flags."""
         try:
             found, rewards, terminated, truncated, infos = self._envs.step(self._batched(actions))
         except Exception as error:
@@ -146,7 +123,8 @@ class NativeVectorEnv(VectorEnv):
             finals[index] = final, bool(terminated[index]), bool(truncated[index])
         if finals and self._mode is AutoresetMode.SAME_STEP:
             self._first = copy.copy(observations)
-        return observations, rewards.tolist(), finals
+        resetting, self._is_resetting = self._is_resetting, set()
+        return observations, rewards.tolist(), finals, resetting
 
     def abandon(self) -> None:
         """Let the next reset be one of all copies, whatever they were doing."""
@@ -158,11 +136,7 @@ class NativeVectorEnv(VectorEnv):
         return self._facts
 
     def measure(self, metrics: Mapping[str, Metric], mode: Mode) -> None:
-        """Refuse metrics.
-
-        Raises:
-            ConfigError: if there is one.
-        """
+        """Raise `ConfigError` if there is a metric."""
         if metrics:
             raise ConfigError(
                 f"Metrics read env objects, but {self.env_name} has none for each copy. Leave out "
@@ -180,11 +154,7 @@ class NativeVectorEnv(VectorEnv):
         return []
 
     def fingerprint(self, number: int) -> str:
-        """Refuse to be saved.
-
-        Raises:
-            CheckpointError: always.
-        """
+        """Raise `CheckpointError`: the copies cannot be saved."""
         raise CheckpointError(
             f"{self.env_name} cannot be saved in the middle of an episode: its copies share one stream of "
             "random draws. Use copies of the env."
@@ -205,24 +175,41 @@ class NativeVectorEnv(VectorEnv):
         if isinstance(batched, np.ndarray):
             is_discrete = isinstance(self._observation_space, gym.spaces.Discrete)
             return batched.tolist() if is_discrete else batched.copy()
-        return list(iterate(self._observation_space, copy.deepcopy(batched)))
+        return list(iterate(self._envs.observation_space, copy.deepcopy(batched)))
 
 
 def make_native(first: MultiAgentEnv, copies: int) -> NativeVectorEnv:
-    """Return the vector env that the makers of a single-agent env offer beside it.
+    """Return the vector env that the makers of a registered env, a `GymnasiumEnv`, offer beside it.
 
-    Args:
-        first: a `GymnasiumEnv` of a registered env.
-        copies: how many copies.
-
-    Raises:
-        ConfigError: if there is none.
+    It has the keyword arguments and the time limit of the given env. Raises `ConfigError` if there is none,
+    or it would play otherwise.
     """
-    spec = getattr(getattr(first, "gym_env", None), "spec", None)
+    env = getattr(first, "gym_env", None)
+    spec = getattr(env, "spec", None)
     if spec is None or spec.vector_entry_point is None:
         name = type(first).__name__ if spec is None else spec.id
-        raise ConfigError(
-            f"{name} has no vector env of its own (vector_entry_point). Use vectorization_mode='sync'."
-        )
-    envs = gym.make_vec(spec.id, copies, vectorization_mode="vector_entry_point", **spec.kwargs)
+        problem = "has no vector env of its own (vector_entry_point)"
+        raise ConfigError(f"{name} {problem}. Use vectorization_mode='sync'.")
+    limits, changes = [], []
+    if getattr(first, "bare_step", None) is None:
+        changes.append(f"play without the step() or reset() of {type(first).__name__}")
+    while isinstance(env, gym.Wrapper):
+        if type(env) is TimeLimit:
+            limits.append(env._max_episode_steps)  # noqa: SLF001  it has no public name
+        elif type(env) not in (OrderEnforcing, PassiveEnvChecker):
+            changes.append(f"play without the wrapper {type(env).__name__}")
+        env = env.env
+    registered = gym.spec(spec.id).max_episode_steps
+    if not limits and registered is not None:
+        changes.append(f"end each episode after {registered} steps")
+    if changes:
+        advice = "Change the env, or use vectorization_mode='sync'."
+        raise ConfigError(f"The vector env that {spec.id} offers would {changes[0]}. {advice}")
+    limit = {"max_episode_steps": min(limits)} if limits and min(limits) != registered else {}
+    settings = {"vectorization_mode": "vector_entry_point", **spec.kwargs, **limit}
+    try:
+        envs = gym.make_vec(spec.id, copies, **settings)
+    except Exception as error:  # whatever a stranger's constructor raises
+        problem = f"could not be made: {error_text(error)}"
+        raise ConfigError(f"The vector env of {spec.id} {problem}. Use vectorization_mode='sync'.") from error
     return NativeVectorEnv(envs, next(iter(first.agents)))

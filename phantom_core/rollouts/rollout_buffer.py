@@ -66,7 +66,13 @@ class RolloutBuffer:
         else:
             self._actions.extend(actions)  # `+=` would make an array of it, if that is one
         for name, values in extras.items():
-            self._extras[name].append(np.array(values))
+            found = np.array(values)
+            if found.shape[:1] != numbers.shape:
+                raise ConfigError(
+                    f"sample_actions() returned the extra {name!r} of shape {found.shape} for "
+                    f"{len(numbers)} observations. Return one value for each."
+                )
+            self._extras[name].append(found)
         if numbers is self._numbers:
             self._runs[-1][1] += 1
         else:

@@ -84,8 +84,8 @@ class CopyRows:
         """Add what the copy at this place of a table returned, which is not what is expected."""
         observations, rewards, others = found
         others.append((place, result))
-        observations += [None] * len(self.observers or ())
-        rewards += [0.0] * len(self.payees)
+        observations += [None] * len(self.observing)
+        rewards += [0.0] * len(self.paid)
 
 
 class StepRows(NamedTuple):
@@ -144,6 +144,11 @@ class RowTable:
         of = {place: (block, n) for block in self.blocks for n, place in enumerate(block.places)}
         self.offsets = [of[place] for place in range(len(self.rows))]
 
+    @property
+    def agent_ids(self) -> list[tuple[AgentID, ...]]:
+        """The agents that act in each copy of `env_indices`, in the order of the rows."""
+        return [copy.agent_ids for copy in self.copies]
+
     def sort(
         self, results: Sequence[StepResult], acting_next: Sequence[Container[AgentID] | None]
     ) -> StepRows:
@@ -161,12 +166,28 @@ class RowTable:
                 copy.set_apart(found, place, result)
         return StepRows(*found)
 
-    def alone(self, place: int, observation: Observation, reward: float, *ends: bool) -> StepResult:
-        """Return what a copy with one agent returned, as every copy returns it.
+    def step(
+        self, observations: Any, rewards: list[float], others: Sequence[tuple[int, StepResult]] = ()
+    ) -> StepRows:
+        """Return what a step returned, by row: for a `VectorEnv` that has it as arrays.
 
-        `ends` tells whether it terminated, and whether it was truncated.
+        Args:
+            observations: of each copy in turn, what its expected observers observed: a list or an array,
+                the caller's own.
+            rewards: the rewards of the expected payees; 0.0 for those of copies in `others`.
+            others: copies that did not do what was expected, by their place: all that they returned.
         """
-        terminated, truncated = ends
+        return StepRows(observations, rewards, others)
+
+    def alone(
+        self,
+        place: int,
+        observation: Observation,
+        reward: float,
+        terminated: bool,  # noqa: FBT001  as Gymnasium orders them
+        truncated: bool,  # noqa: FBT001
+    ) -> StepResult:
+        """Return what a copy with one agent returned, as every copy returns it."""
         (agent_id,) = self.copies[place].agent_ids
         return StepResult(
             {agent_id: observation},

@@ -194,7 +194,7 @@ def fitted(space: gym.Space[Any], value: Any) -> Any:
     """
     match space, value:
         case gym.spaces.Discrete(), np.generic() | np.ndarray():
-            return int(value) if value.dtype.kind in "iu" and value.size == 1 else value
+            return int(value) if value.dtype.kind in "iu" and value.ndim == 0 else value
         case gym.spaces.Box(), np.ndarray():
             if value.dtype.kind == "f" == np.dtype(space.dtype).kind and value.dtype != space.dtype:
                 with np.errstate(over="ignore"):

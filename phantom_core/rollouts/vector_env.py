@@ -8,9 +8,10 @@ from typing import Any
 
 from phantom_core.envs.plain_values import as_flag, as_float, not_a_step
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
+from phantom_core.errors import ConfigError
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
-from phantom_core.rollouts.measured_env import CopyFacts, MeasuredEnv
+from phantom_core.rollouts.measured_env import CopyFacts, MeasuredEnv, check_apart, check_is_env
 from phantom_core.rollouts.row_table import ListsOfRows, RowTable, StepRows
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
@@ -105,7 +106,16 @@ class LocalVectorEnv(VectorEnv):
     """Copies of an env in this process."""
 
     def __init__(self, envs: Sequence[MultiAgentEnv]) -> None:
-        """Take the copies, of one class and configuration."""
+        """Take the copies, of one class and configuration.
+
+        Raises:
+            ConfigError: if there is none, one is no env, or two are one object, or adapters of one object.
+        """
+        if not isinstance(envs, Sequence) or not envs:
+            raise ConfigError(f"Expected a list of envs, or a ph.VectorEnv, but got {envs!r}.")
+        for env in envs:
+            check_is_env(env)
+        check_apart(envs)
         self.num_copies = len(envs)
         self.env_name = type(envs[0]).__name__
         self._envs = [MeasuredEnv(env) for env in envs]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
-from itertools import accumulate
 from multiprocessing.util import Finalize
 from typing import Any, Final
 
@@ -14,7 +13,7 @@ from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.measured_env import CopyFacts
 from phantom_core.rollouts.row_table import CopyRows, RowTable, StepRows
-from phantom_core.rollouts.shared_rows import RowReader, SharedRows
+from phantom_core.rollouts.shared_rows import SharedRows
 from phantom_core.rollouts.vector_env import VectorEnv
 from phantom_core.rollouts.worker_handle import WorkerHandle, end_workers, pickled, starting
 from phantom_core.rollouts.worker_process import Reply, leave_if_starting
@@ -27,8 +26,8 @@ _MOST_PLANS: Final = 256
 class WorkerVectorEnv(VectorEnv):
     """Copies of an env in worker processes; `make_vector_env` makes one.
 
-    Policies stay in the driver. Observations, actions and rewards of array-like spaces go through shared
-    memory, everything else is pickled. Workers end with the driver, or when the vector env is closed or
+    Policies stay in the driver. Rewards and observations of array-like spaces go through shared memory,
+    everything else is pickled. Workers end with the driver, or when the vector env is closed or
     dropped.
 
     Attributes:
@@ -53,12 +52,10 @@ class WorkerVectorEnv(VectorEnv):
         self._metrics: list[dict[str, Any]] = [{} for _ in range(num_copies)]
         self._plans: dict[RowTable, _Plan] = {}
         pickled(make_env, self.env_name)
-        buffer = multiprocessing.RawArray(ctypes.c_byte, SharedRows(facts, num_copies).size)
+        buffer = multiprocessing.RawArray(ctypes.c_byte, max(1, SharedRows(facts, num_copies).size))
         self._rows = SharedRows(facts, num_copies, buffer)
         self.workers: list[WorkerHandle] = []
-        self._end = Finalize(
-            self, end_workers, (self.workers,), exitpriority=10
-        )  # before others are waited for
+        self._end = Finalize(self, end_workers, (self.workers,), exitpriority=10)  # at the exit, too
         self._worker_of = {n: n * num_workers // num_copies for n in range(num_copies)}
         try:
             with starting():
@@ -83,26 +80,21 @@ class WorkerVectorEnv(VectorEnv):
     def step_rows(self, table: RowTable, actions: Sequence[Action]) -> StepRows:
         """Play one step; what copies do as expected is read from the shared rows."""
         plan = self._plan_of(table)
-        unfit: dict[int, dict[AgentID, Action]] = {}
-        for (number, agent_id), action in zip(plan.acting, actions, strict=True):
-            if not self._rows.put_action(number, agent_id, action):
-                unfit.setdefault(number, {})[agent_id] = action
-        for worker, copies, question in plan.questions:
-            if unfit:
-                worker.ask("step_rows", copies, unfit)
-            else:
-                worker.send("step_rows", question)
-        replies: list[Reply] = []
-        for worker, _, _ in plan.questions:
-            replies += worker.receive() or ()
+        for worker, copies, slices in plan.shares:
+            given: list[Action] = []
+            for of_copy in slices:
+                given += actions[of_copy]
+            worker.ask("step_rows", plan.number, None if plan.is_known else copies, given, what="An action")
+        plan.is_known = True
+        replies = [reply for worker, _, _ in plan.shares for reply in worker.receive() or ()]
         for copy in table.copies:  # those that replied are corrected below
             self._facts[copy.env_index].acting_agent_ids = copy.acting_next
-        observations, rewards = plan.reader.observations(), plan.reader.rewards()
+        observations, rewards = plan.read()
         others: list[tuple[int, StepResult]] = []
         for reply in replies:
             self._learn(reply)
-            place, result = plan.places[reply.number], reply.returned
-            seen, paid = plan.bounds[place]
+            place, result = table.env_indices.index(reply.number), reply.returned
+            seen, paid = plan.slices[place]
             if table.copies[place].is_expected(result, reply.acting_agent_ids):
                 observations = list(observations)
                 observations[seen], rewards[paid] = result.observations.values(), result.rewards.values()
@@ -135,15 +127,11 @@ class WorkerVectorEnv(VectorEnv):
     ) -> list[PolicyID]:
         """Return the policies whose rule holds for an agent that joined a copy."""
         rules = {i: PolicySpec(agents=spec.agents) for i, spec in specs.items() if callable(spec.agents)}
-        worker = self.workers[self._worker_of[number]]
-        worker.ask("policies_for", number, agent_id, rules, what="The rules of the policies")
-        return list(worker.receive() or ())
+        return list(self._call(number, "policies_for", agent_id, rules) or ())
 
     def fingerprint(self, number: int) -> str:
         """Return a hash of the states of a copy's named generators."""
-        worker = self.workers[self._worker_of[number]]
-        worker.ask("fingerprint", number)
-        return str(worker.receive())
+        return str(self._call(number, "fingerprint"))
 
     def close(self) -> None:
         """Close every copy and end every worker."""
@@ -176,18 +164,23 @@ class WorkerVectorEnv(VectorEnv):
         if reply.metrics is not None:
             self._metrics[reply.number] = reply.metrics
 
+    def _call(self, number: int, name: str, *arguments: Any) -> Any:
+        worker = self.workers[self._worker_of[number]]
+        worker.ask("call", number, name, *arguments, what="The rules of the policies")
+        return worker.receive()
+
     def _plan_of(self, table: RowTable) -> _Plan:
-        key = [(copy.observers, copy.payees, copy.acting_next) for copy in table.copies]
+        expected = [(copy.observers, copy.payees, copy.acting_next) for copy in table.copies]
         plan = self._plans.get(table)
-        if plan is None or plan.key != key:
-            if len(self._plans) >= _MOST_PLANS:
+        if plan is None or plan.expected != expected:
+            if plan is None and len(self._plans) >= _MOST_PLANS:
                 self._plans.clear()
-            places = {number: place for place, number in enumerate(table.env_indices)}
-            questions = []
+            number = len(self._plans) if plan is None else plan.number
+            plan = self._plans[table] = _Plan(number, expected, table, self._rows)
             for worker, own in self._by_worker(table.env_indices):
-                copies = [table.copies[places[number]].without_rows() for number in own]
-                questions.append((worker, copies, pickled(("step_rows", (copies, {})), "The agents")))
-            plan = self._plans[table] = _Plan(table, key, self._rows, places, questions)
+                bounds = [bound for bound in table.bounds if bound[0].env_index in own]
+                copies = [copy.without_rows() for copy, _, _ in bounds]
+                plan.shares.append((worker, copies, [slice(first, end) for _, first, end in bounds]))
         return plan
 
 
@@ -195,36 +188,25 @@ class _Plan:
     """How the copies of a table are played, as long as the same is expected of them.
 
     Attributes:
-        key: what is expected.
-        acting: the copy and agent of each row.
-        places: the place of each copy in the table.
-        questions: of each worker its copies, and the question that lets it play them.
-        reader: reads what is expected.
-        bounds: which observations and rewards are those of each copy.
+        number: its number.
+        expected: what is expected.
+        is_known: whether the workers know it.
+        shares: of each worker its copies, and which rows of the table are each one's.
+        read: returns the observations and rewards that are expected.
+        slices: which of these are a copy's, by place.
     """
 
-    def __init__(
-        self,
-        table: RowTable,
-        key: list[Any],
-        rows: SharedRows,
-        places: dict[int, int],
-        questions: list[tuple[WorkerHandle, list[CopyRows], bytes]],
-    ) -> None:
-        self.key, self.places, self.questions = key, places, questions
-        self.acting = [(row.env_index, row.agent_id) for row in table.rows]
-        observers = [(copy.env_index, agent_id) for copy in table.copies for agent_id in copy.observers or ()]
-        payees = [(copy.env_index, agent_id) for copy in table.copies for agent_id in copy.payees]
-        self.reader = RowReader(rows, observers, payees)
-        self.bounds = list(
-            zip(
-                _slices([len(copy.observers or ()) for copy in table.copies]),
-                _slices([len(copy.payees) for copy in table.copies]),
-                strict=True,
-            )
-        )
-
-
-def _slices(sizes: Sequence[int]) -> list[slice]:
-    ends = list(accumulate(sizes))
-    return [slice(end - size, end) for size, end in zip(sizes, ends, strict=True)]
+    def __init__(self, number: int, expected: list[Any], table: RowTable, rows: SharedRows) -> None:
+        self.number = number
+        self.expected = expected
+        self.is_known = False
+        self.shares: list[tuple[WorkerHandle, list[CopyRows], list[slice]]] = []
+        observers: list[tuple[int, AgentID]] = []
+        payees: list[tuple[int, AgentID]] = []
+        self.slices = []
+        for copy in table.copies:
+            first, first_paid = len(observers), len(payees)
+            observers += [(copy.env_index, agent_id) for agent_id in copy.observers or ()]
+            payees += [(copy.env_index, agent_id) for agent_id in copy.payees]
+            self.slices.append((slice(first, len(observers)), slice(first_paid, len(payees))))
+        self.read = rows.reader(observers, payees)

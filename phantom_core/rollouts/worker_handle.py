@@ -15,7 +15,7 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from phantom_core.errors import ConfigError, EnvError, PluginError, error_text
+from phantom_core.errors import ConfigError, EnvError, PhantomError, PluginError, error_text
 from phantom_core.rollouts.vector_env import CopyError
 from phantom_core.rollouts.worker_process import PATIENCE, UNGUARDED, Failure, work
 
@@ -31,6 +31,7 @@ class WorkerHandle:
     Attributes:
         index: its index.
         process: its process.
+        connection: to it; when it is closed the worker closes its envs and ends.
     """
 
     def __init__(self, index: int, env_name: str, buffer: Any) -> None:
@@ -39,7 +40,7 @@ class WorkerHandle:
         self._env_name = env_name
         context = multiprocessing.get_context("spawn")
         self._current = context.RawValue("q", -1)
-        self._connection, remote = context.Pipe()
+        self.connection, remote = context.Pipe()
         self.process = context.Process(target=work, args=(remote, buffer, self._current))
         self.process.start()
         remote.close()
@@ -48,22 +49,20 @@ class WorkerHandle:
         self._asked_at = 0.0
 
     def ask(self, name: str, *arguments: Any, what: str = "What it is asked") -> None:
-        """Ask the worker for something; `receive` returns the answer. Messages call what is sent `what`."""
-        self.send(name, pickled((name, arguments), what), what)
-
-    def send(self, name: str, question: bytes, what: str = "What it is asked") -> None:
-        """Ask something that is pickled already.
+        """Ask the worker for something; `receive` returns the answer. Messages call what is sent `what`.
 
         Raises:
+            ConfigError: if it cannot be pickled.
             CopyError: if the worker died.
         """
+        question = pickled((name, arguments), what)
         if self._is_asked:  # nobody waited for the last answer, because the collection was broken off
-            with suppress(CopyError):
+            with suppress(CopyError, PhantomError):
                 self.receive()
         self._doing, self._sent, self._asked_at = name.removesuffix("_rows"), what, time.monotonic()
         self._is_asked = True  # even if sending is broken off
         try:
-            self._connection.send_bytes(question)
+            self.connection.send_bytes(question)
         except (BrokenPipeError, ConnectionResetError):
             self._raise_death()
 
@@ -75,7 +74,7 @@ class WorkerHandle:
             CopyError: if an env raised, or the worker died.
         """
         due = LONG
-        while not self._connection.poll(min(1.0, LONG)):
+        while not self.connection.poll(min(1.0, LONG)):
             if not self.process.is_alive():  # a child of its env may hold the connection open
                 self._raise_death()
             waited = time.monotonic() - self._asked_at
@@ -87,7 +86,7 @@ class WorkerHandle:
                     self.index, waited, self._doing, max(0, self._current.value), self._env_name,
                 )  # fmt: skip
         try:
-            answer = self._connection.recv_bytes()
+            answer = self.connection.recv_bytes()
         except (EOFError, ConnectionResetError):
             self._raise_death()
         self._is_asked = False
@@ -95,11 +94,13 @@ class WorkerHandle:
         if not isinstance(found, Failure):
             return found
         if found.number is None:
+            if isinstance(found.error, PluginError):
+                raise found.error
+            text = error_text(found.error)
             raise ConfigError(
-                f"{self._sent} cannot be imported by worker {self.index}: {error_text(found.error)}. A "
-                "worker imports classes and functions by name, which cannot be done with those of a notebook, of "
-                '`python -c`, of stdin or under `if __name__ == "__main__":`. Put them into a module, or use '
-                "workers=0."
+                f"{self._sent} cannot be imported by worker {self.index}: {text}. A worker imports classes "
+                "and functions by name, which cannot be done with those of a notebook, of `python -c`, of "
+                'stdin or under `if __name__ == "__main__":`. Put them into a module, or use workers=0.'
             )
         found.error.add_note(f"In worker {self.index}:\n{found.text}")
         raise CopyError(found.number, found.place) from found.error
@@ -126,10 +127,6 @@ class WorkerHandle:
                 failed.add_note(note)
             raise failed from cause
 
-    def hang_up(self) -> None:
-        """Let the worker close its envs and end, when it is done with what it was asked."""
-        self._connection.close()
-
     def kill(self) -> None:
         """End the worker, and the processes of its envs, if it still runs."""
         if self.process.is_alive():
@@ -154,8 +151,8 @@ class WorkerHandle:
         died = f"Worker {self.index} died with exit code {code}{name}"
         if number < 0:
             raise EnvError(
-                f"{died} before it began. A worker imports {script}: what it wrote says why that failed. Mend "
-                "the script, or use workers=0."
+                f"{died} before it began. A worker imports {script}: what it wrote says why that failed. "
+                "Mend the script, or use workers=0."
             ) from None
         raise CopyError(number) from EnvError(f"{died} while it played copy {number} of {self._env_name}.")
 
@@ -166,13 +163,12 @@ def starting() -> Iterator[None]:
 
     They also need not import a script that is no file, such as stdin.
     """
-    main = sys.modules["__main__"]
+    main, set_mask = sys.modules["__main__"], getattr(signal, "pthread_sigmask", None)  # not on Windows
     script = getattr(main, "__file__", None)
     is_no_file = script is not None and not Path(script).exists()
-    signals = set()
-    if hasattr(signal, "pthread_sigmask"):
-        resource_tracker.ensure_running()  # which would let signals through
-        signals = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    if set_mask is not None:
+        resource_tracker.ensure_running()  # starting it would let signals through
+        before = set_mask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
     try:
         if is_no_file:
             main.__file__ = None
@@ -180,15 +176,15 @@ def starting() -> Iterator[None]:
     finally:
         if is_no_file:
             main.__file__ = script
-        if hasattr(signal, "pthread_sigmask"):
-            signal.pthread_sigmask(signal.SIG_SETMASK, signals)
+        if set_mask is not None:
+            set_mask(signal.SIG_SETMASK, before)
 
 
 def end_workers(workers: Sequence[WorkerHandle]) -> None:
     """Let workers close their envs; kill those that do not, and all if this is interrupted."""
     try:
         for worker in workers:
-            worker.hang_up()
+            worker.connection.close()
         deadline = time.monotonic() + PATIENCE
         for worker in workers:
             worker.process.join(max(0.0, deadline - time.monotonic()))

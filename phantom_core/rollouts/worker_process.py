@@ -20,11 +20,10 @@ from typing import Any, Final
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.errors import EnvError, error_place, error_text
 from phantom_core.metrics import Metric, Mode
-from phantom_core.policies.policy_mapping import PolicySpec
-from phantom_core.rollouts.measured_env import CopyFacts, MeasuredEnv, acting_ids
+from phantom_core.rollouts.measured_env import CopyFacts, MeasuredEnv, acting_ids, check_apart
 from phantom_core.rollouts.row_table import CopyRows
 from phantom_core.rollouts.shared_rows import SharedRows
-from phantom_core.types import Action, AgentID, PolicyID
+from phantom_core.types import Action, AgentID
 from phantom_core.world.agents import ALL
 
 PATIENCE: Final = 2.0
@@ -125,18 +124,14 @@ class Worker:
         self._current = current
         self._envs: dict[int, MeasuredEnv] = {}
         self._facts: dict[int, CopyFacts] = {}
-        self._question = b""  # the last one, if it may come again
-        self._call: tuple[str, tuple[Any, ...]] = ("", ())
+        self._plans: dict[int, Sequence[CopyRows]] = {}
 
     def answer(self, question: bytes) -> bytes:
         """Do what the driver asks for; return the answer, if there is one, or the failure, pickled."""
         try:
-            if question != self._question:
-                self._call = pickle.loads(question)  # noqa: S301  from our own driver
+            name, arguments = pickle.loads(question)  # noqa: S301  from our own driver
         except Exception as error:  # whatever importing a user's module raises
             return _failure(None, error)
-        name, arguments = self._call
-        self._question = question if name == "step_rows" and not arguments[1] else b""
         try:
             found = getattr(self, name)(*arguments)
         except Exception as error:  # whatever a user's env raises
@@ -155,40 +150,36 @@ class Worker:
         for number in numbers:
             self._current.value = number
             self._envs[number] = MeasuredEnv(make_env())
+        check_apart([env.env for env in self._envs.values()])
         self._facts = {number: CopyFacts.of(env.env) for number, env in self._envs.items()}
 
     def reset(self, numbers: Sequence[int], seeds: Sequence[int]) -> list[Reply]:
         """Start an episode in each of these copies."""
-        replies = []
-        for number, seed in zip(numbers, seeds, strict=True):
-            self._current.value = number
-            observations = self._envs[number].reset(seed)
-            replies.append(Reply(number, *self._changed(number), observations))
-        return replies
+        return [self._reply(n, self._env(n).reset(seed)) for n, seed in zip(numbers, seeds, strict=True)]
 
     def step(self, numbers: Sequence[int], actions: Sequence[Mapping[AgentID, Action]]) -> list[Reply]:
         """Play one step in each of these copies."""
-        return [
-            self._reply(number, self._play(number, chosen))
-            for number, chosen in zip(numbers, actions, strict=True)
-        ]
+        return [self._reply(n, self._env(n).step(own)) for n, own in zip(numbers, actions, strict=True)]
 
     def step_rows(
-        self, copies: Sequence[CopyRows], unfit: Mapping[int, Mapping[AgentID, Action]]
+        self, plan: int, copies: Sequence[CopyRows] | None, actions: Sequence[Action]
     ) -> list[Reply]:
-        """Play one step with the actions in the shared rows; reply for copies that do not fit into them.
+        """Play one step in the copies of a plan; reply for those that do not do, or fit, what is expected.
 
         Args:
-            copies: what is expected of each copy. Who does it writes into the shared rows.
-            unfit: the actions that are not in the shared rows.
+            plan: its number.
+            copies: what is expected of each copy; None: as the last time.
+            actions: one for each agent, copy by copy.
         """
-        replies = []
-        for copy in copies:
+        if copies is not None:
+            self._plans[plan] = copies
+        replies, rest = [], iter(actions)
+        for copy in self._plans[plan]:
             number = copy.env_index
-            given = unfit.get(number, {})
-            result = self._play(number, self._rows.actions(number, copy.agent_ids, given))
-            acting = acting_ids(self._envs[number].env, self._facts[number].strategic_agent_ids)
-            if not (copy.is_expected(result, acting) and self._rows.put_result(number, result)):
+            env = self._env(number)
+            result = env.step(dict(zip(copy.agent_ids, rest)))  # noqa: B905  the rest is of other copies
+            acting = acting_ids(env.env, self._facts[number].strategic_agent_ids)
+            if not (copy.is_expected(result, acting) and self._rows.put(number, result)):
                 replies.append(self._reply(number, result))
         return replies
 
@@ -197,15 +188,9 @@ class Worker:
         for env in self._envs.values():
             env.measure(metrics, mode)
 
-    def policies_for(
-        self, number: int, agent_id: AgentID, specs: Mapping[PolicyID, PolicySpec]
-    ) -> list[PolicyID]:
-        """Return the policies whose rule holds for an agent that joined a copy."""
-        return self._envs[number].policies_for(agent_id, specs)
-
-    def fingerprint(self, number: int) -> str:
-        """Return a hash of the states of a copy's named generators."""
-        return self._envs[number].fingerprint()
+    def call(self, number: int, name: str, *arguments: Any) -> Any:
+        """Call a method of `MeasuredEnv`."""
+        return getattr(self._envs[number], name)(*arguments)
 
     def close(self) -> None:
         """Close every copy."""
@@ -213,27 +198,20 @@ class Worker:
             with suppress(Exception):  # nobody is there to be told
                 env.env.close()
 
-    def _play(self, number: int, actions: Mapping[AgentID, Action]) -> StepResult:
+    def _env(self, number: int) -> MeasuredEnv:
         self._current.value = number
-        return self._envs[number].step(actions)
+        return self._envs[number]
 
-    def _reply(self, number: int, result: StepResult) -> Reply:
-        env, facts = self._envs[number], self._facts[number]
-        result = result._replace(infos={})  # nobody reads them
-        is_over = result.terminations[ALL] or result.truncations[ALL]
-        metrics = env.take_metrics() if is_over else None
-        known = facts.observation_spaces
-        if any(agent_id not in known and agent_id != ALL for part in result for agent_id in part):
-            return Reply(number, *self._changed(number), result, metrics)
-        return Reply(number, acting_ids(env.env, facts.strategic_agent_ids), None, result, metrics)
-
-    def _changed(self, number: int) -> tuple[Container[AgentID] | None, CopyFacts | None]:
-        """Return who may act, and what a copy says about itself if other agents are there now."""
-        facts = CopyFacts.of(self._envs[number].env)
-        if facts.strategic_agent_ids == self._facts[number].strategic_agent_ids:
-            return facts.acting_agent_ids, None
-        self._facts[number] = facts
-        return facts.acting_agent_ids, facts
+    def _reply(self, number: int, returned: Any) -> Reply:
+        """Return what to say of a copy; also what it says about itself, if other agents are there now."""
+        env, facts, metrics, news = self._envs[number], self._facts[number], None, None
+        if isinstance(returned, StepResult):
+            returned = returned._replace(infos={})  # nobody reads them
+            if returned.terminations[ALL] or returned.truncations[ALL]:
+                metrics = env.take_metrics()
+        if tuple(env.env.strategic_agent_ids) != facts.strategic_agent_ids:
+            facts = news = self._facts[number] = CopyFacts.of(env.env)
+        return Reply(number, acting_ids(env.env, facts.strategic_agent_ids), news, returned, metrics)
 
 
 def _failure(number: int | None, error: Exception) -> bytes:

@@ -123,10 +123,8 @@ def _encode(value: Any, path: str, arrays: list[np.ndarray[Any, Any]]) -> Any:
         return {key: _encode(part, f"{path}.{key}", arrays) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [_encode(part, f"{path}[{index}]", arrays) for index, part in enumerate(value)]
-    raise CheckpointError(
-        f"state{path} is {value!r} ({type(value).__name__}). Expected NumPy arrays and JSON "
-        "values in dicts with str keys."
-    )
+    expected = "Expected NumPy arrays and JSON values in dicts with str keys."
+    raise CheckpointError(f"state{path} is {value!r} ({type(value).__name__}). {expected}")
 
 
 def _decode(value: Any, arrays: Mapping[str, Any]) -> Any:
@@ -220,10 +218,8 @@ def encode_space(space: spaces.Space[Any]) -> dict[str, Any]:
             return {"kind": "Dict", "spaces": [[key, encode_space(part)] for key, part in space.items()]}
         case spaces.Tuple():
             return {"kind": "Tuple", "spaces": [encode_space(part) for part in space.spaces]}
-    raise CheckpointError(
-        f"The space {space} cannot be saved. Supported: Box, Discrete, MultiDiscrete, "
-        "MultiBinary, Dict and Tuple."
-    )
+    supported = "Box, Discrete, MultiDiscrete, MultiBinary, Dict and Tuple"
+    raise CheckpointError(f"The space {space} cannot be saved. Supported: {supported}.")
 
 
 def decode_space(data: Mapping[str, Any]) -> spaces.Space[Any]:
@@ -241,6 +237,5 @@ def decode_space(data: Mapping[str, Any]) -> spaces.Space[Any]:
             return spaces.Dict({key: decode_space(part) for key, part in data["spaces"]})
         case "Tuple":
             return spaces.Tuple([decode_space(part) for part in data["spaces"]])
-    raise CheckpointError(
-        f"The checkpoint holds a space of the kind {data['kind']!r}, which is not known here."
-    )
+    kind = data["kind"]
+    raise CheckpointError(f"The checkpoint holds a space of the kind {kind!r}, which is not known here.")

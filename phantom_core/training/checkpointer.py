@@ -46,9 +46,8 @@ class Checkpointer:
 
     def after_iteration(self, values: Mapping[str, float], *, is_wanted: bool) -> None:
         """Write a checkpoint if one is due or requested; a failure is recorded and the run continues."""
-        run = self._run
-        is_due = self._every is not None and run.iterations % self._every == 0
-        if not (is_due or is_wanted):
+        run, every = self._run, self._every
+        if not is_wanted and (every is None or run.iterations % every != 0):
             return
         score, path = self._score(values), self._folder / f"iteration-{run.iterations:06}"
         try:

@@ -20,7 +20,7 @@ from phantom_core.installed.plugin_settings import PluginSettings
 from phantom_core.installed.registry import Component, Registry
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy import Policy
-from phantom_core.training.env_factory import check_is_env
+from phantom_core.rollouts.measured_env import check_is_env
 from phantom_core.training.references import load_hooks, load_reference, trainer_key
 from phantom_core.training.run_settings import Configs, matches_trainer
 
@@ -61,10 +61,8 @@ class Components:
             return type(choice).__name__, self._copy(choice, configs)
         found, component = self._resolve("trainer", choice, "trainer.name")
         if not (isinstance(found, type) and issubclass(found, base)):
-            raise ConfigError(
-                f"trainer is {choice!r}. Expected a registered name such as 'q-learning', or a Trainer class "
-                "or instance."
-            )
+            expected = "Expected a registered name such as 'q-learning', or a Trainer class or instance."
+            raise ConfigError(f"trainer is {choice!r}. {expected}")
         name = found.__name__ if component is None else component.name
         return name, self._build("trainer", name, found, settings_of(component, choice, configs))
 
@@ -78,10 +76,8 @@ class Components:
         if not callable(found) and isinstance(choice, str):
             raise ConfigError(f"env = {choice!r} is a {type(found).__name__}. Expected an env class.")
         if not callable(found):
-            raise ConfigError(
-                f"env is {choice!r}, not a class. Expected an env class or a function "
-                "that makes an env, so that several can be made."
-            )
+            expected = "Expected an env class or a function that makes an env, so that several can be made."
+            raise ConfigError(f"env is {choice!r}, not a class. {expected}")
         if isinstance(found, type):  # the env that a function returns is checked when it is made
             check_is_env(found, ("reset", "step"))
         return cast("Callable[..., MultiAgentEnv]", found)
@@ -93,10 +89,8 @@ class Components:
         table = choice if isinstance(choice, Mapping) else {"metric": choice}
         if not isinstance(table.get("metric"), (str, type)):
             if isinstance(choice, Mapping):
-                raise ConfigError(
-                    f"metrics.{name} needs a value for 'metric' (str). Give it a registered name, "
-                    "such as 'agent'."
-                )
+                advice = "Give it a registered name, such as 'agent'."
+                raise ConfigError(f"metrics.{name} needs a value for 'metric' (str). {advice}")
             raise ConfigError(
                 f"metrics[{name!r}] is {choice!r}. Expected an instance of ph.metrics.Metric, such as "
                 "ph.metrics.SimpleEnvMetric('current_step')."
@@ -121,10 +115,7 @@ class Components:
             self.attach(choice)
 
     def attach_tensorboard(self, directory: str | Path | None, *, adds_to_earlier: bool) -> None:
-        """Attach the logger `tensorboard`, which writes to a directory over iterations; None for nothing.
-
-        `adds_to_earlier` says whether TensorBoard goes on showing all values of earlier files there.
-        """
+        """Attach the logger `tensorboard`, which writes to a directory over iterations; None for nothing."""
         if directory is not None:
             settings = {"directory": str(directory), "step_axis": "iteration"}
             own = {"tensorboard": settings | {"replaces_earlier": not adds_to_earlier}}
@@ -139,9 +130,8 @@ class Components:
             self.attach(choice)
             return
         if not choice.strip():
-            raise ConfigError(
-                f"hooks has {choice!r}. Expected the name of hooks, or a place such as './file.py'."
-            )
+            expected = "Expected the name of hooks, or a place such as './file.py'."
+            raise ConfigError(f"hooks has {choice!r}. {expected}")
         for kind in ("hook", "logger"):
             if self.registry.has(kind, choice):
                 component = self.registry.find(kind, choice)
@@ -159,8 +149,7 @@ class Components:
     def attach(self, hooks: object) -> None:
         """Attach an object to the run, under the name of its class or module."""
         owner = hooks if isinstance(hooks, (type, FunctionType, ModuleType)) else type(hooks)
-        name = owner.__name__
-        self.attached.append((name, self.manager.register(hooks, name)))
+        self.attached.append((owner.__name__, self.manager.register(hooks, owner.__name__)))
 
     def _attach_place(self, choice: str, setting: str) -> None:
         if choice in self._places:
@@ -171,9 +160,8 @@ class Components:
     def _attach_component(self, name: str, component: Component, setting: str, configs: Configs) -> None:
         if component in self.used:
             raise ConfigError(f"{setting} names {name!r} twice. Name it once.")
-        hooks_class = self._load(component)
         settings = settings_of(component, name, configs)
-        hooks = self._build(component.kind, component.name, hooks_class, settings)
+        hooks = self._build(component.kind, component.name, self._load(component), settings)
         is_record = (component.distribution, component.name) == (CORE_DISTRIBUTION, "jsonl")
         self.manager.register(hooks, component.name, is_permanent=is_record)
 
@@ -195,10 +183,8 @@ class Components:
     def _copy(trainer: Any, configs: Configs) -> Any:
         name = type(trainer).__name__
         if any(configs.get(key) for key in configs if key.rpartition(":")[2] == name):
-            raise ConfigError(
-                f"trainer is an instance of {name}, so trainer_config has no use. Give the settings to the "
-                "instance."
-            )
+            advice = "Give the settings to the instance."
+            raise ConfigError(f"trainer is an instance of {name}, so trainer_config has no use. {advice}")
         try:
             return copy.deepcopy(trainer)
         except Exception as error:  # a user's object may raise anything

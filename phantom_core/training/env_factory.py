@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import gymnasium as gym
-
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, EnvError, PhantomError, PluginError, error_place, error_text
 from phantom_core.installed.discovery import CORE_DISTRIBUTION, core_version, installed_entries, normalised
 from phantom_core.installed.registry import Component
+from phantom_core.rollouts.measured_env import check_is_env, made_env
 from phantom_core.seeding import derive_seed
 from phantom_core.training.references import load_reference, reference_to
 from phantom_core.world.ranges import Range
@@ -22,7 +20,6 @@ from phantom_core.world.samplers import Sampler
 from phantom_core.world.supertypes import Supertype
 
 _SAMPLED: Final = ("env_supertype", "agent_supertypes")
-_NEEDED: Final = ("reset", "step", "close", "agents", "strategic_agent_ids", "observation_spaces")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +37,8 @@ class EnvFactory:
 
     def __call__(self) -> MultiAgentEnv:
         """Make an env; raise `EnvError` if the constructor raises, `ConfigError` if the result is no env."""
-        name = getattr(self.env_class, "__name__", repr(self.env_class))
-        try:
-            env = self.env_class(**copy.deepcopy(dict(self.env_config)))
-        except PhantomError:
-            raise
-        except Exception as error:  # a user's constructor may raise anything
-            if isinstance(self.env_class, type):  # "not an env" says more than a wrong argument
-                check_is_env(self.env_class, ("step",))
-            raise EnvError(
-                f"{name} could not be made: {error_text(error)}{error_place(error)}. Its env_config: "
-                f"{dict(self.env_config)}."
-            ) from error
-        check_is_env(env, _NEEDED)
+        env = made_env(self.env_class, self.env_config)
+        check_is_env(env)
         return env
 
 
@@ -72,8 +58,7 @@ class PluginPlan:
     @classmethod
     def of(cls, components: Iterable[Component]) -> PluginPlan:
         """Return the plan of a run with these components."""
-        planned = tuple(c for c in components if isinstance(c.target, str) and c.version)
-        return cls(core_version(), planned)
+        return cls(core_version(), tuple(c for c in components if isinstance(c.target, str) and c.version))
 
     def verify(self) -> None:
         """Raise `PluginError` if a component is missing here or differs; nothing is imported."""
@@ -130,16 +115,9 @@ def _mismatch(what: str, distribution: str, here: str, there: str) -> PluginErro
 
 
 def check_env_config(env_config: Mapping[str, Any]) -> None:
-    """Raise if an env cannot be trained with these settings.
+    """Raise `ConfigError` if there is a range anywhere, or a sampler that is not in a supertype.
 
-    Ranges are for rollouts over many values; training uses one. Samplers are drawn at each reset only inside
-    a supertype, so they belong in `env_supertype` or `agent_supertypes`.
-
-    Args:
-        env_config: keyword arguments for an env.
-
-    Raises:
-        ConfigError: if there is a range anywhere, or a sampler under another key.
+    Training uses one value of a range. Samplers are drawn at each reset only inside a supertype.
     """
     if not isinstance(env_config, Mapping):
         raise ConfigError(
@@ -178,23 +156,6 @@ def _parts(value: Any, path: str, *, within: tuple[int, ...]) -> Iterator[tuple[
         inner = ((f"{path}.{f.name}", getattr(value, f.name, None)) for f in fields(value))
     for place, part in inner:
         yield from _parts(part, place, within=(*within, id(value)))
-
-
-def check_is_env(candidate: object, needed: Iterable[str]) -> None:
-    """Raise `ConfigError` if a class or object lacks a needed attribute of a multi-agent env."""
-    missing = [name for name in needed if name not in dir(candidate) and not hasattr(candidate, name)]
-    if missing:
-        kind = candidate if isinstance(candidate, type) else type(candidate)
-        name = kind.__name__
-        if issubclass(kind, gym.Env):
-            raise ConfigError(
-                f"{name} is a single-agent Gymnasium env. Wrap it: ph.GymnasiumEnv({name}). Where an env is "
-                "given by its name, write a function that returns this, and name the function."
-            )
-        raise ConfigError(
-            f"{name} is no multi-agent env: it has no {missing[0]}. Derive it from ph.PhantomEnv, or wrap "
-            "a single-agent env in ph.GymnasiumEnv."
-        )
 
 
 def reset_once(env: MultiAgentEnv, seed: int) -> None:

@@ -41,10 +41,8 @@ class Learner:
         """Yield the number of each iteration until the run ends."""
         raise NotImplementedError
 
-    # ------------------------------------------------------------------ a full trainer overrides
-
     def collect_plan(self) -> CollectPlan:
-        """Return how much experience the core collects in each iteration."""
+        """Return how much experience the core collects in each iteration. A full trainer overrides it."""
         raise NotImplementedError
 
     def begin_iteration(self, policy_id: PolicyID, policy: Policy) -> None:
@@ -53,7 +51,7 @@ class Learner:
     def update(
         self, policy_id: PolicyID, policy: Policy, batch: Batch, rng: np.random.Generator
     ) -> Mapping[str, float]:
-        """Update one policy from the experience of its agents in this iteration.
+        """Update one policy from the experience of its agents in this iteration. A full trainer overrides it.
 
         Args:
             policy_id: the id of the policy.
@@ -66,8 +64,6 @@ class Learner:
         """
         raise NotImplementedError
 
-    # ------------------------------------------------------------------ every trainer may override
-
     def state_dict(self) -> dict[str, Any]:
         """Return the state kept between iterations, without the policies.
 
@@ -79,8 +75,6 @@ class Learner:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore a state returned by `state_dict`, between two iterations or before the first."""
 
-    # ------------------------------------------------------------------ a simple trainer overrides
-
     def training_step(
         self,
         env: Any,
@@ -88,7 +82,7 @@ class Learner:
         policies: Mapping[PolicyID, Policy],
         policies_to_train: Sequence[PolicyID],
     ) -> None:
-        """Run one iteration: step the env, log rewards and metrics, update the policies in place.
+        """Run one iteration of a simple trainer: step the env, log rewards, update the policies in place.
 
         Args:
             env: the env, which was reset once.
@@ -108,9 +102,8 @@ def train_simple(trainer: Learner, loop: RunLoop, env: MultiAgentEnv, num_iterat
             "or use a trainer with update()."
         )
     if loop.facts.training_plan:
-        raise ConfigError(
-            f"{name} steps the env itself, so it cannot follow a training_plan. Use a trainer with update()."
-        )
+        problem = "steps the env itself, so it cannot follow a training_plan"
+        raise ConfigError(f"{name} {problem}. Use a trainer with update().")
     state.training_state = lambda: {"trainer": trainer.state_dict()}
     for _ in trainer.iterations(num_iterations):
         trainer.training_step(env, state.policy_by_agent, state.policies, state.policies_to_train)
@@ -127,10 +120,8 @@ def train_full(
     """Run the iterations of full trainers."""
     facts, plan = loop.facts, trainer.collect_plan()
     if not isinstance(plan, CollectPlan):
-        raise ConfigError(
-            f"{type(trainer).__name__}.collect_plan() returned {plan!r}. Expected how much to collect, such "
-            "as ph.CollectPlan(episodes=10)."
-        )
+        expected = "Expected how much to collect, such as ph.CollectPlan(episodes=10)."
+        raise ConfigError(f"{type(trainer).__name__}.collect_plan() returned {plan!r}. {expected}")
     total_steps = facts.total_steps
     if total_steps is not None and plan.steps is not None and plan.steps > total_steps:
         _log.warning(
@@ -153,7 +144,7 @@ def train_full(
         training.collector.close()
 
 
-def check_trainable(policy_id: PolicyID, policy: Policy, trainer: Learner, *, is_saved: bool) -> None:
+def check_trains(policy_id: PolicyID, policy: Policy, trainer: Learner, *, is_saved: bool) -> None:
     """Raise if a trainer does not train such a policy; warn if what it learns would not be saved."""
     if not isinstance(policy, trainer.policy_class):
         raise PolicyMappingError(

@@ -50,9 +50,8 @@ def hook_order(
             f"{', '.join(LIFE_CYCLE_HOOKS)}."
         )
     nothing: dict[str, Any] = {"env": "", "trainer": {"name": ""}, "iterations": 1}
-    file = (
-        RunFile(Path("phantom.toml"), nothing, {}, {}) if run_file is None else RunFile.read(Path(run_file))
-    )
+    empty = RunFile(Path("phantom.toml"), nothing, {}, {})
+    file = empty if run_file is None else RunFile.read(Path(run_file))
     if loggers:
         file.set("loggers", list(loggers), "--logger")
     if hooks:

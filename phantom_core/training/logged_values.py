@@ -50,9 +50,8 @@ def check_logged_names(
     for what, names in (("policy", policy_ids), ("plugin", plugins)):
         for name in names:
             top = as_name(name)
-            clash = next(
-                (o for o in owners if f"{top}/".startswith(f"{o}/") or f"{o}/".startswith(f"{top}/")), ""
-            )
+            under = (o for o in owners if f"{top}/".startswith(f"{o}/") or f"{o}/".startswith(f"{top}/"))
+            clash = next(under, "")
             if clash:
                 raise ConfigError(
                     f"The values of {what} {name!r} and {owners[clash]} would both be logged as "
@@ -72,10 +71,8 @@ def check_metric_names(names: Iterable[str]) -> None:
     """Raise `ConfigError` if a metric has a name under which every run logs a value of its own."""
     for name in names:
         if name in _OWN_VALUES or ("/" in name and name.partition("/")[0] in _OWN):
-            raise ConfigError(
-                f"A metric is named {name!r}, but every run logs a value of its own under "
-                "that name. Choose another."
-            )
+            problem = "every run logs a value of its own under that name"
+            raise ConfigError(f"A metric is named {name!r}, but {problem}. Choose another.")
 
 
 def flattened(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -121,22 +118,18 @@ class GuardedMetric(Metric):
     def finish(self, env: Any) -> None:
         """Called after the last iteration: record a failure if the metric never had a value."""
         if not self._has_recorded and not self._dispatcher.is_off(self._name):
-            self._dispatcher.note(
-                self._name,
-                "extract",
-                PhantomError(
-                    f"no step had a value of this {type(self.metric).__name__}. Check its ids and stages; "
-                    f"agents at the end: {listing(env.agents)}"
-                ),
+            error = PhantomError(
+                f"no step had a value of this {type(self.metric).__name__}. Check its ids and stages; "
+                f"agents at the end: {listing(env.agents)}"
             )
+            self._dispatcher.note(self._name, "extract", error)
 
     def received(self, value: Any) -> Any:
         """Return a reduced value from a worker process, or `not_recorded` if the metric failed there."""
         if self._dispatcher.is_off(self._name):
             return not_recorded
         if isinstance(value, MetricFailure):
-            error: Exception = type(value.kind, (Exception,), {})(value.text)
-            self._dispatcher.contain(self._name, "extract", error)
+            self._dispatcher.contain(self._name, "extract", type(value.kind, (Exception,), {})(value.text))
             return not_recorded
         self._dispatcher.succeeded(self._name, "extract")
         self._has_recorded = True

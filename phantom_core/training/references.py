@@ -28,35 +28,37 @@ def load_reference(reference: str, *, setting: str, folder: Path, start: str = "
     """
     place, separator, name = reference.rpartition(":")
     if not separator or not place or not name:
-        raise ConfigError(
-            f"{setting} = {reference!r} is no class. Expected 'package.module:Class' or './file.py:Class'."
-        )
+        expected = "Expected 'package.module:Class' or './file.py:Class'."
+        raise ConfigError(f"{setting} = {reference!r} is no class. {expected}")
     module = _load_module(place, reference, setting, folder, start)
     value: Any = module
     for part in name.split("."):
         if not hasattr(value, part):
             own = _own_names(value)
-            raise ConfigError(
-                f"{setting} = {reference!r}: {place} has no {part!r}.{did_you_mean(part, own)} "
-                f"It has: {listing(own)}."
-            )
+            hint = f"{did_you_mean(part, own)} It has: {listing(own)}."
+            raise ConfigError(f"{setting} = {reference!r}: {place} has no {part!r}.{hint}")
         value = getattr(value, part)
     return value
 
 
 def _load_module(place: str, reference: str, setting: str, folder: Path, start: str) -> ModuleType:
     """Import a module given as `package.module` or `path/to/file.py`, which is a part of a reference."""
-    if place.endswith(".py"):
-        return _load_file(folder / place, setting, reference, start)
+    advice = "Install its package, or name a file: './file.py:Class'."
     try:
-        with exit_report(f"{setting} = {reference!r}"):
-            module: ModuleType = import_object(place)
-            return module
+        if not place.endswith(".py"):
+            with exit_report(f"{setting} = {reference!r}"):
+                module: ModuleType = import_object(place)
+                return module
+        advice, path = "Mend the file.", (folder / place).resolve()
+        if path.is_file():
+            return _imported_before(path) or _import_in_package(path) or _import_alone(path)
     except (Exception, SystemExit) as error:  # a user's module may raise anything
         raise ConfigError(
             f"{setting} = {reference!r} could not be imported: {error_text(error)}{error_place(error)}. "
-            "Install its package, or name a file: './file.py:Class'."
+            f"{advice}"
         ) from error
+    problem = f"there is no file {path}. Relative paths start at {start}."
+    raise ConfigError(f"{setting} = {reference!r}: {problem}")
 
 
 def load_hooks(reference: str, *, setting: str, folder: Path, start: str) -> object:
@@ -124,10 +126,7 @@ def trainer_key(trainer: Any) -> str:
 
 
 def _is_neighbour(module: ModuleType) -> bool:
-    """Return whether a module lies beside the script or in the current folder.
-
-    Such a module can be imported by name only from there, so references to it name its file.
-    """
+    """Return whether a module is beside the script or in the current folder, and known by name only there."""
     file, script = getattr(module, "__file__", None), getattr(sys.modules.get("__main__"), "__file__", None)
     if not file:
         return False
@@ -159,25 +158,9 @@ def _own_names(owner: Any) -> list[str]:
 _LOADED_FROM_FILE = "__phantom_loaded_from_file__"
 
 
-def _load_file(path: Path, setting: str, reference: str, start: str) -> ModuleType:
-    """Import a file as a module named after it; return the existing module if it was imported before."""
-    path = path.resolve()
-    if not path.is_file():
-        raise ConfigError(
-            f"{setting} = {reference!r}: there is no file {path}. Relative paths start at {start}."
-        )
-    for module in list(sys.modules.values()):
-        if getattr(module, "__file__", None) == str(path):
-            return module
-    try:
-        return _import_in_package(path) or _import_alone(path)
-    except BaseException as error:
-        if not isinstance(error, (Exception, SystemExit)):
-            raise
-        raise ConfigError(
-            f"{setting} = {reference!r} could not be imported: {error_text(error)}{error_place(error)}. Mend "
-            "the file."
-        ) from error
+def _imported_before(path: Path) -> ModuleType | None:
+    modules = list(sys.modules.values())
+    return next((module for module in modules if getattr(module, "__file__", None) == str(path)), None)
 
 
 def _import_in_package(path: Path) -> ModuleType | None:

@@ -18,13 +18,8 @@ import tomli_w
 
 from phantom_core.errors import CheckpointError, ConfigError, RunDirectoryError, error_text, listing
 from phantom_core.policies.policy import Policy
-from phantom_core.training.checkpoint import (
-    check_state,
-    decode_space,
-    encode_space,
-    load_checkpoint,
-    save_checkpoint,
-)
+from phantom_core.training import checkpoint
+from phantom_core.training.checkpoint import load_checkpoint, save_checkpoint
 from phantom_core.training.references import load_reference, reference_to
 from phantom_core.types import PolicyID
 
@@ -54,10 +49,9 @@ class RunDirectory:
             path.mkdir(parents=True)
         except (OSError, ValueError) as error:  # ValueError: a null character in the path
             reason = getattr(error, "strerror", None) or error
-            raise RunDirectoryError(
-                f"No run directory can be made in {str(parent)!r}: {reason}. Choose another "
-                "place with --run-dir, or run_dir=."
-            ) from error
+            problem = f"No run directory can be made in {str(parent)!r}: {reason}"
+            advice = "Choose another place with --run-dir, or run_dir=."
+            raise RunDirectoryError(f"{problem}. {advice}") from error
         return cls(path)
 
     @classmethod
@@ -70,9 +64,8 @@ class RunDirectory:
                     raise RunDirectoryError(f"{path} is only a part of a run. Name the run: {parent}")
             runs = sorted(path.glob(f"*/{RUN_FILE}"), key=lambda file: file.stat().st_mtime)
             example = runs[-1].parent if runs else "runs/<name>-<time>-<id>"
-            raise RunDirectoryError(
-                f"{path} is no run directory: it has no {RUN_FILE}. Name a folder such as {example}."
-            )
+            advice = f"Name a folder such as {example}."
+            raise RunDirectoryError(f"{path} is no run directory: it has no {RUN_FILE}. {advice}")
         return cls(path)
 
     def write_run(self, facts: Mapping[str, Any]) -> None:
@@ -109,7 +102,7 @@ class RunDirectory:
 
     def check_policies(self, policies: Mapping[PolicyID, Policy]) -> None:
         """Raise `CheckpointError` if policies cannot be saved; nothing is written."""
-        check_state(encode_policies(policies))
+        checkpoint.check_state(encode_policies(policies))
 
     def _write(self, name: str, content: bytes) -> None:
         temporary = self.path / f".{name}-{secrets.token_hex(4)}"
@@ -145,9 +138,8 @@ def load_policies(
                 f"{directory.newest_checkpoint_hint()}"
             )
         saved = load_checkpoint(path / POLICIES)
-    return {
-        policy_id: _decode(policy_id, data, policy_classes or {}, path) for policy_id, data in saved.items()
-    }
+    classes = policy_classes or {}
+    return {policy_id: _decode(policy_id, data, classes, path) for policy_id, data in saved.items()}
 
 
 def is_checkpoint(path: Path) -> bool:
@@ -169,11 +161,10 @@ def _encode(policy_id: PolicyID, policy: Policy) -> dict[str, Any]:
     try:
         state = policy.state_dict()
     except Exception as error:  # a plugin's policy may raise anything
-        raise CheckpointError(
-            f"{name} could not give its state: {error_text(error)}. Mend its state_dict()."
-        ) from error
+        advice = "Mend its state_dict()."
+        raise CheckpointError(f"{name} could not give its state: {error_text(error)}. {advice}") from error
     try:
-        spaces = {key: encode_space(getattr(policy, key)) for key in _SPACES}
+        spaces = {key: checkpoint.encode_space(getattr(policy, key)) for key in _SPACES}
     except CheckpointError as error:
         raise CheckpointError(f"{name}: {error}") from error
     return {"class": reference_to(type(policy)), "settings": settings, **spaces, "state": state}
@@ -193,7 +184,7 @@ def _encode_setting(value: Any, name: str) -> Any:
             return {key: _encode_setting(part, f"{name}.{key}") for key, part in value.items()}
     elif not isinstance(value, (Mapping, tuple)):
         with contextlib.suppress(CheckpointError):
-            check_state({"": value})
+            checkpoint.check_state({"": value})
             return value
     return _checked_reference(reference_to(value), value, name)
 
@@ -224,28 +215,23 @@ def _decode_setting(value: Any, name: str, folder: Path) -> Any:
 
 
 def _decode(
-    policy_id: PolicyID,
-    data: Mapping[str, Any],
-    policy_classes: Mapping[PolicyID, type[Policy]],
-    folder: Path,
+    policy_id: PolicyID, data: Mapping[str, Any], classes: Mapping[PolicyID, type[Policy]], folder: Path
 ) -> Policy:
     try:
-        policy_class = policy_classes.get(policy_id) or _load_class(policy_id, data["class"], folder)
+        policy_class = classes.get(policy_id) or _load_class(policy_id, data["class"], folder)
         settings = {
             key: _decode_setting(value, f"setting {key} of policy {policy_id!r}", folder)
             for key, value in data["settings"].items()
         }
-        spaces, state = [decode_space(data[key]) for key in _SPACES], data["state"]
+        spaces, state = [checkpoint.decode_space(data[key]) for key in _SPACES], data["state"]
     except ConfigError as error:
         raise CheckpointError(str(error)) from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CheckpointError(
-            f"Policy {policy_id!r} of {folder} cannot be read: {error_text(error)}."
-        ) from error
+        problem = f"cannot be read: {error_text(error)}."
+        raise CheckpointError(f"Policy {policy_id!r} of {folder} {problem}") from error
     if not (isinstance(policy_class, type) and issubclass(policy_class, Policy)):
-        raise CheckpointError(
-            f"The class of policy {policy_id!r} is {policy_class!r}. Expected a subclass of Policy."
-        )
+        wrong = f"{policy_class!r}. Expected a subclass of Policy."
+        raise CheckpointError(f"The class of policy {policy_id!r} is {wrong}")
     try:
         policy = policy_class(*spaces, **settings)
         policy.load_state_dict(state)

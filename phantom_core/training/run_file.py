@@ -54,17 +54,14 @@ class RunFile:
         """Set one value by its dotted name. Setting `iterations` removes `total_steps`, and vice versa."""
         *parents, last = dotted.split(".")
         if not all((*parents, last)):
-            raise ConfigError(
-                f"{origin} {dotted!r} names no setting. Expected a dotted name, such as "
-                "trainer.q-learning.alpha."
-            )
+            expected = "Expected a dotted name, such as trainer.q-learning.alpha."
+            raise ConfigError(f"{origin} {dotted!r} names no setting. {expected}")
         table = self.table
         for depth, key in enumerate(parents, start=1):
             inner = table.setdefault(key, {})
             if not isinstance(inner, dict):
-                raise ConfigError(
-                    f"{origin} {dotted}: {'.'.join(parents[:depth])} is {inner!r}, not a table."
-                )
+                outer = ".".join(parents[:depth])
+                raise ConfigError(f"{origin} {dotted}: {outer} is {inner!r}, not a table.")
             table = inner
         if dotted in _LENGTHS:
             self.table.pop(_LENGTHS[dotted], None)
@@ -125,7 +122,6 @@ def parse_assignment(assignment: str) -> tuple[str, Any]:
 
 
 def _read_table(path: Path) -> dict[str, Any]:
-    """Read a TOML file."""
     try:
         text = path.read_text(encoding="utf-8")
         return tomllib.loads(text)

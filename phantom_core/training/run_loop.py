@@ -14,19 +14,11 @@ from typing import Any
 from phantom_core.envs.plain_values import as_number, mean_of
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
+from phantom_core.hooks import events
 from phantom_core.hooks.dispatch import Dispatcher
-from phantom_core.hooks.events import (
-    EvaluationEnd,
-    IterationEnd,
-    IterationStart,
-    MetricsRecorded,
-    Status,
-    TrainEnd,
-    TrainFailed,
-    TrainStart,
-)
 from phantom_core.metrics import Metric
-from phantom_core.rollouts.evaluate import Evaluation, evaluate
+from phantom_core.rollouts.evaluate import Evaluation, copied, evaluate
+from phantom_core.rollouts.measured_env import check_apart
 from phantom_core.seeding import derive_seed, fresh_seed
 from phantom_core.training.blas_threads import one_blas_thread
 from phantom_core.training.checkpointer import Checkpointer
@@ -57,11 +49,9 @@ class RunLoop:
     @property
     def progress(self) -> float:
         """The fraction of the run completed before this iteration, from 0.0 to 1.0."""
-        state, total_steps = self.state, self.facts.total_steps
-        if total_steps is None:
-            made, wanted = state.iterations, state.num_iterations
-        else:
-            made, wanted = state.steps_before, total_steps
+        made, wanted = self.state.steps_before, self.facts.total_steps
+        if wanted is None:
+            made, wanted = self.state.iterations, self.state.num_iterations
         return min(1.0, made / wanted) if wanted else 0.0
 
     def log(self, values: Mapping[str, Any]) -> None:
@@ -87,10 +77,7 @@ class RunLoop:
             self.flush(iteration)
 
     def each_iteration(self, num_iterations: int | None) -> Iterator[int]:
-        """Yield the number of each iteration until the run ends; fire hooks and log around each.
-
-        Raises `ConfigError` if the run would have no end, or an iteration is being made already.
-        """
+        """Yield the number of each iteration until the run ends; fire hooks and log around each."""
         state, total_steps = self.state, self.facts.total_steps
         self.check_between_iterations()
         self._start(num_iterations)
@@ -100,18 +87,16 @@ class RunLoop:
         while not self._is_done(limit):
             state.iteration = state.iterations
             started, state.steps_before = time.perf_counter(), state.env_steps
-            self.dispatcher.fire(
-                "on_iteration_start", IterationStart(iteration=state.iteration, env_steps=state.env_steps)
-            )
+            start = events.IterationStart(iteration=state.iteration, env_steps=state.env_steps)
+            self.dispatcher.fire("on_iteration_start", start)
             state.is_iterating = True
             try:
                 yield state.iteration
             finally:  # also if the caller's loop is left
                 state.is_iterating = False
             state.iterations += 1
-            seconds = time.perf_counter() - started
+            seconds, steps = time.perf_counter() - started, state.env_steps - state.steps_before
             self.log({"time/iteration_seconds": seconds})
-            steps = state.env_steps - state.steps_before
             if steps:
                 self.log({"time/env_steps_per_second": steps / seconds})
             elif limit is None:
@@ -124,10 +109,9 @@ class RunLoop:
     def check_between_iterations(self) -> None:
         """Raise `ConfigError` if an iteration is running: the run cannot begin another one within it."""
         if self.state.is_iterating:
-            name, iteration = self.facts.trainer_name, self.state.iteration
             raise ConfigError(
-                f"{name} was to train within its iteration {iteration}. Train when the iteration has ended, "
-                "or with a second instance."
+                f"{self.facts.trainer_name} was to train within its iteration {self.state.iteration}. Train "
+                "when the iteration has ended, or with a second instance."
             )
 
     @contextmanager
@@ -138,9 +122,9 @@ class RunLoop:
                 yield
         except BaseException as error:
             self.state.is_iterating = False
-            status: Status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            status: events.Status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             try:
-                event = TrainFailed(iteration=self.state.iteration, exception=error)
+                event = events.TrainFailed(iteration=self.state.iteration, exception=error)
                 self.dispatcher.fire("on_exception", event)
             finally:
                 self.end(status)
@@ -158,7 +142,7 @@ class RunLoop:
         if num_iterations is not None:
             state.num_iterations = num_iterations
         self.dispatcher.start(
-            TrainStart(
+            events.TrainStart(
                 run_name=facts.name,
                 run_directory=facts.directory,
                 trainer_name=facts.trainer_name,
@@ -172,12 +156,12 @@ class RunLoop:
             )
         )
 
-    def end(self, status: Status) -> None:
+    def end(self, status: events.Status) -> None:
         """Fire `on_train_end`."""
         state = self.state
         self.dispatcher.fire(
             "on_train_end",
-            TrainEnd(
+            events.TrainEnd(
                 status=status,
                 iterations=state.iterations,
                 env_steps=state.env_steps,
@@ -210,8 +194,8 @@ class RunLoop:
             is_wanted = dispatcher.is_wanted("should_checkpoint", event)
             self.checkpointer.after_iteration(values, is_wanted=is_wanted)
 
-    def _iteration_end(self, values: Mapping[str, float]) -> IterationEnd:
-        return IterationEnd(
+    def _iteration_end(self, values: Mapping[str, float]) -> events.IterationEnd:
+        return events.IterationEnd(
             iteration=self.state.iteration,
             env_steps=self.state.env_steps,
             values=MappingProxyType(dict(values)),
@@ -223,9 +207,8 @@ class RunLoop:
 
     def _record(self, values: Mapping[str, float], iteration: int, env_steps: int) -> None:
         if values and self.dispatcher.has_subscribers("on_metrics"):
-            event = MetricsRecorded(
-                iteration=iteration, env_steps=env_steps, values=MappingProxyType(dict(values))
-            )
+            proxy = MappingProxyType(dict(values))
+            event = events.MetricsRecorded(iteration=iteration, env_steps=env_steps, values=proxy)
             self.dispatcher.fire("on_metrics", event)
 
 
@@ -245,6 +228,15 @@ class Evaluator:
     make_env: Callable[[], MultiAgentEnv]
     metrics: Mapping[str, Metric]
     _latest: tuple[int, Evaluation] | None = None
+
+    def check(self, env: MultiAgentEnv) -> None:
+        """Raise `ConfigError` if the policies cannot be copied, or `make_env` makes this env once more."""
+        copied(self.loop.state.policies)
+        own = self.make_env()
+        try:
+            check_apart([env, own])
+        finally:
+            own.close()
 
     def after_iteration(self, *, is_wanted: bool) -> None:
         """Evaluate if an evaluation is due or requested."""
@@ -277,7 +269,7 @@ class Evaluator:
         finally:
             env.close()
         self._latest = (state.iterations, evaluation)
-        event = EvaluationEnd(
+        event = events.EvaluationEnd(
             iteration=state.iteration,
             env_steps=state.env_steps,
             mean_return=evaluation.mean_return,
@@ -300,16 +292,11 @@ def standalone_run(
 ) -> RunLoop:
     """Return the run of a trainer whose `train` is called directly: no settings and no run directory.
 
-    The logger `tensorboard` is attached if it has a folder. `takes_plugins` says whether installed plugins
-    follow the run. Without a seed, the run has a new one. An invalid seed raises `ConfigError`.
+    The logger `tensorboard` is attached if it has a folder, the installed plugins if `takes_plugins`.
     """
     check_seed("seed", seed)
     components = Components(takes_plugins=takes_plugins)
     components.attach_tensorboard(tensorboard_log_dir, adds_to_earlier=adds_to_earlier)
-    facts = RunFacts(
-        name=name,
-        seed=fresh_seed() if seed is None else seed,
-        trainer_name=name,
-        load_policy_class=components.policy_class,
-    )
+    seed, load = fresh_seed() if seed is None else seed, components.policy_class
+    facts = RunFacts(name=name, seed=seed, trainer_name=name, load_policy_class=load)
     return RunLoop(facts, RunState(), Dispatcher(components.manager))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from phantom_core.component_config import build
+from phantom_core.component_config import build, is_whole
 from phantom_core.errors import ConfigError, did_you_mean, listing
 from phantom_core.seeding import MAX_SEED
 from phantom_core.types import PolicyID
@@ -33,9 +33,8 @@ class CheckpointPlan:
         for name, least in (("every", 1), ("keep_last", 1), ("keep_best", 0)):
             value = getattr(self, name)
             if not is_whole(value, least):
-                raise ConfigError(
-                    f"checkpoint.{name} = {value!r}. Expected an integer that is at least {least}."
-                )
+                expected = f"Expected an integer that is at least {least}."
+                raise ConfigError(f"checkpoint.{name} = {value!r}. {expected}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +57,9 @@ class EvaluationPlan:
     def __post_init__(self) -> None:
         """Raise if a number is out of range."""
         for name, value in (("episodes", self.episodes), ("every", self.every)):
-            if value is not None and value < 1:
-                raise ConfigError(f"evaluate.{name} = {value}. Expected a positive number.")
+            if value is not None and not is_whole(value):
+                raise ConfigError(f"evaluate.{name} = {value!r}. Expected a positive integer.")
         check_seed("evaluate.seed", self.seed)
-
-
-def is_whole(value: object, least: int = 1) -> bool:
-    """Return whether a value is an integer that is at least `least`; a bool is none."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
 
 
 def check_seed(name: str, seed: int | None) -> None:
@@ -89,15 +83,11 @@ class TrainingPhase:
     def __post_init__(self) -> None:
         """Raise if the phase has no policies or no iterations."""
         if isinstance(self.policies, str) or not self.policies:
-            raise ConfigError(
-                f"A phase of the training plan has policies={self.policies!r}. Expected a list of policy ids "
-                "that is not empty."
-            )
+            wrong = f"policies={self.policies!r}. Expected a list of policy ids that is not empty."
+            raise ConfigError(f"A phase of the training plan has {wrong}")
         if not is_whole(self.iterations):
-            raise ConfigError(
-                f"A phase of the training plan has iterations={self.iterations!r}. Expected a positive "
-                "integer."
-            )
+            wrong = f"iterations={self.iterations!r}. Expected a positive integer."
+            raise ConfigError(f"A phase of the training plan has {wrong}")
 
 
 TrainingPlan: TypeAlias = Sequence[TrainingPhase | Mapping[str, Any]]
@@ -118,9 +108,8 @@ def parse_training_plan(plan: TrainingPlan) -> tuple[TrainingPhase, ...]:
         elif isinstance(phase, TrainingPhase):
             phases.append(phase)
         else:
-            raise ConfigError(
-                f"training_plan[{number}] is {phase!r}. Expected a dict of policies and iterations."
-            )
+            expected = "Expected a dict of policies and iterations."
+            raise ConfigError(f"training_plan[{number}] is {phase!r}. {expected}")
     return tuple(phases)
 
 
@@ -129,17 +118,15 @@ def check_training_plan(phases: Sequence[TrainingPhase], policies_to_train: Sequ
     named = dict.fromkeys(policy_id for phase in phases for policy_id in phase.policies)
     for policy_id in named:
         if policy_id not in policies_to_train:
+            hint, trained = did_you_mean(policy_id, policies_to_train), listing(policies_to_train)
             raise ConfigError(
-                f"The training plan names policy {policy_id!r}, which is not "
-                f"trained.{did_you_mean(policy_id, policies_to_train)} Policies that are trained: "
-                f"{listing(policies_to_train)}."
+                f"The training plan names policy {policy_id!r}, which is not trained.{hint} Policies that "
+                f"are trained: {trained}."
             )
     left = [policy_id for policy_id in policies_to_train if policy_id not in named]
     if left:
-        raise ConfigError(
-            f"The training plan gives no turn to {listing(left)}. Name it in a phase, or take it out of "
-            "policies_to_train."
-        )
+        advice = "Name it in a phase, or take it out of policies_to_train."
+        raise ConfigError(f"The training plan gives no turn to {listing(left)}. {advice}")
 
 
 def scheduled_policies(phases: Sequence[TrainingPhase], iteration: int) -> tuple[PolicyID, ...]:

@@ -15,15 +15,8 @@ from phantom_core.errors import error_text
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS
 from phantom_core.importing import find_module, top_package
-from phantom_core.installed.discovery import (
-    CORE_DISTRIBUTION,
-    InstalledEntry,
-    distribution_version,
-    editable_folder,
-    installed_entries,
-    normalised,
-    recorded_files,
-)
+from phantom_core.installed import discovery
+from phantom_core.installed.discovery import CORE_DISTRIBUTION, InstalledEntry
 from phantom_core.training.blas_threads import blas_threads, one_blas_thread
 from phantom_core.training.checkpoint import encode_id, encode_mapping
 from phantom_core.training.components import Components
@@ -46,17 +39,14 @@ class RunRecord:
     def __init__(
         self,
         directory: RunDirectory,
-        config: Mapping[str, Any],
-        origins: Mapping[str, str],
+        config: Mapping[str, Any],  # plain values
+        origins: Mapping[str, str],  # where they came from, by dotted name: else by argument
         facts: RunFacts,
         state: RunState,
         dispatcher: Dispatcher,
         components: Components,
     ) -> None:
-        """Write `config.toml`, and `run.json` with the status `"running"`.
-
-        `config` holds plain values; `origins` says where they came from, by dotted name: else by argument.
-        """
+        """Write `config.toml`, and `run.json` with the status `"running"`."""
         self.directory, self._state = directory, state
         self._dispatcher, self._components = dispatcher, components
         self._provenance: dict[str, dict[str, str]] = {}
@@ -72,7 +62,7 @@ class RunRecord:
             "trainer": facts.trainer_name,
             "versions": {
                 "python": platform.python_version(),
-                **{n: distribution_version(n) for n in (CORE_DISTRIBUTION, "numpy", "gymnasium")},
+                **{n: discovery.distribution_version(n) for n in (CORE_DISTRIBUTION, "numpy", "gymnasium")},
             },
             **self._selected(components),
             "hooks": [{"name": name, **provenance_of_object(plugin)} for name, plugin in components.attached],
@@ -155,19 +145,12 @@ def _now() -> str:
 
 
 def provenance_of(distributions: Iterable[str]) -> list[dict[str, str]]:
-    """Return the provenance of distributions that have entry points for phantom_core, sorted by name.
-
-    That is `distribution`, `version`, `source`, and the `sha256` of its files. Nothing is imported.
-    """
-    wanted = {normalised(name) for name in distributions}
-    first = {normalised(e.distribution): e for e in reversed(installed_entries())}
+    """Return the provenance of distributions with entry points for phantom_core. Nothing is imported."""
+    wanted = {discovery.normalised(name) for name in distributions}
+    first = {discovery.normalised(e.distribution): e for e in reversed(discovery.installed_entries())}
+    keys = ("distribution", "version", "source")
     return [
-        {
-            "distribution": entry.distribution,
-            "version": entry.version,
-            "source": entry.source,
-            "sha256": hash_of_files(code_files(entry)),
-        }
+        {key: getattr(entry, key) for key in keys} | {"sha256": hash_of_files(code_files(entry))}
         for name, entry in sorted(first.items())
         if name in wanted
     ]
@@ -184,19 +167,17 @@ def provenance_of_object(plugin: object) -> dict[str, str]:
 
 
 def code_files(entry: InstalledEntry) -> list[Path]:
-    """Return the code files of a distribution: those installed, or the packages of an editable install.
-
-    `.dist-info` and compiled `.pyc` files are left out.
-    """
+    """Return the code files of a distribution: those installed, or the packages of an editable install."""
     files: Iterable[Path] = ()
-    if editable_folder(entry.source) is None:
+    if discovery.editable_folder(entry.source) is None:
         place = Path(entry.location).resolve()  # scripts lie outside it, and depend on the interpreter
-        recorded = recorded_files(entry.distribution)
+        recorded = discovery.recorded_files(entry.distribution)
         files = [path for path in recorded if path.resolve().is_relative_to(place)]
     chosen = [path for path in files if _is_code(path)]
     if chosen:
         return chosen
-    modules = {top_package(e.target) for e in installed_entries() if e.distribution == entry.distribution}
+    own = [e for e in discovery.installed_entries() if e.distribution == entry.distribution]
+    modules = {top_package(e.target) for e in own}
     return [path for module in sorted(modules) for path in _files_of(module) if _is_code(path)]
 
 
@@ -228,8 +209,6 @@ def _files_of(module: str) -> list[Path]:
         spec = find_module(module)
     except (ImportError, ValueError, AttributeError):
         return []
-    if spec is None:
-        return []
-    if spec.submodule_search_locations is None:
-        return [Path(spec.origin)] if spec.origin else []
+    if spec is None or spec.submodule_search_locations is None:
+        return [Path(spec.origin)] if spec and spec.origin else []
     return [path for folder in spec.submodule_search_locations for path in Path(folder).rglob("*")]

@@ -10,27 +10,17 @@ from typing import Any, Final, cast
 
 import numpy as np
 
-from phantom_core.component_config import build, checked_fields, field_documents
+from phantom_core.component_config import build, checked_fields, field_documents, is_whole
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
 from phantom_core.hooks.hookspecs import Hooks
-from phantom_core.policies.policy_mapping import (
-    AgentSelection,
-    PolicyMapping,
-    PolicySpec,
-    parse_policy_mapping,
-)
+from phantom_core.policies import policy_mapping
+from phantom_core.policies.policy_mapping import AgentSelection, PolicyMapping, PolicySpec
 from phantom_core.rollouts.make_vector_env import VectorizationMode, check_vectorization_mode
+from phantom_core.training import run_plans
 from phantom_core.training.logged_values import check_metric_names
 from phantom_core.training.references import load_reference, trainer_key
-from phantom_core.training.run_plans import (
-    CheckpointPlan,
-    EvaluationPlan,
-    TrainingPlan,
-    check_seed,
-    is_whole,
-    parse_training_plan,
-)
+from phantom_core.training.run_plans import CheckpointPlan, EvaluationPlan, TrainingPlan
 from phantom_core.training.toml_values import SettingsWriter, without_none_text
 from phantom_core.types import PolicyID
 from phantom_core.world.agents import Agent
@@ -141,20 +131,19 @@ class RunSettings:
         if isinstance(self.policies_to_train, Iterable) and not isinstance(self.policies_to_train, str):
             object.__setattr__(self, "policies_to_train", tuple(self.policies_to_train))
         if (self.num_iterations is None) == (self.total_steps is None):
-            raise ConfigError(
-                f"The run got num_iterations={self.num_iterations} and total_steps={self.total_steps}. "
-                "Give one of the two (in a file: iterations or total_steps)."
-            )
-        check_seed("seed", self.seed)
+            given = f"num_iterations={self.num_iterations} and total_steps={self.total_steps}"
+            advice = "Give one of the two (in a file: iterations or total_steps)."
+            raise ConfigError(f"The run got {given}. {advice}")
+        run_plans.check_seed("seed", self.seed)
         for name, is_right, expected in _EXPECTED:
             if not is_right(getattr(self, name)):
                 raise ConfigError(f"The run got {name}={getattr(self, name)!r}. Expected {expected}.")
         check_vectorization_mode(self.vectorization_mode)
         _check_plans(self)
         if self.training_plan is not None:
-            object.__setattr__(self, "training_plan", parse_training_plan(self.training_plan))
+            object.__setattr__(self, "training_plan", run_plans.parse_training_plan(self.training_plan))
         if self.policies is not None:
-            object.__setattr__(self, "policies", parse_policy_mapping(self.policies))
+            object.__setattr__(self, "policies", policy_mapping.parse_policy_mapping(self.policies))
 
     @property
     def observer_config(self) -> dict[str, Configs]:
@@ -190,10 +179,8 @@ class RunSettings:
                 try:
                     table[key] = writer.setting(self, one.name, key)
                 except RecursionError:
-                    raise ConfigError(
-                        f"{key} contains itself, or is nested too deeply. Give values that can be written "
-                        "down."
-                    ) from None
+                    problem = "contains itself, or is nested too deeply"
+                    raise ConfigError(f"{key} {problem}. Give values that can be written down.") from None
         return table, writer.lost
 
 
@@ -205,7 +192,7 @@ def argument_documents() -> str:
 
 def trainer_keys(trainer: Any, policies: PolicyMapping | None) -> tuple[str, ...]:
     """Return the keys of all trainers of a run: its own first, then those that policies name."""
-    specs = {} if policies is None else parse_policy_mapping(policies)
+    specs = {} if policies is None else policy_mapping.parse_policy_mapping(policies)
     named = [trainer_key(spec.trainer) for spec in specs.values() if spec.trainer is not None]
     return tuple(dict.fromkeys([trainer_key(trainer), *named]))
 
@@ -215,9 +202,7 @@ def matches_trainer(key: str, own: str) -> bool:
     return key == own or own.endswith(f":{key}")
 
 
-def configs_by_trainer(
-    trainer: Any, policies: PolicyMapping | None, given: Mapping[str, Any] | None
-) -> Configs:
+def configs_by_trainer(trainer: Any, policies: PolicyMapping | None, given: Any) -> Configs:
     """Return settings by trainer. From Python, they are flat for one trainer, and by name for several."""
     if not given:
         return {}
@@ -248,9 +233,8 @@ def split_trainer_table(trainer: Any) -> tuple[str, dict[str, dict[str, Any]]]:
     if isinstance(trainer, str):
         return trainer, {}
     if not isinstance(trainer, dict):
-        raise ConfigError(
-            f"trainer = {trainer!r} is wrong. Expected a registered name, or a table [trainer.<name>]."
-        )
+        expected = "Expected a registered name, or a table [trainer.<name>]."
+        raise ConfigError(f"trainer = {trainer!r} is wrong. {expected}")
     configs = {key: value for key, value in trainer.items() if key != "name"}
     name = trainer.get("name", next(iter(configs)) if len(configs) == 1 else None)
     if not isinstance(name, str):
@@ -260,9 +244,8 @@ def split_trainer_table(trainer: Any) -> tuple[str, dict[str, dict[str, Any]]]:
         )
     for key, value in configs.items():
         if not isinstance(value, dict):
-            raise ConfigError(
-                f"trainer.{key} = {value!r} is wrong. Settings go into a table: [trainer.{name}]."
-            )
+            expected = f"Settings go into a table: [trainer.{name}]."
+            raise ConfigError(f"trainer.{key} = {value!r} is wrong. {expected}")
     return name, configs
 
 
@@ -288,29 +271,24 @@ def _policy(policy_id: str, settings: Mapping[str, Any], folder: Path) -> Policy
     path = f"policies.{policy_id}"
     table = cast("PolicyTable", build(PolicyTable, settings, path))
     if (table.agents is None) == (table.agent_class is None):
-        raise ConfigError(
-            f"{path} needs either agents (a list of ids) or class (an agent class). Give one of the two."
-        )
+        choice = "either agents (a list of ids) or class (an agent class)"
+        raise ConfigError(f"{path} needs {choice}. Give one of the two.")
     agents: AgentSelection = table.agents or []
     if table.agent_class is not None:
         agents = load_reference(table.agent_class, setting=f"{path}.class", folder=folder)
-        is_wrong_class = isinstance(agents, type) and not issubclass(agents, Agent)
-        if is_wrong_class or not callable(agents):
+        if not callable(agents) or (isinstance(agents, type) and not issubclass(agents, Agent)):
             raise ConfigError(
                 f"{path}.class = {table.agent_class!r} is no agent class. Expected a subclass of "
                 "ph.Agent, or a function that says of an agent whether it is meant."
             )
-    return PolicySpec(
-        agents=agents, policy=table.policy, config=table.config, trainer=table.trainer, train=table.train
-    )
+    choices = {name: getattr(table, name) for name in ("policy", "config", "trainer", "train")}
+    return PolicySpec(agents=agents, **choices)
 
 
 def _is_default(one: dataclasses.Field[Any], value: Any) -> bool:
     if one.default_factory is not dataclasses.MISSING:
         return isinstance(value, Mapping) and not value
-    return (
-        one.default is not dataclasses.MISSING and type(value) is type(one.default) and value == one.default
-    )
+    return type(value) is type(one.default) and value == one.default  # MISSING is no value
 
 
 _EXPECTED: Final[Sequence[tuple[str, Callable[[Any], object], str]]] = (
@@ -337,9 +315,8 @@ def _check_collections(settings: RunSettings) -> None:
         if not isinstance(value, Iterable):
             raise ConfigError(f"{name} is one {type(value).__name__}. Expected a list of them.")
         if isinstance(value, Mapping):
-            raise ConfigError(
-                f"{name} is {value!r}. Expected a list; settings by name are {name.removesuffix('s')}_config."
-            )
+            expected = f"Expected a list; settings by name are {name.removesuffix('s')}_config."
+            raise ConfigError(f"{name} is {value!r}. {expected}")
     for name in ("env_config", "trainer_config", "metrics", "logger_config", "hook_config"):
         value = getattr(settings, name)
         if not isinstance(value, Mapping):
@@ -357,9 +334,8 @@ def _check_plans(settings: RunSettings) -> None:
     for name, plan_class, example in plans:
         plan = getattr(settings, name)
         if plan is not None and not isinstance(plan, plan_class):
-            raise ConfigError(
-                f"{name} is {plan!r}. Expected ph.{plan_class.__name__}({example}), for instance."
-            )
+            expected = f"Expected ph.{plan_class.__name__}({example}), for instance."
+            raise ConfigError(f"{name} is {plan!r}. {expected}")
     if settings.checkpoint is not None and settings.run_dir is None:
         raise ConfigError(
             "The run is to write checkpoints, but run_dir is None: there is no place for them. Give a "

@@ -22,6 +22,7 @@ from phantom_core.training.env_factory import EnvFactory
 from phantom_core.training.jsonl_logger import METRICS_FILE
 from phantom_core.training.run_directory import CONFIG_FILE, RunDirectory, is_checkpoint, load_policies
 from phantom_core.training.run_file import RunFile
+from phantom_core.training.run_plans import EvaluationPlan
 from phantom_core.training.toml_values import without_none_text
 from phantom_core.types import AgentID, PolicyID
 
@@ -47,8 +48,7 @@ class SavedRun:
     def read(cls, path: str | Path) -> SavedRun:
         """Read a run from its run directory.
 
-        Raises:
-            RunDirectoryError: if it is not a run directory, or its `run.json` cannot be read.
+        Raises `RunDirectoryError` if it is not a run directory, or its `run.json` cannot be read.
         """
         directory, settings = RunDirectory.open(path), {}
         with contextlib.suppress(OSError, ValueError):
@@ -69,10 +69,8 @@ class SavedRun:
                 row = json.loads(line)
             except ValueError:
                 continue
-            values = {
-                name: float(value) if isinstance(value, str) else value  # "nan", "inf" and "-inf"
-                for name, value in row["values"].items()
-            }
+            found = row["values"].items()  # "nan", "inf" and "-inf" are strings
+            values = {name: float(value) if isinstance(value, str) else value for name, value in found}
             yield MetricsRecorded(iteration=row["iteration"], env_steps=row["env_steps"], values=values)
 
 
@@ -117,13 +115,12 @@ def evaluate_run(
     run_file = RunFile.read(directory.path / CONFIG_FILE)
     _check_env_config(directory, facts)
     components = Components(run_file.plugin_settings(), folder=run_file.folder, start="the run file")
-    plan = run_file.evaluation()
+    plan = run_file.evaluation() or EvaluationPlan()
     env_config = without_none_text(run_file.table.get("env_config", {}))
     make_env = EnvFactory(components.env_class(run_file.table["env"]), env_config)
     policy_by_agent = _policy_by_agent(facts, make_env)
     if seed is None:
-        own = None if plan is None else plan.seed
-        seed = derive_seed(facts["seed"], "evaluation") if own is None else own
+        seed = derive_seed(facts["seed"], "evaluation") if plan.seed is None else plan.seed
     policies = load_policies(run)
     env = make_env()
     try:
@@ -133,13 +130,13 @@ def evaluate_run(
             env,
             policies,
             policy_by_agent,
-            num_episodes=num_episodes or (plan.episodes if plan is not None else 100),
+            num_episodes=num_episodes or plan.episodes,
             seed=seed,
             agent_ids=[a for a, i in policy_by_agent.items() if i in facts["policies_to_train"]],
         )
     finally:
         env.close()
-    return evaluation, None if plan is None else plan.reference_return
+    return evaluation, plan.reference_return
 
 
 def _open(path: Path) -> tuple[RunDirectory, dict[str, Any]]:
@@ -150,9 +147,8 @@ def _open(path: Path) -> tuple[RunDirectory, dict[str, Any]]:
     directory = RunDirectory.open(path.absolute().parent.parent)
     if not path.is_dir():
         names = sorted(found.name for found in path.absolute().parent.glob("iteration-*"))
-        raise RunDirectoryError(
-            f"{path} is no checkpoint of its run. There are: {', '.join(names) or 'none'}."
-        )
+        there = ", ".join(names) or "none"
+        raise RunDirectoryError(f"{path} is no checkpoint of its run. There are: {there}.")
     saved = load_checkpoint(path)
     return directory, directory.read_run() | {key: saved[key] for key in _WHO}
 

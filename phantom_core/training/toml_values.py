@@ -166,10 +166,7 @@ class SettingsWriter:
         return reference
 
     def instance(self, instance: Any, name: str, settings: Any = None) -> dict[str, Any]:
-        """Convert the settings of an object; it is lost if they do not make the same object again.
-
-        They are those of the dataclass `settings`, or of the object itself if it is one.
-        """
+        """Convert the settings of an object; it is lost if they do not make the same object again."""
         holder = instance if settings is None else settings
         own = {f.name: f for f in fields(holder) if f.init} if is_dataclass(holder) else {}
         values = {key: getattr(holder, key) for key in own}

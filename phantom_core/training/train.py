@@ -18,12 +18,7 @@ from phantom_core.policies.policy_mapping import PolicyMapping, PolicySpec, pars
 from phantom_core.rollouts.make_vector_env import VectorizationMode
 from phantom_core.rollouts.worker_process import leave_if_starting
 from phantom_core.seeding import fresh_seed
-from phantom_core.training.checkpointer import (
-    Checkpointer,
-    recorded_write_failures,
-    save_final_policies,
-    warn_where_policies_are,
-)
+from phantom_core.training import checkpointer, run_settings
 from phantom_core.training.components import Components
 from phantom_core.training.env_factory import EnvFactory, PluginPlan
 from phantom_core.training.logged_values import flattened, guarded
@@ -32,13 +27,7 @@ from phantom_core.training.run_directory import RunDirectory
 from phantom_core.training.run_loop import Evaluator, RunLoop
 from phantom_core.training.run_plans import CheckpointPlan, EvaluationPlan, TrainingPlan, parse_training_plan
 from phantom_core.training.run_record import DEFAULT, NOT_IN_FILE, RunRecord
-from phantom_core.training.run_settings import (
-    RunSettings,
-    argument_documents,
-    configs_by_trainer,
-    matches_trainer,
-    trainer_keys,
-)
+from phantom_core.training.run_settings import RunSettings
 from phantom_core.training.run_state import RunFacts, RunState, TrainingResults
 from phantom_core.training.stop_signals import signals_end
 from phantom_core.training.trainer import Trainer
@@ -84,33 +73,13 @@ def train(
     plugins: Mapping[str, Any] | None = None,
 ) -> TrainingResults:
     """Train policies with a trainer, with loggers and hooks, and write a run directory."""
+    given = dict(locals())  # the parameters are the settings
     if workers:
         leave_if_starting()
-    settings = RunSettings(
-        trainer=trainer,
-        env=env,
-        env_config=env_config or {},
-        policies=policies,
-        policies_to_train=policies_to_train,
-        num_iterations=num_iterations,
-        total_steps=total_steps,
-        trainer_config=configs_by_trainer(trainer, policies, trainer_config),
-        metrics=metrics or {},
-        loggers=loggers,
-        logger_config=logger_config or {},
-        hooks=hooks,
-        hook_config=hook_config or {},
-        evaluation=evaluation,
-        checkpoint=checkpoint,
-        training_plan=training_plan,
-        workers=workers,
-        vectorization_mode=vectorization_mode,
-        seed=seed,
-        name=name,
-        run_dir=run_dir,
-        strict_hooks=strict_hooks,
-        plugins=plugins or {},
-    )
+    tables = ("env_config", "metrics", "logger_config", "hook_config", "plugins")
+    given |= {table: given[table] or {} for table in tables}
+    given["trainer_config"] = run_settings.configs_by_trainer(trainer, policies, trainer_config)
+    settings = RunSettings(**given)
     plugin_settings = PluginSettings.of_surroundings().with_table(settings.plugins, "the run")
     if strict_hooks is not None:
         plugin_settings = replace(plugin_settings, is_strict=strict_hooks)
@@ -119,7 +88,7 @@ def train(
 
 train.__doc__ = f"""{train.__doc__}
 
-{argument_documents()}
+{run_settings.argument_documents()}
 
 Returns:
     The policies, history, status and run directory.
@@ -185,7 +154,7 @@ def execute_run(
         written = config | ({NOT_IN_FILE: not_in_file} if not_in_file else {})
         record = RunRecord(directory, written, origins, facts, state, dispatcher, components)
         if settings.checkpoint is not None or dispatcher.has_subscribers("should_checkpoint"):
-            loop.checkpointer = Checkpointer(state, dispatcher, settings.checkpoint, directory)
+            loop.checkpointer = checkpointer.Checkpointer(state, dispatcher, settings.checkpoint, directory)
             loop.before_start.append(loop.checkpointer.check)
         else:
             loop.before_start.append(lambda: directory.check_policies(state.policies))
@@ -213,11 +182,11 @@ class _Run:
         try:
             results = self._train_and_evaluate()
         except BaseException as error:
-            with recorded_write_failures(state):
+            with checkpointer.recorded_write_failures(state):
                 record.fail(error)
-            warn_where_policies_are(state, record.directory)
+            checkpointer.warn_where_policies_are(state, record.directory)
             raise
-        with recorded_write_failures(state):
+        with checkpointer.recorded_write_failures(state):
             record.end(results)
         return replace(results, problems=tuple(state.problems))
 
@@ -254,17 +223,15 @@ class _Run:
                 self.metrics,
             )
             if not isinstance(results, TrainingResults):
-                raise ConfigError(
-                    f"{type(trainer).__name__}.train() returned {results!r}. Expected ph.TrainingResults("
-                    "policies), or an instance of a class derived from it."
-                )
+                expected = "Expected ph.TrainingResults(policies), or an instance of a class derived from it."
+                raise ConfigError(f"{type(trainer).__name__}.train() returned {results!r}. {expected}")
             to_train = tuple(settings.policies_to_train or results.policies)
             state.policies = results.policies
             state.policy_by_agent = state.policy_by_agent or results.policy_by_agent
             state.policies_to_train = state.policies_to_train or to_train
             return results
         finally:
-            save_final_policies(loop.facts, state, loop.dispatcher)
+            checkpointer.save_final_policies(loop.facts, state, loop.dispatcher)
             for one in trainers:
                 one.leave()
 
@@ -272,8 +239,7 @@ class _Run:
 def attach_observers(settings: RunSettings, components: Components) -> None:
     """Attach loggers and hooks. Hooks come first, since they may register components that the run names.
 
-    Settings of an unknown name raise `ConfigError`. Settings of observers that are not selected cause a
-    warning, since `--logger` may have replaced them.
+    Settings of observers that are not selected cause a warning, since `--logger` may have replaced them.
     """
     registry = components.registry
     for hooks in settings.hooks:
@@ -289,9 +255,9 @@ def attach_observers(settings: RunSettings, components: Components) -> None:
                 "%ss, or leave its settings out.",
                 kind, name, kind, name, kind,
             )  # fmt: skip
-    own_keys = trainer_keys(settings.trainer, settings.policies)
+    own_keys = run_settings.trainer_keys(settings.trainer, settings.policies)
     for key in settings.trainer_config:
-        if ":" not in key and not any(matches_trainer(key, own) for own in own_keys):
+        if ":" not in key and not any(run_settings.matches_trainer(key, own) for own in own_keys):
             registry.find("trainer", key)  # raises for a misspelt name
 
 
@@ -303,17 +269,16 @@ def _other_trainers(settings: RunSettings, trainer: Any, components: Components)
     for policy_id, spec in specs.items():
         if spec.trainer is None:
             continue
-        first = choices.setdefault(trainer_key(spec.trainer), spec.trainer)
-        if not _is_same_trainer(first, spec.trainer):
+        key = trainer_key(spec.trainer)
+        if not _is_same_trainer(choices.setdefault(key, spec.trainer), spec.trainer):
             raise ConfigError(
                 f"Policy {policy_id!r} has a trainer of its own, but the run has another of the same name, "
-                f"{trainer_key(spec.trainer)!r}, so that their settings and values cannot be told apart. "
-                "Give both the same trainer, or derive a class from one."
+                f"{key!r}, so that their settings and values cannot be told apart. Give both the same "
+                "trainer, or derive a class from one."
             )
     del choices[own]
-    others: dict[str, Any] = {
-        key: components.trainer(choice, settings.trainer_config)[1] for key, choice in choices.items()
-    }
+    configs = settings.trainer_config
+    others = {key: components.trainer(choice, configs)[1] for key, choice in choices.items()}
     for one in (trainer, *others.values()) if others else ():
         if not one.is_full:
             raise ConfigError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import weakref
 from collections import defaultdict
@@ -12,37 +11,26 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from phantom_core.component_config import make_config
+from phantom_core.component_config import is_whole, make_config
 from phantom_core.envs.plain_values import as_number
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, error_text
 from phantom_core.metrics import Metric, record_metrics, reduce_metrics
+from phantom_core.policies import policy_mapping
 from phantom_core.policies.policy import Policy
-from phantom_core.policies.policy_mapping import (
-    PolicyMapping,
-    PolicySpec,
-    group_agents,
-    make_policies,
-    parse_policy_mapping,
-    select_policies_to_train,
-)
+from phantom_core.policies.policy_mapping import PolicyMapping, PolicySpec
 from phantom_core.rollouts.batch import EpisodeSummary
 from phantom_core.rollouts.collect import Collector
+from phantom_core.rollouts.evaluate import copied
 from phantom_core.rollouts.vector_env import VectorEnv
 from phantom_core.seeding import derive_seed, fresh_seed, make_rng
 from phantom_core.training.components import Components
 from phantom_core.training.env_factory import EnvFactory, check_env_config, reset_once
-from phantom_core.training.full_training import (
-    Learner,
-    check_trainable,
-    log_episodes,
-    train_full,
-    train_simple,
-)
+from phantom_core.training.full_training import Learner, check_trains, log_episodes, train_full, train_simple
 from phantom_core.training.logged_values import GuardedMetric, check_logged_names, guarded
 from phantom_core.training.references import trainer_key
 from phantom_core.training.run_loop import RunLoop, standalone_run
-from phantom_core.training.run_plans import check_training_plan, is_whole
+from phantom_core.training.run_plans import check_training_plan
 from phantom_core.training.run_state import TrainingResults
 from phantom_core.training.stop_signals import signals_end
 from phantom_core.types import AgentID, PolicyID
@@ -58,12 +46,8 @@ def _within_run(train: TrainT) -> TrainT:
         if self._run is not None:
             self._run.check_between_iterations()
             return train(self, *args, **kwargs)
-        loop = standalone_run(
-            type(self).__name__,
-            self.tensorboard_log_dir,
-            adds_to_earlier=self.has_event_files,
-            seed=kwargs.get("seed"),
-        )
+        name, folder, adds = type(self).__name__, self.tensorboard_log_dir, self.has_event_files
+        loop = standalone_run(name, folder, adds_to_earlier=adds, seed=kwargs.get("seed"))
         self.enter(loop)
         self.has_event_files = self.tensorboard_log_dir is not None
         try:
@@ -170,7 +154,7 @@ class Trainer(Learner):
         self.metrics = guarded(metrics or {}, loop.dispatcher)
         if num_iterations is not None and not is_whole(num_iterations):
             raise ConfigError(f"The run got num_iterations={num_iterations!r}. Expected a positive integer.")
-        env, specs = make_env(), parse_policy_mapping(policies)
+        env, specs = make_env(), policy_mapping.parse_policy_mapping(policies)
         trainers = self._set_up(env, specs, policies_to_train)
         if self.is_full:
             train_full(self, trainers, loop, make_env, env, num_iterations)
@@ -186,48 +170,46 @@ class Trainer(Learner):
     ) -> dict[PolicyID, Trainer]:
         """Make the policies, and return the trainer of each that is trained, all checked."""
         loop, state = self.run, self.run.state
-        state.policies_to_train, state.policy_specs = select_policies_to_train(specs, to_train), specs
+        state.policies_to_train = policy_mapping.select_policies_to_train(specs, to_train)
+        state.policy_specs = specs
         reset_once(env, loop.facts.seed)
         state.policy_by_agent, made = self.setup_policy_specs_and_mapping(env, specs)
         for policy_id in state.policies_to_train:
             if made[policy_id] is specs[policy_id].policy:  # a warm start does not change the object given
-                made[policy_id] = copy.deepcopy(made[policy_id])
+                made |= copied({policy_id: made[policy_id]})
         state.policies = made
         plugins = loop.dispatcher.order("extra_values")
         check_logged_names(self.metrics, state.policies_to_train, env.agents, plugins)
         trainers = {policy_id: self.trainer_of(specs[policy_id]) for policy_id in state.policies_to_train}
         for policy_id, trainer in trainers.items():
-            check_trainable(policy_id, made[policy_id], trainer, is_saved=loop.facts.directory is not None)
+            check_trains(policy_id, made[policy_id], trainer, is_saved=loop.facts.directory is not None)
         if loop.facts.training_plan:
             check_training_plan(loop.facts.training_plan, state.policies_to_train)
+        if loop.evaluator is not None:
+            loop.evaluator.check(env)
         return trainers
 
     @property
     def is_full(self) -> bool:
         """Whether the core collects experience for the trainer, instead of the trainer stepping the env.
 
-        Raises:
-            ConfigError: if the class overrides the methods of neither kind.
+        Raises `ConfigError` if the class overrides the methods of neither kind.
         """
         cls, name = type(self), type(self).__name__
         if cls.update is not Trainer.update:
             if cls.collect_plan is Trainer.collect_plan:
-                raise ConfigError(
-                    f"{name} overrides update() but not collect_plan(). Return "
-                    "ph.CollectPlan(episodes=10) from it, for instance."
-                )
+                advice = "Return ph.CollectPlan(episodes=10) from it, for instance."
+                raise ConfigError(f"{name} overrides update() but not collect_plan(). {advice}")
             return True
         if cls.training_step is Trainer.training_step and cls.train is Trainer.train:
-            raise ConfigError(
-                f"{name} does not say how to learn. Override collect_plan() and update(), or training_step()."
-            )
+            advice = "Override collect_plan() and update(), or training_step()."
+            raise ConfigError(f"{name} does not say how to learn. {advice}")
         return False
 
     def iterations(self, num_iterations: int | None = None) -> Iterator[int]:
         """Yield the number of each iteration until the run ends; fire hooks and log around each.
 
-        Args:
-            num_iterations: the maximum number of iterations. None for that of the run.
+        `num_iterations` is the maximum; None for that of the run.
         """
         loop = self.run
         for iteration in loop.each_iteration(num_iterations):
@@ -274,11 +256,7 @@ class Trainer(Learner):
 
     @property
     def run(self) -> RunLoop:
-        """The current run.
-
-        Raises:
-            ConfigError: if the trainer is not in a run.
-        """
+        """The current run; `ConfigError` if the trainer is not in a run."""
         if self._run is None:
             raise ConfigError(f"{type(self).__name__} is not in a run. Call train() first.")
         return self._run
@@ -289,20 +267,14 @@ class Trainer(Learner):
         return self.run.progress
 
     def enter(self, run: RunLoop) -> None:
-        """Begin to work for a run, without what was logged before.
-
-        Raises:
-            ConfigError: if the trainer is already in a run.
-        """
+        """Begin to work for a run, without what was logged before; `ConfigError` if it is in one already."""
         if self._run is not None:
-            raise ConfigError(
-                f"This {type(self).__name__} is already training. Make a second instance for a second run."
-            )
+            advice = "Make a second instance for a second run."
+            raise ConfigError(f"This {type(self).__name__} is already training. {advice}")
         if self._idle is not None:
             self._idle.end()
             self._idle = None
-        self.logged_metrics.clear()
-        self.logged_rewards.clear()
+        self.leave()
         self._run = run
 
     def leave(self) -> None:
@@ -326,23 +298,19 @@ class Trainer(Learner):
     ) -> tuple[dict[AgentID, PolicyID], dict[PolicyID, Policy]]:
         """Return the policy id of each strategic agent, and the policies, built and seeded.
 
-        Raises:
-            PolicyMappingError: if agents and policies do not fit together.
+        Raises `PolicyMappingError` if agents and policies do not fit together.
         """
-        groups = group_agents(env, parse_policy_mapping(policies))
+        groups = policy_mapping.group_agents(env, policy_mapping.parse_policy_mapping(policies))
         mapping = {agent_id: group.policy_id for group in groups.values() for agent_id in group.agent_ids}
         defaults = {i: self.trainer_of(group.spec).policy_class for i, group in groups.items()}
-        if self._run is None:
-            return mapping, make_policies(groups, defaults, Components().policy_class, fresh_seed())
-        facts = self._run.facts
-        return mapping, make_policies(groups, defaults, facts.load_policy_class, facts.seed)
+        if self._run is not None:
+            load, seed = self._run.facts.load_policy_class, self._run.facts.seed
+        else:
+            load, seed = Components().policy_class, fresh_seed()
+        return mapping, policy_mapping.make_policies(groups, defaults, load, seed)
 
     def trainer_of(self, spec: PolicySpec) -> Trainer:
-        """Return the trainer of a policy: the one that its spec names, or this one.
-
-        Raises:
-            ConfigError: if the run has no such trainer.
-        """
+        """Return the trainer that a spec names, or this one; `ConfigError` if the run has no such trainer."""
         if spec.trainer is None:
             return self
         key, facts = trainer_key(spec.trainer), None if self._run is None else self._run.facts
@@ -371,13 +339,10 @@ class Trainer(Learner):
                 self.logged_metrics[name].append(mean)
 
     def log_rewards(self, rewards: Mapping[AgentID, float]) -> None:
-        """Log the rewards of one env step and count the step. Call it once after each step.
+        """Log the rewards of one env step, by agent id, and count the step. Call it once after each step.
 
-        Args:
-            rewards: a number by agent id: a NumPy scalar or an array of size 1 is one, too.
-
-        Raises:
-            ConfigError: for a reward that is no number; then none of them is logged.
+        A NumPy scalar or an array of size 1 is a number, too. Raises `ConfigError` for a reward that is no
+        number; then none of them is logged.
         """
         numbers = [(agent_id, _reward(agent_id, reward)) for agent_id, reward in rewards.items()]
         if self._run is not None:
@@ -386,34 +351,22 @@ class Trainer(Learner):
             self.logged_rewards[agent_id].append(number)
 
     def log_vec_rewards(self, rewards: Sequence[Mapping[AgentID, float]]) -> None:
-        """Log the rewards of one step in each of several envs.
-
-        Raises:
-            ConfigError: if a reward is None.
-        """
+        """Log the rewards of one step in each of several envs; `ConfigError` for one that is no number."""
         for of_one_env in rewards:
             self.log_rewards(of_one_env)
 
     def log_scalar(self, name: str, value: float) -> None:
         """Log a value of this iteration; several under one name are averaged.
 
-        Raises:
-            ConfigError: outside of a run, or for a value that is no number.
+        Raises `ConfigError` outside of a run, or for a value that is no number.
         """
         self.run.log({name: _number("log_scalar", name, value)})
 
     def tbx_write_scalar(self, name: str, value: float, step: int) -> None:
-        """Send one value to the loggers immediately, with the given step.
+        """Send one value to the loggers immediately; `step` is `iteration` and `env_steps` of the event.
 
         Outside of a run it reaches the logger `tensorboard` alone, if there is a `tensorboard_log_dir`.
-
-        Args:
-            name: the name of the value.
-            value: the value.
-            step: the step that it belongs to: `iteration` and `env_steps` of the event.
-
-        Raises:
-            ConfigError: for a value or step that is no number.
+        Raises `ConfigError` for a value or step that is no number.
         """
         loop = self._writing()
         if loop is not None:
@@ -422,15 +375,10 @@ class Trainer(Learner):
     def tbx_write_values(self, step: int) -> None:
         """Reduce the metrics and rewards recorded since the last call to one value each, and log them.
 
-        `iterations` does this after each iteration, so calling it is only needed in a loop of one's own.
-        Within an iteration, the values are written when it ends. Outside of a run they reach the logger
-        `tensorboard` alone, if there is a `tensorboard_log_dir`.
-
-        Args:
-            step: the number of the iteration.
-
-        Raises:
-            ConfigError: outside of a run, for a metric whose value is no number.
+        `iterations` does this after each iteration, so calling it is only needed in a loop of one's own;
+        `step` is then the number of the iteration. Within an iteration, the values are written when it ends.
+        Outside of a run they reach the logger `tensorboard` alone, if there is a `tensorboard_log_dir`, and
+        a metric whose value is no number raises `ConfigError`.
         """
         reduced = reduce_metrics(self.metrics, self.logged_metrics, "train")
         means = {n: self._mean_of_metric(n, value, "tbx_write_values") for n, value in reduced.items()}
@@ -452,9 +400,8 @@ class Trainer(Learner):
             mean = float(np.mean(values))
         except (TypeError, ValueError) as error:
             if self._run is None:
-                raise ConfigError(
-                    f"Metric {name!r} has the values {values!r}, which have no mean: {error_text(error)}."
-                ) from error
+                problem = f"the values {values!r}, which have no mean: {error_text(error)}."
+                raise ConfigError(f"Metric {name!r} has {problem}") from error
             self._run.dispatcher.contain(f"metrics.{name}", where, error)
             return None
         if self._run is not None:
@@ -474,12 +421,9 @@ class Trainer(Learner):
 
 
 class _IdleRun:
-    """A run without iterations, for values that a program writes by itself; it ends with its trainer.
+    """A run without iterations, for values written by the program itself; it ends with its trainer."""
 
-    Only the logger `tensorboard` follows it. It holds no reference to the trainer.
-    """
-
-    def __init__(self, trainer: Trainer) -> None:
+    def __init__(self, trainer: Trainer) -> None:  # keeps no reference to it
         self.loop = standalone_run(
             type(trainer).__name__, trainer.tensorboard_log_dir, adds_to_earlier=True, takes_plugins=False
         )
@@ -497,24 +441,21 @@ def _reward(agent_id: AgentID, reward: Any) -> float:
         return as_number(reward)
     except (TypeError, ValueError) as error:
         what = "leave agents out that have no reward" if reward is None else "convert it first"
-        raise ConfigError(
-            f"log_rewards got {reward!r} as the reward of {agent_id!r}. Expected a number: {what}."
-        ) from error
+        expected = f"Expected a number: {what}."
+        raise ConfigError(f"log_rewards got {reward!r} as the reward of {agent_id!r}. {expected}") from error
 
 
 def _number(method: str, name: str, value: Any) -> float:
     try:
         return as_number(value)
     except (TypeError, ValueError) as error:
-        raise ConfigError(
-            f"{method} got {value!r} as {name!r}. Expected a number: convert it first, or leave it out."
-        ) from error
+        expected = "Expected a number: convert it first, or leave it out."
+        raise ConfigError(f"{method} got {value!r} as {name!r}. {expected}") from error
 
 
 def _step(method: str, step: Any) -> int:
     try:
         return int(step)  # as tensorboardX does: NumPy's integers, too
     except (TypeError, ValueError, OverflowError) as error:
-        raise ConfigError(
-            f"{method} got step={step!r}. Expected a whole number, such as that of the iteration."
-        ) from error
+        expected = "Expected a whole number, such as that of the iteration."
+        raise ConfigError(f"{method} got step={step!r}. {expected}") from error

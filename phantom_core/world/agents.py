@@ -110,13 +110,11 @@ class Agent:
         try:
             hash(agent_id)
         except TypeError:
-            raise ConfigError(
-                f"Agent id {agent_id!r} is not hashable. Use a str, an int, a tuple or an Enum."
-            ) from None
+            advice = "Use a str, an int, a tuple or an Enum."
+            raise ConfigError(f"Agent id {agent_id!r} is not hashable. {advice}") from None
         if agent_id == ALL:
-            raise ConfigError(
-                f"An agent may not be named {ALL!r}: that key stands for the whole env. Choose another id."
-            )
+            reason = "that key stands for the whole env. Choose another id."
+            raise ConfigError(f"An agent may not be named {ALL!r}: {reason}")
         self._id = agent_id
         self._episode_seed: int | None = None
         self.supertype: Supertype | None = None
@@ -145,20 +143,17 @@ class Agent:
         return make_rng(self._stream_seed(), "agent.rng", self._id)
 
     def set_supertype(self, supertype: Supertype | Mapping[str, Any]) -> None:
-        """Set the supertype, or a dict of its fields. `type` is sampled from it at the next reset.
+        """Set the supertype, from which `type` is sampled at the next reset; a dict gives its fields.
 
-        Raises:
-            ConfigError: if it has the wrong type.
+        Raises ConfigError if it has the wrong type.
         """
         self.supertype = checked_supertype(type(self), self._name, supertype)
 
     def begin_episode(self, episode_seed: int, values: SampledValues | None = None) -> None:
         """Called before `reset`: discard the generators of the last episode, and sample the type.
 
-        `values` are those of the env's samplers in this episode; None for an agent without an env.
-
-        Raises:
-            ConfigError: if the agent has no supertype, and that of its class has required fields.
+        `values` are those of the env's samplers in this episode; None for an agent without an env. Raises
+        ConfigError if the agent has no supertype, and that of its class has required fields.
         """
         self._episode_seed = episode_seed
         own = self.__dict__
@@ -202,11 +197,7 @@ class Agent:
         return responses
 
     def handle_message(self, ctx: Context, message: Message[Any]) -> Iterable[tuple[AgentID, Any]] | None:
-        """Handle one message with the handlers of its payload class.
-
-        Raises:
-            NetworkError: if there is no handler for this class.
-        """
+        """Handle a message with the handlers of its payload class, or raise NetworkError if there is none."""
         handlers = self._handlers.get(message.payload.__class__)
         if handlers is None:
             handlers = self._find_handlers(message)
@@ -238,7 +229,6 @@ class Agent:
         return self._episode_seed
 
     def __repr__(self) -> str:
-        """Return `ClassName('ID')`."""
         return f"{type(self).__name__}({self._id!r})"
 
 
@@ -323,8 +313,7 @@ class Context:
     def __getitem__(self, neighbour_id: AgentID) -> AgentView | None:
         """Return the view of a neighbour; None if it has no view.
 
-        Raises:
-            NeighbourError: if it is not a neighbour, or has left the episode. This is also a KeyError.
+        Raises NeighbourError, also a KeyError, if it is not a neighbour or has left the episode.
         """
         try:
             return self._views[neighbour_id]
@@ -338,7 +327,6 @@ class Context:
             ) from None
 
     def __contains__(self, neighbour_id: object) -> bool:
-        """Return whether an agent is a neighbour."""
         return neighbour_id in self._views
 
 

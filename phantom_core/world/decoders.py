@@ -43,7 +43,6 @@ class Decoder(ABC):
         """Called at the start of each episode, before the agent resets: clear the state."""
 
     def __repr__(self) -> str:
-        """Return the class and the action space."""
         return f"{type(self).__name__}({self.action_space})"
 
 
@@ -72,11 +71,7 @@ class ChainedDecoder(Decoder):
     """
 
     def __init__(self, decoders: Decoders) -> None:
-        """Flatten the decoders.
-
-        Raises:
-            ConfigError: if an element is not a decoder.
-        """
+        """Flatten the decoders; raise ConfigError if an element is not a decoder."""
         self.decoders: list[Decoder] = flattened(decoders, Decoder, type(self).__name__)
 
     @cached_property
@@ -85,11 +80,7 @@ class ChainedDecoder(Decoder):
         return gym.spaces.Tuple([decoder.action_space for decoder in self.decoders])
 
     def decode(self, ctx: Context, action: Action) -> MessageList:
-        """Return the messages of each decoder for its sub-action.
-
-        Raises:
-            EnvError: if the numbers of sub-actions and decoders differ.
-        """
+        """Return all messages; raise EnvError if the numbers of sub-actions and decoders differ."""
         if len(action) != len(self.decoders):
             raise EnvError(
                 f"The action of {ctx.agent.id!r} is {action!r}, which has {len(action)} sub-actions. "
@@ -119,11 +110,7 @@ class DictDecoder(Decoder):
     """
 
     def __init__(self, decoders: Mapping[str, Decoder]) -> None:
-        """Create a decoder from named decoders.
-
-        Raises:
-            ConfigError: if `decoders` is not a mapping, or a value is not a decoder.
-        """
+        """Copy the named decoders; raise ConfigError if they are no mapping from names to decoders."""
         self.decoders: dict[str, Decoder] = named_parts(decoders, Decoder, type(self).__name__)
 
     @cached_property
@@ -132,11 +119,7 @@ class DictDecoder(Decoder):
         return gym.spaces.Dict({name: part.action_space for name, part in self.decoders.items()})
 
     def decode(self, ctx: Context, action: Action) -> MessageList:
-        """Return the messages of each decoder for its sub-action.
-
-        Raises:
-            EnvError: if a sub-action is missing, or has no decoder.
-        """
+        """Return all messages; raise EnvError if a sub-action is missing, or has no decoder."""
         if action.keys() != self.decoders.keys():
             raise EnvError(
                 f"The action of {ctx.agent.id!r} has sub-actions for {listing(action)}. Expected one for "

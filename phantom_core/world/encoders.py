@@ -42,7 +42,6 @@ class Encoder(ABC):
         """Called at the start of each episode, before the agent resets: clear the state."""
 
     def __repr__(self) -> str:
-        """Return the class and the observation space."""
         return f"{type(self).__name__}({self.observation_space})"
 
 
@@ -88,11 +87,7 @@ class ChainedEncoder(Encoder):
     """
 
     def __init__(self, encoders: Encoders) -> None:
-        """Flatten the encoders.
-
-        Raises:
-            ConfigError: if an element is not an encoder.
-        """
+        """Flatten the encoders; raise ConfigError if an element is not an encoder."""
         self.encoders: list[Encoder] = flattened(encoders, Encoder, type(self).__name__)
 
     @cached_property
@@ -122,11 +117,7 @@ class DictEncoder(Encoder):
     """
 
     def __init__(self, encoders: Mapping[str, Encoder]) -> None:
-        """Create an encoder from named encoders.
-
-        Raises:
-            ConfigError: if `encoders` is not a mapping, or a value is not an encoder.
-        """
+        """Copy the named encoders; raise ConfigError if they are no mapping from names to encoders."""
         self.encoders: dict[str, Encoder] = named_parts(encoders, Encoder, type(self).__name__)
 
     @cached_property

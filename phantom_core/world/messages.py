@@ -21,7 +21,6 @@ ClassT = TypeVar("ClassT", bound=type)
 AgentType: TypeAlias = type | str
 """An agent class, or its name (for classes that are defined later)."""
 
-
 MessageList: TypeAlias = Sequence[tuple[AgentID, Any]]
 """The messages that an agent sends: pairs of a receiver's id and a payload."""
 
@@ -188,8 +187,6 @@ def _types(given: AgentType | Iterable[AgentType] | None, argument: str) -> tupl
     kinds = (given,) if isinstance(given, (type, str)) else tuple(given)
     for kind in kinds:
         if not isinstance(kind, (type, str)):
-            raise ConfigError(
-                f"msg_payload got {argument}={kind!r}. Expected an agent class, the name of one, "
-                "or a list of those."
-            )
+            expected = "Expected an agent class, the name of one, or a list of those."
+            raise ConfigError(f"msg_payload got {argument}={kind!r}. {expected}")
     return kinds

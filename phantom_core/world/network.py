@@ -80,8 +80,7 @@ class Network(Topology):
     def add_agent(self, agent: Agent) -> None:
         """Add an agent without connections. During an episode it is seeded and reset immediately.
 
-        Raises:
-            ConfigError: if it is not an initialised agent, or its id is already in the network.
+        Raises ConfigError if it is not an initialised agent, or its id is already in the network.
         """
         super().add_agent(agent)
         if self._episode_seed is not None:
@@ -102,10 +101,8 @@ class Network(Topology):
     def subnet_for(self, agent_id: AgentID) -> Self:
         """Return a network of an agent, its neighbours and the connections among them.
 
-        It shares the agent objects, and has a copy of the resolver without messages.
-
-        Raises:
-            ConfigError: if there is no agent with this id.
+        It shares the agent objects, and has a copy of the resolver without messages. Raises ConfigError if
+        there is no agent with this id.
         """
         members = {agent_id, *self.neighbours_of(agent_id)}
         part = copy.copy(self)
@@ -135,17 +132,12 @@ class Network(Topology):
     def send_all(self, sender_id: AgentID, messages: Iterable[tuple[AgentID, Any]]) -> None:
         """Check the messages that an agent returned, pairs `(receiver_id, payload)`, and pass them on.
 
-        Raises:
-            NetworkError: as in `send`, or if `messages` are not pairs.
+        Raises NetworkError as `send` does, or if `messages` are not pairs.
         """
         self.send_each(((sender_id, messages),))
 
     def send_each(self, outgoing: Iterable[tuple[AgentID, Iterable[tuple[AgentID, Any]] | None]]) -> None:
-        """Check the messages that several agents returned, by the sender's id, and pass them to the resolver.
-
-        Raises:
-            NetworkError: as in `send`, or if the messages are not pairs.
-        """
+        """As `send_all`, for the messages of several agents, each with the sender's id."""
         make, allowed, check = self.message_class, self._allowed, self.check_message
         inboxes = self.resolver.inboxes
         for sender_id, messages in outgoing:
@@ -156,18 +148,16 @@ class Network(Topology):
                     kind = payload.__class__
                     if (sender_id, receiver_id, kind) in allowed or check(sender_id, receiver_id, kind):
                         inboxes[receiver_id].append(make(sender_id, receiver_id, payload))
-            except (TypeError, ValueError) as error:
+            except (TypeError, ValueError, NetworkError) as error:
                 _raise_if_not_pairs(sender_id, messages, error)
                 raise
 
     def deliver(self, batches: Iterable[tuple[AgentID, Sequence[Message[Any]]]]) -> int:
         """For resolvers: deliver each batch to its receiver, in order, and send the receivers' responses.
 
-        Return the number of messages whose receiver is not in the episode; they are not delivered.
-
-        Raises:
-            NetworkError: as in `send_all`, or if an agent has no handler for a message.
-            ResolverError: if `batches` are not pairs of an id and messages.
+        Return the number of messages whose receiver is not in the episode; they are not delivered. Raises
+        NetworkError as `send_all` does, or if an agent has no handler for a message, and ResolverError if
+        `batches` are not pairs of an id and messages.
         """
         contexts, make = self.contexts, self.message_class
         allowed, check = self._allowed, self.check_message
@@ -195,20 +185,17 @@ class Network(Topology):
                         kind = payload.__class__
                         if (sender_id, receiver_id, kind) in allowed or check(sender_id, receiver_id, kind):
                             inboxes[receiver_id].append(make(sender_id, receiver_id, payload))
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, NetworkError) as error:
             _raise_if_not_pairs(sender_id, answers or None, error)
             _raise_if_not_batches(batches, error)
             raise
         return undelivered
 
     def check_message(self, sender_id: AgentID, receiver_id: AgentID, payload_class: type) -> bool:
-        """Check whether a message is allowed; return False to drop it silently.
+        """Check whether a message is allowed, or raise NetworkError; return False to drop it silently.
 
         Called for the first message of each sender, receiver and payload class. Allowed combinations are
         cached until agents or connections change. A subclass may allow more.
-
-        Raises:
-            NetworkError: as in `send`.
         """
         if not self.has_edge(sender_id, receiver_id):
             if self.ignore_connection_errors:
@@ -366,10 +353,8 @@ class BatchResolver(Resolver):
         """
         super().__init__(enable_tracking=enable_tracking)
         if round_limit is not None and round_limit < 1:
-            raise ConfigError(
-                f"BatchResolver got round_limit={round_limit}. Expected a positive number, or "
-                "None for no limit."
-            )
+            expected = "Expected a positive number, or None for no limit."
+            raise ConfigError(f"BatchResolver got round_limit={round_limit}. {expected}")
         self.round_limit = round_limit
         self.shuffle_batches = shuffle_batches
         self._queue: defaultdict[AgentID, list[Message[Any]]] = defaultdict(list)
@@ -389,11 +374,7 @@ class BatchResolver(Resolver):
         self._queue[message.receiver_id].append(message)
 
     def resolve(self, network: Network, contexts: Mapping[AgentID, Context]) -> None:
-        """Deliver rounds of messages until there are no responses.
-
-        Raises:
-            ResolverError: if messages are left after the last allowed round.
-        """
+        """Deliver rounds of messages until there are no responses, or raise ResolverError at the limit."""
         queue, rounds = self._queue, 0
         limit = MAX_ROUNDS if self.round_limit is None else self.round_limit
         while queue:
@@ -448,7 +429,6 @@ class PushEach:
         self._resolver = resolver
 
     def __getitem__(self, receiver_id: AgentID) -> PushEach:
-        """Return the inbox, which is the same for all receivers."""
         return self
 
     def append(self, message: Message[Any]) -> None:
@@ -476,10 +456,8 @@ class MessageRecorder(Protocol):
 def _check_resolver(resolver: object) -> None:
     """Raise ConfigError if an object is not a `Resolver`, or `Resolver.__init__` was not called."""
     if not isinstance(resolver, Resolver):
-        raise ConfigError(
-            f"The network got resolver={resolver!r}. Expected an object of a ph.Resolver, such as "
-            "ph.BatchResolver()."
-        )
+        expected = "Expected an object of a ph.Resolver, such as ph.BatchResolver()."
+        raise ConfigError(f"The network got resolver={resolver!r}. {expected}")
     if not hasattr(resolver, "inboxes"):
         cls = type(resolver).__name__
         raise ConfigError(f"{cls} was not initialised. Call super().__init__() in {cls}.__init__.")
@@ -491,7 +469,10 @@ def _check_payload(sender: Agent, receiver: Agent, payload_class: type) -> None:
     sent = f"Agent {sender.id!r} sent {name} to {receiver.id!r}, but {name}"
     rule = payload_rule(payload_class)
     if rule is None:
-        raise NetworkError(f"{sent} is not a message payload. Decorate the class {name} with @msg_payload().")
+        cure = f"Decorate the class {name} with @msg_payload()."
+        if payload_class.__module__ == "builtins":
+            cure = "Send an object of a class decorated with @msg_payload()."
+        raise NetworkError(f"{sent} is not a message payload. {cure}")
     for role, agent, allowed in (("sender", sender, rule.senders), ("receiver", receiver, rule.receivers)):
         if not is_allowed(type(agent), allowed):
             raise NetworkError(
@@ -505,20 +486,15 @@ def _not_connected(topology: Topology, sender_id: AgentID, receiver_id: AgentID,
     agents = topology.agents
     sent = f"Agent {sender_id!r} sent {payload_class.__name__} to {receiver_id!r}, but "
     if sender_id not in agents:
-        return (
-            f"{sent}the network has no agent {sender_id!r}.{did_you_mean(sender_id, agents)} "
-            f"Its agents: {listing(agents)}."
-        )
+        hint = f"{did_you_mean(sender_id, agents)} Its agents: {listing(agents)}."
+        return f"{sent}the network has no agent {sender_id!r}.{hint}"
     if receiver_id not in agents:
-        return (
-            f"{sent}there is no such agent.{did_you_mean(receiver_id, agents)} "
-            f"{sender_id!r} is connected to: {listing(topology.neighbours_of(sender_id))}."
-        )
+        others = listing(topology.neighbours_of(sender_id))
+        hint = f"{did_you_mean(receiver_id, agents)} {sender_id!r} is connected to: {others}."
+        return f"{sent}there is no such agent.{hint}"
     if sender_id == receiver_id:
-        return (
-            f"{sent}an agent is not connected to itself. Call network.add_connection({sender_id!r}, "
-            f"{sender_id!r}) if it is to send to itself."
-        )
+        cure = f"Call network.add_connection({sender_id!r}, {sender_id!r}) if it is to send to itself."
+        return f"{sent}an agent is not connected to itself. {cure}"
     return f"{sent}they are not connected. Call network.add_connection({sender_id!r}, {receiver_id!r})."
 
 
@@ -527,12 +503,12 @@ def _raise_if_not_pairs(sender_id: AgentID, messages: object, error: Exception) 
     if isinstance(messages, (list, tuple)):
         are_pairs = all(isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in messages)  # noqa: PLR2004
     else:
-        are_pairs = messages is None or isinstance(messages, Iterable)  # a generator may raise its own error
+        are_pairs = messages is None or (  # a generator may raise its own error
+            isinstance(messages, Iterable) and not isinstance(messages, (Mapping, str, bytes))
+        )
     if not are_pairs:
-        raise NetworkError(
-            f"Agent {sender_id!r} returned {messages!r} as messages. Expected a list of pairs "
-            "(receiver_id, payload), such as [('SHOP', Order(3))]."
-        ) from error
+        expected = "Expected a list of pairs (receiver_id, payload), such as [('SHOP', Order(3))]."
+        raise NetworkError(f"Agent {sender_id!r} returned {messages!r} as messages. {expected}") from error
 
 
 def _raise_if_not_batches(batches: object, error: Exception) -> None:

@@ -14,9 +14,8 @@ def flattened(given: object, kind: type, owner: str) -> list[Any]:
         return [given]
     if isinstance(given, Iterable) and not isinstance(given, (str, bytes, Mapping)):
         return [part for item in given for part in flattened(item, kind, owner)]
-    raise ConfigError(
-        f"{owner} got {given!r}. Expected {with_article(kind.__name__)} object, or a list of those."
-    )
+    expected = f"{with_article(kind.__name__)} object, or a list of those"
+    raise ConfigError(f"{owner} got {given!r}. Expected {expected}.")
 
 
 def named_parts(given: Mapping[str, Any], kind: type, owner: str) -> dict[str, Any]:
@@ -25,7 +24,6 @@ def named_parts(given: Mapping[str, Any], kind: type, owner: str) -> dict[str, A
         raise ConfigError(f"{owner} got {given!r}. Expected a dict from names to {kind.__name__} objects.")
     for name, part in given.items():
         if not isinstance(part, kind):
-            raise ConfigError(
-                f"{owner} got {part!r} for {name!r}. Expected {with_article(kind.__name__)} object."
-            )
+            expected = f"{with_article(kind.__name__)} object"
+            raise ConfigError(f"{owner} got {part!r} for {name!r}. Expected {expected}.")
     return dict(given)

@@ -32,7 +32,6 @@ class Range(ABC, Generic[T]):
         """Return all values in order, at least one."""
 
     def __repr__(self) -> str:
-        """Return the class and the name."""
         name = "" if self.name is None else f" name={self.name!r}"
         return f"<{type(self).__name__}{name}>"
 

@@ -56,14 +56,9 @@ class ChainedReward(RewardFunction):
     """
 
     def __init__(self, reward_functions: RewardFunctions) -> None:
-        """Flatten the reward functions.
-
-        Raises:
-            ConfigError: if an element is not a reward function.
-        """
-        self.reward_functions: list[RewardFunction] = flattened(
-            reward_functions, RewardFunction, type(self).__name__
-        )
+        """Flatten the reward functions; raise ConfigError if an element is not one."""
+        parts = flattened(reward_functions, RewardFunction, type(self).__name__)
+        self.reward_functions: list[RewardFunction] = parts
 
     def reward(self, ctx: Context) -> float:
         """Return the sum."""

@@ -71,27 +71,20 @@ class Sampler(ABC, Generic[T]):
 class ComparableSampler(Sampler[OrderedT]):
     """A sampler whose latest value can be compared with `<`, `<=`, `>` and `>=` to values and samplers.
 
-    `==` compares by identity, so that samplers can be members of sets and keys of dicts.
+    A comparison raises EnvError if a sampler was not sampled yet. `==` compares by identity, so that samplers
+    can be members of sets and keys of dicts.
     """
 
     def __lt__(self, other: Any) -> bool:
-        """Return whether the latest value is less than the other one.
-
-        Raises:
-            EnvError: if a sampler was not sampled yet.
-        """
         return bool(_latest(self) < _latest(other))
 
     def __le__(self, other: Any) -> bool:
-        """Return whether the latest value is less than or equal to the other one."""
         return bool(_latest(self) <= _latest(other))
 
     def __gt__(self, other: Any) -> bool:
-        """Return whether the latest value is greater than the other one."""
         return bool(_latest(self) > _latest(other))
 
     def __ge__(self, other: Any) -> bool:
-        """Return whether the latest value is greater than or equal to the other one."""
         return bool(_latest(self) >= _latest(other))
 
 
@@ -100,7 +93,6 @@ class _Uniform:
     high: Any
 
     def __post_init__(self) -> None:
-        """Raise if the bounds are in the wrong order."""
         _check_numbers(self, "low", "high")
         if not self.low <= self.high:
             bounds = f"low={self.low!r} and high={self.high!r}"
@@ -112,7 +104,6 @@ class _Normal:
     sigma: float
 
     def __post_init__(self) -> None:
-        """Raise if the standard deviation is negative, or the clip bounds are in the wrong order."""
         _check_numbers(self, "mu", "sigma")
         if not self.sigma >= 0:
             name = type(self).__name__
@@ -144,7 +135,6 @@ class UniformIntSampler(_Uniform, ComparableSampler[int]):
     clip_high: int | None = None
 
     def __post_init__(self) -> None:
-        """Raise if the bounds are in the wrong order, or not integers."""
         super().__post_init__()
         for name in ("low", "high", "clip_low", "clip_high"):
             bound = getattr(self, name)
@@ -242,9 +232,8 @@ def _latest(value: Any) -> Any:
     if not isinstance(value, Sampler):
         return value
     if value.value is None:
-        raise EnvError(
-            f"{value!r} was compared before it was sampled. Call env.reset() first, or compare its bounds."
-        )
+        cure = "Call env.reset() first, or compare its bounds."
+        raise EnvError(f"{value!r} was compared before it was sampled. {cure}")
     return value.value
 
 
@@ -270,11 +259,8 @@ def _check_numbers(sampler: Any, *names: str) -> None:
 
 def _check_clips(sampler: Any) -> None:
     low, high = sampler.clip_low, sampler.clip_high
-    _check_numbers(
-        sampler, *(name for name in ("clip_low", "clip_high") if getattr(sampler, name) is not None)
-    )
+    given = [name for name in ("clip_low", "clip_high") if getattr(sampler, name) is not None]
+    _check_numbers(sampler, *given)
     if low is not None and high is not None and not low <= high:
-        raise ConfigError(
-            f"{type(sampler).__name__} got clip_low={low!r} and clip_high={high!r}. Expected clip_low to be "
-            "at most clip_high."
-        )
+        expected = "Expected clip_low to be at most clip_high."
+        raise ConfigError(f"{type(sampler).__name__} got clip_low={low!r} and clip_high={high!r}. {expected}")

@@ -16,6 +16,8 @@ from phantom_core.world.topology import check_connection
 Rate: TypeAlias = float | Sampler[float]
 """The probability that a connection exists in an episode, or a sampler of it."""
 
+Connection: TypeAlias = tuple[AgentID, AgentID] | tuple[AgentID, AgentID, Rate]
+
 
 class Link(NamedTuple):
     """A possible connection."""
@@ -36,15 +38,14 @@ class StochasticNetwork(Network):
         self,
         agents: Iterable[Agent] = (),
         resolver: Resolver | None = None,
-        connections: Iterable[tuple[AgentID, AgentID] | tuple[AgentID, AgentID, Rate]] = (),
+        connections: Iterable[Connection] = (),
         *,
         ignore_connection_errors: bool = False,
         enforce_msg_payload_checks: bool = True,
     ) -> None:
         """Build a network as `Network` does, except that a connection is `(id, id)` or `(id, id, rate)`.
 
-        Raises:
-            ConfigError: if an agent id is duplicate or unknown, or a rate is not a probability.
+        Raises ConfigError if an agent id is duplicate or unknown, or a rate is not a probability.
         """
         self._links: dict[tuple[AgentID, AgentID], Link] = {}
         super().__init__(
@@ -59,10 +60,8 @@ class StochasticNetwork(Network):
         """Add a connection with a probability from 0 to 1; adding it again changes the rate.
 
         A sampler of the rate has one value per episode. If `directed`, only `u` may send to `v`. During an
-        episode the connection is sampled immediately, and removed at the next reset.
-
-        Raises:
-            ConfigError: if an agent is not in the network, or the rate is not a probability.
+        episode the connection is sampled immediately, and removed at the next reset. Raises ConfigError if an
+        agent is not in the network, or the rate is not a probability.
         """
         for agent_id in (u, v):
             self._require(agent_id)
@@ -82,17 +81,8 @@ class StochasticNetwork(Network):
         elif self.has_edge(u, v):  # it had another rate before
             super().remove_connection(u, v, directed=directed)
 
-    def add_connections_from(
-        self,
-        connections: Iterable[tuple[AgentID, AgentID] | tuple[AgentID, AgentID, Rate]],
-        *,
-        directed: bool = False,
-    ) -> None:
-        """Add connections, each `(id, id)`, or `(id, id, rate)`.
-
-        Raises:
-            ConfigError: if a connection has another shape.
-        """
+    def add_connections_from(self, connections: Iterable[Connection], *, directed: bool = False) -> None:
+        """Add connections, each `(id, id)` or `(id, id, rate)`; raise ConfigError for another shape."""
         for connection in connections:
             check_connection(connection, "(id, id)", "(id, id, rate)")
             self.add_connection(*connection, directed=directed)
@@ -109,8 +99,7 @@ class StochasticNetwork(Network):
     def remove_connection(self, u: AgentID, v: AgentID, *, directed: bool = False) -> None:
         """Disconnect two agents: for this episode, or permanently if none is running.
 
-        Raises:
-            ConfigError: if there is no such connection, or an agent is not in the network.
+        Raises ConfigError if there is no such connection, or an agent is not in the network.
         """
         is_known = not self._is_running and any(pair in self._links for pair in ((u, v), (v, u)))
         if is_known:
@@ -136,11 +125,7 @@ class StochasticNetwork(Network):
         self._rebuild(list(self._agents.values()), drawn)
 
     def check_message(self, sender_id: AgentID, receiver_id: AgentID, payload_class: type) -> bool:
-        """Check whether a message is allowed; return False to drop it silently.
-
-        Raises:
-            NetworkError: as in `send`, or if the connection does not exist in this episode.
-        """
+        """As in `Network`; the NetworkError says so if the connection is missing in this episode only."""
         try:
             return super().check_message(sender_id, receiver_id, payload_class)
         except NetworkError as error:
@@ -180,7 +165,5 @@ def _check_rate(rate: Any, u: AgentID, v: AgentID) -> None:
     except TypeError:
         is_probability = False
     if not is_probability:
-        raise ConfigError(
-            f"The connection of {u!r} and {v!r} has rate={rate!r}. Expected a probability from 0 to 1, or a "
-            "sampler of one."
-        )
+        expected = "Expected a probability from 0 to 1, or a sampler of one."
+        raise ConfigError(f"The connection of {u!r} and {v!r} has rate={rate!r}. {expected}")

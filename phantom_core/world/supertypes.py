@@ -59,10 +59,8 @@ class Supertype:
         """Return the space of `to_obs_space_compatible_type()`, for a type or a supertype.
 
         A number or bool is a float32 `Box` of shape (1,) from `low` to `high`, an array a `Box` of its
-        shape. Lists and tuples are `Tuple` spaces, dicts and supertypes are `Dict` spaces.
-
-        Raises:
-            ConfigError: if a field holds another type, such as a string.
+        shape. Lists and tuples are `Tuple` spaces, dicts and supertypes are `Dict` spaces. Raises ConfigError
+        if a field holds another type, such as a string.
         """
         example = _replaced(self, lambda sampler, place: sampler.draw(make_rng(0, *place)), ())
         observed = _observed(example, ())
@@ -71,8 +69,7 @@ class Supertype:
     def to_obs_space_compatible_type(self) -> dict[str, Any]:
         """Return the values of a type as an observation: an element of `to_obs_space()`.
 
-        Raises:
-            ConfigError: if a field is not a number, an array or a collection of them.
+        Raises ConfigError if a field is not a number, an array or a collection of them.
         """
         observed: dict[str, Any] = _observed(self, ())
         return observed
@@ -118,10 +115,8 @@ def checked_supertype(owner: type, name: str, given: object) -> Supertype:
         return inner(**given)
     expected = Supertype if inner is None else inner
     if not isinstance(given, expected):
-        raise ConfigError(
-            f"{name} got the supertype {given!r}. Expected an object of {expected.__qualname__}, or a dict "
-            "of its fields."
-        )
+        form = f"an object of {expected.__qualname__}, or a dict of its fields"
+        raise ConfigError(f"{name} got the supertype {given!r}. Expected {form}.")
     return given
 
 

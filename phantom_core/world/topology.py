@@ -57,11 +57,7 @@ class Topology:
         return self._agents.keys()
 
     def add_agent(self, agent: Agent) -> None:
-        """Add an agent without connections.
-
-        Raises:
-            ConfigError: if it is not an initialised agent, or its id is already in the network.
-        """
+        """Add an agent without connections; raise ConfigError if its id is taken or it is not initialised."""
         check_agent(agent)
         if agent.id in self._agents:
             raise ConfigError(
@@ -73,22 +69,14 @@ class Topology:
         self._changed()
 
     def add_agents(self, agents: Iterable[Agent]) -> None:
-        """Add several agents without connections.
-
-        Raises:
-            ConfigError: as in `add_agent`.
-        """
+        """Add several agents without connections, as `add_agent` does."""
         if isinstance(agents, Agent):
             raise ConfigError(f"The network got {agents!r} as agents. Expected a list: [{agents!r}].")
         for agent in agents:
             self.add_agent(agent)
 
     def remove_agent(self, agent_id: AgentID) -> Agent:
-        """Remove an agent with all its connections, and return it.
-
-        Raises:
-            ConfigError: if there is no agent with this id.
-        """
+        """Remove an agent with all its connections, and return it; raise ConfigError if there is none."""
         self._require(agent_id)
         self._before_change()
         self._leave(agent_id)
@@ -116,8 +104,7 @@ class Topology:
     def add_connection(self, u: AgentID, v: AgentID, *, directed: bool = False) -> None:
         """Connect two agents, or an agent with itself; if `directed`, only `u` may send to `v`.
 
-        Raises:
-            ConfigError: if an agent is not in the network.
+        Raises ConfigError if an agent is not in the network.
         """
         for agent_id in (u, v):
             self._require(agent_id)
@@ -132,8 +119,7 @@ class Topology:
     ) -> None:
         """Connect each pair of ids, in both directions unless `directed`.
 
-        Raises:
-            ConfigError: if an element is not a pair, or an agent is not in the network.
+        Raises ConfigError if an element is not a pair, or an agent is not in the network.
         """
         for connection in connections:
             check_connection(connection, "(id, id)")
@@ -169,16 +155,14 @@ class Topology:
     def remove_connection(self, u: AgentID, v: AgentID, *, directed: bool = False) -> None:
         """Disconnect two agents; if `directed`, only `u` may no longer send to `v`.
 
-        Raises:
-            ConfigError: if they are not connected, or an agent is not in the network.
+        Raises ConfigError if they are not connected, or an agent is not in the network.
         """
         for agent_id in (u, v):
             self._require(agent_id)
         ways = [(u, v)] if directed else [(u, v), (v, u)]
         if not any(self.has_edge(*way) for way in ways):
-            raise ConfigError(
-                f"{u!r} and {v!r} are not connected. {u!r} may send to: {listing(self.neighbours_of(u))}."
-            )
+            others = listing(self.neighbours_of(u))
+            raise ConfigError(f"{u!r} and {v!r} are not connected. {u!r} may send to: {others}.")
         self._before_change()
         for sender_id, receiver_id in ways:
             self._receivers[sender_id].pop(receiver_id, None)
@@ -200,11 +184,7 @@ class Topology:
         return [(sender_id, receiver_id) for sender_id, ids in self._receivers.items() for receiver_id in ids]
 
     def to_networkx(self) -> nx.DiGraph[AgentID]:
-        """Return a copy of the agents and connections as a networkx `DiGraph`.
-
-        Raises:
-            ConfigError: if networkx is not installed.
-        """
+        """Return the agents and connections as a networkx `DiGraph`; raise ConfigError without networkx."""
         try:
             import networkx as nx
         except ImportError as error:
@@ -280,19 +260,13 @@ class Topology:
             )
 
     def __getitem__(self, agent_id: AgentID) -> Agent:
-        """Return the agent with this id.
-
-        Raises:
-            KeyError: if there is no agent with this id.
-        """
+        """Return the agent with this id, or raise KeyError."""
         return self._agents[agent_id]
 
     def __contains__(self, agent_id: object) -> bool:
-        """Return whether the network has an agent with this id."""
         return agent_id in self._agents
 
     def __len__(self) -> int:
-        """Return the number of agents."""
         return len(self._agents)
 
 
@@ -321,9 +295,8 @@ def _pairs_of_matrix(
     is_connected = entries > 0
     loops = [agent_ids[i] for i in range(number) if is_connected[i, i]]
     if loops:
-        raise ConfigError(
-            f"The adjacency matrix connects {loops[0]!r} with itself. Expected zeros on its diagonal."
-        )
+        what = f"The adjacency matrix connects {loops[0]!r} with itself"
+        raise ConfigError(f"{what}. Expected zeros on its diagonal.")
     if not directed:
         uneven = np.argwhere(is_connected != is_connected.T)
         if len(uneven):

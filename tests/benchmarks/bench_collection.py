@@ -39,7 +39,10 @@ class Version:
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
-        print(f"{case}|{SECONDS}", file=process.stdin, flush=True)
+        try:
+            print(f"{case}|{SECONDS}", file=process.stdin, flush=True)
+        except BrokenPipeError:  # it ended: a library is missing
+            return 0.0
         answer = process.stdout.readline()
         return float(answer) if answer else 0.0
 

@@ -140,9 +140,13 @@ def simple_spread() -> Any:
     """Return three agents that share their landmarks."""
     import mpe2.simple_spread_v3
 
-    from phantom_pettingzoo import PettingZooEnv
+    if hasattr(ph, "PettingZooEnv"):  # the core had it once
+        env_class: Any = ph.PettingZooEnv
+    else:
+        import phantom_pettingzoo
 
-    return PettingZooEnv(mpe2.simple_spread_v3.parallel_env(N=3, max_cycles=25))
+        env_class = phantom_pettingzoo.PettingZooEnv
+    return env_class(mpe2.simple_spread_v3.parallel_env(N=3, max_cycles=25))
 
 
 CART_POLE = functools.partial(ph.GymnasiumEnv, "CartPole-v1")

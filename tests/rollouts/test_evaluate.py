@@ -1,6 +1,7 @@
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import pytest
 
 import phantom_core as ph
@@ -87,3 +88,133 @@ def test_what_cannot_be_evaluated_is_one_sentence(env: Any, mapping: dict[str, s
     with pytest.raises(ph.errors.ConfigError) as caught:
         ph.evaluate(env, make_policies(), mapping, num_episodes=1, seed=1)
     assert str(caught.value) == message
+
+
+class EndlessEnv(gym.Env[Any, Any]):
+    """Observes the step, and ends when it is told to."""
+
+    observation_space = gym.spaces.Box(0.0, 1000.0, (1,), np.float32)
+    action_space = gym.spaces.Discrete(2)
+
+    def reset(self, **options: Any) -> Any:
+        super().reset(seed=options.get("seed"))
+        self.count = 0
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action: Any) -> Any:
+        self.count += 1
+        reward = float(self.np_random.random()) + action
+        return np.full(1, self.count, np.float32), reward, reward > 1.95, False, {}
+
+
+def played(envs: list[gym.Env[Any, Any]], **options: Any) -> tuple[list[Any], list[Any]]:
+    episodes: list[ph.EpisodeSummary] = []
+    policy = ph.RandomPolicy(EndlessEnv.observation_space, EndlessEnv.action_space)
+    collector = ph.Collector(
+        [ph.GymnasiumEnv(env) for env in envs],
+        {"p": policy},
+        {"agent": "p"},
+        seed=1,
+        learning=["p"],
+        on_episode=episodes.append,
+        **options,
+    )
+    plan = ph.CollectPlan(steps=50 * len(envs), copies=len(envs))
+    batches = [collector.collect(plan)["p"] for _ in range(2)]
+    return episodes, [
+        (t.env_index, t.episode, str(t.observations), list(t.rewards), t.terminated, t.truncated,
+         str(t.next_observation))
+        for batch in batches for t in batch.trajectories
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+def test_max_steps_is_what_a_time_limit_of_the_env_is(copies: int) -> None:
+    limited = played([gym.wrappers.TimeLimit(EndlessEnv(), 7) for _ in range(copies)])
+    assert played([EndlessEnv() for _ in range(copies)], max_steps=7) == limited
+    assert {episode.terminated for episode in limited[0]} == {True, False}
+
+
+class LongDiceEnv(ph.PhantomEnv):
+    def __init__(self, num_steps: int) -> None:
+        super().__init__(num_steps=num_steps, network=ph.Network([DiceAgent("A"), DiceAgent("B")]))
+
+
+def test_an_evaluation_cuts_off_each_episode_after_max_steps() -> None:
+    metrics = {"die": ph.metrics.SimpleAgentMetric("A", "die", eval_reduce_action="sum")}
+    found = [
+        ph.evaluate(
+            LongDiceEnv(num_steps), make_policies(), {"A": "one", "B": "other"},
+            num_episodes=3, seed=1, max_steps=max_steps, metrics=metrics,
+        )
+        for num_steps, max_steps in ((6, None), (50, 6), (6, 50))
+    ]  # fmt: skip
+    assert found[0] == found[1] == found[2]
+    assert [episode.length for episode in found[0].episodes] == [6, 6, 6]
+
+
+def test_max_steps_needs_envs_that_reset_when_they_are_told_to() -> None:
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        ph.Collector(
+            ph.NativeVectorEnv(gym.vector.SyncVectorEnv([EndlessEnv])),
+            {"p": ph.RandomPolicy(EndlessEnv.observation_space, EndlessEnv.action_space)},
+            {"agent": "p"},
+            seed=1,
+            max_steps=3,
+        )
+    assert str(caught.value) == (
+        "max_steps is 3, but a NativeVectorEnv resets by itself. Give a list of envs, or a time limit to "
+        "each env."
+    )
+
+
+def test_the_mean_return_of_nobody_is_an_error() -> None:
+    with pytest.raises(ph.errors.EnvError) as caught:
+        _ = evaluate(make_policies(), agent_ids=["C"]).mean_return
+    assert str(caught.value) == (
+        "There is no mean return: none of the agents that count ('C') took part in 5 episodes, but 'A', "
+        "'B'. Play more episodes, or name others in agent_ids or policy_ids."
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"num_episodes": 1.5}, "num_episodes is 1.5. Expected a positive integer."),
+        ({"num_episodes": True}, "num_episodes is True. Expected a positive integer."),
+        ({"max_steps": 0}, "max_steps is 0. Expected a positive integer, or None."),
+        ({"max_steps": 2.5}, "max_steps is 2.5. Expected a positive integer, or None."),
+        ({"seed": None}, "seed is None. Expected an integer that is not negative."),
+        ({"metrics": ["die"]}, "metrics is ['die']. Expected a dict of ph.metrics.Metric by name."),
+        ({"metrics": {"die": "agent"}},
+            "metrics['die'] is 'agent'. Expected a dict of ph.metrics.Metric by name."),
+        ({"policies": {"p": "random"}},
+            "policies['p'] is 'random'. Expected a dict of ph.Policy by id, such as ph.load_policies(run)."),
+        ({"policies": ["p"]},
+            "policies is ['p']. Expected a dict of ph.Policy by id, such as ph.load_policies(run)."),
+        ({"policy_by_agent": "p"}, "policy_by_agent is 'p'. Expected a dict of policy ids by agent id."),
+        ({"env": "CartPole-v1"}, (
+            "str is no multi-agent env: it has no reset. Derive it from ph.PhantomEnv, or wrap a "
+            "single-agent env in ph.GymnasiumEnv.")),
+        ({"env": EndlessEnv()}, (
+            "EndlessEnv is a single-agent Gymnasium env. Wrap it: ph.GymnasiumEnv(EndlessEnv). Where an env "
+            "is given by its name, write a function that returns this, and name the function.")),
+    ],
+)  # fmt: skip
+def test_arguments_of_an_evaluation_are_checked(options: dict[str, Any], message: str) -> None:
+    given = {"env": DiceEnv(), "policies": make_policies(), "policy_by_agent": {"A": "one", "B": "other"}}
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        ph.evaluate(**{"num_episodes": 1, "seed": 1, **given, **options})  # type: ignore[arg-type]
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("amount", [{"steps": 1.5}, {"episodes": 2.0}, {"episodes": 2, "copies": 1.5}])
+def test_a_plan_of_collection_is_in_whole_numbers(amount: dict[str, Any]) -> None:
+    with pytest.raises(ph.errors.ConfigError, match="is not a plan"):
+        ph.CollectPlan(**amount)
+
+
+def test_an_evaluation_plan_is_in_whole_numbers() -> None:
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        ph.EvaluationPlan(episodes=1.5)  # type: ignore[arg-type]
+    assert str(caught.value) == "evaluate.episodes = 1.5. Expected a positive integer."

@@ -164,3 +164,47 @@ def test_training_logging_and_evaluation_cope_with_agents_of_some_episodes() -> 
     assert lengths == {"HOST": 4, "GUEST": 2}
     assert np.isfinite(results.evaluation.mean_return)
     assert results.policy_by_agent == {"HOST": "all", "GUEST": "all"}
+
+
+def train(guests: Any, env: Any = Hotel, **options: Any) -> ph.TrainingResults:
+    return ph.train(
+        QLearningTrainer, env=env, policies={"hosts": Host, "guests": guests}, num_iterations=6, seed=1,
+        **{"run_dir": None, **options},
+    )  # fmt: skip
+
+
+NOT_YET = "Policy 'guests' has no agents: {} selects none of those that act ('HOST')."
+
+
+class Visitor(Guest):
+    """Comes later."""
+
+
+class Inn(Hotel):
+    guest_class = Visitor
+
+
+def test_a_policy_may_be_for_agents_that_only_join_later(
+    tmp_path: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    results = train(Visitor, env=Inn, run_dir=tmp_path)
+    assert caplog.messages[0] == f"{NOT_YET.format('Visitor')} It is for agents that join later."
+    assert results.policies["guests"].observation_space == Visitor.observation_space
+    assert {"guests/td_error", "rewards/GUEST"} <= {name for row in results.history for name in row}
+    saved = ph.load_policies(results.run_directory)
+    assert saved["guests"].observation_space == Visitor.observation_space
+
+
+def test_a_predicate_may_select_joiners_for_a_policy_that_was_made(caplog: pytest.LogCaptureFixture) -> None:
+    train((policy_of(), is_guest))
+    assert caplog.messages[0] == f"{NOT_YET.format('is_guest')} It is for agents that join later."
+
+
+@pytest.mark.parametrize("guests", [is_guest, ("random", is_guest)])
+def test_a_predicate_that_selects_nobody_says_nothing_of_spaces(guests: Any) -> None:
+    with pytest.raises(ph.errors.PolicyMappingError) as caught:
+        train(guests)
+    assert str(caught.value) == (
+        f"{NOT_YET.format('is_guest')} Select at least one. If they join later, select them by a class that "
+        "has observation_space and action_space, or give a policy that was made."
+    )

@@ -179,6 +179,89 @@ def test_what_there_is_not_is_refused(options: Any, message: str) -> None:
     assert str(caught.value) == message
 
 
+def cart_pole(**options: Any) -> ph.GymnasiumEnv:
+    return ph.GymnasiumEnv("CartPole-v1", **options)
+
+
+def doubled_cart_pole() -> ph.GymnasiumEnv:
+    doubled = gym.wrappers.TransformReward(gym.make("CartPole-v1"), lambda reward: 2.0 * float(reward))
+    return ph.GymnasiumEnv(gym.wrappers.TimeLimit(doubled, 7))
+
+
+class CleverEnv(ph.GymnasiumEnv):
+    """Changes what the env plays."""
+
+    def reset(self, seed: int | None = None, options: Any = None) -> Any:
+        return super().reset(seed, {"low": 0.0, "high": 0.0})
+
+
+def episodes_of(make_env: Any) -> list[ph.EpisodeSummary]:
+    episodes: list[ph.EpisodeSummary] = []
+    envs = ph.make_vector_env(make_env, 3, vectorization_mode="vector_entry_point")
+    facts = envs.facts(0)
+    policy = ph.RandomPolicy(facts.observation_spaces["agent"], facts.action_spaces["agent"])
+    collector = ph.Collector(envs, {"p": policy}, {"agent": "p"}, seed=1, on_episode=episodes.append)
+    collector.collect(ph.CollectPlan(steps=60, copies=3))
+    collector.close()
+    return episodes
+
+
+@pytest.mark.parametrize(
+    "make_env",
+    [
+        functools.partial(cart_pole, max_episode_steps=4),
+        lambda: ph.GymnasiumEnv(gym.wrappers.TimeLimit(gym.make("CartPole-v1"), 4)),
+    ],
+)
+def test_the_vector_env_has_the_time_limit_of_the_env(make_env: Any) -> None:
+    assert {episode.length for episode in episodes_of(make_env)} == {4}
+
+
+def test_the_vector_env_has_the_arguments_of_the_env() -> None:
+    episodes = episodes_of(functools.partial(cart_pole, sutton_barto_reward=True))
+    assert {episode.episode_returns["agent"] for episode in episodes} == {-1.0}
+
+
+@pytest.mark.parametrize(
+    ("make_env", "message"),
+    [
+        (doubled_cart_pole, "play without the wrapper TransformReward."),
+        (functools.partial(CleverEnv, "CartPole-v1"),
+            "play without the step() or reset() of CleverEnv."),
+        (lambda: ph.GymnasiumEnv(gym.make("CartPole-v1").unwrapped),
+            "end each episode after 500 steps."),
+    ],
+)  # fmt: skip
+def test_an_env_that_the_vector_env_would_not_play_is_refused(make_env: Any, message: str) -> None:
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        episodes_of(make_env)
+    assert str(caught.value) == (
+        f"The vector env that CartPole-v1 offers would {message} Change the env, or use "
+        "vectorization_mode='sync'."
+    )
+
+
+class TupleEnv(CountEnv):
+    """Observes as Blackjack does, with a `Discrete` inside of spaces."""
+
+    observation_space = gym.spaces.Tuple(  # type: ignore[assignment]
+        [gym.spaces.Discrete(10), gym.spaces.Dict({"episode": gym.spaces.Discrete(99)})]
+    )
+
+    def _observation(self) -> Any:
+        return self.count, {"episode": self.episode}
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_observations_of_nested_discrete_spaces_are_taken_apart(mode: AutoresetMode) -> None:
+    makers = [functools.partial(TupleEnv, number) for number in range(2)]
+    collector = collector_of(ph.NativeVectorEnv(SyncVectorEnv(makers, autoreset_mode=mode)))
+    batch = collector.collect(ph.CollectPlan(steps=12, copies=2))["p"]
+    steps, others = batch.by_trajectory.observations
+    assert steps.tolist()[:4] == [0, 1, 0, 1]
+    assert others["episode"].tolist()[:4] == [0, 0, 1, 1]
+
+
 class SteppingTrainer(ph.Trainer):
     """Collects by steps, and learns nothing."""
 

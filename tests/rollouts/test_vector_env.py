@@ -60,6 +60,25 @@ class Talker(Walker):
         return "abcdefghi"[: 1 + self.count % 9]
 
 
+class OddWalker(Walker):
+    """Observes and earns, now and then, numbers of another type than it says."""
+
+    def encode_observation(self, ctx):
+        return self.place.astype(np.float64) if self.count % 3 == 2 else self.place
+
+    def compute_reward(self, ctx):
+        return 1 if self.count % 4 == 3 else super().compute_reward(ctx)
+
+
+class Counter(Walker):
+    """Observes a number."""
+
+    observation_space = gym.spaces.Discrete(99)
+
+    def encode_observation(self, ctx):
+        return self.count
+
+
 class Turns:
     def first(self, env):
         return ph.Turn("w", acting=("W1", "T"))
@@ -96,6 +115,12 @@ class JoinEnv(WalkEnv):
         super().pre_message_resolution()
         if self.current_step == 3:
             self.network.add_agent(Walker("NEW"))
+
+
+class OddEnv(ph.PhantomEnv):
+    def __init__(self, *, alike):
+        agents = [OddWalker("W1"), OddWalker("W2"), OddWalker("T") if alike else Counter("T")]
+        super().__init__(9, ph.Network(agents))
 
 
 class NoEnv(WalkEnv):
@@ -210,6 +235,16 @@ def test_experience_is_the_same_with_workers_and_without(world: ModuleType) -> N
         assert len(summaries[0]) > 3
 
 
+@pytest.mark.parametrize("alike", [True, False])
+def test_values_of_other_types_and_spaces_are_the_same_with_workers(
+    world: ModuleType,
+    alike: bool,  # noqa: FBT001
+) -> None:
+    make_env = functools.partial(world.OddEnv, alike=alike)
+    here, there = (collect(make_env, copies=3, workers=number) for number in (0, 2))
+    assert traces(here[0]) == traces(there[0])
+
+
 def test_agents_that_join_in_a_worker_get_their_policy_by_rule(world: ModuleType) -> None:
     make_env = functools.partial(world.JoinEnv, fate="join")
     rules = {"walk": ph.PolicySpec(agents=world.Walker), "talk": ph.PolicySpec(agents=["T"])}
@@ -236,7 +271,7 @@ def test_an_exception_in_a_worker_arrives_with_its_traceback_and_the_seed(world:
         collect(functools.partial(world.WalkEnv, fate="raise"), copies=2, workers=1)
     seed = ph.seeding.derive_seed(5, "episode", 0, 0)
     assert str(caught.value) == (
-        "WalkEnv failed in step 4 of episode 0: ZeroDivisionError: too small (walk_world.py, line 70, in "
+        "WalkEnv failed in step 4 of episode 0: ZeroDivisionError: too small (walk_world.py, line 89, in "
         "pre_message_resolution). Play it again with "
         f"env.reset(seed={seed})."
     )
@@ -250,7 +285,7 @@ def test_an_env_that_a_worker_cannot_make_is_an_error(world: ModuleType) -> None
         ph.make_vector_env(world.NoEnv, 2, workers=1)
     assert str(caught.value) == (
         "Worker 0 could not make copy 0 of NoEnv: ValueError: not here "
-        "(walk_world.py, line 92, in __init__). Mend the env, or use workers=0."
+        "(walk_world.py, line 117, in __init__). Mend the env, or use workers=0."
     )
 
 

@@ -250,21 +250,32 @@ print(results.status)
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_to_all_while_workers_start_interrupts_the_run(number: int, tmp_path: Path) -> None:
-    """A terminal sends it to the driver and to the workers, which import the script then."""
-    process = start(tmp_path, TRAIN)
-    script = tmp_path / "script.py"
+def signalled_while_starting(folder: Path, body: str, number: int) -> tuple[subprocess.Popen[str], str, str]:
+    """Send a signal to the driver and its workers while these import the script, as a terminal does."""
+    process = start(folder, body)
+    script = folder / "script.py"
     script.write_text(script.read_text() + 'else:\n    open("starting", "w").close()\n    time.sleep(0.5)\n')
     deadline = time.monotonic() + 10.0
-    while not (tmp_path / "starting").exists() and time.monotonic() < deadline:
+    while not (folder / "starting").exists() and time.monotonic() < deadline:
         time.sleep(0.01)
     os.killpg(process.pid, number)
-    written, errors = output_of(process)
+    return process, *output_of(process)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_workers_start_interrupts_the_run(number: int, tmp_path: Path) -> None:
+    _, written, errors = signalled_while_starting(tmp_path, TRAIN, number)
     assert written == "interrupted\n", errors
     (directory,) = (tmp_path / "runs").iterdir()
     facts = json.loads((directory / "run.json").read_text())
     assert (facts["status"], facts["stop_reasons"]) == ("interrupted", [signal.Signals(number).name])
+
+
+def test_an_interruption_while_workers_start_leaves_none(tmp_path: Path) -> None:
+    process, written, errors = signalled_while_starting(tmp_path, MAKE.strip(), signal.SIGINT)
+    assert (process.returncode, written) == (-signal.SIGINT, "")
+    assert errors.endswith("KeyboardInterrupt\n")
+    assert "exit code" not in errors
 
 
 @pytest.mark.parametrize("doing", ["step", "reset"])
@@ -373,6 +384,20 @@ def test_a_script_that_a_worker_cannot_import_is_named(tmp_path: Path) -> None:
         "says why that failed. Mend the script, or use workers=0.\n"
     )
     assert "OSError: no licence" in errors
+
+
+def test_a_worker_that_died_between_two_steps_is_an_error(world: ModuleType) -> None:
+    envs: Any = ph.make_vector_env(world.WalkEnv, 2, workers=2)
+    policies = {"p": ph.RandomPolicy(world.Walker.observation_space, world.Walker.action_space)}
+    collector = ph.Collector(envs, policies, {"W": "p"}, seed=1)
+    try:
+        collector.collect(ph.CollectPlan(steps=2, copies=2))
+        envs.workers[1].process.kill()
+        envs.workers[1].process.join()
+        with pytest.raises(ph.errors.EnvError, match=r"Worker 1 died with exit code -9 \(SIGKILL\) while it"):
+            collector.collect(ph.CollectPlan(steps=2, copies=2))
+    finally:
+        collector.close()
 
 
 def test_what_a_worker_cannot_send_is_an_error(world: ModuleType) -> None:

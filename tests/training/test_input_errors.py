@@ -29,6 +29,10 @@ class CoinAgent(ph.StrategicAgent):
         return float(self.last)
 
 
+class SpacelessAgent(ph.StrategicAgent):
+    """Gets its spaces when it is made."""
+
+
 class BigCoinAgent(CoinAgent):
     action_space = gym.spaces.Discrete(3)
 
@@ -344,9 +348,13 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         "Policy 'p' names agent 'CLERK', but a ClerkAgent does not act. Agents that act: 'A1'.",
     ),
     "a class that nobody has": (
-        {"policies": {"p": ["A1"], "q": BigCoinAgent}},
+        {"policies": {"p": ["A1"], "q": SpacelessAgent}},
         PolicyMappingError,
-        "Policy 'q' has no agents: BigCoinAgent selects none of those that act ('A1'). Select at least one.",
+        (
+            "Policy 'q' has no agents: SpacelessAgent selects none of those that act ('A1'). Select at least "
+            "one. If they join later, select them by a class that has observation_space and action_space, or "
+            "give a policy that was made."
+        ),
     ),
     "an env in which nobody acts": (
         {"env": PlainEnv, "policies": {"p": CoinAgent}},

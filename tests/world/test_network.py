@@ -187,8 +187,8 @@ def test_an_allowed_message_is_handed_to_the_resolver() -> None:
         (
             ("SHOP", "CUST", 5),
             (
-                "Agent 'SHOP' sent int to 'CUST', but int is not a message payload. Decorate the class int "
-                "with @msg_payload()."
+                "Agent 'SHOP' sent int to 'CUST', but int is not a message payload. Send an object of a "
+                "class decorated with @msg_payload()."
             ),
         ),
         (
@@ -281,6 +281,67 @@ def test_messages_that_are_no_pairs_are_refused_with_an_example() -> None:
     assert str(caught.value) == (
         "Agent 'A' returned ('B', 'hello') as messages. Expected a list of pairs (receiver_id, payload), "
         "such as [('SHOP', Order(3))]."
+    )
+
+
+class Sending(ph.Agent):
+    """Sends what it is told to, or answers a ping with it."""
+
+    def __init__(self, agent_id: str, messages: Any, answer: Any = None) -> None:
+        super().__init__(agent_id)
+        self.messages, self.answer = messages, answer
+
+    def generate_messages(self, ctx: ph.Context) -> Any:
+        return self.messages
+
+    @ph.msg_handler(Ping)
+    def answer_ping(self, ctx: ph.Context, message: ph.Message[Ping]) -> Any:
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("messages", "shown"),
+    [
+        ({"CC": Ping()}, "{'CC': Ping()}"),
+        ({"SHOP": Ping()}, "{'SHOP': Ping()}"),
+        ({"B": Ping()}, "{'B': Ping()}"),
+        ("hello", "'hello'"),
+        ("CC", "'CC'"),
+        (["CC"], "['CC']"),
+    ],
+)
+@pytest.mark.parametrize("is_answer", [False, True])
+def test_messages_given_as_a_dict_or_a_text_are_refused(
+    messages: Any, shown: str, *, is_answer: bool
+) -> None:
+    given = ([("A", Ping())], messages) if is_answer else (messages, None)
+    asking = Sending("B", given[0]) if is_answer else ph.Agent("B")
+    env = ph.PhantomEnv(
+        1,
+        ph.Network(
+            [Sending("A", None if is_answer else messages, messages), asking], connections=[("A", "B")]
+        ),
+    )
+    env.reset(seed=1)
+    with pytest.raises(ph.errors.NetworkError) as caught:
+        env.step({})
+    assert str(caught.value) == (
+        f"Agent 'A' returned {shown} as messages. Expected a list of pairs (receiver_id, payload), such as "
+        "[('SHOP', Order(3))]."
+    )
+
+
+@pytest.mark.parametrize(("payload", "kind"), [({"size": 3}, "dict"), ("three", "str")])
+def test_a_payload_given_as_a_dict_or_a_text_is_refused(payload: Any, kind: str) -> None:
+    env = ph.PhantomEnv(
+        1, ph.Network([Sending("A", [("B", payload)]), ph.Agent("B")], connections=[("A", "B")])
+    )
+    env.reset(seed=1)
+    with pytest.raises(ph.errors.NetworkError) as caught:
+        env.step({})
+    assert str(caught.value) == (
+        f"Agent 'A' sent {kind} to 'B', but {kind} is not a message payload. Send an object of a class "
+        "decorated with @msg_payload()."
     )
 
 

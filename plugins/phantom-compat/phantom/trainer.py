@@ -99,7 +99,14 @@ class Trainer(ph.Trainer):
             ValueError: if agents and policies do not fit together.
         """
         with _ValueErrors():
-            return super().setup_policy_specs_and_mapping(env, policies)
+            policy_by_agent, made = super().setup_policy_specs_and_mapping(env, policies)
+            for policy_id in made.keys() - set(policy_by_agent.values()):  # the core lets agents join later
+                selection = policies[policy_id]
+                name = selection.__name__ if isinstance(selection, type) else repr(selection)
+                raise ph.errors.PolicyMappingError(
+                    f"Policy {policy_id!r} is for {name}, but no agent of the env is one. Leave it out."
+                )
+            return policy_by_agent, made
 
     def log_metrics(self, env: Any) -> None:
         """Read every metric; an FSM env's next stage says which are left out."""

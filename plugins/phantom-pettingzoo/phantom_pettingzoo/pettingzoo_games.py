@@ -5,7 +5,7 @@ Infos are copied, because many envs hand out the same dicts again and again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any, Protocol
 
@@ -46,7 +46,7 @@ class ParallelGame:
 
     def reset(self, seed: int | None, options: dict[str, Any] | None) -> FirstObservations:
         """Start an episode; everybody observes."""
-        observations, infos = self._env.reset(seed=seed, options=options)
+        observations, infos = _dicts("reset", self._env.reset(seed=seed, options=options), _FIRST)
         self._live, self._has_truncated = list(self._env.agents), False
         seen = {i: observations[i] for i in self._live if i in observations}
         return seen, {i: dict(infos.get(i, ())) for i in seen}
@@ -60,7 +60,8 @@ class ParallelGame:
             raise _no_action(missing.args[0], actions) from None
         if not before:
             raise _not_running()
-        observations, rewards, terminations, truncations, infos = self._env.step(chosen)
+        found = _dicts("step", self._env.step(chosen), _STEP)
+        observations, rewards, terminations, truncations, infos = found
         remaining = self._env.agents
         result = ph.StepResult({}, {}, {}, {}, {})
         self._live = []
@@ -101,6 +102,11 @@ class TurnGame:
     def reset(self, seed: int | None, options: dict[str, Any] | None) -> FirstObservations:
         """Start an episode; the first agent observes."""
         self._env.reset(seed=seed, options=options)
+        if not (hasattr(self._env, "terminations") and hasattr(self._env, "truncations")):
+            raise ph.errors.EnvError(
+                f"{self._env} has no terminations and truncations after its reset. Expected two dicts by "
+                "agent id; dones are PettingZoo's old form."
+            )
         self._has_truncated = False
         result = self._hear(list(self._env.agents))
         return result.observations, result.infos
@@ -133,9 +139,34 @@ class TurnGame:
                 break
             self._has_truncated |= bool(truncated)
             env.step(None)
+            if agent_id in env.agents:
+                raise ph.errors.EnvError(
+                    f"{env} keeps {agent_id!r} among its agents after its end, so nobody's turn would ever "
+                    "come. Begin step() with: if self.terminations[agent] or self.truncations[agent]: return "
+                    "self._was_dead_step(action)."
+                )
         self._is_over = is_over
         _end_if_over(result, is_over=is_over, has_truncated=self._has_truncated)
         return result
+
+
+_FIRST = ("observations", "infos")
+_STEP = ("observations", "rewards", "terminations", "truncations", "infos")
+
+
+def _dicts(method: str, found: Any, names: Sequence[str]) -> tuple[Mapping[ph.AgentID, Any], ...]:
+    """Return what a parallel env returned, or raise EnvError if that is not so many dicts by agent id."""
+    if not isinstance(found, tuple) or len(found) != len(names):
+        what = f"a tuple of {len(found)}" if isinstance(found, tuple) else f"{found!r}"
+        is_old = isinstance(found, (tuple, Mapping))
+        old = " PettingZoo's old form has dones, and no infos of the reset." if is_old else ""
+        raise ph.errors.EnvError(
+            f"{method}() returned {what}. Expected ({', '.join(names)}), each a dict by agent id.{old}"
+        )
+    for name, part in zip(names, found, strict=True):
+        if type(part) is not dict and not isinstance(part, Mapping):
+            raise ph.errors.EnvError(f"{method}() returned {name}={part!r}. Expected a dict by agent id.")
+    return found
 
 
 def _as_float(reward: Any) -> float:

@@ -353,6 +353,88 @@ def test_a_reward_that_is_no_number_is_an_error(reward: Any, shown: str) -> None
     assert str(caught.value) == f"step() returned the reward {shown}. Expected a number."
 
 
+class Changed(Guess):
+    """Returns something else than it should."""
+
+    def __init__(self, method: str, change: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self.method, self.change = method, change
+
+    def reset(self, seed: int | None = None, options: Any = None) -> Any:
+        found = super().reset(seed, options)
+        return self.change(found) if self.method == "reset" else found
+
+    def step(self, actions: Mapping[str, Any]) -> Any:
+        found = super().step(actions)
+        return self.change(found) if self.method == "step" else found
+
+
+OF_STEP = "Expected (observations, rewards, terminations, truncations, infos), each a dict by agent id."
+OF_RESET = "Expected (observations, infos), each a dict by agent id."
+OLD = "PettingZoo's old form has dones, and no infos of the reset."
+
+
+@pytest.mark.parametrize(
+    ("method", "change", "message"),
+    [
+        ("step", lambda r: (*r[:3], r[4]), f"step() returned a tuple of 4. {OF_STEP} {OLD}"),
+        ("step", lambda _: None, f"step() returned None. {OF_STEP}"),
+        ("step", lambda r: (r[0], [1.0, 2.0], *r[2:]),
+            "step() returned rewards=[1.0, 2.0]. Expected a dict by agent id."),
+        ("step", lambda r: (*r[:3], False, r[4]),
+            "step() returned truncations=False. Expected a dict by agent id."),
+        ("reset", lambda _: {"guesser_0": 1, "guesser_1": 2},
+            f"reset() returned {{'guesser_0': 1, 'guesser_1': 2}}. {OF_RESET} {OLD}"),
+        ("reset", lambda r: (r[0], None), "reset() returned infos=None. Expected a dict by agent id."),
+    ],
+)  # fmt: skip
+def test_what_is_not_dicts_by_agent_is_an_error(
+    method: str, change: Callable[[Any], Any], message: str
+) -> None:
+    env = PettingZooEnv(Changed(method, change))
+    if method == "step":
+        env.reset()
+    with pytest.raises(ph.errors.EnvError) as caught:
+        env.reset() if method == "reset" else env.step(dict.fromkeys(AGENTS, 0))
+    assert str(caught.value) == message
+
+
+class Undead(Nim):
+    """Its players stay after their end."""
+
+    def step(self, action: int | None) -> None:
+        if action is not None:
+            super().step(action)
+
+
+def test_a_turn_based_env_that_keeps_its_dead_agents_is_an_error() -> None:
+    env = PettingZooEnv(Undead(sticks=1))
+    env.reset()
+    with pytest.raises(ph.errors.EnvError) as caught:
+        env.step({"player_0": 0})
+    assert str(caught.value) == (
+        "nim_v0 keeps 'player_1' among its agents after its end, so nobody's turn would ever come. Begin "
+        "step() with: if self.terminations[agent] or self.truncations[agent]: return "
+        "self._was_dead_step(action)."
+    )
+
+
+class OldNim(Nim):
+    def reset(self, seed: int | None = None, options: Any = None) -> None:
+        super().reset(seed, options)
+        self.dones = self.terminations
+        del self.terminations, self.truncations
+
+
+def test_a_turn_based_env_of_the_old_form_is_an_error() -> None:
+    with pytest.raises(ph.errors.EnvError) as caught:
+        PettingZooEnv(OldNim()).reset()
+    assert str(caught.value) == (
+        "nim_v0 has no terminations and truncations after its reset. Expected two dicts by agent id; dones "
+        "are PettingZoo's old form."
+    )
+
+
 def test_a_reward_may_be_an_array_of_one_number() -> None:
     class Wrapped(Guess):
         def step(self, actions: Mapping[str, Any]) -> tuple[Any, ...]:

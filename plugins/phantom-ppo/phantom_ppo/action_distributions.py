@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import gymnasium as gym
 import numpy as np
@@ -77,6 +77,11 @@ def make_distribution(space: gym.Space[Any]) -> ActionDistribution:
     Raises:
         ConfigError: if there is none for it.
     """
+    if space.shape is not None and 0 in space.shape:
+        raise ph.errors.ConfigError(
+            f"An actor-critic cannot act in {space}: its actions hold no number. Give it a policy that does "
+            "not learn, such as 'random', or an action."
+        )
     if isinstance(space, gym.spaces.Discrete):
         return Categorical(int(space.n), int(space.start))
     if isinstance(space, gym.spaces.MultiDiscrete):
@@ -187,6 +192,10 @@ class MultiCategorical(ActionDistribution):
         chosen = (actions - self.start).reshape(len(actions), -1).T
         return _JointLikelihood([_CategoricalLikelihood(*pair) for pair in zip(parts, chosen, strict=True)])
 
+    def to_env(self, actions: Array) -> Array:
+        """Return stored actions in the type of the space."""
+        return actions.astype(self.start.dtype, copy=False)
+
     def _parts(self, outputs: Array, mask: Array | None) -> tuple[Sequence[Categorical], Sequence[Array]]:
         return self._heads, np.split(_masked(outputs, mask), self._ends, axis=1)
 
@@ -252,6 +261,7 @@ class DiagonalGaussian(ActionDistribution):
     """Independent normal draws; the outputs are the means, `extra` is log σ, the same everywhere.
 
     A dimension with two finite bounds is scaled: −1 stands for its lower bound and 1 for its upper one.
+    Bounds near the largest number of the type count as infinite.
     Actions are stored as they were drawn; only what the env gets is clipped to the bounds.
     """
 
@@ -259,8 +269,9 @@ class DiagonalGaussian(ActionDistribution):
         self._space = space
         self.num_outputs = self.num_extra = math.prod(space.shape)
         low, high = space.low.astype(np.float64), space.high.astype(np.float64)
-        is_finite = np.isfinite(low) & np.isfinite(high)
-        with np.errstate(invalid="ignore"):  # of infinities, which are not taken
+        limit = float(np.finfo(cast("Any", space.dtype)).max) / 2.0
+        is_finite = (np.abs(low) < limit) & (np.abs(high) < limit)
+        with np.errstate(invalid="ignore", over="ignore"):  # of infinities, which are not taken
             self._centre = np.where(is_finite, (low + high) / 2.0, 0.0)
             self._half = np.where(is_finite, (high - low) / 2.0, 1.0)
 

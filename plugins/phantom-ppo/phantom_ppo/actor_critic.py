@@ -115,7 +115,7 @@ class MLPActorCriticPolicy(ph.Policy):
     def compute_action(self, observation: ph.Observation) -> ph.Action:
         """Return the likeliest action."""
         action = self.compute_actions(batch_of_one(self.observation_space, observation))[0]
-        return action.item() if isinstance(self.action_space, gym.spaces.Discrete) else action
+        return action.item() if isinstance(self.action_space, gym.spaces.Discrete) else np.asarray(action)
 
     def compute_actions(self, observations: Any) -> Any:
         """Return the likeliest action for each of B observations."""

@@ -229,3 +229,63 @@ def test_a_device_without_torch_is_refused() -> None:
         "ppo got device='cuda' with backend='numpy', which computes on the CPU. Set backend='torch', or "
         "leave the device out."
     )
+
+
+class PickyEnv(gym.Env[Any, Any]):
+    """Takes only elements of its action space."""
+
+    observation_space = BOX
+
+    def __init__(self, action_space: gym.Space[Any]) -> None:
+        self.action_space = action_space
+
+    def reset(self, **options: Any) -> Any:
+        super().reset(seed=options.get("seed"))
+        self.count = 0
+        return np.zeros(2, np.float32), {}
+
+    def step(self, action: Any) -> Any:
+        assert isinstance(action, np.ndarray)
+        assert action.dtype == self.action_space.dtype
+        assert self.action_space.contains(action)
+        self.count += 1
+        return np.zeros(2, np.float32), float(np.tanh(action).sum()), False, self.count == 5, {}
+
+
+def picky(action_space: gym.Space[Any]) -> ph.TrainingResults:
+    return ph.train(
+        "ppo", env=lambda: ph.GymnasiumEnv(PickyEnv(action_space)), trainer_config=SMALL, num_iterations=2,
+        evaluation=ph.EvaluationPlan(episodes=2), seed=1, run_dir=None,
+    )  # fmt: skip
+
+
+LARGEST = float(np.finfo(np.float32).max)
+
+
+@pytest.mark.parametrize(
+    "space",
+    [
+        gym.spaces.MultiDiscrete([2, 3], dtype=np.int32),
+        gym.spaces.MultiDiscrete([[2, 3]], dtype=np.uint8),
+        gym.spaces.MultiDiscrete([2, 3], start=[5, 6], dtype=np.int8),
+        gym.spaces.Box(-LARGEST, LARGEST, (2,), np.float32),
+        gym.spaces.Box(-np.finfo(np.float64).max, np.finfo(np.float64).max, (2,), np.float64),
+        gym.spaces.Box(-1.0, 1.0, (), np.float32),
+    ],
+)
+def test_actions_have_the_type_the_shape_and_the_bounds_of_the_space(space: gym.Space[Any]) -> None:
+    results = picky(space)
+    assert all(np.isfinite(value) for row in results.history for value in row.values())
+    assert np.isfinite(results.policies["default"].state_dict()["parameters"]).all()
+
+
+@pytest.mark.parametrize(
+    "space", [gym.spaces.Box(-1.0, 1.0, (0,), np.float32), gym.spaces.MultiDiscrete(np.zeros(0, np.int64))]
+)
+def test_actions_without_a_number_are_refused_before_the_run(space: gym.Space[Any]) -> None:
+    with pytest.raises(ph.errors.PolicyMappingError) as caught:
+        picky(space)
+    assert str(caught.value) == (
+        f"Policy 'default': An actor-critic cannot act in {space}: its actions hold no number. Give it a "
+        "policy that does not learn, such as 'random', or an action."
+    )

@@ -113,8 +113,8 @@ def _of_a_leaf(space: gym.Space[Any], observation: ph.Observation, path: str) ->
             return "observation-not-a-number", message
         if _is_cast(space, observation):
             message = (
-                f"{name} is {observation.dtype}, but its space is {space}. Training casts it in each step: "
-                f"return it as {space.dtype}, which is faster: np.asarray(observation, np.{space.dtype})."
+                f"{name} is {observation.dtype}, but its space is {space}. It is faster to return it as "
+                f"{space.dtype}: np.asarray(observation, np.{space.dtype})."
             )
             return "observation-cast", message
         if not np.can_cast(observation.dtype, space.dtype):

@@ -118,8 +118,8 @@ OBSERVATIONS: dict[str, tuple[Callable[..., Any], str]] = {
         env_of(encode_observation=lambda self, ctx: np.array([self.place, 0.0])),
         (
             "note observation-cast: agent 'A', reset: its observation is float64, but its space is "
-            "Box(0.0, 1.0, (2,), float32). Training casts it in each step: return it as float32, which is "
-            "faster: np.asarray(observation, np.float32)."
+            "Box(0.0, 1.0, (2,), float32). It is faster to return it as float32: np.asarray(observation, "
+            "np.float32)."
         ),
     ),
     "int64": (
@@ -184,8 +184,8 @@ OBSERVATIONS: dict[str, tuple[Callable[..., Any], str]] = {
         ),
         (
             "note observation-cast: agent 'A', reset: its observation['place'][1] is float64, but its space "
-            "is Box(0.0, 1.0, (2,), float32). Training casts it in each step: return it as float32, which is "
-            "faster: np.asarray(observation, np.float32)."
+            "is Box(0.0, 1.0, (2,), float32). It is faster to return it as float32: "
+            "np.asarray(observation, np.float32)."
         ),
     ),
     "changed in place": (
