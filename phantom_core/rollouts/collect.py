@@ -350,7 +350,7 @@ class Collector:
         if rows.is_flat:
             rewards = found.rewards
             if len(rewards) != len(table.rows) or len(found.observations) != len(table.rows):
-                raise self._miscounted(found, len(table.rows), len(table.rows))
+                raise self._miscounted(table, found)
             try:
                 total = sum(rewards)
             except Exception:  # whatever an env returns instead of a number
@@ -374,7 +374,7 @@ class Collector:
                 summaries.append(summary)
                 rows.apart.add(place)
         if not rows.is_flat:
-            rows.leave()
+            rows.table = None
         return summaries
 
     def _truncate(self, table: RowTable, rows: CurrentRows, max_steps: int) -> list[EpisodeSummary]:
@@ -391,25 +391,22 @@ class Collector:
     def _take_expected(self, table: RowTable, found: StepRows) -> None:
         """Take in what copies returned that did what was expected, in a table that does not repeat itself."""
         others = {place for place, _ in found.others}
-        wanted = (
-            sum(len(copy.observing) for copy in table.copies),
-            sum(len(copy.paid) for copy in table.copies),
-        )
-        if any(copy.observers is None and place not in others for place, copy in enumerate(table.copies)):
-            raise self._miscounted(found, 0, 0)
-        if (len(found.observations), len(found.rewards)) != wanted:
-            raise self._miscounted(found, *wanted)
-        seen, paid = iter(found.observations), iter(found.rewards)
+        observations, rewards = found.observations, found.rewards
+        seen, paid = 0, 0
         for place, expected in enumerate(table.copies):
+            end, last = seen + len(expected.observing), paid + len(expected.paid)
             if place not in others:
-                self._copies[expected.env_index].take_expected(expected, seen, paid)
-                continue
-            for _ in expected.observing:
-                next(seen)
-            for _ in expected.paid:
-                next(paid)
+                if expected.observers is None or end > len(observations) or last > len(rewards):
+                    raise self._miscounted(table, found)
+                copy = self._copies[expected.env_index]
+                copy.take_expected(expected, observations[seen:end], rewards[paid:last])
+            seen, paid = end, last
+        if seen != len(observations) or paid != len(rewards):
+            raise self._miscounted(table, found)
 
-    def _miscounted(self, found: StepRows, observations: int, rewards: int) -> EnvError:
+    def _miscounted(self, table: RowTable, found: StepRows) -> EnvError:
+        observations = sum(len(copy.observing) for copy in table.copies)
+        rewards = sum(len(copy.paid) for copy in table.copies)
         return EnvError(
             f"step_rows() of {self._envs.env_name} returned {len(found.observations)} observations and "
             f"{len(found.rewards)} rewards, but {observations} and {rewards} are expected in this step. "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from numbers import Real
 from typing import Any, Final
@@ -129,7 +129,7 @@ class EnvCopy:
             "change compute_reward(), or step() of a Gymnasium env."
         )
 
-    def take_expected(self, rows: CopyRows, seen: Iterator[Observation], paid: Iterator[float]) -> None:
+    def take_expected(self, rows: CopyRows, seen: Sequence[Observation], paid: Sequence[float]) -> None:
         """Take in what is expected of a step with these rows."""
         self.now = rows.next
         for row, observation in zip(rows.observing, seen):  # noqa: B905  there may be more of other copies
