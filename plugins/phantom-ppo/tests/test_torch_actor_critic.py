@@ -237,11 +237,12 @@ def test_training_with_torch_goes_on_bit_for_bit_from_a_saved_state() -> None:
                 agent_ids=["A", "A"],
                 env_indices=[0, 1],
                 episodes=[0, 0],
-            )
+            ),
+            space,
         )
 
     def make(seed: int) -> tuple[MLPActorCriticPolicy, PPOTrainer]:
-        policy = MLPActorCriticPolicy(space, gym.spaces.Box(-1.0, 1.0, (1,), np.float32), space)
+        policy = MLPActorCriticPolicy(space, gym.spaces.Box(-1.0, 1.0, (1,), np.float32))
         policy.seed(ph.seeding.make_rng(seed))
         return policy, UnhurriedTrainer(backend="torch", epochs=2, minibatch_size=8)
 
