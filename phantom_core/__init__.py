@@ -9,11 +9,10 @@ type checkers read too.
 from __future__ import annotations
 
 import importlib
-import pkgutil
 import re
 from typing import Any
 
-_STUB = (pkgutil.get_data(__name__, "__init__.pyi") or b"").decode()
+_STUB = __loader__.get_data(f"{__path__[0]}/__init__.pyi").decode()  # also from a zip
 _PLACES = re.findall(r"^from (\S+) import (\w+)", _STUB, re.MULTILINE)  # module or package, name
 _PUBLIC_MODULES = {
     name: f"{package}.{name}"

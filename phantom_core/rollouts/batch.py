@@ -19,7 +19,7 @@ from phantom_core.types import Action, AgentID, Observation
 
 @dataclass(slots=True)
 class Trajectory:
-    """A stretch of one agent's life in one episode: T decisions and what followed from each.
+    """A part of one agent's episode: T decisions and what followed from each.
 
     Decision t saw `observations[t]`, took `actions[t]` and earned `rewards[t]`: all that was paid until
     the agent's next decision. What came after the last decision is `next_observation`.

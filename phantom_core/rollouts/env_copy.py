@@ -132,7 +132,7 @@ class EnvCopy:
     def take_expected(self, rows: CopyRows, seen: Sequence[Observation], paid: Sequence[float]) -> None:
         """Take in what is expected of a step with these rows."""
         self.now = rows.next
-        for row, observation in zip(rows.observing, seen):  # noqa: B905  there may be more of other copies
+        for row, observation in zip(rows.observing, seen):  # noqa: B905  as many as expected
             row.observation = observation
         for row, reward in zip(rows.paid, paid):  # noqa: B905  likewise
             self._pay(row, reward)

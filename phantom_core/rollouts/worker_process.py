@@ -93,7 +93,7 @@ def work(connection: Connection, buffer: Any, current: Any) -> None:
 
 
 def _leave_signals_to_driver() -> None:
-    """Let signals pass: the driver gets them too, and ends its workers. Processes of an env heed them."""
+    """Let signals pass: the driver gets them too, and ends its workers. An env's own processes get them."""
     if hasattr(os, "setpgrp"):
         os.setpgrp()  # so that the driver can kill the worker with its children
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):

@@ -15,3 +15,9 @@ def core_modules(repository: Path) -> list[Path]:
 def plugin_modules(repository: Path) -> list[Path]:
     """Every module that a plugin ships."""
     return sorted(repository.glob("plugins/*/phantom*/**/*.py"))
+
+
+@pytest.fixture(scope="session")
+def plugin_tests(repository: Path) -> list[Path]:
+    """Every module of tests of a plugin."""
+    return sorted(repository.glob("plugins/*/tests/**/*.py"))

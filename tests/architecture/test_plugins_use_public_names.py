@@ -46,6 +46,16 @@ def test_plugins_and_examples_use_public_names_only(repository: Path, plugin_mod
     assert {path: found for path, found in uses.items() if found} == {}
 
 
+def test_tests_of_plugins_import_nothing_from_inside_the_core(plugin_tests: list[Path]) -> None:
+    found = [
+        f"{path.name}: {use}"
+        for path in plugin_tests
+        for use in private_uses(path.read_text())
+        if f"{CORE}." in use
+    ]
+    assert found == []
+
+
 @pytest.mark.parametrize(
     "line",
     [

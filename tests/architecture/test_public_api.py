@@ -103,6 +103,12 @@ def test_a_public_module_lists_its_names_and_documents_them(module: str, names: 
     assert all(inspect.getdoc(getattr(value, name)) for name in value.__all__)
 
 
+def test_tools_has_few_names_and_documents_them() -> None:
+    assert len(ph.tools.__all__) <= 20
+    undocumented = [name for name in ph.tools.__all__ if not inspect.getdoc(getattr(ph.tools, name))]
+    assert undocumented == []
+
+
 def test_importing_the_core_loads_no_module_of_the_core() -> None:
     loaded = run_python(IMPORT_AND_LIST.replace('.partition(".")[0]', "")).split()
     assert [name for name in loaded if name.startswith("phantom_core.")] == []

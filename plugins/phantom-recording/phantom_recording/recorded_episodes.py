@@ -189,7 +189,12 @@ def _read_lines(path: str | Path) -> Iterator[StartRow | RecordedStep | EndRow]:
                 if row is not None:
                     yield row
     except OSError as error:
-        raise ph.errors.RecordingError(f"The recording {path} cannot be read: {error.strerror}.") from error
+        advice = ""
+        if Path(path).is_dir():
+            advice = " Name a file in it, such as the episodes.jsonl that phantom record RUN writes."
+        raise ph.errors.RecordingError(
+            f"The recording {path} cannot be read: {error.strerror}.{advice}"
+        ) from error
 
 
 def _episode(start: StartRow, steps: list[RecordedStep], end: EndRow | None) -> RecordedEpisode:

@@ -258,3 +258,12 @@ def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ph.errors.RecordingError) as caught:
         list(read_recording(tmp_path / "y"))
     assert str(caught.value) == f"The recording {tmp_path / 'y'} cannot be read: No such file or directory."
+
+
+def test_a_folder_is_no_recording_and_the_command_that_writes_one_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ph.errors.RecordingError) as caught:
+        list(read_recording(tmp_path))
+    assert str(caught.value) == (
+        f"The recording {tmp_path} cannot be read: Is a directory. Name a file in it, such as the "
+        "episodes.jsonl that phantom record RUN writes."
+    )

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 import phantom_core as ph
-from phantom_core.training.references import load_reference
 from phantom_testing import diagnose
 from phantom_testing.findings import KINDS
 from phantom_testing.hash_order import CHILD
@@ -585,7 +584,7 @@ EXAMPLES = sorted((Path(__file__).parents[3] / "docs" / "examples").glob("*.py")
 def test_the_examples_are_well(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(CHILD, "1")  # without other processes
     monkeypatch.syspath_prepend(path.parent)
-    module = load_reference(f"{path}:__dict__", setting="env", folder=path.parent)
+    module = ph.tools.load_reference(f"{path}:__dict__", setting="env", folder=path.parent)
     own = [v for v in module.values() if isinstance(v, type) and v.__module__ == module["__name__"]]
     envs = [cls for cls in own if issubclass(cls, ph.PhantomEnv)]
     assert {env.__name__: found_in(env) for env in envs} == {env.__name__: [] for env in envs}

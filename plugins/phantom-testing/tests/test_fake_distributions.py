@@ -1,4 +1,5 @@
 import importlib
+import importlib.metadata
 import sys
 from pathlib import Path
 
@@ -7,7 +8,6 @@ from packaging.specifiers import SpecifierSet
 
 import phantom_core as ph
 import phantom_testing
-from phantom_core.installed.discovery import installed_entries
 from phantom_testing.core_bound import core_bound
 
 GROUPS = {"phantom_core.trainers": {"acme": "acme_fake:Acme"}}
@@ -18,19 +18,19 @@ def test_a_fake_distribution_is_found_and_can_be_imported_until_the_block_ends(t
     with phantom_testing.fake_distribution(
         tmp_path / "site", "acme-fake", GROUPS, {"acme_fake": "Acme = 3"}, version="2.0", summary="A joke"
     ) as folder:
-        (entry,) = [entry for entry in installed_entries() if entry.distribution == "acme-fake"]
+        (entry,) = [entry for entry in ph.tools.plugin_statuses() if entry.distribution == "acme-fake"]
         assert folder == tmp_path / "site"
-        assert (entry.version, entry.summary) == ("2.0", "A joke")
+        assert (entry.version, importlib.metadata.metadata("acme-fake")["Summary"]) == ("2.0", "A joke")
         assert SpecifierSet(entry.core_specifier) == SpecifierSet(core_bound())
         assert importlib.import_module("acme_fake").Acme == 3
     assert sys.path == before
     assert "acme_fake" not in sys.modules
-    assert [entry for entry in installed_entries() if entry.distribution == "acme-fake"] == []
+    assert [entry for entry in ph.tools.plugin_statuses() if entry.distribution == "acme-fake"] == []
 
 
 def test_a_fake_distribution_may_require_nothing(tmp_path: Path) -> None:
     with phantom_testing.fake_distribution(tmp_path, "acme-fake", GROUPS, requires=""):
-        (entry,) = [entry for entry in installed_entries() if entry.distribution == "acme-fake"]
+        (entry,) = [entry for entry in ph.tools.plugin_statuses() if entry.distribution == "acme-fake"]
         assert entry.core_specifier == ""
 
 

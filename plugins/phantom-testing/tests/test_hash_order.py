@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 import phantom_core as ph
-from phantom_core.training.references import load_reference
 from phantom_testing import diagnose
 
 WORLD = """
@@ -48,7 +47,9 @@ class Market(ph.PhantomEnv):
 @pytest.fixture
 def market(tmp_path: Path, forgotten_modules: None) -> type[ph.PhantomEnv]:  # noqa: ARG001  cleans up
     (tmp_path / "market_by_hash.py").write_text(WORLD)
-    found: type[ph.PhantomEnv] = load_reference("market_by_hash.py:Market", setting="env", folder=tmp_path)
+    found: type[ph.PhantomEnv] = ph.tools.load_reference(
+        "market_by_hash.py:Market", setting="env", folder=tmp_path
+    )
     return found
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
 
-from phantom_core.installed.discovery import CORE_DISTRIBUTION, installed_entries
+import phantom_core as ph
 from phantom_testing import (
     DilemmaEnv,
     EnvConformance,
@@ -71,13 +71,13 @@ def test_the_example_env_conforms(supply_chain: ModuleType) -> None:
 
 def test_nothing_of_the_core_is_left_out() -> None:
     checked = {(cls.kind, cls.name) for cls in globals().values() if hasattr(cls, "kind")} - {("env", "")}
-    own = [entry for entry in installed_entries() if entry.distribution == CORE_DISTRIBUTION]
+    own = [entry for entry in ph.tools.plugin_statuses() if entry.distribution == "phantom-rl-core"]
     assert {(entry.kind, entry.name) for entry in own} <= checked
 
 
 def test_every_plugin_has_its_conformance_in_its_own_tests(repository: Path) -> None:
     missing: dict[str, Any] = {}
-    for entry in installed_entries():
+    for entry in ph.tools.plugin_statuses():
         folder = repository / "plugins" / entry.distribution
         if folder.is_dir() and entry.kind in CONFORMANCE_BY_KIND:
             tests = "\n".join(path.read_text() for path in folder.glob("tests/test_*_conformance.py"))
