@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from phantom_core.errors import ConfigError, EnvError, ObservationError, PolicyMappingError
 from phantom_core.policies.policy import Policy
 from phantom_core.rollouts.rollout_buffer import RolloutBuffer
-from phantom_core.rollouts.snapshot import snapshot
 from phantom_core.rollouts.space_batcher import OutsideSpaceError
 from phantom_core.seeding import RowStreams
 from phantom_core.types import Action, AgentID, Observation, PolicyID
@@ -31,7 +30,7 @@ class Actor:
         self.is_learning = False  # whether it explores, and its agents' transitions are kept
         self.num_rows = 0
         self.checks_all = True  # whether actions of every space are checked; else those of Discrete spaces
-        self._is_discrete = isinstance(space, gym.spaces.Discrete)
+        self.is_discrete = isinstance(space, gym.spaces.Discrete)  # actions are ints then
         self._is_number = isinstance(space, gym.spaces.Box) and space.shape == ()
         self._limits = (0, 0)
         if isinstance(space, gym.spaces.Discrete):
@@ -64,7 +63,7 @@ class Actor:
         else:
             actions = played = self.policy.compute_actions(batch)
             extras, is_same = {}, True
-        if self._is_discrete and isinstance(played, np.ndarray):
+        if self.is_discrete and isinstance(played, np.ndarray):
             played = played.tolist()
             actions = played if is_same else actions
         if self._is_number and isinstance(played, np.ndarray):
@@ -74,7 +73,7 @@ class Actor:
                 f"Policy {self.policy_id!r} returned {len(played)} actions for {len(numbers)} observations. "
                 "Return one for each."
             )
-        if self._is_discrete:
+        if self.is_discrete:
             first, end = self._limits
             for action in played:
                 if type(action) is not int or not first <= action < end:
@@ -85,11 +84,6 @@ class Actor:
         if self.is_learning:
             self.buffer.add_decisions(numbers, batch, actions, extras)
         return played
-
-    def as_it_is_now(self, played: Sequence[Action]) -> Sequence[Action]:
-        """Return actions that stay as they are, whatever the env or the policy writes into them later."""
-        found: Sequence[Action] = played if self._is_discrete else snapshot(played)
-        return found
 
     def check(self, observation: Observation, agent_id: AgentID, step: int) -> None:
         """Raise if an observation that is not acted on is not in its space."""

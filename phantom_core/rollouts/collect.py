@@ -29,7 +29,8 @@ from phantom_core.rollouts.action_history import ActionHistory
 from phantom_core.rollouts.actor import Actor
 from phantom_core.rollouts.batch import Batch, EpisodeSummary
 from phantom_core.rollouts.env_copy import MAX_HISTORY, EnvCopy
-from phantom_core.rollouts.row_table import AgentRow, Block, CurrentRows, RowTable, StepRows
+from phantom_core.rollouts.row_table import AgentRow, CurrentRows, RowTable, StepRows
+from phantom_core.rollouts.snapshot import snapshot
 from phantom_core.rollouts.space_batcher import OutsideSpaceError
 from phantom_core.rollouts.vector_env import CopyError, LocalVectorEnv, VectorEnv
 from phantom_core.seeding import UniformStream, make_rng
@@ -316,30 +317,24 @@ class Collector:
 
     def _decide(self, table: RowTable, rows: CurrentRows) -> tuple[Sequence[Action], Sequence[Action]]:
         """Ask each policy once for the actions of all its rows; return them, and as they are now."""
-        if len(table.blocks) == 1:
-            actions = self._ask(table.blocks[0], rows.observations, rows)
-            return actions, table.blocks[0].actor.as_it_is_now(actions)
-        chosen: list[Action] = [None] * len(table.rows)
-        kept: list[Action] = [None] * len(table.rows)
+        chosen: list[Action] = []
+        kept: list[Action] = []
         for block in table.blocks:
-            actions = self._ask(block, block.pick(rows.observations), rows)
-            own = block.actor.as_it_is_now(actions)
+            actor, observations = block.actor, block.pick(rows.observations)
+            try:
+                actions = actor.decide(block.numbers, block.draws, observations, block.agent_ids)
+            except OutsideSpaceError as error:
+                raise self._outside(block.rows[error.index], observations[error.index]) from None
+            if not rows.is_flat and actor.is_learning:
+                block.begin_transitions()
+            own = actions if actor.is_discrete else snapshot(actions)
+            if block.is_whole:
+                return actions, own
+            chosen = chosen or [None] * len(table.rows)
+            kept = kept or [None] * len(table.rows)
             for place, action, same in zip(block.places, actions, own):  # noqa: B905  lengths were compared
                 chosen[place], kept[place] = action, same
         return chosen, kept
-
-    def _ask(self, block: Block, observations: Sequence[Observation], rows: CurrentRows) -> Sequence[Action]:
-        actor = block.actor
-        try:
-            actions = actor.decide(block.numbers, block.draws, observations, block.agent_ids)
-        except OutsideSpaceError as error:
-            raise self._outside(block.rows[error.index], observations[error.index]) from None
-        if not rows.is_flat and actor.is_learning:
-            rewards = actor.buffer.rewards
-            for index, row in enumerate(block.rows, len(rewards)):
-                row.last = index
-            rewards += [0.0] * len(block.rows)
-        return actions
 
     def _outside(self, row: AgentRow, observation: Observation) -> ObservationError:
         copy = self._copies[row.env_index]

@@ -291,14 +291,17 @@ class EnvCopy:
 
     def _close(self, row: AgentRow, waiting: dict[AgentID, AgentRow], *, terminated: bool) -> None:
         """End an agent's trajectory."""
-        following: Sequence[Observation] = ()
-        if waiting.pop(row.agent_id, None) is not None:
-            row.actor.check(row.observation, row.agent_id, self.length)
-            following = (row.observation,)
+        has_next = waiting.pop(row.agent_id, None) is not None
         if row.last >= 0:
             end = (row.last, row.agent_id, self.env_index, self.episode)
-            row.actor.buffer.end([end], following, terminated=terminated, truncated=not terminated)
+            following = (row.observation,) if has_next else ()
+            try:
+                row.actor.buffer.end([end], following, terminated=terminated, truncated=not terminated)
+            except OutsideSpaceError:
+                raise row.actor.outside(row.agent_id, self.length, row.observation) from None
             row.last = -1
+        elif has_next:
+            row.actor.check(row.observation, row.agent_id, self.length)
 
     def _summary(self, *, terminated: bool) -> EpisodeSummary:
         return EpisodeSummary(

@@ -114,7 +114,15 @@ class Block:
         self.agent_ids = [row.agent_id for row in self.rows]
         self.numbers = np.array([row.number for row in self.rows], dtype=np.int64)
         self.draws = RowStreams([row.stream for row in self.rows])
+        self.is_whole = len(places) == len(rows)  # whether it is the whole table
         self.pick = _picker(places, len(rows))  # picks the rows' values from those of the table
+
+    def begin_transitions(self) -> None:
+        """Begin what each row earns with the decision that it just made, where nobody does so at once."""
+        rewards = self.actor.buffer.rewards
+        for index, row in enumerate(self.rows, len(rewards)):
+            row.last = index
+        rewards += [0.0] * len(self.rows)
 
 
 class RowTable:

@@ -16,8 +16,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 BEFORE = "e160453"
-ROUNDS = 7
-SECONDS = 0.25
+ROUNDS = 41
+SECONDS = 0.06
 
 
 class Version:
