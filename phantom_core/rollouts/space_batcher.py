@@ -113,8 +113,10 @@ class ArrayBatcher(SpaceBatcher):
         """Return arrays one after the other; those of a larger float type only if they stay finite."""
         if not self._is_cast:
             rows = np.concatenate(values)
-            if rows.dtype == self._dtype or np.can_cast(rows.dtype, self._dtype):
-                return rows.astype(self._dtype, copy=False)
+            if rows.dtype == self._dtype:
+                return rows
+            if np.can_cast(rows.dtype, self._dtype):
+                return rows.astype(self._dtype)
             self._is_cast = self._dtype.kind == "f"
         if not self._is_cast or any(value.dtype.kind != "f" for value in values):
             raise _DoubtError
