@@ -8,13 +8,15 @@ from dataclasses import replace
 from typing import Any, TypeAlias, TypeGuard
 
 import gymnasium as gym
+import numpy as np
 
 from phantom_core.envs.step_result import MultiAgentEnv, Roster
 from phantom_core.errors import EnvError, ObservationError, PolicyMappingError
 from phantom_core.hooks.plugin_manager import everything_offered
 from phantom_core.policies import policy_mapping
-from phantom_core.policies.policy import Policy
+from phantom_core.policies.policy import BasePolicy, Policy, RecurrentPolicy
 from phantom_core.policies.policy_mapping import AgentSelection, PolicyChoice, PolicyMapping, PolicySpec
+from phantom_core.policies.policy_states import PolicyStates
 from phantom_core.rollouts.space_batcher import OutsideSpaceError, make_batcher
 from phantom_core.seeding import RowStreams, UniformStream, derive_seed, make_rng, small_seed
 from phantom_core.types import Action, AgentID, Observation, PolicyID
@@ -47,14 +49,16 @@ class OtherAgents:
             for policy_id, group in grouped.items()
         }
         self._policy_by_agent = {i: policy_id for policy_id, group in groups.items() for i in group.agent_ids}
-        self.policies: dict[PolicyID, Policy] = policy_mapping.make_policies(
+        self.policies: dict[PolicyID, BasePolicy] = policy_mapping.make_policies(
             groups, {}, lambda name: everything_offered().find("policy", name).load(), seed=0
         )
         self._batchers = {i: make_batcher(policy.observation_space) for i, policy in self.policies.items()}
         self._streams: dict[PolicyID, UniformStream] = {}
+        self._memories: dict[PolicyID, tuple[PolicyStates, dict[AgentID, int]]] = {}  # the row of each agent
 
     def begin_episode(self, seed: int) -> None:
         """Let all that the policies draw follow from a seed."""
+        self._memories.clear()
         for policy_id, policy in self.policies.items():
             self._streams[policy_id] = UniformStream(make_rng(seed, "actions", policy_id))
             policy.action_space.seed(small_seed(derive_seed(seed, "action_space", policy_id)))
@@ -82,11 +86,37 @@ class OtherAgents:
                 f"Observation of {agent_ids[error.index]!r} is {observations[error.index]!r}, but its "
                 f"observation space is {policy.observation_space}. Change encode_observation() or the space."
             ) from None
-        if not policy.acts_randomly:
-            return policy.compute_actions(batch)
-        draws = RowStreams([self._streams[policy_id]] * len(observations))
-        actions, _ = policy.sample_actions(batch, draws)
-        return policy.env_actions(actions)
+        draws = RowStreams([self._streams[policy_id]] * len(observations)) if policy.acts_randomly else None
+        if isinstance(policy, RecurrentPolicy):
+            actions = self._ask_recurrent(policy_id, policy, agent_ids, batch, draws)
+        elif isinstance(policy, Policy) and draws is not None:
+            actions = policy.sample_actions(batch, draws)[0]
+        else:
+            assert isinstance(policy, Policy)
+            actions = policy.compute_actions(batch)
+        return actions if draws is None else policy.env_actions(actions)
+
+    def _ask_recurrent(
+        self,
+        policy_id: PolicyID,
+        policy: RecurrentPolicy,
+        agent_ids: Sequence[AgentID],
+        batch: Any,
+        draws: RowStreams | None,
+    ) -> Sequence[Action]:
+        """Ask a policy with what it remembers of each agent since the episode began."""
+        memory, known = self._memories.setdefault(policy_id, (PolicyStates(policy), {}))
+        for agent_id in agent_ids:
+            if agent_id not in known:
+                known[agent_id] = len(known)
+                memory.reset(known[agent_id])
+        rows = np.array([known[agent_id] for agent_id in agent_ids])
+        if draws is None:
+            actions, after = policy.compute_actions(batch, memory.take(rows))
+        else:
+            actions, _, after = policy.sample_actions(batch, draws, memory.take(rows))
+        memory.put(rows, after)
+        return actions
 
     def _policy_of(self, agent_id: AgentID) -> PolicyID:
         """Return the policy of an agent; of one that joined, the first that selects it."""
@@ -133,7 +163,7 @@ def _parse(other_policies: OtherPolicies) -> dict[PolicyID, PolicySpec]:
 
 
 def _is_policy(value: object) -> TypeGuard[PolicyChoice]:
-    return isinstance(value, (Policy, str)) or (isinstance(value, type) and issubclass(value, Policy))
+    return isinstance(value, (BasePolicy, str)) or (isinstance(value, type) and issubclass(value, BasePolicy))
 
 
 def _without(agent_id: AgentID, policy_id: PolicyID, agents: AgentSelection) -> AgentSelection:
@@ -159,4 +189,4 @@ def _own(choice: PolicyChoice | None, policy_id: PolicyID) -> PolicyChoice:
             f"other_policies says who uses policy {policy_id!r}, but not what it is. Nothing is trained "
             f"here: write ('random', [ids]) or (policy, AgentClass)."
         )
-    return copy.deepcopy(choice) if isinstance(choice, Policy) else choice
+    return copy.deepcopy(choice) if isinstance(choice, BasePolicy) else choice

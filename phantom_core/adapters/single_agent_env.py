@@ -12,7 +12,7 @@ from phantom_core.adapters.other_agents import OtherAgents, OtherPolicies
 from phantom_core.adapters.playthrough import Playthrough
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, EnvError, EpisodeError, did_you_mean, listing
-from phantom_core.policies.policy import Policy
+from phantom_core.policies.policy import BasePolicy
 from phantom_core.rollouts.measured_env import made_env
 from phantom_core.seeding import MAX_SEED
 from phantom_core.types import Action, AgentID, Observation, PolicyID
@@ -87,7 +87,7 @@ class SingleAgentEnvAdapter(gym.Env[Any, Any]):
         self._earned = 0.0
 
     @property
-    def policies(self) -> Mapping[PolicyID, Policy]:
+    def policies(self) -> Mapping[PolicyID, BasePolicy]:
         """The policies of the other agents, by policy id; `load_state_dict` gives one new parameters."""
         return self._others.policies
 

@@ -61,6 +61,8 @@ class MultiAgentEnv(Roster, Protocol):
     `PhantomEnv` and the adapters of other libraries' envs implement it. An env with a single agent that
     acts in every step may also implement `bare_step(action)`, which returns observation, reward,
     terminated, truncated and info without dicts by agent id, as `GymnasiumEnv` does. It is played faster.
+    An env with a global state, for centralised critics, has a `state_space`, and `state()` returns an
+    element of it.
     """
 
     @property

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from phantom_core.types import AgentID, PolicyID
 
 if TYPE_CHECKING:
-    from phantom_core.policies.policy import Policy
+    from phantom_core.policies.policy import BasePolicy
 
 Status: TypeAlias = Literal["completed", "stopped", "interrupted", "failed"]
 """How a run ended: `"completed"`, stopped by a hook, interrupted by a signal, or failed by an exception."""
@@ -44,7 +44,7 @@ class TrainStart:
     total_steps: int | None
     seed: int
     hyper_parameters: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
-    policies: Mapping[PolicyID, Policy] = field(default_factory=lambda: _EMPTY)
+    policies: Mapping[PolicyID, BasePolicy] = field(default_factory=lambda: _EMPTY)
     policy_by_agent: Mapping[AgentID, PolicyID] = field(default_factory=lambda: _EMPTY)
     policies_to_train: tuple[PolicyID, ...] = ()
 
@@ -139,7 +139,7 @@ class IterationEnd:
     iteration: int
     env_steps: int
     values: Mapping[str, float]
-    policies: Mapping[PolicyID, Policy] = field(default_factory=lambda: _EMPTY)
+    policies: Mapping[PolicyID, BasePolicy] = field(default_factory=lambda: _EMPTY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

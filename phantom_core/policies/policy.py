@@ -1,14 +1,6 @@
-"""`Policy`, the base class of every policy: it maps observations to actions, one or a batch of them.
+"""Policies map observations to actions: `Policy`, `RecurrentPolicy` with a memory, `BasePolicy` of both.
 
-| space | a batch of B elements |
-|---|---|
-| Box, MultiDiscrete, MultiBinary | an array [B, ...] |
-| Discrete | an int64 array [B]; for a `Policy` a list of ints, which indexes a table much faster |
-| Dict | a dict of batches, by key |
-| Tuple | a tuple of batches |
-| anything else | a list of B elements |
-
-Arrays and containers are those of `gymnasium.vector.utils`.
+The layout of a batch of observations or actions is described in `policies/batching.py`.
 """
 
 from __future__ import annotations
@@ -20,29 +12,31 @@ from typing import Any, ClassVar, Final, Self, TypeAlias
 
 import gymnasium as gym
 import numpy as np
-from numpy.typing import NDArray
 
 from phantom_core.component_config import make_config
+from phantom_core.policies.batching import rows_of
 from phantom_core.seeding import RowStreams
 from phantom_core.types import Action, Observation
 
 BatchedObservations: TypeAlias = Any
-"""B observations, in the layout above."""
+"""B observations: an array [B, ...] for Box, MultiDiscrete and MultiBinary spaces, a list of B ints for
+Discrete spaces, a dict or tuple of arrays for Dict and Tuple spaces, a list for any other space."""
+
+PolicyState: TypeAlias = Any
+"""The memory of a recurrent policy: arrays, nested in dicts or tuples."""
 
 _SPACES: Final = ("observation_space", "action_space")
 
 
-class Policy(ABC):
-    """Chooses actions for the agents that use it.
-
-    A policy that only acts overrides `compute_action`. A policy that is trained also overrides
-    `sample_actions` (its behaviour during training), `state_dict` and `load_state_dict`.
+class BasePolicy(ABC):
+    """What every policy has, whether it remembers or not: derive from `Policy` or `RecurrentPolicy`.
 
     Attributes:
         config_class: frozen dataclass of the settings; None: the settings, if any, are parameters of
             `__init__`.
-        acts_randomly: whether `compute_action` samples. The collector then calls `sample_actions`, whose
-            random numbers are derived from the run's seed, even if the policy is not trained.
+        acts_randomly: whether the actions of the trained policy are sampled. The collector then calls
+            `sample_actions`, whose random numbers are derived from the run's seed, even if the policy is
+            not trained.
         observation_space: the space of the observations.
         action_space: the space of the actions.
         config: the settings, an instance of `config_class`; None without a `config_class`.
@@ -70,6 +64,32 @@ class Policy(ABC):
         self.observation_space = observation_space
         self.action_space = action_space
         self.config: Any = make_config(type(self), config)
+
+    def env_actions(self, actions: Sequence[Action]) -> Sequence[Action]:
+        """Return the actions to step the env with, for the actions that `sample_actions` returned.
+
+        The collector stores the sampled actions and steps the env with these. The default returns the
+        sampled actions. A Gaussian policy learns from unbounded actions and clips them here.
+        """
+        return actions
+
+    def seed(self, rng: np.random.Generator) -> None:
+        """Called once after construction: initialise weights, keep a generator for `compute_action`."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state that training changes: NumPy arrays and JSON values, nested in dicts and lists."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore the state that `state_dict` returned."""
+
+
+class Policy(BasePolicy):
+    """Chooses actions for the agents that use it; each depends on the observation alone.
+
+    A policy that only acts overrides `compute_action`. A policy that is trained also overrides
+    `sample_actions` (its behaviour during training), `state_dict` and `load_state_dict`.
+    """
 
     @abstractmethod
     def compute_action(self, observation: Observation) -> Action:
@@ -105,80 +125,50 @@ class Policy(ABC):
         """
         return self.compute_actions(observations), {}
 
-    def env_actions(self, actions: Sequence[Action]) -> Sequence[Action]:
-        """Return the actions to step the env with, for the actions that `sample_actions` returned.
 
-        The collector stores the sampled actions and steps the env with these. The default returns the
-        sampled actions. A Gaussian policy learns from unbounded actions and clips them here.
+class RecurrentPolicy(BasePolicy):
+    """Chooses actions by the observation and by what it remembers of the agent's episode.
+
+    The memory is a state of each agent in each copy of the env, kept by whoever plays the policy. It is
+    `initial_state()` before the agent's first decision in an episode, and then what the last decision
+    returned. A policy keeps none of it in its own attributes: it is asked for many agents at once.
+
+    A batch of B states has the arrays of `initial_state()` with B rows each. A trainer finds the states
+    before the first decision of each trajectory in `batch.initial_states`.
+    """
+
+    @abstractmethod
+    def initial_state(self) -> PolicyState:
+        """Return the state of an agent that has decided nothing: arrays, nested in dicts or tuples.
+
+        It is the same every time, but for what training changes.
         """
-        return actions
 
-    def seed(self, rng: np.random.Generator) -> None:
-        """Called once after construction: initialise weights, keep a generator for `compute_action`."""
+    @abstractmethod
+    def compute_actions(
+        self, observations: BatchedObservations, state: PolicyState
+    ) -> tuple[Sequence[Action], PolicyState]:
+        """Return the actions of the trained policy for B observations, and the states after them.
 
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state that training changes: NumPy arrays and JSON values, nested in dicts and lists."""
-        return {}
+        Args:
+            observations: B observations, in the layout of `Policy.compute_actions`.
+            state: the states of the B agents: arrays [B, ...], nested as `initial_state` nests them. They
+                are read-only and only valid during the call.
+        """
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore the state that `state_dict` returned."""
+    def sample_actions(
+        self, observations: BatchedObservations, rng: RowStreams, state: PolicyState
+    ) -> tuple[Sequence[Action], Mapping[str, Sequence[Any]], PolicyState]:
+        """Return actions for training, extras such as log-probabilities, and the states after them.
 
+        Args:
+            observations: B observations, of any agents in any copies of the env.
+            rng: draws one row of random numbers for each observation.
+            state: the states of the B agents, as for `compute_actions`.
 
-def num_rows(batch: Any) -> int:
-    """Return B.
-
-    >>> num_rows({"price": np.zeros((5, 2)), "stock": [0, 1, 2, 3, 4]})
-    5
-    """
-    while isinstance(batch, (dict, tuple)):
-        batch = next(iter(batch.values() if isinstance(batch, dict) else batch))
-    return len(batch)
-
-
-def rows_of(batch: Any) -> list[Any]:
-    """Return the B elements as a list; they share no memory with the batch.
-
-    >>> rows_of({"price": np.array([0.5, 0.7]), "stock": [3, 4]})
-    [{'price': 0.5, 'stock': 3}, {'price': 0.7, 'stock': 4}]
-    """
-    if isinstance(batch, np.ndarray):
-        return batch.tolist() if batch.ndim == 1 else list(batch.copy())
-    if isinstance(batch, dict):
-        parts = [rows_of(part) for part in batch.values()]
-        return [dict(zip(batch, row, strict=True)) for row in zip(*parts, strict=True)]
-    if isinstance(batch, tuple):
-        return list(zip(*map(rows_of, batch), strict=True))
-    return list(batch)
-
-
-def slice_rows(batch: Any, start: int, stop: int) -> Any:
-    """Return the rows from `start` to `stop`, in the same layout."""
-    if isinstance(batch, Mapping):
-        return {key: slice_rows(part, start, stop) for key, part in batch.items()}
-    if isinstance(batch, tuple):
-        return tuple(slice_rows(part, start, stop) for part in batch)
-    rows: np.ndarray[Any, Any] | Sequence[Any] = batch
-    return rows[start:stop]
-
-
-def take_rows(batch: Any, rows: NDArray[np.int64]) -> Any:
-    """Return these rows, in the same layout, in memory of their own."""
-    if isinstance(batch, Mapping):
-        return {key: take_rows(part, rows) for key, part in batch.items()}
-    if isinstance(batch, tuple):
-        return tuple(take_rows(part, rows) for part in batch)
-    if isinstance(batch, np.ndarray):
-        return batch.take(rows, axis=0)
-    return [batch[row] for row in rows.tolist()]
-
-
-def join_rows(batches: Sequence[Any]) -> Any:
-    """Return the rows of batches of one layout as one batch, in memory of its own."""
-    first = batches[0]
-    if isinstance(first, Mapping):
-        return {key: join_rows([batch[key] for batch in batches]) for key in first}
-    if isinstance(first, tuple):
-        return tuple(map(join_rows, zip(*batches, strict=True)))
-    if isinstance(first, np.ndarray):
-        return np.concatenate(batches)
-    return [value for batch in batches for value in batch]
+        Returns:
+            B actions, the extras by name, each of length B and with the same names in every call, and B
+            states. The default returns `compute_actions` without extras.
+        """
+        actions, after = self.compute_actions(observations, state)
+        return actions, {}, after

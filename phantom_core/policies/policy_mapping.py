@@ -11,7 +11,7 @@ import gymnasium as gym
 
 from phantom_core.envs.step_result import Roster
 from phantom_core.errors import PhantomError, PolicyMappingError, did_you_mean, error_text, listing
-from phantom_core.policies.policy import Policy
+from phantom_core.policies.policy import BasePolicy
 from phantom_core.seeding import make_rng
 from phantom_core.types import AgentID, PolicyID
 from phantom_core.world.agents import Agent
@@ -22,7 +22,7 @@ _log = logging.getLogger("phantom_core")
 AgentSelection: TypeAlias = type[Agent] | Sequence[AgentID] | Callable[[Agent], bool]
 """A class, a list of ids or a predicate. Classes and predicates also select agents that join later."""
 
-PolicyChoice: TypeAlias = type[Policy] | Policy | str
+PolicyChoice: TypeAlias = type[BasePolicy] | BasePolicy | str
 """A policy class, an instance (used as it is, for example already trained), or a registered name."""
 
 
@@ -184,22 +184,22 @@ def select_policies_to_train(
 
 def make_policies(
     groups: Mapping[PolicyID, Group],
-    default_class_by_policy: Mapping[PolicyID, type[Policy]],
-    load: Callable[[str], type[Policy]],
+    default_class_by_policy: Mapping[PolicyID, type[BasePolicy]],
+    load: Callable[[str], type[BasePolicy]],
     seed: int,
-) -> dict[PolicyID, Policy]:
+) -> dict[PolicyID, BasePolicy]:
     """Construct the policy of each group; instances are used as they are.
 
     `load` returns the policy class with a registered name. The seed of each policy is derived from the run's
     seed and the policy's id. Raises PolicyMappingError if a policy cannot be constructed, or an instance has
     other spaces than its group.
     """
-    policies: dict[PolicyID, Policy] = {}
+    policies: dict[PolicyID, BasePolicy] = {}
     for policy_id, group in groups.items():
         choice: object = group.spec.policy
         if choice is None:
             choice = default_class_by_policy[policy_id]
-        if isinstance(choice, Policy):
+        if isinstance(choice, BasePolicy):
             for what, own, needed in group.differences(choice.observation_space, choice.action_space):
                 raise PolicyMappingError(
                     f"Policy {policy_id!r} is a {type(choice).__name__} made for the {what} space {own}, but "
@@ -208,7 +208,7 @@ def make_policies(
             policies[policy_id] = choice
             continue
         policy_class = load(choice) if isinstance(choice, str) else choice
-        if not (isinstance(policy_class, type) and issubclass(policy_class, Policy)):
+        if not (isinstance(policy_class, type) and issubclass(policy_class, BasePolicy)):
             raise PolicyMappingError(
                 f"Policy {policy_id!r} is {getattr(policy_class, '__name__', repr(policy_class))}. Expected "
                 "a policy class, an instance or a registered name such as 'random'."
@@ -218,7 +218,7 @@ def make_policies(
     return policies
 
 
-def _build(group: Group, policy_class: type[Policy]) -> Policy:
+def _build(group: Group, policy_class: type[BasePolicy]) -> BasePolicy:
     try:
         return policy_class(group.observation_space, group.action_space, **group.spec.config)
     except PhantomError as error:
@@ -260,7 +260,7 @@ def _parse(policy_id: PolicyID, value: Any) -> PolicySpec:
 
 
 def _is_choice(value: object) -> bool:
-    return isinstance(value, (Policy, str)) or _is_class(value, Policy)
+    return isinstance(value, (BasePolicy, str)) or _is_class(value, BasePolicy)
 
 
 def _is_selection(value: object) -> bool:

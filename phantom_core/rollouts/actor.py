@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import gymnasium as gym
@@ -10,22 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phantom_core.errors import ConfigError, EnvError, ObservationError, PolicyMappingError
-from phantom_core.policies.policy import Policy
+from phantom_core.policies.policy import BasePolicy, RecurrentPolicy
+from phantom_core.policies.policy_states import PolicyStates
 from phantom_core.rollouts.rollout_buffer import RolloutBuffer
 from phantom_core.rollouts.space_batcher import OutsideSpaceError
 from phantom_core.seeding import RowStreams
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
 _PAIR: Final = 2
+_TRIPLE: Final = 3
 
 
 class Actor:
     """Asks one policy for actions, and keeps what its agents went through if it learns."""
 
-    def __init__(self, policy_id: PolicyID, policy: Policy) -> None:
+    def __init__(self, policy_id: PolicyID, policy: BasePolicy) -> None:
         space = policy.action_space
         self.policy_id = policy_id
-        self.policy = policy
+        self.policy: Any = policy  # a Policy or a RecurrentPolicy
         self.buffer = RolloutBuffer(policy.observation_space, space)
         self.is_learning = False  # whether it explores, and its agents' transitions are kept
         self.num_rows = 0
@@ -35,10 +37,12 @@ class Actor:
         self._limits = (0, 0)
         if isinstance(space, gym.spaces.Discrete):
             self._limits = int(space.start), int(space.start + space.n)
-        self._plays_what_it_samples = type(policy).env_actions is Policy.env_actions
+        self.memory = PolicyStates(policy) if isinstance(policy, RecurrentPolicy) else None
+        self._changes_what_it_plays = type(policy).env_actions is not BasePolicy.env_actions
 
     def decide(
         self,
+        step: int,
         numbers: NDArray[np.int64],
         draws: RowStreams,
         observations: Sequence[Observation],
@@ -49,7 +53,12 @@ class Actor:
         `numbers` is the same array in the next step if the rows are the same.
         """
         batch = self.buffer.batcher.checked(observations)
-        if self.is_learning or self.policy.acts_randomly:
+        explores = self.is_learning or self.policy.acts_randomly
+        before = None
+        if self.memory is not None:
+            before = self.memory.take(numbers)
+            actions, extras = self._ask_recurrent(batch, before, draws if explores else None, numbers)
+        elif explores:
             sampled = self.policy.sample_actions(batch, draws)
             if type(sampled) is not tuple or len(sampled) != _PAIR or not hasattr(sampled[1], "keys"):
                 raise ConfigError(
@@ -58,11 +67,10 @@ class Actor:
                     "and a dict, such as {}."
                 )
             actions, extras = sampled
-            played = actions if self._plays_what_it_samples else self.policy.env_actions(actions)
-            is_same = played is actions
         else:
-            actions = played = self.policy.compute_actions(batch)
-            extras, is_same = {}, True
+            actions, extras = self.policy.compute_actions(batch), {}
+        played = self.policy.env_actions(actions) if explores and self._changes_what_it_plays else actions
+        is_same = played is actions
         if self.is_discrete and isinstance(played, np.ndarray):
             played = played.tolist()
             actions = played if is_same else actions
@@ -82,8 +90,37 @@ class Actor:
         elif self.checks_all:
             self._check_actions(agent_ids, played)
         if self.is_learning:
-            self.buffer.add_decisions(numbers, batch, actions, extras)
+            self.buffer.add_decisions(step, numbers, batch, actions, extras, before)
         return played
+
+    def _ask_recurrent(
+        self, batch: Any, states: Any, draws: RowStreams | None, numbers: NDArray[np.int64]
+    ) -> tuple[Sequence[Action], Mapping[str, Sequence[Any]]]:
+        """Ask a recurrent policy, which samples if there are draws; keep the states that it returns."""
+        assert self.memory is not None
+        if draws is None:
+            found, method = self.policy.compute_actions(batch, states), "compute_actions"
+            is_right = type(found) is tuple and len(found) == _PAIR
+            expected = "(actions, states): one action for each observation, and the states after them."
+        else:
+            found, method = self.policy.sample_actions(batch, draws, states), "sample_actions"
+            is_right = type(found) is tuple and len(found) == _TRIPLE and hasattr(found[1], "keys")
+            expected = (
+                "(actions, extras, states): one action for each observation, a dict, such as {}, and the "
+                "states after them."
+            )
+        if not is_right:
+            raise ConfigError(
+                f"{type(self.policy).__name__}.{method}() of policy {self.policy_id!r} returned {found!r}. "
+                f"Expected {expected}"
+            )
+        self.memory.put(numbers, found[-1])
+        return found[0], {} if draws is None else found[1]
+
+    @property
+    def initial_state(self) -> Any:
+        """How the states of a recurrent policy are nested; None for another."""
+        return self.policy.initial_state() if self.memory is not None else None
 
     def check(self, observation: Observation, agent_id: AgentID, step: int) -> None:
         """Raise if an observation that is not acted on is not in its space."""

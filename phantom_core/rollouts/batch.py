@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, overload
 
 import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from phantom_core.policies.policy import join_rows, num_rows, rows_of, slice_rows, take_rows
+from phantom_core.errors import ConfigError
+from phantom_core.policies.batching import join_rows, num_rows, rows_of, slice_rows, take_rows
 from phantom_core.rollouts.space_batcher import SpaceBatcher, filler, make_batcher
 from phantom_core.types import Action, AgentID, Observation
 
@@ -38,6 +39,7 @@ class Trajectory:
         truncated: whether it was cut off here from outside: its future has a value, that of
             `next_observation`. Never true together with `terminated`. Both false: the episode
             goes on in a later trajectory.
+        steps: how many env steps of the episode were made before each decision; length T.
     """
 
     agent_id: AgentID
@@ -50,6 +52,7 @@ class Trajectory:
     next_observation: Observation | None = None
     terminated: bool = False
     truncated: bool = False
+    steps: list[int] = field(default_factory=list)
 
     def __len__(self) -> int:
         """Return T."""
@@ -79,12 +82,158 @@ class EpisodeSummary:
     metrics: Mapping[str, Any]
 
 
+@dataclass(eq=False, slots=True)
+class Transitions:
+    """B transitions in time order: all that happened in a step, of all agents, then the next step.
+
+    In transition b an agent saw `observations[b]`, did `actions[b]`, earned `rewards[b]` and then saw
+    `next_observations[b]`. Arrays belong to whoever gets them: keep or change them.
+
+    Attributes:
+        observations: B elements of the observation space: an array [B, ...] for Box, Discrete,
+            MultiDiscrete and MultiBinary; a dict or tuple of these for Dict and Tuple; else a list.
+        actions: B actions, likewise, as `sample_actions` returned them.
+        rewards: float64 array [B]; all that was paid until the agent's next decision.
+        next_observations: B elements of the observation space: the agent's next observation that it acted
+            on, or the true final observation where it ended. Where nothing followed, some element.
+        has_next: bool array [B]; whether an observation followed. It may be missing where an agent ended.
+        terminated: bool array [B]; whether the agent ended with this transition by the rules of the world.
+        truncated: bool array [B]; whether it was cut off with this transition: its future has a value.
+        extras: by name, what `sample_actions` said about each decision; arrays [B, ...].
+        agent_ids: the agent of each transition; length B.
+        env_indices: int64 array [B]; the index of the copy of the env.
+        episodes: int64 array [B]; the number of the episode in that copy.
+        steps: int64 array [B]; how many env steps of that episode were made before the decision.
+        states: B elements of the env's `state_space`, when each decision was made; None unless the plan
+            needs `"state"`.
+        next_states: B elements of it, when what followed was observed, as `next_observations`.
+    """
+
+    observations: Any
+    actions: Any
+    rewards: NDArray[np.float64]
+    next_observations: Any
+    has_next: NDArray[np.bool_]
+    terminated: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
+    extras: Mapping[str, NDArray[Any]]
+    agent_ids: Sequence[AgentID]
+    env_indices: NDArray[np.int64]
+    episodes: NDArray[np.int64]
+    steps: NDArray[np.int64]
+    states: Any = None
+    next_states: Any = None
+
+    def __len__(self) -> int:
+        """Return B."""
+        return len(self.rewards)
+
+
+@dataclass(eq=False)
+class Trajectories(Sequence[Trajectory]):
+    """K trajectories, as arrays of their B transitions, one trajectory after the other.
+
+    A trajectory is a part of one agent's episode: transitions that followed each other. Trajectory k is
+    rows `starts[k]:starts[k + 1]`; none is empty. As a sequence these are K `Trajectory`s of lists.
+
+    Attributes:
+        observations: B elements of the observation space, as in `Transitions`.
+        actions: B actions, as in `Transitions`.
+        rewards: float64 array [B], as in `Transitions`.
+        extras: by name, arrays [B, ...], as in `Transitions`.
+        starts: int64 array [K + 1]; where trajectories begin, and B.
+        next_observations: K elements of the observation space: what followed each trajectory's last
+            transition, the true final observation where the agent ended. Where nothing followed, some
+            element of the space.
+        has_next: bool array [K]; whether something followed. Where an agent did not terminate and nothing
+            did, its last transition has no known outcome.
+        terminated: bool array [K]; whether the agent ended here by the rules of the world.
+        truncated: bool array [K]; whether it was cut off here: its future has a value, that of the next
+            observation. Never true together with `terminated`. Both false: it goes on in a later batch.
+        agent_ids: the agent of each trajectory; length K.
+        env_indices: the index of its copy of the env; length K.
+        episodes: the number of its episode in that copy; length K.
+        steps: int64 array [B], as in `Transitions`.
+        states: B elements of the env's `state_space`, as in `Transitions`; None unless the plan needs them.
+        next_states: K elements of it: those that go with `next_observations`.
+        initial_states: the state of a `RecurrentPolicy` before the first decision of each trajectory: arrays
+            [K, ...], nested as `initial_state` nests them. None for any other policy.
+    """
+
+    observations: Any
+    actions: Any
+    rewards: NDArray[np.float64]
+    extras: Mapping[str, NDArray[Any]]
+    starts: NDArray[np.int64]
+    next_observations: Any
+    has_next: NDArray[np.bool_]
+    terminated: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
+    agent_ids: Sequence[AgentID]
+    env_indices: Sequence[int]
+    episodes: Sequence[int]
+    steps: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    states: Any = None
+    next_states: Any = None
+    initial_states: Any = None
+
+    def __post_init__(self) -> None:
+        """Count the steps of each trajectory from 0, if none are given."""
+        if not len(self.steps) and len(self.rewards):
+            self.steps = np.arange(len(self.rewards)) - np.repeat(
+                self.starts[:-1], np.diff(self.starts).astype(np.int64)
+            )
+
+    def __len__(self) -> int:
+        """Return K, the number of trajectories."""
+        return len(self.agent_ids)
+
+    @overload
+    def __getitem__(self, index: int) -> Trajectory: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Trajectory]: ...
+    def __getitem__(self, index: int | slice) -> Trajectory | Sequence[Trajectory]:
+        """Return a trajectory, or some of them, as lists."""
+        return self._as_lists[index]
+
+    def __iter__(self) -> Iterator[Trajectory]:
+        """Yield each trajectory as lists."""
+        return iter(self._as_lists)
+
+    @cached_property
+    def _as_lists(self) -> Sequence[Trajectory]:
+        rewards, steps, following = (
+            self.rewards.tolist(),
+            self.steps.tolist(),
+            rows_of(self.next_observations),
+        )
+        found = []
+        for k, (first, end) in enumerate(pairwise(self.starts.tolist())):
+            found.append(
+                Trajectory(
+                    self.agent_ids[k],
+                    self.env_indices[k],
+                    self.episodes[k],
+                    rows_of(slice_rows(self.observations, first, end)),
+                    rows_of(slice_rows(self.actions, first, end)),
+                    rewards[first:end],
+                    {name: rows_of(values[first:end]) for name, values in self.extras.items()},
+                    following[k] if self.has_next[k] else None,
+                    bool(self.terminated[k]),
+                    bool(self.truncated[k]),
+                    steps[first:end],
+                )
+            )
+        return tuple(found)
+
+
 TRAJECTORY_END: Final = np.dtype(
     [
         ("last", np.int64),  # the index of its last transition
         ("agent_id", np.object_),
         ("env_index", np.int64),
         ("episode", np.int64),
+        ("began", np.int64),  # the step of the collector before which the episode began
         ("following", np.int64),  # the place of what followed, among all that followed; -1: nothing did
         ("terminated", np.bool_),
         ("truncated", np.bool_),
@@ -100,223 +249,184 @@ def owners_of(runs: Sequence[Sequence[Any]]) -> NDArray[np.int64]:
     return np.concatenate([numbers if steps == 1 else np.tile(numbers, steps) for numbers, steps in runs])
 
 
-@dataclass(eq=False)
+def steps_of(runs: Sequence[Sequence[Any]], steps: Sequence[int]) -> NDArray[np.int64]:
+    """Return the collector's step of each transition, from the same and the steps of those decisions."""
+    widths = [len(numbers) for numbers, times in runs for _ in range(times)]
+    return np.repeat(np.asarray(steps, np.int64), np.asarray(widths, np.int64))
+
+
+def ends_of(groups: Sequence[tuple[Any, ...]]) -> NDArray[Any]:
+    """Return the ends of trajectories from groups (ends, first that followed, terminated, truncated)."""
+    found = [
+        (*end, first + n if first >= 0 else -1, terminated, truncated)
+        for group, first, terminated, truncated in groups
+        for n, end in enumerate(group)
+    ]
+    return np.array(found, dtype=TRAJECTORY_END)
+
+
 class Batch:
-    """B transitions in time order: all that happened in a step, of all agents, then the next step.
+    """B transitions, in time order or one trajectory after the other.
 
-    In transition b an agent saw `observations[b]`, did `actions[b]` and earned `rewards[b]`. What is not
-    listed under the attributes of the constructor is worked out when it is first asked for. Arrays are
-    the batch's own: a trainer may keep and change them.
-
-    Attributes:
-        observations: B elements of the observation space: an array [B, ...] for Box, Discrete,
-            MultiDiscrete and MultiBinary; a dict or tuple of these for Dict and Tuple; else a list.
-        actions: B actions, likewise, as `sample_actions` returned them.
-        rewards: float64 array [B]; all that was paid until the agent's next decision.
-        extras: by name, what `sample_actions` said about each decision; arrays [B, ...].
+    Both views are made when they are first asked for; they share no memory.
     """
 
-    observations: Any
-    actions: Any
-    rewards: NDArray[np.float64]
-    extras: Mapping[str, NDArray[Any]]
-    _runs: Sequence[Sequence[Any]] = field(repr=False)  # numbers of the rows that decided, and how often
-    _taken: NDArray[np.int64] | None = field(repr=False)  # the transitions, of all in the runs; None: all
-    _end_groups: Sequence[tuple[Any, ...]] = field(repr=False)  # of the trajectories, as `_ends` reads them
-    _batcher: SpaceBatcher = field(repr=False)  # of the observations
-    _following: Sequence[Any] = field(repr=False)  # batches of what followed the ends
+    def __init__(
+        self,
+        columns: Mapping[str, Any],
+        runs: Sequence[Sequence[Any]],
+        steps: Sequence[int] | NDArray[np.int64],
+        ends: NDArray[Any],
+        following: Mapping[str, tuple[SpaceBatcher, Sequence[Any]]],
+    ) -> None:
+        """Made by a rollout buffer: B rows by name, who decided them and when, and what followed the ends."""
+        self._columns = columns
+        self._runs, self._steps = runs, steps
+        self._unsorted_ends = ends
+        self._following = following
 
     @classmethod
-    def of(cls, by_trajectory: TrajectoryBatch, observation_space: gym.Space[Any]) -> Batch:
-        """Return a batch of transitions that are sorted by trajectory, in their order: to test a trainer."""
-        of, lengths = by_trajectory, np.diff(by_trajectory.starts)
-        following = np.where(of.has_next, np.arange(len(lengths)), -1)
-        ends = zip(of.starts[1:] - 1, of.agent_ids, of.env_indices, of.episodes, strict=True)
-        groups = [
-            ([end], *how) for end, *how in zip(ends, following, of.terminated, of.truncated, strict=True)
-        ]
-        runs = [[np.repeat(np.arange(len(lengths)), lengths.astype(np.int64)), 1]]
-        own = of.observations, of.actions, of.rewards, of.extras
-        return cls(*own, runs, None, groups, make_batcher(observation_space), [of.next_observations])
+    def of(
+        cls,
+        trajectories: Trajectories,
+        observation_space: gym.Space[Any],
+        state_space: gym.Space[Any] | None = None,
+    ) -> Batch:
+        """Return a batch of these trajectories, to test a trainer; time goes through one after the other.
+
+        `state_space` is that of the env, if the trajectories have states. Raises `ConfigError` if lengths do
+        not fit.
+        """
+        of, lengths = trajectories, np.diff(trajectories.starts).astype(np.int64)
+        for size, names in (
+            (of.starts[-1], ("observations", "actions", "rewards", "steps")),
+            (len(lengths), ("next_observations", "has_next", "terminated", "truncated", "agent_ids")),
+        ):
+            for name in names:
+                if num_rows(getattr(of, name)) != size:
+                    raise ConfigError(
+                        f"Trajectories have starts={of.starts.tolist()}, but {num_rows(getattr(of, name))} "
+                        f"{name}. Expected {size}."
+                    )
+        columns = {"observations": of.observations, "actions": of.actions, "rewards": of.rewards}
+        columns |= {"extras": of.extras} | ({} if state_space is None else {"states": of.states})
+        ends = np.zeros(len(of), dtype=TRAJECTORY_END)
+        ends["last"], ends["agent_id"] = of.starts[1:] - 1, of.agent_ids
+        ends["env_index"], ends["episode"] = of.env_indices, of.episodes
+        ends["following"] = np.where(of.has_next, np.arange(len(of)), -1)
+        ends["terminated"], ends["truncated"] = of.terminated, of.truncated
+        following = {"observations": (make_batcher(observation_space), [of.next_observations])}
+        if state_space is not None:
+            following["states"] = (make_batcher(state_space), [of.next_states])
+        batch = cls(columns, [[np.repeat(np.arange(len(of)), lengths), 1]], of.steps, ends, following)
+        batch.trajectories = trajectories
+        return batch
 
     def __len__(self) -> int:
         """Return B, the number of transitions."""
-        return len(self.rewards)
+        return len(self._columns["rewards"])
 
     @cached_property
-    def by_trajectory(self) -> TrajectoryBatch:
-        """The same transitions, one trajectory after the other, for returns and advantages."""
+    def transitions(self) -> Transitions:
+        """The transitions in time order."""
+        order, ends, size = self._order, self._ends, len(self)
+        last, lengths = order[ends["last"]], np.diff(ends["last"], prepend=-1)
+        following = np.empty(size, dtype=np.int64)
+        following[order[:-1]] = order[1:]
+        following[last] = size + np.arange(len(ends))
+
+        def nexts(name: str) -> Any:
+            return take_rows(join_rows([self._columns[name], self._followed(name)]), following)
+
+        def at_ends(values: NDArray[np.bool_], elsewhere: bool) -> NDArray[np.bool_]:  # noqa: FBT001
+            found = np.full(size, elsewhere, dtype=np.bool_)
+            found[last] = values
+            return found
+
+        def spread(name: str) -> NDArray[Any]:
+            values = ends[name]
+            found = np.empty(size, dtype=values.dtype)
+            found[order] = np.repeat(values, lengths)
+            return found
+
+        columns = self._columns
+        return Transitions(
+            take_rows(columns["observations"], np.arange(size)),
+            take_rows(columns["actions"], np.arange(size)),
+            columns["rewards"].copy(),
+            nexts("observations"),
+            at_ends(ends["following"] >= 0, elsewhere=True),
+            at_ends(ends["terminated"], elsewhere=False),
+            at_ends(ends["truncated"], elsewhere=False),
+            take_rows(columns["extras"], np.arange(size)),
+            spread("agent_id").tolist(),
+            spread("env_index"),
+            spread("episode"),
+            self._global_steps - spread("began"),
+            take_rows(columns["states"], np.arange(size)) if "states" in columns else None,
+            nexts("states") if "states" in columns else None,
+        )
+
+    @cached_property
+    def trajectories(self) -> Trajectories:
+        """The transitions one trajectory after the other, for returns and advantages."""
         order, ends = self._order, self._ends
-        return TrajectoryBatch(
-            take_rows(self.observations, order),
-            take_rows(self.actions, order),
-            self.rewards[order],
-            {name: values[order] for name, values in self.extras.items()},
-            np.append(0, ends["last"] + 1),
-            self._followed,
+        columns = take_rows(self._columns, order)
+        starts = np.append(0, ends["last"] + 1)
+        began = np.repeat(ends["began"], np.diff(starts))
+        has_states, is_recurrent = "states" in columns, "policy_states" in columns
+        return Trajectories(
+            columns["observations"],
+            columns["actions"],
+            columns["rewards"],
+            columns["extras"],
+            starts,
+            self._followed("observations"),
             ends["following"] >= 0,
             ends["terminated"].copy(),
             ends["truncated"].copy(),
-            *(ends[name].tolist() for name in ("agent_id", "env_index", "episode")),
+            ends["agent_id"].tolist(),
+            ends["env_index"].tolist(),
+            ends["episode"].tolist(),
+            self._global_steps[order] - began,
+            columns["states"] if has_states else None,
+            self._followed("states") if has_states else None,
+            take_rows(columns["policy_states"], starts[:-1]) if is_recurrent else None,
         )
 
     @property
-    def trajectories(self) -> Sequence[Trajectory]:
-        """The trajectories as lists, for readable code."""
-        return self.by_trajectory.trajectories
+    def initial_states(self) -> Any:
+        """The state of a `RecurrentPolicy` before the first decision of each trajectory, or None."""
+        return self.trajectories.initial_states
 
     @cached_property
-    def next_observations(self) -> Any:
-        """B elements of the observation space: what followed each transition.
-
-        That is the agent's next observation that it acted on, or the true final observation where it
-        ended. Where nothing followed (`has_next` is False), some element of the space.
-        """
-        order, size = self._order, len(self)
-        following = np.empty(size, dtype=np.int64)
-        following[order[:-1]] = order[1:]
-        following[order[self._ends["last"]]] = size + np.arange(len(self._ends))
-        return take_rows(join_rows([self.observations, self._followed]), following)
-
-    @cached_property
-    def has_next(self) -> NDArray[np.bool_]:
-        """Bool array [B]: whether an observation followed. It may be missing where an agent ended."""
-        return self._at_ends(self._ends["following"] >= 0, elsewhere=True)
-
-    @cached_property
-    def terminated(self) -> NDArray[np.bool_]:
-        """Bool array [B]: whether the agent ended with this transition by the rules of the world."""
-        return self._at_ends(self._ends["terminated"])
-
-    @cached_property
-    def truncated(self) -> NDArray[np.bool_]:
-        """Bool array [B]: whether the agent was cut off with this transition: its future has a value."""
-        return self._at_ends(self._ends["truncated"])
-
-    @cached_property
-    def agent_ids(self) -> Sequence[AgentID]:
-        """The agent of each transition; length B."""
-        found: list[AgentID] = self._of_trajectory("agent_id").tolist()
-        return found
-
-    @cached_property
-    def env_indices(self) -> NDArray[np.int64]:
-        """Int64 array [B]: the index of the copy of the env."""
-        return self._of_trajectory("env_index")
-
-    @cached_property
-    def episodes(self) -> NDArray[np.int64]:
-        """Int64 array [B]: the number of the episode in that copy."""
-        return self._of_trajectory("episode")
-
-    def _at_ends(self, values: NDArray[np.bool_], *, elsewhere: bool = False) -> NDArray[np.bool_]:
-        found = np.full(len(self), elsewhere, dtype=np.bool_)
-        found[self._order[self._ends["last"]]] = values
-        return found
-
-    def _of_trajectory(self, name: str) -> NDArray[Any]:
-        """Return what the end of each transition's trajectory says."""
-        values = self._ends[name]
-        found = np.empty(len(self), dtype=values.dtype)
-        found[self._order] = np.repeat(values, np.diff(self._ends["last"], prepend=-1))
-        return found
+    def _global_steps(self) -> NDArray[np.int64]:
+        """The collector's step of each transition."""
+        return self._steps if isinstance(self._steps, np.ndarray) else steps_of(self._runs, self._steps)
 
     @cached_property
     def _order(self) -> NDArray[np.int64]:
         """The transitions, one trajectory after the other: by row, and in time order."""
-        if len(self._runs) == 1 and self._taken is None:
+        if len(self._runs) == 1:
             numbers, steps = self._runs[0]
             in_time = np.arange(len(self)).reshape(steps, len(numbers))
             return in_time.T[np.argsort(numbers, kind="stable")].ravel()
-        owners = owners_of(self._runs)
-        return np.argsort(owners if self._taken is None else owners[self._taken], kind="stable")
+        return np.argsort(owners_of(self._runs), kind="stable")
 
     @cached_property
     def _ends(self) -> NDArray[Any]:
         """The end of each trajectory in that order, where `last` is the place in that order too."""
-        found = [
-            (*end, first + n if first >= 0 else -1, terminated, truncated)
-            for group, first, terminated, truncated in self._end_groups
-            for n, end in enumerate(group)
-        ]
-        ends = np.array(found, dtype=TRAJECTORY_END)
-        last = ends["last"] if self._taken is None else np.searchsorted(self._taken, ends["last"])
+        ends = self._unsorted_ends.copy()
         places = np.empty(len(self), dtype=np.int64)
         places[self._order] = np.arange(len(self))
-        ends["last"] = places[last]
+        ends["last"] = places[ends["last"]]
         return ends[np.argsort(ends["last"])]
 
-    @cached_property
-    def _followed(self) -> Any:
-        """What followed each trajectory's last transition; where nothing did, an element of the space."""
-        places, following = self._ends["following"].copy(), [*self._following]
+    def _followed(self, name: str) -> Any:
+        """Return what followed each trajectory's last transition; where nothing did, some element."""
+        batcher, batches = self._following[name]
+        places, following = self._ends["following"].copy(), [*batches]
         if (places < 0).any():
             places[places < 0] = sum(map(num_rows, following))
-            following.append(self._batcher.batch([filler(self._batcher.space)]))
-        return take_rows(self._batcher.joined(following), places)
-
-
-@dataclass(eq=False)
-class TrajectoryBatch:
-    """B transitions in K trajectories, one trajectory after the other.
-
-    A trajectory is a part of one agent's episode: transitions that followed each other. Trajectory k is
-    rows `starts[k]:starts[k + 1]`; none is empty.
-
-    Attributes:
-        observations: B elements of the observation space, as in `Batch`.
-        actions: B actions, as in `Batch`.
-        rewards: float64 array [B], as in `Batch`.
-        extras: by name, arrays [B, ...], as in `Batch`.
-        starts: int64 array [K + 1]; where trajectories begin, and B.
-        next_observations: K elements of the observation space: what followed each trajectory's last
-            transition, the true final observation where the agent ended. Where nothing followed, some
-            element of the space.
-        has_next: bool array [K]; whether something followed. Where an agent did not terminate and nothing
-            did, its last transition has no known outcome.
-        terminated: bool array [K]; whether the agent ended here by the rules of the world.
-        truncated: bool array [K]; whether it was cut off here: its future has a value, that of the next
-            observation. Never true together with `terminated`. Both false: it goes on in a later batch.
-        agent_ids: the agent of each trajectory; length K.
-        env_indices: the index of its copy of the env; length K.
-        episodes: the number of its episode in that copy; length K.
-    """
-
-    observations: Any
-    actions: Any
-    rewards: NDArray[np.float64]
-    extras: Mapping[str, NDArray[Any]]
-    starts: NDArray[np.int64]
-    next_observations: Any
-    has_next: NDArray[np.bool_]
-    terminated: NDArray[np.bool_]
-    truncated: NDArray[np.bool_]
-    agent_ids: Sequence[AgentID]
-    env_indices: Sequence[int]
-    episodes: Sequence[int]
-
-    def __len__(self) -> int:
-        """Return B, the number of transitions."""
-        return len(self.rewards)
-
-    @cached_property
-    def trajectories(self) -> Sequence[Trajectory]:
-        """The K trajectories as lists, made when they are first asked for."""
-        rewards, following = self.rewards.tolist(), rows_of(self.next_observations)
-        found = []
-        for k, (first, end) in enumerate(pairwise(self.starts.tolist())):
-            found.append(
-                Trajectory(
-                    self.agent_ids[k],
-                    self.env_indices[k],
-                    self.episodes[k],
-                    rows_of(slice_rows(self.observations, first, end)),
-                    rows_of(slice_rows(self.actions, first, end)),
-                    rewards[first:end],
-                    {name: rows_of(values[first:end]) for name, values in self.extras.items()},
-                    following[k] if self.has_next[k] else None,
-                    bool(self.terminated[k]),
-                    bool(self.truncated[k]),
-                )
-            )
-        return tuple(found)
+            following.append(batcher.batch([filler(batcher.space)]))
+        return take_rows(batcher.joined(following), places)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection as Group
 from functools import lru_cache
-from numbers import Integral
 from time import perf_counter
 from typing import Any, Final
 
@@ -23,15 +22,17 @@ from phantom_core.errors import (
     listing,
 )
 from phantom_core.metrics import Metric, Mode
-from phantom_core.policies.policy import Policy
+from phantom_core.policies.policy import BasePolicy
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.action_history import ActionHistory
 from phantom_core.rollouts.actor import Actor
-from phantom_core.rollouts.batch import Batch, EpisodeSummary
+from phantom_core.rollouts.batch import Batch, EpisodeSummary, Transitions
+from phantom_core.rollouts.collect_plan import Collection, CollectPlan
+from phantom_core.rollouts.copy_state import encode_batch
 from phantom_core.rollouts.env_copy import MAX_HISTORY, EnvCopy
 from phantom_core.rollouts.row_table import AgentRow, CurrentRows, RowTable, StepRows
 from phantom_core.rollouts.snapshot import snapshot
-from phantom_core.rollouts.space_batcher import OutsideSpaceError
+from phantom_core.rollouts.space_batcher import OutsideSpaceError, make_batcher
 from phantom_core.rollouts.vector_env import CopyError, LocalVectorEnv, VectorEnv
 from phantom_core.seeding import UniformStream, make_rng
 from phantom_core.types import Action, AgentID, Observation, PolicyID
@@ -40,29 +41,6 @@ _log = logging.getLogger("phantom_core")
 
 LONG_EPISODE: Final = 100_000
 """After so many steps of waiting for the end of an episode, the collector says so."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CollectPlan:
-    """How much to collect in one iteration: so many env steps, or so many episodes.
-
-    Attributes:
-        steps: env steps, over all copies; episodes go on in the next iteration.
-        episodes: whole episodes, over all copies.
-        copies: how many copies of the env are played side by side.
-    """
-
-    steps: int | None = None
-    episodes: int | None = None
-    copies: int = 1
-
-    def __post_init__(self) -> None:
-        amounts = [amount for amount in (self.steps, self.episodes) if amount is not None]
-        numbers = [*amounts, self.copies]
-        if len(amounts) != 1 or not all(isinstance(n, Integral) and n >= 1 for n in numbers):
-            raise ConfigError(
-                f"{self} is not a plan. Give either steps or episodes, and at least one copy, as integers."
-            )
 
 
 class Collector:
@@ -83,16 +61,18 @@ class Collector:
     def __init__(
         self,
         envs: VectorEnv | Sequence[MultiAgentEnv],
-        policies: Mapping[PolicyID, Policy],
+        policies: Mapping[PolicyID, BasePolicy],
         policy_by_agent: Mapping[AgentID, PolicyID],
         *,
         seed: int,
         specs: Mapping[PolicyID, PolicySpec] | None = None,
-        learning: Collection[PolicyID] = (),
+        learning: Group[PolicyID] = (),
         metrics: Mapping[str, Metric] | None = None,
         mode: Mode = "train",
         on_episode: Callable[[EpisodeSummary], None] | None = None,
         max_steps: int | None = None,
+        needs: Group[str] = (),
+        learn_steps: Mapping[PolicyID, Callable[[Transitions], None]] | None = None,
     ) -> None:
         """Set up the copies.
 
@@ -108,9 +88,13 @@ class Collector:
             mode: how metrics are reduced.
             on_episode: called with each episode that ends.
             max_steps: each episode is truncated after so many steps; None for no limit. For a list of envs.
+            needs: what transitions hold in addition, as in `CollectPlan`.
+            learn_steps: what is called after each env step, instead of keeping transitions, for some
+                policies: with those whose outcome is known since that step.
 
         Raises:
-            ConfigError: if `max_steps` is no positive integer, or the envs are not a list of envs.
+            ConfigError: if `max_steps` is no positive integer, the envs are not a list of envs, or they have
+                no global state and it is needed.
             PolicyMappingError: if an agent has a policy that there is not.
         """
         self.env_steps = 0
@@ -147,9 +131,13 @@ class Collector:
         self._table_of = lru_cache(maxsize=256)(RowTable)
         self._playing: list[EnvCopy] = []
         self._rows = CurrentRows()
+        self._learn_steps = dict(learn_steps or {})
+        self._states: list[Any] | None = None  # the global state of each copy; None: nobody needs it
+        if "state" in needs:
+            self._keep_states()
         self.set_learning(learning)
 
-    def set_learning(self, policy_ids: Collection[PolicyID]) -> None:
+    def set_learning(self, policy_ids: Group[PolicyID]) -> None:
         """Change which policies learn from now on, between two calls of `collect`.
 
         The others behave as finished policies do. What was begun with a policy that stops or starts to
@@ -170,6 +158,7 @@ class Collector:
                 actor.buffer.clear()
                 for copy in self._copies:
                     copy.forget(actor)
+        self._online = [self._actors[i] for i in self._learn_steps if i in self.learning]
 
     def collect(self, plan: CollectPlan) -> dict[PolicyID, Batch]:
         """Play as much as the plan says.
@@ -185,25 +174,55 @@ class Collector:
             PolicyMappingError: if no policy is meant for an agent that joins, or it has other spaces.
             ObservationError: if an observation is not in its space.
         """
+        collection = self.begin(plan, self.learning)
+        self.play([collection])
+        return self.take(collection)
+
+    def begin(
+        self, plan: CollectPlan, policy_ids: Sequence[PolicyID], *, with_current_episodes: bool = True
+    ) -> Collection:
+        """Begin to collect for some policies, as `play` does.
+
+        An episode that goes on counts as one, with what is played of it from now on, unless
+        `with_current_episodes` is False.
+        """
+        starts = [copy.episode + (copy.is_over or not with_current_episodes) for copy in self._copies]
+        return Collection(plan, policy_ids, starts)
+
+    def play(self, plans: Sequence[Collection]) -> None:
+        """Play until one of these plans, or several, are fulfilled.
+
+        Where the first counts episodes, a copy stands still when it has played its share of them. If it is
+        broken off, by an exception or by Ctrl-C, what was begun is forgotten, and the next call begins with
+        new episodes.
+        """
+        first = plans[0]
+        until_end = any(plan.steps_left is None for plan in plans)
         try:
-            copies, number = self._copies, len(self._copies)
-            if plan.steps is not None:
-                self._play(copies, -(-plan.steps // number))
-                return self._take_batches()
-            share, rest = divmod(plan.episodes or 0, number)
-            left = [share + (n < rest) for n in range(number)]
-            while playing := [copy for copy in copies if left[copy.env_index]]:
-                for copy in self._play(playing):
-                    left[copy.env_index] -= 1
-            return self._take_batches()
+            while not any(plan.is_fulfilled for plan in plans):
+                copies = [copy for copy in self._copies if first.wants_more_of(copy.env_index)]
+                left = [plan.steps_left for plan in plans if plan.steps_left is not None]
+                most = -(-min(left) // len(copies)) if left else None
+                steps, ended = self._play(copies, most, until_end=until_end)
+                for plan in plans:
+                    plan.count(steps * len(copies), [(copy.env_index, copy.episode) for copy in ended])
         except BaseException:  # nobody knows which copies had made their step: begin anew
-            self._envs.abandon()
-            self._rows = CurrentRows()
-            for copy in self._copies:
-                copy.is_over = True
-                copy.forget()
-            for actor in self._actors.values():
-                actor.buffer.clear()
+            self._begin_anew()
+            raise
+
+    def take(self, plan: Collection, *, by_episode: bool = False) -> dict[PolicyID, Batch]:
+        """Hand over what the policies of a plan went through.
+
+        That is everything whose outcome is known or, `by_episode`, the episodes that the plan counts: what
+        belongs to later ones stays, to earlier ones is dropped.
+        """
+        try:
+            return {
+                policy_id: self._take(self._actors[policy_id], plan.episodes if by_episode else None)
+                for policy_id in plan.policy_ids
+            }
+        except BaseException:
+            self._begin_anew()
             raise
 
     def state_dict(self) -> dict[str, Any]:
@@ -217,6 +236,7 @@ class Collector:
             policy_id: {str(n): stream.state_dict() for n, stream in own.items()}
             for policy_id, own in self._streams.items()
         }
+        own_rows = [row for copy in self._copies for row in copy.known_rows]
         return {
             "seed": self._seed,
             "env_steps": self.env_steps,
@@ -224,7 +244,20 @@ class Collector:
                 copy.state_dict(self._history.of(copy.env_index, copy.began)) for copy in self._copies
             ],
             "streams": streams,
-            "logs": {i: actor.buffer.state_dict() for i, actor in self._actors.items() if actor.is_learning},
+            "rows": [
+                [row.env_index, repr(row.agent_id), row.actor.policy_id, row.number, row.last]
+                for row in own_rows
+            ],
+            "buffers": {
+                i: actor.buffer.state_dict(self._history.num_steps)
+                for i, actor in self._actors.items()
+                if actor.is_learning
+            },
+            "policy_states": {
+                i: encode_batch(actor.memory.state_dict())
+                for i, actor in self._actors.items()
+                if actor.memory is not None
+            },
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -246,24 +279,36 @@ class Collector:
             for number, position in saved.items():
                 self._stream(policy_id, int(number)).load_state_dict(position)
         spaces = {policy_id: actor.policy.action_space for policy_id, actor in self._actors.items()}
-        pending: dict[Actor, list[AgentRow]] = {}
         self._rows.leave()
+        self._table_of.cache_clear()  # rows are numbered anew
         for copy, position in zip(self._copies, state["copies"], strict=True):
             self._history.restored[copy.env_index] = copy.load_state_dict(position, spaces)
-            for row in copy.rows.values():
-                if row.last >= 0:
-                    pending.setdefault(row.actor, []).append(row)
-        for policy_id, saved in state["logs"].items():
+        rows = {(row.env_index, repr(row.agent_id)): row for copy in self._copies for row in copy.known_rows}
+        agent_ids = {repr(agent_id): agent_id for agent_id in self.policy_by_agent}
+        for env_index, name, policy_id, number, last in state["rows"]:
+            self._actors[policy_id].num_rows = max(self._actors[policy_id].num_rows, number + 1)
+            if (env_index, name) in rows:
+                row = rows[env_index, name]
+                row.number, row.last = number, last
+        for policy_id, saved in state["policy_states"].items():
+            memory = self._actors[policy_id].memory
+            assert memory is not None
+            memory.load_state_dict(saved)
+        for policy_id, saved in state["buffers"].items():
             actor = self._actors[policy_id]
-            rows = sorted(pending.get(actor, ()), key=lambda row: row.last)
-            actor.buffer.load_state_dict(saved, [row.number for row in rows])
+            actor.buffer.load_state_dict(saved, self._history.num_steps, agent_ids, actor.initial_state)
 
     def close(self) -> None:
         """Close every copy of the env."""
         self._envs.close()
 
-    def _play(self, copies: Sequence[EnvCopy], num_steps: int | None = None) -> list[EnvCopy]:
-        """Make so many steps in each of these copies; None: until an episode ends, whose copy is returned."""
+    def _play(
+        self, copies: Sequence[EnvCopy], most: int | None, *, until_end: bool
+    ) -> tuple[int, list[EnvCopy]]:
+        """Make steps in each of these copies, at most so many, or until an episode ends.
+
+        Return their number, and the copies whose episodes ended.
+        """
         history, envs, rows = self._history, self._envs, self._rows
         if self._playing != copies:
             rows.leave()
@@ -272,7 +317,7 @@ class Collector:
                 copy.play(is_playing=copy in playing)
         ended: list[EnvCopy] = []
         steps, policy_seconds, env_seconds, has_ends = 0, 0.0, 0.0, True
-        while not ended if num_steps is None else steps < num_steps:
+        while steps != most and not (ended and until_end):
             steps += 1
             resetting = self._begin_episodes(copies) if has_ends else ()
             table = rows.table or rows.enter(self._table_of(tuple(copy.now for copy in copies)))
@@ -288,6 +333,8 @@ class Collector:
             policy_seconds += decided - started
             env_seconds += stepped - decided
             history.add(table, kept)
+            if self._states is not None:
+                self._look_at_states(table.env_indices)
             summaries = self._take_in(table, rows, found)
             if self._max_steps is not None:
                 summaries += self._truncate(table, rows, self._max_steps)
@@ -295,11 +342,13 @@ class Collector:
             if resetting:
                 self._begin_late(resetting)
             has_ends = bool(summaries)
+            for actor in self._online:
+                self._learn(actor)
             for summary in summaries:
                 ended.append(self._copies[summary.env_index])
                 if self._on_episode is not None:
                     self._on_episode(summary)
-            if steps == LONG_EPISODE and num_steps is None and not ended and not self._has_warned:
+            if steps == LONG_EPISODE and most is None and not self._has_warned:
                 self._has_warned = True
                 _log.warning(
                     "An episode of %s has gone on for %s steps without an end, and the collection waits for "
@@ -313,20 +362,24 @@ class Collector:
         self.env_steps += steps * len(copies)
         self.policy_seconds += policy_seconds
         self.env_seconds += env_seconds
-        return ended
+        return steps, ended
 
     def _decide(self, table: RowTable, rows: CurrentRows) -> tuple[Sequence[Action], Sequence[Action]]:
         """Ask each policy once for the actions of all its rows; return them, and as they are now."""
         chosen: list[Action] = []
         kept: list[Action] = []
+        step = self._history.num_steps
         for block in table.blocks:
             actor, observations = block.actor, block.pick(rows.observations)
             try:
-                actions = actor.decide(block.numbers, block.draws, observations, block.agent_ids)
+                actions = actor.decide(step, block.numbers, block.draws, observations, block.agent_ids)
             except OutsideSpaceError as error:
                 raise self._outside(block.rows[error.index], observations[error.index]) from None
-            if not rows.is_flat and actor.is_learning:
-                block.begin_transitions()
+            if actor.is_learning:
+                if not rows.is_flat:
+                    block.begin_transitions()
+                if self._states is not None:
+                    actor.buffer.add_states([row.env_index for row in block.rows])
             own = actions if actor.is_discrete else snapshot(actions)
             if block.is_whole:
                 return actions, own
@@ -436,6 +489,8 @@ class Collector:
         self.env_seconds += perf_counter() - started
         table = self._rows.table
         places = {} if table is None else {index: place for place, index in enumerate(table.env_indices)}
+        if self._states is not None:
+            self._look_at_states([copy.env_index for copy in over])
         late = []
         for copy, observations in zip(over, found, strict=True):
             if observations is None:
@@ -450,49 +505,90 @@ class Collector:
             actor.checks_all = checks_all
         return late
 
-    def _take_batches(self) -> dict[PolicyID, Batch]:
-        """Hand over what is finished; only decisions without a known outcome stay in the buffers."""
-        learners = [actor for actor in self._actors.values() if actor.is_learning]
-        going_on: dict[Actor, list[AgentRow]] = {actor: [] for actor in learners}
-        pending: dict[Actor, list[AgentRow]] = {actor: [] for actor in learners}
-        blocks = self._rows.just_decided(sum(len(copy.rows) for copy in self._copies))
-        if blocks is None:
+    def _take(self, actor: Actor, episodes: Mapping[int, range] | None = None) -> Batch:
+        """Hand over what is finished; only decisions without a known outcome stay in the buffer."""
+        block = self._rows.just_decided(actor, sum(len(copy.rows) for copy in self._copies))
+        if block is not None and episodes is None:  # every row acts next, on what it observed
+            size = len(actor.buffer.rewards)
+            last = range(size - len(block.rows), size)
+            self._cut(block.rows, last, block.pick(self._rows.observations))
+            return actor.buffer.take({})[0]
+        if episodes is None:
             self._rows.settle()
-            for copy in self._copies:
-                for row in copy.rows.values():
-                    if row.last >= 0:
-                        (going_on if row in copy.now.acting else pending)[row.actor].append(row)
-            for rows in going_on.values():
-                self._cut(rows, [row.last for row in rows], [row.observation for row in rows])
-        else:  # every row acts next, on what it observed
-            for block in blocks:
-                size = len(block.actor.buffer.rewards)
-                last = range(size - len(block.rows), size)
-                self._cut(block.rows, last, block.pick(self._rows.observations))
-        batches = {}
-        for actor, waiting in pending.items():
-            kept = {
-                row.last: (row.number, row.agent_id, row.env_index, self._copies[row.env_index].episode)
-                for row in waiting
-            }
-            batches[actor.policy_id] = actor.buffer.take(kept)
-            for index, row in enumerate(waiting):
-                row.last = index
-        return batches
+        else:
+            self._rows.leave()
+        rows = [row for copy in self._copies for row in copy.rows.values() if row.last >= 0]
+        rows = [row for row in rows if row.actor is actor]
+        if episodes is None:
+            next_ones = [row for row in rows if row in self._copies[row.env_index].now.acting]
+            self._cut(next_ones, [row.last for row in next_ones], [row.observation for row in next_ones])
+            rows = [row for row in rows if row.last >= 0]
+        rows.sort(key=lambda row: row.last)
+        going_on = {self._copies[row.env_index].end_of(row): row.number for row in rows}
+        batch, indices = actor.buffer.take(going_on, episodes)
+        for row, index in zip(rows, indices, strict=True):
+            row.last = index
+        return batch
 
     def _cut(self, rows: Sequence[AgentRow], last: Sequence[int], seen: Sequence[Observation]) -> None:
         """End the trajectories of rows of one policy that go on, with what they act on next."""
         if not rows:
             return
-        agent_ids, indices = [row.agent_id for row in rows], [row.env_index for row in rows]
-        episodes = [self._copies[index].episode for index in indices]
-        ends = list(zip(last, agent_ids, indices, episodes, strict=True))
+        copies = self._copies
+        ends = [copies[row.env_index].end_of(row, index) for row, index in zip(rows, last, strict=True)]
         try:
             rows[0].actor.buffer.end(ends, seen)
         except OutsideSpaceError as error:
             raise self._outside(rows[error.index], seen[error.index]) from None
         for row in rows:
             row.last = -1
+
+    def _learn(self, actor: Actor) -> None:
+        """Hand over the transitions of an online learner whose outcome is known since this step."""
+        batch = self._take(actor)
+        if len(batch):
+            self._learn_steps[actor.policy_id](batch.transitions)
+
+    def _keep_states(self) -> None:
+        """Keep the global state of each copy with the transitions of every learner."""
+        space = getattr(self._envs.facts(0), "state_space", None)
+        if space is None:
+            raise ConfigError(
+                f"The global state is needed, but {self._envs.env_name} has none: state_space is None. Give "
+                "it state_space and state(), or use a trainer that does without."
+            )
+        self._states = [None] * len(self._copies)
+        self._state_batcher = make_batcher(space)
+        for actor in self._actors.values():
+            actor.buffer.states, actor.buffer.state_batcher = self._states, self._state_batcher
+
+    def _look_at_states(self, env_indices: Sequence[int]) -> None:
+        """Ask copies for their global states."""
+        assert self._states is not None
+        try:
+            found = self._envs.states(env_indices)
+        except CopyError as error:
+            copy = self._copies[error.number]
+            raise copy.failed(error, f"state() at step {copy.length}") from error.__cause__
+        try:
+            self._state_batcher.checked(found)
+        except OutsideSpaceError as error:
+            raise EnvError(
+                f"state() of {self._envs.env_name} returned {found[error.index]!r}, which is not in its "
+                f"state_space, {self._state_batcher.space}. Change state(), or the space."
+            ) from None
+        for index, state in zip(env_indices, found, strict=True):
+            self._states[index] = snapshot(state)
+
+    def _begin_anew(self) -> None:
+        """Forget what was begun; begin with new episodes."""
+        self._envs.abandon()
+        self._rows = CurrentRows()
+        for copy in self._copies:
+            copy.is_over = True
+            copy.forget()
+        for actor in self._actors.values():
+            actor.buffer.clear()
 
     def _make_rows(self, copy: EnvCopy, agent_ids: Sequence[AgentID]) -> list[AgentRow]:
         """Prepare for agents that a copy meets for the first time."""

@@ -10,7 +10,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from phantom_core.policies.policy import rows_of
+from phantom_core.policies.batching import rows_of
 from phantom_core.rollouts.space_batcher import make_batcher
 from phantom_core.types import Action, AgentID, PolicyID
 

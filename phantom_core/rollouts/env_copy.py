@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from numbers import Real
 from typing import Any, Final
@@ -16,6 +16,7 @@ from phantom_core.rollouts.action_history import ActionHistory
 from phantom_core.rollouts.actor import Actor
 from phantom_core.rollouts.batch import EpisodeSummary
 from phantom_core.rollouts.copy_state import decode_history, digest, encode_history
+from phantom_core.rollouts.rollout_buffer import End
 from phantom_core.rollouts.row_table import AgentRow, CopyRows
 from phantom_core.rollouts.snapshot import snapshot
 from phantom_core.rollouts.space_batcher import OutsideSpaceError, fitted
@@ -67,10 +68,24 @@ class EnvCopy:
         """The number of steps in this episode."""
         return self._length + self._history.num_steps - self._counted if self._is_playing else self._length
 
+    @property
+    def known_rows(self) -> Collection[AgentRow]:
+        """The rows of every agent that was met in any episode."""
+        return self._known.values()
+
+    def end_of(self, row: AgentRow, last: int | None = None) -> End:
+        """Return where a row's trajectory ends, with its last decision or the one that is given."""
+        began = self._history.num_steps - self.length
+        return End(row.last if last is None else last, row.agent_id, self.env_index, self.episode, began)
+
     def play(self, *, is_playing: bool) -> None:
         """Take part in the collector's next steps, or stand still."""
-        self._length, self._counted = self.length, self._history.num_steps
-        self._is_playing = is_playing
+        now = self._history.num_steps
+        if is_playing and not self._is_playing and not self.is_over and now > self._counted:
+            for actor in {row.actor for row in self.rows.values() if row.actor.is_learning}:
+                own = [row.number for row in self.rows.values() if row.actor is actor]
+                actor.buffer.postpone(own, now - self._counted)
+        self._length, self._counted, self._is_playing = self.length, now, is_playing
 
     def begin(self, observations: Mapping[AgentID, Observation]) -> None:
         """Begin an episode with the observations that `reset` returned."""
@@ -176,7 +191,6 @@ class EnvCopy:
             "is_over": self.is_over,
             "history": encode_history([] if self.is_over else history, policies),
             "digest": "" if self.is_over else self._digest(),
-            "open": [[repr(agent_id), row.last] for agent_id, row in self.rows.items() if row.last >= 0],
         }
 
     def load_state_dict(
@@ -200,9 +214,6 @@ class EnvCopy:
                 f"played again from its seed with the same actions for {len(named)} steps, gives other "
                 "observations, rewards or random draws. Let everything in it follow from reset(seed=...)."
             )
-        rows = {repr(agent_id): row for agent_id, row in self.rows.items()}
-        for name, index in state["open"]:
-            rows[name].last = int(index)
         return history
 
     def failed(self, failure: CopyError, where: str) -> Exception:
@@ -254,6 +265,8 @@ class EnvCopy:
         for agent_id in agent_ids:
             row = self.rows[agent_id] = known[agent_id]
             row.observation, row.episode_return, row.last = None, 0.0, -1
+            if row.actor.memory is not None:
+                row.actor.memory.reset(row.number)
 
     def _join(self, agent_id: AgentID) -> AgentRow:
         """Let an agent take part that was not there when the episode began."""
@@ -293,7 +306,7 @@ class EnvCopy:
         """End an agent's trajectory."""
         has_next = waiting.pop(row.agent_id, None) is not None
         if row.last >= 0:
-            end = (row.last, row.agent_id, self.env_index, self.episode)
+            end = self.end_of(row)
             following = (row.observation,) if has_next else ()
             try:
                 row.actor.buffer.end([end], following, terminated=terminated, truncated=not terminated)

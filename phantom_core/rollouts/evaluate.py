@@ -13,10 +13,11 @@ from phantom_core.component_config import is_whole
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, EnvError, error_text, listing
 from phantom_core.metrics import Metric
-from phantom_core.policies.policy import Policy
+from phantom_core.policies.policy import BasePolicy
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.batch import EpisodeSummary
-from phantom_core.rollouts.collect import Collector, CollectPlan
+from phantom_core.rollouts.collect import Collector
+from phantom_core.rollouts.collect_plan import CollectPlan
 from phantom_core.rollouts.measured_env import check_is_env
 from phantom_core.types import AgentID, PolicyID
 
@@ -63,7 +64,7 @@ class Evaluation:
         return {name: tuple(e.metrics[name] for e in self.episodes if name in e.metrics) for name in names}
 
 
-def copied(policies: Mapping[PolicyID, Policy]) -> dict[PolicyID, Policy]:
+def copied(policies: Mapping[PolicyID, BasePolicy]) -> dict[PolicyID, BasePolicy]:
     """Return copies of policies, which share nothing; raise `ConfigError` if one cannot be copied."""
     found, memo = {}, dict[int, Any]()  # one object under two ids stays one
     for policy_id, policy in policies.items():
@@ -80,7 +81,7 @@ def copied(policies: Mapping[PolicyID, Policy]) -> dict[PolicyID, Policy]:
 
 def evaluate(
     env: MultiAgentEnv,
-    policies: Mapping[PolicyID, Policy],
+    policies: Mapping[PolicyID, BasePolicy],
     policy_by_agent: Mapping[AgentID, PolicyID],
     *,
     num_episodes: int,
@@ -122,7 +123,7 @@ def evaluate(
     if not isinstance(seed, (int, np.integer)) or seed < 0:
         raise ConfigError(f"seed is {seed!r}. Expected an integer that is not negative.")
     for name, given, kind, expected in (
-        ("policies", policies, Policy, "ph.Policy by id, such as ph.load_policies(run)"),
+        ("policies", policies, BasePolicy, "ph.Policy by id, such as ph.load_policies(run)"),
         ("policy_by_agent", policy_by_agent, str, "policy ids by agent id"),
         ("metrics", metrics or {}, Metric, "ph.metrics.Metric by name"),
     ):

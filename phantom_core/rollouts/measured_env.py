@@ -28,13 +28,15 @@ class CopyFacts:
     strategic_agent_ids: tuple[AgentID, ...]
     observation_spaces: dict[AgentID, gym.Space[Any]]
     action_spaces: dict[AgentID, gym.Space[Any]]
+    state_space: gym.Space[Any] | None = None  # of the global state; None: there is none
 
     @classmethod
     def of(cls, env: MultiAgentEnv) -> CopyFacts:
         """Ask an env."""
         ids = tuple(env.strategic_agent_ids)
         spaces = env.observation_spaces, env.action_spaces
-        return cls(acting_ids(env, ids), ids, *({i: of_all[i] for i in ids} for of_all in spaces))
+        seen, done = ({i: of_all[i] for i in ids} for of_all in spaces)
+        return cls(acting_ids(env, ids), ids, seen, done, getattr(env, "state_space", None))
 
 
 def acting_ids(env: MultiAgentEnv, agent_ids: Sequence[AgentID]) -> tuple[AgentID, ...] | None:
@@ -113,6 +115,11 @@ class MeasuredEnv:
         """Start an episode; return the first observations."""
         self._values.clear()
         return self.env.reset(seed=seed)[0]
+
+    def state(self) -> Any:
+        """Return the global state."""
+        env: Any = self.env
+        return env.state()
 
     def take_metrics(self) -> dict[str, Any]:
         """Return the reduced metrics of the episode that just ended."""

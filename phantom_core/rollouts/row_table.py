@@ -115,6 +115,7 @@ class Block:
         self.numbers = np.array([row.number for row in self.rows], dtype=np.int64)
         self.draws = RowStreams([row.stream for row in self.rows])
         self.is_whole = len(places) == len(rows)  # whether it is the whole table
+        self.has_decided = False  # in the current table, since its decisions were last taken
         self.pick = _picker(places, len(rows))  # picks the rows' values from those of the table
 
     def begin_transitions(self) -> None:
@@ -230,7 +231,6 @@ class CurrentRows:
         self.observations: Any = []
         self._returns: list[float] = []
         self._learners: list[Block] = []
-        self._num_steps = 0  # since the table was entered, or the last `settle`
         self.apart: set[int] = set()  # copies that stand in their rows, by place: as told by `AgentRow`
         self._begun: set[int] = set()  # copies that began since the last step
 
@@ -242,7 +242,8 @@ class CurrentRows:
         if self.is_flat:
             self._returns = [row.episode_return for row in table.rows]
             self._learners = [block for block in table.blocks if block.actor.is_learning]
-            self._num_steps = 0
+            for block in self._learners:
+                block.has_decided = False
             self.apart, self._begun = set(), set()
         return table
 
@@ -256,7 +257,8 @@ class CurrentRows:
         if self.table is not None and self.is_flat:
             for place in range(len(self.table.copies)):
                 self.settle_copy(place)
-            self._num_steps = 0
+            for block in self._learners:
+                block.has_decided = False
 
     def settle_copy(self, place: int) -> None:
         """Write to the rows of a copy where they stand."""
@@ -264,12 +266,11 @@ class CurrentRows:
         if table is None or not self.is_flat or place in self.apart:
             return
         _, first, end = table.bounds[place]
-        has_decided = self._num_steps > 0 and place not in self._begun
         for index in range(first, end):
             row = table.rows[index]
             row.observation = self.observations[index]
             row.episode_return = float(self._returns[index])
-            if has_decided and row.actor.is_learning:
+            if row.actor.is_learning and place not in self._begun and table.offsets[index][0].has_decided:
                 row.last = _last_of(table, index)
 
     def go_on(self, place: int, rows: CopyRows, *, has_begun: bool = False) -> None:
@@ -295,21 +296,26 @@ class CurrentRows:
         if (actor := self.table.rows[index].actor).is_learning:
             actor.buffer.skipped.append(_last_of(self.table, index))
 
-    def just_decided(self, members: int) -> Sequence[Block] | None:
-        """Return the learners' blocks, if the table is flat and all members decided in the last step."""
-        has_all = self.is_flat and self._num_steps > 0 and not self.apart and not self._begun
-        if self.table is None or not has_all or len(self.table.rows) != members:
+    def just_decided(self, actor: Actor, members: int) -> Block | None:
+        """Return a learner's block, if the table is flat and all members decided in the last step.
+
+        Its decisions are taken then.
+        """
+        if self.table is None or not self.is_flat or self.apart or self._begun:
             return None
-        self._num_steps = 0
-        return self._learners
+        block = next((block for block in self._learners if block.actor is actor), None)
+        if block is None or not block.has_decided or len(self.table.rows) != members:
+            return None
+        block.has_decided = False
+        return block
 
     def advance(self, observations: Any, rewards: Sequence[float]) -> None:
         """Take in what a step of a flat table returned."""
         self.observations = observations
         self._returns = list(map(add, self._returns, rewards))
-        self._num_steps += 1
         self._begun.clear()
         for block in self._learners:
+            block.has_decided = True
             block.actor.buffer.rewards += block.pick(rewards)
 
 

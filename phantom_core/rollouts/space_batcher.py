@@ -10,7 +10,7 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from phantom_core.policies.policy import join_rows
+from phantom_core.policies.batching import join_rows
 
 _MOST_BOUNDS: Final = 16
 """For so many numbers of rows the bounds are kept repeated."""

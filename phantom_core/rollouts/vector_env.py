@@ -79,6 +79,16 @@ class VectorEnv(ABC):
     def facts(self, number: int) -> MultiAgentEnv | CopyFacts:
         """Return what a copy says about itself; it is always up to date."""
 
+    def states(self, numbers: Sequence[int]) -> list[Any]:
+        """Return the global state of each of these copies, an element of the `state_space` of its facts.
+
+        Needed only where that is not None.
+
+        Raises:
+            CopyError: if a copy raises.
+        """
+        raise NotImplementedError
+
     @abstractmethod
     def measure(self, metrics: Mapping[str, Metric], mode: Mode) -> None:
         """Record these metrics, beside the env, after each step from now on."""
@@ -189,6 +199,16 @@ class LocalVectorEnv(VectorEnv):
     def facts(self, number: int) -> MultiAgentEnv | CopyFacts:
         """Return the copy itself."""
         return self._envs[number].env
+
+    def states(self, numbers: Sequence[int]) -> list[Any]:
+        """Return the global state of each of these copies."""
+        found = []
+        for number in numbers:
+            try:
+                found.append(self._envs[number].state())
+            except Exception as error:
+                raise CopyError(number) from error
+        return found
 
     def measure(self, metrics: Mapping[str, Metric], mode: Mode) -> None:
         """Record these metrics after each step from now on."""

@@ -107,6 +107,10 @@ class WorkerVectorEnv(VectorEnv):
         """Return what a copy says about itself."""
         return self._facts[number]
 
+    def states(self, numbers: Sequence[int]) -> list[Any]:
+        """Return the global state of each of these copies, one after the other."""
+        return [self._call(number, "state") for number in numbers]
+
     def measure(self, metrics: Mapping[str, Metric], mode: Mode) -> None:
         """Record these metrics, beside the envs, after each step from now on.
 

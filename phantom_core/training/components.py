@@ -19,7 +19,7 @@ from phantom_core.installed.discovery import CORE_DISTRIBUTION, normalised
 from phantom_core.installed.plugin_settings import PluginSettings
 from phantom_core.installed.registry import Component, Registry
 from phantom_core.metrics import Metric
-from phantom_core.policies.policy import Policy
+from phantom_core.policies.policy import BasePolicy
 from phantom_core.rollouts.measured_env import check_is_env
 from phantom_core.training.references import load_hooks, load_reference, trainer_key
 from phantom_core.training.run_settings import Configs, matches_trainer
@@ -66,9 +66,9 @@ class Components:
         name = found.__name__ if component is None else component.name
         return name, self._build("trainer", name, found, settings_of(component, choice, configs))
 
-    def policy_class(self, choice: str) -> type[Policy]:
+    def policy_class(self, choice: str) -> type[BasePolicy]:
         """Return the policy class for a name or reference."""
-        return cast("type[Policy]", self._resolve("policy", choice, "policy")[0])
+        return cast("type[BasePolicy]", self._resolve("policy", choice, "policy")[0])
 
     def env_class(self, choice: str | Callable[..., MultiAgentEnv]) -> Callable[..., MultiAgentEnv]:
         """Return an env class, or a function that makes an env; raise `ConfigError` if it is neither."""

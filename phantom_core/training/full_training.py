@@ -16,9 +16,10 @@ from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import CheckpointError, ConfigError, PolicyMappingError
 from phantom_core.hooks.events import EpisodeEnd
 from phantom_core.metrics import Metric, not_recorded
-from phantom_core.policies.policy import Policy
+from phantom_core.policies.policy import BasePolicy
 from phantom_core.rollouts.batch import Batch, EpisodeSummary
-from phantom_core.rollouts.collect import Collector, CollectPlan
+from phantom_core.rollouts.collect import Collector
+from phantom_core.rollouts.collect_plan import CollectPlan
 from phantom_core.rollouts.make_vector_env import make_vector_env
 from phantom_core.rollouts.vector_env import VectorEnv
 from phantom_core.seeding import derive_seed, make_rng
@@ -34,7 +35,7 @@ _log = logging.getLogger("phantom_core")
 class Learner:
     """What a trainer overrides: the run calls it in each iteration. Users derive from `Trainer`."""
 
-    policy_class: ClassVar[type[Policy]]
+    policy_class: ClassVar[type[BasePolicy]]
     metrics: Mapping[str, Metric]
 
     def iterations(self, num_iterations: int | None = None) -> Iterator[int]:
@@ -45,11 +46,11 @@ class Learner:
         """Return how much experience the core collects in each iteration. A full trainer overrides it."""
         raise NotImplementedError
 
-    def begin_iteration(self, policy_id: PolicyID, policy: Policy) -> None:
+    def begin_iteration(self, policy_id: PolicyID, policy: Any) -> None:
         """Called for each policy before the collection of an iteration, such as to set its exploration."""
 
     def update(
-        self, policy_id: PolicyID, policy: Policy, batch: Batch, rng: np.random.Generator
+        self, policy_id: PolicyID, policy: Any, batch: Batch, rng: np.random.Generator
     ) -> Mapping[str, float]:
         """Update one policy from the experience of its agents in this iteration. A full trainer overrides it.
 
@@ -79,7 +80,7 @@ class Learner:
         self,
         env: Any,
         policy_mapping: Mapping[AgentID, PolicyID],
-        policies: Mapping[PolicyID, Policy],
+        policies: Mapping[PolicyID, BasePolicy],
         policies_to_train: Sequence[PolicyID],
     ) -> None:
         """Run one iteration of a simple trainer: step the env, log rewards, update the policies in place.
@@ -131,7 +132,7 @@ def train_full(
         )  # fmt: skip
     envs = make_vector_env(
         make_env if facts.plugin_plan is None else PlannedFactory(facts.plugin_plan, make_env),
-        plan.copies,
+        plan.copies or 1,
         workers=facts.workers,
         vectorization_mode=facts.vectorization_mode,
         first=env,
@@ -144,7 +145,7 @@ def train_full(
         training.collector.close()
 
 
-def check_trains(policy_id: PolicyID, policy: Policy, trainer: Learner, *, is_saved: bool) -> None:
+def check_trains(policy_id: PolicyID, policy: BasePolicy, trainer: Learner, *, is_saved: bool) -> None:
     """Raise if a trainer does not train such a policy; warn if what it learns would not be saved."""
     if not isinstance(policy, trainer.policy_class):
         raise PolicyMappingError(
@@ -153,7 +154,7 @@ def check_trains(policy_id: PolicyID, policy: Policy, trainer: Learner, *, is_sa
             "policy class out."
         )
     name = type(policy).__name__
-    if is_saved and type(policy).state_dict is Policy.state_dict:  # it may have none, so this is no error
+    if is_saved and type(policy).state_dict is BasePolicy.state_dict:  # it may have none, so this is no error
         _log.warning(
             "Policy %r (%s) is trained, but %s has no state_dict() of its own: what it learns is not in the "
             "run directory, and phantom evaluate plays it untrained. Override state_dict() and "

@@ -17,7 +17,7 @@ import msgspec
 import tomli_w
 
 from phantom_core.errors import CheckpointError, ConfigError, RunDirectoryError, error_text, listing
-from phantom_core.policies.policy import Policy
+from phantom_core.policies.policy import BasePolicy
 from phantom_core.training import checkpoint
 from phantom_core.training.checkpoint import load_checkpoint, save_checkpoint
 from phantom_core.training.references import load_reference, reference_to
@@ -89,7 +89,7 @@ class RunDirectory:
         assert isinstance(facts, dict)
         return facts
 
-    def save_policies(self, policies: Mapping[PolicyID, Policy]) -> Path:
+    def save_policies(self, policies: Mapping[PolicyID, BasePolicy]) -> Path:
         """Write policies for `load_policies`, and return their folder; raise `CheckpointError` on failure."""
         save_checkpoint(self.path / POLICIES, encode_policies(policies))
         return self.path / POLICIES
@@ -100,7 +100,7 @@ class RunDirectory:
         hint = " Its newest checkpoint, for phantom evaluate and ph.load_policies, is "
         return f"{hint}{found[-1]}" if found else ""
 
-    def check_policies(self, policies: Mapping[PolicyID, Policy]) -> None:
+    def check_policies(self, policies: Mapping[PolicyID, BasePolicy]) -> None:
         """Raise `CheckpointError` if policies cannot be saved; nothing is written."""
         checkpoint.check_state(encode_policies(policies))
 
@@ -114,8 +114,8 @@ class RunDirectory:
 
 
 def load_policies(
-    run: str | Path, policy_classes: Mapping[PolicyID, type[Policy]] | None = None
-) -> dict[PolicyID, Policy]:
+    run: str | Path, policy_classes: Mapping[PolicyID, type[BasePolicy]] | None = None
+) -> dict[PolicyID, BasePolicy]:
     """Load the final policies of a run, such as for evaluation, as frozen opponents or for a warm start.
 
     Args:
@@ -147,12 +147,12 @@ def is_checkpoint(path: Path) -> bool:
     return path.absolute().parent.name == CHECKPOINTS and not (path / RUN_FILE).is_file()
 
 
-def encode_policies(policies: Mapping[PolicyID, Policy]) -> dict[str, Any]:
+def encode_policies(policies: Mapping[PolicyID, BasePolicy]) -> dict[str, Any]:
     """Convert policies to arrays and JSON values; raise `CheckpointError` for one that cannot be saved."""
     return {policy_id: _encode(policy_id, policy) for policy_id, policy in policies.items()}
 
 
-def _encode(policy_id: PolicyID, policy: Policy) -> dict[str, Any]:
+def _encode(policy_id: PolicyID, policy: BasePolicy) -> dict[str, Any]:
     name = f"Policy {policy_id!r} ({type(policy).__name__})"
     settings = {
         key: _encode_setting(value, f"{name} has the setting {key}")
@@ -215,8 +215,8 @@ def _decode_setting(value: Any, name: str, folder: Path) -> Any:
 
 
 def _decode(
-    policy_id: PolicyID, data: Mapping[str, Any], classes: Mapping[PolicyID, type[Policy]], folder: Path
-) -> Policy:
+    policy_id: PolicyID, data: Mapping[str, Any], classes: Mapping[PolicyID, type[BasePolicy]], folder: Path
+) -> BasePolicy:
     try:
         policy_class = classes.get(policy_id) or _load_class(policy_id, data["class"], folder)
         settings = {
@@ -229,7 +229,7 @@ def _decode(
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         problem = f"cannot be read: {error_text(error)}."
         raise CheckpointError(f"Policy {policy_id!r} of {folder} {problem}") from error
-    if not (isinstance(policy_class, type) and issubclass(policy_class, Policy)):
+    if not (isinstance(policy_class, type) and issubclass(policy_class, BasePolicy)):
         wrong = f"{policy_class!r}. Expected a subclass of Policy."
         raise CheckpointError(f"The class of policy {policy_id!r} is {wrong}")
     try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from phantom_core.hooks.events import Status
-from phantom_core.policies.policy import Policy
+from phantom_core.policies.policy import BasePolicy
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.evaluate import Evaluation
 from phantom_core.rollouts.make_vector_env import VectorizationMode
@@ -28,7 +28,7 @@ class RunFacts:
     name: str
     seed: int
     trainer_name: str  # the registered name, or that of the class
-    load_policy_class: Callable[[str], type[Policy]]  # takes a name or a reference
+    load_policy_class: Callable[[str], type[BasePolicy]]  # takes a name or a reference
     trainer_key: str = ""  # the trainer in the settings; empty: it is `trainer_name`
     directory: Path | None = None
     total_steps: int | None = None
@@ -60,7 +60,7 @@ class TrainingResults:
         evaluation: the evaluation after the last iteration; None without one.
     """
 
-    policies: Mapping[PolicyID, Policy] = field(repr=False)
+    policies: Mapping[PolicyID, BasePolicy] = field(repr=False)
     _: KW_ONLY
     policy_by_agent: Mapping[AgentID, PolicyID] = field(default_factory=dict, repr=False)
     history: Sequence[Mapping[str, float]] = field(default=(), repr=False)
@@ -89,7 +89,7 @@ class RunState:
     is_interrupted: bool = False  # by a signal
     is_iterating: bool = False
     is_saving: bool = False  # a signal must not interrupt this
-    policies: Mapping[PolicyID, Policy] = field(default_factory=dict)
+    policies: Mapping[PolicyID, BasePolicy] = field(default_factory=dict)
     policy_by_agent: Mapping[AgentID, PolicyID] = field(default_factory=dict)
     policy_specs: Mapping[PolicyID, PolicySpec] = field(default_factory=dict)
     policies_to_train: tuple[PolicyID, ...] = ()

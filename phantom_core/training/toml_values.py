@@ -15,7 +15,7 @@ import numpy as np
 
 from phantom_core.errors import ConfigError, with_article
 from phantom_core.metrics import Metric
-from phantom_core.policies.policy import Policy
+from phantom_core.policies.policy import BasePolicy
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.training.logged_values import as_name
 from phantom_core.training.references import absolute, reference_to, trainer_key
@@ -94,7 +94,7 @@ class SettingsWriter:
             for number, agent_id in enumerate(spec.agents):
                 if isinstance(agent_id, tuple):  # a list in the file, which is no id
                     self.lost[f"{path}.agents[{number}]"] = f"the id {agent_id!r}"
-        if isinstance(spec.policy, Policy):
+        if isinstance(spec.policy, BasePolicy):
             table["policy"] = self.reference(type(spec.policy), f"{path}.policy")
             self.lost[f"{path}.policy"] = f"an instance of {type(spec.policy).__name__}"
         elif spec.policy is not None:

@@ -17,7 +17,7 @@ from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, error_text
 from phantom_core.metrics import Metric, record_metrics, reduce_metrics
 from phantom_core.policies import policy_mapping
-from phantom_core.policies.policy import Policy
+from phantom_core.policies.policy import BasePolicy
 from phantom_core.policies.policy_mapping import PolicyMapping, PolicySpec
 from phantom_core.rollouts.batch import EpisodeSummary
 from phantom_core.rollouts.collect import Collector
@@ -224,7 +224,7 @@ class Trainer(Learner):
     def make_collector(
         self,
         envs: VectorEnv | Sequence[MultiAgentEnv],
-        policies: Mapping[PolicyID, Policy],
+        policies: Mapping[PolicyID, BasePolicy],
         policy_by_agent: Mapping[AgentID, PolicyID],
         *,
         learning: Sequence[PolicyID] = (),
@@ -295,7 +295,7 @@ class Trainer(Learner):
 
     def setup_policy_specs_and_mapping(
         self, env: MultiAgentEnv, policies: PolicyMapping
-    ) -> tuple[dict[AgentID, PolicyID], dict[PolicyID, Policy]]:
+    ) -> tuple[dict[AgentID, PolicyID], dict[PolicyID, BasePolicy]]:
         """Return the policy id of each strategic agent, and the policies, built and seeded.
 
         Raises `PolicyMappingError` if agents and policies do not fit together.

@@ -52,8 +52,8 @@ class BanditTrainer(ph.Trainer):
         return ph.CollectPlan(episodes=self.config.episodes)
 
     def update(self, policy_id, policy, batch, rng):
-        for observation, action, reward in zip(batch.observations, batch.actions, batch.rewards):
-            policy.sums[observation, action] += reward, 1
+        of = batch.transitions
+        np.add.at(policy.sums, (of.observations, of.actions), np.c_[of.rewards, np.ones(len(of))])
         return {"tries": policy.sums[..., 1].sum()}
 '''
 

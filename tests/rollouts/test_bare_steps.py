@@ -96,7 +96,7 @@ class Player:
     def collect(self, plan: ph.CollectPlan) -> list[str]:
         """Collect and return what came out, as text in which every bit counts."""
         batches = self.collector.collect(plan)
-        sorted_ones = [batch.by_trajectory for batch in batches.values()]
+        sorted_ones = [batch.trajectories for batch in batches.values()]
         rows = [[getattr(batch, field.name) for field in fields(batch)] for batch in sorted_ones]
         state = self.collector.state_dict()
         return [repr(found) for found in (rows, self.episodes, state, self.collector.env_steps)]

@@ -114,7 +114,7 @@ def test_every_kind_of_observation_comes_back_as_it_was_shown(name: str) -> None
 
 def test_observations_of_array_spaces_are_arrays_of_the_spaces_dtype() -> None:
     kinds = {
-        name: collect(*SPACES[name]).observations
+        name: collect(*SPACES[name]).transitions.observations
         for name in ("Box", "image", "scalar", "Discrete", "MultiDiscrete", "MultiBinary")
     }
     assert {name: (found.shape, found.dtype.name) for name, found in kinds.items()} == {
@@ -128,14 +128,14 @@ def test_observations_of_array_spaces_are_arrays_of_the_spaces_dtype() -> None:
 
 
 def test_observations_of_nested_spaces_are_dicts_and_tuples_of_arrays() -> None:
-    masked, nested = collect(*SPACES["Dict"]).observations, collect(*SPACES["Tuple"]).observations
+    masked, nested = (collect(*SPACES[name]).transitions.observations for name in ("Dict", "Tuple"))
     assert {key: part.shape for key, part in masked.items()} == {"observation": (6, 2), "action_mask": (6, 3)}
     assert nested[0].tolist() == [1, 1, 2, 2, 3, 3]
     assert nested[1]["x"].tolist() == [0.0, 0.0, 0.25, 0.25, 0.5, 0.5]
 
 
 def test_transitions_are_in_time_order() -> None:
-    batch = collect(*SPACES["Discrete"], copies=2)
+    batch = collect(*SPACES["Discrete"], copies=2).transitions
     assert batch.observations.tolist() == [1] * 4 + [2] * 4 + [3] * 4
     assert batch.next_observations.tolist() == [2] * 4 + [3] * 4 + [4] * 4
     assert batch.rewards.tolist() == [1.0] * 4 + [2.0] * 4 + [3.0] * 4
@@ -145,11 +145,12 @@ def test_transitions_are_in_time_order() -> None:
     assert batch.agent_ids == ["A0", "A1"] * 6
     assert batch.env_indices.tolist() == [0, 0, 1, 1] * 3
     assert batch.episodes.tolist() == [0] * 12
+    assert batch.steps.tolist() == [0] * 4 + [1] * 4 + [2] * 4
     assert len(batch) == 12
 
 
-def test_by_trajectory_has_one_trajectory_after_the_other() -> None:
-    batch = collect(*SPACES["Discrete"], copies=2).by_trajectory
+def test_trajectories_are_one_trajectory_after_the_other() -> None:
+    batch = collect(*SPACES["Discrete"], copies=2).trajectories
     assert batch.starts.tolist() == [0, 3, 6, 9, 12]
     assert batch.observations.tolist() == [1, 2, 3] * 4
     assert batch.next_observations.tolist() == [4] * 4
@@ -158,7 +159,8 @@ def test_by_trajectory_has_one_trajectory_after_the_other() -> None:
     assert list(batch.episodes) == [0] * 4
     assert batch.truncated.tolist() == [True] * 4
     assert batch.terminated.tolist() == [False] * 4
-    assert len(batch) == 12
+    assert batch.steps.tolist() == [0, 1, 2] * 4
+    assert len(batch) == 4
 
 
 def test_a_policy_is_asked_with_a_batch_that_it_cannot_write() -> None:
@@ -188,7 +190,10 @@ def test_extras_are_arrays_beside_the_actions() -> None:
         extras = staticmethod(lambda number: {"logits": np.ones((number, 4), np.float32)})
 
     batch = collect(*SPACES["Box"], policy=Telling)
-    assert (batch.extras["logits"].shape, batch.extras["logits"].dtype) == ((6, 4), np.float32)
+    assert (batch.transitions.extras["logits"].shape, batch.transitions.extras["logits"].dtype) == (
+        (6, 4),
+        np.float32,
+    )
 
 
 def test_extras_with_other_names_than_before_are_refused() -> None:
@@ -218,7 +223,7 @@ def test_choices_that_are_sampled_as_an_array_and_played_as_another_are_kept_as_
     env = ph.PhantomEnv(20, ph.Network([ShowAgent("A", DISCRETE, lambda n: n + 1)]))
     policy = ShiftingPolicy(DISCRETE, ShowAgent.action_space)
     collector = ph.Collector([env], {"p": policy}, {"A": "p"}, seed=1, learning=["p"])
-    actions = collector.collect(ph.CollectPlan(steps=20))["p"].actions
+    actions = collector.collect(ph.CollectPlan(steps=20))["p"].transitions.actions
     assert actions.dtype == np.int64
     assert set(actions.tolist()) == {10, 11, 12}
 
@@ -235,7 +240,7 @@ def test_actions_keep_the_dtype_that_the_policy_returned() -> None:
     batch = ph.Collector([env], {"p": policy}, {"A0": "p"}, seed=1, learning=["p"]).collect(
         ph.CollectPlan(episodes=1)
     )["p"]
-    assert (batch.actions.shape, batch.actions.dtype) == ((2, 2), np.float32)
+    assert (batch.transitions.actions.shape, batch.transitions.actions.dtype) == ((2, 2), np.float32)
 
 
 def test_actions_of_nested_spaces_are_batched_as_observations_are() -> None:
@@ -252,17 +257,17 @@ def test_actions_of_nested_spaces_are_batched_as_observations_are() -> None:
     batch = ph.Collector([env], {"p": Seller(BOX, space)}, {"A0": "p"}, seed=1, learning=["p"]).collect(
         ph.CollectPlan(episodes=1)
     )["p"]
-    assert batch.actions["price"].tolist() == [[0.5], [0.5]]
-    assert batch.actions["sell"].tolist() == [1, 1]
+    assert batch.transitions.actions["price"].tolist() == [[0.5], [0.5]]
+    assert batch.transitions.actions["sell"].tolist() == [1, 1]
     assert batch.trajectories[0].actions[0]["sell"] == 1
 
 
 def test_where_nothing_followed_the_next_observation_is_an_element_of_the_space() -> None:
     batch = collect(BOX, lambda n: None if n == 3 else np.full(2, n + 1.0, np.float32))
-    assert batch.has_next.tolist() == [True] * 4 + [False] * 2
-    assert batch.next_observations[:4].tolist() == batch.observations[2:].tolist()
-    assert batch.by_trajectory.has_next.tolist() == [False, False]
-    assert batch.by_trajectory.next_observations.tolist() == [[0.0, 0.0]] * 2
+    assert batch.transitions.has_next.tolist() == [True] * 4 + [False] * 2
+    assert batch.transitions.next_observations[:4].tolist() == batch.transitions.observations[2:].tolist()
+    assert batch.trajectories.has_next.tolist() == [False, False]
+    assert batch.trajectories.next_observations.tolist() == [[0.0, 0.0]] * 2
     assert [t.next_observation for t in batch.trajectories] == [None, None]
 
 
@@ -328,8 +333,10 @@ def test_an_iteration_that_is_cut_hands_over_the_same_rows(name: str) -> None:
 
 def test_float64_is_taken_in_a_box_of_float32() -> None:
     batch = collect(BOX, lambda n: np.array([n / 3, 1.0]))
-    assert batch.observations.dtype == np.float32
-    assert batch.observations[:, 0].tolist() == [float(np.float32(n / 3)) for n in (0, 0, 1, 1, 2, 2)]
+    assert batch.transitions.observations.dtype == np.float32
+    assert batch.transitions.observations[:, 0].tolist() == [
+        float(np.float32(n / 3)) for n in (0, 0, 1, 1, 2, 2)
+    ]
 
 
 @pytest.mark.parametrize("value", [1e300, float("nan")])
@@ -340,7 +347,7 @@ def test_float64_that_float32_cannot_hold_is_refused(value: float) -> None:
 
 
 def test_integers_are_taken_in_a_box_only_if_every_value_of_their_type_fits() -> None:
-    assert collect(BOX, lambda n: np.array([n, 1], np.int8)).observations.dtype == np.float32
+    assert collect(BOX, lambda n: np.array([n, 1], np.int8)).transitions.observations.dtype == np.float32
     with pytest.raises(ph.errors.ObservationError, match="dtype int64"):
         collect(BOX, lambda n: np.array([n, 1], np.int64))
 
@@ -348,4 +355,21 @@ def test_integers_are_taken_in_a_box_only_if_every_value_of_their_type_fits() ->
 def test_the_filler_is_an_element_of_a_space_that_begins_elsewhere() -> None:
     space = gym.spaces.Discrete(4, start=5)
     batch = collect(space, lambda n: None if n == 3 else 5 + n)
-    assert all(space.contains(seen) for seen in batch.by_trajectory.next_observations.tolist())
+    assert all(space.contains(seen) for seen in batch.trajectories.next_observations.tolist())
+
+
+def test_trajectories_by_hand_of_wrong_lengths_are_refused() -> None:
+    whole = collect(*SPACES["Discrete"]).trajectories
+    whole.next_observations = whole.next_observations[:1]
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        ph.Batch.of(whole, DISCRETE)
+    assert str(caught.value) == "Trajectories have starts=[0, 3, 6], but 1 next_observations. Expected 2."
+
+
+def test_a_batch_of_trajectories_has_the_same_transitions_one_trajectory_after_the_other() -> None:
+    collected = collect(*SPACES["Discrete"], copies=2)
+    again = ph.Batch.of(collected.trajectories, DISCRETE).transitions
+    assert again.observations.tolist() == collected.trajectories.observations.tolist()
+    assert again.next_observations.tolist() == [2, 3, 4] * 4
+    assert again.truncated.tolist() == [False, False, True] * 4
+    assert again.steps.tolist() == [0, 1, 2] * 4

@@ -42,11 +42,11 @@ def test_the_next_collection_begins_with_new_episodes(gymnasium_env: Any, error:
         collector.collect(ph.CollectPlan(steps=2 * 10, copies=2))
     batch = collector.collect(ph.CollectPlan(steps=2 * 4, copies=2))["p"]
     one_copy = [[2, step] for step in range(4)]
-    assert batch.by_trajectory.observations.tolist() == 2 * one_copy
-    assert batch.by_trajectory.rewards.tolist() == 2 * [1.0, 2.0, 3.0, 4.0]
-    assert batch.observations.tolist() == [seen for seen in one_copy for _ in range(2)]
-    assert batch.by_trajectory.next_observations.tolist() == [[2, 4], [2, 4]]
-    assert batch.by_trajectory.starts.tolist() == [0, 4, 8]
+    assert batch.trajectories.observations.tolist() == 2 * one_copy
+    assert batch.trajectories.rewards.tolist() == 2 * [1.0, 2.0, 3.0, 4.0]
+    assert batch.transitions.observations.tolist() == [seen for seen in one_copy for _ in range(2)]
+    assert batch.trajectories.next_observations.tolist() == [[2, 4], [2, 4]]
+    assert batch.trajectories.starts.tolist() == [0, 4, 8]
 
 
 def test_an_answer_of_a_worker_that_nobody_waited_for_is_no_answer_to_the_next_question() -> None:

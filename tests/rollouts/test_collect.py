@@ -352,7 +352,7 @@ def test_an_env_that_raises_is_named_with_step_episode_and_seed() -> None:
 def test_a_plan_that_says_nothing_or_two_things_is_refused(amounts: dict[str, int]) -> None:
     with pytest.raises(
         ph.errors.ConfigError,
-        match=r"is not a plan\. Give either steps or episodes, and at least one copy, as integers\.$",
+        match=r"is not a plan\. Give either steps or episodes, and at least one copy and one round, as",
     ):
         ph.CollectPlan(**amounts)
 

@@ -74,7 +74,7 @@ def collection(
         collector = ph.Collector(envs, made, mapping, seed=1, learning=list(made))
         for plan in plans:
             batches = collector.collect(plan)
-            assert all(len(batch.by_trajectory) == len(batch) for batch in batches.values())
+            assert all(len(batch.trajectories.rewards) == len(batch) for batch in batches.values())
 
     return work
 

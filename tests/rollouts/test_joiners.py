@@ -144,7 +144,10 @@ def test_a_collector_is_restored_while_a_guest_is_there() -> None:
     for collector in (whole, first):
         collector.collect(ph.CollectPlan(steps=3))
     second.load_state_dict(first.state_dict())
-    rows = [c.collect(ph.CollectPlan(steps=3))["guests"].observations.tolist() for c in (whole, second)]
+    rows = [
+        c.collect(ph.CollectPlan(steps=3))["guests"].transitions.observations.tolist()
+        for c in (whole, second)
+    ]
     assert rows[0] == rows[1] == [1]
 
 

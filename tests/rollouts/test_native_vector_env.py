@@ -115,8 +115,8 @@ def test_cart_pole_is_stepped_by_its_own_vector_env() -> None:
     policy = ph.RandomPolicy(facts.observation_spaces["agent"], facts.action_spaces["agent"])
     collector = ph.Collector(envs, {"p": policy}, {"agent": "p"}, seed=1, learning=["p"])
     batch = collector.collect(ph.CollectPlan(steps=800, copies=4))["p"]
-    assert set(batch.rewards.tolist()) == {1.0}
-    final = batch.by_trajectory.next_observations[batch.by_trajectory.terminated]
+    assert set(batch.transitions.rewards.tolist()) == {1.0}
+    final = batch.trajectories.next_observations[batch.trajectories.terminated]
     assert len(final) > 10
     assert ((np.abs(final[:, 2]) > 0.2) | (np.abs(final[:, 0]) > 2.4)).all()  # fallen, or out of sight
     collector.close()
@@ -257,7 +257,7 @@ def test_observations_of_nested_discrete_spaces_are_taken_apart(mode: AutoresetM
     makers = [functools.partial(TupleEnv, number) for number in range(2)]
     collector = collector_of(ph.NativeVectorEnv(SyncVectorEnv(makers, autoreset_mode=mode)))
     batch = collector.collect(ph.CollectPlan(steps=12, copies=2))["p"]
-    steps, others = batch.by_trajectory.observations
+    steps, others = batch.trajectories.observations
     assert steps.tolist()[:4] == [0, 1, 0, 1]
     assert others["episode"].tolist()[:4] == [0, 0, 1, 1]
 

@@ -189,7 +189,7 @@ def summary(collector: ph.Collector, plans: Sequence[ph.CollectPlan], episodes: 
     for call, plan in enumerate(plans):
         for policy_id, batch in sorted(collector.collect(plan).items()):
             number += len(batch)
-            total += float(batch.rewards.sum())
+            total += float(batch.transitions.rewards.sum())
             found += [f"{call} {policy_id} {text}" for text in trajectories(batch)]
     played = sorted(
         json.dumps(plain([e.env_index, e.episode, e.length, dict(e.episode_returns)])) for e in episodes

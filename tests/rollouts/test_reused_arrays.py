@@ -65,7 +65,7 @@ def test_final_observations_are_those_of_the_end_of_the_episode(gymnasium_env: A
     space = SPACES[kind]
     policy = OneArrayPolicy(space, OneArrayEnv.action_space)
     collector = ph.Collector(envs, {"p": policy}, {"agent": "p"}, seed=1, learning=["p"])
-    batch = collector.collect(ph.CollectPlan(steps=2 * 8, copies=2))["p"].by_trajectory
+    batch = collector.collect(ph.CollectPlan(steps=2 * 8, copies=2))["p"].trajectories
     one_copy = [[episode, step] for episode in (0, 1, 2) for step in range(3)][:8]
     assert plain(space, batch.observations).tolist() == 2 * one_copy
     assert plain(space, batch.next_observations).tolist() == 2 * [[0, 3], [1, 3], [2, 2]]

@@ -123,8 +123,8 @@ def test_what_cannot_be_called_makes_no_env(made: Any) -> None:
 
 def test_a_batch_can_be_changed() -> None:
     batch = collect([Clock()])
-    batch.rewards *= 0.5
-    assert batch.rewards.tolist() == [0.5] * 5
+    batch.transitions.rewards *= 0.5
+    assert batch.transitions.rewards.tolist() == [0.5] * 5
 
 
 class Counting(ph.VectorEnv):

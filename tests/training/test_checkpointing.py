@@ -84,7 +84,11 @@ class MomentumTrainer(ph.Trainer):
         assert isinstance(policy, SoftmaxPolicy)
         gradient = rng.normal(scale=1e-3, size=(3, 3))
         for observation, action, reward, odds in zip(
-            batch.observations, batch.actions, batch.rewards, batch.extras["odds"], strict=True
+            batch.transitions.observations,
+            batch.transitions.actions,
+            batch.transitions.rewards,
+            batch.transitions.extras["odds"],
+            strict=True,
         ):
             gradient[observation] += (reward - self.baseline) * (np.eye(3)[action] - odds)
             self.baseline += 0.01 * (reward - self.baseline)

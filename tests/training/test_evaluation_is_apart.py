@@ -40,7 +40,7 @@ class DrawingTrainer(ph.Trainer):
     def update(
         self, policy_id: str, policy: Any, batch: ph.Batch, rng: np.random.Generator
     ) -> dict[str, float]:
-        policy.weight += float(np.sum(batch.rewards)) * rng.normal()
+        policy.weight += float(np.sum(batch.transitions.rewards)) * rng.normal()
         return {"weight": policy.weight}
 
 

@@ -193,7 +193,7 @@ class Collecting(ph.Trainer):
         if self.collector is None:
             self.collector = self.make_collector([env], policies, policy_mapping, learning=policies_to_train)
         batches = self.collector.collect(ph.CollectPlan(steps=4))
-        assert len(batches["default"].rewards) == 4
+        assert len(batches["default"]) == 4
 
 
 class Episodes(ph.Hooks):

@@ -97,12 +97,12 @@ class PPOTrainer(ph.Trainer):
         if not len(batch):
             return {}
         learner, settings = self._learner(policy_id, policy), self._settings()
-        samples = self._samples(policy, learner, batch.by_trajectory)
+        samples = self._samples(policy, learner, batch.trajectories)
         if not len(samples):
             return {}
         report = UpdateReport(learner.backend.descend(samples, self._minibatches(samples, rng), settings))
         check_first_ratio(report.first, policy)
-        policy.see(policy.layout.features(batch.observations))
+        policy.see(policy.layout.features(batch.trajectories.observations))
         return report.quantities(samples, settings)
 
     def leave(self) -> None:
@@ -171,7 +171,7 @@ class PPOTrainer(ph.Trainer):
             max_kl=None if config.target_kl is None else 1.5 * config.target_kl,
         )
 
-    def _samples(self, policy: MLPActorCriticPolicy, learner: Learner, batch: ph.TrajectoryBatch) -> Samples:
+    def _samples(self, policy: MLPActorCriticPolicy, learner: Learner, batch: ph.Trajectories) -> Samples:
         """Return what was collected, with values, advantages and log-probabilities."""
         backend = learner.backend
         rewards = learner.reward_scale(batch) if self.config.normalize_rewards else batch.rewards

@@ -24,13 +24,13 @@ class RewardScale:
         self._moments = RunningMoments(1)
         self._running: dict[str, float] = {}
 
-    def __call__(self, batch: ph.TrajectoryBatch) -> NDArray[np.float64]:
+    def __call__(self, batch: ph.Trajectories) -> NDArray[np.float64]:
         """Take in the rewards of a batch and return them scaled: float64 array [B]."""
         self._moments.update(self._discounted(batch)[:, None])
         scaled: NDArray[np.float64] = batch.rewards / float(self._moments.scale[0])
         return np.clip(scaled, -self._clip, self._clip, out=scaled)
 
-    def _discounted(self, batch: ph.TrajectoryBatch) -> NDArray[np.float64]:
+    def _discounted(self, batch: ph.Trajectories) -> NDArray[np.float64]:
         rewards = batch.rewards.tolist()
         returns: list[float] = []
         for number, (begin, end) in enumerate(zip(batch.starts[:-1], batch.starts[1:], strict=True)):

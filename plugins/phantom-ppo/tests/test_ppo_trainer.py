@@ -68,7 +68,7 @@ def batch(rng: np.random.Generator, lengths: list[int], **changes: Any) -> ph.Ba
         "env_indices": list(range(number)),
         "episodes": [0] * number,
     }
-    return ph.Batch.of(ph.TrajectoryBatch(**{**fields, **changes}), BOX)
+    return ph.Batch.of(ph.Trajectories(**{**fields, **changes}), BOX)
 
 
 def updated(trainer: PPOTrainer, policy: MLPActorCriticPolicy, *batches: ph.Batch) -> Mapping[str, float]:
@@ -147,8 +147,9 @@ def assert_holds_only_arrays_and_json(value: Any) -> None:
 
 def test_a_decision_without_a_known_outcome_is_left_out() -> None:
     rng = np.random.default_rng(1)
-    known = batch(rng, [4])
-    observations = np.concatenate([known.observations, known.by_trajectory.next_observations])
+    whole = batch(rng, [4])
+    known = whole.trajectories
+    observations = np.concatenate([known.observations, known.next_observations])
     cut = batch(
         rng,
         [5],
@@ -159,7 +160,7 @@ def test_a_decision_without_a_known_outcome_is_left_out() -> None:
         truncated=np.array([True]),
     )
     after = []
-    for one in (known, cut):
+    for one in (whole, cut):
         policy = make_policy()
         updated(UnhurriedTrainer(**SMALL), policy, one)
         after.append(policy.network.parameters.copy())

@@ -224,7 +224,7 @@ def test_training_with_torch_goes_on_bit_for_bit_from_a_saved_state() -> None:
 
     def batch() -> ph.Batch:
         return ph.Batch.of(
-            ph.TrajectoryBatch(
+            ph.Trajectories(
                 observations=rng.normal(size=(20, 2)).astype(np.float32),
                 actions=rng.normal(size=(20, 1)).astype(np.float32),
                 rewards=rng.normal(size=20),

@@ -102,7 +102,7 @@ class SolvedIdentity(ph.Hooks):
         return "solved" if self._in_a_row == 2 else None  # noqa: PLR2004  twice, as said
 
 
-def choice_of(policy: ph.Policy, form: ToyForm, state: int, num_states: int, num_choices: int) -> int:
+def choice_of(policy: Any, form: ToyForm, state: int, num_states: int, num_choices: int) -> int:
     """Return what a policy chooses in a state; the choice it makes most often of 25, if it draws."""
     observation = form.observation(state, num_states)
     asked = 25 if policy.acts_randomly else 1
@@ -136,7 +136,7 @@ def difference(one: Sequence[Mapping[str, float]], other: Sequence[Mapping[str, 
     return "" if len(one) == len(other) else f"they have {len(one)} and {len(other)} iterations"
 
 
-def states(policies: Mapping[ph.PolicyID, ph.Policy]) -> dict[ph.PolicyID, str]:
+def states(policies: Mapping[ph.PolicyID, ph.BasePolicy]) -> dict[ph.PolicyID, str]:
     """Return a text for each policy that is equal for equal states."""
     return {policy_id: fingerprint(policy.state_dict()) for policy_id, policy in policies.items()}
 

@@ -1,0 +1,107 @@
+"""`CollectPlan`: how much a trainer wants; `Collection`: how much of it was played."""
+
+from __future__ import annotations
+
+from collections.abc import Collection as Group
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, Final
+
+from phantom_core.errors import ConfigError
+from phantom_core.types import PolicyID
+
+_NEEDS: Final = ("state",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectPlan:
+    """How much to collect before an update: so many env steps, or so many episodes.
+
+    Attributes:
+        steps: env steps, over all copies; episodes go on in the next collection.
+        episodes: whole episodes, over all copies; each copy plays the same share of them, and the first
+            ones one more if they cannot be shared out.
+        copies: how many copies of the env are played side by side; None for those of the run's main
+            trainer, or one. It is fixed when a run begins.
+        rounds: how many collections, each with an update, make one iteration; of the main trainer.
+        needs: what transitions hold in addition; of `"state"`, the global state of the env. It is fixed
+            when a run begins.
+    """
+
+    steps: int | None = None
+    episodes: int | None = None
+    copies: int | None = None
+    rounds: int = 1
+    needs: Group[str] = ()
+
+    def __post_init__(self) -> None:
+        amounts = [amount for amount in (self.steps, self.episodes) if amount is not None]
+        numbers = [*amounts, 1 if self.copies is None else self.copies, self.rounds]
+        if len(amounts) != 1 or not all(isinstance(n, Integral) and n >= 1 for n in numbers):
+            raise ConfigError(
+                f"{self} is not a plan. Give either steps or episodes, and at least one copy and one round, "
+                "as integers."
+            )
+        if isinstance(self.needs, str) or not set(self.needs) <= set(_NEEDS):
+            raise ConfigError(f"{self} is not a plan. Expected needs to be () or ('state',).")
+
+
+class Collection:
+    """What was played for a plan, for some policies.
+
+    Attributes:
+        plan: the plan.
+        policy_ids: the policies whose experience is collected.
+        episodes: by copy, the episodes that are counted; None where steps are.
+    """
+
+    def __init__(
+        self, plan: CollectPlan, policy_ids: Sequence[PolicyID], next_episodes: Sequence[int]
+    ) -> None:
+        """Begin; `next_episodes` tells the first episode of each copy that counts."""
+        self.plan, self.policy_ids = plan, tuple(policy_ids)
+        self._steps_left = plan.steps or 0
+        share, rest = divmod(plan.episodes or 0, len(next_episodes))
+        self._episodes_left = [share + (n < rest) for n in range(len(next_episodes))]
+        self.episodes: dict[int, range] | None = None
+        if plan.episodes is not None:
+            self.episodes = {
+                n: range(first, first + self._episodes_left[n]) for n, first in enumerate(next_episodes)
+            }
+
+    @property
+    def is_fulfilled(self) -> bool:
+        """Whether everything was played."""
+        return self._steps_left <= 0 and max(self._episodes_left) <= 0
+
+    @property
+    def steps_left(self) -> int | None:
+        """The env steps that are left; None where episodes are counted."""
+        return self._steps_left if self.episodes is None else None
+
+    def wants_more_of(self, env_index: int) -> bool:
+        """Return whether a copy is to go on."""
+        return self.episodes is None or self._episodes_left[env_index] > 0
+
+    def count(self, env_steps: int, ended: Sequence[tuple[int, int]]) -> None:
+        """Count env steps, and the episodes that ended: the copy and the number of each."""
+        if self.episodes is None:
+            self._steps_left -= env_steps
+            return
+        for env_index, episode in ended:
+            if episode >= self.episodes[env_index].start:
+                self._episodes_left[env_index] -= 1
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return how much is left."""
+        firsts = None if self.episodes is None else [own.start for own in self.episodes.values()]
+        return {"steps": self._steps_left, "episodes": self._episodes_left, "firsts": firsts}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned."""
+        self._steps_left, self._episodes_left = int(state["steps"]), list(state["episodes"])
+        if self.episodes is not None and state["firsts"] is not None:
+            self.episodes = {
+                n: range(first, first + len(self.episodes[n])) for n, first in enumerate(state["firsts"])
+            }
