@@ -179,15 +179,29 @@ class Collector:
         return self.take(collection)
 
     def begin(
-        self, plan: CollectPlan, policy_ids: Sequence[PolicyID], *, with_current_episodes: bool = True
+        self,
+        plan: CollectPlan,
+        policy_ids: Sequence[PolicyID],
+        *,
+        with_current_episodes: bool = True,
+        after: Collection | None = None,
     ) -> Collection:
         """Begin to collect for some policies, as `play` does.
 
-        An episode that goes on counts as one, with what is played of it from now on, unless
-        `with_current_episodes` is False.
+        Args:
+            plan: how much.
+            policy_ids: whose experience.
+            with_current_episodes: whether an episode that goes on counts as one, with what is played of it
+                from now on.
+            after: the collection for these policies that was taken by episode; its later episodes count.
         """
-        starts = [copy.episode + (copy.is_over or not with_current_episodes) for copy in self._copies]
-        return Collection(plan, policy_ids, starts)
+        episodes = []
+        for copy in self._copies:
+            first = copy.episode + (copy.is_over or not with_current_episodes)
+            if after is not None and after.episodes is not None:
+                first = after.episodes[copy.env_index].stop
+            episodes.append(range(first, copy.episode + copy.is_over))
+        return Collection(plan, policy_ids, episodes)
 
     def play(self, plans: Sequence[Collection]) -> None:
         """Play until one of these plans, or several, are fulfilled.

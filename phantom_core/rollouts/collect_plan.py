@@ -56,19 +56,16 @@ class Collection:
         episodes: by copy, the episodes that are counted; None where steps are.
     """
 
-    def __init__(
-        self, plan: CollectPlan, policy_ids: Sequence[PolicyID], next_episodes: Sequence[int]
-    ) -> None:
-        """Begin; `next_episodes` tells the first episode of each copy that counts."""
+    def __init__(self, plan: CollectPlan, policy_ids: Sequence[PolicyID], episodes: Sequence[range]) -> None:
+        """Begin; `episodes` are those of each copy that count and ended already, often none."""
         self.plan, self.policy_ids = plan, tuple(policy_ids)
         self._steps_left = plan.steps or 0
-        share, rest = divmod(plan.episodes or 0, len(next_episodes))
-        self._episodes_left = [share + (n < rest) for n in range(len(next_episodes))]
+        share, rest = divmod(plan.episodes or 0, len(episodes))
+        shares = [share + (n < rest) for n in range(len(episodes))]
+        self._episodes_left = [of_copy - len(own) for of_copy, own in zip(shares, episodes, strict=True)]
         self.episodes: dict[int, range] | None = None
         if plan.episodes is not None:
-            self.episodes = {
-                n: range(first, first + self._episodes_left[n]) for n, first in enumerate(next_episodes)
-            }
+            self.episodes = {n: range(own.start, own.start + shares[n]) for n, own in enumerate(episodes)}
 
     @property
     def is_fulfilled(self) -> bool:

@@ -6,8 +6,9 @@ import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -17,13 +18,14 @@ from phantom_core.errors import CheckpointError, ConfigError, PolicyMappingError
 from phantom_core.hooks.events import EpisodeEnd
 from phantom_core.metrics import Metric, not_recorded
 from phantom_core.policies.policy import BasePolicy
-from phantom_core.rollouts.batch import Batch, EpisodeSummary
+from phantom_core.rollouts.batch import EpisodeSummary, Transitions
 from phantom_core.rollouts.collect import Collector
-from phantom_core.rollouts.collect_plan import CollectPlan
 from phantom_core.rollouts.make_vector_env import make_vector_env
 from phantom_core.rollouts.vector_env import VectorEnv
 from phantom_core.seeding import derive_seed, make_rng
+from phantom_core.training.cadence import Cadence, learns_online
 from phantom_core.training.env_factory import EnvFactory, PlannedFactory
+from phantom_core.training.learner import Learner
 from phantom_core.training.logged_values import GuardedMetric
 from phantom_core.training.run_loop import RunLoop
 from phantom_core.training.run_plans import scheduled_policies
@@ -32,79 +34,21 @@ from phantom_core.types import AgentID, PolicyID
 _log = logging.getLogger("phantom_core")
 
 
-class Learner:
-    """What a trainer overrides: the run calls it in each iteration. Users derive from `Trainer`."""
-
-    policy_class: ClassVar[type[BasePolicy]]
-    metrics: Mapping[str, Metric]
-
-    def iterations(self, num_iterations: int | None = None) -> Iterator[int]:
-        """Yield the number of each iteration until the run ends."""
-        raise NotImplementedError
-
-    def collect_plan(self) -> CollectPlan:
-        """Return how much experience the core collects in each iteration. A full trainer overrides it."""
-        raise NotImplementedError
-
-    def begin_iteration(self, policy_id: PolicyID, policy: Any) -> None:
-        """Called for each policy before the collection of an iteration, such as to set its exploration."""
-
-    def update(
-        self, policy_id: PolicyID, policy: Any, batch: Batch, rng: np.random.Generator
-    ) -> Mapping[str, float]:
-        """Update one policy from the experience of its agents in this iteration. A full trainer overrides it.
-
-        Args:
-            policy_id: the id of the policy.
-            policy: the policy, to be updated in place.
-            batch: the trajectories of its agents.
-            rng: the random generator of this policy.
-
-        Returns:
-            Scalars to log as `<policy_id>/<name>`, such as the loss.
-        """
-        raise NotImplementedError
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the state kept between iterations, without the policies.
-
-        Optimisers and running statistics belong here, as NumPy arrays and JSON values, nested in dicts
-        and lists. Schedules that follow `progress` need no state. The default is an empty dict.
-        """
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a state returned by `state_dict`, between two iterations or before the first."""
-
-    def training_step(
-        self,
-        env: Any,
-        policy_mapping: Mapping[AgentID, PolicyID],
-        policies: Mapping[PolicyID, BasePolicy],
-        policies_to_train: Sequence[PolicyID],
-    ) -> None:
-        """Run one iteration of a simple trainer: step the env, log rewards, update the policies in place.
-
-        Args:
-            env: the env, which was reset once.
-            policy_mapping: policy id by id of each strategic agent.
-            policies: policy by id.
-            policies_to_train: ids of the policies to update.
-        """
-        raise NotImplementedError
-
-
 def train_simple(trainer: Learner, loop: RunLoop, env: MultiAgentEnv, num_iterations: int | None) -> None:
     """Run the iterations of a simple trainer."""
     name, state = type(trainer).__name__, loop.state
-    if loop.facts.workers:
+    if loop.facts.workers and not trainer.uses_workers:
         raise ConfigError(
             f"{name} steps the env itself, so it cannot use workers={loop.facts.workers}. Leave workers out, "
-            "or use a trainer with update()."
+            "use a trainer with update(), or set uses_workers = True in its class and play in "
+            "self.run.make_vector_env(copies)."
         )
     if loop.facts.training_plan:
         problem = "steps the env itself, so it cannot follow a training_plan"
         raise ConfigError(f"{name} {problem}. Use a trainer with update().")
+    for policy_id in state.policies_to_train:
+        rng = make_rng(loop.facts.seed, "setup", policy_id)
+        trainer.setup(policy_id, state.policies[policy_id], rng)
     state.training_state = lambda: {"trainer": trainer.state_dict()}
     for _ in trainer.iterations(num_iterations):
         trainer.training_step(env, state.policy_by_agent, state.policies, state.policies_to_train)
@@ -118,16 +62,15 @@ def train_full(
     env: MultiAgentEnv,
     num_iterations: int | None,
 ) -> None:
-    """Run the iterations of full trainers."""
-    facts, plan = loop.facts, trainer.collect_plan()
-    if not isinstance(plan, CollectPlan):
-        expected = "Expected how much to collect, such as ph.CollectPlan(episodes=10)."
-        raise ConfigError(f"{type(trainer).__name__}.collect_plan() returned {plan!r}. {expected}")
+    """Run the iterations of full trainers, whose main one is `trainer`."""
+    facts = loop.facts
+    cadences = Cadence.of_run(trainer, trainers, loop)
+    plan = cadences[0].plan
     total_steps = facts.total_steps
     if total_steps is not None and plan.steps is not None and plan.steps > total_steps:
         _log.warning(
-            "total_steps=%d is less than one iteration of %s, which collects %d env steps, and iterations "
-            "are whole: so many are made. Give a multiple of %d, or let the trainer collect less at a time.",
+            "total_steps=%d is less than one collection of %s, which makes %d env steps, and a run "
+            "ends after a whole one: so many are made. Give a multiple of %d, or let it collect less.",
             total_steps, facts.trainer_name, plan.steps, plan.steps,
         )  # fmt: skip
     envs = make_vector_env(
@@ -137,7 +80,7 @@ def train_full(
         vectorization_mode=facts.vectorization_mode,
         first=env,
     )
-    training = FullTraining(loop, envs, trainers, plan, metrics=trainer.metrics)
+    training = FullTraining(loop, envs, cadences, metrics=trainer.metrics)
     try:
         for iteration in trainer.iterations(num_iterations):
             training.iterate(iteration)
@@ -164,66 +107,73 @@ def check_trains(policy_id: PolicyID, policy: BasePolicy, trainer: Learner, *, i
 
 
 class FullTraining:
-    """Collects experience with all policies and updates each policy with its trainer."""
+    """Collects experience with all policies, and lets each trainer update its own when its plan is fulfilled.
+
+    An iteration is that of the main trainer: `rounds` of its collections, each with an update.
+    """
 
     def __init__(
         self,
         loop: RunLoop,
         envs: VectorEnv | Sequence[MultiAgentEnv],
-        trainers: Mapping[PolicyID, Learner],
-        collect_plan: CollectPlan,
+        cadences: Sequence[Cadence],
         *,
         metrics: Mapping[str, Metric],
     ) -> None:
-        """Set up the collector of a run, which plays its policies in these envs."""
-        self._loop, self._trainers = loop, trainers
-        self._plan, self._metrics = collect_plan, metrics
+        """Set up the trainers, the main one first, and the collector, which plays in these envs."""
+        self._loop, self._cadences, self._metrics = loop, cadences, metrics
         self._episodes: list[EpisodeSummary] = []
-        self._rngs = {policy_id: make_rng(loop.facts.seed, "update", policy_id) for policy_id in trainers}
-        state = loop.state
+        self._update_seconds = 0.0
+        state, seed = loop.state, loop.facts.seed
+        trained = {i: cadence.trainer for cadence in cadences for i in cadence.policy_ids}
+        self._rngs = {policy_id: make_rng(seed, "update", policy_id) for policy_id in trained}
+        for policy_id, trainer in trained.items():
+            trainer.setup(policy_id, state.policies[policy_id], make_rng(seed, "setup", policy_id))
         self.collector = Collector(
             envs,
             state.policies,
             state.policy_by_agent,
             specs=state.policy_specs,
-            seed=derive_seed(loop.facts.seed, "training"),
-            learning=tuple(trainers),
+            seed=derive_seed(seed, "training"),
+            learning=tuple(trained),
             metrics=metrics,
             on_episode=self._take_episode,
+            needs={need for cadence in cadences for need in cadence.plan.needs},
+            learn_steps={
+                policy_id: partial(self._learn_step, trainer, policy_id)
+                for policy_id, trainer in trained.items()
+                if learns_online(trainer)
+            },
         )
         state.policy_by_agent = self.collector.policy_by_agent
         state.training_state = self.state_dict
 
     def iterate(self, iteration: int) -> None:
         """Run one iteration: collect, log finished episodes, update the policies scheduled to learn."""
-        loop, state, collector = self._loop, self._loop.state, self.collector
-        started = perf_counter()
+        loop, state, collector, main = self._loop, self._loop.state, self.collector, self._cadences[0]
+        started, self._update_seconds = perf_counter(), 0.0
         env_before, policy_before = collector.env_seconds, collector.policy_seconds
-        if loop.facts.training_plan:
-            collector.set_learning(scheduled_policies(loop.facts.training_plan, iteration))
-        for policy_id in collector.learning:
-            self._trainers[policy_id].begin_iteration(policy_id, state.policies[policy_id])
-        batches = collector.collect(self._plan)
-        state.env_steps = collector.env_steps
-        log_episodes(loop, iteration, self._episodes)
-        self._episodes.clear()
-        updating = perf_counter()
-        for policy_id in collector.learning:
-            learner, policy, rng = self._trainers[policy_id], state.policies[policy_id], self._rngs[policy_id]
-            quantities = learner.update(policy_id, policy, batches[policy_id], rng)
-            loop.log({f"{policy_id}/{name}": value for name, value in _numbers(learner, quantities)})
-        ended = perf_counter()
-        whole = ended - started
+        self._choose_learners(iteration)
+        rounds = main.next_plan().rounds
+        for number in range(rounds):
+            if number:
+                loop.begin_round(number / rounds)
+            main.begin(collector, state, is_main=True)
+            self._play_until(main, is_last=number == rounds - 1)
+            if loop.is_over:
+                break
+        self._log_episodes()
+        whole = perf_counter() - started
         loop.log({"time/env_share": (collector.env_seconds - env_before) / whole})
         loop.log({"time/inference_share": (collector.policy_seconds - policy_before) / whole})
-        loop.log({"time/update_share": (ended - updating) / whole})
+        loop.log({"time/update_share": self._update_seconds / whole})
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state that the next iterations depend on, without the policies."""
-        trainers = self._distinct_trainers().items()
         return {
             "collector": self.collector.state_dict(),
-            "trainers": {policy_id: trainer.state_dict() for policy_id, trainer in trainers},
+            "trainers": {cadence.name: cadence.trainer.state_dict() for cadence in self._cadences},
+            "cadences": {cadence.name: cadence.state_dict() for cadence in self._cadences[1:]},
             "update_streams": {policy_id: rng.bit_generator.state for policy_id, rng in self._rngs.items()},
         }
 
@@ -236,9 +186,63 @@ class FullTraining:
             )
         for policy_id, position in state["update_streams"].items():
             self._rngs[policy_id].bit_generator.state = position
-        for policy_id, trainer in self._distinct_trainers().items():
-            trainer.load_state_dict(state["trainers"][policy_id])
+        for cadence in self._cadences:
+            cadence.trainer.load_state_dict(state["trainers"][cadence.name])
         self.collector.load_state_dict(state["collector"])
+        for cadence in self._cadences[1:]:
+            cadence.load_state_dict(state["cadences"][cadence.name], self.collector, self._loop.state)
+
+    def _choose_learners(self, iteration: int) -> None:
+        """Let the policies learn whose turn it is; trainers that wait begin anew if theirs are others."""
+        phases, state, collector = self._loop.facts.training_plan, self._loop.state, self.collector
+        if phases:
+            collector.set_learning(scheduled_policies(phases, iteration))
+        for cadence in self._cadences:
+            learning = tuple(i for i in cadence.policy_ids if i in collector.learning)
+            if learning != cadence.learning:
+                cadence.learning, cadence.collection = learning, None
+        for cadence in self._cadences[1:]:
+            if cadence.learning and cadence.collection is None:
+                cadence.begin(collector, state, is_main=False)
+
+    def _play_until(self, main: Cadence, *, is_last: bool) -> None:
+        """Play until the main trainer's plan is fulfilled; let others update whenever theirs is."""
+        collector, state = self.collector, self._loop.state
+        cadences = [cadence for cadence in self._cadences if cadence.collection is not None]
+        is_fulfilled = False
+        while not is_fulfilled:
+            collector.play([cadence.waiting for cadence in cadences])
+            state.env_steps = collector.env_steps
+            is_fulfilled = main.waiting.is_fulfilled
+            if is_fulfilled and (is_last or self._loop.is_over):
+                self._log_episodes()
+            for cadence in cadences:
+                if cadence.waiting.is_fulfilled:
+                    self._update(cadence, by_episode=cadence is not main)
+                    if cadence is not main:
+                        cadence.begin(collector, state, is_main=False)
+
+    def _update(self, cadence: Cadence, *, by_episode: bool) -> None:
+        """Hand a trainer what its agents went through, and log what it returns."""
+        loop, policies, trainer = self._loop, self._loop.state.policies, cadence.trainer
+        batches = self.collector.take(cadence.waiting, by_episode=by_episode)
+        started = perf_counter()
+        for policy_id in cadence.learning:
+            quantities = trainer.update(
+                policy_id, policies[policy_id], batches[policy_id], self._rngs[policy_id]
+            )
+            for name, value in _numbers(trainer, quantities):
+                loop.log({f"{policy_id}/{name}": value}, keep_last=name in trainer.keep_last)
+        self._update_seconds += perf_counter() - started
+
+    def _learn_step(self, trainer: Learner, policy_id: PolicyID, rows: Transitions) -> None:
+        started = perf_counter()
+        trainer.learn_step(policy_id, self._loop.state.policies[policy_id], rows, self._rngs[policy_id])
+        self._update_seconds += perf_counter() - started
+
+    def _log_episodes(self) -> None:
+        log_episodes(self._loop, self._loop.state.iteration, self._episodes)
+        self._episodes.clear()
 
     def _take_episode(self, episode: EpisodeSummary) -> None:
         """Keep an episode; record metrics that failed in a worker process."""
@@ -252,14 +256,6 @@ class FullTraining:
             recorded = {name: value for name, value in metrics.items() if value is not not_recorded}
             episode = replace(episode, metrics=recorded)
         self._episodes.append(episode)
-
-    def _distinct_trainers(self) -> dict[PolicyID, Learner]:
-        """Return each distinct trainer, keyed by the first policy that it trains."""
-        found: dict[PolicyID, Learner] = {}
-        for policy_id, trainer in self._trainers.items():
-            if not any(trainer is other for other in found.values()):
-                found[policy_id] = trainer
-        return found
 
 
 def _numbers(trainer: Learner, quantities: object) -> Iterator[tuple[str, float]]:

@@ -42,22 +42,28 @@ class RunLoop:
     _has_started: bool = False
 
     @property
-    def iteration(self) -> int:
-        """The number of the current iteration; -1 before the first."""
-        return self.state.iteration
+    def is_over(self) -> bool:
+        """Whether the run ends with this round: it has its steps, or somebody stopped it."""
+        total_steps = self.facts.total_steps
+        is_stepped = total_steps is not None and self.state.env_steps >= total_steps
+        return is_stepped or bool(self.state.stop_reasons)
 
-    @property
-    def progress(self) -> float:
-        """The fraction of the run completed before this iteration, from 0.0 to 1.0."""
-        made, wanted = self.state.steps_before, self.facts.total_steps
-        if wanted is None:
-            made, wanted = self.state.iterations, self.state.num_iterations
-        return min(1.0, made / wanted) if wanted else 0.0
+    def begin_round(self, share: float) -> None:
+        """Begin a round, before which this share of the iteration was made."""
+        state, total_steps = self.state, self.facts.total_steps
+        done, wanted = (
+            (state.iterations + share, state.num_iterations)
+            if total_steps is None
+            else (state.env_steps, total_steps)
+        )
+        state.rounds += 1
+        state.progress = min(1.0, done / wanted) if wanted else 0.0
 
-    def log(self, values: Mapping[str, Any]) -> None:
-        """Log values at the end of the iteration; several values with the same name are averaged."""
+    def log(self, values: Mapping[str, Any], *, keep_last: bool = False) -> None:
+        """Log values at the end of the iteration: the mean of several with one name, or the last of them."""
         for name, value in values.items():
-            self._pending.setdefault(as_name(name), []).append(as_number(value))
+            found = self._pending.setdefault(as_name(name), [])
+            found[:] = [as_number(value)] if keep_last else [*found, as_number(value)]
 
     def flush(self, iteration: int) -> dict[str, float]:
         """Send all logged values to the loggers, and return them."""
@@ -87,6 +93,7 @@ class RunLoop:
         while not self._is_done(limit):
             state.iteration = state.iterations
             started, state.steps_before = time.perf_counter(), state.env_steps
+            self.begin_round(0.0)
             start = events.IterationStart(iteration=state.iteration, env_steps=state.env_steps)
             self.dispatcher.fire("on_iteration_start", start)
             state.is_iterating = True
@@ -171,10 +178,7 @@ class RunLoop:
         )
 
     def _is_done(self, limit: int | None) -> bool:
-        state, total_steps = self.state, self.facts.total_steps
-        is_counted = limit is not None and state.iterations >= limit
-        is_stepped = total_steps is not None and state.env_steps >= total_steps
-        return is_counted or is_stepped or bool(state.stop_reasons)
+        return self.is_over or (limit is not None and self.state.iterations >= limit)
 
     def _end_iteration(self) -> None:
         state, dispatcher = self.state, self.dispatcher

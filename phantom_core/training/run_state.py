@@ -83,6 +83,8 @@ class RunState:
     iterations: int = 0  # how many are completed
     env_steps: int = 0
     steps_before: int = 0  # the env steps before this iteration
+    rounds: int = 0  # how many rounds were begun; those of a simple trainer are its iterations
+    progress: float = 0.0  # the fraction of the run that was completed before this round
     history: list[dict[str, float]] = field(default_factory=list)
     stop_reasons: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)  # failures to write files, a sentence each

@@ -6,6 +6,7 @@ import functools
 import weakref
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -26,9 +27,11 @@ from phantom_core.rollouts.vector_env import VectorEnv
 from phantom_core.seeding import derive_seed, fresh_seed, make_rng
 from phantom_core.training.components import Components
 from phantom_core.training.env_factory import EnvFactory, check_env_config, reset_once
-from phantom_core.training.full_training import Learner, check_trains, log_episodes, train_full, train_simple
+from phantom_core.training.full_training import check_trains, log_episodes, train_full, train_simple
+from phantom_core.training.learner import Learner
 from phantom_core.training.logged_values import GuardedMetric, check_logged_names, guarded
 from phantom_core.training.references import trainer_key
+from phantom_core.training.run import Run
 from phantom_core.training.run_loop import RunLoop, standalone_run
 from phantom_core.training.run_plans import check_training_plan
 from phantom_core.training.run_state import TrainingResults
@@ -118,6 +121,7 @@ class Trainer(Learner):
         self._run: RunLoop | None = None
         self._idle: _IdleRun | None = None
         self._rng: np.random.Generator | None = None
+        self._make_env: EnvFactory | None = None
 
     @_within_run
     def train(
@@ -150,7 +154,8 @@ class Trainer(Learner):
             ConfigError: if something does not fit together, or it is called within an iteration.
         """
         check_env_config(env_config or {})
-        loop, state, make_env = self.run, self.run.state, EnvFactory(env_class, dict(env_config or {}))
+        loop, state = self._loop, self._loop.state
+        make_env = self._make_env = EnvFactory(env_class, dict(env_config or {}))
         self.metrics = guarded(metrics or {}, loop.dispatcher)
         if num_iterations is not None and not is_whole(num_iterations):
             raise ConfigError(f"The run got num_iterations={num_iterations!r}. Expected a positive integer.")
@@ -169,7 +174,7 @@ class Trainer(Learner):
         self, env: MultiAgentEnv, specs: dict[PolicyID, PolicySpec], to_train: Iterable[PolicyID] | None
     ) -> dict[PolicyID, Trainer]:
         """Make the policies, and return the trainer of each that is trained, all checked."""
-        loop, state = self.run, self.run.state
+        loop, state = self._loop, self._loop.state
         state.policies_to_train = policy_mapping.select_policies_to_train(specs, to_train)
         state.policy_specs = specs
         reset_once(env, loop.facts.seed)
@@ -211,7 +216,7 @@ class Trainer(Learner):
 
         `num_iterations` is the maximum; None for that of the run.
         """
-        loop = self.run
+        loop = self._loop
         for iteration in loop.each_iteration(num_iterations):
             yield iteration
             steps = sum(collector.env_steps for collector in self._collectors)
@@ -240,7 +245,7 @@ class Trainer(Learner):
             policy_by_agent: policy id by agent id.
             learning: ids of the policies whose experience `collect` returns.
         """
-        run = self.run
+        run = self._loop
         collector = Collector(
             envs,
             policies,
@@ -255,18 +260,22 @@ class Trainer(Learner):
         return collector
 
     @property
-    def run(self) -> RunLoop:
-        """The current run; `ConfigError` if the trainer is not in a run."""
+    def run(self) -> Run:
+        """The current run: what it offers is in `ph.Run`; `ConfigError` if the trainer is not in a run."""
+        return Run(self._loop, self._make_env)
+
+    @property
+    def _loop(self) -> RunLoop:
         if self._run is None:
             raise ConfigError(f"{type(self).__name__} is not in a run. Call train() first.")
         return self._run
 
     @property
     def progress(self) -> float:
-        """The fraction of the run completed before this iteration, from 0.0 to 1.0; used by schedules."""
-        return self.run.progress
+        """The fraction of the run completed before this round, from 0.0 to 1.0; used by schedules."""
+        return self._loop.state.progress
 
-    def enter(self, run: RunLoop) -> None:
+    def enter(self, run: Run | RunLoop) -> None:
         """Begin to work for a run, without what was logged before; `ConfigError` if it is in one already."""
         if self._run is not None:
             advice = "Make a second instance for a second run."
@@ -275,11 +284,11 @@ class Trainer(Learner):
             self._idle.end()
             self._idle = None
         self.leave()
-        self._run = run
+        self._run = run if isinstance(run, RunLoop) else run.loop
 
     def leave(self) -> None:
         """Leave the run, and clear values that were not logged."""
-        self._run = self._rng = None
+        self._run = self._rng = self._make_env = None
         self._collectors.clear()
         self._counted_steps = 0
         self._episodes.clear()
@@ -290,7 +299,7 @@ class Trainer(Learner):
     def rng(self) -> np.random.Generator:
         """The random generator of the trainer in this run, derived from the run's seed."""
         if self._rng is None:
-            self._rng = make_rng(self.run.facts.seed, "trainer", type(self).__name__)
+            self._rng = make_rng(self._loop.facts.seed, "trainer", type(self).__name__)
         return self._rng
 
     def setup_policy_specs_and_mapping(
@@ -302,7 +311,13 @@ class Trainer(Learner):
         """
         groups = policy_mapping.group_agents(env, policy_mapping.parse_policy_mapping(policies))
         mapping = {agent_id: group.policy_id for group in groups.values() for agent_id in group.agent_ids}
-        defaults = {i: self.trainer_of(group.spec).policy_class for i, group in groups.items()}
+        defaults = {}
+        for policy_id, group in groups.items():
+            trainer = self.trainer_of(group.spec)
+            defaults[policy_id] = trainer.policy_class
+            if group.spec.policy is None:
+                config = {**trainer.policy_settings(), **group.spec.config}
+                groups[policy_id] = replace(group, spec=replace(group.spec, config=config))
         if self._run is not None:
             load, seed = self._run.facts.load_policy_class, self._run.facts.seed
         else:
@@ -360,7 +375,7 @@ class Trainer(Learner):
 
         Raises `ConfigError` outside of a run, or for a value that is no number.
         """
-        self.run.log({name: _number("log_scalar", name, value)})
+        self._loop.log({name: _number("log_scalar", name, value)})
 
     def tbx_write_scalar(self, name: str, value: float, step: int) -> None:
         """Send one value to the loggers immediately; `step` is `iteration` and `env_steps` of the event.

@@ -40,7 +40,7 @@ class SteppingTrainer(ph.Trainer):
     def collect_plan(self) -> ph.CollectPlan:
         return ph.CollectPlan(steps=20)
 
-    def begin_iteration(self, policy_id: ph.PolicyID, policy: ph.Policy) -> None:
+    def begin_round(self, policy_id: ph.PolicyID, policy: ph.Policy) -> None:
         raise AssertionError
 
     def update(self, *_: Any) -> dict[str, float]:

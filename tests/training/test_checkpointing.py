@@ -9,6 +9,7 @@ import pytest
 
 import phantom_core as ph
 from phantom_core.hooks.dispatch import Dispatcher
+from phantom_core.training.cadence import Cadence
 from phantom_core.training.checkpoint import load_checkpoint, save_checkpoint
 from phantom_core.training.components import Components
 from phantom_core.training.full_training import FullTraining
@@ -115,9 +116,9 @@ def training_of(trainer: ph.Trainer, policy: ph.Policy) -> tuple[RunLoop, FullTr
     )
     loop = RunLoop(facts, state, Dispatcher(components.manager))
     trainer.enter(loop)
-    plan = trainer.collect_plan()
-    envs = [LeverEnv() for _ in range(plan.copies)]
-    return loop, FullTraining(loop, envs, {"p": trainer}, plan, metrics={})
+    cadences = Cadence.of_run(trainer, {"p": trainer}, loop)
+    envs = [LeverEnv() for _ in range(cadences[0].plan.copies or 1)]
+    return loop, FullTraining(loop, envs, cadences, metrics={})
 
 
 def iterate(loop: RunLoop, training: FullTraining, number: int) -> None:
@@ -219,7 +220,7 @@ class GradedTrainer(ph.Trainer):
     def collect_plan(self) -> ph.CollectPlan:
         return ph.CollectPlan(episodes=1)
 
-    def begin_iteration(self, policy_id: str, policy: ph.Policy) -> None:
+    def begin_round(self, policy_id: str, policy: ph.Policy) -> None:
         assert isinstance(policy, QTablePolicy)
         is_good = self.grades[self.run.iteration]
         policy.table = [[is_good * (row == column) for column in range(3)] for row in range(3)]

@@ -156,8 +156,7 @@ def test_total_steps_below_one_iteration_are_told(caplog: pytest.LogCaptureFixtu
     assert (results.iterations, results.env_steps) == (1, 10)
     assert caplog.messages == [
         (
-            "total_steps=9 is less than one iteration of StepsTrainer, which collects 10 env steps, and "
-            "iterations are whole: so many are made. Give a multiple of 10, or let the trainer collect less "
-            "at a time."
+            "total_steps=9 is less than one collection of StepsTrainer, which makes 10 env steps, and a run "
+            "ends after a whole one: so many are made. Give a multiple of 10, or let it collect less."
         )
     ]

@@ -73,30 +73,28 @@ class PPOTrainer(ph.Trainer):
     def __init__(self, **config: Any) -> None:
         super().__init__(**config)
         self._learners: dict[ph.PolicyID, Learner] = {}
-        self._saved: dict[ph.PolicyID, Mapping[str, Any]] = {}
 
     def collect_plan(self) -> ph.CollectPlan:
         """Play so many env steps in each copy of the env."""
         copies = self.config.copies
         return ph.CollectPlan(steps=copies * self.config.steps_per_copy, copies=copies)
 
-    def begin_iteration(self, policy_id: ph.PolicyID, policy: ph.Policy) -> None:
+    def setup(self, policy_id: ph.PolicyID, policy: MLPActorCriticPolicy, rng: np.random.Generator) -> None:
         """Make the optimiser before anything is played: what it lacks is said at once."""
-        assert isinstance(policy, MLPActorCriticPolicy)
-        self._learner(policy_id, policy)
+        scale = RewardScale(self.config.gamma, self.config.reward_clip)
+        self._learners[policy_id] = Learner(self._backend(policy), scale)
 
     def update(
         self,
         policy_id: ph.PolicyID,
-        policy: ph.Policy,
+        policy: MLPActorCriticPolicy,
         batch: ph.Batch,
         rng: np.random.Generator,
     ) -> Mapping[str, float]:
-        """Make the policy of the iteration better, in several passes over what it went through."""
-        assert isinstance(policy, MLPActorCriticPolicy)
+        """Make the policy better, in several passes over what its agents went through."""
         if not len(batch):
             return {}
-        learner, settings = self._learner(policy_id, policy), self._settings()
+        learner, settings = self._learners[policy_id], self._settings()
         samples = self._samples(policy, learner, batch.trajectories)
         if not len(samples):
             return {}
@@ -109,7 +107,6 @@ class PPOTrainer(ph.Trainer):
         """Stop working for a run, and forget its optimisers."""
         super().leave()
         self._learners.clear()
-        self._saved.clear()
 
     def state_dict(self) -> dict[str, Any]:
         """Return, for each policy, the state of its optimiser and the scale of its rewards."""
@@ -120,23 +117,13 @@ class PPOTrainer(ph.Trainer):
             }
             for policy_id, learner in self._learners.items()
         }
-        return {"learners": {**self._saved, **learners}}
+        return {"learners": learners}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` returned."""
-        self._learners.clear()
-        self._saved = dict(state["learners"])
-
-    def _learner(self, policy_id: ph.PolicyID, policy: MLPActorCriticPolicy) -> Learner:
-        """Return what is kept for a policy, made at its first update."""
-        if policy_id not in self._learners:
-            scale = RewardScale(self.config.gamma, self.config.reward_clip)
-            learner = self._learners[policy_id] = Learner(self._backend(policy), scale)
-            saved = self._saved.pop(policy_id, None)
-            if saved is not None:
-                learner.backend.load_state_dict(saved["optimizer"])
-                learner.reward_scale.load_state_dict(saved["rewards"])
-        return self._learners[policy_id]
+        """Take over what `state_dict` returned, after `setup`."""
+        for policy_id, saved in state["learners"].items():
+            self._learners[policy_id].backend.load_state_dict(saved["optimizer"])
+            self._learners[policy_id].reward_scale.load_state_dict(saved["rewards"])
 
     def _backend(self, policy: MLPActorCriticPolicy) -> Backend:
         if self.config.backend == "numpy" and isinstance(policy.network, TwinMLP):

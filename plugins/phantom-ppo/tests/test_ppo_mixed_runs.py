@@ -93,7 +93,7 @@ def test_ppo_learns_beside_q_learning_scripted_and_frozen_policies() -> None:
     returns = results.evaluation.episode_returns
     assert set(returns["A1"] + returns["A2"] + returns["B1"] + returns["D1"]) == {20.0}
     assert "a/approx_kl" in results.history[-1]
-    assert "b/td_error" in results.history[-1]
+    assert any("b/td_error" in row for row in results.history)  # after each ten episodes
     assert not [name for name in results.history[-1] if name.startswith(("c/", "d/"))]
 
 

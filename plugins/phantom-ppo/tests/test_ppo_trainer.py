@@ -44,6 +44,13 @@ class UnhurriedTrainer(PPOTrainer):
 
     progress = 0.0  # type: ignore[assignment]  # a property of trainers in a run
 
+    @classmethod
+    def of(cls, policy: MLPActorCriticPolicy, **config: Any) -> "UnhurriedTrainer":
+        """Return a trainer that was set up for a policy."""
+        trainer = cls(**config)
+        trainer.setup("p", policy, np.random.default_rng(0))
+        return trainer
+
 
 def make_policy(seed: int = 1, **config: Any) -> MLPActorCriticPolicy:
     policy = MLPActorCriticPolicy(BOX, DISCRETE, **config)
@@ -115,10 +122,11 @@ def test_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
 def test_training_goes_on_bit_for_bit_from_a_saved_state(settings: dict[str, Any]) -> None:
     rng = np.random.default_rng(3)
     batches = [batch(rng, [5, 9, 6]) for _ in range(4)]
-    policy, trainer = make_policy(normalize_observations=True), UnhurriedTrainer(**SMALL, **settings)
+    policy = make_policy(normalize_observations=True)
+    trainer = UnhurriedTrainer.of(policy, **SMALL, **settings)
     updated(trainer, policy, *batches[:2])
     other_policy = make_policy(2, normalize_observations=True)
-    other_trainer = UnhurriedTrainer(**SMALL, **settings)
+    other_trainer = UnhurriedTrainer.of(other_policy, **SMALL, **settings)
     other_policy.load_state_dict(policy.state_dict())
     other_trainer.load_state_dict(trainer.state_dict())
     assert other_trainer.state_dict()["learners"].keys() == {"p"}  # before its first update, too
@@ -130,7 +138,7 @@ def test_training_goes_on_bit_for_bit_from_a_saved_state(settings: dict[str, Any
 
 def test_states_can_be_written_as_checkpoints() -> None:
     policy = make_policy(normalize_observations=True)
-    trainer = UnhurriedTrainer(**SMALL, normalize_rewards=True)
+    trainer = UnhurriedTrainer.of(policy, **SMALL, normalize_rewards=True)
     updated(trainer, policy, batch(np.random.default_rng(1), [5, 4]))
     for state in (policy.state_dict(), trainer.state_dict()):
         assert_holds_only_arrays_and_json(state)
@@ -162,7 +170,7 @@ def test_a_decision_without_a_known_outcome_is_left_out() -> None:
     after = []
     for one in (whole, cut):
         policy = make_policy()
-        updated(UnhurriedTrainer(**SMALL), policy, one)
+        updated(UnhurriedTrainer.of(policy, **SMALL), policy, one)
         after.append(policy.network.parameters.copy())
     assert after[1] == pytest.approx(after[0], abs=1e-6)
 
@@ -170,16 +178,17 @@ def test_a_decision_without_a_known_outcome_is_left_out() -> None:
 def test_an_iteration_without_decisions_changes_nothing() -> None:
     policy = make_policy()
     before = policy.network.parameters.copy()
-    assert updated(UnhurriedTrainer(), policy, batch(np.random.default_rng(1), [])) == {}
+    assert updated(UnhurriedTrainer.of(policy), policy, batch(np.random.default_rng(1), [])) == {}
     assert policy.network.parameters.tolist() == before.tolist()
 
 
 def test_an_update_stops_when_the_policy_moved_too_far() -> None:
     rng = np.random.default_rng(1)
-    settings = {"epochs": 50, "minibatch_size": 8, "lr": 0.05}
-    stopped = updated(UnhurriedTrainer(**settings, target_kl=0.01), make_policy(), batch(rng, [16]))
+    settings: dict[str, Any] = {"epochs": 50, "minibatch_size": 8, "lr": 0.05}
+    policy, other = make_policy(), make_policy()
+    stopped = updated(UnhurriedTrainer.of(policy, **settings, target_kl=0.01), policy, batch(rng, [16]))
     assert stopped["gradient_steps"] < 20
-    free = updated(UnhurriedTrainer(**settings), make_policy(), batch(rng, [16]))
+    free = updated(UnhurriedTrainer.of(other, **settings), other, batch(rng, [16]))
     assert free["gradient_steps"] == 100
 
 
@@ -193,7 +202,9 @@ def test_schedules_go_linearly_from_first_to_final_value() -> None:
 def test_minibatches_are_nearly_equal_and_hold_every_decision_once_per_epoch() -> None:
     policy = make_policy()
     quantities = updated(
-        UnhurriedTrainer(epochs=3, minibatch_size=10), policy, batch(np.random.default_rng(1), [21])
+        UnhurriedTrainer.of(policy, epochs=3, minibatch_size=10),
+        policy,
+        batch(np.random.default_rng(1), [21]),
     )
     assert quantities["gradient_steps"] == 9  # 7, 7 and 7, three times
 

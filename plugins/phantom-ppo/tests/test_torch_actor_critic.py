@@ -244,7 +244,9 @@ def test_training_with_torch_goes_on_bit_for_bit_from_a_saved_state() -> None:
     def make(seed: int) -> tuple[MLPActorCriticPolicy, PPOTrainer]:
         policy = MLPActorCriticPolicy(space, gym.spaces.Box(-1.0, 1.0, (1,), np.float32))
         policy.seed(ph.seeding.make_rng(seed))
-        return policy, UnhurriedTrainer(backend="torch", epochs=2, minibatch_size=8)
+        trainer = UnhurriedTrainer(backend="torch", epochs=2, minibatch_size=8)
+        trainer.setup("p", policy, np.random.default_rng(0))
+        return policy, trainer
 
     (policy, trainer), (other_policy, other_trainer) = make(1), make(2)
     first, second = batch(), batch()

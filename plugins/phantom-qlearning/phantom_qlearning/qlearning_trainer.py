@@ -67,7 +67,7 @@ class QLearningTrainer(ph.Trainer):
         """Play whole episodes in one copy of the env."""
         return ph.CollectPlan(episodes=self.config.episodes_per_iteration)
 
-    def begin_iteration(self, policy_id: ph.PolicyID, policy: ph.Policy) -> None:
+    def begin_round(self, policy_id: ph.PolicyID, policy: ph.Policy) -> None:
         """Set the probability of a random action."""
         assert isinstance(policy, QTablePolicy)
         policy.epsilon = self._scheduled(self.config.epsilon, self.config.epsilon_final)

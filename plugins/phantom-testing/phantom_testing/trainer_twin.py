@@ -43,12 +43,13 @@ def _of_full_trainers(
         made[policy_id] = made.get(policy_id, -1) + 1
         if made[policy_id] != AT_UPDATE:
             return trainer_class.update(self, policy_id, policy, batch, rng)
-        twin, twin_policy = _twin_of(self, trainer_class, config), _reloaded(policy)
+        policies = {i: _reloaded(self.run.policies[i]) for i in self.run.policies_to_train}
+        twin, twin_policy = _twin_of(self, trainer_class, config, policies), policies[policy_id]
         its_batch, its_rng = copy.deepcopy((batch, rng))
         is_faithful = not _difference(policy, twin_policy)
         quantities = trainer_class.update(self, policy_id, policy, batch, rng)
         try:
-            twin.begin_iteration(policy_id, twin_policy)
+            twin.begin_round(policy_id, twin_policy)
             twin.update(policy_id, twin_policy, its_batch, its_rng)
         finally:
             twin.leave()
@@ -75,9 +76,10 @@ def _of_simple_trainers(
         if made[0] != AT_UPDATE:
             trainer_class.training_step(self, env, policy_mapping, policies, policies_to_train)
             return
-        twin = _twin_of(self, trainer_class, config)
-        twin.rng.bit_generator.state = copy.deepcopy(self.rng.bit_generator.state)
         its_env, its_policies = env.twin(), {name: _reloaded(policies[name]) for name in policies}
+        trained = {policy_id: its_policies[policy_id] for policy_id in policies_to_train}
+        twin = _twin_of(self, trainer_class, config, trained)
+        twin.rng.bit_generator.state = copy.deepcopy(self.rng.bit_generator.state)
         is_faithful = not any(_difference(policies[name], its_policies[name]) for name in policies)
         trainer_class.training_step(self, env, policy_mapping, policies, policies_to_train)
         try:
@@ -92,15 +94,22 @@ def _of_simple_trainers(
     return {"training_step": training_step}
 
 
-def _twin_of(trainer: ph.Trainer, trainer_class: type[ph.Trainer], config: Mapping[str, Any]) -> ph.Trainer:
-    """Make a trainer in the same run from what the other one saves."""
+def _twin_of(
+    trainer: ph.Trainer,
+    trainer_class: type[ph.Trainer],
+    config: Mapping[str, Any],
+    policies: Mapping[ph.PolicyID, ph.BasePolicy],
+) -> ph.Trainer:
+    """Make a trainer of these policies in the same run from what the other one saves."""
     twin = trainer_class(**config)
     twin.enter(trainer.run)
+    for policy_id, policy in policies.items():
+        twin.setup(policy_id, policy, np.random.default_rng(0))
     twin.load_state_dict(_through_a_file(trainer.state_dict()))
     return twin
 
 
-def _reloaded(policy: ph.Policy) -> ph.Policy:
+def _reloaded(policy: ph.BasePolicy) -> ph.BasePolicy:
     """Make a policy from what another one saves."""
     twin = type(policy)(policy.observation_space, policy.action_space, **policy.given_settings)
     twin.load_state_dict(_through_a_file(policy.state_dict()))
@@ -113,7 +122,7 @@ def _through_a_file(state: Mapping[str, Any]) -> dict[str, Any]:
         return ph.tools.load_checkpoint(Path(folder, "state"))
 
 
-def _difference(policy: ph.Policy, twin: ph.Policy) -> str:
+def _difference(policy: ph.BasePolicy, twin: ph.BasePolicy) -> str:
     """Name the first part of the state that differs."""
     ours, theirs = policy.state_dict(), twin.state_dict()
     for name in {**ours, **theirs}:
