@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -273,17 +273,25 @@ class Batch:
 
     def __init__(
         self,
-        columns: Mapping[str, Any],
+        size: int,
+        columns: Callable[[], Mapping[str, Any]],
         runs: Sequence[Sequence[Any]],
         steps: Sequence[int] | NDArray[np.int64],
-        ends: NDArray[Any],
+        ends: Callable[[], NDArray[Any]],
         following: Mapping[str, tuple[SpaceBatcher, Sequence[Any]]],
     ) -> None:
-        """Made by a rollout buffer: B rows by name, who decided them and when, and what followed the ends."""
-        self._columns = columns
-        self._runs, self._steps = runs, steps
-        self._unsorted_ends = ends
-        self._following = following
+        """Made by a rollout buffer.
+
+        Args:
+            size: B.
+            columns: returns B rows of everything, by name.
+            runs: the rows that decided, and in how many steps.
+            steps: the collector's steps in which they did, one for each step or for each transition.
+            ends: returns the ends of trajectories.
+            following: batches of what followed the ends, by name.
+        """
+        self._size, self._make_columns, self._make_ends = size, columns, ends
+        self._runs, self._steps, self._following = runs, steps, following
 
     @classmethod
     def of(
@@ -318,13 +326,14 @@ class Batch:
         following = {"observations": (make_batcher(observation_space), [of.next_observations])}
         if state_space is not None:
             following["states"] = (make_batcher(state_space), [of.next_states])
-        batch = cls(columns, [[np.repeat(np.arange(len(of)), lengths), 1]], of.steps, ends, following)
+        runs = [[np.repeat(np.arange(len(of)), lengths), 1]]
+        batch = cls(len(of.rewards), lambda: columns, runs, of.steps, lambda: ends, following)
         batch.trajectories = trajectories
         return batch
 
     def __len__(self) -> int:
         """Return B, the number of transitions."""
-        return len(self._columns["rewards"])
+        return self._size
 
     @cached_property
     def transitions(self) -> Transitions:
@@ -400,6 +409,10 @@ class Batch:
         return self.trajectories.initial_states
 
     @cached_property
+    def _columns(self) -> Mapping[str, Any]:
+        return self._make_columns()
+
+    @cached_property
     def _global_steps(self) -> NDArray[np.int64]:
         """The collector's step of each transition."""
         return self._steps if isinstance(self._steps, np.ndarray) else steps_of(self._runs, self._steps)
@@ -416,7 +429,7 @@ class Batch:
     @cached_property
     def _ends(self) -> NDArray[Any]:
         """The end of each trajectory in that order, where `last` is the place in that order too."""
-        ends = self._unsorted_ends.copy()
+        ends = self._make_ends().copy()
         places = np.empty(len(self), dtype=np.int64)
         places[self._order] = np.arange(len(self))
         ends["last"] = places[ends["last"]]

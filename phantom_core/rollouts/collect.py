@@ -196,7 +196,7 @@ class Collector:
             after: the collection for these policies that was taken by episode; its later episodes count.
         """
         episodes = []
-        for copy in self._copies:
+        for copy in () if plan.episodes is None else self._copies:
             first = copy.episode + (copy.is_over or not with_current_episodes)
             if after is not None and after.episodes is not None:
                 first = after.episodes[copy.env_index].stop
@@ -214,12 +214,15 @@ class Collector:
         until_end = any(plan.steps_left is None for plan in plans)
         try:
             while not any(plan.is_fulfilled for plan in plans):
-                copies = [copy for copy in self._copies if first.wants_more_of(copy.env_index)]
+                copies = self._copies
+                if first.episodes is not None:
+                    copies = [copy for copy in copies if first.wants_more_of(copy.env_index)]
                 left = [plan.steps_left for plan in plans if plan.steps_left is not None]
                 most = -(-min(left) // len(copies)) if left else None
                 steps, ended = self._play(copies, most, until_end=until_end)
+                episodes = [(copy.env_index, copy.episode) for copy in ended]
                 for plan in plans:
-                    plan.count(steps * len(copies), [(copy.env_index, copy.episode) for copy in ended])
+                    plan.count(steps * len(copies), episodes)
         except BaseException:  # nobody knows which copies had made their step: begin anew
             self._begin_anew()
             raise

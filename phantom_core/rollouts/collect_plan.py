@@ -36,15 +36,20 @@ class CollectPlan:
     needs: Group[str] = ()
 
     def __post_init__(self) -> None:
-        amounts = [amount for amount in (self.steps, self.episodes) if amount is not None]
-        numbers = [*amounts, 1 if self.copies is None else self.copies, self.rounds]
-        if len(amounts) != 1 or not all(isinstance(n, Integral) and n >= 1 for n in numbers):
+        amount = self.steps if self.episodes is None else self.episodes
+        is_one = self.steps is None or self.episodes is None
+        numbers = (amount, 1 if self.copies is None else self.copies, self.rounds)
+        if not is_one or not all(map(_is_count, numbers)):
             raise ConfigError(
                 f"{self} is not a plan. Give either steps or episodes, and at least one copy and one round, "
                 "as integers."
             )
-        if isinstance(self.needs, str) or not set(self.needs) <= set(_NEEDS):
+        if self.needs and (isinstance(self.needs, str) or not set(self.needs) <= set(_NEEDS)):
             raise ConfigError(f"{self} is not a plan. Expected needs to be () or ('state',).")
+
+
+def _is_count(number: object) -> bool:
+    return (type(number) is int or isinstance(number, Integral)) and number >= 1  # type: ignore[operator]
 
 
 class Collection:
@@ -60,17 +65,18 @@ class Collection:
         """Begin; `episodes` are those of each copy that count and ended already, often none."""
         self.plan, self.policy_ids = plan, tuple(policy_ids)
         self._steps_left = plan.steps or 0
-        share, rest = divmod(plan.episodes or 0, len(episodes))
-        shares = [share + (n < rest) for n in range(len(episodes))]
-        self._episodes_left = [of_copy - len(own) for of_copy, own in zip(shares, episodes, strict=True)]
+        self._episodes_left: list[int] = []
         self.episodes: dict[int, range] | None = None
         if plan.episodes is not None:
+            share, rest = divmod(plan.episodes, len(episodes))
+            shares = [share + (n < rest) for n in range(len(episodes))]
+            self._episodes_left = [many - len(own) for many, own in zip(shares, episodes, strict=True)]
             self.episodes = {n: range(own.start, own.start + shares[n]) for n, own in enumerate(episodes)}
 
     @property
     def is_fulfilled(self) -> bool:
         """Whether everything was played."""
-        return self._steps_left <= 0 and max(self._episodes_left) <= 0
+        return self._steps_left <= 0 if self.episodes is None else max(self._episodes_left) <= 0
 
     @property
     def steps_left(self) -> int | None:

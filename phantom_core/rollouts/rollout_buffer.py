@@ -150,6 +150,8 @@ class RolloutBuffer:
                 dropped, those of later ones stay. None: all are handed over whose outcome is known: just
                 the last decision of trajectories that go on stays.
         """
+        if episodes is None and not going_on and not self.skipped:
+            return self._handed_over(), []
         columns = self._joined()
         if going_on and episodes is None:
             self._end_before(going_on, columns["observations"])
@@ -161,17 +163,14 @@ class RolloutBuffer:
             is_kept[[end.last for end in going_on]] = True
         else:
             self._sort_by_episode(owners, ends, going_on, episodes, is_kept, is_over)
-        following: dict[str, Any] = {"observations": (self.batcher, self._following)}
-        if self.state_batcher is not None:
-            following["states"] = (self.state_batcher, [self.state_batcher.batch(self._following_states)])
         if not is_kept.any() and not is_over.any():
-            batch = Batch(columns, self._runs, self._steps, ends, following)
-            self.clear()
-            return batch, [-1] * len(going_on)
+            return self._handed_over(), [-1] * len(going_on)
+        following = self._what_followed()
         taken, kept = np.flatnonzero(~(is_kept | is_over)), np.flatnonzero(is_kept)
         handed = ends[np.isin(ends["last"], taken)]
         handed["last"] = np.searchsorted(taken, handed["last"])
-        batch = Batch(take_rows(columns, taken), [[owners[taken], 1]], steps[taken], handed, following)
+        own, runs = take_rows(columns, taken), [[owners[taken], 1]]
+        batch = Batch(len(taken), lambda: own, runs, steps[taken], lambda: handed, following)
         staying = ends[np.isin(ends["last"], kept)]
         staying["last"] = np.searchsorted(kept, staying["last"])
         seen = {
@@ -184,6 +183,30 @@ class RolloutBuffer:
         self._put_ends(staying, seen)
         indices = [int(np.searchsorted(kept, end.last)) if is_kept[end.last] else -1 for end in going_on]
         return batch, indices
+
+    def _handed_over(self) -> Batch:
+        """Hand over everything."""
+        whole = object.__new__(RolloutBuffer)
+        whole.__dict__.update(self.__dict__)
+        self.clear()
+        return Batch(
+            len(whole.rewards),
+            whole._joined,
+            whole._runs,
+            whole._steps,
+            lambda: ends_of(whole._ends),
+            whole._what_followed(),
+        )
+
+    def _what_followed(self) -> dict[str, tuple[SpaceBatcher, Sequence[Any]]]:
+        """Return batches of what followed the ends, by name."""
+        following: dict[str, tuple[SpaceBatcher, Sequence[Any]]] = {
+            "observations": (self.batcher, self._following)
+        }
+        if self.state_batcher is not None:
+            states = self.state_batcher.batch(self._following_states)
+            following["states"] = (self.state_batcher, [states])
+        return following
 
     def _sort_by_episode(
         self,

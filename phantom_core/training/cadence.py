@@ -31,8 +31,8 @@ class Cadence:
         self.learning: tuple[PolicyID, ...] = ()
         self.collection: Collection | None = None
         self._progress = 0.0  # of the run, when the collection began
-        self._next: CollectPlan | None = None
-        self.plan = self._next = self._asked()
+        self.plan = self._asked(None)
+        self._next: CollectPlan | None = self.plan
 
     @classmethod
     def of_run(cls, main: Learner, trainers: Mapping[PolicyID, Learner], loop: RunLoop) -> list[Cadence]:
@@ -70,7 +70,7 @@ class Cadence:
     def next_plan(self) -> CollectPlan:
         """Return the plan of the next collection."""
         if self._next is None:
-            self._next = self._asked()
+            self._next = self._asked(self.plan)
         return self._next
 
     def begin(self, collector: Collector, run: RunState, *, is_main: bool) -> None:
@@ -99,9 +99,11 @@ class Cadence:
             self.waiting.load_state_dict(state["collection"])
             run.progress = now
 
-    def _asked(self) -> CollectPlan:
+    def _asked(self, before: CollectPlan | None) -> CollectPlan:
         """Ask the trainer for a plan; raise `ConfigError` if it is none, or does not fit the run."""
         plan, name = self.trainer.collect_plan(), type(self.trainer).__name__
+        if plan == before:
+            return plan
         if not isinstance(plan, CollectPlan):
             raise ConfigError(
                 f"{name}.collect_plan() returned {plan!r}. Expected how much to collect, such as "
@@ -112,8 +114,7 @@ class Cadence:
                 f"{name}.collect_plan() returned episodes={plan.episodes}, but {name} learns online, by "
                 "learn_step(). Plan steps, after which update() returns what is to be logged."
             )
-        before = getattr(self, "plan", plan)
-        if (plan.copies, set(plan.needs)) != (before.copies, set(before.needs)):
+        if before and (plan.copies, set(plan.needs)) != (before.copies, set(before.needs)):
             raise ConfigError(
                 f"{name}.collect_plan() returned {plan}, but copies={before.copies} and "
                 f"needs={before.needs!r} when the run began. Keep both as they were."
