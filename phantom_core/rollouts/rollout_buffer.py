@@ -222,7 +222,8 @@ class RolloutBuffer:
             "extras": {name: np.concatenate(values) for name, values in self._extras.items()},
         }
         if self.state_batcher is not None:
-            found["states"] = self.state_batcher.batch(self._global_states)
+            states = self.state_batcher.batch(self._global_states)
+            found["states"] = self.state_batcher.joined([states])
         if self._policy_states:
             found["policy_states"] = join_rows(self._policy_states)
         return found

@@ -289,12 +289,12 @@ class CurrentRows:
         if has_begun:
             self._begun.add(place)
 
-    def skip(self, place: int) -> None:
+    def skip(self, table: RowTable, place: int) -> None:
         """Leave out what the one row of a copy decided in the last step, in which it was only reset."""
-        assert self.table is not None
-        index = self.table.bounds[place][1]
-        if (actor := self.table.rows[index].actor).is_learning:
-            actor.buffer.skipped.append(_last_of(self.table, index))
+        index = table.bounds[place][1]
+        row = table.rows[index]
+        if row.actor.is_learning:
+            row.actor.buffer.skipped.append(_last_of(table, index) if self.is_flat else row.last)
 
     def just_decided(self, actor: Actor, members: int) -> Block | None:
         """Return a learner's block, if the table is flat and all members decided in the last step.
