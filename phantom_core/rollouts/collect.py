@@ -232,7 +232,10 @@ class Collector:
         It covers what is carried over to the next call, every stream of random draws, and each copy's
         episode, as the actions that were played in it.
         """
-        self._rows.settle()
+        self._rows.leave()
+        self._playing = list(self._copies)
+        for copy in self._copies:  # those that stand still too, so that steps are counted from now
+            copy.play(is_playing=True)
         streams = {
             policy_id: {str(n): stream.state_dict() for n, stream in own.items()}
             for policy_id, own in self._streams.items()

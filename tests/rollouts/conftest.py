@@ -29,6 +29,8 @@ class RandomCast:
         self._in_turns, self._changes, self._longest = in_turns, changes, longest
         self._live: list[str] = ["A", "B"]
         self._state = np.zeros(2)
+        self._episode = -1
+        self.ended: dict[tuple[int, str], float] = {}  # when agents were flagged in each episode
 
     @property
     def strategic_agent_ids(self) -> list[str]:
@@ -38,6 +40,7 @@ class RandomCast:
         assert seed is not None
         self.rng = np.random.default_rng(seed)
         self._state[:] = seed % 2**40, 0
+        self._episode += 1
         self._length = int(self.rng.integers(1, self._longest + 1))
         self._live = [i for i in self.IDS if self._happens(0.7)] or ["A"]
         self._gone: set[str] = set()
@@ -57,6 +60,7 @@ class RandomCast:
         for agent_id in [i for i in self._live if self._happens(self._changes)]:
             self._live.remove(agent_id)
             self._gone.add(agent_id)
+            self.ended[self._episode, agent_id] = self._state[1]
         joiners = [i for i in self.IDS if i not in self._live and i not in self._gone]
         self._live += [i for i in joiners if self._happens(self._changes)]
         rewards = {i: float(self.rng.normal()) for i in self._live if self._happens(0.7)}
@@ -68,6 +72,8 @@ class RandomCast:
         self._gone.update(ends)
         if self._state[1] >= self._length or not self._live:
             (terminations if self._happens(0.5) else truncations)[ph.tools.ALL] = True
+        is_over = terminations[ph.tools.ALL] or truncations[ph.tools.ALL]
+        self.ended |= {(self._episode, i): self._state[1] for i in terminations if i in ends or is_over}
         self._waiting = {i: None for i in self._waiting if i in self._live}
         self._turn()
         return ph.StepResult(observed, rewards, terminations, truncations, {i: {} for i in observed})
@@ -147,6 +153,23 @@ class Casts:
         ids = list(kinds)
         policy_by_agent = {agent_id: ids[n % len(ids)] for n, agent_id in enumerate(RandomCast.IDS)}
         return ph.Collector(envs, policies, policy_by_agent, seed=3, learning=learning, **options)
+
+
+    @staticmethod
+    def as_list(batch: ph.Batch | ph.Transitions) -> list[str]:
+        """Return each transition as text."""
+        b = batch if isinstance(batch, ph.Transitions) else batch.transitions
+        columns = [b.observations, b.actions, b.rewards, b.next_observations, b.has_next, b.terminated]
+        columns += [b.truncated, b.env_indices, b.episodes, b.steps, *b.extras.values()]
+        columns += [] if b.states is None else [b.states, b.next_states]
+        return list(map(repr, zip(b.agent_ids, *(column.tolist() for column in columns), strict=True)))
+
+    @classmethod
+    def as_set(cls, *batches: ph.Batch | ph.Transitions) -> set[str]:
+        """Return transitions whatever their order; none may be there twice."""
+        found = [text for batch in batches for text in cls.as_list(batch)]
+        assert len(set(found)) == len(found)
+        return set(found)
 
 
 @pytest.fixture(scope="session")

@@ -112,7 +112,7 @@ def test_a_loaded_collector_remembers_what_the_saved_one_did(
     def collector() -> ph.Collector:
         envs = [casts.RandomCast(in_turns=in_turns) for _ in range(copies)]
         kinds = {"learner": casts.Remembering, "frozen": casts.Remembering}
-        return casts.collector(envs, kinds, ["learner"], needs=("state",))  # type: ignore[no-any-return]
+        return casts.collector(envs, kinds, ["learner"], needs=("state",))
 
     saved, loaded = collector(), collector()
     for plan in plans:
@@ -125,14 +125,14 @@ def test_a_loaded_collector_remembers_what_the_saved_one_did(
 
 
 def test_a_collection_that_was_broken_off_leaves_no_memory(casts: Any) -> None:
-    class Failing(casts.RandomCast):  # type: ignore[misc]
+    class Failing(casts.RandomCast):
         steps_left = 20
 
         def step(self, actions: Any) -> ph.StepResult:
             self.steps_left -= 1
             if not self.steps_left:
                 raise KeyboardInterrupt
-            return super().step(actions)  # type: ignore[no-any-return]
+            return super().step(actions)
 
     collector = casts.collector([Failing(), casts.RandomCast()], {"p": casts.Remembering}, ["p"])
     chains = Chains(casts.Remembering(Failing.observation_space, Failing.action_space))
