@@ -128,6 +128,7 @@ class Collector:
             EnvCopy(self._envs, index, self._seed, self._make_rows, self._history)
             for index in range(self._envs.num_copies)
         ]
+        self._numbers: dict[tuple[int, str], int] = {}  # of rows that a saved collector knew
         self._table_of = lru_cache(maxsize=256)(RowTable)
         self._playing: list[EnvCopy] = []
         self._rows = CurrentRows()
@@ -248,7 +249,10 @@ class Collector:
         It covers what is carried over to the next call, every stream of random draws, and each copy's
         episode, as the actions that were played in it.
         """
-        self._rows.settle()
+        self._rows.leave()
+        self._playing = list(self._copies)
+        for copy in self._copies:  # those that stand still too, so that steps are counted from now
+            copy.play(is_playing=True)
         streams = {
             policy_id: {str(n): stream.state_dict() for n, stream in own.items()}
             for policy_id, own in self._streams.items()
@@ -296,14 +300,16 @@ class Collector:
             for number, position in saved.items():
                 self._stream(policy_id, int(number)).load_state_dict(position)
         spaces = {policy_id: actor.policy.action_space for policy_id, actor in self._actors.items()}
+        for env_index, name, policy_id, number, _ in state["rows"]:
+            self._numbers[env_index, name] = number
+            self._actors[policy_id].num_rows = max(self._actors[policy_id].num_rows, number + 1)
         self._rows.leave()
         self._table_of.cache_clear()  # rows are numbered anew
         for copy, position in zip(self._copies, state["copies"], strict=True):
             self._history.restored[copy.env_index] = copy.load_state_dict(position, spaces)
         rows = {(row.env_index, repr(row.agent_id)): row for copy in self._copies for row in copy.known_rows}
         agent_ids = {repr(agent_id): agent_id for agent_id in self.policy_by_agent}
-        for env_index, name, policy_id, number, last in state["rows"]:
-            self._actors[policy_id].num_rows = max(self._actors[policy_id].num_rows, number + 1)
+        for env_index, name, _, number, last in state["rows"]:
             if (env_index, name) in rows:
                 row = rows[env_index, name]
                 row.number, row.last = number, last
@@ -314,6 +320,8 @@ class Collector:
         for policy_id, saved in state["buffers"].items():
             actor = self._actors[policy_id]
             actor.buffer.load_state_dict(saved, self._history.num_steps, agent_ids, actor.initial_state)
+        if self._states is not None:
+            self._look_at_states([copy.env_index for copy in self._copies if not copy.is_over])
 
     def close(self) -> None:
         """Close every copy of the env."""
@@ -352,12 +360,10 @@ class Collector:
             history.add(table, kept)
             if self._states is not None:
                 self._look_at_states(table.env_indices)
-            summaries = self._take_in(table, rows, found)
+            summaries = self._take_in(table, rows, found, resetting)
             if self._max_steps is not None:
                 summaries += self._truncate(table, rows, self._max_steps)
                 summaries.sort(key=lambda summary: summary.env_index)
-            if resetting:
-                self._begin_late(resetting)
             has_ends = bool(summaries)
             for actor in self._online:
                 self._learn(actor)
@@ -410,8 +416,11 @@ class Collector:
         copy = self._copies[row.env_index]
         return row.actor.outside(row.agent_id, copy.length, observation)
 
-    def _take_in(self, table: RowTable, rows: CurrentRows, found: StepRows) -> list[EpisodeSummary]:
+    def _take_in(
+        self, table: RowTable, rows: CurrentRows, found: StepRows, resetting: Sequence[EnvCopy]
+    ) -> list[EpisodeSummary]:
         """Take in what a step returned; return summaries of the episodes that ended."""
+        late = {table.env_indices.index(copy.env_index) for copy in resetting}
         if rows.is_flat:
             rewards = found.rewards
             if len(rewards) != len(table.rows) or len(found.observations) != len(table.rows):
@@ -426,10 +435,16 @@ class Collector:
                     for row, reward in zip(table.rows, rewards, strict=True)
                 ]
             rows.advance(found.observations, rewards)
-        elif len(found.others) < len(table.copies):
-            self._take_expected(table, found)
+        else:
+            others = late.union(place for place, _ in found.others)
+            if len(others) < len(table.copies):
+                self._take_expected(table, found, others)
+        if late:
+            self._begin_late(table, rows, found, late)
         summaries = []
         for place, result in found.others:
+            if place in late:
+                continue
             rows.settle_copy(place)
             copy = self._copies[table.env_indices[place]]
             summary = copy.take(result, table.copies[place])
@@ -453,9 +468,8 @@ class Collector:
                 rows.apart.add(place)
         return summaries
 
-    def _take_expected(self, table: RowTable, found: StepRows) -> None:
+    def _take_expected(self, table: RowTable, found: StepRows, others: Group[int]) -> None:
         """Take in what copies returned that did what was expected, in a table that does not repeat itself."""
-        others = {place for place, _ in found.others}
         observations, rewards = found.observations, found.rewards
         seen, paid = 0, 0
         for place, expected in enumerate(table.copies):
@@ -479,17 +493,19 @@ class Collector:
             "steps."
         )
 
-    def _begin_late(self, resetting: Sequence[EnvCopy]) -> None:
+    def _begin_late(self, table: RowTable, rows: CurrentRows, found: StepRows, late: Group[int]) -> None:
         """Begin episodes whose first observation came with a step, in which nothing was decided."""
-        rows, table = self._rows, self._rows.table
-        assert table is not None
-        for copy in resetting:
-            place = table.env_indices.index(copy.env_index)
-            (row,) = table.copies[place].rows
-            observation = rows.observations[table.bounds[place][1]]
-            rows.skip(place)
+        others = dict(found.others)
+        for place in late:
+            expected, first, _ = table.bounds[place]
+            (row,) = expected.rows
+            copy, observation = self._copies[expected.env_index], found.observations[first]
+            if place in others:
+                observation = others[place].observations[row.agent_id]
+            rows.skip(table, place)
             copy.begin({row.agent_id: observation})
-            rows.go_on(place, copy.now, has_begun=True)
+            if rows.is_flat:
+                rows.go_on(place, copy.now, has_begun=True)
             self.env_steps -= 1
 
     def _begin_episodes(self, copies: Sequence[EnvCopy]) -> list[EnvCopy]:
@@ -506,8 +522,6 @@ class Collector:
         self.env_seconds += perf_counter() - started
         table = self._rows.table
         places = {} if table is None else {index: place for place, index in enumerate(table.env_indices)}
-        if self._states is not None:
-            self._look_at_states([copy.env_index for copy in over])
         late = []
         for copy, observations in zip(over, found, strict=True):
             if observations is None:
@@ -517,6 +531,8 @@ class Collector:
             self._history.restored.pop(copy.env_index, None)
             if places:
                 self._rows.go_on(places[copy.env_index], copy.now, has_begun=True)
+        if self._states is not None:
+            self._look_at_states([copy.env_index for copy in over])
         checks_all = any(copy.episode <= 0 for copy in copies)
         for actor in self._actors.values():
             actor.checks_all = checks_all
@@ -618,8 +634,9 @@ class Collector:
             actor = self._actors[self.policy_by_agent[agent_id]]
             actor.check_spaces(agent_id, observation_spaces[agent_id], action_spaces[agent_id])
             stream = self._stream(actor.policy_id, copy.env_index)
-            rows.append(AgentRow(copy.env_index, agent_id, actor, stream, actor.num_rows))
-            actor.num_rows += 1
+            number = self._numbers.get((copy.env_index, repr(agent_id)), actor.num_rows)
+            rows.append(AgentRow(copy.env_index, agent_id, actor, stream, number))
+            actor.num_rows = max(actor.num_rows, number + 1)
         return rows
 
     def _policy_of_joiner(self, copy: EnvCopy, agent_id: AgentID) -> PolicyID:

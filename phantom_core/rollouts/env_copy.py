@@ -44,7 +44,7 @@ class EnvCopy:
         self.episode = -1  # before the first
         self.is_over = True  # the next one begins with the next step
         self.began = 0  # the number of the collector's step before which the episode began
-        self.now = CopyRows(env_index, (), (), 0)  # of the next step
+        self.now = CopyRows(env_index, (), (), frozenset())  # of the next step
         self._envs = envs
         self._facts = envs.facts(env_index)
         self._seed = seed
@@ -55,7 +55,7 @@ class EnvCopy:
         self._counted = 0
         self._known: dict[AgentID, AgentRow] = {}  # every agent that was met in any episode
         self.rows: dict[AgentID, AgentRow] = {}  # those of this episode
-        self._num_live = 0
+        self._live: frozenset[AgentID] = frozenset()  # those in the episode that were met, and `ALL`
         self._has_joiners = False
         self._rows_of = lru_cache(maxsize=64)(CopyRows)
 
@@ -75,16 +75,19 @@ class EnvCopy:
 
     def end_of(self, row: AgentRow, last: int | None = None) -> End:
         """Return where a row's trajectory ends, with its last decision or the one that is given."""
-        began = self._history.num_steps - self.length
-        return End(row.last if last is None else last, row.agent_id, self.env_index, self.episode, began)
+        last = row.last if last is None else last
+        return End(last, row.agent_id, self.env_index, self.episode, self._counted - self._length)
 
     def play(self, *, is_playing: bool) -> None:
         """Take part in the collector's next steps, or stand still."""
         now = self._history.num_steps
-        if is_playing and not self._is_playing and not self.is_over and now > self._counted:
+        if is_playing == self._is_playing:
+            return
+        if is_playing and not self.is_over and now > self._counted:
             for actor in {row.actor for row in self.rows.values() if row.actor.is_learning}:
                 own = [row.number for row in self.rows.values() if row.actor is actor]
-                actor.buffer.postpone(own, now - self._counted)
+                began = self._counted - self._length
+                actor.buffer.postpone(own, self.env_index, began, now - self._counted)
         self._length, self._counted, self._is_playing = self.length, now, is_playing
 
     def begin(self, observations: Mapping[AgentID, Observation]) -> None:
@@ -95,7 +98,7 @@ class EnvCopy:
         self.is_over = False
         self.rows = {}
         self._take_part(self._facts.strategic_agent_ids)
-        self._num_live = len(self.rows)
+        self._live = frozenset((*self.rows, ALL))
         self._has_joiners = False
         waiting: dict[AgentID, AgentRow] = {}
         for agent_id, observation in observations.items():
@@ -121,7 +124,7 @@ class EnvCopy:
             self._pay(rows.get(agent_id) or self._join(agent_id), reward)
         terminations, truncations = result.terminations, result.truncations
         has_ends = True in terminations.values() or True in truncations.values()
-        is_ordinary = not has_ends and not self._has_joiners and len(terminations) - 1 == self._num_live
+        is_ordinary = not has_ends and not self._has_joiners and terminations.keys() == self._live
         if not is_ordinary:
             self._look_around(result, waiting)
         if self.is_over:
@@ -285,22 +288,22 @@ class EnvCopy:
             for row in rest:
                 if row.agent_id in observed:
                     self._keep(row)
-        return self._rows_of(self.env_index, rows, rest, self._num_live)
+        return self._rows_of(self.env_index, rows, rest, self._live)
 
     def _look_around(self, result: StepResult, waiting: dict[AgentID, AgentRow]) -> None:
-        """Count who is in the episode now; end the trajectories of those who ended or left it."""
+        """Note who is in the episode now; end the trajectories of those who ended or left it."""
         terminations, truncations = result.terminations, result.truncations
         for agent_id, row in self.rows.items():
             if agent_id not in terminations and (row.last >= 0 or agent_id in waiting):
                 self._close(row, waiting, terminated=True)
-        self._num_live = len(terminations) - 1
         self._has_joiners = False
         self.is_over = bool(terminations[ALL] or truncations[ALL])
-        for agent_id, terminated in terminations.items():
-            if (terminated or truncations[agent_id] or self.is_over) and agent_id != ALL:
-                self._num_live -= 1
-                if agent_id in self.rows:
-                    self._close(self.rows[agent_id], waiting, terminated=bool(terminated))
+        ended = {i for i in terminations if terminations[i] or truncations[i] or self.is_over}
+        met = (*self.rows, ALL)  # whoever joined in silence is looked at in each step
+        self._live = frozenset(i for i in met if i in terminations and i not in ended)
+        for agent_id in terminations:
+            if agent_id in ended and agent_id in self.rows:
+                self._close(self.rows[agent_id], waiting, terminated=bool(terminations[agent_id]))
 
     def _close(self, row: AgentRow, waiting: dict[AgentID, AgentRow], *, terminated: bool) -> None:
         """End an agent's trajectory."""

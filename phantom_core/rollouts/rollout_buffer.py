@@ -245,7 +245,8 @@ class RolloutBuffer:
             "extras": {name: np.concatenate(values) for name, values in self._extras.items()},
         }
         if self.state_batcher is not None:
-            found["states"] = self.state_batcher.batch(self._global_states)
+            states = self.state_batcher.batch(self._global_states)
+            found["states"] = self.state_batcher.joined([states])
         if self._policy_states:
             found["policy_states"] = join_rows(self._policy_states)
         return found
@@ -284,11 +285,15 @@ class RolloutBuffer:
                 self.end([end._replace(last=before)], following)
                 self._following_states[-1:] = self._global_states[end.last : end.last + 1]
 
-    def postpone(self, numbers: Collection[int], steps: int) -> None:
-        """The copy of these rows stood still for so many steps: shift what they decided before."""
+    def postpone(self, numbers: Collection[int], env_index: int, began: int, steps: int) -> None:
+        """The copy of these rows stood still for so many steps: shift the episode that `began` then."""
         owners, found = owners_of(self._runs), steps_of(self._runs, self._steps)
-        is_shifted = np.isin(owners, np.array([*numbers], np.int64))
-        found[is_shifted] += steps
+        found[np.isin(owners, np.array([*numbers], np.int64)) & (found >= began)] += steps
+        shifted = {(env_index, began): began + steps}
+        self._ends = [
+            ([end._replace(began=shifted.get((end.env_index, end.began), end.began)) for end in ends], *rest)
+            for ends, *rest in self._ends
+        ]
         self._runs = [[owners[n : n + 1], 1] for n in range(len(owners))]
         self._steps, self._numbers = found.tolist(), None
 

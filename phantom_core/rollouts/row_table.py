@@ -46,7 +46,7 @@ class CopyRows:
     env_index: int
     rows: tuple[AgentRow, ...]  # of those who act
     waiting: tuple[AgentRow, ...]  # with an observation that they may not act on yet
-    num_live: int  # the number of agents in the episode
+    live: frozenset[AgentID]  # who has flags in a step in which nobody joins or leaves, `ALL` too
     acting: frozenset[AgentRow] = field(init=False)  # likewise
     agent_ids: tuple[AgentID, ...] = field(init=False)  # theirs
     observers: tuple[AgentID, ...] | None = None  # None: nothing is expected yet
@@ -64,7 +64,7 @@ class CopyRows:
 
     def without_rows(self) -> CopyRows:
         """Return what is expected alone, for another process."""
-        found = CopyRows(self.env_index, (), (), self.num_live)
+        found = CopyRows(self.env_index, (), (), self.live)
         found.agent_ids, found.observers = self.agent_ids, self.observers
         found.payees, found.acting_next = self.payees, self.acting_next
         return found
@@ -75,7 +75,7 @@ class CopyRows:
         return (
             tuple(observations) == self.observers
             and tuple(rewards) == self.payees
-            and len(terminations) == self.num_live + 1
+            and terminations.keys() == self.live
             and not (True in terminations.values() or True in truncations.values())
             and (acting_next is self.acting_next or acting_next == self.acting_next)
         )
@@ -289,12 +289,12 @@ class CurrentRows:
         if has_begun:
             self._begun.add(place)
 
-    def skip(self, place: int) -> None:
+    def skip(self, table: RowTable, place: int) -> None:
         """Leave out what the one row of a copy decided in the last step, in which it was only reset."""
-        assert self.table is not None
-        index = self.table.bounds[place][1]
-        if (actor := self.table.rows[index].actor).is_learning:
-            actor.buffer.skipped.append(_last_of(self.table, index))
+        index = table.bounds[place][1]
+        row = table.rows[index]
+        if row.actor.is_learning:
+            row.actor.buffer.skipped.append(_last_of(table, index) if self.is_flat else row.last)
 
     def just_decided(self, actor: Actor, members: int) -> Block | None:
         """Return a learner's block, if the table is flat and all members decided in the last step.

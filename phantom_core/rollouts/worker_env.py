@@ -108,8 +108,14 @@ class WorkerVectorEnv(VectorEnv):
         return self._facts[number]
 
     def states(self, numbers: Sequence[int]) -> list[Any]:
-        """Return the global state of each of these copies, one after the other."""
-        return [self._call(number, "state") for number in numbers]
+        """Return the global state of each of these copies."""
+        asked = self._by_worker(numbers)
+        for worker, own in asked:
+            worker.ask("states", own)
+        found: dict[int, Any] = {}
+        for worker, own in asked:
+            found |= zip(own, worker.receive(), strict=True)
+        return [found[number] for number in numbers]
 
     def measure(self, metrics: Mapping[str, Metric], mode: Mode) -> None:
         """Record these metrics, beside the envs, after each step from now on.
@@ -163,7 +169,8 @@ class WorkerVectorEnv(VectorEnv):
     def _learn(self, reply: Reply) -> None:
         """Take in what a worker says about a copy."""
         if reply.facts is not None:
-            self._facts[reply.number] = reply.facts
+            for name in CopyFacts.__slots__:  # whoever asked for the facts finds them up to date
+                setattr(self._facts[reply.number], name, getattr(reply.facts, name))
         self._facts[reply.number].acting_agent_ids = reply.acting_agent_ids
         if reply.metrics is not None:
             self._metrics[reply.number] = reply.metrics

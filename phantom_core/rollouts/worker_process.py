@@ -188,6 +188,10 @@ class Worker:
         for env in self._envs.values():
             env.measure(metrics, mode)
 
+    def states(self, numbers: Sequence[int]) -> list[Any]:
+        """Return the global state of each of these copies."""
+        return [self._env(number).state() for number in numbers]
+
     def call(self, number: int, name: str, *arguments: Any) -> Any:
         """Call a method of `MeasuredEnv`."""
         return getattr(self._envs[number], name)(*arguments)

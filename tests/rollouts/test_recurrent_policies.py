@@ -1,0 +1,216 @@
+"""What a recurrent policy remembers is that of one agent in one episode, however it is played."""
+
+import functools
+import sys
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import phantom_core as ph
+from phantom_core.policies.batching import map_arrays
+from phantom_core.training.checkpoint import load_checkpoint, save_checkpoint
+
+PLANS = st.one_of(
+    st.builds(ph.CollectPlan, steps=st.integers(1, 25)), st.builds(ph.CollectPlan, episodes=st.integers(1, 5))
+)
+
+
+class Chains:
+    """Replays what each agent saw, one decision after the other, over many batches."""
+
+    def __init__(self, policy: ph.RecurrentPolicy) -> None:
+        self.policy = policy
+        self.states: dict[Any, Any] = {}
+        self.num_starts = self.num_cuts = 0
+
+    def follow(self, batch: ph.Batch) -> None:
+        found = batch.trajectories
+        for k, trajectory in enumerate(found):
+            own = trajectory.env_index, trajectory.episode, trajectory.agent_id
+            is_cut = own in self.states
+            self.num_cuts, self.num_starts = self.num_cuts + is_cut, self.num_starts + (not is_cut)
+            state = self.states.pop(own, None) or batched(self.policy.initial_state())
+            assert equal(state, map_arrays(lambda part, k=k: part[k : k + 1], batch.initial_states))
+            for n, observation in enumerate(trajectory.observations):
+                actions, state = self.policy.compute_actions(observation[None], state)
+                assert trajectory.actions[n] == actions[0]
+                assert np.array_equal(trajectory.extras["trail"][n], state["sums"][1][0])
+            self.states[own] = state
+
+
+def batched(state: Any) -> Any:
+    return map_arrays(lambda part: np.asarray(part)[None], state)
+
+
+def equal(one: Any, other: Any) -> bool:
+    return fingerprint(one) == fingerprint(other)
+
+
+def fingerprint(state: Any) -> Any:
+    parts: list[Any] = []
+    map_arrays(lambda part: parts.append((part.dtype.str, part.shape, part.tolist())), state)
+    return parts
+
+
+@settings(max_examples=60)
+@given(
+    in_turns=st.booleans(),
+    copies=st.integers(1, 4),
+    changes=st.sampled_from([0.0, 0.1, 0.3]),
+    max_steps=st.sampled_from([None, 4]),
+    plans=st.lists(PLANS, min_size=1, max_size=6),
+)
+def test_the_memory_is_that_of_the_agent_in_its_episode(
+    casts: Any,
+    in_turns: bool,  # noqa: FBT001  a parameter of the test
+    copies: int,
+    changes: float,
+    max_steps: int | None,
+    plans: list[ph.CollectPlan],
+) -> None:
+    envs = [casts.RandomCast(in_turns=in_turns, changes=changes) for _ in range(copies)]
+    kinds = {"learner": casts.Remembering, "frozen": casts.Remembering, "plain": casts.Plain}
+    collector = casts.collector(envs, kinds, ["learner", "plain"], max_steps=max_steps)
+    policy = casts.Remembering(casts.RandomCast.observation_space, casts.RandomCast.action_space)
+    chains = Chains(policy)
+    for plan in plans:
+        found = collector.collect(plan)
+        assert set(found) == {"learner", "plain"}
+        chains.follow(found["learner"])
+        assert found["plain"].initial_states is None
+
+
+def as_values(batch: ph.Batch) -> Any:
+    found = batch.trajectories
+    arrays = {
+        n: getattr(found, n) for n in ("observations", "actions", "rewards", "starts", "steps", "states")
+    }
+    return repr((arrays, found.extras, found.initial_states, list(found)))
+
+
+@settings(max_examples=40)
+@given(
+    in_turns=st.booleans(),
+    copies=st.integers(1, 3),
+    plans=st.lists(PLANS, min_size=1, max_size=3),
+    later=st.lists(PLANS, min_size=1, max_size=3),
+)
+def test_a_loaded_collector_remembers_what_the_saved_one_did(
+    casts: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+    in_turns: bool,  # noqa: FBT001  a parameter of the test
+    copies: int,
+    plans: list[ph.CollectPlan],
+    later: list[ph.CollectPlan],
+) -> None:
+    def collector() -> ph.Collector:
+        envs = [casts.RandomCast(in_turns=in_turns) for _ in range(copies)]
+        kinds = {"learner": casts.Remembering, "frozen": casts.Remembering}
+        return casts.collector(envs, kinds, ["learner"], needs=("state",))
+
+    saved, loaded = collector(), collector()
+    for plan in plans:
+        saved.collect(plan)
+    folder = tmp_path_factory.mktemp("saved")
+    save_checkpoint(folder / "state", saved.state_dict())
+    loaded.load_state_dict(load_checkpoint(folder / "state"))
+    for plan in later:
+        assert as_values(loaded.collect(plan)["learner"]) == as_values(saved.collect(plan)["learner"])
+
+
+def test_a_collection_that_was_broken_off_leaves_no_memory(casts: Any) -> None:
+    class Failing(casts.RandomCast):
+        steps_left = 20
+
+        def step(self, actions: Any) -> ph.StepResult:
+            self.steps_left -= 1
+            if not self.steps_left:
+                raise KeyboardInterrupt
+            return super().step(actions)
+
+    collector = casts.collector([Failing(), casts.RandomCast()], {"p": casts.Remembering}, ["p"])
+    chains = Chains(casts.Remembering(Failing.observation_space, Failing.action_space))
+    chains.follow(collector.collect(ph.CollectPlan(steps=10))["p"])
+    with pytest.raises(KeyboardInterrupt):
+        collector.collect(ph.CollectPlan(steps=1000))
+    chains.follow(collector.collect(ph.CollectPlan(steps=100))["p"])
+    assert chains.num_starts > 20
+
+
+@pytest.mark.parametrize("in_turns", [False, True])
+def test_an_evaluation_remembers(casts: Any, in_turns: bool) -> None:  # noqa: FBT001
+    env = casts.RandomCast(in_turns=in_turns)
+    policies = {"p": casts.Remembering(env.observation_space, env.action_space)}
+    found = ph.evaluate(env, policies, dict.fromkeys(env.IDS, "p"), num_episodes=20, seed=1)
+    assert len(found.episodes) == 20
+    assert max(episode.length for episode in found.episodes) > 3
+
+
+def test_in_workers_it_remembers_the_same(casts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path, str(Path(__file__).parents[2])])  # workers import the env
+    found = []
+    for workers in (0, 2):
+        make_env = functools.partial(casts.RandomCast, in_turns=True)
+        envs = ph.make_vector_env(make_env, 3, workers=workers)
+        kinds = {"learner": casts.Remembering, "frozen": casts.Remembering}
+        collector = casts.collector(envs, kinds, ["learner"], needs=("state",))
+        found.append([as_values(collector.collect(ph.CollectPlan(steps=60))["learner"]) for _ in range(2)])
+        collector.close()
+    assert found[0] == found[1]
+
+
+class CountEnv(gym.Env[Any, Any]):
+    """Observes [episode, 0, step, step]: whose episode it is and how often its agent decided."""
+
+    observation_space = gym.spaces.Box(-1.0, 2.0**53, (4,), np.float64)
+    action_space = gym.spaces.Discrete(5)
+
+    def __init__(self, number: int, shortest: int) -> None:
+        self.number, self.episode, self.count, self.shortest = number, -1, 0, shortest
+
+    def reset(self, **options: Any) -> Any:
+        super().reset(seed=options.get("seed"))
+        self.episode, self.count = self.episode + 1, 0
+        return self._observation(), {}
+
+    def step(self, action: Any) -> Any:
+        self.count += 1
+        is_over = self.count == self.number + self.shortest
+        return (
+            self._observation(),
+            1.0,
+            is_over and not self.number % 2,
+            is_over and bool(self.number % 2),
+            {},
+        )
+
+    def _observation(self) -> Any:
+        return np.array([self.number + 10 * self.episode, 0, self.count, self.count], np.float64)
+
+
+@pytest.mark.parametrize("is_learning", [False, True])
+@pytest.mark.parametrize("shortest", [1, 2])
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_a_step_that_only_resets_a_copy_leaves_no_mark(
+    casts: Any,
+    mode: AutoresetMode,
+    shortest: int,
+    is_learning: bool,  # noqa: FBT001  a parameter of the test
+) -> None:
+    makers = [functools.partial(CountEnv, number, shortest) for number in range(3)]
+    envs = ph.NativeVectorEnv(SyncVectorEnv(makers, autoreset_mode=mode))
+    policy = casts.Remembering(CountEnv.observation_space, CountEnv.action_space)
+    learning = ["p"] if is_learning else []
+    collector = ph.Collector(envs, {"p": policy}, {"agent": "p"}, seed=1, learning=learning)
+    chains = Chains(policy)
+    for steps in (3, 6, 3, 12, 30):
+        found = collector.collect(ph.CollectPlan(steps=steps))
+        if is_learning:
+            chains.follow(found["p"])
+    assert not is_learning or (chains.num_starts > 10 and chains.num_cuts > 2)
