@@ -1,0 +1,349 @@
+"""What a `ReplayBuffer` holds, against a list of transitions that is easy to believe."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import phantom_core as ph
+from phantom_core.training.checkpoint import load_checkpoint, save_checkpoint
+
+BOX = gym.spaces.Box(-1e6, 1e6, (2,), np.float32)
+MASKED = gym.spaces.Dict({"seen": BOX, "action_mask": gym.spaces.MultiBinary(3)})
+NESTED = gym.spaces.Tuple((gym.spaces.Discrete(1000), gym.spaces.Dict({"x": BOX})))
+ACTIONS = gym.spaces.Discrete(100)
+
+
+class Row(NamedTuple):
+    """One transition; observations, actions and states are numbers here."""
+
+    observation: int
+    reward: float
+    next_observation: int
+    env_index: int = 0
+    agent_id: ph.AgentID = "A"
+    episode: int = 0
+    has_next: bool = True
+    terminated: bool = False
+    truncated: bool = False
+
+    @property
+    def is_known(self) -> bool:
+        return self.has_next or self.terminated
+
+
+def boxes(numbers: Sequence[int]) -> Any:
+    return np.array([[number, -number] for number in numbers], np.float32).reshape(len(numbers), 2)
+
+
+def masked(numbers: Sequence[int]) -> Any:
+    masks = np.array([[number % 2, 1, 0] for number in numbers], np.int8).reshape(len(numbers), 3)
+    return {"seen": boxes(numbers), "action_mask": masks}
+
+
+def nested(numbers: Sequence[int]) -> Any:
+    return np.array(numbers, np.int64), {"x": boxes(numbers)}
+
+
+def transitions(rows: Sequence[Row], batch: Callable[[Sequence[int]], Any] = boxes) -> ph.Transitions:
+    """Return rows as a trainer gets them; the action, the extra and the state tell the observation."""
+    seen, following = ([getattr(row, name) for row in rows] for name in ("observation", "next_observation"))
+    flags = {
+        name: np.array([getattr(row, name) for row in rows], np.bool_)
+        for name in ("has_next", "terminated", "truncated")
+    }
+    return ph.Transitions(
+        batch(seen),
+        np.array(seen, np.int64) % 100,
+        np.array([row.reward for row in rows], np.float64),
+        batch(following),
+        **flags,
+        extras={"log_prob": np.array(seen, np.float32) / 8},
+        agent_ids=[row.agent_id for row in rows],
+        env_indices=np.array([row.env_index for row in rows], np.int64),
+        episodes=np.array([row.episode for row in rows], np.int64),
+        steps=np.zeros(len(rows), np.int64),
+        states=nested(seen),
+        next_states=nested(following),
+    )
+
+
+class Naive:
+    """The same as a `ReplayBuffer`, one transition at a time, in lists."""
+
+    def __init__(self, capacity: int, num_steps: int, gamma: float) -> None:
+        self.capacity, self.num_steps, self.gamma = capacity, num_steps, gamma
+        self.places: list[
+            tuple[int, float, int, float]
+        ] = []  # observation, rewards, next observation, factor
+        self.added = 0
+        self.waiting: dict[tuple[int, ph.AgentID], list[Row]] = {}
+
+    def add(self, row: Row) -> None:
+        chain = self.waiting.setdefault((row.env_index, row.agent_id), [])
+        if chain and (chain[-1].episode, chain[-1].next_observation) != (row.episode, row.observation):
+            self.flush(chain)
+        if row.is_known:
+            chain.append(row)
+        if len(chain) == self.num_steps:
+            self.store(chain)
+            del chain[0]
+        if row.terminated or row.truncated or not row.is_known:
+            self.flush(chain)
+
+    def flush(self, chain: list[Row]) -> None:
+        while chain:
+            self.store(chain)
+            del chain[0]
+
+    def store(self, chain: list[Row]) -> None:
+        rewards = 0.0
+        for k, row in enumerate(chain):
+            rewards += self.gamma**k * row.reward
+        factor = 0.0 if chain[-1].terminated else self.gamma ** len(chain)
+        found = (chain[0].observation, rewards, chain[-1].next_observation, factor)
+        if len(self.places) < self.capacity:
+            self.places.append(found)
+        else:
+            self.places[self.added % self.capacity] = found
+        self.added += 1
+
+    def sample(
+        self, batch_size: int, rng: np.random.Generator, batch: Callable[[Sequence[int]], Any]
+    ) -> ph.ReplaySample:
+        drawn = [self.places[place] for place in rng.integers(len(self.places), size=batch_size)]
+        seen, rewards, following, factors = zip(*drawn, strict=True)
+        return ph.ReplaySample(
+            batch(seen),
+            np.array(seen, np.int64) % 100,
+            np.array(rewards),
+            batch(following),
+            np.array(factors),
+            {"log_prob": np.array(seen, np.float32) / 8},
+            nested(seen),
+            nested(following),
+        )
+
+
+def assert_equal(one: Any, other: Any) -> None:
+    """Compare dtypes, shapes and bits."""
+    assert type(one) is type(other)
+    if isinstance(one, ph.ReplaySample):
+        for field in fields(one):
+            assert_equal(getattr(one, field.name), getattr(other, field.name))
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys()
+        for key in one:
+            assert_equal(one[key], other[key])
+    elif isinstance(one, (tuple, list)):
+        for own, others in zip(one, other, strict=True):
+            assert_equal(own, others)
+    elif isinstance(one, np.ndarray):
+        assert (one.dtype, one.shape, one.tobytes()) == (other.dtype, other.shape, other.tobytes())
+    else:
+        assert one == other
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Row]:
+    """Draw what several agents of several copies went through, interleaved."""
+    now: dict[tuple[int, ph.AgentID], tuple[int, int]] = {}  # episode and observation
+    rows, fresh = [], 0
+    for number in range(draw(st.integers(1, 40))):
+        owner = (draw(st.integers(0, 1)), draw(st.sampled_from(["A", ("B", 1)])))
+        episode, seen = now.get(owner, (0, -1))
+        what = draw(
+            st.sampled_from(["goes on"] * 6 + ["gap", "anew", "lost", "terminated", "truncated", "vanished"])
+        )
+        if seen < 0 or what in ("gap", "anew"):  # not collected for a while; a new episode without an end
+            fresh, episode = fresh + 1, episode + (what == "anew")
+            seen = draw(st.sampled_from([fresh, 0]))
+        fresh += 1
+        has_next = what not in ("lost", "vanished")
+        row = Row(
+            seen,
+            draw(st.sampled_from([0.0, 1.0, -2.5, 0.1, 1e-9])),
+            fresh,
+            *owner,
+            episode,
+            has_next=has_next,
+            terminated=what in ("terminated", "vanished"),
+            truncated=what == "truncated" or (what == "lost" and number % 2 == 0),
+        )
+        rows.append(row)
+        is_over = row.terminated or row.truncated or what == "lost"
+        now[owner] = (episode + is_over, -1 if is_over else fresh)
+    return rows
+
+
+def cut(rows: Sequence[Row], borders: Iterable[int]) -> list[Sequence[Row]]:
+    places = [0, *sorted(border % (len(rows) + 1) for border in borders), len(rows)]
+    return [rows[first:end] for first, end in zip(places, places[1:], strict=False)]
+
+
+BORDERS = st.lists(st.integers(0, 40), max_size=20)
+SPACES = st.sampled_from([(BOX, boxes), (MASKED, masked), (NESTED, nested)])
+NUM_STEPS = st.integers(1, 5)
+CAPACITIES = st.sampled_from([1, 2, 3, 7, 1000])
+
+
+@given(histories(), BORDERS, SPACES, NUM_STEPS, CAPACITIES)
+def test_it_holds_what_a_list_of_transitions_holds(
+    rows: list[Row], borders: list[int], layout: Any, num_steps: int, capacity: int
+) -> None:
+    space, batch = layout
+    buffer = ph.ReplayBuffer(space, ACTIONS, capacity, num_steps, 0.9, state_space=NESTED)
+    naive = Naive(capacity, num_steps, 0.9)
+    for part in cut(rows, borders):
+        buffer.add(transitions(part, batch))
+        for row in part:
+            naive.add(row)
+        assert len(buffer) == len(naive.places)
+        if len(buffer):
+            rngs = np.random.default_rng(5), np.random.default_rng(5)
+            assert_equal(buffer.sample(50, rngs[0]), naive.sample(50, rngs[1], batch))
+            assert rngs[0].bit_generator.state == rngs[1].bit_generator.state
+
+
+@given(histories(), BORDERS, SPACES, NUM_STEPS, CAPACITIES, st.integers(0, 40))
+def test_what_was_saved_goes_on_bit_for_bit(
+    tmp_path_factory: pytest.TempPathFactory,
+    rows: list[Row],
+    borders: list[int],
+    layout: Any,
+    num_steps: int,
+    capacity: int,
+    saved_after: int,
+) -> None:
+    space, batch = layout
+
+    def make() -> ph.ReplayBuffer:
+        return ph.ReplayBuffer(space, ACTIONS, capacity, num_steps, 0.9, state_space=NESTED)
+
+    first, second = make(), make()
+    parts = cut(rows, borders)
+    folder = tmp_path_factory.mktemp("saved") / "checkpoint"
+    for number, part in enumerate(parts):
+        if number == saved_after % len(parts):
+            second.add(transitions(rows, batch))  # what was in it is gone
+            save_checkpoint(folder, first.state_dict())
+            second.load_state_dict(load_checkpoint(folder))
+            assert_equal(second.state_dict(), first.state_dict())
+        first.add(transitions(part, batch))
+        if number >= saved_after % len(parts):
+            second.add(transitions(part, batch))
+    assert len(first) == len(second)
+    assert_equal(second.state_dict(), first.state_dict())
+    if len(first):
+        samples = (buffer.sample(50, np.random.default_rng(5)) for buffer in (first, second))
+        assert_equal(*samples)
+
+
+def test_three_steps_of_two_agents_worked_by_hand() -> None:
+    buffer = ph.ReplayBuffer(BOX, ACTIONS, num_steps=3, gamma=0.5)
+    buffer.add(transitions([Row(1, 8.0, 2), Row(51, 1.0, 52, agent_id="B"), Row(2, 4.0, 3)]))
+    assert len(buffer) == 0
+    buffer.add(transitions([Row(3, 2.0, 4), Row(52, 6.0, 53, agent_id="B", truncated=True)]))
+    assert len(buffer) == 3  # A's first, after three steps; both of B
+    buffer.add(transitions([Row(4, 16.0, 5, terminated=True)]))
+    assert {tuple(row) for row in held(buffer)} == {
+        (1, 8.0 + 0.5 * 4.0 + 0.25 * 2.0, 4, 0.125),
+        (51, 1.0 + 0.5 * 6.0, 53, 0.25),
+        (52, 6.0, 53, 0.5),
+        (2, 4.0 + 0.5 * 2.0 + 0.25 * 16.0, 5, 0.0),
+        (3, 2.0 + 0.5 * 16.0, 5, 0.0),
+        (4, 16.0, 5, 0.0),
+    }
+
+
+def held(buffer: ph.ReplayBuffer) -> list[tuple[float, float, float, float]]:
+    """Return observation, rewards, next observation and discount of all that can be drawn, by place."""
+    found = buffer.state_dict()["columns"]
+    columns = (
+        found["observations"][:, 0],
+        found["rewards"],
+        found["next_observations"][:, 0],
+        found["discounts"],
+    )
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def test_one_step_is_what_was_collected_without_what_nobody_knows() -> None:
+    rows = [Row(1, 1.0, 2), Row(2, 2.0, 3, truncated=True), Row(4, 3.0, 5, terminated=True)]
+    lost = [Row(6, 9.0, 7, has_next=False), Row(8, 9.0, 9, has_next=False, truncated=True)]
+    buffer = ph.ReplayBuffer(BOX, ACTIONS)
+    buffer.add(transitions(rows + lost))
+    assert held(buffer) == [(1, 1.0, 2, 0.99), (2, 2.0, 3, 0.99), (4, 3.0, 5, 0.0)]
+
+
+def test_the_oldest_are_overwritten() -> None:
+    buffer = ph.ReplayBuffer(BOX, ACTIONS, capacity=4)
+    buffer.add(transitions([Row(n, float(n), n + 1) for n in range(3)]))
+    buffer.add(transitions([Row(n, float(n), n + 1) for n in range(3, 6)]))
+    assert [row[0] for row in held(buffer)] == [4, 5, 2, 3]
+    buffer.add(transitions([Row(n, float(n), n + 1) for n in range(6, 17)]))
+    assert sorted(row[0] for row in held(buffer)) == [13, 14, 15, 16]
+    assert len(buffer) == 4
+
+
+def test_steps_that_were_not_collected_are_a_gap_and_no_reward_is_added_over_it() -> None:
+    buffer = ph.ReplayBuffer(BOX, ACTIONS, num_steps=2, gamma=0.5)
+    buffer.add(transitions([Row(1, 1.0, 2)]))
+    buffer.add(transitions([Row(7, 50.0, 8)]))  # the same episode, later: another policy's turn to learn
+    assert held(buffer) == [(1, 1.0, 2, 0.5)]
+
+
+def test_actions_keep_the_dtype_and_shape_that_the_policy_gives_them() -> None:
+    buffer = ph.ReplayBuffer(BOX, gym.spaces.Box(-1, 1, (1,), np.float32))
+    given = replace(transitions([Row(1, 1.0, 2)]), actions=np.array([[[0.1, 0.2]]], np.float64))
+    buffer.add(given)
+    actions = buffer.sample(3, np.random.default_rng(1)).actions
+    assert actions.dtype == np.float64
+    assert actions.tolist() == [[[0.1, 0.2]]] * 3
+
+
+def test_what_was_drawn_and_what_was_added_share_no_memory_with_the_buffer() -> None:
+    buffer = ph.ReplayBuffer(BOX, ACTIONS, num_steps=2)
+    given = transitions([Row(1, 1.0, 2), Row(2, 1.0, 3)])
+    buffer.add(given)
+    state = buffer.state_dict()
+    given.observations[:] = 0.0
+    drawn = buffer.sample(2, np.random.default_rng(1))
+    drawn.observations[:] = drawn.rewards[:] = -1.0
+    buffer.add(transitions([Row(3, 1.0, 4)]))
+    assert held(buffer)[0] == (1.0, 1.99, 3.0, 0.99**2)
+    assert state["columns"]["observations"].tolist() == [[1.0, -1.0]]
+    assert state["waiting"]["rows"]["observations"].tolist() == [[2.0, -2.0]]
+
+
+def test_every_transition_is_drawn_about_equally_often() -> None:
+    buffer = ph.ReplayBuffer(BOX, ACTIONS)
+    buffer.add(transitions([Row(n, 0.0, n + 1) for n in range(10)]))
+    drawn = buffer.sample(100_000, np.random.default_rng(3)).actions
+    assert np.bincount(drawn, minlength=10) == pytest.approx(10_000, rel=0.05)
+
+
+def test_a_collector_fills_it_across_batches(supply_chain: Any = None) -> None:
+    """Rewards of n steps are the same whether an episode comes in one batch or in many."""
+    samples = []
+    for steps in (400, 20):
+        env = ph.GymnasiumEnv("CartPole-v1")
+        spaces = env.observation_space, env.action_space
+        collector = ph.Collector(
+            [env], {"p": ph.RandomPolicy(*spaces)}, {"agent": "p"}, seed=1, learning=["p"]
+        )
+        buffer = ph.ReplayBuffer(*spaces, num_steps=3)
+        for _ in range(400 // steps):
+            buffer.add(collector.collect(ph.CollectPlan(steps=steps))["p"].transitions)
+        samples.append(buffer.state_dict())
+    assert 390 <= len(samples[0]["columns"]["rewards"]) <= 400
+    assert set(samples[0]["columns"]["rewards"].tolist()) == {1.0, 1.0 + 0.99, 1.0 + 0.99 + 0.99**2}
+    assert_equal(samples[0], samples[1])
