@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from phantom_core.policies.batching import join_rows, map_arrays, take_rows
+from phantom_core.policies.batching import map_arrays, put_rows, slice_rows, take_rows
 from phantom_core.rollouts.batch import Transitions
+
+_NOTES: Final = np.dtype(
+    [
+        ("before", np.int64),  # the index of the transition before it in its chain; -1: there is none
+        ("until", np.int64),  # the index of the last one that its return covers
+        ("steps", np.int64),  # how many its return covers
+        ("returns", np.float64),
+        ("is_done", np.bool_),  # it waits no longer, or its outcome is not known
+    ]
+)
 
 
 class NStepChains:
-    """Each agent's last n - 1 transitions at most, which wait for their successors.
+    """Transitions that wait for their successors: each agent's last n - 1 at most.
 
-    A chain is what one agent went through in one episode of one copy of the env. Its transitions wait in a
-    slot of their own, so that adding to some chains costs nothing for the others.
+    A chain is what one agent went through in one episode of one copy of the env; each transition knows the
+    one before it. All are in one log, in time order; what waits no longer is swept out when it is full.
     """
 
     def __init__(self, num_steps: int, gamma: float) -> None:
+        """Make chains for n > 1 steps."""
         self._num_steps = num_steps
         self._powers = np.array([gamma**k for k in range(num_steps + 1)])
-        self._waiting: Any = None  # arrays [slots * (n - 1), ...] by name; the oldest of a chain comes first
-        self._counts = np.zeros(0, np.int64)  # how many wait in each slot
-        self._slots: dict[tuple[int, str], int] = {}  # by copy of the env and repr of the agent
-        self._free: list[int] = []
+        self._log: Any = None  # arrays by name; the first `_size` rows count
+        self._notes = np.zeros(0, _NOTES)  # of each row of the log
+        self._size = 0
+        self._newest: dict[tuple[int, str], int] = {}  # by copy and repr of the agent: index in the log
 
     def __len__(self) -> int:
         """Return how many transitions wait."""
-        return int(self._counts.sum())
+        return int(np.count_nonzero(~self._notes["is_done"][: self._size]))
 
     def fold(self, transitions: Transitions, columns: Mapping[str, Any]) -> dict[str, Any]:
         """Add transitions, given by their columns too; return those over n steps that are complete now.
@@ -37,116 +48,121 @@ class NStepChains:
         They are in the order in which they became complete, wherever batches begin and end.
         """
         of, n = transitions, self._num_steps
-        owners = list(zip(of.env_indices.tolist(), map(repr, of.agent_ids), strict=True))
-        slots, columns = self._slots_of(owners), {**columns, "episodes": of.episodes}
-        if self._waiting is None or len(self._waiting["episodes"]) < len(self._counts) * (n - 1):
-            self._grow(columns)
-        active = np.unique(slots)
-        waiting = self._counts[active]
-        rows = join_rows([take_rows(self._waiting, self._places(active, waiting)), columns])
-        owner = np.concatenate([np.repeat(active, waiting), slots])
-        order = np.argsort(owner, kind="stable")  # chain by chain; below, positions are in this order
-        owner = owner[order]
+        is_known = of.has_next | of.terminated
+        is_end = of.terminated | of.truncated | ~is_known
+        new = self._append({**columns, "episodes": of.episodes, "terminated": of.terminated}, is_known)
+        notes, newest, found = self._notes, self._newest, []
+        for row, env_index, agent_id, ends in zip(
+            new.tolist(), of.env_indices.tolist(), of.agent_ids, is_end.tolist(), strict=True
+        ):
+            owner = env_index, repr(agent_id)
+            found.append(newest.pop(owner, -1))
+            if not ends:
+                newest[owner] = row
+        before = np.array(found)
+        has_before = before >= 0
+        goes_on = has_before & is_known & self._follows(new, before)
+        notes["before"][new] = np.where(goes_on, before, -1)
 
-        def in_order(flags: NDArray[np.bool_]) -> NDArray[np.bool_]:
-            return np.concatenate([np.zeros(len(order) - len(flags), np.bool_), flags])[order]
-
-        terminated, unknown = in_order(of.terminated), in_order(~(of.has_next | of.terminated))
-        is_end = terminated | unknown | in_order(of.truncated)
-        is_same = owner[1:] == owner[:-1]
-        goes_on = is_same & ~is_end[:-1] & _follows(rows, order)
-        lasts = np.flatnonzero(np.append(~goes_on, True))
-        last = np.repeat(lasts, np.diff(lasts, prepend=-1))  # where each one's chain is cut, or open
-        is_cut = np.append(is_same & ~goes_on, False) | is_end
-        known = last - unknown[last]  # the last one of the chain with a known outcome
-        full = np.arange(len(order)) + n - 1
-        is_full = full <= known
-        is_done = (is_full | is_cut[last]) & ~unknown
-
-        done = np.flatnonzero(is_done)
-        completing = np.where(is_full, full, last + ~is_end[last])[done]  # if cut, what came instead
-        done = done[np.argsort(order[completing], kind="stable")]
-        until = np.minimum(full, known)[done]
-        rewards, returns = rows["rewards"][order], np.zeros(len(done))
+        owners, until = new[is_known], new[is_known]  # of k-step returns, which become (k + 1)-step returns
         for k in range(n):
-            is_within = done + k <= until
-            returns += np.where(is_within, self._powers[k] * rewards[np.where(is_within, done + k, 0)], 0.0)
-        left = np.flatnonzero(~(is_done | unknown))
-        counts = np.bincount(np.searchsorted(active, owner[left]), minlength=len(active))
-        self._keep(owners, active, counts, take_rows(rows, order[left]))
-
-        found = {}
-        for name in columns:
-            found[name] = take_rows(rows[name], order[until if name.startswith("next_") else done])
-        del found["episodes"]
-        discounts = np.where(terminated[until], 0.0, self._powers[until - done + 1])
-        return found | {"rewards": returns, "discounts": discounts}
+            if k:
+                owners, until = self._step_back(owners, until)
+            notes["returns"][owners] += self._powers[k] * self._log["rewards"][until]
+            notes["until"][owners] = until
+            notes["steps"][owners] = k + 1
+        is_cut, is_last = has_before & ~goes_on, is_known & is_end
+        if is_cut.any() or is_last.any():  # nothing is to come for those of the last n - 1 steps
+            done, by = [owners], [until]
+            owners = np.concatenate([before[is_cut], new[is_last]])
+            until = np.concatenate([new[is_cut], new[is_last]])
+            for k in range(n - 1):
+                if k:
+                    owners, until = self._step_back(owners, until)
+                done.append(owners)
+                by.append(until)
+            owners, until = np.concatenate(done), np.concatenate(by)
+            owners = owners[np.lexsort((owners, until))]
+        return self._complete(owners, columns)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what waits, by name, and whose it is and how many."""
-        slots = np.array([*self._slots.values()], np.int64)
-        counts = self._counts[slots]
+        """Return what waits, by name, and the newest of each chain."""
+        self._sweep(0)
+        rows = {} if self._log is None else map_arrays(np.copy, slice_rows(self._log, 0, self._size))
         return {
-            "owners": [[*owner, int(count)] for owner, count in zip(self._slots, counts, strict=True)],
-            "rows": take_rows(self._waiting, self._places(slots, counts)) if self._slots else {},
+            "rows": rows,
+            "notes": {name: self._notes[name][: self._size].copy() for name in _NOTES.names or ()},
+            "newest": [[*owner, row] for owner, row in self._newest.items()],
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned, in a new object."""
-        owners = [(int(env_index), str(name)) for env_index, name, _ in state["owners"]]
-        counts = np.array([count for *_, count in state["owners"]], np.int64)
-        if owners:
-            slots = self._slots_of(owners)
-            self._grow(state["rows"])
-            self._keep(owners, slots, counts, state["rows"])
+        if state["rows"]:
+            new = self._append(state["rows"], np.ones(len(state["rows"]["rewards"]), np.bool_))
+            for name, values in state["notes"].items():
+                self._notes[name][new] = values
+        self._newest = {(int(env), str(name)): int(row) for env, name, row in state["newest"]}
 
-    def _slots_of(self, owners: Sequence[tuple[int, str]]) -> NDArray[np.int64]:
-        """Return the slot of each one's chain, a new one if it has none."""
-        for owner in dict.fromkeys(owners):
-            if owner not in self._slots:
-                if not self._free:
-                    size = len(self._counts)
-                    self._counts = np.append(self._counts, np.zeros(max(size, 4), np.int64))
-                    self._free = list(range(size, len(self._counts)))[::-1]
-                self._slots[owner] = self._free.pop()
-        return np.array([self._slots[owner] for owner in owners])
+    def _append(self, rows: Mapping[str, Any], is_known: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Write transitions to the log; return where they are."""
+        number = len(is_known)
+        if self._log is None:
+            self._log = slice_rows(rows, 0, 0)
+        if self._size + number > len(self._notes):
+            self._sweep(number)
+        first, self._size = self._size, self._size + number
+        put_rows(self._log, first, rows)
+        self._notes[first : self._size] = (-1, 0, 0, 0.0, False)
+        self._notes["is_done"][first : self._size] = ~is_known
+        return np.arange(first, self._size)
 
-    def _grow(self, like: Mapping[str, Any]) -> None:
-        """Have room for all slots."""
-        size, old = len(self._counts) * (self._num_steps - 1), self._waiting
-        self._waiting = map_arrays(lambda part: np.empty((size, *part.shape[1:]), part.dtype), dict(like))
-        if old is not None:
-            map_arrays(lambda own, part: own.__setitem__(slice(len(part)), part), self._waiting, old)
+    def _sweep(self, number: int) -> None:
+        """Remove what waits no longer, and have room for so many more and for as many as there are."""
+        notes = self._notes[: self._size]
+        kept = np.flatnonzero(~notes["is_done"])
+        place = np.full(self._size + 1, -1)  # its last one is that of no transition
+        place[kept] = np.arange(len(kept))
+        capacity = len(self._notes)
+        if 2 * len(kept) + number > capacity:
+            capacity = max(64, 2 * capacity, 2 * len(kept) + number)
+        self._notes = np.zeros(capacity, _NOTES)
+        self._notes[: len(kept)] = notes[kept]
+        for name in ("before", "until"):
+            self._notes[name][: len(kept)] = place[notes[name][kept]]
+        if self._log is not None:
+            rows = take_rows(self._log, kept)
+            if len(self._log["rewards"]) < capacity:
+                self._log = map_arrays(lambda part: np.empty((capacity, *part.shape[1:]), part.dtype), rows)
+            put_rows(self._log, 0, rows)
+        self._newest = {owner: int(place[row]) for owner, row in self._newest.items()}
+        self._size = len(kept)
 
-    def _places(self, slots: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return where the first so many transitions of these slots are."""
-        firsts = slots * (self._num_steps - 1) - (np.cumsum(counts) - counts)
-        return np.repeat(firsts, counts) + np.arange(counts.sum())
+    def _step_back(
+        self, rows: NDArray[np.int64], others: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the transitions before those, where there are any, and what belongs to them."""
+        before = self._notes["before"][rows]
+        exists = before >= 0
+        return before[exists], others[exists]
 
-    def _keep(
-        self,
-        owners: Sequence[tuple[int, str]],
-        slots: NDArray[np.int64],
-        counts: NDArray[np.int64],
-        rows: Mapping[str, Any],
-    ) -> None:
-        """Let so many transitions wait in these slots, and free those of these owners that are empty."""
-        places = self._places(slots, counts)
-        map_arrays(lambda own, part: own.__setitem__(places, part), self._waiting, rows)
-        self._counts[slots] = counts
-        for owner in dict.fromkeys(owners):
-            if not self._counts[self._slots[owner]]:
-                self._free.append(self._slots.pop(owner))
+    def _follows(self, rows: NDArray[np.int64], before: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return whether transitions begin, in the same episode, with what followed those before them."""
+        log = self._log
+        follows: NDArray[np.bool_] = log["episodes"][rows] == log["episodes"][before]
 
+        def compare(observations: NDArray[Any], following: NDArray[Any]) -> None:
+            same = observations[rows] == following[before]
+            follows[:] &= same.all(axis=tuple(range(1, same.ndim)))
 
-def _follows(rows: Mapping[str, Any], order: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Return whether each but the first, in this order, begins with what followed the one before it."""
-    episodes = rows["episodes"][order]
-    follows: NDArray[np.bool_] = episodes[1:] == episodes[:-1]
+        map_arrays(compare, log["observations"], log["next_observations"])
+        return follows
 
-    def compare(observations: NDArray[Any], following: NDArray[Any]) -> None:
-        same = observations[order[1:]] == following[order[:-1]]
-        follows[:] &= same.all(axis=tuple(range(1, same.ndim)))
-
-    map_arrays(compare, rows["observations"], rows["next_observations"])
-    return follows
+    def _complete(self, rows: NDArray[np.int64], names: Mapping[str, Any]) -> dict[str, Any]:
+        """Return these over all the steps that they cover; they wait no longer."""
+        notes, log = self._notes[rows], self._log
+        self._notes["is_done"][rows] = True
+        until = notes["until"]
+        found = {name: take_rows(log[name], until if name.startswith("next_") else rows) for name in names}
+        found["rewards"] = notes["returns"]
+        found["discounts"] = np.where(log["terminated"][until], 0.0, self._powers[notes["steps"]])
+        return found

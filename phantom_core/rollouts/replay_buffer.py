@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from phantom_core.component_config import is_whole
 from phantom_core.errors import CheckpointError, ConfigError
-from phantom_core.policies.batching import map_arrays, slice_rows, take_rows
+from phantom_core.policies.batching import map_arrays, put_rows, slice_rows, take_rows
 from phantom_core.rollouts.batch import Transitions
 from phantom_core.rollouts.copy_state import decode_batch, encode_batch
 from phantom_core.rollouts.n_step_chains import NStepChains
@@ -229,14 +228,9 @@ class ReplayBuffer:
         while start < size:
             place = (self._added + start) % self.capacity
             end = min(size, start + self.capacity - place)
-            places = slice(place, place + end - start)
-            map_arrays(partial(_put, places), self._columns, slice_rows(rows, start, end))
+            put_rows(self._columns, place, slice_rows(rows, start, end))
             start = end
         self._added += size
-
-
-def _put(places: slice, own: NDArray[Any], rows: NDArray[Any]) -> None:
-    own[places] = rows
 
 
 def _no_rows(name: str, space: gym.Space[Any]) -> Any:

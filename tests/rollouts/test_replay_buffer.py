@@ -331,12 +331,12 @@ def test_every_transition_is_drawn_about_equally_often() -> None:
     assert np.bincount(drawn, minlength=10) == pytest.approx(10_000, rel=0.05)
 
 
-def test_a_collector_fills_it_across_batches(supply_chain: Any = None) -> None:
+def test_a_collector_fills_it_across_batches() -> None:
     """Rewards of n steps are the same whether an episode comes in one batch or in many."""
     samples = []
     for steps in (400, 20):
         env = ph.GymnasiumEnv("CartPole-v1")
-        spaces = env.observation_space, env.action_space
+        spaces = env.observation_spaces["agent"], env.action_spaces["agent"]
         collector = ph.Collector(
             [env], {"p": ph.RandomPolicy(*spaces)}, {"agent": "p"}, seed=1, learning=["p"]
         )
