@@ -63,6 +63,7 @@ class NStepChains:
         has_before = before >= 0
         goes_on = has_before & is_known & self._follows(new, before)
         notes["before"][new] = np.where(goes_on, before, -1)
+        notes["returns"][new] = 0.0
 
         owners, until = new[is_known], new[is_known]  # of k-step returns, which become (k + 1)-step returns
         for k in range(n):
@@ -112,7 +113,6 @@ class NStepChains:
             self._sweep(number)
         first, self._size = self._size, self._size + number
         put_rows(self._log, first, rows)
-        self._notes[first : self._size] = (-1, 0, 0, 0.0, False)
         self._notes["is_done"][first : self._size] = ~is_known
         return np.arange(first, self._size)
 

@@ -63,7 +63,8 @@ class ReplayBuffer:
 
     A transition that waits for its successors is neither drawn nor counted. When `capacity` is reached, each
     new transition takes the place of the oldest. The memory for all of them is asked for when the first
-    comes, so that too little of it is noticed at once.
+    comes, so that too little of it is noticed at once. Next observations are stored as well, not looked up:
+    where chains interleave and end, that is as fast and needs no links, for twice the memory.
 
     Sources: Lin 1992, "Self-improving reactive agents based on reinforcement learning, planning and
     teaching", Machine Learning 8, 293-321; Sutton and Barto 2018, chapter 7; Hessel et al. 2018,
@@ -205,7 +206,7 @@ class ReplayBuffer:
         size, columns = len(transitions), {name: getattr(transitions, name) for name in self._layout}
         columns |= {"actions": transitions.actions, "extras": dict(transitions.extras)}
         first = self._first or map_arrays(
-            lambda part: np.asarray(part)[:0], {name: columns[name] for name in ("actions", "extras")}
+            lambda part: np.asarray(part)[:0].copy(), {name: columns[name] for name in ("actions", "extras")}
         )
         for like, origin in ((self._layout, "as its space says"), (first, "as the first ones")):
             for name, rows in like.items():
@@ -228,7 +229,7 @@ class ReplayBuffer:
         while start < size:
             place = (self._added + start) % self.capacity
             end = min(size, start + self.capacity - place)
-            put_rows(self._columns, place, slice_rows(rows, start, end))
+            put_rows(self._columns, place, rows if end - start == size else slice_rows(rows, start, end))
             start = end
         self._added += size
 
@@ -255,7 +256,7 @@ def _is_like(own: Any, rows: Any, size: int) -> bool:
 
     try:
         map_arrays(check, own, rows)
-    except (AttributeError, KeyError, TypeError, ValueError):
+    except (AttributeError, LookupError, TypeError, ValueError):
         return False
     return not isinstance(own, dict) or own.keys() == rows.keys()
 

@@ -1,10 +1,9 @@
 """What a `ReplayBuffer` holds, against a list of transitions that is easy to believe."""
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields, replace
-from pathlib import Path
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -14,12 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import phantom_core as ph
+from phantom_core.policies.batching import put_rows
+from phantom_core.rollouts import n_step_chains
 from phantom_core.training.checkpoint import load_checkpoint, save_checkpoint
 
 BOX = gym.spaces.Box(-1e6, 1e6, (2,), np.float32)
 MASKED = gym.spaces.Dict({"seen": BOX, "action_mask": gym.spaces.MultiBinary(3)})
 NESTED = gym.spaces.Tuple((gym.spaces.Discrete(1000), gym.spaces.Dict({"x": BOX})))
-ACTIONS = gym.spaces.Discrete(100)
+ACTIONS, TEN = gym.spaces.Discrete(100), gym.spaces.Discrete(10)
+THREE = gym.spaces.Box(-1.0, 1.0, (3,), np.float32)
+TEXT = gym.spaces.Text(5)
 
 
 class Row(NamedTuple):
@@ -186,7 +189,7 @@ def histories(draw: st.DrawFn) -> list[Row]:
 
 def cut(rows: Sequence[Row], borders: Iterable[int]) -> list[Sequence[Row]]:
     places = [0, *sorted(border % (len(rows) + 1) for border in borders), len(rows)]
-    return [rows[first:end] for first, end in zip(places, places[1:], strict=False)]
+    return [rows[first:end] for first, end in pairwise(places)]
 
 
 BORDERS = st.lists(st.integers(0, 40), max_size=20)
@@ -347,3 +350,221 @@ def test_a_collector_fills_it_across_batches() -> None:
     assert 390 <= len(samples[0]["columns"]["rewards"]) <= 400
     assert set(samples[0]["columns"]["rewards"].tolist()) == {1.0, 1.0 + 0.99, 1.0 + 0.99 + 0.99**2}
     assert_equal(samples[0], samples[1])
+
+
+def calls_of(work: Callable[[], Any]) -> int:
+    """Return how many functions of Python and C are called."""
+    count = 0
+
+    def note(_frame: Any, event: str, _argument: Any) -> None:
+        nonlocal count
+        count += event in ("call", "c_call")
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
+def rows_of_chains(chains: int, steps: int) -> list[Row]:
+    return [
+        Row(n, 1.0, n + 1, env_index, truncated=n % 50 == 49)
+        for n in range(steps)
+        for env_index in range(chains)
+    ]
+
+
+@pytest.mark.parametrize("num_steps", [1, 3])
+def test_twice_as_many_chains_or_steps_cost_about_twice(num_steps: int) -> None:
+    def adding(chains: int, steps: int, size: int) -> int:
+        buffer = ph.ReplayBuffer(BOX, ACTIONS, num_steps=num_steps)
+        rows = rows_of_chains(chains, steps)
+        parts = [transitions(part) for part in cut(rows, range(0, len(rows), size))]
+
+        def work() -> None:
+            for part in parts:
+                buffer.add(part)
+
+        return calls_of(work)
+
+    once = adding(4, 100, 4)
+    assert adding(4, 200, 4) < 2.3 * once
+    assert adding(8, 100, 4) < 2.3 * once
+    assert adding(8, 100, 800) < adding(8, 100, 4)
+
+
+def test_what_waits_in_other_chains_is_not_touched_by_an_addition(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows that are written and read for n agents that act in turn grow with n, not with its square."""
+
+    def rows_moved(agents: int) -> int:
+        moved = 0
+
+        def counting(batch: Any, place: int, rows: Any) -> None:
+            nonlocal moved
+            moved += len(rows["rewards"])
+            put_rows(batch, place, rows)
+
+        monkeypatch.setattr(n_step_chains, "put_rows", counting)
+        buffer = ph.ReplayBuffer(BOX, ACTIONS, num_steps=3)
+        for row in rows_of_chains(agents, 8):
+            buffer.add(transitions([row]))
+        return moved
+
+    assert rows_moved(200) < 2.3 * rows_moved(100)
+
+
+def test_the_log_of_what_waits_stays_small() -> None:
+    buffer = ph.ReplayBuffer(BOX, ACTIONS, capacity=10, num_steps=3)
+    for row in rows_of_chains(2, 2000):
+        buffer.add(transitions([row]))
+    chains = buffer._chains  # noqa: SLF001  nobody else says how much memory it has
+    assert (len(chains._log["rewards"]), len(chains._newest), len(buffer)) == (64, 0, 10)  # noqa: SLF001
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"capacity": 0}, "ReplayBuffer got capacity=0. Expected a positive integer."),
+        ({"capacity": 1e5}, "ReplayBuffer got capacity=100000.0. Expected a positive integer."),
+        ({"num_steps": 0}, "ReplayBuffer got num_steps=0. Expected a positive integer."),
+        ({"gamma": 1.5}, "ReplayBuffer got gamma=1.5. Expected a number from 0 to 1."),
+        ({"gamma": float("nan")}, "ReplayBuffer got gamma=nan. Expected a number from 0 to 1."),
+    ],
+)
+def test_numbers_out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        ph.ReplayBuffer(BOX, ACTIONS, **settings)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("name", ["observation_space", "action_space", "state_space"])
+@pytest.mark.parametrize(
+    "space", [TEXT, gym.spaces.Sequence(ACTIONS), gym.spaces.Dict({"x": gym.spaces.Tuple((BOX, TEXT))})]
+)
+def test_spaces_whose_batches_are_no_arrays_are_refused(name: str, space: gym.Space[Any]) -> None:
+    spaces: dict[str, gym.Space[Any]] = {"observation_space": BOX, "action_space": ACTIONS, name: space}
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        ph.ReplayBuffer(**spaces)  # type: ignore[arg-type]  # spaces only
+    assert str(caught.value) == (
+        f"ReplayBuffer got {name}={space}. Expected Box, Discrete, MultiDiscrete or MultiBinary, or a Dict "
+        "or Tuple of these, whose batches are arrays."
+    )
+
+
+def test_an_empty_buffer_says_what_it_waits_for() -> None:
+    buffer = ph.ReplayBuffer(BOX, ACTIONS, num_steps=3)
+    buffer.add(transitions([Row(1, 1.0, 2), Row(2, 1.0, 3)]))
+    buffer.add(transitions([]))
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        buffer.sample(4, np.random.default_rng(1))
+    assert str(caught.value) == (
+        "The ReplayBuffer is empty; 2 transitions wait for their successors. Add more, and sample once "
+        "len(buffer) is as large as you need it."
+    )
+
+
+TWO = [Row(1, 1.0, 2), Row(2, 1.0, 3)]
+
+
+EXTRAS = {"log_prob": np.zeros(2, np.float32)}
+
+
+@pytest.mark.parametrize(
+    ("space", "changes", "got", "expected"),
+    [
+        (THREE, {}, "observations float32 [2, 2]", "float32 [2, 3], as its space says"),
+        (
+            MASKED,
+            {},
+            "observations float32 [2, 2]",
+            "{'action_mask': 'int8 [2, 3]', 'seen': 'float32 [2, 2]'}, as its space says",
+        ),
+        (
+            NESTED,
+            {},
+            "observations float32 [2, 2]",
+            "('int64 [2]', {'x': 'float32 [2, 2]'}), as its space says",
+        ),
+        (
+            BOX,
+            {"next_observations": np.zeros((3, 2))},
+            "next_observations float64 [3, 2]",
+            "float32 [2, 2], as its space says",
+        ),
+        (BOX, {"actions": np.zeros(2)}, "actions float64 [2]", "int64 [2], as the first ones"),
+        (BOX, {"extras": {}}, "extras {}", "{'log_prob': 'float32 [2]'}, as the first ones"),
+        (
+            BOX,
+            {"extras": EXTRAS | {"value": np.zeros(2)}},
+            "extras {'log_prob': 'float32 [2]', 'value': 'float64 [2]'}",
+            "{'log_prob': 'float32 [2]'}, as the first ones",
+        ),
+    ],
+)
+def test_transitions_of_another_layout_are_refused_and_nothing_is_added(
+    space: gym.Space[Any], changes: dict[str, Any], got: str, expected: str
+) -> None:
+    buffer = ph.ReplayBuffer(space, ACTIONS)
+    if space is BOX:
+        buffer.add(transitions(TWO))
+    before = buffer.state_dict()
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        buffer.add(replace(transitions(TWO), **changes))
+    assert str(caught.value) == f"ReplayBuffer.add() got 2 transitions with {got}. Expected {expected}."
+    assert_equal(buffer.state_dict(), before)
+
+
+def test_the_first_actions_must_be_an_array_too() -> None:
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        ph.ReplayBuffer(BOX, ACTIONS).add(replace(transitions(TWO), actions=[1, 2]))
+    assert str(caught.value) == (
+        "ReplayBuffer.add() got 2 transitions with actions list. Expected int64 [2], as the first ones."
+    )
+
+
+def test_states_are_kept_only_for_a_state_space_which_needs_them() -> None:
+    buffer = ph.ReplayBuffer(BOX, ACTIONS)
+    buffer.add(transitions(TWO))
+    assert buffer.sample(3, np.random.default_rng(1)).states is None
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        ph.ReplayBuffer(BOX, ACTIONS, state_space=BOX).add(replace(transitions(TWO), states=None))
+    assert str(caught.value) == (
+        "ReplayBuffer.add() got transitions without states, but has a state_space. Collect them with "
+        'CollectPlan(needs=("state",)).'
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "saved", "own"),
+    [
+        ({"capacity": 7}, "capacity=9", "capacity=7"),
+        ({"num_steps": 2}, "num_steps=1", "num_steps=2"),
+        ({"gamma": 0.5}, "gamma=0.99", "gamma=0.5"),
+        ({"action_space": TEN}, "action_space=Discrete(100)", "action_space=Discrete(10)"),
+        ({"observation_space": TEN}, f"observation_space={BOX}", "observation_space=Discrete(10)"),
+        ({"state_space": TEN}, "state_space=None", "state_space=Discrete(10)"),
+    ],
+)
+def test_the_state_of_another_buffer_is_refused(settings: dict[str, Any], saved: str, own: str) -> None:
+    arguments: dict[str, Any] = {"observation_space": BOX, "action_space": ACTIONS, "capacity": 9}
+    first, second = ph.ReplayBuffer(**arguments), ph.ReplayBuffer(**arguments | settings)
+    first.add(transitions(TWO))
+    with pytest.raises(ph.errors.CheckpointError) as caught:
+        second.load_state_dict(first.state_dict())
+    assert str(caught.value) == (
+        f"The saved ReplayBuffer has {saved}, but this one has {own}. Make it with the same."
+    )
+    assert len(second) == 0
+
+
+def test_a_state_space_that_is_missing_is_told_too() -> None:
+    first = ph.ReplayBuffer(BOX, ACTIONS, state_space=TEN)
+    with pytest.raises(ph.errors.CheckpointError) as caught:
+        ph.ReplayBuffer(BOX, ACTIONS).load_state_dict(first.state_dict())
+    assert str(caught.value) == (
+        "The saved ReplayBuffer has state_space=Discrete(10), but this one has state_space=None. Make it "
+        "with the same."
+    )
