@@ -62,9 +62,8 @@ class ReplayBuffer:
     outcome is left out, and ends the chain before it; so does a gap, where steps were not collected.
 
     A transition that waits for its successors is neither drawn nor counted. When `capacity` is reached, each
-    new transition takes the place of the oldest. The memory for all of them is asked for when the first
-    comes, so that too little of it is noticed at once. Next observations are stored as well, not looked up:
-    where chains interleave and end, that is as fast and needs no links, for twice the memory.
+    new transition takes the place of the oldest. The arrays for all of them are made when the first comes,
+    without writing to them: most systems hand memory out as it is written. What followed is stored too.
 
     Sources: Lin 1992, "Self-improving reactive agents based on reinforcement learning, planning and
     teaching", Machine Learning 8, 293-321; Sutton and Barto 2018, chapter 7; Hessel et al. 2018,

@@ -304,6 +304,27 @@ def test_steps_that_were_not_collected_are_a_gap_and_no_reward_is_added_over_it(
     assert held(buffer) == [(1, 1.0, 2, 0.5)]
 
 
+def test_a_policy_that_did_not_learn_for_a_while_has_a_gap_in_its_episode() -> None:
+    env = ph.GymnasiumEnv("MountainCar-v0")  # 200 steps an episode, rewards of -1
+    spaces = env.observation_spaces["agent"], env.action_spaces["agent"]
+    collector = ph.Collector([env], {"p": ph.RandomPolicy(*spaces)}, {"agent": "p"}, seed=1, learning=["p"])
+    buffer = ph.ReplayBuffer(*spaces, num_steps=3, gamma=0.5)
+    parts = []
+    for learning in (["p"], [], ["p"]):
+        collector.set_learning(learning)
+        batches = collector.collect(ph.CollectPlan(steps=10))
+        parts += [batch.transitions for batch in batches.values()]
+    for part in parts:
+        buffer.add(part)
+    assert set(parts[0].episodes.tolist() + parts[1].episodes.tolist()) == {0}
+    assert parts[1].steps[0] > parts[0].steps[-1] + 1
+    drawn = buffer.state_dict()["columns"]
+    size = len(parts[0])
+    assert len(drawn["rewards"]) == size + len(parts[1]) - 2
+    assert drawn["rewards"].tolist()[: size + 1] == [-1.75] * (size - 2) + [-1.5, -1.0, -1.75]
+    assert (drawn["next_observations"][size - 2 : size] == parts[0].next_observations[-1]).all()
+
+
 def test_actions_keep_the_dtype_and_shape_that_the_policy_gives_them() -> None:
     buffer = ph.ReplayBuffer(BOX, gym.spaces.Box(-1, 1, (1,), np.float32))
     given = replace(transitions([Row(1, 1.0, 2)]), actions=np.array([[[0.1, 0.2]]], np.float64))
@@ -313,16 +334,17 @@ def test_actions_keep_the_dtype_and_shape_that_the_policy_gives_them() -> None:
     assert actions.tolist() == [[[0.1, 0.2]]] * 3
 
 
-def test_what_was_drawn_and_what_was_added_share_no_memory_with_the_buffer() -> None:
-    buffer = ph.ReplayBuffer(BOX, ACTIONS, num_steps=2)
+def test_what_was_drawn_added_or_saved_shares_no_memory_with_the_buffer() -> None:
+    buffer = ph.ReplayBuffer(BOX, ACTIONS, capacity=1, num_steps=2, gamma=0.5)
     given = transitions([Row(1, 1.0, 2), Row(2, 1.0, 3)])
     buffer.add(given)
-    state = buffer.state_dict()
     given.observations[:] = 0.0
     drawn = buffer.sample(2, np.random.default_rng(1))
     drawn.observations[:] = drawn.rewards[:] = -1.0
+    state = buffer.state_dict()
+    assert held(buffer) == [(1.0, 1.5, 3.0, 0.25)]
     buffer.add(transitions([Row(3, 1.0, 4)]))
-    assert held(buffer)[0] == (1.0, 1.99, 3.0, 0.99**2)
+    assert held(buffer) == [(2.0, 1.5, 4.0, 0.25)]
     assert state["columns"]["observations"].tolist() == [[1.0, -1.0]]
     assert state["waiting"]["rows"]["observations"].tolist() == [[2.0, -2.0]]
 
