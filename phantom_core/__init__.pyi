@@ -56,6 +56,8 @@ from phantom_core.rollouts.evaluate import evaluate as evaluate
 from phantom_core.rollouts.make_vector_env import make_vector_env as make_vector_env
 from phantom_core.rollouts.measured_env import CopyFacts as CopyFacts
 from phantom_core.rollouts.native_vector_env import NativeVectorEnv as NativeVectorEnv
+from phantom_core.rollouts.replay_buffer import ReplayBuffer as ReplayBuffer
+from phantom_core.rollouts.replay_buffer import ReplaySample as ReplaySample
 from phantom_core.rollouts.row_table import RowTable as RowTable
 from phantom_core.rollouts.row_table import StepRows as StepRows
 from phantom_core.rollouts.vector_env import CopyError as CopyError

@@ -68,6 +68,18 @@ def take_rows(batch: Any, rows: NDArray[np.int64]) -> Any:
     return [batch[row] for row in rows.tolist()]
 
 
+def put_rows(batch: Any, place: int, rows: Any) -> None:
+    """Write rows into arrays of the same layout, beginning at a place."""
+    if isinstance(batch, dict):
+        for key, part in batch.items():
+            put_rows(part, place, rows[key])
+    elif isinstance(batch, tuple):
+        for part, own in zip(batch, rows, strict=True):
+            put_rows(part, place, own)
+    else:
+        batch[place : place + len(rows)] = rows
+
+
 def join_rows(batches: Sequence[Any]) -> Any:
     """Return the rows of batches of one layout as one batch, in memory of its own."""
     first = batches[0]
