@@ -540,28 +540,35 @@ class Collector:
 
     def _take(self, actor: Actor, episodes: Mapping[int, range] | None = None) -> Batch:
         """Hand over what is finished; only decisions without a known outcome stay in the buffer."""
-        block = self._rows.just_decided(actor, sum(len(copy.rows) for copy in self._copies))
-        if block is not None and episodes is None:  # every row acts next, on what it observed
-            size = len(actor.buffer.rewards)
-            last = range(size - len(block.rows), size)
-            self._cut(block.rows, last, block.pick(self._rows.observations))
-            return actor.buffer.take({})[0]
         if episodes is None:
-            self._rows.settle()
+            waiting = self._cut_all(actor)
         else:
             self._rows.leave()
-        rows = [row for copy in self._copies for row in copy.rows.values() if row.last >= 0]
-        rows = [row for row in rows if row.actor is actor]
-        if episodes is None:
-            next_ones = [row for row in rows if row in self._copies[row.env_index].now.acting]
-            self._cut(next_ones, [row.last for row in next_ones], [row.observation for row in next_ones])
-            rows = [row for row in rows if row.last >= 0]
-        rows.sort(key=lambda row: row.last)
-        going_on = {self._copies[row.env_index].end_of(row): row.number for row in rows}
+            waiting = self._deciding_rows(actor)
+        waiting.sort(key=lambda row: row.last)
+        going_on = {self._copies[row.env_index].end_of(row): row.number for row in waiting}
         batch, indices = actor.buffer.take(going_on, episodes)
-        for row, index in zip(rows, indices, strict=True):
+        for row, index in zip(waiting, indices, strict=True):
             row.last = index
         return batch
+
+    def _deciding_rows(self, actor: Actor) -> list[AgentRow]:
+        """Return the rows of a policy whose trajectories go on."""
+        rows = [row for copy in self._copies for row in copy.rows.values() if row.last >= 0]
+        return [row for row in rows if row.actor is actor]
+
+    def _cut_all(self, actor: Actor) -> list[AgentRow]:
+        """End the trajectories of a policy that go on; return the rows whose last outcome is unknown."""
+        block = self._rows.just_decided(actor, sum(len(copy.rows) for copy in self._copies))
+        if block is not None:  # every row acts next, on what it observed
+            size = len(actor.buffer.rewards)
+            self._cut(block.rows, range(size - len(block.rows), size), block.pick(self._rows.observations))
+            return []
+        self._rows.settle()
+        rows = self._deciding_rows(actor)
+        next_ones = [row for row in rows if row in self._copies[row.env_index].now.acting]
+        self._cut(next_ones, [row.last for row in next_ones], [row.observation for row in next_ones])
+        return [row for row in rows if row.last >= 0]
 
     def _cut(self, rows: Sequence[AgentRow], last: Sequence[int], seen: Sequence[Observation]) -> None:
         """End the trajectories of rows of one policy that go on, with what they act on next."""
@@ -578,9 +585,15 @@ class Collector:
 
     def _learn(self, actor: Actor) -> None:
         """Hand over the transitions of an online learner whose outcome is known since this step."""
-        batch = self._take(actor)
-        if len(batch):
-            self._learn_steps[actor.policy_id](batch.transitions)
+        waiting = self._cut_all(actor)
+        buffer = actor.buffer
+        rows = None
+        if waiting or buffer.skipped:
+            rows = self._take(actor).transitions
+        elif buffer.rewards:
+            rows = buffer.take_step()
+        if rows is not None and len(rows):
+            self._learn_steps[actor.policy_id](rows)
 
     def _keep_states(self) -> None:
         """Keep the global state of each copy with the transitions of every learner."""

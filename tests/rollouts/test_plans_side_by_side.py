@@ -79,9 +79,7 @@ def test_each_gets_what_it_would_get_alone(
 
 
 @settings(max_examples=40)
-@given(
-    in_turns=st.booleans(), copies=st.integers(1, 3), main=EPISODES, often=STEPS, rounds=st.integers(0, 5)
-)
+@given(in_turns=st.booleans(), copies=st.integers(1, 3), main=EPISODES, often=STEPS, rounds=st.integers(0, 5))
 def test_what_stays_is_saved_with_the_plans(
     casts: Any,
     in_turns: bool,  # noqa: FBT001  a parameter of the test
