@@ -52,7 +52,7 @@ class Actor:
 
         `numbers` is the same array in the next step if the rows are the same.
         """
-        batch = self.buffer.batcher.checked(observations)
+        batch = self.buffer.checked(observations)
         explores = self.is_learning or self.policy.acts_randomly
         before = None
         if self.memory is not None:

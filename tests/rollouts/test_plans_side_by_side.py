@@ -1,4 +1,4 @@
-"""Several plans are played at once, and each trainer gets what its agents went through, no more and no less."""
+"""Several plans are played at once; each trainer gets what its agents went through, no more and no less."""
 
 import functools
 from itertools import pairwise
