@@ -154,7 +154,6 @@ class Casts:
         policy_by_agent = {agent_id: ids[n % len(ids)] for n, agent_id in enumerate(RandomCast.IDS)}
         return ph.Collector(envs, policies, policy_by_agent, seed=3, learning=learning, **options)
 
-
     @staticmethod
     def as_list(batch: ph.Batch | ph.Transitions) -> list[str]:
         """Return each transition as text."""
