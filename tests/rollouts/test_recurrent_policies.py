@@ -152,6 +152,25 @@ def test_an_evaluation_remembers(casts: Any, in_turns: bool) -> None:  # noqa: F
     assert max(episode.length for episode in found.episodes) > 3
 
 
+@pytest.mark.parametrize("in_turns", [False, True])
+@pytest.mark.parametrize("changes", [0.0, 0.2])
+def test_each_of_the_other_agents_of_an_adapter_has_its_own_memory(
+    casts: Any,
+    in_turns: bool,  # noqa: FBT001  a parameter of the test
+    changes: float,
+) -> None:
+    policy = casts.Remembering(casts.RandomCast.observation_space, casts.RandomCast.action_space)
+    others = {"others": (policy, lambda agent: agent.id != "A")}
+    env_config = {"in_turns": in_turns, "changes": changes, "longest": 20}
+    env = ph.SingleAgentEnvAdapter(casts.RandomCast, "A", others, env_config)
+    for seed in range(30):
+        env.reset(seed=seed)
+        is_over = False
+        while not is_over:
+            *_, terminated, truncated, _ = env.step(0)
+            is_over = terminated or truncated
+
+
 def test_in_workers_it_remembers_the_same(casts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [*sys.path, str(Path(__file__).parents[2])])  # workers import the env
     found = []
