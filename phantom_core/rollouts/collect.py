@@ -239,13 +239,14 @@ class Collector:
         """Hand over what the policies of a plan went through.
 
         That is everything whose outcome is known or, `by_episode`, the episodes that the plan counts: what
-        belongs to later ones stays, to earlier ones is dropped.
+        belongs to later ones and to those that go on stays, to earlier ones is dropped.
         """
+        episodes = plan.episodes if by_episode else None
+        if episodes is not None:
+            over = {copy.env_index: copy.episode + copy.is_over for copy in self._copies}
+            episodes = {i: range(own.start, min(own.stop, over[i])) for i, own in episodes.items()}
         try:
-            return {
-                policy_id: self._take(self._actors[policy_id], plan.episodes if by_episode else None)
-                for policy_id in plan.policy_ids
-            }
+            return {policy_id: self._take(self._actors[policy_id], episodes) for policy_id in plan.policy_ids}
         except BaseException:
             self._begin_anew()
             raise
