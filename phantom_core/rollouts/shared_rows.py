@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import math
 from collections.abc import Callable, Sequence
+from multiprocessing.sharedctypes import RawArray
 from typing import Any
 
 import gymnasium as gym
@@ -11,9 +14,9 @@ from numpy.typing import NDArray
 
 from phantom_core.envs.step_result import StepResult
 from phantom_core.rollouts.measured_env import CopyFacts
+from phantom_core.rollouts.row_table import CopyRows, StepRows
 from phantom_core.types import AgentID
 
-_ALIGNMENT = 64
 _ARRAYS = (gym.spaces.Box, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)
 
 
@@ -24,18 +27,17 @@ class SharedRows:
     here. Whatever does not fit (other spaces, agents that joined, values of another dtype) is pickled.
 
     Attributes:
-        size: how many bytes the rows take.
+        buffers: the memory, which the driver hands to its workers.
     """
 
-    def __init__(self, facts: CopyFacts, num_copies: int, buffer: Any = None) -> None:
-        """Lay the rows out in a buffer; None: only find out how large it has to be."""
-        self.size = 0
-        self._buffer = buffer
+    def __init__(self, facts: CopyFacts, num_copies: int, buffers: Sequence[Any] = ()) -> None:
+        """Lay the rows out in the driver's buffers; the driver gives none, and makes them."""
+        self.buffers: list[Any] = []
+        self._given = buffers
         self._place = {agent_id: place for place, agent_id in enumerate(facts.strategic_agent_ids)}
         self._rewards = self._array((num_copies, len(self._place)), np.dtype(np.float64))
         alike: dict[tuple[tuple[int, ...], np.dtype[Any]], list[AgentID]] = {}
-        for agent_id in self._place:
-            space = facts.observation_spaces[agent_id]
+        for agent_id, space in facts.observation_spaces.items():
             if isinstance(space, gym.spaces.Discrete):
                 alike.setdefault(((), np.dtype(np.int64)), []).append(agent_id)
             elif isinstance(space, _ARRAYS) and space.shape:
@@ -51,13 +53,12 @@ class SharedRows:
             if agent_id not in self._columns:
                 return False
             block, place = self._columns[agent_id]
-            if not _is_scalar(block):
-                shape = block.shape[2:]
-                if not (
-                    isinstance(value, np.ndarray) and value.dtype == block.dtype and value.shape == shape
-                ):
-                    return False
-            elif type(value) is not int or not -(2**63) <= value < 2**63:
+            shape = block.shape[2:]
+            if shape:
+                fits = isinstance(value, np.ndarray) and value.dtype == block.dtype and value.shape == shape
+            else:
+                fits = type(value) is int and -(2**63) <= value < 2**63
+            if not fits:
                 return False
             block[number, place] = value
         for agent_id, reward in result.rewards.items():
@@ -66,47 +67,40 @@ class SharedRows:
             self._rewards[number, self._place[agent_id]] = reward
         return True
 
-    def reader(
-        self, observers: Sequence[tuple[int, AgentID]], payees: Sequence[tuple[int, AgentID]]
-    ) -> Callable[[], tuple[Any, list[float]]]:
-        """Return what reads the observations of some agents, by copy and agent id, and the rewards of others.
+    def get(self, copy: CopyRows) -> tuple[list[Any], list[float]]:
+        """Return what was `put` of a copy: the observations and rewards that are expected of it."""
+        seen = [self._columns[agent_id] for agent_id in copy.observers or ()]
+        cells = [block[copy.env_index, place, ...] for block, place in seen]
+        paid = self._rewards[copy.env_index, [self._place[agent_id] for agent_id in copy.payees]]
+        return [cell.copy() if cell.ndim else cell.item() for cell in cells], paid.tolist()
 
-        Observations are an array if the agents' spaces are alike, else a list. An agent without a row reads
-        as anything.
-        """
-        rewards, numbers = self._rewards, np.array([number for number, _ in observers], dtype=np.intp)
-        paid = (
-            np.array([number for number, _ in payees], dtype=np.intp),
-            np.array([self._place.get(agent_id, 0) for _, agent_id in payees], dtype=np.intp),
-        )
+    def reader(self, copies: Sequence[CopyRows]) -> Callable[[], StepRows] | None:
+        """Return what gets all that is expected of copies at once; None if that is not in one array."""
+        observers = [(copy.env_index, agent_id) for copy in copies for agent_id in copy.observers or ()]
+        payees = [(copy.env_index, agent_id) for copy in copies for agent_id in copy.payees]
         columns = [self._columns.get(agent_id, (None, 0)) for _, agent_id in observers]
-        places = np.array([place for _, place in columns], dtype=np.intp)
-        block = columns[0][0] if len({id(block) for block, _ in columns}) == 1 else None
-
-        def read() -> tuple[Any, list[float]]:
-            if block is None:
-                own = zip(numbers, columns, strict=True)
-                return [_get(of, number, place) for number, (of, place) in own], rewards[paid].tolist()
-            found = block[numbers, places]
-            return found.tolist() if _is_scalar(block) else found, rewards[paid].tolist()
-
-        return read
+        block = columns[0][0] if columns else None
+        if block is None or any(other is not block for other, _ in columns):
+            return None
+        seen_at = _index(
+            [(number, place) for (number, _), (_, place) in zip(observers, columns, strict=True)]
+        )
+        paid_at = _index([(number, self._place.get(agent_id, 0)) for number, agent_id in payees])
+        rewards = self._rewards
+        if block.shape[2:]:
+            return lambda: StepRows(block[seen_at], rewards[paid_at].tolist())
+        return lambda: StepRows(block[seen_at].tolist(), rewards[paid_at].tolist())
 
     def _array(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
-        start = self.size
-        size = int(np.prod(shape)) * dtype.itemsize
-        self.size += -(-size // _ALIGNMENT) * _ALIGNMENT
-        if self._buffer is None:
-            return np.empty(shape, dtype)
-        found: NDArray[Any] = np.frombuffer(self._buffer, np.uint8)[start : start + size]
-        return found.view(dtype).reshape(shape)
+        """Return the array in the next of the buffers."""
+        size, number = math.prod(shape), len(self.buffers)
+        buffer = (
+            self._given[number] if self._given else RawArray(ctypes.c_byte, max(1, size * dtype.itemsize))
+        )
+        self.buffers.append(buffer)
+        return np.frombuffer(memoryview(buffer), dtype, size).reshape(shape)
 
 
-def _get(block: NDArray[Any] | None, number: int, place: int) -> Any:
-    if block is None:
-        return None
-    return int(block[number, place]) if _is_scalar(block) else block[number, place].copy()
-
-
-def _is_scalar(block: NDArray[Any]) -> bool:
-    return block.ndim == 2  # noqa: PLR2004  copies and agents: elements of Discrete spaces
+def _index(pairs: Sequence[tuple[int, int]]) -> tuple[NDArray[np.intp], ...]:
+    """Return what picks these rows and columns of an array."""
+    return tuple(np.array(pairs, dtype=np.intp).reshape(-1, 2).T)

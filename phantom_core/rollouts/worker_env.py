@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
-import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from multiprocessing.util import Finalize
 from typing import Any, Final
 
@@ -12,15 +11,15 @@ from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.measured_env import CopyFacts
-from phantom_core.rollouts.row_table import CopyRows, RowTable, StepRows
+from phantom_core.rollouts.row_table import ListsOfRows, RowTable, StepRows
 from phantom_core.rollouts.shared_rows import SharedRows
-from phantom_core.rollouts.vector_env import VectorEnv
-from phantom_core.rollouts.worker_handle import WorkerHandle, end_workers, pickled, starting
-from phantom_core.rollouts.worker_process import Reply, leave_if_starting
+from phantom_core.rollouts.vector_env import CopyError, VectorEnv
+from phantom_core.rollouts.worker_handle import WorkerHandle, ask_all, end_workers, pickled, starting
+from phantom_core.rollouts.worker_process import leave_if_starting
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
 _MOST_PLANS: Final = 256
-"""So many tables are remembered."""
+"""So many plans are remembered."""
 
 
 class WorkerVectorEnv(VectorEnv):
@@ -49,59 +48,54 @@ class WorkerVectorEnv(VectorEnv):
         self._facts = [CopyFacts.of(first) for _ in range(num_copies)]
         first.close()
         facts = self._facts[0]
-        self._metrics: list[dict[str, Any]] = [{} for _ in range(num_copies)]
+        self._metrics: list[dict[str, Any]] = [{}] * num_copies
         self._plans: dict[RowTable, _Plan] = {}
         pickled(make_env, self.env_name)
-        buffer = multiprocessing.RawArray(ctypes.c_byte, max(1, SharedRows(facts, num_copies).size))
-        self._rows = SharedRows(facts, num_copies, buffer)
+        self._rows = SharedRows(facts, num_copies)
         self.workers: list[WorkerHandle] = []
         self._end = Finalize(self, end_workers, (self.workers,), exitpriority=10)  # at the exit, too
-        self._worker_of = {n: n * num_workers // num_copies for n in range(num_copies)}
         try:
             with starting():
                 for index in range(num_workers):
-                    self.workers.append(WorkerHandle(index, self.env_name, buffer))
-            for worker, numbers in self._by_worker(range(num_copies)):
-                worker.ask("make", make_env, numbers, num_copies, facts, what=self.env_name)
-            for worker in self.workers:
-                worker.receive_made()
+                    self.workers.append(WorkerHandle(index, self.env_name, self._rows.buffers))
+            self._worker_of = [self.workers[n * num_workers // num_copies] for n in range(num_copies)]
+            shares = self._shares(range(num_copies))
+            questions = {w: (make_env, self.env_name, own, num_copies, facts) for w, own in shares.items()}
+            self._call("make", questions, self.env_name)
         except BaseException:
             self.close()
             raise
 
     def reset(self, numbers: Sequence[int], seeds: Sequence[int]) -> list[dict[AgentID, Observation] | None]:
         """Start an episode in each of these copies, in parallel."""
-        return self._ask_for_each("reset", numbers, seeds)
+        return self._play_each("reset", numbers, seeds)
 
     def step(self, numbers: Sequence[int], actions: Sequence[Mapping[AgentID, Action]]) -> list[StepResult]:
         """Play one step in each of these copies, in parallel."""
-        return self._ask_for_each("step", numbers, actions)
+        return self._play_each("step", numbers, actions)
 
     def step_rows(self, table: RowTable, actions: Sequence[Action]) -> StepRows:
         """Play one step; what copies do as expected is read from the shared rows."""
         plan = self._plan_of(table)
-        for worker, copies, slices in plan.shares:
-            given: list[Action] = []
-            for of_copy in slices:
-                given += actions[of_copy]
-            worker.ask("step_rows", plan.number, None if plan.is_known else copies, given, what="An action")
-        plan.is_known = True
-        replies = [reply for worker, _, _ in plan.shares for reply in worker.receive() or ()]
-        for copy in table.copies:  # those that replied are corrected below
+        for copy in table.copies:  # unless they reply
             self._facts[copy.env_index].acting_agent_ids = copy.acting_next
-        observations, rewards = plan.read()
-        others: list[tuple[int, StepResult]] = []
-        for reply in replies:
-            self._learn(reply)
-            place, result = table.env_indices.index(reply.number), reply.returned
-            seen, paid = plan.slices[place]
-            if table.copies[place].is_expected(result, reply.acting_agent_ids):
-                observations = list(observations)
-                observations[seen], rewards[paid] = result.observations.values(), result.rewards.values()
+        questions = {w: (plan.number, [a for rows in own for a in actions[rows]]) for w, own in plan.shares}
+        results = self._play("step_rows", questions, "An action")
+        if plan.read is not None and not results:
+            return plan.read()
+        found: ListsOfRows = ([], [], [])
+        for place, copy in enumerate(table.copies):
+            result = results.get(copy.env_index)
+            if result is None:
+                seen, paid = self._rows.get(copy)
+            elif copy.is_expected(result, self._facts[copy.env_index].acting_agent_ids):
+                seen, paid = [*result.observations.values()], [*result.rewards.values()]
             else:
-                others.append((place, result))
-                rewards[paid] = [0.0] * (paid.stop - paid.start)
-        return StepRows(observations, rewards, others)
+                copy.set_apart(found, place, result)
+                continue
+            found[0].extend(seen)
+            found[1].extend(paid)
+        return StepRows(*found)
 
     def facts(self, number: int) -> CopyFacts:
         """Return what a copy says about itself."""
@@ -113,10 +107,9 @@ class WorkerVectorEnv(VectorEnv):
         Raises:
             ConfigError: if a worker cannot be sent or import them.
         """
-        for worker in self.workers:
-            worker.ask("measure", metrics, mode, what="The metrics")
-        for worker in self.workers:
-            worker.receive()
+        shares = self._shares(range(self.num_copies))
+        questions = {w: (own, "measure", metrics, mode) for w, own in shares.items()}
+        self._call("call", questions, "The metrics")
 
     def take_metrics(self, number: int) -> dict[str, Any]:
         """Return the reduced metrics of the episode that just ended in a copy."""
@@ -127,86 +120,75 @@ class WorkerVectorEnv(VectorEnv):
     ) -> list[PolicyID]:
         """Return the policies whose rule holds for an agent that joined a copy."""
         rules = {i: PolicySpec(agents=spec.agents) for i, spec in specs.items() if callable(spec.agents)}
-        return list(self._call(number, "policies_for", agent_id, rules) or ())
+        question = {self._worker_of[number]: ([number], "policies_for", agent_id, rules)}
+        return list(self._call("call", question, "The rules of the policies")[0][0])
 
     def fingerprint(self, number: int) -> str:
         """Return a hash of the states of a copy's named generators."""
-        return str(self._call(number, "fingerprint"))
+        question = {self._worker_of[number]: ([number], "fingerprint")}
+        return str(self._call("call", question, "The fingerprint")[0][0])
 
     def close(self) -> None:
         """Close every copy and end every worker."""
         self._end()
 
-    def _by_worker(self, numbers: Sequence[int]) -> list[tuple[WorkerHandle, list[int]]]:
-        found: dict[int, list[int]] = {}
-        for number in numbers:
-            found.setdefault(self._worker_of[number], []).append(number)
-        return [(self.workers[index], own) for index, own in found.items()]
-
-    def _ask_for_each(self, name: str, numbers: Sequence[int], given: Sequence[Any]) -> list[Any]:
+    def _play_each(self, name: str, numbers: Sequence[int], given: Sequence[Any]) -> list[Any]:
         """Let each of these copies do something with what it is given; return what comes back."""
-        given_by_number = dict(zip(numbers, given, strict=True))
-        asked = self._by_worker(numbers)
-        for worker, own in asked:
-            worker.ask(name, own, [given_by_number[number] for number in own])
-        found: dict[int, Any] = {}
-        for worker, _ in asked:
-            for reply in worker.receive():
-                self._learn(reply)
-                found[reply.number] = reply.returned
+        given_to = dict(zip(numbers, given, strict=True))
+        shares = self._shares(numbers)
+        questions = {w: (own, [given_to[n] for n in own]) for w, own in shares.items()}
+        found = self._play(name, questions, "What it is asked")
         return [found[number] for number in numbers]
 
-    def _learn(self, reply: Reply) -> None:
-        """Take in what a worker says about a copy."""
-        if reply.facts is not None:
-            self._facts[reply.number] = reply.facts
-        self._facts[reply.number].acting_agent_ids = reply.acting_agent_ids
-        if reply.metrics is not None:
-            self._metrics[reply.number] = reply.metrics
+    def _play(self, name: str, questions: Mapping[WorkerHandle, Sequence[Any]], what: str) -> dict[int, Any]:
+        """Let workers play; take in what they say about copies, and return what these returned."""
+        found = {}
+        for replies in ask_all(name, questions, what):
+            for number, returned, acting, news, metrics in replies:
+                self._metrics[number] = metrics
+                facts = self._facts[number] = news or self._facts[number]
+                facts.acting_agent_ids = acting
+                found[number] = returned
+        return found
 
-    def _call(self, number: int, name: str, *arguments: Any) -> Any:
-        worker = self.workers[self._worker_of[number]]
-        worker.ask("call", number, name, *arguments, what="The rules of the policies")
-        return worker.receive()
+    def _call(self, name: str, questions: Mapping[WorkerHandle, Sequence[Any]], what: str) -> list[Any]:
+        """Ask workers for something that is no step; what is raised there is raised here."""
+        try:
+            return ask_all(name, questions, what)
+        except CopyError as error:
+            raise error.__cause__ or error from None
+
+    def _shares(self, numbers: Sequence[int]) -> dict[WorkerHandle, list[int]]:
+        """Return, by worker, which of these copies it plays."""
+        found: dict[WorkerHandle, list[int]] = {}
+        for number in numbers:
+            found.setdefault(self._worker_of[number], []).append(number)
+        return found
 
     def _plan_of(self, table: RowTable) -> _Plan:
+        """Return how a table is played; tell the workers, if something else is expected than before."""
         expected = [(copy.observers, copy.payees, copy.acting_next) for copy in table.copies]
         plan = self._plans.get(table)
-        if plan is None or plan.expected != expected:
-            if plan is None and len(self._plans) >= _MOST_PLANS:
-                self._plans.clear()
-            number = len(self._plans) if plan is None else plan.number
-            plan = self._plans[table] = _Plan(number, expected, table, self._rows)
-            for worker, own in self._by_worker(table.env_indices):
-                bounds = [bound for bound in table.bounds if bound[0].env_index in own]
-                copies = [copy.without_rows() for copy, _, _ in bounds]
-                plan.shares.append((worker, copies, [slice(first, end) for _, first, end in bounds]))
+        if plan is not None and plan.expected == expected:
+            return plan
+        if plan is None and len(self._plans) >= _MOST_PLANS:
+            self._plans.clear()
+        number = len(self._plans) if plan is None else plan.number
+        shares = self._shares(table.env_indices)
+        bounds = {copy.env_index: (copy, slice(first, end)) for copy, first, end in table.bounds}
+        rows = [(worker, [bounds[n][1] for n in own]) for worker, own in shares.items()]
+        plan = self._plans[table] = _Plan(number, [], rows, self._rows.reader(table.copies))
+        copies = {w: (number, [bounds[n][0].without_rows() for n in own]) for w, own in shares.items()}
+        ask_all("expect", copies, "What is expected")
+        plan.expected = expected
         return plan
 
 
+@dataclass(slots=True)
 class _Plan:
-    """How the copies of a table are played, as long as the same is expected of them.
+    """How the copies of a table are played, as long as the same is expected of them."""
 
-    Attributes:
-        number: its number.
-        expected: what is expected.
-        is_known: whether the workers know it.
-        shares: of each worker its copies, and which rows of the table are each one's.
-        read: returns the observations and rewards that are expected.
-        slices: which of these are a copy's, by place.
-    """
-
-    def __init__(self, number: int, expected: list[Any], table: RowTable, rows: SharedRows) -> None:
-        self.number = number
-        self.expected = expected
-        self.is_known = False
-        self.shares: list[tuple[WorkerHandle, list[CopyRows], list[slice]]] = []
-        observers: list[tuple[int, AgentID]] = []
-        payees: list[tuple[int, AgentID]] = []
-        self.slices = []
-        for copy in table.copies:
-            first, first_paid = len(observers), len(payees)
-            observers += [(copy.env_index, agent_id) for agent_id in copy.observers or ()]
-            payees += [(copy.env_index, agent_id) for agent_id in copy.payees]
-            self.slices.append((slice(first, len(observers)), slice(first_paid, len(payees))))
-        self.read = rows.reader(observers, payees)
+    number: int
+    expected: list[Any]  # empty until all workers know it
+    shares: list[tuple[WorkerHandle, list[slice]]]  # which rows of the table are whose
+    read: Callable[[], StepRows] | None  # returns what is expected
