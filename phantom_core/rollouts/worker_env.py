@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from multiprocessing.util import Finalize
 from typing import Any, Final
 
@@ -11,15 +10,17 @@ from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.measured_env import CopyFacts
-from phantom_core.rollouts.row_table import ListsOfRows, RowTable, StepRows
+from phantom_core.rollouts.row_table import CopyRows, ListsOfRows, RowTable, StepRows
 from phantom_core.rollouts.shared_rows import SharedRows
 from phantom_core.rollouts.vector_env import CopyError, VectorEnv
-from phantom_core.rollouts.worker_handle import WorkerHandle, ask_all, end_workers, pickled, starting
+from phantom_core.rollouts.worker_handle import WorkerHandle, end_workers, pickled, starting
 from phantom_core.rollouts.worker_process import leave_if_starting
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
-_MOST_PLANS: Final = 256
-"""So many plans are remembered."""
+_MOST_TOLD: Final = 64
+"""So many expectations are remembered for each copy."""
+
+_ANYTHING: Final = "What it is asked"
 
 
 class WorkerVectorEnv(VectorEnv):
@@ -49,7 +50,7 @@ class WorkerVectorEnv(VectorEnv):
         first.close()
         facts = self._facts[0]
         self._metrics: list[dict[str, Any]] = [{}] * num_copies
-        self._plans: dict[RowTable, _Plan] = {}
+        self._told: dict[CopyRows, tuple[int, tuple[Any, ...]]] = {}  # numbers of what workers know
         pickled(make_env, self.env_name)
         self._rows = SharedRows(facts, num_copies)
         self.workers: list[WorkerHandle] = []
@@ -57,45 +58,50 @@ class WorkerVectorEnv(VectorEnv):
         try:
             with starting():
                 for index in range(num_workers):
-                    self.workers.append(WorkerHandle(index, self.env_name, self._rows.buffers))
+                    self.workers.append(WorkerHandle(index, self.env_name, self._rows.buffer))
             self._worker_of = [self.workers[n * num_workers // num_copies] for n in range(num_copies)]
-            shares = self._shares(range(num_copies))
-            questions = {w: (make_env, self.env_name, own, num_copies, facts) for w, own in shares.items()}
-            self._call("make", questions, self.env_name)
+            shares = [[n for n in range(num_copies) if self._worker_of[n] is w] for w in self.workers]
+            given = {own[0]: (make_env, self.env_name, own, num_copies, facts) for own in shares}
+            self._call("make", given, self.env_name)
         except BaseException:
             self.close()
             raise
 
     def reset(self, numbers: Sequence[int], seeds: Sequence[int]) -> list[dict[AgentID, Observation] | None]:
         """Start an episode in each of these copies, in parallel."""
-        return self._play_each("reset", numbers, seeds)
+        found = self._play("reset", {n: (seed,) for n, seed in zip(numbers, seeds, strict=True)})
+        return [found[number] for number in numbers]
 
     def step(self, numbers: Sequence[int], actions: Sequence[Mapping[AgentID, Action]]) -> list[StepResult]:
         """Play one step in each of these copies, in parallel."""
-        return self._play_each("step", numbers, actions)
+        found = self._play("step", {n: (own,) for n, own in zip(numbers, actions, strict=True)})
+        return [found[number] for number in numbers]
 
     def step_rows(self, table: RowTable, actions: Sequence[Action]) -> StepRows:
         """Play one step; what copies do as expected is read from the shared rows."""
-        plan = self._plan_of(table)
-        for copy in table.copies:  # unless they reply
-            self._facts[copy.env_index].acting_agent_ids = copy.acting_next
-        questions = {w: (plan.number, [a for rows in own for a in actions[rows]]) for w, own in plan.shares}
-        results = self._play("step_rows", questions, "An action")
-        if plan.read is not None and not results:
-            return plan.read()
+        given = {}
+        for copy, first, end in table.bounds:
+            given[copy.env_index] = *self._expectation(copy), actions[first:end]
+            self._facts[copy.env_index].acting_agent_ids = copy.acting_next  # unless it replies
+        results = self._play("step_rows", given, "An action")
         found: ListsOfRows = ([], [], [])
+        observations, rewards, _ = found
+        seen, paid = self._rows.get()
         for place, copy in enumerate(table.copies):
             result = results.get(copy.env_index)
             if result is None:
-                seen, paid = self._rows.get(copy)
+                observations += [seen[agent_id][copy.env_index] for agent_id in copy.observers or ()]
+                rewards += [paid[agent_id][copy.env_index] for agent_id in copy.payees]
             elif copy.is_expected(result, self._facts[copy.env_index].acting_agent_ids):
-                seen, paid = [*result.observations.values()], [*result.rewards.values()]
+                observations += result.observations.values()
+                rewards += result.rewards.values()
             else:
                 copy.set_apart(found, place, result)
-                continue
-            found[0].extend(seen)
-            found[1].extend(paid)
         return StepRows(*found)
+
+    def abandon(self) -> None:
+        """Tell workers anew what is expected: nobody knows what they got to know."""
+        self._told.clear()
 
     def facts(self, number: int) -> CopyFacts:
         """Return what a copy says about itself."""
@@ -107,9 +113,8 @@ class WorkerVectorEnv(VectorEnv):
         Raises:
             ConfigError: if a worker cannot be sent or import them.
         """
-        shares = self._shares(range(self.num_copies))
-        questions = {w: (own, "measure", metrics, mode) for w, own in shares.items()}
-        self._call("call", questions, "The metrics")
+        given = dict.fromkeys(range(self.num_copies), ("measure", metrics, mode))
+        self._call("call", given, "The metrics")
 
     def take_metrics(self, number: int) -> dict[str, Any]:
         """Return the reduced metrics of the episode that just ended in a copy."""
@@ -120,75 +125,52 @@ class WorkerVectorEnv(VectorEnv):
     ) -> list[PolicyID]:
         """Return the policies whose rule holds for an agent that joined a copy."""
         rules = {i: PolicySpec(agents=spec.agents) for i, spec in specs.items() if callable(spec.agents)}
-        question = {self._worker_of[number]: ([number], "policies_for", agent_id, rules)}
-        return list(self._call("call", question, "The rules of the policies")[0][0])
+        given = {number: ("policies_for", agent_id, rules)}
+        return list(self._call("call", given, "The rules of the policies")[number])
 
     def fingerprint(self, number: int) -> str:
         """Return a hash of the states of a copy's named generators."""
-        question = {self._worker_of[number]: ([number], "fingerprint")}
-        return str(self._call("call", question, "The fingerprint")[0][0])
+        return str(self._call("call", {number: ("fingerprint",)})[number])
 
     def close(self) -> None:
         """Close every copy and end every worker."""
         self._end()
 
-    def _play_each(self, name: str, numbers: Sequence[int], given: Sequence[Any]) -> list[Any]:
-        """Let each of these copies do something with what it is given; return what comes back."""
-        given_to = dict(zip(numbers, given, strict=True))
-        shares = self._shares(numbers)
-        questions = {w: (own, [given_to[n] for n in own]) for w, own in shares.items()}
-        found = self._play(name, questions, "What it is asked")
-        return [found[number] for number in numbers]
+    def _expectation(self, copy: CopyRows) -> tuple[int, CopyRows | None]:
+        """Return the number of what is expected of a copy; with it, unless the worker was told of it."""
+        expected = copy.observers, copy.payees, copy.acting_next
+        number, told = self._told.get(copy, (-1, None))
+        if told == expected:
+            return number, None
+        if number < 0:
+            if len(self._told) >= _MOST_TOLD * self.num_copies:
+                self._told.clear()
+            number = len(self._told)
+        self._told[copy] = number, expected
+        return number, copy.without_rows()
 
-    def _play(self, name: str, questions: Mapping[WorkerHandle, Sequence[Any]], what: str) -> dict[int, Any]:
-        """Let workers play; take in what they say about copies, and return what these returned."""
+    def _play(self, name: str, given: Mapping[int, tuple[Any, ...]], what: str = _ANYTHING) -> dict[int, Any]:
+        """Let copies play; take in what workers say about them, and return what they returned."""
         found = {}
-        for replies in ask_all(name, questions, what):
-            for number, returned, acting, news, metrics in replies:
-                self._metrics[number] = metrics
-                facts = self._facts[number] = news or self._facts[number]
-                facts.acting_agent_ids = acting
-                found[number] = returned
+        for number, reply in self._ask(name, given, what).items():
+            found[number], acting, facts, self._metrics[number] = reply
+            if facts is not None:
+                self._facts[number] = facts
+            self._facts[number].acting_agent_ids = acting
         return found
 
-    def _call(self, name: str, questions: Mapping[WorkerHandle, Sequence[Any]], what: str) -> list[Any]:
-        """Ask workers for something that is no step; what is raised there is raised here."""
+    def _call(self, name: str, given: Mapping[int, tuple[Any, ...]], what: str = _ANYTHING) -> dict[int, Any]:
+        """Ask for something that is no step: what is raised there is raised here."""
         try:
-            return ask_all(name, questions, what)
+            return self._ask(name, given, what)
         except CopyError as error:
             raise error.__cause__ or error from None
 
-    def _shares(self, numbers: Sequence[int]) -> dict[WorkerHandle, list[int]]:
-        """Return, by worker, which of these copies it plays."""
-        found: dict[WorkerHandle, list[int]] = {}
-        for number in numbers:
-            found.setdefault(self._worker_of[number], []).append(number)
-        return found
-
-    def _plan_of(self, table: RowTable) -> _Plan:
-        """Return how a table is played; tell the workers, if something else is expected than before."""
-        expected = [(copy.observers, copy.payees, copy.acting_next) for copy in table.copies]
-        plan = self._plans.get(table)
-        if plan is not None and plan.expected == expected:
-            return plan
-        if plan is None and len(self._plans) >= _MOST_PLANS:
-            self._plans.clear()
-        number = len(self._plans) if plan is None else plan.number
-        shares = self._shares(table.env_indices)
-        bounds = {copy.env_index: (copy, slice(first, end)) for copy, first, end in table.bounds}
-        rows = [(worker, [bounds[n][1] for n in own]) for worker, own in shares.items()]
-        plan = self._plans[table] = _Plan(number, [], rows, self._rows.reader(table.copies))
-        copies = {w: (number, [bounds[n][0].without_rows() for n in own]) for w, own in shares.items()}
-        ask_all("expect", copies, "What is expected")
-        plan.expected = expected
-        return plan
-
-
-@dataclass(slots=True)
-class _Plan:
-    """How the copies of a table are played, as long as the same is expected of them."""
-
-    number: int
-    expected: list[Any]  # empty until all workers know it
-    shares: list[tuple[WorkerHandle, list[slice]]]  # which rows of the table are whose
-    read: Callable[[], StepRows] | None  # returns what is expected
+    def _ask(self, name: str, given: Mapping[int, tuple[Any, ...]], what: str) -> dict[int, Any]:
+        """Call a method of `Worker` for each of these copies; return what comes back, unless it is None."""
+        shares: dict[WorkerHandle, dict[int, tuple[Any, ...]]] = {}
+        for number, own in given.items():
+            shares.setdefault(self._worker_of[number], {})[number] = own
+        for worker, share in shares.items():
+            worker.ask(name, share, what)
+        return {number: answer for worker in shares for number, answer in worker.receive().items()}

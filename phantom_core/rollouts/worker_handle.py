@@ -34,14 +34,14 @@ class WorkerHandle:
         connection: to it; when it is closed the worker closes its envs and ends.
     """
 
-    def __init__(self, index: int, env_name: str, buffers: Sequence[Any]) -> None:
-        """Start the process; `buffers` are the memory of the shared rows."""
+    def __init__(self, index: int, env_name: str, buffer: Any) -> None:
+        """Start the process; `buffer` is the memory of the shared rows."""
         self._index = index
         self._env_name = env_name
         context = multiprocessing.get_context("spawn")
         self._current = context.RawValue("q", -1)
         self.connection, remote = context.Pipe()
-        arguments = remote, buffers, self._current
+        arguments = remote, buffer, self._current
         self.process = context.Process(target=work, args=arguments, name=f"Worker {index}")
         self.process.start()
         remote.close()
@@ -49,14 +49,19 @@ class WorkerHandle:
         self._doing = self._sent = ""
         self._asked_at = 0.0
 
-    def ask(self, name: str, *arguments: Any, what: str) -> None:
-        """Ask the worker for something; `receive` returns the answer. Messages call what is sent `what`.
+    def ask(self, name: str, given: Mapping[int, tuple[Any, ...]], what: str) -> None:
+        """Ask the worker to call one of its methods for copies; `receive` returns the answers.
+
+        Args:
+            name: the method.
+            given: the arguments by the number of the copy.
+            what: what messages call them.
 
         Raises:
             ConfigError: if it cannot be pickled.
             CopyError: if the worker died.
         """
-        question = pickled((name, arguments), what)
+        question = pickled((name, given), what)
         if self._is_asked:  # nobody waited for the last answer, because the collection was broken off
             with suppress(CopyError, PhantomError):
                 self.receive()
@@ -67,15 +72,16 @@ class WorkerHandle:
         except (BrokenPipeError, ConnectionResetError):
             self._raise_death()
 
-    def receive(self) -> Any:
-        """Wait for the answer; return what it says.
+    def receive(self) -> dict[int, Any]:
+        """Wait for the answer; return what came back, by the number of the copy.
 
         Raises:
             ConfigError: if the worker cannot import what it was sent.
             CopyError: if an env raised, or the worker died.
         """
         due = self._asked_at + LONG
-        while not wait((self.connection, self.process.sentinel), max(0.0, due - time.monotonic())):
+        ends = self.connection, self.process.sentinel
+        while not (ready := wait(ends, max(0.0, due - time.monotonic()))):
             due += LONG
             _log.warning(
                 "Worker %s has not answered for %.0f seconds: %s of copy %s of %s. If the env hangs, "
@@ -83,7 +89,7 @@ class WorkerHandle:
                 self._index, time.monotonic() - self._asked_at, self._doing, max(0, self._current.value),
                 self._env_name,
             )  # fmt: skip
-        if not self.connection.poll():  # a child of its env may hold it open
+        if self.connection not in ready and not self.connection.poll():  # a child of its env may hold it open
             self._raise_death()
         try:
             received = self.connection.recv_bytes()
@@ -92,7 +98,7 @@ class WorkerHandle:
         self._is_asked = False
         answer = pickle.loads(received)  # noqa: S301  from our own worker
         if not isinstance(answer, Failure):
-            return answer
+            return answer  # type: ignore[no-any-return]
         if answer.number is not None:
             answer.error.add_note(f"In worker {self._index}:\n{answer.text}")
             raise CopyError(answer.number, answer.place) from answer.error
@@ -133,13 +139,6 @@ class WorkerHandle:
                 "Fix the script, or use workers=0."
             ) from None
         raise CopyError(number) from EnvError(f"{died} while it played copy {number} of {self._env_name}.")
-
-
-def ask_all(name: str, questions: Mapping[WorkerHandle, Sequence[Any]], what: str) -> list[Any]:
-    """Ask workers for the same with these arguments, in parallel; return their answers, as `receive` does."""
-    for worker, arguments in questions.items():
-        worker.ask(name, *arguments, what=what)
-    return [worker.receive() for worker in questions]
 
 
 @contextmanager

@@ -34,11 +34,10 @@ UNGUARDED: Final = 86
 class Reply(NamedTuple):
     """What a worker says about one copy after a step or reset."""
 
-    number: int  # the index of the copy
     returned: Any  # by the step or reset
     acting_agent_ids: Container[AgentID] | None  # who may act in the next step
     facts: CopyFacts | None  # what the copy says about itself, if that changed
-    metrics: Mapping[str, Any]  # reduced, if the episode ended
+    metrics: dict[str, Any]  # reduced, if the episode ended
 
 
 class Failure(NamedTuple):
@@ -56,17 +55,17 @@ def leave_if_starting() -> None:
         sys.exit(UNGUARDED)  # the driver says what happened
 
 
-def work(connection: Connection, buffers: Sequence[Any], current: Any) -> None:
+def work(connection: Connection, buffer: Any, current: Any) -> None:
     """Answer the driver until it closes the connection or ends; then close the copies.
 
     Args:
         connection: to the driver.
-        buffers: the memory of the shared rows.
+        buffer: the memory of the shared rows.
         current: shared: the index of the copy that is being played.
     """
     _leave_signals_to_driver()
     threading.Thread(target=_end_with_driver, daemon=True).start()
-    worker = Worker(buffers, current)
+    worker = Worker(buffer, current)
     with suppress(EOFError, OSError):  # the driver is gone, or done
         while True:
             connection.send_bytes(worker.answer(connection.recv_bytes()))
@@ -98,31 +97,38 @@ def _end_with_driver() -> None:
 
 
 class Worker:
-    """Plays some copies of an env, one after the other. Every public method but `answer` is a question."""
+    """Plays some copies of an env; the driver asks for its methods, one copy after the other."""
 
-    def __init__(self, buffers: Sequence[Any], current: Any) -> None:
-        self._buffers = buffers
+    def __init__(self, buffer: Any, current: Any) -> None:
+        self._buffer = buffer
         self._current = current
         self._envs: dict[int, MeasuredEnv] = {}
         self._facts: dict[int, CopyFacts] = {}
-        self._expected: dict[int, Sequence[CopyRows]] = {}
+        self._expected: dict[int, CopyRows] = {}
 
     def answer(self, question: bytes) -> bytes:
-        """Do what the driver asks for; return what that returns, or the failure, pickled."""
-        name = None
+        """Do what the driver asks for; return what came back by copy, or the failure, pickled."""
+        is_read = False
         try:
-            name, arguments = pickle.loads(question)  # noqa: S301  from our own driver
-            found = getattr(self, name)(*arguments)
+            name, given = pickle.loads(question)  # noqa: S301  from our own driver
+            is_read = True
+            found = {}
+            for number, arguments in given.items():
+                self._current.value = number
+                returned = getattr(self, name)(number, *arguments)
+                if returned is not None:
+                    found[number] = returned
             try:
                 return pickle.dumps(found)
             except Exception as error:  # whatever pickling raises about a user's object
                 problem = f"What it returned cannot be sent to the driver: {error_text(error)}"
                 raise EnvError(f"{problem}. Use workers=0.") from None
         except Exception as error:  # whatever a user's module or env raises
-            return _failure(None if name is None else self._current.value, error)
+            return _failure(self._current.value if is_read else None, error)
 
     def make(
         self,
+        _: int,
         make_env: Callable[[], MultiAgentEnv],
         env_name: str,
         numbers: Sequence[int],
@@ -130,7 +136,7 @@ class Worker:
         facts: CopyFacts,
     ) -> None:
         """Make these copies, of so many in all; `facts` are those of the driver's env."""
-        self._rows = SharedRows(facts, num_copies, self._buffers)
+        self._rows = SharedRows(facts, num_copies, self._buffer)
         try:
             for number in numbers:
                 self._current.value = number
@@ -144,47 +150,43 @@ class Worker:
             said = f"{error_text(error)}{error_place(error)}"
             raise EnvError(f"{what}: {said}. Fix the env, or use workers=0.") from error
 
-    def reset(self, numbers: Sequence[int], seeds: Sequence[int]) -> list[Reply]:
-        """Start an episode in each of these copies."""
-        return [self._reply(n, self._env(n).reset(seed)) for n, seed in zip(numbers, seeds, strict=True)]
+    def reset(self, number: int, seed: int) -> Reply:
+        """Start an episode in a copy."""
+        return self._reply(number, self._envs[number].reset(seed))
 
-    def step(self, numbers: Sequence[int], actions: Sequence[Mapping[AgentID, Action]]) -> list[Reply]:
-        """Play one step in each of these copies."""
-        return [self._reply(n, self._env(n).step(own)) for n, own in zip(numbers, actions, strict=True)]
+    def step(self, number: int, actions: Mapping[AgentID, Action]) -> Reply:
+        """Play one step in a copy."""
+        return self._reply(number, self._envs[number].step(actions))
 
-    def expect(self, plan: int, copies: Sequence[CopyRows]) -> None:
-        """Expect this of copies in each step of the plan of this number, from now on."""
-        self._expected[plan] = copies
+    def step_rows(
+        self, number: int, expectation: int, expected: CopyRows | None, actions: Sequence[Action]
+    ) -> Reply | None:
+        """Play one step in a copy; reply unless it does what is expected, and fits the shared rows.
 
-    def step_rows(self, plan: int, actions: Sequence[Action]) -> list[Reply]:
-        """Play one step in the copies of a plan, with one action for each agent, copy by copy.
-
-        Copies that do what is expected, and fit, are told of in the shared rows; reply for the others.
+        Args:
+            number: the index of the copy.
+            expectation: the number of what is expected.
+            expected: what is expected; None: what it was the last time that this number was given.
+            actions: one for each agent that acts.
         """
-        replies, rest = [], iter(actions)
-        for copy in self._expected[plan]:
-            number = copy.env_index
-            env = self._env(number)
-            result = env.step(dict(zip(copy.agent_ids, rest)))  # noqa: B905  the rest is of other copies
-            acting = acting_ids(env.env, self._facts[number].strategic_agent_ids)
-            if not (copy.is_expected(result, acting) and self._rows.put(number, result)):
-                replies.append(self._reply(number, result))
-        return replies
+        if expected is not None:
+            self._expected[expectation] = expected
+        copy, env = self._expected[expectation], self._envs[number]
+        result = env.step(dict(zip(copy.agent_ids, actions)))  # noqa: B905  as many as there are rows
+        acting = acting_ids(env.env, self._facts[number].strategic_agent_ids)
+        if copy.is_expected(result, acting) and self._rows.put(number, result):
+            return None
+        return self._reply(number, result)
 
-    def call(self, numbers: Sequence[int], name: str, *arguments: Any) -> list[Any]:
-        """Call a method of `MeasuredEnv` on each of these copies."""
-        return [getattr(self._env(number), name)(*arguments) for number in numbers]
+    def call(self, number: int, name: str, *arguments: Any) -> Any:
+        """Call a method of `MeasuredEnv`."""
+        return getattr(self._envs[number], name)(*arguments)
 
     def close(self) -> None:
         """Close every copy."""
         for env in self._envs.values():
             with suppress(Exception):  # nobody is there to be told
                 env.env.close()
-
-    def _env(self, number: int) -> MeasuredEnv:
-        """Return a copy, which is played from now on."""
-        self._current.value = number
-        return self._envs[number]
 
     def _reply(self, number: int, returned: Any) -> Reply:
         """Return what to say of a copy; also what it says about itself, if other agents are there now."""
@@ -196,7 +198,7 @@ class Worker:
         if tuple(env.env.strategic_agent_ids) != self._facts[number].strategic_agent_ids:
             news = self._facts[number] = CopyFacts.of(env.env)
         acting = acting_ids(env.env, self._facts[number].strategic_agent_ids)
-        return Reply(number, returned, acting, news, metrics)
+        return Reply(returned, acting, news, metrics)
 
 
 def _failure(number: int | None, error: Exception) -> bytes:
