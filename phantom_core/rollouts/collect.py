@@ -509,9 +509,13 @@ class Collector:
         for place in late:
             expected, first, _ = table.bounds[place]
             (row,) = expected.rows
-            copy, observation = self._copies[expected.env_index], found.observations[first]
+            copy = self._copies[expected.env_index]
             if place in others:
                 observation = others[place].observations[row.agent_id]
+            elif rows.is_flat:
+                observation = found.observations[first]
+            else:
+                observation = found.observations[sum(len(own.observing) for own in table.copies[:place])]
             rows.skip(table, place)
             copy.begin({row.agent_id: observation})
             if rows.is_flat:
