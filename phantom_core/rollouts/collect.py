@@ -354,7 +354,7 @@ class Collector:
         while steps != most and not (ended and until_end):
             steps += 1
             resetting = self._begin_episodes(copies) if has_ends else ()
-            table = rows.table or rows.enter(self._table_of(tuple(copy.now for copy in copies)))
+            table = rows.table or self._enter(copies)
             started = perf_counter()
             actions, kept = self._decide(table, rows)
             decided = perf_counter()
@@ -397,6 +397,11 @@ class Collector:
         self.env_seconds += env_seconds
         return steps, ended
 
+    def _enter(self, copies: Sequence[EnvCopy]) -> RowTable:
+        """Begin with the table of the next step."""
+        table = self._table_of(tuple(copy.now for copy in copies))
+        return self._rows.enter(table, sum(len(copy.rows) for copy in self._copies))
+
     def _decide(self, table: RowTable, rows: CurrentRows) -> tuple[Sequence[Action], Sequence[Action]]:
         """Ask each policy once for the actions of all its rows; return them, and as they are now."""
         chosen: list[Action] = []
@@ -430,7 +435,9 @@ class Collector:
         self, table: RowTable, rows: CurrentRows, found: StepRows, resetting: Sequence[EnvCopy]
     ) -> list[EpisodeSummary]:
         """Take in what a step returned; return summaries of the episodes that ended."""
-        late = {table.env_indices.index(copy.env_index) for copy in resetting}
+        late: Group[int] = ()
+        if resetting:
+            late = {table.env_indices.index(copy.env_index) for copy in resetting}
         if rows.is_flat:
             rewards = found.rewards
             if len(rewards) != len(table.rows) or len(found.observations) != len(table.rows):
@@ -446,7 +453,7 @@ class Collector:
                 ]
             rows.advance(found.observations, rewards)
         else:
-            others = late.union(place for place, _ in found.others)
+            others = {*late, *(place for place, _ in found.others)}
             if len(others) < len(table.copies):
                 self._take_expected(table, found, others)
         if late:
@@ -575,7 +582,7 @@ class Collector:
 
     def _cut_all(self, actor: Actor) -> list[AgentRow]:
         """End the trajectories of a policy that go on; return the rows whose last outcome is unknown."""
-        block = self._rows.just_decided(actor, sum(len(copy.rows) for copy in self._copies))
+        block = self._rows.just_decided(actor)
         if block is not None:  # every row acts next, on what it observed
             size = len(actor.buffer.rewards)
             self._cut(block.rows, range(size - len(block.rows), size), block.pick(self._rows.observations))

@@ -231,11 +231,12 @@ class CurrentRows:
         self.observations: Any = []
         self._returns: list[float] = []
         self._learners: list[Block] = []
+        self._has_everybody = False  # whether all agents act in it
         self.apart: set[int] = set()  # copies that stand in their rows, by place: as told by `AgentRow`
         self._begun: set[int] = set()  # copies that began since the last step
 
-    def enter(self, table: RowTable) -> RowTable:
-        """Begin with a table; return it."""
+    def enter(self, table: RowTable, members: int) -> RowTable:
+        """Begin with a table; return it. `members` are all agents in all copies, who act or do not."""
         self.table = table
         self.is_flat = table.repeats = False not in [copy.repeats for copy in table.copies]
         self.observations = [row.observation for row in table.rows]
@@ -244,6 +245,7 @@ class CurrentRows:
             self._learners = [block for block in table.blocks if block.actor.is_learning]
             for block in self._learners:
                 block.has_decided = False
+            self._has_everybody = len(table.rows) == members
             self.apart, self._begun = set(), set()
         return table
 
@@ -297,18 +299,18 @@ class CurrentRows:
         if row.actor.is_learning:
             row.actor.buffer.skipped.append(_last_of(table, index) if self.is_flat else row.last)
 
-    def just_decided(self, actor: Actor, members: int) -> Block | None:
-        """Return a learner's block, if the table is flat and all members decided in the last step.
+    def just_decided(self, actor: Actor) -> Block | None:
+        """Return a learner's block, if the table is flat and everybody decided in the last step.
 
         Its decisions are taken then.
         """
-        if self.table is None or not self.is_flat or self.apart or self._begun:
+        if self.table is None or not self.is_flat or self.apart or self._begun or not self._has_everybody:
             return None
-        block = next((block for block in self._learners if block.actor is actor), None)
-        if block is None or not block.has_decided or len(self.table.rows) != members:
-            return None
-        block.has_decided = False
-        return block
+        for block in self._learners:
+            if block.actor is actor and block.has_decided:
+                block.has_decided = False
+                return block
+        return None
 
     def advance(self, observations: Any, rewards: Sequence[float]) -> None:
         """Take in what a step of a flat table returned."""

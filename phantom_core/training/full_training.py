@@ -214,14 +214,14 @@ class FullTraining:
         while not is_fulfilled:
             collector.play([cadence.waiting for cadence in self._playing])
             state.env_steps = collector.env_steps
-            is_fulfilled = main.waiting.is_fulfilled
+            fulfilled = [cadence for cadence in self._playing if cadence.waiting.is_fulfilled]
+            is_fulfilled = main in fulfilled
             if is_fulfilled and (is_last or self._loop.is_over):
                 self._log_episodes()
-            for cadence in self._playing:
-                if cadence.waiting.is_fulfilled:
-                    self._update(cadence, by_episode=cadence is not main)
-                    if cadence is not main:
-                        cadence.begin(collector, state, is_main=False)
+            for cadence in fulfilled:
+                self._update(cadence, by_episode=cadence is not main)
+                if cadence is not main:
+                    cadence.begin(collector, state, is_main=False)
 
     def _update(self, cadence: Cadence, *, by_episode: bool) -> None:
         """Hand a trainer what its agents went through, and log what it returns."""
