@@ -214,7 +214,8 @@ class PolicyConformance(Conformance):
         require(
             _alike(alone, together),
             f"{self.subject} takes the actions {alone} in a third decision one by one, but "
-            f"{together} together. Expected the same: keep what it remembers in the states alone, one row for each agent.",
+            f"{together} together. Expected the same: keep what it remembers in the states alone, "
+            "one row for each agent.",
         )
 
     # ------------------------------------------------------------------ what it keeps

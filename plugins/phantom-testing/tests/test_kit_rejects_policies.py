@@ -111,7 +111,8 @@ BROKEN = [
         "its_memory_is_that_of_each_agent",
         (
             "Policy 'mixesagents' returns states of the shapes {'first': (7,), 'count': ((2,),)} for 7 "
-            "agents. Expected {'first': (7,), 'count': ((7, 2),)}: one for each, as initial_state() nests them."
+            "agents. Expected {'first': (7,), 'count': ((7, 2),)}: one for each, as initial_state() nests "
+            "them."
         ),
     ),
     (
@@ -119,8 +120,8 @@ BROKEN = [
         "its_memory_is_that_of_each_agent",
         (
             "Policy 'remembersitself' takes the actions [1, 1, 2, 2, 0, 0, 2] in a third decision one by "
-            "one, but [1, 1, 1, 1, 1, 1, 1] together. Expected the same: keep what it remembers in the states "
-            "alone, one row for each agent."
+            "one, but [1, 1, 1, 1, 1, 1, 1] together. Expected the same: keep what it remembers in the "
+            "states alone, one row for each agent."
         ),
     ),
 ]
