@@ -50,6 +50,7 @@ from phantom_core.rollouts.batch import Trajectories as Trajectories
 from phantom_core.rollouts.batch import Trajectory as Trajectory
 from phantom_core.rollouts.batch import Transitions as Transitions
 from phantom_core.rollouts.collect import Collector as Collector
+from phantom_core.rollouts.collect_plan import Collection as Collection
 from phantom_core.rollouts.collect_plan import CollectPlan as CollectPlan
 from phantom_core.rollouts.evaluate import Evaluation as Evaluation
 from phantom_core.rollouts.evaluate import evaluate as evaluate

@@ -28,7 +28,7 @@ from phantom_core.world.supertypes import Supertype, check_has_supertype, checke
 class PhantomEnv:
     """A multi-agent environment: agents on a network that send messages, played in steps.
 
-    Subclasses build the network in `__init__` and override `on_reset`, `view`, `is_terminated`,
+    Subclasses build the network in `__init__` and override `on_reset`, `view`, `state`, `is_terminated`,
     `is_truncated`, `pre_message_resolution`, `post_message_resolution` or `close`. `reset` and `step` are
     final.
 
@@ -44,8 +44,10 @@ class PhantomEnv:
         step_rules: what agents see, when they are rewarded, and when an episode ends.
         terminated_agent_ids: the agents that were terminated in this episode.
         truncated_agent_ids: the agents that were truncated in this episode.
+        state_space: the space of `state()`, set by a subclass that has a global state; None: there is none.
     """
 
+    state_space: gym.Space[Any] | None = None
     _recorder: EnvRecorder | None = None
 
     def __init__(
@@ -215,6 +217,17 @@ class PhantomEnv:
         """
         step, limit = self._current_step, self.num_steps
         return EnvView(step, step / limit if limit else 0.0)
+
+    def state(self) -> Any:
+        """Return the global state as it is now, an element of `state_space`: for centralised critics.
+
+        A trainer whose plan needs `"state"` finds it in its transitions; no policy sees it. It is asked after
+        `reset` and each `step`, also the last one of an episode. Raises `EnvError` if there is none.
+        """
+        raise EnvError(
+            f"{type(self).__name__} has no global state. Set state_space, and override state() to return an "
+            "element of it."
+        )
 
     def is_terminated(self) -> bool:
         """Return whether the episode is terminated for all agents; called after message resolution."""

@@ -79,6 +79,12 @@ class PettingZooEnv:
         return self._game.acting_agent_ids
 
     @property
+    def state_space(self) -> gym.Space[Any] | None:
+        """The space of the global state; None if the env has none."""
+        space: gym.Space[Any] | None = getattr(self.pettingzoo_env, "state_space", None)
+        return space
+
+    @property
     def metadata(self) -> Mapping[str, Any]:
         """What the env says about itself, such as its name and render modes."""
         found: Mapping[str, Any] = getattr(self.pettingzoo_env, "metadata", {})
@@ -115,6 +121,10 @@ class PettingZooEnv:
         if not result.terminations.keys() - _WHOLE_ENV <= self._agents.keys():
             self._meet(result.terminations.keys() - _WHOLE_ENV)
         return result
+
+    def state(self) -> Any:
+        """Return the global state, as the env itself does."""
+        return self.pettingzoo_env.state()
 
     def render(self) -> Any:
         """Return what the env's own `render` returns."""

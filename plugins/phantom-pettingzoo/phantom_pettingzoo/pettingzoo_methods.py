@@ -19,6 +19,7 @@ class PettingZooMethods:
         env: our env.
         agents: the ids of the agents that are in the episode; empty before the first reset.
         possible_agents: the ids of all agents that were there so far.
+        state_space: a copy of the space of our env's global state; not there if it has none.
     """
 
     def __init__(self, env: ph.MultiAgentEnv) -> None:
@@ -41,6 +42,9 @@ class PettingZooMethods:
         self._observation_spaces: dict[ph.AgentID, gym.Space[Any]] = {}
         self._action_spaces: dict[ph.AgentID, gym.Space[Any]] = {}
         self._meet(env.strategic_agent_ids)
+        space: gym.Space[Any] | None = getattr(env, "state_space", None)
+        if space is not None:
+            self.state_space = copy.deepcopy(space)
 
     def observation_space(self, agent: ph.AgentID) -> gym.Space[Any]:
         """Return the agent's observation space: a copy, always the same object."""
@@ -49,6 +53,16 @@ class PettingZooMethods:
     def action_space(self, agent: ph.AgentID) -> gym.Space[Any]:
         """Return the agent's action space: a copy, always the same object."""
         return self._space(self._action_spaces, agent)
+
+    def state(self) -> Any:
+        """Return the global state of our env, as NumPy holds it; raise `EnvError` if it has none."""
+        if not hasattr(self, "state_space"):
+            raise ph.errors.EnvError(
+                f"{type(self.env).__name__} has no global state: state_space is None. Give it state_space "
+                "and state()."
+            )
+        env: Any = self.env
+        return as_numpy(self.state_space, env.state())
 
     def render(self) -> Any:
         """Return what our env's own `render` returns; None if it has none."""

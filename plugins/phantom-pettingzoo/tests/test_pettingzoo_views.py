@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import phantom_core as ph
-from phantom_pettingzoo import to_aec, to_parallel
+from phantom_pettingzoo import PettingZooEnv, to_aec, to_parallel
 
 
 def sampled(env: Any, agent: Any, observation: Any) -> Any:
@@ -396,3 +396,57 @@ def test_an_env_without_strategic_agents_is_refused() -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
         to_parallel(ph.PhantomEnv(3, ph.Network([ph.Agent("clerk")])))
     assert str(caught.value) == "PhantomEnv has no strategic agent, so PettingZoo has nobody to ask."
+
+
+def with_state(players_env: Any, **settings: Any) -> ph.PhantomEnv:
+    class StatePlayers(players_env):  # type: ignore[misc]
+        state_space = gym.spaces.Box(0.0, 100.0, (2,), np.float64)
+
+        def state(self) -> Any:
+            return np.array([self.current_step + 1, len(self.agents)], np.float64)
+
+    return StatePlayers(**settings)
+
+
+@pytest.mark.parametrize("takes_turns", [False, True])
+def test_the_global_state_is_passed_on(players_env: Any, zoo_kit: Any, takes_turns: bool) -> None:  # noqa: FBT001
+    def make() -> ph.PhantomEnv:
+        return with_state(players_env, takes_turns=takes_turns)
+
+    zoo_kit.state_test(to_aec(make()), to_parallel(make()))
+    view = to_parallel(make())
+    view.reset(seed=1)
+    assert view.state_space == gym.spaces.Box(0.0, 100.0, (2,), np.float64)
+    assert view.state_space is not view.env.state_space
+    assert view.state().tolist() == [1.0, 3.0]
+    view.step({agent: view.action_space(agent).sample() for agent in view.agents})
+    assert view.state().tolist() == [2.0, 3.0]
+
+
+@pytest.mark.parametrize("to_view", [to_parallel, to_aec])
+def test_a_view_of_an_env_without_a_global_state_has_none(players_env: Any, to_view: Any) -> None:
+    view = to_view(players_env())
+    assert not hasattr(view, "state_space")
+    with pytest.raises(ph.errors.EnvError) as caught:
+        view.state()
+    assert str(caught.value) == (
+        "PlayersEnv has no global state: state_space is None. Give it state_space and state()."
+    )
+
+
+def test_the_state_of_a_view_comes_back_to_the_collector(players_env: Any) -> None:
+    view = to_parallel(with_state(players_env))
+    env = PettingZooEnv(view)
+    assert env.state_space == gym.spaces.Box(0.0, 100.0, (2,), np.float64)
+    spaces = env.observation_spaces["player_0"], env.action_spaces["player_0"]
+    policy_by_agent = dict.fromkeys(env.agents, "p")
+    collector = ph.Collector(
+        [env], {"p": ph.RandomPolicy(*spaces)}, policy_by_agent, seed=1, learning=["p"], needs=["state"]
+    )
+    found = collector.collect(ph.CollectPlan(episodes=2))["p"].transitions
+    assert (found.states[:, 0] == found.steps + 1).all()
+    assert (found.next_states[:, 0] == found.steps + 2).all()
+
+
+def test_an_env_of_pettingzoo_without_a_global_state_has_none(players_env: Any) -> None:
+    assert PettingZooEnv(to_parallel(players_env())).state_space is None

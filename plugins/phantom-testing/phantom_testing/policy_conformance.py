@@ -16,6 +16,7 @@ import numpy as np
 import phantom_core as ph
 from phantom_testing.conformance import Conformance, require
 from phantom_testing.episode_trace import fingerprint
+from phantom_testing.first_decisions import FirstDecisions, as_plain_policy, batched, rows_of, shapes_of
 from phantom_testing.toy_agents import ToyForm
 from phantom_testing.trial_runs import form_of, undisturbed
 
@@ -45,7 +46,7 @@ class PolicyConformance(Conformance):
     """
 
     kind = "policy"
-    base = ph.Policy
+    base = ph.BasePolicy
     spaces: ClassVar[tuple[gym.Space[Any], gym.Space[Any]] | None] = None
 
     def build(self) -> ph.Policy:
@@ -76,17 +77,17 @@ class PolicyConformance(Conformance):
         return _spaces_of(form or ToyForm())
 
     def seeded(self, seed: int) -> ph.Policy:
-        """Return a policy whose first weights follow from a seed."""
-        policy: ph.Policy = self.build_with(self.option("config"))
+        """Return a policy whose first weights follow from a seed; of a recurrent one, its first decisions."""
+        policy: ph.BasePolicy = self.build_with(self.option("config"))
         policy.seed(ph.seeding.make_rng(seed, "conformance"))
-        return policy
+        return as_plain_policy(policy)
 
     def observations(self, seed: int = 1, rows: int = NUM_ROWS) -> Any:
         """Return a batch of random observations, batched as the collector does."""
         space = copy.deepcopy(self.its_spaces[0])
         space.seed(seed)
         elements = [space.sample() for _ in range(rows)]
-        return _batched(space, elements)
+        return batched(space, elements)
 
     def question(self) -> Question:
         """Return what a worker is asked."""
@@ -105,7 +106,7 @@ class PolicyConformance(Conformance):
         policy, observations = self.build(), self.observations()
         sampled, _ = policy.sample_actions(observations, _streams())
         asked = {
-            "compute_action": [policy.compute_action(row) for row in _rows_of(observations)],
+            "compute_action": [policy.compute_action(row) for row in rows_of(observations)],
             "compute_actions": list(policy.compute_actions(observations)),
             "sample_actions": list(policy.env_actions(sampled)),
         }
@@ -122,7 +123,7 @@ class PolicyConformance(Conformance):
         if self.target.acts_randomly:
             return
         policy, observations = self.build(), self.observations()
-        one_by_one = [policy.compute_action(row) for row in _rows_of(observations)]
+        one_by_one = [policy.compute_action(row) for row in rows_of(observations)]
         together = list(policy.compute_actions(observations))
         require(
             _alike(one_by_one, together),
@@ -194,6 +195,29 @@ class PolicyConformance(Conformance):
             "same names in every call of sample_actions().",
         )
 
+    def test_its_memory_is_that_of_each_agent(self) -> None:
+        """A recurrent policy returns one state for each, and decides by that agent's own."""
+        policy, observations = self.build(), self.observations()
+        if not isinstance(policy, FirstDecisions):
+            return
+        _, after = policy.repeated_decisions(observations, 1)
+        found, expected = shapes_of(after), shapes_of(policy.initial_states(NUM_ROWS))
+        require(
+            found == expected,
+            f"{self.subject} returns states of the shapes {found} for {NUM_ROWS} agents. Expected "
+            f"{expected}: one for each, as initial_state() nests them.",
+        )
+        if self.target.acts_randomly:
+            return
+        space, (together, _) = self.its_spaces[0], policy.repeated_decisions(observations, 3)
+        alone = [policy.repeated_decisions(batched(space, [row]), 3)[0][0] for row in rows_of(observations)]
+        require(
+            _alike(alone, together),
+            f"{self.subject} takes the actions {alone} in a third decision one by one, but "
+            f"{together} together. Expected the same: keep what it remembers in the states alone, "
+            "one row for each agent.",
+        )
+
     # ------------------------------------------------------------------ what it keeps
 
     def test_its_state_survives_saving(self) -> None:
@@ -231,7 +255,7 @@ class PolicyConformance(Conformance):
             observations = self.observations()
             before = fingerprint(observations)
             if method == "compute_action":
-                for row in _rows_of(observations):
+                for row in rows_of(observations):
                     policy.compute_action(row)
             else:
                 arguments = (_streams(),) if method == "sample_actions" else ()
@@ -279,25 +303,6 @@ def _streams() -> ph.RowStreams:
     return ph.RowStreams(
         [ph.seeding.UniformStream(ph.seeding.make_rng(1, "row", row)) for row in range(NUM_ROWS)]
     )
-
-
-def _batched(space: gym.Space[Any], elements: list[Any]) -> Any:
-    if isinstance(space, gym.spaces.Discrete):
-        return [int(element) for element in elements]
-    if isinstance(space, gym.spaces.Dict):
-        return {key: _batched(part, [e[key] for e in elements]) for key, part in space.spaces.items()}
-    if isinstance(space, gym.spaces.Tuple):
-        return tuple(_batched(part, [e[n] for e in elements]) for n, part in enumerate(space.spaces))
-    return np.array(elements) if isinstance(elements[0], np.ndarray) else elements
-
-
-def _rows_of(batch: Any) -> list[Any]:
-    """Return the elements of what `_batched` returned."""
-    if isinstance(batch, dict):
-        return [
-            dict(zip(batch, row, strict=True)) for row in zip(*map(_rows_of, batch.values()), strict=True)
-        ]
-    return list(zip(*map(_rows_of, batch), strict=True)) if isinstance(batch, tuple) else list(batch)
 
 
 def _alike(one: list[Any], other: list[Any]) -> bool:

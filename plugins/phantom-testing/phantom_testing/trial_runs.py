@@ -11,6 +11,7 @@ from typing import Any
 
 import phantom_core as ph
 from phantom_testing.episode_trace import fingerprint
+from phantom_testing.first_decisions import as_plain_policy
 from phantom_testing.global_random import GlobalRandom, restored_afterwards
 from phantom_testing.toy_agents import ToyForm
 from phantom_testing.toy_envs import IdentityEnv
@@ -105,12 +106,14 @@ class SolvedIdentity(ph.Hooks):
 def choice_of(policy: Any, form: ToyForm, state: int, num_states: int, num_choices: int) -> int:
     """Return what a policy chooses in a state; the choice it makes most often of 25, if it draws."""
     observation = form.observation(state, num_states)
-    asked = 25 if policy.acts_randomly else 1
-    choices = [form.choice(policy.compute_action(observation), num_choices) for _ in range(asked)]
+    asked, plain = 25 if policy.acts_randomly else 1, as_plain_policy(policy)
+    choices = [form.choice(plain.compute_action(observation), num_choices) for _ in range(asked)]
     return max(choices, key=choices.count)
 
 
-def form_of(policy_class: type[ph.Policy], forms: Sequence[ToyForm] = FORMS, **config: Any) -> ToyForm | None:
+def form_of(
+    policy_class: type[ph.BasePolicy], forms: Sequence[ToyForm] = FORMS, **config: Any
+) -> ToyForm | None:
     """Return the first spaces that a policy can be built for."""
     for form in forms:
         try:

@@ -106,11 +106,30 @@ BROKEN = [
             "pickling keep all that compute_actions() reads."
         ),
     ),
+    (
+        "MixesAgents",
+        "its_memory_is_that_of_each_agent",
+        (
+            "Policy 'mixesagents' returns states of the shapes {'first': (7,), 'count': ((2,),)} for 7 "
+            "agents. Expected {'first': (7,), 'count': ((7, 2),)}: one for each, as initial_state() nests "
+            "them."
+        ),
+    ),
+    (
+        "RemembersItself",
+        "its_memory_is_that_of_each_agent",
+        (
+            "Policy 'remembersitself' takes the actions [1, 1, 2, 2, 0, 0, 2] in a third decision one by "
+            "one, but [1, 1, 1, 1, 1, 1, 1] together. Expected the same: keep what it remembers in the "
+            "states alone, one row for each agent."
+        ),
+    ),
 ]
 
 
-def test_a_correct_policy_passes_every_check(failures: Failures) -> None:
-    assert failures(PolicyConformance, "broken_policies", "CorrectPolicy") == {}
+@pytest.mark.parametrize("name", ["CorrectPolicy", "CorrectRecurrent"])
+def test_a_correct_policy_passes_every_check(failures: Failures, name: str) -> None:
+    assert failures(PolicyConformance, "broken_policies", name) == {}
 
 
 @pytest.mark.parametrize(("name", "check", "message"), BROKEN, ids=[name for name, _, _ in BROKEN])

@@ -136,3 +136,36 @@ class LosesItsWeights(CorrectPolicy):
         twin = type(self)(self.observation_space, self.action_space)
         twin.weights = self.weights.copy()
         return twin
+
+
+class CorrectRecurrent(ph.RecurrentPolicy):
+    """Does again what its agent saw first."""
+
+    def initial_state(self) -> Any:
+        return {"first": np.int64(-1), "count": (np.zeros(2),)}
+
+    def compute_actions(self, observations: Any, state: Any) -> Any:
+        first = np.where(state["first"] < 0, observations, state["first"])
+        return first.tolist(), {"first": first, "count": (state["count"][0] + 1,)}
+
+
+class RemembersItself(CorrectRecurrent):
+    """Keeps what it remembers in an attribute, for all agents."""
+
+    sight = -1
+
+    def compute_actions(self, observations: Any, state: Any) -> Any:
+        actions, after = super().compute_actions(observations, state)
+        if state["count"][0].any():
+            actions = [self.sight] * len(actions)
+        else:
+            self.sight = actions[0]
+        return actions, after
+
+
+class MixesAgents(CorrectRecurrent):
+    """Returns one state for all."""
+
+    def compute_actions(self, observations: Any, state: Any) -> Any:
+        actions, after = super().compute_actions(observations, state)
+        return actions, {**after, "count": (after["count"][0].mean(axis=0),)}
