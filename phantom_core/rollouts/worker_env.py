@@ -81,17 +81,25 @@ class WorkerVectorEnv(VectorEnv):
         """Play one step; what copies do as expected is read from the shared rows."""
         given = {}
         for copy, first, end in table.bounds:
-            given[copy.env_index] = *self._expectation(copy), actions[first:end]
+            expected = copy.observers, copy.payees, copy.acting_next
+            number, told = self._told.get(copy, (-1, None))
+            news = (number, None) if told == expected else self._tell(copy, expected)
+            given[copy.env_index] = *news, actions[first:end]
             self._facts[copy.env_index].acting_agent_ids = copy.acting_next  # unless it replies
         results = self._play("step_rows", given, "An action")
+        seen, paid = self._rows.get()
+        if not results:  # as in most steps, in which this is faster
+            return StepRows(
+                [seen[i][copy.env_index] for copy in table.copies for i in copy.observers or ()],
+                [paid[i][copy.env_index] for copy in table.copies for i in copy.payees],
+            )
         found: ListsOfRows = ([], [], [])
         observations, rewards, _ = found
-        seen, paid = self._rows.get()
         for place, copy in enumerate(table.copies):
             result = results.get(copy.env_index)
             if result is None:
-                observations += [seen[agent_id][copy.env_index] for agent_id in copy.observers or ()]
-                rewards += [paid[agent_id][copy.env_index] for agent_id in copy.payees]
+                observations += [seen[i][copy.env_index] for i in copy.observers or ()]
+                rewards += [paid[i][copy.env_index] for i in copy.payees]
             elif copy.is_expected(result, self._facts[copy.env_index].acting_agent_ids):
                 observations += result.observations.values()
                 rewards += result.rewards.values()
@@ -141,16 +149,11 @@ class WorkerVectorEnv(VectorEnv):
         """Close every copy and end every worker."""
         self._end()
 
-    def _expectation(self, copy: CopyRows) -> tuple[int, CopyRows | None]:
-        """Return the number of what is expected of a copy; with it, unless the worker was told of it."""
-        expected = copy.observers, copy.payees, copy.acting_next
-        number, told = self._told.get(copy, (-1, None))
-        if told == expected:
-            return number, None
-        if number < 0:
-            if len(self._told) >= _MOST_TOLD * self.num_copies:
-                self._told.clear()
-            number = len(self._told)
+    def _tell(self, copy: CopyRows, expected: tuple[Any, ...]) -> tuple[int, CopyRows]:
+        """Return the number of what is expected of a copy now, and the same in full, for its worker."""
+        if copy not in self._told and len(self._told) >= _MOST_TOLD * self.num_copies:
+            self._told.clear()
+        number, _ = self._told.get(copy, (len(self._told), None))
         self._told[copy] = number, expected
         return number, copy.without_rows()
 

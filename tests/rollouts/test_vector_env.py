@@ -137,6 +137,26 @@ class NoEnv(WalkEnv):
 class BadMetric(ph.Metric):
     def extract(self, env):
         return 1 / 0
+
+
+class LateEnv(ph.PhantomEnv):
+    """Has no agents at first."""
+
+    def __init__(self):
+        super().__init__(9, ph.Network([]))
+
+    def on_reset(self):
+        if "NEW" in self.agents:
+            self.network.remove_agent("NEW")
+
+    def pre_message_resolution(self):
+        super().pre_message_resolution()
+        if self.current_step == 3:
+            self.network.add_agent(Walker("NEW"))
+
+
+def refuse(agent):
+    raise ZeroDivisionError(agent.id)
 '''
 
 
@@ -251,6 +271,30 @@ def test_agents_that_join_in_a_worker_get_their_policy_by_rule(world: ModuleType
     found = [traces(collect(make_env, copies=2, workers=number, specs=rules)[0]) for number in (0, 2)]
     assert found[0] == found[1]
     assert any("agent_id='NEW'" in trace for trace in found[0])
+
+
+def joined(world: ModuleType, workers: int, rule: Any) -> list[str]:
+    envs = ph.make_vector_env(world.LateEnv, 2, workers=workers)
+    policies = {"walk": ph.RandomPolicy(world.Walker.observation_space, world.Walker.action_space)}
+    specs = {"walk": ph.PolicySpec(agents=rule)}
+    collector = ph.Collector(envs, policies, {}, seed=5, specs=specs, learning=["walk"])
+    try:
+        return traces([collector.collect(ph.CollectPlan(steps=40, copies=2))["walk"]])
+    finally:
+        collector.close()
+
+
+def test_an_env_without_agents_at_first_is_played_by_workers(world: ModuleType) -> None:
+    here, there = (joined(world, workers, world.Walker) for workers in (0, 2))
+    assert here == there
+    assert here
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_a_rule_of_a_policy_raises_is_raised(world: ModuleType, workers: int) -> None:
+    with pytest.raises(ZeroDivisionError) as caught:
+        joined(world, workers, world.refuse)
+    assert str(caught.value) == "NEW"
 
 
 @pytest.mark.parametrize(("fate", "code"), [("exit", "7"), ("kill", "-9 (SIGKILL)")])
