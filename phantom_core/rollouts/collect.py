@@ -30,9 +30,10 @@ from phantom_core.rollouts.batch import Batch, EpisodeSummary, Transitions
 from phantom_core.rollouts.collect_plan import Collection, CollectPlan
 from phantom_core.rollouts.copy_state import encode_batch
 from phantom_core.rollouts.env_copy import MAX_HISTORY, EnvCopy
+from phantom_core.rollouts.global_states import GlobalStates
 from phantom_core.rollouts.row_table import AgentRow, CurrentRows, RowTable, StepRows
 from phantom_core.rollouts.snapshot import snapshot
-from phantom_core.rollouts.space_batcher import OutsideSpaceError, make_batcher
+from phantom_core.rollouts.space_batcher import OutsideSpaceError
 from phantom_core.rollouts.vector_env import CopyError, LocalVectorEnv, VectorEnv
 from phantom_core.seeding import UniformStream, make_rng
 from phantom_core.types import Action, AgentID, Observation, PolicyID
@@ -134,9 +135,10 @@ class Collector:
         self._has_ends = True  # whether the episode of a copy that is played may be over
         self._rows = CurrentRows()
         self._learn_steps = dict(learn_steps or {})
-        self._states: list[Any] | None = None  # the global state of each copy; None: nobody needs it
-        if "state" in needs:
-            self._keep_states()
+        self._states = GlobalStates(self._envs) if "state" in needs else None
+        if self._states is not None:
+            for actor in self._actors.values():
+                actor.buffer.states, actor.buffer.state_batcher = self._states.now, self._states.batcher
         self.set_learning(learning)
 
     def set_learning(self, policy_ids: Group[PolicyID]) -> None:
@@ -328,8 +330,7 @@ class Collector:
         for policy_id, saved in state["buffers"].items():
             actor = self._actors[policy_id]
             actor.buffer.load_state_dict(saved, self._history.num_steps, agent_ids, actor.initial_state)
-        if self._states is not None:
-            self._look_at_states([copy.env_index for copy in self._copies if not copy.is_over])
+        self._look_at_states([copy.env_index for copy in self._copies if not copy.is_over])
 
     def close(self) -> None:
         """Close every copy of the env."""
@@ -367,7 +368,7 @@ class Collector:
             policy_seconds += decided - started
             env_seconds += stepped - decided
             history.add(table, kept)
-            if self._states is not None:
+            if self._states is not None:  # nothing that costs time in a step without
                 self._look_at_states(table.env_indices)
             summaries = self._take_in(table, rows, found, resetting)
             if self._max_steps is not None:
@@ -552,8 +553,7 @@ class Collector:
             self._history.restored.pop(copy.env_index, None)
             if places:
                 self._rows.go_on(places[copy.env_index], copy.now, has_begun=True)
-        if self._states is not None:
-            self._look_at_states([copy.env_index for copy in over])
+        self._look_at_states([copy.env_index for copy in over])
         checks_all = any(copy.episode <= 0 for copy in copies)
         for actor in self._actors.values():
             actor.checks_all = checks_all
@@ -618,36 +618,15 @@ class Collector:
         if rows is not None and len(rows):
             self._learn_steps[actor.policy_id](rows)
 
-    def _keep_states(self) -> None:
-        """Keep the global state of each copy with the transitions of every learner."""
-        space = getattr(self._envs.facts(0), "state_space", None)
-        if space is None:
-            raise ConfigError(
-                f"The global state is needed, but {self._envs.env_name} has none: state_space is None. Give "
-                "it state_space and state(), or use a trainer that does without."
-            )
-        self._states = [None] * len(self._copies)
-        self._state_batcher = make_batcher(space)
-        for actor in self._actors.values():
-            actor.buffer.states, actor.buffer.state_batcher = self._states, self._state_batcher
-
     def _look_at_states(self, env_indices: Sequence[int]) -> None:
-        """Ask copies for their global states."""
-        assert self._states is not None
+        """Ask copies for their global states, if they are needed."""
+        if self._states is None:
+            return
         try:
-            found = self._envs.states(env_indices)
+            self._states.look(env_indices)
         except CopyError as error:
             copy = self._copies[error.number]
             raise copy.failed(error, f"state() at step {copy.length}") from error.__cause__
-        try:
-            self._state_batcher.checked(found)
-        except OutsideSpaceError as error:
-            raise EnvError(
-                f"state() of {self._envs.env_name} returned {found[error.index]!r}, which is not in its "
-                f"state_space, {self._state_batcher.space}. Change state(), or the space."
-            ) from None
-        for index, state in zip(env_indices, found, strict=True):
-            self._states[index] = snapshot(state)
 
     def _begin_anew(self) -> None:
         """Forget what was begun; begin with new episodes."""
