@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from phantom_core.envs.env import PhantomEnv, Simultaneous, StepRules
+from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
 from phantom_core.rollouts.collect import Collector
 from phantom_core.rollouts.collect_plan import Collection, CollectPlan
@@ -12,6 +14,7 @@ from phantom_core.training.learner import Learner
 from phantom_core.training.run_loop import RunLoop
 from phantom_core.training.run_state import RunState
 from phantom_core.types import PolicyID
+from phantom_core.world.strategic_agents import StrategicAgent
 
 
 class Cadence:
@@ -35,11 +38,14 @@ class Cadence:
         self._next: CollectPlan | None = self.plan
 
     @classmethod
-    def of_run(cls, main: Learner, trainers: Mapping[PolicyID, Learner], loop: RunLoop) -> list[Cadence]:
-        """Return the cadences of a run, that of its main trainer first.
+    def of_run(
+        cls, main: Learner, trainers: Mapping[PolicyID, Learner], loop: RunLoop, env: MultiAgentEnv
+    ) -> list[Cadence]:
+        """Return the cadences of a run in copies of an env, that of its main trainer first.
 
         Raises:
-            ConfigError: if a plan is none, or the trainers do not agree on the number of copies.
+            ConfigError: if a plan is none, the trainers do not agree on the number of copies, or one waits
+                for whole episodes and the env has none.
         """
         distinct = [main]
         for trainer in trainers.values():
@@ -54,6 +60,13 @@ class Cadence:
                     f"{name} plans copies={cadence.plan.copies}, but {loop.facts.trainer_name}, the main "
                     f"trainer of the run, plays {copies}. Give both the same number."
                 )
+        waiting = [type(cadence.trainer).__name__ for cadence in found if cadence.plan.episodes is not None]
+        if waiting and never_ends(env):
+            raise ConfigError(
+                f"{waiting[0]} waits for whole episodes, but an episode of {type(env).__name__} never ends: "
+                "num_steps is None, and neither it nor an agent overrides is_terminated() or is_truncated(). "
+                "Give the env num_steps, or use a trainer, or settings of it, that collects steps."
+            )
         return found
 
     @property
@@ -109,11 +122,6 @@ class Cadence:
                 f"{name}.collect_plan() returned {plan!r}. Expected how much to collect, such as "
                 "ph.CollectPlan(episodes=10)."
             )
-        if learns_online(self.trainer) and plan.steps is None:
-            raise ConfigError(
-                f"{name}.collect_plan() returned episodes={plan.episodes}, but {name} learns online, by "
-                "learn_step(). Plan steps, after which update() returns what is to be logged."
-            )
         if before and (plan.copies, set(plan.needs)) != (before.copies, set(before.needs)):
             raise ConfigError(
                 f"{name}.collect_plan() returned {plan}, but copies={before.copies} and "
@@ -125,3 +133,18 @@ class Cadence:
 def learns_online(trainer: Learner) -> bool:
     """Return whether a trainer learns from each env step."""
     return type(trainer).learn_step is not Learner.learn_step
+
+
+def never_ends(env: MultiAgentEnv) -> bool:
+    """Return whether it is certain that an episode goes on for ever."""
+    if not isinstance(env, PhantomEnv) or env.num_steps is not None:
+        return False
+    ways = ("step", "is_terminated", "is_truncated", "pre_message_resolution", "post_message_resolution")
+    is_usual = type(env.turn_order) is Simultaneous and type(env.step_rules).cut_off is StepRules.cut_off
+    return is_usual and not any(
+        getattr(type(owner), way, None) is not getattr(base, way, None)
+        for base, owners in ((PhantomEnv, [env]), (StrategicAgent, env.agents.values()))
+        for owner in owners
+        if isinstance(owner, base)
+        for way in ways
+    )

@@ -64,7 +64,7 @@ def train_full(
 ) -> None:
     """Run the iterations of full trainers, whose main one is `trainer`."""
     facts = loop.facts
-    cadences = Cadence.of_run(trainer, trainers, loop)
+    cadences = Cadence.of_run(trainer, trainers, loop, env)
     plan = cadences[0].plan
     total_steps = facts.total_steps
     if total_steps is not None and plan.steps is not None and plan.steps > total_steps:

@@ -68,8 +68,8 @@ class Learner:
     ) -> None:
         """Learn from one env step; a trainer that overrides it learns online.
 
-        Nothing else is kept of the experience then: `update` is called with an empty batch when the steps of
-        the plan were made, to return what is to be logged.
+        Nothing else is kept of the experience then: `update` is called with an empty batch when the plan is
+        fulfilled, to return what is to be logged.
 
         Args:
             policy_id: the id of the policy.

@@ -325,14 +325,36 @@ def test_an_online_learner_gets_each_step_and_then_an_empty_batch() -> None:
     assert [(*row[:7], row[-1]) for row in found] == expected
 
 
-def test_an_online_learner_plans_by_steps() -> None:
+def test_an_online_learner_may_plan_by_episodes() -> None:
     online = keeper(ph.CollectPlan(episodes=2), Online, rows=[])
+    assert issubclass(online, Online)
+    results = train(online, num_iterations=2)
+    assert [row["env_steps"] for row in results.history] == [14, 28]
+    assert len(online.rows) == 28
+    assert [len(batch) for _, _, batch in online.batches] == [0, 0]
+
+
+def test_whole_episodes_of_an_env_without_end_are_refused_before_the_first_step() -> None:
+    main = keeper(ph.CollectPlan(episodes=2))
     with pytest.raises(ph.errors.ConfigError) as caught:
-        train(online)
+        train(main, env_config={"num_steps": None})
     assert str(caught.value) == (
-        f"{online.__name__}.collect_plan() returned episodes=2, but {online.__name__} learns online, by "
-        "learn_step(). Plan steps, after which update() returns what is to be logged."
+        f"{main.__name__} waits for whole episodes, but an episode of Walks never ends: num_steps is None, "
+        "and neither it nor an agent overrides is_terminated() or is_truncated(). Give the env num_steps, "
+        "or use a trainer, or settings of it, that collects steps."
     )
+
+
+def test_an_env_without_end_can_be_trained_in_by_steps() -> None:
+    main = keeper(ph.CollectPlan(steps=30))
+    results = train(main, env_config={"num_steps": None}, num_iterations=3)
+    assert results.env_steps == 90
+    assert {len(batch.trajectories) for _, _, batch in main.batches} == {1}
+
+
+def test_an_env_that_may_end_is_not_refused() -> None:
+    results = train(keeper(ph.CollectPlan(episodes=2)), env=EndingWalks, env_config={"num_steps": None})
+    assert results.iterations == 4
 
 
 def test_an_online_learner_beside_one_that_is_not() -> None:
@@ -442,7 +464,7 @@ def training_of(trainers: Mapping[str, type[Keeper]]) -> tuple[RunLoop, FullTrai
     made = {policy_id: trainer() for policy_id, trainer in trainers.items()}
     for trainer in made.values():
         trainer.enter(loop)
-    cadences = Cadence.of_run(made["a"], made, loop)
+    cadences = Cadence.of_run(made["a"], made, loop, EndingWalks())
     return loop, FullTraining(loop, [EndingWalks(), EndingWalks()], cadences, metrics={})
 
 

@@ -116,7 +116,7 @@ def training_of(trainer: ph.Trainer, policy: ph.Policy) -> tuple[RunLoop, FullTr
     )
     loop = RunLoop(facts, state, Dispatcher(components.manager))
     trainer.enter(loop)
-    cadences = Cadence.of_run(trainer, {"p": trainer}, loop)
+    cadences = Cadence.of_run(trainer, {"p": trainer}, loop, LeverEnv())
     envs = [LeverEnv() for _ in range(cadences[0].plan.copies or 1)]
     return loop, FullTraining(loop, envs, cadences, metrics={})
 
