@@ -242,7 +242,7 @@ class RolloutBuffer:
     def _handed_over(self) -> Batch:
         """Hand over everything."""
         whole = object.__new__(RolloutBuffer)
-        whole.__dict__.update(self.__dict__)
+        whole.__dict__ = self.__dict__.copy()
         self.clear()
         return Batch(
             len(whole.rewards),
