@@ -483,11 +483,11 @@ class Collector:
         for place in late:
             expected, first, _ = table.bounds[place]
             (row,) = expected.rows
-            copy, observation = self._copies[expected.env_index], found.observations[first]
-            if place in others:
-                observation = others[place].observations[row.agent_id]
+            is_apart = place in others
+            seen = others[place].observations[row.agent_id] if is_apart else found.observations[first]
+            copy = self._copies[expected.env_index]
             rows.skip(table, place)
-            copy.begin({row.agent_id: observation})
+            copy.begin({row.agent_id: seen})
             if rows.is_flat:
                 rows.go_on(place, copy.now, has_begun=True)
             self.env_steps -= 1
@@ -510,6 +510,9 @@ class Collector:
         for copy, observations in zip(over, found, strict=True):
             if observations is None:
                 late.append(copy)
+                if table is not None:  # the policy is asked once more, with the final observation
+                    _, first, end = table.bounds[places[copy.env_index]]
+                    self._rows.observations[first:end] = [row.observation for row in copy.now.rows]
                 continue
             copy.begin(observations)
             self._history.restored.pop(copy.env_index, None)
