@@ -519,13 +519,13 @@ class Collector:
             (row,) = expected.rows
             copy = self._copies[expected.env_index]
             if place in others:
-                observation = others[place].observations[row.agent_id]
+                seen = others[place].observations[row.agent_id]
             elif rows.is_flat:
-                observation = found.observations[first]
+                seen = found.observations[first]
             else:
-                observation = found.observations[sum(len(own.observing) for own in table.copies[:place])]
+                seen = found.observations[sum(len(own.observing) for own in table.copies[:place])]
             rows.skip(table, place)
-            copy.begin({row.agent_id: observation})
+            copy.begin({row.agent_id: seen})
             if rows.is_flat:
                 rows.go_on(place, copy.now, has_begun=True)
             self.env_steps -= 1
@@ -548,6 +548,10 @@ class Collector:
         for copy, observations in zip(over, found, strict=True):
             if observations is None:
                 late.append(copy)
+                if table is not None:  # the policy is asked once more, with the final observation
+                    _, first, end = table.bounds[places[copy.env_index]]
+                    self._rows.observations = self._rows.observations.copy()  # a batch was made of them
+                    self._rows.observations[first:end] = [row.observation for row in copy.now.rows]
                 continue
             copy.begin(observations)
             self._history.restored.pop(copy.env_index, None)

@@ -213,17 +213,25 @@ class CountEnv(gym.Env[Any, Any]):
         return np.array([self.number + 10 * self.episode, 0, self.count, self.count], np.float64)
 
 
+class ByDicts(ph.NativeVectorEnv):
+    """Returns dicts by agent, as a vector env of one's own may."""
+
+    step_rows = ph.VectorEnv.step_rows
+
+
 @pytest.mark.parametrize("is_learning", [False, True])
+@pytest.mark.parametrize("kind", [ph.NativeVectorEnv, ByDicts])
 @pytest.mark.parametrize("shortest", [1, 2])
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 def test_a_step_that_only_resets_a_copy_leaves_no_mark(
     casts: Any,
     mode: AutoresetMode,
     shortest: int,
+    kind: type[ph.NativeVectorEnv],
     is_learning: bool,  # noqa: FBT001  a parameter of the test
 ) -> None:
     makers = [functools.partial(CountEnv, number, shortest) for number in range(3)]
-    envs = ph.NativeVectorEnv(SyncVectorEnv(makers, autoreset_mode=mode))
+    envs = kind(SyncVectorEnv(makers, autoreset_mode=mode))
     policy = casts.Remembering(CountEnv.observation_space, CountEnv.action_space)
     learning = ["p"] if is_learning else []
     collector = ph.Collector(envs, {"p": policy}, {"agent": "p"}, seed=1, learning=learning)
