@@ -115,7 +115,7 @@ class Cadence:
     def _asked(self, before: CollectPlan | None) -> CollectPlan:
         """Ask the trainer for a plan; raise `ConfigError` if it is none, or does not fit the run."""
         plan, name = self.trainer.collect_plan(), type(self.trainer).__name__
-        if plan == before:
+        if before is not None and plan == before:
             return plan
         if not isinstance(plan, CollectPlan):
             raise ConfigError(
