@@ -1,0 +1,89 @@
+"""The plugins of docs/examples/plugins pass the conformance kit, found by name, and learn."""
+
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+import phantom_core as ph
+from phantom_testing import IdentityEnv, TrainerConformance, fake_distribution
+
+PLUGINS = Path(__file__).resolve().parents[2] / "docs" / "examples" / "plugins"
+TRAINERS = {
+    "central-critic": "centralised_critic:CentralCriticTrainer",
+    "reinforce": "reinforce:ReinforceTrainer",
+    "replay-q": "replay_q:ReplayQTrainer",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    sources = {path.stem: path.read_text("utf-8") for path in PLUGINS.glob("*.py")}
+    entry_points = {"phantom_core.trainers": TRAINERS}
+    with fake_distribution(tmp_path_factory.mktemp("site"), "acme-learners", entry_points, sources):
+        yield
+
+
+def test_each_says_under_which_name_it_is_installed() -> None:
+    said = "\n".join(path.read_text("utf-8") for path in PLUGINS.glob("*.py"))
+    assert [name for name, target in TRAINERS.items() if f'\n    {name} = "{target}"\n' not in said] == []
+
+
+class TestReplayQ(TrainerConformance):
+    name = "replay-q"
+    learning_iterations = 20
+
+
+class TestReplayQOverThreeSteps(TestReplayQ):
+    config: ClassVar = {"num_steps": 3}
+
+
+class TestReinforce(TrainerConformance):
+    name = "reinforce"
+    learning_iterations = 40
+
+
+class TestCentralCritic(TrainerConformance):
+    name = "central-critic"
+    learning_iterations = 30
+
+
+def test_replay_q_waits_for_its_buffer_and_logs_its_schedule() -> None:
+    results = ph.train("replay-q", env=IdentityEnv, num_iterations=4, seed=1, run_dir=None)
+    rows = [(row["default/kept"], row["default/epsilon"], row["env_steps"]) for row in results.history]
+    assert rows == [
+        (100, pytest.approx(1.0 - 2.0 * 0.24), 100),  # 24 of 100 rounds were made before the last one of it
+        (200, pytest.approx(0.1), 200),
+        (300, pytest.approx(0.1), 300),
+        (400, pytest.approx(0.1), 400),
+    ]
+
+
+def test_reinforce_learns_to_balance_a_pole() -> None:
+    results = ph.train(
+        "reinforce",
+        env=ph.GymnasiumEnv,
+        env_config={"env": "CartPole-v1"},
+        num_iterations=12,
+        evaluation=ph.EvaluationPlan(episodes=10),
+        seed=1,
+        run_dir=None,
+    )
+    assert results.evaluation is not None
+    assert results.evaluation.mean_return >= 120  # random: 22
+
+
+@pytest.mark.parametrize("sees_all", [True, False], ids=["central", "independent"])
+def test_critics_that_see_the_state_tell_a_good_decision_from_a_good_day(*, sees_all: bool) -> None:
+    env_class = importlib.import_module("lucky_match").LuckyMatchEnv
+
+    class Env(env_class):  # type: ignore[misc, valid-type]
+        state_space = env_class.state_space if sees_all else None
+
+    policies = {"left": ["LEFT"], "right": ["RIGHT"]}
+    results = ph.train("central-critic", env=Env, policies=policies, num_iterations=25, seed=1, run_dir=None)
+    own_card = [np.diag(policy.probabilities(range(3))) for policy in results.policies.values()]  # type: ignore[attr-defined]
+    assert (np.min(own_card) > 0.8) == sees_all
