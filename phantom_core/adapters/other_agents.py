@@ -88,35 +88,19 @@ class OtherAgents:
             ) from None
         draws = RowStreams([self._streams[policy_id]] * len(observations)) if policy.acts_randomly else None
         if isinstance(policy, RecurrentPolicy):
-            actions = self._ask_recurrent(policy_id, policy, agent_ids, batch, draws)
+            memory, known = self._memories.setdefault(policy_id, (PolicyStates(policy), {}))
+            for agent_id in agent_ids:
+                if agent_id not in known:
+                    known[agent_id] = len(known)
+                    memory.reset(known[agent_id])
+            own = np.array([known[agent_id] for agent_id in agent_ids])
+            actions, _ = memory.ask(policy_id, own, memory.take(own), batch, draws)
         elif isinstance(policy, Policy) and draws is not None:
             actions = policy.sample_actions(batch, draws)[0]
         else:
             assert isinstance(policy, Policy)
             actions = policy.compute_actions(batch)
         return actions if draws is None else policy.env_actions(actions)
-
-    def _ask_recurrent(
-        self,
-        policy_id: PolicyID,
-        policy: RecurrentPolicy,
-        agent_ids: Sequence[AgentID],
-        batch: Any,
-        draws: RowStreams | None,
-    ) -> Sequence[Action]:
-        """Ask a policy with what it remembers of each agent since the episode began."""
-        memory, known = self._memories.setdefault(policy_id, (PolicyStates(policy), {}))
-        for agent_id in agent_ids:
-            if agent_id not in known:
-                known[agent_id] = len(known)
-                memory.reset(known[agent_id])
-        rows = np.array([known[agent_id] for agent_id in agent_ids])
-        if draws is None:
-            actions, after = policy.compute_actions(batch, memory.take(rows))
-        else:
-            actions, _, after = policy.sample_actions(batch, draws, memory.take(rows))
-        memory.put(rows, after)
-        return actions
 
     def _policy_of(self, agent_id: AgentID) -> PolicyID:
         """Return the policy of an agent; of one that joined, the first that selects it."""

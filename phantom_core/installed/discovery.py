@@ -58,7 +58,7 @@ CORE_KINDS: Final[Mapping[str, Kind]] = {
     kind.name: kind
     for kind in (
         Kind("trainer", "phantom_core.trainers", "phantom_core.training.trainer:Trainer"),
-        Kind("policy", "phantom_core.policies", "phantom_core.policies.policy:Policy"),
+        Kind("policy", "phantom_core.policies", "phantom_core.policies.policy:BasePolicy"),
         Kind("metric", "phantom_core.metrics", "phantom_core.metrics:Metric"),
         Kind("logger", "phantom_core.loggers", "phantom_core.hooks.hookspecs:Hooks"),
         Kind("hook", "phantom_core.hooks", "phantom_core.hooks.hookspecs:Hooks"),

@@ -101,6 +101,8 @@ def map_arrays(function: Callable[..., Any], nested: Any, *others: Any) -> Any:
     {'h': (11, 22)}
     """
     if isinstance(nested, dict):
+        if any(other.keys() != nested.keys() for other in others):
+            raise ValueError
         return {key: map_arrays(function, part, *(o[key] for o in others)) for key, part in nested.items()}
     if isinstance(nested, tuple):
         return tuple(map_arrays(function, *parts) for parts in zip(nested, *others, strict=True))

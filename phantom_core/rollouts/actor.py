@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import gymnasium as gym
@@ -18,7 +18,6 @@ from phantom_core.seeding import RowStreams
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
 _PAIR: Final = 2
-_TRIPLE: Final = 3
 
 
 class Actor:
@@ -52,12 +51,13 @@ class Actor:
 
         `numbers` is the same array in the next step if the rows are the same.
         """
-        batch = self.buffer.batcher.checked(observations)
+        batch = self.buffer.checked(observations)
         explores = self.is_learning or self.policy.acts_randomly
         before = None
         if self.memory is not None:
             before = self.memory.take(numbers)
-            actions, extras = self._ask_recurrent(batch, before, draws if explores else None, numbers)
+            asked = self.memory.ask(self.policy_id, numbers, before, batch, draws if explores else None)
+            actions, extras = asked
         elif explores:
             sampled = self.policy.sample_actions(batch, draws)
             if type(sampled) is not tuple or len(sampled) != _PAIR or not hasattr(sampled[1], "keys"):
@@ -92,30 +92,6 @@ class Actor:
         if self.is_learning:
             self.buffer.add_decisions(step, numbers, batch, actions, extras, before)
         return played
-
-    def _ask_recurrent(
-        self, batch: Any, states: Any, draws: RowStreams | None, numbers: NDArray[np.int64]
-    ) -> tuple[Sequence[Action], Mapping[str, Sequence[Any]]]:
-        """Ask a recurrent policy, which samples if there are draws; keep the states that it returns."""
-        assert self.memory is not None
-        if draws is None:
-            found, method = self.policy.compute_actions(batch, states), "compute_actions"
-            is_right = type(found) is tuple and len(found) == _PAIR
-            expected = "(actions, states): one action for each observation, and the states after them."
-        else:
-            found, method = self.policy.sample_actions(batch, draws, states), "sample_actions"
-            is_right = type(found) is tuple and len(found) == _TRIPLE and hasattr(found[1], "keys")
-            expected = (
-                "(actions, extras, states): one action for each observation, a dict, such as {}, and the "
-                "states after them."
-            )
-        if not is_right:
-            raise ConfigError(
-                f"{type(self.policy).__name__}.{method}() of policy {self.policy_id!r} returned {found!r}. "
-                f"Expected {expected}"
-            )
-        self.memory.put(numbers, found[-1])
-        return found[0], {} if draws is None else found[1]
 
     @property
     def initial_state(self) -> Any:

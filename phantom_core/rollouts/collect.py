@@ -131,6 +131,7 @@ class Collector:
         self._numbers: dict[tuple[int, str], int] = {}  # of rows that a saved collector knew
         self._table_of = lru_cache(maxsize=256)(RowTable)
         self._playing: list[EnvCopy] = []
+        self._has_ends = True  # whether the episode of a copy that is played may be over
         self._rows = CurrentRows()
         self._learn_steps = dict(learn_steps or {})
         self._states: list[Any] | None = None  # the global state of each copy; None: nobody needs it
@@ -212,14 +213,20 @@ class Collector:
         new episodes.
         """
         first = plans[0]
-        until_end = any(plan.steps_left is None for plan in plans)
         try:
-            while not any(plan.is_fulfilled for plan in plans):
+            while True:
+                left, until_end = None, False
+                for plan in plans:
+                    if plan.is_fulfilled:
+                        return
+                    if plan.episodes is not None:
+                        until_end = True
+                    elif left is None or plan.steps_left < left:
+                        left = plan.steps_left
                 copies = self._copies
                 if first.episodes is not None:
                     copies = [copy for copy in copies if first.wants_more_of(copy.env_index)]
-                left = [plan.steps_left for plan in plans if plan.steps_left is not None]
-                most = -(-min(left) // len(copies)) if left else None
+                most = None if left is None else -(-left // len(copies))
                 steps, ended = self._play(copies, most, until_end=until_end)
                 episodes = [(copy.env_index, copy.episode) for copy in ended]
                 for plan in plans:
@@ -232,13 +239,14 @@ class Collector:
         """Hand over what the policies of a plan went through.
 
         That is everything whose outcome is known or, `by_episode`, the episodes that the plan counts: what
-        belongs to later ones stays, to earlier ones is dropped.
+        belongs to later ones and to those that go on stays, to earlier ones is dropped.
         """
+        episodes = plan.episodes if by_episode else None
+        if episodes is not None:
+            over = {copy.env_index: copy.episode + copy.is_over for copy in self._copies}
+            episodes = {i: range(own.start, min(own.stop, over[i])) for i, own in episodes.items()}
         try:
-            return {
-                policy_id: self._take(self._actors[policy_id], plan.episodes if by_episode else None)
-                for policy_id in plan.policy_ids
-            }
+            return {policy_id: self._take(self._actors[policy_id], episodes) for policy_id in plan.policy_ids}
         except BaseException:
             self._begin_anew()
             raise
@@ -337,11 +345,12 @@ class Collector:
         history, envs, rows = self._history, self._envs, self._rows
         if self._playing != copies:
             rows.leave()
+            self._has_ends = True
             self._playing, playing = list(copies), set(copies)
             for copy in self._copies:
                 copy.play(is_playing=copy in playing)
         ended: list[EnvCopy] = []
-        steps, policy_seconds, env_seconds, has_ends = 0, 0.0, 0.0, True
+        steps, policy_seconds, env_seconds, has_ends = 0, 0.0, 0.0, self._has_ends
         while steps != most and not (ended and until_end):
             steps += 1
             resetting = self._begin_episodes(copies) if has_ends else ()
@@ -382,6 +391,7 @@ class Collector:
             if history.is_long:  # the steps of the episodes that go on are kept
                 began = [copy.began for copy in self._copies if not copy.is_over]
                 history.forget(min(began, default=history.num_steps))
+        self._has_ends = has_ends
         self.env_steps += steps * len(copies)
         self.policy_seconds += policy_seconds
         self.env_seconds += env_seconds
@@ -499,9 +509,13 @@ class Collector:
         for place in late:
             expected, first, _ = table.bounds[place]
             (row,) = expected.rows
-            copy, observation = self._copies[expected.env_index], found.observations[first]
+            copy = self._copies[expected.env_index]
             if place in others:
                 observation = others[place].observations[row.agent_id]
+            elif rows.is_flat:
+                observation = found.observations[first]
+            else:
+                observation = found.observations[sum(len(own.observing) for own in table.copies[:place])]
             rows.skip(table, place)
             copy.begin({row.agent_id: observation})
             if rows.is_flat:
@@ -542,6 +556,8 @@ class Collector:
         """Hand over what is finished; only decisions without a known outcome stay in the buffer."""
         if episodes is None:
             waiting = self._cut_all(actor)
+            if not waiting:
+                return actor.buffer.take({})[0]
         else:
             self._rows.leave()
             waiting = self._deciding_rows(actor)
@@ -629,7 +645,7 @@ class Collector:
     def _begin_anew(self) -> None:
         """Forget what was begun; begin with new episodes."""
         self._envs.abandon()
-        self._rows = CurrentRows()
+        self._rows, self._has_ends = CurrentRows(), True
         for copy in self._copies:
             copy.is_over = True
             copy.forget()

@@ -58,13 +58,14 @@ class Collection:
     Attributes:
         plan: the plan.
         policy_ids: the policies whose experience is collected.
+        steps_left: the env steps that are left; 0 where episodes are counted.
         episodes: by copy, the episodes that are counted; None where steps are.
     """
 
     def __init__(self, plan: CollectPlan, policy_ids: Sequence[PolicyID], episodes: Sequence[range]) -> None:
         """Begin; `episodes` are those of each copy that count and ended already, often none."""
         self.plan, self.policy_ids = plan, tuple(policy_ids)
-        self._steps_left = plan.steps or 0
+        self.steps_left = plan.steps or 0
         self._episodes_left: list[int] = []
         self.episodes: dict[int, range] | None = None
         if plan.episodes is not None:
@@ -76,12 +77,7 @@ class Collection:
     @property
     def is_fulfilled(self) -> bool:
         """Whether everything was played."""
-        return self._steps_left <= 0 if self.episodes is None else max(self._episodes_left) <= 0
-
-    @property
-    def steps_left(self) -> int | None:
-        """The env steps that are left; None where episodes are counted."""
-        return self._steps_left if self.episodes is None else None
+        return self.steps_left <= 0 if self.episodes is None else max(self._episodes_left) <= 0
 
     def wants_more_of(self, env_index: int) -> bool:
         """Return whether a copy is to go on."""
@@ -90,7 +86,7 @@ class Collection:
     def count(self, env_steps: int, ended: Sequence[tuple[int, int]]) -> None:
         """Count env steps, and the episodes that ended: the copy and the number of each."""
         if self.episodes is None:
-            self._steps_left -= env_steps
+            self.steps_left -= env_steps
             return
         for env_index, episode in ended:
             if episode >= self.episodes[env_index].start:
@@ -99,11 +95,11 @@ class Collection:
     def state_dict(self) -> dict[str, Any]:
         """Return how much is left."""
         firsts = None if self.episodes is None else [own.start for own in self.episodes.values()]
-        return {"steps": self._steps_left, "episodes": self._episodes_left, "firsts": firsts}
+        return {"steps": self.steps_left, "episodes": self._episodes_left, "firsts": firsts}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` returned."""
-        self._steps_left, self._episodes_left = int(state["steps"]), list(state["episodes"])
+        self.steps_left, self._episodes_left = int(state["steps"]), list(state["episodes"])
         if self.episodes is not None and state["firsts"] is not None:
             self.episodes = {
                 n: range(first, first + len(self.episodes[n])) for n, first in enumerate(state["firsts"])

@@ -51,15 +51,12 @@ class NativeVectorEnv(VectorEnv):
         self._envs = envs
         self._mode = mode
         self._id = agent_id
-        spaces = envs.single_observation_space, envs.single_action_space
-        self._observation_space, self._action_space = spaces
-        self._facts = CopyFacts(None, (agent_id,), {agent_id: spaces[0]}, {agent_id: spaces[1]})
-        self._actions: Any = create_empty_array(spaces[1], self.num_copies)
-        anything = copy.deepcopy(spaces[1])
-        anything.seed(0)
-        self._idle_action = anything.sample()
-        self._first: Any = None
-        self._is_resetting: set[int] = set()
+        seen, done = envs.single_observation_space, envs.single_action_space
+        self._facts = CopyFacts(None, (agent_id,), {agent_id: seen}, {agent_id: done})
+        self._is_discrete = isinstance(seen, gym.spaces.Discrete)
+        self._actions: Any = create_empty_array(done, self.num_copies)
+        self._first: Any = None  # the first observations of episodes; None: all copies are to be reset
+        self._resetting: list[int] = []  # copies that do nothing else in the next step
 
     def reset(self, numbers: Sequence[int], seeds: Sequence[int]) -> list[dict[AgentID, Observation] | None]:
         """Return the first observations of episodes; None: they come with the next step."""
@@ -67,7 +64,7 @@ class NativeVectorEnv(VectorEnv):
             if self._first is None:
                 self._first = self._rows(self._envs.reset(seed=seeds[0] % 2**32)[0])
             elif self._mode is AutoresetMode.NEXT_STEP:
-                self._is_resetting.update(numbers)
+                self._resetting += numbers
                 return [None] * len(numbers)
             elif self._mode is AutoresetMode.DISABLED:
                 mask = np.zeros(self.num_copies, dtype=np.bool_)
@@ -79,57 +76,57 @@ class NativeVectorEnv(VectorEnv):
 
     def step(self, numbers: Sequence[int], actions: Sequence[Mapping[AgentID, Action]]) -> list[StepResult]:
         """Play one step in all copies; raise `ConfigError` if only some are to be stepped."""
-        chosen = [given.get(self._id, self._idle_action) for given in actions]
-        observations, rewards, finals, resetting = self._play(numbers, chosen)
-        results = []
-        for index in range(self.num_copies):
-            observation, terminated, truncated = finals.get(index, (observations[index], False, False))
-            paid = {} if index in resetting else {self._id: rewards[index]}
-            flags = {self._id: terminated, ALL: terminated}, {self._id: truncated, ALL: truncated}
-            results.append(StepResult({self._id: observation}, paid, *flags, {}))
-        return results
+        observations, rewards, ends = self._play(numbers, [given[self._id] for given in actions])
+        found = enumerate(zip(observations, rewards, strict=True))
+        return [ends.get(index) or self._result(*own) for index, own in found]
 
     def step_rows(self, table: RowTable, actions: Sequence[Action]) -> StepRows:
         """Play one step in all copies; those that are only reset take no notice of their actions."""
-        observations, rewards, finals, resetting = self._play(table.env_indices, actions)
         if not table.repeats:
-            finals = {i: finals.get(i, (observations[i], False, False)) for i in range(self.num_copies)}
-        others = []
-        for index, (observation, terminated, truncated) in finals.items():
-            if index not in resetting:
-                others.append((index, table.alone(index, observation, rewards[index], terminated, truncated)))
+            return super().step_rows(table, actions)
+        observations, rewards, ends = self._play(table.env_indices, actions)
+        for index in ends:
             rewards[index] = 0.0
-        return StepRows(observations, rewards, others)
+        return StepRows(observations, rewards, list(ends.items()))
 
     def _play(
         self, indices: Sequence[int], actions: Sequence[Action]
-    ) -> tuple[Any, list[float], dict[int, tuple[Any, bool, bool]], set[int]]:
-        """Play one step; return also what each episode ended with, and the copies that were only reset."""
+    ) -> tuple[Any, list[float], dict[int, StepResult]]:
+        """Play one step; return the observations, the rewards and all of the copies whose episode ended."""
         if len(indices) != self.num_copies:
             raise ConfigError(
                 f"{self.env_name} steps its {self.num_copies} copies together, but {len(indices)} are to be "
                 "played. Collect by steps, not by episodes."
             )
         try:
-            found, rewards, terminated, truncated, infos = self._envs.step(self._batched(actions))
+            found, paid, terminated, truncated, infos = self._envs.step(self._batched(actions))
         except Exception as error:
             raise CopyError(0) from error
-        observations = self._rows(found)
-        finals = {}
-        for index in np.flatnonzero(terminated | truncated).tolist():
-            final = observations[index]
-            if self._mode is AutoresetMode.SAME_STEP:
-                final = infos["final_obs"][index]
-            finals[index] = final, bool(terminated[index]), bool(truncated[index])
-        if finals and self._mode is AutoresetMode.SAME_STEP:
+        observations, rewards, is_over = self._rows(found), paid.tolist(), terminated | truncated
+        for index in self._resetting:
+            rewards[index], is_over[index] = 0.0, False
+        self._resetting = []
+        finals = (
+            infos["final_obs"] if self._mode is AutoresetMode.SAME_STEP and is_over.any() else observations
+        )
+        ends = {}
+        for index in np.flatnonzero(is_over).tolist():
+            flags = bool(terminated[index]), bool(truncated[index])
+            ends[index] = self._result(finals[index], rewards[index], flags)
+        if ends and self._mode is AutoresetMode.SAME_STEP:
             self._first = copy.copy(observations)
-        resetting, self._is_resetting = self._is_resetting, set()
-        return observations, rewards.tolist(), finals, resetting
+        return observations, rewards, ends
+
+    def _result(
+        self, observation: Observation, reward: float, flags: tuple[bool, bool] = (False, False)
+    ) -> StepResult:
+        """Return what one copy returned, with whether it was terminated and truncated."""
+        terminations, truncations = ({self._id: flag, ALL: flag} for flag in flags)
+        return StepResult({self._id: observation}, {self._id: reward}, terminations, truncations, {})
 
     def abandon(self) -> None:
         """Let the next reset be one of all copies, whatever they were doing."""
-        self._first = None
-        self._is_resetting.clear()
+        self._first, self._resetting = None, []
 
     def facts(self, number: int) -> CopyFacts:
         """Return the spaces and the one agent."""
@@ -168,13 +165,12 @@ class NativeVectorEnv(VectorEnv):
         if isinstance(self._actions, np.ndarray):
             self._actions[:] = actions
             return self._actions
-        return concatenate(self._action_space, actions, self._actions)
+        return concatenate(self._envs.single_action_space, actions, self._actions)
 
     def _rows(self, batched: Any) -> Any:
         """Return a batch as elements, or as an array that is not the vector env's."""
         if isinstance(batched, np.ndarray):
-            is_discrete = isinstance(self._observation_space, gym.spaces.Discrete)
-            return batched.tolist() if is_discrete else batched.copy()
+            return batched.tolist() if self._is_discrete else batched.copy()
         return list(iterate(self._envs.observation_space, copy.deepcopy(batched)))
 
 

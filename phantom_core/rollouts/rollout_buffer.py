@@ -55,7 +55,20 @@ class RolloutBuffer:
         self._observations_are_lists = not isinstance(self.batcher, (ArrayBatcher, NestedBatcher))
         self._actions_are_arrays = isinstance(action_space, _ARRAYS)
         self._action_batcher = make_batcher(action_space)
+        self._checked: tuple[Any, Any] = (None, None)
         self.clear()
+
+    def checked(self, observations: Sequence[Observation]) -> Any:
+        """Return observations as a batch; a list that was the last one is not checked and batched again.
+
+        Raises:
+            OutsideSpaceError: if one is not in the space.
+        """
+        if type(observations) is not list:  # an env may write into the same array again
+            return self.batcher.checked(observations)
+        if observations is not self._checked[0]:
+            self._checked = observations, self.batcher.checked(observations)
+        return self._checked[1]
 
     def clear(self) -> None:
         """Forget everything."""
@@ -136,7 +149,7 @@ class RolloutBuffer:
         first = -1
         if len(following):
             first = self._num_following
-            self._following.append(self.batcher.checked(following))
+            self._following.append(self.checked(following))
             self._num_following += len(ends)
             if self.state_batcher is not None:
                 self._following_states += [self.states[end.env_index] for end in ends]

@@ -284,6 +284,7 @@ class CurrentRows:
             return
         _, first, end = table.bounds[place]
         self.apart.discard(place)
+        self.observations = self.observations.copy()  # a batch was made of them
         self.observations[first:end] = [row.observation for row in rows.rows]
         self._returns[first:end] = [row.episode_return for row in rows.rows]
         if has_begun:

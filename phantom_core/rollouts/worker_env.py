@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.util import Finalize
 from typing import Any, Final
@@ -12,15 +10,17 @@ from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.measured_env import CopyFacts
-from phantom_core.rollouts.row_table import CopyRows, RowTable, StepRows
+from phantom_core.rollouts.row_table import CopyRows, ListsOfRows, RowTable, StepRows
 from phantom_core.rollouts.shared_rows import SharedRows
-from phantom_core.rollouts.vector_env import VectorEnv
+from phantom_core.rollouts.vector_env import CopyError, VectorEnv
 from phantom_core.rollouts.worker_handle import WorkerHandle, end_workers, pickled, starting
-from phantom_core.rollouts.worker_process import Reply, leave_if_starting
+from phantom_core.rollouts.worker_process import leave_if_starting
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
-_MOST_PLANS: Final = 256
-"""So many tables are remembered."""
+_MOST_TOLD: Final = 64
+"""So many expectations are remembered for each copy."""
+
+_ANYTHING: Final = "What it is asked"
 
 
 class WorkerVectorEnv(VectorEnv):
@@ -49,59 +49,59 @@ class WorkerVectorEnv(VectorEnv):
         self._facts = [CopyFacts.of(first) for _ in range(num_copies)]
         first.close()
         facts = self._facts[0]
-        self._metrics: list[dict[str, Any]] = [{} for _ in range(num_copies)]
-        self._plans: dict[RowTable, _Plan] = {}
+        self._metrics: list[dict[str, Any]] = [{}] * num_copies
+        self._told: dict[CopyRows, tuple[int, tuple[Any, ...]]] = {}  # numbers of what workers know
         pickled(make_env, self.env_name)
-        buffer = multiprocessing.RawArray(ctypes.c_byte, max(1, SharedRows(facts, num_copies).size))
-        self._rows = SharedRows(facts, num_copies, buffer)
+        self._rows = SharedRows(facts, num_copies)
         self.workers: list[WorkerHandle] = []
         self._end = Finalize(self, end_workers, (self.workers,), exitpriority=10)  # at the exit, too
-        self._worker_of = {n: n * num_workers // num_copies for n in range(num_copies)}
         try:
             with starting():
                 for index in range(num_workers):
-                    self.workers.append(WorkerHandle(index, self.env_name, buffer))
-            for worker, numbers in self._by_worker(range(num_copies)):
-                worker.ask("make", make_env, numbers, num_copies, facts, what=self.env_name)
-            for worker in self.workers:
-                worker.receive_made()
+                    self.workers.append(WorkerHandle(index, self.env_name, self._rows.buffer))
+            self._worker_of = [self.workers[n * num_workers // num_copies] for n in range(num_copies)]
+            shares = [[n for n in range(num_copies) if self._worker_of[n] is w] for w in self.workers]
+            given = {own[0]: (make_env, self.env_name, own, num_copies, facts) for own in shares}
+            self._call("make", given, self.env_name)
         except BaseException:
             self.close()
             raise
 
     def reset(self, numbers: Sequence[int], seeds: Sequence[int]) -> list[dict[AgentID, Observation] | None]:
         """Start an episode in each of these copies, in parallel."""
-        return self._ask_for_each("reset", numbers, seeds)
+        found = self._play("reset", {n: (seed,) for n, seed in zip(numbers, seeds, strict=True)})
+        return [found[number] for number in numbers]
 
     def step(self, numbers: Sequence[int], actions: Sequence[Mapping[AgentID, Action]]) -> list[StepResult]:
         """Play one step in each of these copies, in parallel."""
-        return self._ask_for_each("step", numbers, actions)
+        found = self._play("step", {n: (own,) for n, own in zip(numbers, actions, strict=True)})
+        return [found[number] for number in numbers]
 
     def step_rows(self, table: RowTable, actions: Sequence[Action]) -> StepRows:
         """Play one step; what copies do as expected is read from the shared rows."""
-        plan = self._plan_of(table)
-        for worker, copies, slices in plan.shares:
-            given: list[Action] = []
-            for of_copy in slices:
-                given += actions[of_copy]
-            worker.ask("step_rows", plan.number, None if plan.is_known else copies, given, what="An action")
-        plan.is_known = True
-        replies = [reply for worker, _, _ in plan.shares for reply in worker.receive() or ()]
-        for copy in table.copies:  # those that replied are corrected below
-            self._facts[copy.env_index].acting_agent_ids = copy.acting_next
-        observations, rewards = plan.read()
-        others: list[tuple[int, StepResult]] = []
-        for reply in replies:
-            self._learn(reply)
-            place, result = table.env_indices.index(reply.number), reply.returned
-            seen, paid = plan.slices[place]
-            if table.copies[place].is_expected(result, reply.acting_agent_ids):
-                observations = list(observations)
-                observations[seen], rewards[paid] = result.observations.values(), result.rewards.values()
+        given = {}
+        for copy, first, end in table.bounds:
+            given[copy.env_index] = *self._expectation(copy), actions[first:end]
+            self._facts[copy.env_index].acting_agent_ids = copy.acting_next  # unless it replies
+        results = self._play("step_rows", given, "An action")
+        found: ListsOfRows = ([], [], [])
+        observations, rewards, _ = found
+        seen, paid = self._rows.get()
+        for place, copy in enumerate(table.copies):
+            result = results.get(copy.env_index)
+            if result is None:
+                observations += [seen[agent_id][copy.env_index] for agent_id in copy.observers or ()]
+                rewards += [paid[agent_id][copy.env_index] for agent_id in copy.payees]
+            elif copy.is_expected(result, self._facts[copy.env_index].acting_agent_ids):
+                observations += result.observations.values()
+                rewards += result.rewards.values()
             else:
-                others.append((place, result))
-                rewards[paid] = [0.0] * (paid.stop - paid.start)
-        return StepRows(observations, rewards, others)
+                copy.set_apart(found, place, result)
+        return StepRows(*found)
+
+    def abandon(self) -> None:
+        """Tell workers anew what is expected: nobody knows what they got to know."""
+        self._told.clear()
 
     def facts(self, number: int) -> CopyFacts:
         """Return what a copy says about itself."""
@@ -109,12 +109,7 @@ class WorkerVectorEnv(VectorEnv):
 
     def states(self, numbers: Sequence[int]) -> list[Any]:
         """Return the global state of each of these copies."""
-        asked = self._by_worker(numbers)
-        for worker, own in asked:
-            worker.ask("states", own)
-        found: dict[int, Any] = {}
-        for worker, own in asked:
-            found |= zip(own, worker.receive(), strict=True)
+        found = self._ask("call", dict.fromkeys(numbers, ("state",)), _ANYTHING)
         return [found[number] for number in numbers]
 
     def measure(self, metrics: Mapping[str, Metric], mode: Mode) -> None:
@@ -123,10 +118,8 @@ class WorkerVectorEnv(VectorEnv):
         Raises:
             ConfigError: if a worker cannot be sent or import them.
         """
-        for worker in self.workers:
-            worker.ask("measure", metrics, mode, what="The metrics")
-        for worker in self.workers:
-            worker.receive()
+        given = dict.fromkeys(range(self.num_copies), ("measure", metrics, mode))
+        self._call("call", given, "The metrics")
 
     def take_metrics(self, number: int) -> dict[str, Any]:
         """Return the reduced metrics of the episode that just ended in a copy."""
@@ -137,87 +130,53 @@ class WorkerVectorEnv(VectorEnv):
     ) -> list[PolicyID]:
         """Return the policies whose rule holds for an agent that joined a copy."""
         rules = {i: PolicySpec(agents=spec.agents) for i, spec in specs.items() if callable(spec.agents)}
-        return list(self._call(number, "policies_for", agent_id, rules) or ())
+        given = {number: ("policies_for", agent_id, rules)}
+        return list(self._call("call", given, "The rules of the policies")[number])
 
     def fingerprint(self, number: int) -> str:
         """Return a hash of the states of a copy's named generators."""
-        return str(self._call(number, "fingerprint"))
+        return str(self._call("call", {number: ("fingerprint",)})[number])
 
     def close(self) -> None:
         """Close every copy and end every worker."""
         self._end()
 
-    def _by_worker(self, numbers: Sequence[int]) -> list[tuple[WorkerHandle, list[int]]]:
-        found: dict[int, list[int]] = {}
-        for number in numbers:
-            found.setdefault(self._worker_of[number], []).append(number)
-        return [(self.workers[index], own) for index, own in found.items()]
+    def _expectation(self, copy: CopyRows) -> tuple[int, CopyRows | None]:
+        """Return the number of what is expected of a copy; with it, unless the worker was told of it."""
+        expected = copy.observers, copy.payees, copy.acting_next
+        number, told = self._told.get(copy, (-1, None))
+        if told == expected:
+            return number, None
+        if number < 0:
+            if len(self._told) >= _MOST_TOLD * self.num_copies:
+                self._told.clear()
+            number = len(self._told)
+        self._told[copy] = number, expected
+        return number, copy.without_rows()
 
-    def _ask_for_each(self, name: str, numbers: Sequence[int], given: Sequence[Any]) -> list[Any]:
-        """Let each of these copies do something with what it is given; return what comes back."""
-        given_by_number = dict(zip(numbers, given, strict=True))
-        asked = self._by_worker(numbers)
-        for worker, own in asked:
-            worker.ask(name, own, [given_by_number[number] for number in own])
-        found: dict[int, Any] = {}
-        for worker, _ in asked:
-            for reply in worker.receive():
-                self._learn(reply)
-                found[reply.number] = reply.returned
-        return [found[number] for number in numbers]
+    def _play(self, name: str, given: Mapping[int, tuple[Any, ...]], what: str = _ANYTHING) -> dict[int, Any]:
+        """Let copies play; take in what workers say about them, and return what they returned."""
+        found = {}
+        for number, reply in self._ask(name, given, what).items():
+            found[number], acting, facts, self._metrics[number] = reply
+            if facts is not None:
+                for part in CopyFacts.__slots__:  # whoever asked for the facts finds them up to date
+                    setattr(self._facts[number], part, getattr(facts, part))
+            self._facts[number].acting_agent_ids = acting
+        return found
 
-    def _learn(self, reply: Reply) -> None:
-        """Take in what a worker says about a copy."""
-        if reply.facts is not None:
-            for name in CopyFacts.__slots__:  # whoever asked for the facts finds them up to date
-                setattr(self._facts[reply.number], name, getattr(reply.facts, name))
-        self._facts[reply.number].acting_agent_ids = reply.acting_agent_ids
-        if reply.metrics is not None:
-            self._metrics[reply.number] = reply.metrics
+    def _call(self, name: str, given: Mapping[int, tuple[Any, ...]], what: str = _ANYTHING) -> dict[int, Any]:
+        """Ask for something that is no step: what is raised there is raised here."""
+        try:
+            return self._ask(name, given, what)
+        except CopyError as error:
+            raise error.__cause__ or error from None
 
-    def _call(self, number: int, name: str, *arguments: Any) -> Any:
-        worker = self.workers[self._worker_of[number]]
-        worker.ask("call", number, name, *arguments, what="The rules of the policies")
-        return worker.receive()
-
-    def _plan_of(self, table: RowTable) -> _Plan:
-        expected = [(copy.observers, copy.payees, copy.acting_next) for copy in table.copies]
-        plan = self._plans.get(table)
-        if plan is None or plan.expected != expected:
-            if plan is None and len(self._plans) >= _MOST_PLANS:
-                self._plans.clear()
-            number = len(self._plans) if plan is None else plan.number
-            plan = self._plans[table] = _Plan(number, expected, table, self._rows)
-            for worker, own in self._by_worker(table.env_indices):
-                bounds = [bound for bound in table.bounds if bound[0].env_index in own]
-                copies = [copy.without_rows() for copy, _, _ in bounds]
-                plan.shares.append((worker, copies, [slice(first, end) for _, first, end in bounds]))
-        return plan
-
-
-class _Plan:
-    """How the copies of a table are played, as long as the same is expected of them.
-
-    Attributes:
-        number: its number.
-        expected: what is expected.
-        is_known: whether the workers know it.
-        shares: of each worker its copies, and which rows of the table are each one's.
-        read: returns the observations and rewards that are expected.
-        slices: which of these are a copy's, by place.
-    """
-
-    def __init__(self, number: int, expected: list[Any], table: RowTable, rows: SharedRows) -> None:
-        self.number = number
-        self.expected = expected
-        self.is_known = False
-        self.shares: list[tuple[WorkerHandle, list[CopyRows], list[slice]]] = []
-        observers: list[tuple[int, AgentID]] = []
-        payees: list[tuple[int, AgentID]] = []
-        self.slices = []
-        for copy in table.copies:
-            first, first_paid = len(observers), len(payees)
-            observers += [(copy.env_index, agent_id) for agent_id in copy.observers or ()]
-            payees += [(copy.env_index, agent_id) for agent_id in copy.payees]
-            self.slices.append((slice(first, len(observers)), slice(first_paid, len(payees))))
-        self.read = rows.reader(observers, payees)
+    def _ask(self, name: str, given: Mapping[int, tuple[Any, ...]], what: str) -> dict[int, Any]:
+        """Call a method of `Worker` for each of these copies; return what comes back, unless it is None."""
+        shares: dict[WorkerHandle, dict[int, tuple[Any, ...]]] = {}
+        for number, own in given.items():
+            shares.setdefault(self._worker_of[number], {})[number] = own
+        for worker, share in shares.items():
+            worker.ask(name, share, what)
+        return {number: answer for worker in shares for number, answer in worker.receive().items()}

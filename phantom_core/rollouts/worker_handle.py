@@ -9,9 +9,10 @@ import pickle
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
+from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -29,33 +30,38 @@ class WorkerHandle:
     """The driver's end of one worker.
 
     Attributes:
-        index: its index.
         process: its process.
         connection: to it; when it is closed the worker closes its envs and ends.
     """
 
     def __init__(self, index: int, env_name: str, buffer: Any) -> None:
         """Start the process; `buffer` is the memory of the shared rows."""
-        self.index = index
+        self._index = index
         self._env_name = env_name
         context = multiprocessing.get_context("spawn")
         self._current = context.RawValue("q", -1)
         self.connection, remote = context.Pipe()
-        self.process = context.Process(target=work, args=(remote, buffer, self._current))
+        arguments = remote, buffer, self._current
+        self.process = context.Process(target=work, args=arguments, name=f"Worker {index}")
         self.process.start()
         remote.close()
         self._is_asked = False
         self._doing = self._sent = ""
         self._asked_at = 0.0
 
-    def ask(self, name: str, *arguments: Any, what: str = "What it is asked") -> None:
-        """Ask the worker for something; `receive` returns the answer. Messages call what is sent `what`.
+    def ask(self, name: str, given: Mapping[int, tuple[Any, ...]], what: str) -> None:
+        """Ask the worker to call one of its methods for copies; `receive` returns the answers.
+
+        Args:
+            name: the method.
+            given: the arguments by the number of the copy.
+            what: what messages call them.
 
         Raises:
             ConfigError: if it cannot be pickled.
             CopyError: if the worker died.
         """
-        question = pickled((name, arguments), what)
+        question = pickled((name, given), what)
         if self._is_asked:  # nobody waited for the last answer, because the collection was broken off
             with suppress(CopyError, PhantomError):
                 self.receive()
@@ -66,66 +72,44 @@ class WorkerHandle:
         except (BrokenPipeError, ConnectionResetError):
             self._raise_death()
 
-    def receive(self) -> Any:
-        """Wait for the answer; None if there is nothing to say.
+    def receive(self) -> dict[int, Any]:
+        """Wait for the answer; return what came back, by the number of the copy.
 
         Raises:
             ConfigError: if the worker cannot import what it was sent.
             CopyError: if an env raised, or the worker died.
         """
-        due = LONG
-        while not self.connection.poll(min(1.0, LONG)):
-            if not self.process.is_alive():  # a child of its env may hold the connection open
-                self._raise_death()
-            waited = time.monotonic() - self._asked_at
-            if waited >= due:
-                due += LONG
-                _log.warning(
-                    "Worker %s has not answered for %.0f seconds: %s of copy %s of %s. If the env hangs, "
-                    "Ctrl-C (in a run: twice) breaks it off.",
-                    self.index, waited, self._doing, max(0, self._current.value), self._env_name,
-                )  # fmt: skip
+        due = self._asked_at + LONG
+        ends = self.connection, self.process.sentinel
+        while not (ready := wait(ends, max(0.0, due - time.monotonic()))):
+            due += LONG
+            _log.warning(
+                "Worker %s has not answered for %.0f seconds: %s of copy %s of %s. If the env hangs, "
+                "Ctrl-C (in a run: twice) breaks it off.",
+                self._index, time.monotonic() - self._asked_at, self._doing, max(0, self._current.value),
+                self._env_name,
+            )  # fmt: skip
+        if self.connection not in ready and not self.connection.poll():  # a child of its env may hold it open
+            self._raise_death()
         try:
-            answer = self.connection.recv_bytes()
+            received = self.connection.recv_bytes()
         except (EOFError, ConnectionResetError):
             self._raise_death()
         self._is_asked = False
-        found = pickle.loads(answer) if answer else None  # noqa: S301  from our own worker
-        if not isinstance(found, Failure):
-            return found
-        if found.number is None:
-            if isinstance(found.error, PluginError):
-                raise found.error
-            text = error_text(found.error)
-            raise ConfigError(
-                f"{self._sent} cannot be imported by worker {self.index}: {text}. A worker imports classes "
-                "and functions by name, which cannot be done with those of a notebook, of `python -c`, of "
-                'stdin or under `if __name__ == "__main__":`. Put them into a module, or use workers=0.'
-            )
-        found.error.add_note(f"In worker {self.index}:\n{found.text}")
-        raise CopyError(found.number, found.place) from found.error
-
-    def receive_made(self) -> None:
-        """Wait until the worker made its copies.
-
-        Raises:
-            ConfigError: if the worker cannot import the env, or the script has no `__main__` guard.
-            EnvError: if the worker cannot make a copy, or died.
-        """
-        try:
-            self.receive()
-        except CopyError as error:
-            cause = error.__cause__
-            if isinstance(cause, (EnvError, PluginError)):
-                raise cause from cause.__cause__
-            failed = EnvError(
-                f"Worker {self.index} could not make copy {error.number} of {self._env_name}: "
-                f"{error_text(cause) + error.place if cause else 'it gave no reason'}. Mend the env, or use "
-                "workers=0."
-            )
-            for note in getattr(cause, "__notes__", ()):
-                failed.add_note(note)
-            raise failed from cause
+        answer = pickle.loads(received)  # noqa: S301  from our own worker
+        if not isinstance(answer, Failure):
+            return answer  # type: ignore[no-any-return]
+        if answer.number is not None:
+            answer.error.add_note(f"In worker {self._index}:\n{answer.text}")
+            raise CopyError(answer.number, answer.place) from answer.error
+        if isinstance(answer.error, PluginError):
+            raise answer.error
+        raise ConfigError(
+            f"{self._sent} cannot be imported by worker {self._index}: {error_text(answer.error)}. A worker "
+            "imports classes and functions by name, which cannot be done with those of a notebook, of "
+            '`python -c`, of stdin or under `if __name__ == "__main__":`. Put them into a module, or use '
+            "workers=0."
+        )
 
     def kill(self) -> None:
         """End the worker, and the processes of its envs, if it still runs."""
@@ -144,24 +128,24 @@ class WorkerHandle:
         script = getattr(sys.modules["__main__"], "__file__", "the script")
         if code == UNGUARDED:
             raise ConfigError(
-                f"Worker {self.index} could not begin: a worker imports {script}, which starts the workers "
+                f"Worker {self._index} could not begin: a worker imports {script}, which starts the workers "
                 'again. Put what it runs under `if __name__ == "__main__":`, or use workers=0.'
             ) from None
         name = f" ({signal.Signals(-code).name})" if -code in set(signal.Signals) else ""
-        died = f"Worker {self.index} died with exit code {code}{name}"
+        died = f"Worker {self._index} died with exit code {code}{name}"
         if number < 0:
             raise EnvError(
                 f"{died} before it began. A worker imports {script}: what it wrote says why that failed. "
-                "Mend the script, or use workers=0."
+                "Fix the script, or use workers=0."
             ) from None
         raise CopyError(number) from EnvError(f"{died} while it played copy {number} of {self._env_name}.")
 
 
 @contextmanager
 def starting() -> Iterator[None]:
-    """Let workers start without a signal, which waits until they can leave it to the driver.
+    """Hold signals back while workers start, until these can leave them to the driver.
 
-    They also need not import a script that is no file, such as stdin.
+    Nor do workers import the script meanwhile, if it is no file, such as stdin.
     """
     main, set_mask = sys.modules["__main__"], getattr(signal, "pthread_sigmask", None)  # not on Windows
     script = getattr(main, "__file__", None)

@@ -12,14 +12,12 @@ import time
 import traceback
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
-from phantom_core.errors import EnvError, error_place, error_text
-from phantom_core.metrics import Metric, Mode
+from phantom_core.errors import EnvError, PhantomError, error_place, error_text
 from phantom_core.rollouts.measured_env import CopyFacts, MeasuredEnv, acting_ids, check_apart
 from phantom_core.rollouts.row_table import CopyRows
 from phantom_core.rollouts.shared_rows import SharedRows
@@ -33,40 +31,22 @@ UNGUARDED: Final = 86
 """The exit code of a worker that would start a run of its own while it imports the script."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What a worker says about one copy after a step or reset.
+class Reply(NamedTuple):
+    """What a worker says about one copy after a step or reset."""
 
-    Attributes:
-        number: the index of the copy.
-        acting_agent_ids: who may act in the next step.
-        facts: what the copy says about itself, if that changed.
-        returned: what the step or reset returned.
-        metrics: the reduced metrics, if the episode ended.
-    """
-
-    number: int
-    acting_agent_ids: Container[AgentID] | None
-    facts: CopyFacts | None
-    returned: Any
-    metrics: dict[str, Any] | None = None
+    returned: Any  # by the step or reset
+    acting_agent_ids: Container[AgentID] | None  # who may act in the next step
+    facts: CopyFacts | None  # what the copy says about itself, if that changed
+    metrics: dict[str, Any]  # reduced, if the episode ended
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An exception in a worker.
+class Failure(NamedTuple):
+    """An exception in a worker."""
 
-    Attributes:
-        number: the index of the copy; None: the worker cannot import what it was sent.
-        error: the exception, or one that says the same.
-        text: its traceback.
-        place: where in the user's code it was raised, as a part of a sentence.
-    """
-
-    number: int | None
-    error: Exception
-    text: str
-    place: str
+    number: int | None  # the index of the copy; None: the worker cannot import what it was sent
+    error: Exception  # or one that says the same
+    text: str  # its traceback
+    place: str  # where in the user's code it was raised, as a part of a sentence
 
 
 def leave_if_starting() -> None:
@@ -117,80 +97,86 @@ def _end_with_driver() -> None:
 
 
 class Worker:
-    """Plays some copies of an env, one after the other."""
+    """Plays some copies of an env; the driver asks for its methods, one copy after the other."""
 
     def __init__(self, buffer: Any, current: Any) -> None:
         self._buffer = buffer
         self._current = current
         self._envs: dict[int, MeasuredEnv] = {}
         self._facts: dict[int, CopyFacts] = {}
-        self._plans: dict[int, Sequence[CopyRows]] = {}
+        self._expected: dict[int, CopyRows] = {}
 
     def answer(self, question: bytes) -> bytes:
-        """Do what the driver asks for; return the answer, if there is one, or the failure, pickled."""
+        """Do what the driver asks for; return what came back by copy, or the failure, pickled."""
+        is_read = False
         try:
-            name, arguments = pickle.loads(question)  # noqa: S301  from our own driver
-        except Exception as error:  # whatever importing a user's module raises
-            return _failure(None, error)
-        try:
-            found = getattr(self, name)(*arguments)
-        except Exception as error:  # whatever a user's env raises
-            return _failure(self._current.value, error)
-        try:
-            return pickle.dumps(found) if found else b""
-        except Exception as error:  # whatever pickling raises about a user's object
-            text = f"What it returned cannot be sent to the driver: {error_text(error)}. Use workers=0."
-            return _failure(self._current.value, EnvError(text))
+            name, given = pickle.loads(question)  # noqa: S301  from our own driver
+            is_read = True
+            found = {}
+            for number, arguments in given.items():
+                self._current.value = number
+                returned = getattr(self, name)(number, *arguments)
+                if returned is not None:
+                    found[number] = returned
+            try:
+                return pickle.dumps(found)
+            except Exception as error:  # whatever pickling raises about a user's object
+                problem = f"What it returned cannot be sent to the driver: {error_text(error)}"
+                raise EnvError(f"{problem}. Use workers=0.") from None
+        except Exception as error:  # whatever a user's module or env raises
+            return _failure(self._current.value if is_read else None, error)
 
     def make(
-        self, make_env: Callable[[], MultiAgentEnv], numbers: Sequence[int], num_copies: int, facts: CopyFacts
+        self,
+        _: int,
+        make_env: Callable[[], MultiAgentEnv],
+        env_name: str,
+        numbers: Sequence[int],
+        num_copies: int,
+        facts: CopyFacts,
     ) -> None:
-        """Make these copies, of so many that there are in all."""
+        """Make these copies, of so many in all; `facts` are those of the driver's env."""
         self._rows = SharedRows(facts, num_copies, self._buffer)
-        for number in numbers:
-            self._current.value = number
-            self._envs[number] = MeasuredEnv(make_env())
-        check_apart([env.env for env in self._envs.values()])
-        self._facts = {number: CopyFacts.of(env.env) for number, env in self._envs.items()}
+        try:
+            for number in numbers:
+                self._current.value = number
+                self._envs[number] = MeasuredEnv(make_env())
+            check_apart([env.env for env in self._envs.values()])
+            self._facts = {number: CopyFacts.of(env.env) for number, env in self._envs.items()}
+        except PhantomError:
+            raise
+        except Exception as error:  # whatever a user's constructor raises
+            what = f"{multiprocessing.current_process().name} could not make copy {number} of {env_name}"
+            said = f"{error_text(error)}{error_place(error)}"
+            raise EnvError(f"{what}: {said}. Fix the env, or use workers=0.") from error
 
-    def reset(self, numbers: Sequence[int], seeds: Sequence[int]) -> list[Reply]:
-        """Start an episode in each of these copies."""
-        return [self._reply(n, self._env(n).reset(seed)) for n, seed in zip(numbers, seeds, strict=True)]
+    def reset(self, number: int, seed: int) -> Reply:
+        """Start an episode in a copy."""
+        return self._reply(number, self._envs[number].reset(seed))
 
-    def step(self, numbers: Sequence[int], actions: Sequence[Mapping[AgentID, Action]]) -> list[Reply]:
-        """Play one step in each of these copies."""
-        return [self._reply(n, self._env(n).step(own)) for n, own in zip(numbers, actions, strict=True)]
+    def step(self, number: int, actions: Mapping[AgentID, Action]) -> Reply:
+        """Play one step in a copy."""
+        return self._reply(number, self._envs[number].step(actions))
 
     def step_rows(
-        self, plan: int, copies: Sequence[CopyRows] | None, actions: Sequence[Action]
-    ) -> list[Reply]:
-        """Play one step in the copies of a plan; reply for those that do not do, or fit, what is expected.
+        self, number: int, expectation: int, expected: CopyRows | None, actions: Sequence[Action]
+    ) -> Reply | None:
+        """Play one step in a copy; reply unless it does what is expected, and fits the shared rows.
 
         Args:
-            plan: its number.
-            copies: what is expected of each copy; None: as the last time.
-            actions: one for each agent, copy by copy.
+            number: the index of the copy.
+            expectation: the number of what is expected.
+            expected: what is expected; None: what it was the last time that this number was given.
+            actions: one for each agent that acts.
         """
-        if copies is not None:
-            self._plans[plan] = copies
-        replies, rest = [], iter(actions)
-        for copy in self._plans[plan]:
-            number = copy.env_index
-            env = self._env(number)
-            result = env.step(dict(zip(copy.agent_ids, rest)))  # noqa: B905  the rest is of other copies
-            acting = acting_ids(env.env, self._facts[number].strategic_agent_ids)
-            if not (copy.is_expected(result, acting) and self._rows.put(number, result)):
-                replies.append(self._reply(number, result))
-        return replies
-
-    def measure(self, metrics: Mapping[str, Metric], mode: Mode) -> None:
-        """Record these metrics from now on."""
-        for env in self._envs.values():
-            env.measure(metrics, mode)
-
-    def states(self, numbers: Sequence[int]) -> list[Any]:
-        """Return the global state of each of these copies."""
-        return [self._env(number).state() for number in numbers]
+        if expected is not None:
+            self._expected[expectation] = expected
+        copy, env = self._expected[expectation], self._envs[number]
+        result = env.step(dict(zip(copy.agent_ids, actions)))  # noqa: B905  as many as there are rows
+        acting = acting_ids(env.env, self._facts[number].strategic_agent_ids)
+        if copy.is_expected(result, acting) and self._rows.put(number, result):
+            return None
+        return self._reply(number, result)
 
     def call(self, number: int, name: str, *arguments: Any) -> Any:
         """Call a method of `MeasuredEnv`."""
@@ -202,20 +188,17 @@ class Worker:
             with suppress(Exception):  # nobody is there to be told
                 env.env.close()
 
-    def _env(self, number: int) -> MeasuredEnv:
-        self._current.value = number
-        return self._envs[number]
-
     def _reply(self, number: int, returned: Any) -> Reply:
         """Return what to say of a copy; also what it says about itself, if other agents are there now."""
-        env, facts, metrics, news = self._envs[number], self._facts[number], None, None
+        env, news, metrics = self._envs[number], None, {}
         if isinstance(returned, StepResult):
             returned = returned._replace(infos={})  # nobody reads them
             if returned.terminations[ALL] or returned.truncations[ALL]:
                 metrics = env.take_metrics()
-        if tuple(env.env.strategic_agent_ids) != facts.strategic_agent_ids:
-            facts = news = self._facts[number] = CopyFacts.of(env.env)
-        return Reply(number, acting_ids(env.env, facts.strategic_agent_ids), news, returned, metrics)
+        if tuple(env.env.strategic_agent_ids) != self._facts[number].strategic_agent_ids:
+            news = self._facts[number] = CopyFacts.of(env.env)
+        acting = acting_ids(env.env, self._facts[number].strategic_agent_ids)
+        return Reply(returned, acting, news, metrics)
 
 
 def _failure(number: int | None, error: Exception) -> bytes:
@@ -224,5 +207,4 @@ def _failure(number: int | None, error: Exception) -> bytes:
         pickle.loads(pickle.dumps(error))  # noqa: S301  our own bytes
     except Exception:  # whatever a user's exception does when it is pickled
         error = EnvError(error_text(error))
-    error.__cause__ = error.__context__ = None
     return pickle.dumps(Failure(number, error, text, place))

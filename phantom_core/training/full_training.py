@@ -124,6 +124,7 @@ class FullTraining:
         self._loop, self._cadences, self._metrics = loop, cadences, metrics
         self._episodes: list[EpisodeSummary] = []
         self._update_seconds = 0.0
+        self._playing: Sequence[Cadence] = ()  # those who wait for something
         state, seed = loop.state, loop.facts.seed
         trained = {i: cadence.trainer for cadence in cadences for i in cadence.policy_ids}
         self._rngs = {policy_id: make_rng(seed, "update", policy_id) for policy_id in trained}
@@ -204,19 +205,19 @@ class FullTraining:
         for cadence in self._cadences[1:]:
             if cadence.learning and cadence.collection is None:
                 cadence.begin(collector, state, is_main=False)
+        self._playing = [self._cadences[0], *(one for one in self._cadences[1:] if one.learning)]
 
     def _play_until(self, main: Cadence, *, is_last: bool) -> None:
         """Play until the main trainer's plan is fulfilled; let others update whenever theirs is."""
         collector, state = self.collector, self._loop.state
-        cadences = [cadence for cadence in self._cadences if cadence.collection is not None]
         is_fulfilled = False
         while not is_fulfilled:
-            collector.play([cadence.waiting for cadence in cadences])
+            collector.play([cadence.waiting for cadence in self._playing])
             state.env_steps = collector.env_steps
             is_fulfilled = main.waiting.is_fulfilled
             if is_fulfilled and (is_last or self._loop.is_over):
                 self._log_episodes()
-            for cadence in cadences:
+            for cadence in self._playing:
                 if cadence.waiting.is_fulfilled:
                     self._update(cadence, by_episode=cadence is not main)
                     if cadence is not main:

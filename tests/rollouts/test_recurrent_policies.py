@@ -152,6 +152,25 @@ def test_an_evaluation_remembers(casts: Any, in_turns: bool) -> None:  # noqa: F
     assert max(episode.length for episode in found.episodes) > 3
 
 
+@pytest.mark.parametrize("in_turns", [False, True])
+@pytest.mark.parametrize("changes", [0.0, 0.2])
+def test_each_of_the_other_agents_of_an_adapter_has_its_own_memory(
+    casts: Any,
+    in_turns: bool,  # noqa: FBT001  a parameter of the test
+    changes: float,
+) -> None:
+    policy = casts.Remembering(casts.RandomCast.observation_space, casts.RandomCast.action_space)
+    others = {"others": (policy, lambda agent: agent.id != "A")}
+    env_config = {"in_turns": in_turns, "changes": changes, "longest": 20}
+    env = ph.SingleAgentEnvAdapter(casts.RandomCast, "A", others, env_config)
+    for seed in range(30):
+        env.reset(seed=seed)
+        is_over = False
+        while not is_over:
+            *_, terminated, truncated, _ = env.step(0)
+            is_over = terminated or truncated
+
+
 def test_in_workers_it_remembers_the_same(casts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [*sys.path, str(Path(__file__).parents[2])])  # workers import the env
     found = []
@@ -214,3 +233,134 @@ def test_a_step_that_only_resets_a_copy_leaves_no_mark(
         if is_learning:
             chains.follow(found["p"])
     assert not is_learning or (chains.num_starts > 10 and chains.num_cuts > 2)
+
+
+SPACE = gym.spaces.Discrete(5)
+
+
+class Counter(ph.RecurrentPolicy):
+    """Counts its decisions; what it returns may be replaced."""
+
+    answer: Any = None
+    initial: Any = None
+
+    def initial_state(self) -> Any:
+        return {"h": np.zeros(3), "more": (np.int64(0),)} if self.initial is None else self.initial[0]
+
+    def compute_actions(self, observations: Any, state: Any) -> Any:
+        if self.answer is not None:
+            return self.answer(state)
+        count = state["more"][0]
+        return (count % 5).tolist(), {"h": state["h"], "more": (count + 1,)}
+
+    def sample_actions(self, observations: Any, rng: ph.RowStreams, state: Any) -> Any:
+        found = self.compute_actions(observations, state)
+        return (found[0], {}, found[1]) if type(found) is tuple and len(found) == 2 else found
+
+
+class Line(gym.Env[int, int]):
+    """Observes the step; its agent earns what it chose."""
+
+    observation_space = action_space = SPACE
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[int, Any]:
+        self.count = 0
+        return 0, {}
+
+    def step(self, action: int) -> tuple[int, float, bool, bool, dict[str, Any]]:
+        self.count += 1
+        return self.count, float(action), self.count == 4, False, {}
+
+
+RIGHT = "{'h': 'float64 (2, 3)', 'more': ('int64 (2,)',)}"
+COUNTS = (np.ones(2, np.int64),)
+WRONG_STATES = {
+    "a shape": (
+        lambda _: {"h": np.zeros((2, 4)), "more": COUNTS},
+        "{'h': 'float64 (2, 4)', 'more': ('int64 (2,)',)}",
+    ),
+    "too few rows": (
+        lambda _: {"h": np.zeros((1, 3)), "more": COUNTS},
+        "{'h': 'float64 (1, 3)', 'more': ('int64 (2,)',)}",
+    ),
+    "a dtype": (
+        lambda _: {"h": np.zeros((2, 3)), "more": (np.ones(2),)},
+        "{'h': 'float64 (2, 3)', 'more': ('float64 (2,)',)}",
+    ),
+    "a part missing": (lambda _: {"h": np.zeros((2, 3))}, "{'h': 'float64 (2, 3)'}"),
+    "a part too much": (
+        lambda state: state | {"rest": np.ones(2)},
+        "{'h': 'float64 (2, 3)', 'more': ('int64 (2,)',), 'rest': 'float64 (2,)'}",
+    ),
+    "another nesting": (lambda _: (np.zeros((2, 3)), 1), "('float64 (2, 3)', 'int64 ()')"),
+    "ragged": (lambda _: {"h": [[1], [1, 2]], "more": COUNTS}, "{'h': 'list', 'more': ('int64 (2,)',)}"),
+    "none": (lambda _: None, "object ()"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_STATES)
+@pytest.mark.parametrize("is_learning", [False, True])
+def test_states_of_another_kind_are_one_sentence(name: str, is_learning: bool) -> None:  # noqa: FBT001
+    change, text = WRONG_STATES[name]
+    policy = Counter(SPACE, SPACE)
+    policy.answer = lambda state: ([0, 0], change(state))
+    collector = ph.Collector(
+        [ph.GymnasiumEnv(Line), ph.GymnasiumEnv(Line)], {"p": policy}, {"agent": "p"}, seed=1,
+        learning=["p"] if is_learning else [],
+    )  # fmt: skip
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        collector.collect(ph.CollectPlan(steps=2))
+    method = "sample_actions" if is_learning else "compute_actions"
+    assert str(caught.value) == (
+        f"Counter.{method}() of policy 'p' was given 2 observations and returned the states {text}. Expected "
+        f"{RIGHT}: as initial_state() nests them, with one row for each."
+    )
+    policy.answer = None
+    assert collector.collect(ph.CollectPlan(episodes=2)).keys() == set(collector.learning)
+
+
+@pytest.mark.parametrize("is_learning", [False, True])
+def test_actions_without_states_are_one_sentence(is_learning: bool) -> None:  # noqa: FBT001
+    policy = Counter(SPACE, SPACE)
+    policy.answer = lambda _: [0]
+    learning = ["p"] if is_learning else []
+    collector = ph.Collector(
+        [ph.GymnasiumEnv(Line)], {"p": policy}, {"agent": "p"}, seed=1, learning=learning
+    )
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        collector.collect(ph.CollectPlan(steps=2))
+    assert str(caught.value) == (
+        "Counter.sample_actions() of policy 'p' returned [0]. Expected (actions, extras, states): one "
+        "action for each observation, a dict, such as {}, and the states after them."
+        if is_learning
+        else "Counter.compute_actions() of policy 'p' returned [0]. Expected (actions, states): one action "
+        "for each observation, and the states after them."
+    )
+
+
+@pytest.mark.parametrize("initial", [None, {}, (), {"h": object}])
+def test_an_initial_state_without_arrays_is_one_sentence(initial: Any) -> None:
+    policy = Counter(SPACE, SPACE)
+    policy.initial = [initial]
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        ph.Collector([ph.GymnasiumEnv(Line)], {"p": policy}, {"agent": "p"}, seed=1)
+    assert str(caught.value) == (
+        f"Counter.initial_state() returned {initial!r}. Expected an array, or arrays nested in dicts or "
+        "tuples."
+    )
+
+
+def test_a_state_may_be_one_array() -> None:
+    policy = Counter(SPACE, SPACE)
+    policy.initial = [np.float32(0.5)]
+    policy.answer = lambda state: ([0] * len(state), state + 1)
+    collector = ph.Collector([ph.GymnasiumEnv(Line)], {"p": policy}, {"agent": "p"}, seed=1, learning=["p"])
+    collector.collect(ph.CollectPlan(steps=3))
+    batch = collector.collect(ph.CollectPlan(steps=3))["p"]
+    assert batch.initial_states.dtype == np.float32
+    assert batch.initial_states.tolist() == [3.5, 0.5]
+
+
+def test_a_batch_of_a_plain_policy_has_no_initial_states(casts: Any) -> None:
+    collector = casts.collector([casts.RandomCast()], {"p": casts.Plain}, ["p"])
+    assert collector.collect(ph.CollectPlan(steps=5))["p"].initial_states is None

@@ -285,7 +285,7 @@ def test_an_env_that_a_worker_cannot_make_is_an_error(world: ModuleType) -> None
         ph.make_vector_env(world.NoEnv, 2, workers=1)
     assert str(caught.value) == (
         "Worker 0 could not make copy 0 of NoEnv: ValueError: not here "
-        "(walk_world.py, line 117, in __init__). Mend the env, or use workers=0."
+        "(walk_world.py, line 117, in __init__). Fix the env, or use workers=0."
     )
 
 

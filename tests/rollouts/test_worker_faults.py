@@ -381,7 +381,7 @@ def test_a_script_that_a_worker_cannot_import_is_named(tmp_path: Path) -> None:
     written, errors = output_of(process)
     assert written == (
         f"EnvError: Worker 0 died with exit code 1 before it began. A worker imports {script}: what it wrote "
-        "says why that failed. Mend the script, or use workers=0.\n"
+        "says why that failed. Fix the script, or use workers=0.\n"
     )
     assert "OSError: no licence" in errors
 
