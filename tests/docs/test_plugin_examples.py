@@ -14,6 +14,7 @@ from phantom_testing import IdentityEnv, TrainerConformance, fake_distribution
 PLUGINS = Path(__file__).resolve().parents[2] / "docs" / "examples" / "plugins"
 TRAINERS = {
     "central-critic": "centralised_critic:CentralCriticTrainer",
+    "recurrent-reinforce": "recurrent_reinforce:RecurrentReinforceTrainer",
     "reinforce": "reinforce:ReinforceTrainer",
     "replay-q": "replay_q:ReplayQTrainer",
 }
@@ -43,6 +44,11 @@ class TestReplayQOverThreeSteps(TestReplayQ):
 
 class TestReinforce(TrainerConformance):
     name = "reinforce"
+    learning_iterations = 40
+
+
+class TestRecurrentReinforce(TrainerConformance):
+    name = "recurrent-reinforce"
     learning_iterations = 40
 
 
@@ -87,3 +93,22 @@ def test_critics_that_see_the_state_tell_a_good_decision_from_a_good_day(*, sees
     results = ph.train("central-critic", env=Env, policies=policies, num_iterations=25, seed=1, run_dir=None)
     own_card = [np.diag(policy.probabilities(range(3))) for policy in results.policies.values()]  # type: ignore[attr-defined]
     assert (np.min(own_card) > 0.8) == sees_all
+
+
+def answered(trainer: str, num_iterations: int) -> float:
+    """Train in the game of memory, and return the share of the cues that are remembered."""
+    results = ph.train(
+        trainer,
+        env=importlib.import_module("memory_game").MemoryEnv,
+        num_iterations=num_iterations,
+        evaluation=ph.EvaluationPlan(episodes=100),
+        seed=1,
+        run_dir=None,
+    )
+    assert results.evaluation is not None
+    return float(results.evaluation.mean_return)
+
+
+def test_a_policy_with_a_memory_answers_in_step_ten_what_it_saw_in_the_first() -> None:
+    assert answered("recurrent-reinforce", 20) >= 0.95
+    assert answered("reinforce", 20) < 0.7  # without a memory
