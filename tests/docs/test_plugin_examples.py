@@ -1,7 +1,7 @@
 """The plugins of docs/examples/plugins pass the conformance kit, found by name, and learn."""
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -9,28 +9,18 @@ import numpy as np
 import pytest
 
 import phantom_core as ph
-from phantom_testing import IdentityEnv, TrainerConformance, fake_distribution
+from phantom_testing import IdentityEnv, TrainerConformance
 
-PLUGINS = Path(__file__).resolve().parents[2] / "docs" / "examples" / "plugins"
-TRAINERS = {
-    "central-critic": "centralised_critic:CentralCriticTrainer",
-    "recurrent-reinforce": "recurrent_reinforce:RecurrentReinforceTrainer",
-    "reinforce": "reinforce:ReinforceTrainer",
-    "replay-q": "replay_q:ReplayQTrainer",
-}
+pytestmark = pytest.mark.usefixtures("installed_plugins")
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    sources = {path.stem: path.read_text("utf-8") for path in PLUGINS.glob("*.py")}
-    entry_points = {"phantom_core.trainers": TRAINERS}
-    with fake_distribution(tmp_path_factory.mktemp("site"), "acme-learners", entry_points, sources):
-        yield
-
-
-def test_each_says_under_which_name_it_is_installed() -> None:
-    said = "\n".join(path.read_text("utf-8") for path in PLUGINS.glob("*.py"))
-    assert [name for name, target in TRAINERS.items() if f'\n    {name} = "{target}"\n' not in said] == []
+def test_each_says_under_which_name_it_is_installed(
+    plugin_examples: Path, installed_plugins: Mapping[str, str]
+) -> None:
+    said = "\n".join(path.read_text("utf-8") for path in plugin_examples.glob("*.py"))
+    assert [
+        name for name, target in installed_plugins.items() if f'\n    {name} = "{target}"\n' not in said
+    ] == []
 
 
 class TestReplayQ(TrainerConformance):
