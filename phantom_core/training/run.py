@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
+
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
 from phantom_core.policies.policy import BasePolicy
@@ -77,6 +79,11 @@ class Run:
     def policies_to_train(self) -> Sequence[PolicyID]:
         """Ids of the policies that are trained."""
         return self.loop.state.policies_to_train
+
+    @property
+    def state_space(self) -> gym.Space[Any] | None:
+        """The space of the env's global state, for a central critic; None if the env has none."""
+        return self.loop.state.state_space
 
     def log(self, values: Mapping[str, Any]) -> None:
         """Log numbers by name at the end of the iteration; several with one name are averaged."""

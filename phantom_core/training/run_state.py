@@ -9,6 +9,8 @@ from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
+
 from phantom_core.hooks.events import Status
 from phantom_core.policies.policy import BasePolicy
 from phantom_core.policies.policy_mapping import PolicySpec
@@ -95,6 +97,7 @@ class RunState:
     policy_by_agent: Mapping[AgentID, PolicyID] = field(default_factory=dict)
     policy_specs: Mapping[PolicyID, PolicySpec] = field(default_factory=dict)
     policies_to_train: tuple[PolicyID, ...] = ()
+    state_space: gym.Space[Any] | None = None  # of the env
     training_state: Callable[[], dict[str, Any]] = dict  # for checkpoints, without the policies
 
     @property

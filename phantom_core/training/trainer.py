@@ -178,6 +178,7 @@ class Trainer(Learner):
         state.policies_to_train = policy_mapping.select_policies_to_train(specs, to_train)
         state.policy_specs = specs
         reset_once(env, loop.facts.seed)
+        state.state_space = getattr(env, "state_space", None)
         state.policy_by_agent, made = self.setup_policy_specs_and_mapping(env, specs)
         for policy_id in state.policies_to_train:
             if made[policy_id] is specs[policy_id].policy:  # a warm start does not change the object given

@@ -1,11 +1,22 @@
-"""The scripts of `docs/site/`, which are no package."""
+"""The scripts of `docs/site/`, which are no package, and the plugins of docs/examples, as if installed."""
 
 import importlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+from phantom_testing import fake_distribution
+
+PLUGINS = {
+    "central-critic": "centralised_critic:CentralCriticTrainer",
+    "recurrent-actor-critic": "recurrent_actor_critic:RecurrentActorCriticTrainer",
+    "recurrent-reinforce": "recurrent_reinforce:RecurrentReinforceTrainer",
+    "reinforce": "reinforce:ReinforceTrainer",
+    "replay-q": "replay_q:ReplayQTrainer",
+    "torch-dqn": "dqn:DQNTrainer",
+}
 SITE = Path(__file__).resolve().parents[2] / "docs" / "site"
 
 
@@ -25,6 +36,23 @@ def api_pages() -> ModuleType:
 def stage_site() -> ModuleType:
     """What puts the pages of the site together."""
     return site_module("stage_site")
+
+
+@pytest.fixture(scope="session")
+def plugin_examples(repository: Path) -> Path:
+    """The folder of plugins in one file each."""
+    return repository / "docs" / "examples" / "plugins"
+
+
+@pytest.fixture(scope="module")
+def installed_plugins(
+    plugin_examples: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mapping[str, str]]:
+    """Trainer by name, found by these names until the tests of a module end."""
+    sources = {path.stem: path.read_text("utf-8") for path in plugin_examples.glob("*.py")}
+    site, entry_points = tmp_path_factory.mktemp("site"), {"phantom_core.trainers": PLUGINS}
+    with fake_distribution(site, "acme-learners", entry_points, sources):
+        yield PLUGINS
 
 
 def site_module(name: str) -> ModuleType:

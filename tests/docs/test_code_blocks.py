@@ -52,6 +52,7 @@ def blocks(info: str) -> list[Any]:
 def test_python_block_runs(code: str, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(ROOT / "docs" / "examples")
+    monkeypatch.syspath_prepend(ROOT / "docs" / "examples" / "plugins")
     exec(compile(code, name, "exec", dont_inherit=True), {"__name__": "__main__"})  # noqa: S102  our own docs
 
 
@@ -104,7 +105,7 @@ def test_the_run_file_of_a_mixed_run_configures_both_of_its_trainers(
     monkeypatch.chdir(tmp_path)
     Path("competing_shops.py").write_bytes((ROOT / "docs/examples/competing_shops.py").read_bytes())
     Path("mixed.toml").write_text(run_file, encoding="utf-8")
-    CliRunner().invoke(phantom, ["train", "mixed.toml", "--iterations", "1"], standalone_mode=False)
+    CliRunner().invoke(phantom, ["train", "mixed.toml", "--iterations", "2"], standalone_mode=False)
     (metrics,) = Path("runs").glob("*/metrics.jsonl")
     values = json.loads(metrics.read_text(encoding="utf-8").splitlines()[-1])["values"]
     assert values["table/alpha"] == 0.2
@@ -115,6 +116,14 @@ def test_every_field_of_a_policy_spec_is_documented() -> None:
     page = (ROOT / "docs/howto/mix_algorithms.md").read_text(encoding="utf-8")
     documented = re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)
     assert documented == [field.name for field in dataclasses.fields(ph.PolicySpec)]
+
+
+def test_everything_that_a_run_offers_to_a_trainer_is_documented() -> None:
+    page = (ROOT / "docs/howto/write_a_trainer.md").read_text(encoding="utf-8")
+    documented = re.findall(r"^\| `run\.(\w+)", page, re.MULTILINE)
+    offered = {name for name in dir(ph.Run) if not name.startswith("_")}
+    offered |= {"name", "seed", "directory", "total_steps", "workers"}  # what is set in its __init__
+    assert sorted(documented) == sorted(offered)
 
 
 def test_no_other_page_puts_a_file_together() -> None:
