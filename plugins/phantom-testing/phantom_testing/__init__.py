@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from phantom_testing.toy_envs import DilemmaEnv as DilemmaEnv
     from phantom_testing.toy_envs import DyingAgentsEnv as DyingAgentsEnv
     from phantom_testing.toy_envs import IdentityEnv as IdentityEnv
+    from phantom_testing.toy_envs import RivalsEnv as RivalsEnv
     from phantom_testing.toy_envs import TurnBasedEnv as TurnBasedEnv
     from phantom_testing.trainer_conformance import TrainerConformance as TrainerConformance
 
@@ -55,6 +56,7 @@ _MODULE_BY_NAME = {
     "LongWayEnv": "ending_envs",
     "MetricConformance": "metric_conformance",
     "PolicyConformance": "policy_conformance",
+    "RivalsEnv": "toy_envs",
     "TrainerConformance": "trainer_conformance",
     "TurnBasedEnv": "toy_envs",
     "assert_no_import": "import_report",
@@ -81,6 +83,7 @@ __all__ = [
     "LongWayEnv",
     "MetricConformance",
     "PolicyConformance",
+    "RivalsEnv",
     "TrainerConformance",
     "TurnBasedEnv",
     "assert_no_import",

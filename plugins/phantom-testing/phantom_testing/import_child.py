@@ -23,6 +23,7 @@ import phantom_core as ph
 from phantom_testing.entry_objects import misfit
 from phantom_testing.global_random import GlobalRandom
 from phantom_testing.import_report import DISABLED
+from phantom_testing.train_child import move_clock, train
 
 
 class Footprints:
@@ -107,6 +108,7 @@ def main() -> None:
         if signal.getsignal(number) == signal.SIG_IGN:  # inherited from who started this process
             signal.signal(number, signal.SIG_DFL)
     logging.getLogger("phantom_core").disabled = True  # what is wrong with others is not this one's affair
+    move_clock(request["training"]["clock"] if request["training"] else 0.0)
     with contextlib.redirect_stdout(io.StringIO()):
         ph.components()  # as every run looks at what is installed
         heavy = [name for name in request["heavy"] if name in sys.modules]
@@ -117,6 +119,8 @@ def main() -> None:
         if request["entry"] and not facts["error"]:
             kind, name = request["entry"]
             facts["misfit"] = _misfit(kind, name, request["target"])
+        if request["training"] and not facts["error"]:
+            facts["training"] = train(request["training"])
     sys.stdout.write(f"\n{json.dumps({'heavy_before': heavy, **facts})}\n")
 
 
