@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from phantom_testing.import_report import assert_no_import as assert_no_import
     from phantom_testing.logger_conformance import LoggerConformance as LoggerConformance
     from phantom_testing.metric_conformance import MetricConformance as MetricConformance
+    from phantom_testing.plugin_conformance import PluginConformance as PluginConformance
     from phantom_testing.policy_conformance import PolicyConformance as PolicyConformance
     from phantom_testing.toy_envs import CoinEnv as CoinEnv
     from phantom_testing.toy_envs import DelayedRewardEnv as DelayedRewardEnv
@@ -55,6 +56,7 @@ _MODULE_BY_NAME = {
     "LoggerConformance": "logger_conformance",
     "LongWayEnv": "ending_envs",
     "MetricConformance": "metric_conformance",
+    "PluginConformance": "plugin_conformance",
     "PolicyConformance": "policy_conformance",
     "RivalsEnv": "toy_envs",
     "TrainerConformance": "trainer_conformance",
@@ -82,6 +84,7 @@ __all__ = [
     "LoggerConformance",
     "LongWayEnv",
     "MetricConformance",
+    "PluginConformance",
     "PolicyConformance",
     "RivalsEnv",
     "TrainerConformance",

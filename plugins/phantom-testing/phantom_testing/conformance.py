@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final, TypeVar
 
 import phantom_core as ph
@@ -45,7 +45,7 @@ class Conformance:
         name: the name it is registered under, or `distribution:name`.
         config: settings to build it with.
         idle_settings: settings that make no difference in the kit's small envs, such as a bound that is not
-            reached there. Of trainers, policies and metrics it is checked that all others do.
+            reached there. Of trainers and policies it is checked that all others do.
     """
 
     kind: ClassVar[str]
@@ -189,13 +189,13 @@ class Conformance:
             "in a config_class and hand **settings on to super().__init__()."
         )
 
-    def ignored_settings(self) -> list[str]:
-        """Return settings that change nothing, whatever they are."""
-        return []
+    def require_that_all_matter(self, ignored: Sequence[str]) -> None:
+        """Fail if there are settings that change nothing, whatever they are, and are not `idle_settings`.
 
-    def test_every_setting_matters(self) -> None:
-        """What a user sets is heard."""
-        found = [name for name in self.ignored_settings() if name not in self.option("idle_settings")]
+        Raises:
+            AssertionError: that names them.
+        """
+        found = [name for name in ignored if name not in self.option("idle_settings")]
         require(
             not found,
             f"{self.subject} does the same whatever {ph.tools.listing(found)} is set to. Expected every "

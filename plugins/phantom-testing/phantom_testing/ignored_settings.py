@@ -68,8 +68,8 @@ def _others(value: Any, hint: Any) -> Iterator[Any]:
     if isinstance(value, bool):
         yield not value
     elif isinstance(value, int) or (value is None and int in kinds):
-        candidates = (1, 2) if value is None else (value // 2, value + 1, 2 * value, 1, 0)
-        yield from (other for other in dict.fromkeys(candidates) if other != value)
+        numbers = (1, 2) if value is None else (value // 2, value + 1, 2 * value, 1, 0)
+        yield from (other for other in dict.fromkeys(numbers) if other != value)
     elif isinstance(value, float) or (value is None and float in kinds):
         candidates = (
             (0.1, 1e-3, 10.0) if value is None else (value / 2, value / 10, 0.0, 0.5, 1.0, 10 * value)

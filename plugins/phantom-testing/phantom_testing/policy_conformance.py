@@ -102,12 +102,12 @@ class PolicyConformance(Conformance):
         except Exception:  # the check of it says so
             return b""
 
-    def ignored_settings(self) -> list[str]:
-        """Return settings that change neither state nor actions."""
+    def test_every_setting_matters(self) -> None:
+        """What a user sets changes the state or the actions."""
         config_class = self.target.config_class
         if config_class is None or not self.is_repeatable():
-            return []  # then nothing can be told
-        return ignored_settings(config_class, self.option("config"), self._effect)
+            return  # there are none, or nothing can be told, which another check says
+        self.require_that_all_matter(ignored_settings(config_class, self.option("config"), self._effect))
 
     def _effect(self, config: Mapping[str, Any]) -> str | None:
         try:

@@ -109,6 +109,27 @@ def _folder() -> str | None:
         return None
 
 
+def open_files() -> dict[str, str]:
+    """Return the name of each file, pipe and connection that the process has open, by number.
+
+    Devices and what the operating system keeps for itself are left out; empty where this cannot be known.
+    """
+    folder = Path("/proc/self/fd")
+    found: dict[str, str] = {}
+    for entry in folder.iterdir() if folder.is_dir() else ():
+        try:
+            target = os.readlink(entry)  # noqa: PTH115  a name that is none, such as pipe:[7]
+        except OSError:
+            continue  # closed since, such as the folder itself
+        if target.startswith(("/dev/", "/proc/", "anon_inode:")):
+            continue
+        is_path = target.startswith("/")
+        found[entry.name] = (
+            Path(target.removesuffix(" (deleted)")).name if is_path else f"a {target.partition(':')[0]}"
+        )
+    return found
+
+
 class Writing:
     """The files that are opened for writing, or made, in a process that runs for this alone.
 

@@ -240,12 +240,12 @@ class TrainerConformance(Conformance):
             "run_directory.",
         )
 
-    def ignored_settings(self) -> list[str]:
-        """Return settings that change no weight in a short run."""
+    def test_every_setting_matters(self) -> None:
+        """What a user sets changes weights in a short run."""
         config_class = self.target.config_class
         if config_class is None or self.what_differs_with_one_seed() or not self.trains():
-            return []  # then nothing can be told
-        return ignored_settings(config_class, self.option("config"), self._effect)
+            return  # there are none, or nothing can be told, which another check says
+        self.require_that_all_matter(ignored_settings(config_class, self.option("config"), self._effect))
 
     def _effect(self, config: Mapping[str, Any]) -> str | None:
         try:

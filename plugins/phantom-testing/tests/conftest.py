@@ -25,12 +25,21 @@ def trained_here(conformance: Any) -> TrainingReport:
     return TrainingReport(curve=curve(results), states=states(results.policies))
 
 
+def failure_of(conformance: Any, check: str) -> dict[str, str]:
+    """Run one check."""
+    try:
+        getattr(conformance(), f"test_{check}")()
+    except AssertionError as error:
+        return {check: str(error)}
+    return {}
+
+
 @pytest.fixture(scope="module")
 def failures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Failures]:
     """`failures(kit, "broken_trainers", "LearnsNothing")`: message by check, of those that fail.
 
     All components of a module share what importing the module does, and train in this process only, because
-    each other process takes a second, unless one `is_alone`.
+    each other process takes a second, unless one `is_alone`. `only` is the one check that is run.
     """
     with ExitStack() as stack:
         reports: dict[str, ImportReport] = {}
@@ -47,11 +56,13 @@ def failures(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Failures]:
             return reports[module]
 
         def failures(
-            kit: Any, module: str, name: str, *, is_alone: bool = False, **options: Any
+            kit: Any, module: str, name: str, *, is_alone: bool = False, only: str = "", **options: Any
         ) -> dict[str, str]:
             report = report_of(GROUPS[kit.kind], module)
             shared = {} if is_alone else {"report": lambda _: report, "elsewhere": trained_here}
             conformance = type("Conformance", (kit,), {"name": name.lower(), **shared, **options})
+            if only:
+                return failure_of(conformance, only)
             return {result.check: result.message for result in run_checks(conformance) if result.message}
 
         yield failures
