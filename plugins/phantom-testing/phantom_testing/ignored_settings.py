@@ -64,7 +64,7 @@ def _until_another(outcomes: Iterator[str | None], plain: str | None) -> Iterato
 
 def _others(value: Any, hint: Any) -> Iterator[Any]:
     """Yield other values of the same kind, moderate ones first."""
-    kinds = {hint, *get_args(hint)}
+    kinds = [hint, *get_args(hint)]
     if isinstance(value, bool):
         yield not value
     elif isinstance(value, int) or (value is None and int in kinds):

@@ -18,7 +18,7 @@ from phantom_testing.conformance import Conformance, require
 from phantom_testing.episode_trace import fingerprint
 from phantom_testing.ignored_settings import ignored_settings
 from phantom_testing.toy_agents import ToyForm
-from phantom_testing.trial_runs import form_of, undisturbed
+from phantom_testing.trial_runs import FORMS, form_of, undisturbed
 
 NUM_STATES = 3
 NUM_CHOICES = 3
@@ -86,11 +86,11 @@ class PolicyConformance(Conformance):
         policy.seed(ph.seeding.make_rng(seed, "conformance"))
         return policy
 
-    def observations(self, seed: int = 1, rows: int = NUM_ROWS) -> Any:
+    def observations(self, seed: int = 1, *, space: gym.Space[Any] | None = None) -> Any:
         """Return a batch of random observations, batched as the collector does."""
-        space = copy.deepcopy(self.its_spaces[0])
+        space = copy.deepcopy(space or self.its_spaces[0])
         space.seed(seed)
-        return _batched(space, [*_extremes_of(space), *(space.sample() for _ in range(rows))][:rows])
+        return _batched(space, [*_extremes_of(space), *(space.sample() for _ in range(NUM_ROWS))][:NUM_ROWS])
 
     def question(self) -> Question:
         """Return what a worker is asked."""
@@ -110,14 +110,23 @@ class PolicyConformance(Conformance):
         self.require_that_all_matter(ignored_settings(config_class, self.option("config"), self._effect))
 
     def _effect(self, config: Mapping[str, Any]) -> str | None:
+        """Return what it does with settings, in all spaces it can be built for: some matter in one only."""
         try:
-            policy = self.build_with(config)
+            self.build_with(config)
         except Exception:  # it refuses the value
             return None
-        policy.seed(ph.seeding.make_rng(1, "conformance"))
-        actions, told = self.ask(policy, "sample_actions")
-        finished = [] if self.target.acts_randomly else list(self.ask(policy, "compute_actions"))
-        return fingerprint([policy.state_dict(), list(actions), dict(told), finished])
+        found = []
+        for spaces in (self.its_spaces, *map(_spaces_of, FORMS)):
+            try:
+                policy: ph.Policy = self.target(*spaces, **config)
+            except Exception:  # it refuses the spaces  # noqa: S112
+                continue
+            policy.seed(ph.seeding.make_rng(1, "conformance"))
+            observations = self.observations(space=spaces[0])
+            actions, told = self.ask(policy, "sample_actions", observations)
+            finished = [] if self.target.acts_randomly else list(policy.compute_actions(observations))
+            found.append([policy.state_dict(), list(actions), dict(told), finished])
+        return fingerprint(found)
 
     # ------------------------------------------------------------------ what it does
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import phantom_core as ph
 from phantom_testing import PluginConformance, fake_distribution, run_checks
 
 CORRECT = """
@@ -88,9 +89,9 @@ DEFECTS = [
         "@ph.hookimpl\ndef on_trian_end(event): ...",
         "it_is_found_by_name",
         (
-            "Plugin 'acme-follow:follow' is skipped: Plugin 'acme-follow:follow' implements on_trian_end(), but "
-            "there is no such hook. Did you mean 'on_train_end'? Rename it; if a newer core has it, mark it with "
-            "@hookimpl(optionalhook=True)."
+            "Plugin 'acme-follow:follow' is skipped: Plugin 'acme-follow:follow' implements on_trian_end(), "
+            f"but phantom_core {ph.__version__} has no such hook. Did you mean 'on_train_end'? Rename it; if "
+            "a newer core has it, mark it with @hookimpl(optionalhook=True)."
         ),
     ),
 ]
