@@ -25,11 +25,12 @@ def test_each_says_under_which_name_it_is_installed(
 
 class TestReplayQ(TrainerConformance):
     name = "replay-q"
+    config: ClassVar = {"warm_up": 8}  # over before the kit saves and loads, at the third update
     learning_iterations = 20
 
 
 class TestReplayQOverThreeSteps(TestReplayQ):
-    config: ClassVar = {"num_steps": 3}
+    config: ClassVar = {"num_steps": 3, "warm_up": 4}
 
 
 class TestReinforce(TrainerConformance):

@@ -28,7 +28,7 @@ class TestDQN(TrainerConformance):
         "hidden": 16,
         "steps": 8,
         "rounds": 4,
-        "warm_up": 32,
+        "warm_up": 16,  # over before the kit saves and loads, at the third update
         "gradient_steps": 4,
         "exploration": 0.5,
     }

@@ -62,6 +62,7 @@ class QLearningTrainer(ph.Trainer):
 
     config_class = QLearningConfig
     policy_class = QTablePolicy
+    keep_last = ("alpha", "epsilon")
 
     def collect_plan(self) -> ph.CollectPlan:
         """Play whole episodes in one copy of the env."""

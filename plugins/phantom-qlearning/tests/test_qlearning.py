@@ -9,6 +9,7 @@ import pytest
 import phantom_core as ph
 from phantom_qlearning import QLearningTrainer, QTablePolicy
 from phantom_qlearning.qlearning_trainer import learn
+from phantom_testing import IdentityEnv
 
 DISCRETE_2 = gym.spaces.Discrete(2)
 
@@ -287,3 +288,42 @@ def test_schedules_go_linearly_from_first_to_final_value() -> None:
     assert all(
         later <= earlier for earlier, later in itertools.pairwise(r["default/alpha"] for r in results.history)
     )
+
+
+def test_of_several_updates_in_an_iteration_the_last_step_size_is_logged() -> None:
+    class InRounds(ph.Trainer):
+        """Lets four rounds of ten steps be an iteration."""
+
+        policy_class = ph.RandomPolicy
+
+        def collect_plan(self) -> ph.CollectPlan:
+            return ph.CollectPlan(steps=10, rounds=4)
+
+        def update(self, *arguments: Any) -> Mapping[str, float]:
+            return {}
+
+    results = ph.train(
+        InRounds,
+        env=IdentityEnv,
+        env_config={"num_agents": 2},
+        policies={
+            "idle": ph.PolicySpec(agents=["A1"]),
+            "table": ph.PolicySpec(agents=["A2"], trainer="q-learning"),
+        },
+        trainer_config={
+            "q-learning": {
+                "episodes_per_iteration": 2,
+                "alpha": 1.0,
+                "alpha_final": 0.0,
+                "epsilon": 0.4,
+                "epsilon_final": 0.0,
+                "decay_fraction": 1.0,
+            }
+        },
+        num_iterations=1,
+        seed=1,
+        run_dir=None,
+    )
+    (row,) = results.history
+    assert row["table/alpha"] == 0.25  # in the last quarter of the run
+    assert row["table/epsilon"] == 0.2  # set when what was learned from then began, a quarter before
