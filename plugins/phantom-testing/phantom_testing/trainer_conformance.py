@@ -30,7 +30,6 @@ from phantom_testing.trained_policy import of_trainer, problems
 from phantom_testing.trainer_twin import Twins, with_twin
 from phantom_testing.training_report import (
     ELSEWHERE,
-    HERE,
     SUSPECTS,
     TrainingReport,
     training_report,
@@ -202,18 +201,18 @@ class TrainerConformance(Conformance):
         require(
             not where,
             f"{self.subject} trains otherwise in another process: {where}. It depends on "
-            f"{self._what_it_depends_on() if where else ''}. Expected the same for one seed: sort what comes "
-            "out of a set, hash no names, look at no clock, and draw from update()'s rng or self.rng.",
+            f"{self._what_it_depends_on(there) if where else ''}. Expected the same for one seed: sort what "
+            "comes out of a set, hash no names, look at no clock, and draw from update()'s rng or self.rng.",
         )
 
-    def _what_it_depends_on(self) -> str:
+    def _what_it_depends_on(self, there: TrainingReport) -> str:
         """Change one thing at a time."""
         with ThreadPoolExecutor() as pool:
-            plain, *others = pool.map(partial(training_report, self.trial), (HERE, *SUSPECTS.values()))
+            others = list(pool.map(partial(training_report, self.trial), SUSPECTS.values()))
         found = [
             name
-            for name, there in zip(SUSPECTS, others, strict=True)
-            if _parts_from(there, plain.curve, plain.states)
+            for name, other in zip(SUSPECTS, others, strict=True)
+            if _parts_from(other, there.curve, there.states)
         ]
         return " and on ".join(found) or "what differs between processes, such as their numbers or addresses"
 

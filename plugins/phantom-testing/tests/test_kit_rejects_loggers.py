@@ -1,6 +1,8 @@
 """Every broken logger fails exactly its own check, with this message; the correct one fails none."""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -162,6 +164,15 @@ BROKEN = [
         ),
     ),
 ]
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays_open() -> Iterator[None]:
+    """Close what broken loggers leave open."""
+    yield
+    left: list[Any] = getattr(sys.modules.get("broken_loggers"), "OPEN", [])
+    while left:
+        left.pop().close()
 
 
 def test_a_correct_logger_passes_every_check(failures: Failures) -> None:

@@ -217,7 +217,8 @@ class KeepsTheDatabaseOpen(CorrectLogger):
     def on_train_start(self, event: ph.TrainStart) -> None:
         super().on_train_start(event)
         if event.run_directory is not None:
-            self.database = sqlite3.connect(Path(event.run_directory, "rows.db"))
+            path = Path(event.run_directory, "rows.db")
+            OPEN.append(sqlite3.connect(path, check_same_thread=False))
 
 
 class SilencesNumPy(CorrectLogger):
