@@ -29,12 +29,14 @@ if TYPE_CHECKING:
     from phantom_testing.import_report import assert_no_import as assert_no_import
     from phantom_testing.logger_conformance import LoggerConformance as LoggerConformance
     from phantom_testing.metric_conformance import MetricConformance as MetricConformance
+    from phantom_testing.plugin_conformance import PluginConformance as PluginConformance
     from phantom_testing.policy_conformance import PolicyConformance as PolicyConformance
     from phantom_testing.toy_envs import CoinEnv as CoinEnv
     from phantom_testing.toy_envs import DelayedRewardEnv as DelayedRewardEnv
     from phantom_testing.toy_envs import DilemmaEnv as DilemmaEnv
     from phantom_testing.toy_envs import DyingAgentsEnv as DyingAgentsEnv
     from phantom_testing.toy_envs import IdentityEnv as IdentityEnv
+    from phantom_testing.toy_envs import RivalsEnv as RivalsEnv
     from phantom_testing.toy_envs import TurnBasedEnv as TurnBasedEnv
     from phantom_testing.trainer_conformance import TrainerConformance as TrainerConformance
 
@@ -54,7 +56,9 @@ _MODULE_BY_NAME = {
     "LoggerConformance": "logger_conformance",
     "LongWayEnv": "ending_envs",
     "MetricConformance": "metric_conformance",
+    "PluginConformance": "plugin_conformance",
     "PolicyConformance": "policy_conformance",
+    "RivalsEnv": "toy_envs",
     "TrainerConformance": "trainer_conformance",
     "TurnBasedEnv": "toy_envs",
     "assert_no_import": "import_report",
@@ -80,7 +84,9 @@ __all__ = [
     "LoggerConformance",
     "LongWayEnv",
     "MetricConformance",
+    "PluginConformance",
     "PolicyConformance",
+    "RivalsEnv",
     "TrainerConformance",
     "TurnBasedEnv",
     "assert_no_import",

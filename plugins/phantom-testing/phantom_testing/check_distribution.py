@@ -14,6 +14,7 @@ from phantom_testing.entry_objects import base_class_problem, offered_by, qualif
 from phantom_testing.env_conformance import EnvConformance
 from phantom_testing.logger_conformance import LoggerConformance
 from phantom_testing.metric_conformance import MetricConformance
+from phantom_testing.plugin_conformance import PluginConformance
 from phantom_testing.policy_conformance import PolicyConformance
 from phantom_testing.trainer_conformance import TrainerConformance
 
@@ -87,6 +88,9 @@ def _check_plugin_object(entry: ph.tools.EntryStatus) -> Iterator[CheckResult]:
         return
     problem, offered = offered_by(name)
     yield CheckResult("it_takes_part_in_runs", problem)
+    if not problem:
+        checks = type("PluginConformance", (PluginConformance,), {"name": name})
+        yield from (found for found in run_checks(checks) if found.check != "it_is_found_by_name")
     for component in offered:
         if component.kind not in CONFORMANCE_BY_KIND:
             yield _loads(f"its_{component.kind}_{component.name}_loads", component.load)

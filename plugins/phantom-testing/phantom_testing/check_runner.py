@@ -33,10 +33,13 @@ class CheckResult:
 
 
 def check_names(conformance: type[Conformance]) -> list[str]:
-    """Return the names of the checks, those of every component first, in the order of their definition."""
+    """Return the names of the checks, those of every component first, in the order of their definition.
+
+    A class that has no use for one of them sets it to None.
+    """
     classes = [cls for cls in reversed(conformance.__mro__) if issubclass(cls, Conformance)]
-    found = [name for cls in classes for name in vars(cls) if name.startswith(PREFIX)]
-    return [name.removeprefix(PREFIX) for name in dict.fromkeys(found)]
+    found = dict.fromkeys(name for cls in classes for name in vars(cls) if name.startswith(PREFIX))
+    return [name.removeprefix(PREFIX) for name in found if getattr(conformance, name) is not None]
 
 
 def run_checks(conformance: type[Conformance], *, timeout: float = 300.0) -> Iterator[CheckResult]:

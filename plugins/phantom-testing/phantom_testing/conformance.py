@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final, TypeVar
 
 import phantom_core as ph
-from phantom_testing.core_bound import CORE_DISTRIBUTION, core_bound
+from phantom_testing.core_bound import CORE_DISTRIBUTION, bound_problem, core_bound
 from phantom_testing.import_report import ImportReport, import_report
 
 ValueT = TypeVar("ValueT")
@@ -44,12 +44,15 @@ class Conformance:
         base: the class that it must derive from.
         name: the name it is registered under, or `distribution:name`.
         config: settings to build it with.
+        idle_settings: settings that make no difference in the kit's small envs, such as a bound that is not
+            reached there. Of trainers and policies it is checked that all others do.
     """
 
     kind: ClassVar[str]
     base: ClassVar[type]
     name: ClassVar[str] = ""
     config: ClassVar[Mapping[str, Any]] = {}
+    idle_settings: ClassVar[tuple[str, ...]] = ()
     _kept: ClassVar[dict[str, Any]] = {}
 
     def __init_subclass__(cls, **kwargs: object) -> None:
@@ -138,14 +141,15 @@ class Conformance:
             raise AssertionError(str(error)) from error
 
     def test_it_bounds_the_version_of_the_core(self) -> None:
-        """The distribution says which versions of the core it works with."""
+        """The distribution says which versions of the core it works with: this minor version, all of it."""
         component = self.component
         bound = component.core_specifier
+        problem = "" if component.distribution == CORE_DISTRIBUTION else bound_problem(bound)
         require(
-            component.distribution == CORE_DISTRIBUTION or any(sign in bound for sign in ("<", "==", "~=")),
-            f"{component.distribution} requires {CORE_DISTRIBUTION}{bound or ' of any version'}. Expected an "
-            f'upper bound, because minor versions may break plugins: "{CORE_DISTRIBUTION}{core_bound()}" '
-            "among the dependencies in pyproject.toml.",
+            not problem,
+            f"{component.distribution} requires {CORE_DISTRIBUTION}{bound or ' of any version'}, which "
+            f"{problem}. Minor versions may break plugins, patches do not. Expected "
+            f'"{CORE_DISTRIBUTION}{core_bound()}" among the dependencies in pyproject.toml.',
         )
 
     def test_its_settings_are_documented(self) -> None:
@@ -183,6 +187,20 @@ class Conformance:
         raise AssertionError(
             f"{self.subject} took the setting {NO_SUCH_SETTING!r}, which it does not have. Declare settings "
             "in a config_class and hand **settings on to super().__init__()."
+        )
+
+    def require_that_all_matter(self, ignored: Sequence[str]) -> None:
+        """Fail if there are settings that change nothing, whatever they are, and are not `idle_settings`.
+
+        Raises:
+            AssertionError: that names them.
+        """
+        found = [name for name in ignored if name not in self.option("idle_settings")]
+        require(
+            not found,
+            f"{self.subject} does the same whatever {ph.tools.listing(found)} is set to. Expected every "
+            "setting to matter: read it from self.config, or take it out; name those that cannot matter in "
+            "so small a world in idle_settings.",
         )
 
     def build_with(self, config: Mapping[str, Any]) -> Any:

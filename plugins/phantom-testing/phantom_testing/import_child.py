@@ -17,12 +17,15 @@ from collections.abc import Callable, Sequence
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 import phantom_core as ph
 from phantom_testing.entry_objects import misfit
 from phantom_testing.global_random import GlobalRandom
 from phantom_testing.import_report import DISABLED
+
+TRAIN_CHILD: Final = "phantom_testing.train_child"
+"""Imported only where something is trained: it takes longer than all else here."""
 
 
 class Footprints:
@@ -107,6 +110,8 @@ def main() -> None:
         if signal.getsignal(number) == signal.SIG_IGN:  # inherited from who started this process
             signal.signal(number, signal.SIG_DFL)
     logging.getLogger("phantom_core").disabled = True  # what is wrong with others is not this one's affair
+    if request["training"]:
+        ph.tools.import_object(f"{TRAIN_CHILD}:move_clock")(request["training"]["clock"])
     with contextlib.redirect_stdout(io.StringIO()):
         ph.components()  # as every run looks at what is installed
         heavy = [name for name in request["heavy"] if name in sys.modules]
@@ -117,6 +122,8 @@ def main() -> None:
         if request["entry"] and not facts["error"]:
             kind, name = request["entry"]
             facts["misfit"] = _misfit(kind, name, request["target"])
+        if request["training"] and not facts["error"]:
+            facts["training"] = ph.tools.import_object(f"{TRAIN_CHILD}:train")(request["training"])
     sys.stdout.write(f"\n{json.dumps({'heavy_before': heavy, **facts})}\n")
 
 

@@ -6,8 +6,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 DISABLED: Final = "PHANTOM_DISABLED_PLUGINS"
@@ -47,6 +48,7 @@ class ImportReport:
         unpickled: what an object that was sent along answered; see `import_report`.
         pickle_error: why it could not be unpickled there.
         misfit: why it is not what its entry point promises, as sentences; empty if that was not asked.
+        training: the fields of a `TrainingReport`; empty if that was not asked.
     """
 
     error: str = ""
@@ -62,6 +64,7 @@ class ImportReport:
     unpickled: str = ""
     pickle_error: str = ""
     misfit: str = ""
+    training: Mapping[str, Any] = field(default_factory=dict)
 
 
 def import_report(
@@ -71,6 +74,8 @@ def import_report(
     timeout: float = 60.0,
     disabled: Sequence[str] = (),
     entry: tuple[str, str] | None = None,
+    training: Mapping[str, Any] | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> ImportReport:
     """Import `package.module:Name` in a new process and report what that did.
 
@@ -81,10 +86,13 @@ def import_report(
         timeout: after so many seconds the process is given up.
         disabled: plugin objects that take no part there, though they are installed.
         entry: kind and `distribution:name` of the entry point, to check also what it leads to.
+        training: what to train afterwards, as `training_request` returns it.
+        variables: environment variables to set there.
     """
-    request = json.dumps({"target": target, "pickled": pickled.hex(), "heavy": HEAVY_MODULES, "entry": entry})
+    asked = {"target": target, "pickled": pickled.hex(), "entry": entry, "training": training}
+    request = json.dumps({**asked, "heavy": HEAVY_MODULES})
     try:
-        done = run_module("phantom_testing.import_child", request, timeout, disabled)
+        done = run_module("phantom_testing.import_child", request, timeout, disabled, variables)
     except subprocess.TimeoutExpired:
         return ImportReport(error=f"its import took more than {timeout:g} seconds")
     lines = done.stdout.splitlines()
@@ -123,12 +131,19 @@ def assert_no_import(modules: Sequence[str], statement: str) -> None:
 
 
 def run_module(
-    module: str, request: str, timeout: float, disabled: Sequence[str] = ()
+    module: str,
+    request: str,
+    timeout: float,
+    disabled: Sequence[str] = (),
+    variables: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a module as a program in a new process that sees what this one sees; hand it a text."""
+    """Run a module as a program in a new process that sees what this one sees; hand it a text.
+
+    Environment variables may be set there in addition.
+    """
     return subprocess.run(  # noqa: S603  this interpreter, and a module of ours
         [sys.executable, "-m", module],
-        env=_environment(disabled),
+        env={**_environment(disabled), **(variables or {})},
         input=request,
         capture_output=True,
         text=True,
@@ -138,6 +153,6 @@ def run_module(
 
 
 def _environment(disabled: Sequence[str] = ()) -> dict[str, str]:
-    path = os.pathsep.join(path or "." for path in sys.path)
+    path = os.pathsep.join(str(Path(path).absolute()) for path in sys.path)
     names = [name for name in (os.environ.get(DISABLED), *disabled) if name]
     return {**os.environ, "PYTHONPATH": path, **({DISABLED: ",".join(names)} if names else {})}

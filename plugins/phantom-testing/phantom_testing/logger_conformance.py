@@ -11,6 +11,7 @@ import warnings
 import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,13 +26,19 @@ from phantom_testing.logger_events import (
     end_event,
     failed_event,
     iteration_events,
+    iterations_in,
+    marked,
     start_event,
 )
+from phantom_testing.process_state import ProcessState, open_files
 from phantom_testing.toy_agents import ToyForm
 from phantom_testing.toy_trainer import ToyTrainer
 from phantom_testing.trial_runs import Trial, changed, states, undisturbed
 
 NUM_TIMED = 5
+MOST_SECONDS = 1.0
+NUM_ROWS = 307
+"""More than most buffers hold, and a multiple of no size that anybody would choose."""
 
 
 class LoggerConformance(Conformance):
@@ -42,16 +49,23 @@ class LoggerConformance(Conformance):
     """
 
     kind = "logger"
-    base = ph.Hooks
+    base: ClassVar[type] = ph.Hooks
     patience: ClassVar[float] = 0.1
 
     # ------------------------------------------------------------------ an ordinary run
 
+    def run_with_it(self, **arguments: Any) -> ph.TrainingResults:
+        """Train with the kit's own trainer and the logger."""
+        return _trial().run(hooks=[self.build()], **arguments)
+
+    def run_without_it(self, **arguments: Any) -> ph.TrainingResults:
+        """Train likewise without it."""
+        return _trial().run(**arguments)
+
     def test_it_raises_nothing_in_an_ordinary_run(self) -> None:
         """Training, evaluations, a checkpoint, the end."""
         with tempfile.TemporaryDirectory() as folder:
-            results = _trial().run(
-                hooks=[self.build()],
+            results = self.run_with_it(
                 run_dir=folder,
                 evaluation=ph.EvaluationPlan(episodes=2, every=1),
                 num_iterations=NUM_ITERATIONS,
@@ -64,9 +78,9 @@ class LoggerConformance(Conformance):
 
     def test_it_changes_nothing(self) -> None:
         """Weights are the same with it as without."""
-        alone = _trial().run(num_iterations=NUM_ITERATIONS)
+        alone = self.run_without_it(num_iterations=NUM_ITERATIONS)
         with tempfile.TemporaryDirectory() as folder:
-            logged = _trial().run(hooks=[self.build()], run_dir=folder, num_iterations=NUM_ITERATIONS)
+            logged = self.run_with_it(run_dir=folder, num_iterations=NUM_ITERATIONS)
         where = changed(states(alone.policies), states(logged.policies))
         require(
             not where,
@@ -84,6 +98,45 @@ class LoggerConformance(Conformance):
             not drawn,
             f"{self.subject} draws from {' and '.join(drawn)}. Draw from a generator of its own.",
         )
+
+    def test_it_leaves_the_process_as_it_was(self) -> None:
+        """NumPy, warnings, signals and the environment belong to the program."""
+        with tempfile.TemporaryDirectory() as folder, undisturbed():
+            state = ProcessState()
+            self._play_run(Path(folder), "completed", NUM_ITERATIONS)
+            found = state.changes()
+        require(
+            not found,
+            f"{self.subject} leaves the process changed: {', '.join(found)}. Expected it as before: use "
+            "np.errstate(), np.printoptions() or warnings.catch_warnings().",
+        )
+
+    def test_it_loses_no_rows_at_the_end(self) -> None:
+        """What was logged last is there after `on_train_end`, also when the run failed."""
+        for status in ("completed", "failed"):
+            with tempfile.TemporaryDirectory() as folder, undisturbed():
+                rows = self._play_run(Path(folder), status, NUM_ROWS)
+                found = iterations_in(Path(folder), rows)
+            every = max((b - a for a, b in pairwise(found)), default=1)
+            require(
+                not found or rows - 1 - found[-1] < every,  # nothing: it does not write in the run directory
+                f"{self.subject} wrote iteration {found[-1] if found else ''} last in a run that {status}. "
+                f"Expected {rows - 1}: write what is left in on_train_end, whatever its status, and close "
+                "the "
+                "file.",
+            )
+
+    def _play_run(self, folder: Path, status: str, num_iterations: int) -> int:
+        """Deliver the events of a whole run; return the number of its iterations, fewer if it is slow."""
+        logger, rows = self.build(), 0
+        self._deliver(logger, [("on_train_start", start_event(folder))])
+        end = time.perf_counter() + MOST_SECONDS
+        while rows < num_iterations and (rows < NUM_ITERATIONS or time.perf_counter() < end):
+            self._deliver(logger, iteration_events(rows, marked(rows)))
+            rows += 1
+        failed = [("on_exception", failed_event())] if status == "failed" else []
+        self._deliver(logger, [*failed, ("on_train_end", end_event(status))])
+        return rows
 
     # ------------------------------------------------------------------ what may come
 
@@ -139,15 +192,16 @@ class LoggerConformance(Conformance):
 
     def test_it_leaves_no_thread_and_no_open_file(self) -> None:
         """After `on_train_end` everything is closed."""
-        before = set(threading.enumerate())
+        before, opened = set(threading.enumerate()), open_files()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ResourceWarning)
             with self._started() as logger:
                 self._deliver(logger, iteration_events(0, ORDINARY))
+            files = sorted(name for number, name in open_files().items() if opened.get(number) != name)
             del logger
             gc.collect()
         threads = [thread.name for thread in threading.enumerate() if thread not in before]
-        files = [str(one.message) for one in caught if issubclass(one.category, ResourceWarning)]
+        files = files or [str(one.message) for one in caught if issubclass(one.category, ResourceWarning)]
         require(
             not threads and not files,
             f"{self.subject} leaves behind after on_train_end: {', '.join(threads + files)}. Expected "

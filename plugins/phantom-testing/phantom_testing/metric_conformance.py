@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,6 +22,7 @@ from phantom_testing.trial_runs import Trial, changed, states
 
 MODES: tuple[ph.metrics.Mode, ph.metrics.Mode] = ("train", "evaluate")
 NUM_STEPS = 5
+SEEDS = (1, 2, 3)
 
 
 class MetricConformance(Conformance):
@@ -92,6 +94,55 @@ class MetricConformance(Conformance):
                 "else the second time. Expected reduce() to depend on them only, and to leave them alone.",
             )
 
+    def test_an_episode_is_measured_by_itself(self) -> None:
+        """What was measured before, or is measured side by side, does not count."""
+        alone = [self._measured([self.build()], [seed]) for seed in SEEDS]
+        metric = self.build()
+        try:
+            after = [self._measured([metric], [seed]) for seed in SEEDS]
+            together = self._measured([self.build()] * len(SEEDS), SEEDS)
+        except Exception:  # whatever a metric raises, which the check of training says
+            return
+        for how, found in (("after another one", after), ("while another one is played", [together])):
+            require(
+                [one for part in found for one in part] == [one for part in alone for one in part],
+                f"{self.subject} measures another thing in an episode {how} than in the episode alone. "
+                "Expected the same: keep nothing in the metric; extract() reads the env, reduce() gets "
+                "all values of "
+                "one episode.",
+            )
+
+    def _measured(self, metrics: Sequence[ph.Metric], seeds: Sequence[int]) -> list[str]:
+        """Play episodes side by side; return what each metric read in its own, and both reductions."""
+        envs = [self.make_env() for _ in seeds]
+        found: list[dict[str, list[Any]]] = [{} for _ in seeds]
+        with restored_afterwards():
+            for env, seed in zip(envs, seeds, strict=True):
+                env.reset(seed=seed)
+            for step in range(NUM_STEPS):
+                for env, metric, seed, values in zip(envs, metrics, seeds, found, strict=True):
+                    env.step(_actions(env, seed + 100 * step))
+                    ph.metrics.record_metrics(env, {"metric": metric}, values)
+        return [
+            fingerprint(
+                [values, *(ph.metrics.reduce_metrics({"metric": metric}, values, mode) for mode in MODES)]
+            )
+            for metric, values in zip(metrics, found, strict=True)
+        ]
+
+    def test_both_modes_agree_on_a_single_value(self) -> None:
+        """Of one value, its mean, sum, last and most are all the same."""
+        value = self.values()[:1]
+        if not value:
+            return  # which another check says
+        train, evaluate = (self.build().reduce(list(value), mode) for mode in MODES)
+        require(
+            not _is_numeric(evaluate, "evaluate") or np.allclose(np.mean(evaluate), train, equal_nan=True),
+            f"{self.subject} reduces the only value {value[0]!r} of an episode to {train!r} while training, "
+            f"but to {evaluate!r} in evaluations. Expected the same: look at what reduce() does for each "
+            "mode.",
+        )
+
     def test_it_keeps_no_env(self) -> None:
         """When a run lets go of an env, it is gone."""
         metric = self.build()
@@ -129,6 +180,18 @@ class MetricConformance(Conformance):
 
     def _trial_env(self, **config: Any) -> Any:
         return self.make_env(**config)
+
+
+def _actions(env: Any, seed: int) -> dict[ph.AgentID, Any]:
+    """Return an action of everybody whose turn it is."""
+    acting = getattr(env, "acting_agent_ids", None)
+    actions = {}
+    for agent_id, space in env.action_spaces.items():
+        if acting is None or agent_id in acting:
+            chosen = copy.deepcopy(space)
+            chosen.seed(seed)
+            actions[agent_id] = chosen.sample()
+    return actions
 
 
 def _play(env: Any, global_random: GlobalRandom, look: Callable[[], object]) -> Any:

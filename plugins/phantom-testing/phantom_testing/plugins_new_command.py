@@ -14,7 +14,7 @@ from phantom_testing.scaffold import GROUPS, write_plugin
 @click.argument("name")
 @click.option("-v", "--verbose", is_flag=True, help="Show the full traceback of an error.")
 def new_command(*, kind: str, name: str, verbose: bool) -> None:
-    """Write a small, complete distribution that offers a trainer, policy, metric, logger or env.
+    """Write a small, complete distribution that offers a trainer, policy, metric, logger, hook or env.
 
     NAME is what users select it by, such as my-algo; its folder is called phantom-my-algo then. It
     installs, is found, and passes its own tests and `phantom plugins check`.

@@ -27,6 +27,7 @@ _SUMMARIES: Final[Mapping[str, str]] = {
     "policy": "A policy that does again what it sees, to begin with",
     "metric": "The share of agents above a level, to begin with",
     "logger": "One line of text per iteration, to begin with",
+    "hook": "Stops a run that gets no better, to begin with",
     "env": "A heater and a room, to begin with",
 }
 GROUPS: Final[Mapping[str, str]] = {
@@ -34,6 +35,7 @@ GROUPS: Final[Mapping[str, str]] = {
     "policy": "policies",
     "metric": "metrics",
     "logger": "loggers",
+    "hook": "hooks",
     "env": "envs",
 }
 

@@ -1,6 +1,7 @@
-"""Toy envs with known answers: identity, coin, dilemma, delayed reward, turns, agents that die.
+"""Toy envs with known answers: identity, coin, dilemma, rivals, delayed reward, turns, agents that die.
 
-Each takes `observes` and `acts`, `"discrete"` or `"box"`: see `ToyForm`. They are registered nowhere.
+Each takes `observes` and `acts`, `"discrete"` or `"box"`: see `ToyForm`. Returns of random policies are
+those of discrete choices. They are registered nowhere.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ class _Repeater(ToyAgent):
         return self.random.randrange(self.num_states)
 
     def choose(self, choice: int) -> None:
-        self.reward = float(choice == self.state)
+        self.reward = self.rightness(self.state)
         self.state = self.first_state()
 
 
@@ -37,7 +38,7 @@ class _Gambler(ToyAgent):
     heads = 0.8
 
     def choose(self, choice: int) -> None:
-        self.reward = float(choice == int(self.random.random() < self.heads))
+        self.reward = self.rightness(int(self.random.random() < self.heads))
 
 
 class CoinEnv(ph.PhantomEnv):
@@ -80,22 +81,86 @@ class DilemmaEnv(ph.PhantomEnv):
             prisoner.state = 1 + opponent.choice
 
 
+class Rival(ToyAgent):
+    """Sees in each step a state of its own.
+
+    Attributes:
+        states: the states that it sees, one in each step.
+        gain: what its last choice was worth to itself.
+        gift: what it was worth to each of the others.
+    """
+
+    steps = 3
+    num_choices = 3
+    num_states = 4 * steps + 1
+
+    def __init__(self, agent_id: ph.AgentID, form: ToyForm, place: int) -> None:
+        super().__init__(agent_id, form)
+        self.states = range(place * self.steps, (place + 1) * self.steps)
+        self.gain = self.gift = 0.0
+
+    def first_state(self) -> int:
+        """Return the first state of its own."""
+        return self.states[0]
+
+    def choose(self, choice: int) -> None:
+        """Note what it is worth; go on to the next state."""
+        right = right_choice_of(self.state)
+        self.gain = self.rightness(right)
+        self.gift = 0.6 * (self.rightness((right + 1) % 3) - self.rightness((right + 2) % 3))
+        self.state += 1
+        self.has_ended = self.state not in self.states
+        if self.has_ended:
+            self.state = self.num_states - 1
+
+
+def right_choice_of(state: int) -> int:
+    """Return what is right in a state of `RivalsEnv`: 1 and 2 in turns, never 0."""
+    return 1 + (state + state // Rival.steps) % 2
+
+
+class RivalsEnv(ph.PhantomEnv):
+    """Keep, give or hurt: one choice pays 1 to oneself, one 0.6 to each of the others, one takes 0.6.
+
+    Agents `A1` to `A4` make 3 choices of 3, and are paid at once. Each sees states of its own, another one
+    in every step: `A1` 0 to 2, `A2` 3 to 5, `A3` 6 to 8, `A4` 9 to 11; at the end all see 12. To keep is
+    best whatever the others do: 3 each if all do, random 1. Whoever learns from the reward of another
+    agent, or of several together, learns to give; from that of another step, nothing.
+    """
+
+    def __init__(self, *, observes: Form = "discrete", acts: Form = "discrete") -> None:
+        form = ToyForm(observes, acts)
+        self.rivals = [Rival(f"A{place + 1}", form, place) for place in range(4)]
+        super().__init__(10, ph.Network(list(self.rivals)))
+
+    def post_message_resolution(self) -> None:
+        """Pay everybody for what everybody chose."""
+        super().post_message_resolution()
+        gifts = sum(rival.gift for rival in self.rivals)
+        for rival in self.rivals:
+            rival.reward = rival.gain + gifts - rival.gift
+
+
 class _Waiter(ToyAgent):
     num_states = 6
 
     def choose(self, choice: int) -> None:
-        self.reward = float(self.state == 2)  # noqa: PLR2004  two steps after the right choice
+        is_tempted = self.state == 0 and choice == 0
+        has_waited = self.state == 2  # noqa: PLR2004  two steps after the right choice
+        self.reward = 0.2 * is_tempted + 1.0 * has_waited
         self.has_ended = self.state in (2, 4)
         following = {0: (3, 1)[choice], 1: 2, 3: 4}
         self.state = following.get(self.state, 5)
 
 
 class DelayedRewardEnv(ph.PhantomEnv):
-    """The first choice decides, the third step pays: 1 if the first choice was 1.
+    """The first choice decides: 0 pays 0.2 at once, 1 pays 1 in the third step, which is the last.
 
     Agent `A1` sees 0, then 1 and 2 if it was right, else 3 and 4; at the end 5. Best return 1, random
-    1/2. At the start choice 1 is worth γ², and choice 0 nothing.
+    0.6. At the start choice 1 is worth γ², and choice 0 is worth 0.2.
     """
+
+    right_choice = 1
 
     def __init__(self, *, observes: Form = "discrete", acts: Form = "discrete") -> None:
         super().__init__(10, ph.Network([_Waiter("A1", ToyForm(observes, acts))]))
@@ -103,7 +168,7 @@ class DelayedRewardEnv(ph.PhantomEnv):
 
 class _Answerer(_Repeater):
     def choose(self, choice: int) -> None:
-        self.reward = float(choice == self.state)
+        self.reward = self.rightness(self.state)
 
 
 class _Caller(_Repeater):
@@ -142,7 +207,7 @@ class _Mortal(ToyAgent):
 
     def choose(self, choice: int) -> None:
         self.age += 1
-        self.reward = float(choice)
+        self.reward = self.rightness(1)
         self.has_ended = self.age == self._lifetime
 
 

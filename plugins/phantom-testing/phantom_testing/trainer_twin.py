@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,57 +16,71 @@ import numpy as np
 import phantom_core as ph
 from phantom_testing.episode_trace import fingerprint
 
-AT_UPDATE = 2
-"""The update before which everything is saved: the third one, when an optimiser has something to forget."""
+AFTER_UPDATES = 2
+"""After so many updates that changed a policy all is saved: then an optimiser has something to forget."""
 
 
-def with_twin(
-    trainer_class: type[ph.Trainer], config: Mapping[str, Any], found: dict[str, str]
-) -> type[ph.Trainer]:
-    """Return a class of trainers that make their third update together with a twin.
+@dataclass
+class Twins:
+    """What came out when a trainer and its twin made the same update.
+
+    Attributes:
+        differences: by policy, the first part of its state that was another one afterwards; empty: none.
+        aliased: `"state_dict"` if what it had returned changed with the update; `"load_state_dict"` if what
+            the twin was handed did.
+    """
+
+    differences: dict[ph.PolicyID, str] = field(default_factory=dict)
+    aliased: set[str] = field(default_factory=set)
+
+
+def with_twin(trainer_class: type[ph.Trainer], config: Mapping[str, Any], found: Twins) -> type[ph.Trainer]:
+    """Return a class of trainers that make the third update of each policy together with a twin.
+
+    Updates that do not change the policy, as in a warm-up, are not counted.
 
     Args:
         trainer_class: the trainer.
         config: its settings.
-        found: is told, for each policy that was the same before, how the twin's differs afterwards:
-            empty if it does not.
+        found: is told what came out.
     """
     methods = _of_full_trainers if trainer_class(**config).is_full else _of_simple_trainers
     return type(trainer_class.__name__, (trainer_class,), methods(trainer_class, config, found))
 
 
 def _of_full_trainers(
-    trainer_class: type[ph.Trainer], config: Mapping[str, Any], found: dict[str, str]
+    trainer_class: type[ph.Trainer], config: Mapping[str, Any], found: Twins
 ) -> dict[str, Any]:
-    made: dict[ph.PolicyID, int] = {}
+    made: Counter[ph.PolicyID] = Counter()
+    method = "update" if trainer_class.learn_step is ph.Trainer.learn_step else "learn_step"
+    learn = getattr(trainer_class, method)
 
-    def update(
-        self: ph.Trainer, policy_id: ph.PolicyID, policy: ph.Policy, batch: ph.Batch, rng: np.random.Generator
-    ) -> Mapping[str, float]:
-        made[policy_id] = made.get(policy_id, -1) + 1
-        if made[policy_id] != AT_UPDATE:
-            return trainer_class.update(self, policy_id, policy, batch, rng)
+    def learn_with_twin(
+        self: ph.Trainer, policy_id: ph.PolicyID, policy: ph.BasePolicy, given: Any, rng: np.random.Generator
+    ) -> Any:
+        before = fingerprint(policy.state_dict())
+        if made[policy_id] < AFTER_UPDATES or policy_id in found.differences:
+            returned = learn(self, policy_id, policy, given, rng)
+            made[policy_id] += fingerprint(policy.state_dict()) != before
+            return returned
         policies = {i: _reloaded(self.run.policies[i]) for i in self.run.policies_to_train}
-        twin, twin_policy = _twin_of(self, trainer_class, config, policies), policies[policy_id]
-        its_batch, its_rng = copy.deepcopy((batch, rng))
-        is_faithful = not _difference(policy, twin_policy)
-        quantities = trainer_class.update(self, policy_id, policy, batch, rng)
-        try:
+        with _twin_of(self, trainer_class, config, policies, found) as twin:
+            twin_policy, (its_own, its_rng) = policies[policy_id], copy.deepcopy((given, rng))
+            is_faithful = not _difference(policy, twin_policy)
+            returned = learn(self, policy_id, policy, given, rng)
             twin.begin_round(policy_id, twin_policy)
-            twin.update(policy_id, twin_policy, its_batch, its_rng)
-        finally:
-            twin.leave()
-        if is_faithful:
-            found[policy_id] = _difference(policy, twin_policy)
-        return quantities
+            learn(twin, policy_id, twin_policy, its_own, its_rng)
+        if fingerprint(policy.state_dict()) != before:
+            found.differences[policy_id] = _difference(policy, twin_policy) if is_faithful else ""
+        return returned
 
-    return {"update": update}
+    return {method: learn_with_twin}
 
 
 def _of_simple_trainers(
-    trainer_class: type[ph.Trainer], config: Mapping[str, Any], found: dict[str, str]
+    trainer_class: type[ph.Trainer], config: Mapping[str, Any], found: Twins
 ) -> dict[str, Any]:
-    made = [-1]
+    made = [0]
 
     def training_step(
         self: ph.Trainer,
@@ -72,41 +89,56 @@ def _of_simple_trainers(
         policies: Mapping[ph.PolicyID, ph.Policy],
         policies_to_train: Sequence[ph.PolicyID],
     ) -> None:
-        made[0] += 1
-        if made[0] != AT_UPDATE:
+        before = [fingerprint(policies[name].state_dict()) for name in policies_to_train]
+
+        def step() -> bool:
             trainer_class.training_step(self, env, policy_mapping, policies, policies_to_train)
+            return before != [fingerprint(policies[name].state_dict()) for name in policies_to_train]
+
+        if made[0] < AFTER_UPDATES or found.differences:
+            made[0] += step()
             return
         its_env, its_policies = env.twin(), {name: _reloaded(policies[name]) for name in policies}
         trained = {policy_id: its_policies[policy_id] for policy_id in policies_to_train}
-        twin = _twin_of(self, trainer_class, config, trained)
-        twin.rng.bit_generator.state = copy.deepcopy(self.rng.bit_generator.state)
-        is_faithful = not any(_difference(policies[name], its_policies[name]) for name in policies)
-        trainer_class.training_step(self, env, policy_mapping, policies, policies_to_train)
-        try:
+        with _twin_of(self, trainer_class, config, trained, found) as twin:
+            twin.rng.bit_generator.state = copy.deepcopy(self.rng.bit_generator.state)
+            is_faithful = not any(_difference(policies[name], its_policies[name]) for name in policies)
+            has_changed = step()
             twin.training_step(its_env, policy_mapping, its_policies, policies_to_train)
-        finally:
-            twin.leave()
-        if is_faithful:
-            found.update(
-                {name: _difference(policies[name], its_policies[name]) for name in policies_to_train}
-            )
+        for name in policies_to_train if has_changed else ():
+            found.differences[name] = _difference(policies[name], its_policies[name]) if is_faithful else ""
 
     return {"training_step": training_step}
 
 
+@contextmanager
 def _twin_of(
     trainer: ph.Trainer,
     trainer_class: type[ph.Trainer],
     config: Mapping[str, Any],
     policies: Mapping[ph.PolicyID, ph.BasePolicy],
-) -> ph.Trainer:
-    """Make a trainer of these policies in the same run from what the other one saves."""
+    found: Twins,
+) -> Iterator[ph.Trainer]:
+    """Yield a trainer of these policies in the same run, made from what the other one saves.
+
+    Notice whose state changes.
+    """
+    returned = trainer.state_dict()
+    handed = _through_a_file(returned)
+    before = fingerprint(returned), fingerprint(handed)
     twin = trainer_class(**config)
     twin.enter(trainer.run)
     for policy_id, policy in policies.items():
         twin.setup(policy_id, policy, np.random.default_rng(0))
-    twin.load_state_dict(_through_a_file(trainer.state_dict()))
-    return twin
+    twin.load_state_dict(handed)
+    try:
+        yield twin
+    finally:
+        twin.leave()
+    if fingerprint(returned) != before[0]:
+        found.aliased.add("state_dict")
+    if fingerprint(handed) != before[1]:
+        found.aliased.add("load_state_dict")
 
 
 def _reloaded(policy: ph.BasePolicy) -> ph.BasePolicy:

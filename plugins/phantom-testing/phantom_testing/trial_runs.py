@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import io
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import phantom_core as ph
 from phantom_testing.episode_trace import fingerprint
 from phantom_testing.first_decisions import as_plain_policy
 from phantom_testing.global_random import GlobalRandom, restored_afterwards
+from phantom_testing.process_state import ProcessState
 from phantom_testing.toy_agents import ToyForm
-from phantom_testing.toy_envs import IdentityEnv
+from phantom_testing.toy_envs import IdentityEnv, RivalsEnv, right_choice_of
 
 FORMS = (
     ToyForm("discrete", "discrete"),
@@ -23,6 +25,10 @@ FORMS = (
     ToyForm("discrete", "box"),
 )
 """The spaces in which toy envs can be played, in the order in which they are tried."""
+
+
+GLOBAL_SEED: Final = 20_251_130
+"""What the process-wide generators are seeded with; somebody may set them to 0, so it is another number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,12 +40,14 @@ class Trial:
         config: its settings.
         form: the spaces of the toy envs.
         subject: what it is called in messages.
+        warm_up_iterations: iterations in which it need not learn, before those that are asked for.
     """
 
     trainer: type[ph.Trainer]
     config: Mapping[str, Any] = field(default_factory=dict)
     form: ToyForm
     subject: str
+    warm_up_iterations: int = 0
 
     def run(
         self,
@@ -49,23 +57,28 @@ class Trial:
         seed: int = 1,
         num_agents: int | None = None,
         drawn: list[str] | None = None,
+        global_seed: int = GLOBAL_SEED,
+        restores: bool = True,
         **arguments: Any,
     ) -> ph.TrainingResults:
         """Train in a toy env; nothing is written.
 
         Args:
             env: the toy env.
-            num_iterations: how many iterations to make.
+            num_iterations: how many iterations to make after the warm-up.
             seed: the seed of the run.
             num_agents: how many agents the env has; None: as many as it has.
             drawn: is told which of the process-wide generators were used.
+            global_seed: what the process-wide generators are seeded with.
+            restores: whether what it changed in the process is undone.
             **arguments: of `ph.train`.
 
         Raises:
             AssertionError: if it raises.
         """
         sizes = {} if num_agents is None else {"num_agents": num_agents}
-        with undisturbed() as global_random:
+        num_iterations += self.warm_up_iterations
+        with undisturbed(global_seed, restores=restores) as global_random:
             try:
                 return ph.train(
                     self.trainer,
@@ -103,6 +116,43 @@ class SolvedIdentity(ph.Hooks):
         return "solved" if self._in_a_row == 2 else None  # noqa: PLR2004  twice, as said
 
 
+class RivalVotes(ph.Hooks):
+    """Notes in the last third of a run what the policies choose in the states of `RivalsEnv`.
+
+    A learner with a constant step size errs now and then; what counts is what it chooses mostly.
+    """
+
+    def __init__(self, form: ToyForm, policy_by_agent: Mapping[ph.AgentID, ph.PolicyID]) -> None:
+        super().__init__()
+        self._form = form
+        self._rivals = [(rival, policy_by_agent[rival.id]) for rival in RivalsEnv().rivals]
+        self._num_right: Counter[tuple[ph.AgentID, int]] = Counter()
+        self._num_votes = 0
+        self._num_iterations = 0
+
+    def on_train_start(self, event: ph.TrainStart) -> None:
+        """Note how long it will take."""
+        self._num_iterations = event.num_iterations or 0
+
+    def on_iteration_end(self, event: ph.IterationEnd) -> None:
+        """Ask the policy of each agent what to do in each step."""
+        if 3 * event.iteration < 2 * self._num_iterations:
+            return
+        self._num_votes += 1
+        for rival, policy_id in self._rivals:
+            for step, state in enumerate(rival.states):
+                choice = choice_of(event.policies[policy_id], self._form, state, rival.num_states, 3)
+                self._num_right[rival.id, step] += choice == right_choice_of(state)
+
+    def wrong_steps(self) -> dict[ph.AgentID, list[int]]:
+        """Return, for each agent that is wrong somewhere, the steps in which it is wrong mostly."""
+        wrong = {
+            rival.id: [s for s in range(rival.steps) if 2 * self._num_right[rival.id, s] <= self._num_votes]
+            for rival, _ in self._rivals
+        }
+        return {agent_id: steps for agent_id, steps in wrong.items() if steps}
+
+
 def choice_of(policy: Any, form: ToyForm, state: int, num_states: int, num_choices: int) -> int:
     """Return what a policy chooses in a state; the choice it makes most often of 25, if it draws."""
     observation = form.observation(state, num_states)
@@ -126,7 +176,9 @@ def form_of(
 
 def curve(results: ph.TrainingResults) -> list[dict[str, float]]:
     """Return what was logged in each iteration, without times."""
-    return [{name: v for name, v in row.items() if not name.startswith("time/")} for row in results.history]
+    return [
+        {name: float(v) for name, v in row.items() if not name.startswith("time/")} for row in results.history
+    ]
 
 
 def difference(one: Sequence[Mapping[str, float]], other: Sequence[Mapping[str, float]]) -> str:
@@ -151,12 +203,26 @@ def changed(before: Mapping[ph.PolicyID, str], after: Mapping[ph.PolicyID, str])
 
 
 @contextmanager
-def undisturbed() -> Iterator[GlobalRandom]:
-    """Run a block with fixed global generators, and without output; both are as before afterwards."""
+def undisturbed(global_seed: int = GLOBAL_SEED, *, restores: bool = True) -> Iterator[GlobalRandom]:
+    """Run a block with fixed global generators, and without output; the process is as before afterwards."""
+    state = ProcessState()
     with (
         restored_afterwards() as global_random,
         contextlib.redirect_stdout(io.StringIO()),
         contextlib.redirect_stderr(io.StringIO()),
     ):
-        global_random.fix()
-        yield global_random
+        global_random.fix(global_seed)
+        try:
+            yield global_random
+        finally:
+            if restores:
+                state.restore()
+
+
+CROWD: Final = {"many": ["A1", "A2", "A3", "A4", "A5"], "one": ["A6"], "two": ["A7"], "three": ["A8"]}
+"""So many agents and policies that sets of their names are hardly in the same order by chance."""
+
+
+def crowd(trial: Trial, **arguments: Any) -> ph.TrainingResults:
+    """Train eight agents with four policies for two iterations."""
+    return trial.run(num_agents=8, policies=CROWD, **arguments)

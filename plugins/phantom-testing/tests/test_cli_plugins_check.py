@@ -31,11 +31,10 @@ def test_every_component_is_checked(
     assert (outcome.code, outcome.err) == (0, "")
     assert lines[0] == "metric steps  (acme-steps 1.0)"
     assert "  ok      it is found by name" in lines
-    assert lines[-3:] == [
-        "plugin follow  (acme-steps 1.0)",
-        "  ok      it takes part in runs",
-        "19 checks passed, 0 failed.",
-    ]
+    at = lines.index("plugin follow  (acme-steps 1.0)")
+    assert lines[at + 1] == "  ok      it takes part in runs"
+    assert "  ok      it changes nothing" in lines[at:]
+    assert lines[-1] == f"{sum(line.startswith('  ok') for line in lines)} checks passed, 0 failed."
 
 
 def test_what_fails_is_told_below_the_check(
@@ -47,9 +46,9 @@ def test_what_fails_is_told_below_the_check(
     lines = outcome.out.splitlines()
     at = lines.index("  FAILED  it bounds the version of the core")
     assert lines[at + 1] == (
-        "          acme-steps requires phantom-rl-core of any version. Expected an upper bound, because minor"
+        "          acme-steps requires phantom-rl-core of any version, which admits versions that do not"
     )
-    assert lines[-1] == "17 checks passed, 1 failed."
+    assert lines[-1] == "19 checks passed, 1 failed."
 
 
 def test_the_report_can_be_read_by_a_program(
@@ -62,7 +61,7 @@ def test_the_report_can_be_read_by_a_program(
     assert {key: report[key] for key in ("distribution", "version", "passed", "failed")} == {
         "distribution": "acme-steps",
         "version": "1.0",
-        "passed": 17,
+        "passed": 19,
         "failed": 1,
     }
     (component,) = report["components"]

@@ -138,8 +138,9 @@ def test_a_distribution_without_an_upper_bound_fails_its_own_check(
 ) -> None:
     assert failures(tmp_path, "", requires=requires) == {
         "it_bounds_the_version_of_the_core": (
-            f"acme-steps requires phantom-rl-core{bound}. Expected an upper bound, because minor versions "
-            f'may break plugins: "phantom-rl-core{core_bound()}" among the dependencies in pyproject.toml.'
+            f"acme-steps requires phantom-rl-core{bound}, which admits versions that do not exist yet, such "
+            "as 0.3, and versions before 0.2. Minor versions may break plugins, patches do not. Expected "
+            f'"phantom-rl-core{core_bound()}" among the dependencies in pyproject.toml.'
         )
     }
 

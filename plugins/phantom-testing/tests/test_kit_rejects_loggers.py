@@ -89,6 +89,63 @@ BROKEN = [
         ),
     ),
     (
+        "WritesTens",
+        "it_loses_no_rows_at_the_end",
+        (
+            "Logger 'writestens' wrote iteration 299 last in a run that completed. Expected "
+            "306: write what is left in on_train_end, whatever its status, and close the file."
+        ),
+    ),
+    (
+        "WritesThePreviousRow",
+        "it_loses_no_rows_at_the_end",
+        (
+            "Logger 'writesthepreviousrow' wrote iteration 305 last in a run that completed. Expected "
+            "306: write what is left in on_train_end, whatever its status, and close the file."
+        ),
+    ),
+    (
+        "LosesRowsOfFailedRuns",
+        "it_loses_no_rows_at_the_end",
+        (
+            "Logger 'losesrowsoffailedruns' wrote iteration 299 last in a run that failed. Expected "
+            "306: write what is left in on_train_end, whatever its status, and close the file."
+        ),
+    ),
+    (
+        "KeepsTheFileOpen",
+        "it_leaves_no_thread_and_no_open_file",
+        (
+            "Logger 'keepsthefileopen' leaves behind after on_train_end: events.bin. Expected nothing: close "
+            "files and join threads there."
+        ),
+    ),
+    (
+        "KeepsTheConnection",
+        "it_leaves_no_thread_and_no_open_file",
+        (
+            "Logger 'keepstheconnection' leaves behind after on_train_end: a socket, a socket. Expected "
+            "nothing: close files and join threads there."
+        ),
+    ),
+    (
+        "KeepsTheDatabaseOpen",
+        "it_leaves_no_thread_and_no_open_file",
+        (
+            "Logger 'keepsthedatabaseopen' leaves behind after on_train_end: rows.db. Expected nothing: "
+            "close "
+            "files and join threads there."
+        ),
+    ),
+    (
+        "SilencesNumPy",
+        "it_leaves_the_process_as_it_was",
+        (
+            "Logger 'silencesnumpy' leaves the process changed: np.seterr(). Expected it as before: use "
+            "np.errstate(), np.printoptions() or warnings.catch_warnings()."
+        ),
+    ),
+    (
         "KeepsEvents",
         "it_keeps_nothing_that_it_was_handed",
         (

@@ -51,6 +51,65 @@ BROKEN = [
         ),
     ),
     (
+        "AddsUpForEver",
+        "an_episode_is_measured_by_itself",
+        (
+            "Metric 'addsupforever' measures another thing in an episode after another one than in "
+            "the episode alone. Expected the same: keep nothing in the metric; extract() reads the env, "
+            "reduce() "
+            "gets all values of one episode."
+        ),
+    ),
+    (
+        "RemembersTheLast",
+        "an_episode_is_measured_by_itself",
+        (
+            "Metric 'remembersthelast' measures another thing in an episode while another one is played "
+            "than in "
+            "the episode alone. Expected the same: keep nothing in the metric; extract() reads the env, "
+            "reduce() "
+            "gets all values of one episode."
+        ),
+    ),
+    (
+        "MixesEpisodes",
+        "an_episode_is_measured_by_itself",
+        (
+            "Metric 'mixesepisodes' measures another thing in an episode while another one is played than in "
+            "the episode alone. Expected the same: keep nothing in the metric; extract() reads the env, "
+            "reduce() "
+            "gets all values of one episode."
+        ),
+    ),
+    (
+        "RunningMean",
+        "an_episode_is_measured_by_itself",
+        (
+            "Metric 'runningmean' measures another thing in an episode after another one than in "
+            "the episode alone. Expected the same: keep nothing in the metric; extract() reads the env, "
+            "reduce() "
+            "gets all values of one episode."
+        ),
+    ),
+    (
+        "EvaluatesInPercent",
+        "both_modes_agree_on_a_single_value",
+        (
+            "Metric 'evaluatesinpercent' reduces the only value 1.0 of an episode to 1.0 while training, "
+            "but to "
+            "101.0 in evaluations. Expected the same: look at what reduce() does for each mode."
+        ),
+    ),
+    (
+        "EvaluatesNothing",
+        "both_modes_agree_on_a_single_value",
+        (
+            "Metric 'evaluatesnothing' reduces the only value 1.0 of an episode to 1.0 while training, "
+            "but to "
+            "-1.0 in evaluations. Expected the same: look at what reduce() does for each mode."
+        ),
+    ),
+    (
         "FailsInTraining",
         "training_goes_on_as_without_it",
         (

@@ -13,7 +13,7 @@ BROKEN = [
         "LeavesTheSpace",
         "its_actions_are_in_the_action_space",
         (
-            "Policy 'leavesthespace' returns 3 from sample_actions(). Expected 7 elements of Discrete(3) "
+            "Policy 'leavesthespace' returns 4 from sample_actions(). Expected 200 elements of Discrete(3) "
             "for as many observations."
         ),
     ),
@@ -21,24 +21,122 @@ BROKEN = [
         "DiffersTogether",
         "one_by_one_it_does_the_same_as_together",
         (
-            "Policy 'differstogether' takes the actions [0, 0, 0, 0, 0, 0, 0] one by one, but [1, 1, 1, "
-            "1, 1, 1, 1] together. Expected the same of compute_action() and compute_actions()."
+            "Policy 'differstogether' answers 0 to an observation alone, but 1 to the same one among 1 in "
+            "compute_actions(). Expected the same: what is done in a row must depend on no other row, nor on "
+            "how many there are."
         ),
     ),
     (
         "ChangesItsMind",
+        "being_asked_teaches_it_nothing",
+        (
+            "Policy 'changesitsmind' changes its state_dict() when compute_actions() is called, also where "
+            "it is not among policies_to_train. Expected it to be as before: learn in the trainer's update()."
+        ),
+    ),
+    (
+        "TakesTurns",
         "the_finished_policy_repeats_itself",
         (
-            "Policy 'changesitsmind' takes other actions, or changes its state, when it is asked again. "
-            "Expected the finished policy to repeat itself: set acts_randomly = True if it draws."
+            "Policy 'takesturns' takes other actions when it is asked again. Expected the finished policy to "
+            "repeat itself: it remembers in 'turn', for all agents at once. Derive it from "
+            "ph.RecurrentPolicy, which has a state for each agent."
+        ),
+    ),
+    (
+        "HasItsOwnGenerator",
+        "the_same_streams_give_the_same_actions",
+        (
+            "Policy 'hasitsowngenerator' samples other actions from the same streams. Expected the same, "
+            "whatever it was asked before: draw only from the rng that sample_actions() gets, from no "
+            "generator of its own."
+        ),
+    ),
+    (
+        "DrawsByPlace",
+        "one_by_one_it_does_the_same_as_together",
+        (
+            "Policy 'drawsbyplace' answers 2 to an observation alone, but 0 to the same one among 5 in "
+            "sample_actions(). Expected the same: what is done in a row must depend on no other row, nor on "
+            "how many there are."
+        ),
+    ),
+    (
+        "NormalisesTheBatch",
+        "one_by_one_it_does_the_same_as_together",
+        (
+            "Policy 'normalisesthebatch' answers 0 to an observation alone, but 1 to the same one among 5 in "
+            "compute_actions(). Expected the same: what is done in a row must depend on no other row, nor on "
+            "how many there are."
+        ),
+    ),
+    (
+        "DiffersInCrowds",
+        "one_by_one_it_does_the_same_as_together",
+        (
+            "Policy 'differsincrowds' answers 0 to an observation alone, but 1 to the same one among 40 in "
+            "compute_actions(). Expected the same: what is done in a row must depend on no other row, nor on "
+            "how many there are."
+        ),
+    ),
+    (
+        "CountsInItsConfig",
+        "it_leaves_its_config_as_it_is",
+        (
+            "Policy 'countsinitsconfig' was built with CountingConfig(asked=[]) and has "
+            "CountingConfig(asked=[40]) after it was used. Expected its config to stay as it was: keep what "
+            "changes in attributes of its own."
+        ),
+    ),
+    (
+        "ReplacesItsConfig",
+        "it_leaves_its_config_as_it_is",
+        (
+            "Policy 'replacesitsconfig' was built with ScaleConfig(scale=1.0) and has ScaleConfig(scale=0.5) "
+            "after it was used. Expected its config to stay as it was: keep what changes in attributes of "
+            "its own."
+        ),
+    ),
+    (
+        "IgnoresItsScale",
+        "every_setting_matters",
+        (
+            "Policy 'ignoresitsscale' does the same whatever 'scale' is set to. Expected every setting to "
+            "matter: read it from self.config, or take it out; name those that cannot matter in so small a "
+            "world in idle_settings."
+        ),
+    ),
+    (
+        "KeepsWhatItLoads",
+        "what_it_loads_is_copied",
+        (
+            "Policy 'keepswhatitloads' keeps the arrays that load_state_dict() gets: training changes them "
+            "for whoever loads them again. Expected copies: array.copy() or np.array(array)."
+        ),
+    ),
+    (
+        "LeavesTheSpaceAtTheEdge",
+        "its_actions_are_in_the_action_space",
+        (
+            "Policy 'leavesthespaceattheedge' returns 3 from compute_action(). Expected 40 elements of "
+            "Discrete(3) for as many observations."
+        ),
+    ),
+    (
+        "LeavesTheSpaceSeldom",
+        "its_actions_are_in_the_action_space",
+        (
+            "Policy 'leavesthespaceseldom' returns 3 from sample_actions(). Expected 200 elements of "
+            "Discrete(3) for as many observations."
         ),
     ),
     (
         "DrawsElsewhere",
         "the_same_streams_give_the_same_actions",
         (
-            "Policy 'drawselsewhere' samples other actions from the same streams. Expected the same: "
-            "draw only from the rng that sample_actions() gets."
+            "Policy 'drawselsewhere' samples other actions from the same streams. Expected the same, "
+            "whatever it was asked before: draw only from the rng that sample_actions() gets, from no "
+            "generator of its own."
         ),
     ),
     (
@@ -61,8 +159,8 @@ BROKEN = [
         "ShortExtras",
         "what_it_tells_about_actions_has_one_row_for_each",
         (
-            "Policy 'shortextras' returns extras of the lengths {'noise': 1} for 7 observations, under "
-            "the names ['noise'] and then ['noise']. Expected 7 rows under the same names in every call "
+            "Policy 'shortextras' returns extras of the lengths {'noise': 1} for 40 observations, under "
+            "the names ['noise'] and then ['noise']. Expected 40 rows under the same names in every call "
             "of sample_actions()."
         ),
     ),

@@ -11,12 +11,14 @@ import phantom_testing
 from phantom_testing import diagnose
 from phantom_testing.ending_envs import CutOffEnv, DeadEndEnv, LongWayEnv
 from phantom_testing.toy_agents import ToyForm
+from phantom_testing.toy_envs import right_choice_of
 
 FORMS = [("discrete", "discrete"), ("box", "discrete"), ("discrete", "box"), ("box", "box")]
 TOYS = [
     phantom_testing.IdentityEnv,
     phantom_testing.CoinEnv,
     phantom_testing.DilemmaEnv,
+    phantom_testing.RivalsEnv,
     phantom_testing.DelayedRewardEnv,
     phantom_testing.TurnBasedEnv,
     phantom_testing.DyingAgentsEnv,
@@ -64,8 +66,39 @@ def test_the_first_choice_is_paid_in_the_third_step(choice: int) -> None:
     env = phantom_testing.DelayedRewardEnv()
     env.reset(seed=1)
     rewards = [env.step({"A1": action}).rewards["A1"] for action in (choice, 1 - choice, 0)]
-    assert rewards == [0.0, 0.0, float(choice)]
+    assert rewards == ([0.0, 0.0, 1.0] if choice == 1 else [0.2, 0.0, 0.0])
     assert env.terminated_agent_ids == {"A1"}
+
+
+def test_to_keep_is_best_among_rivals_whatever_the_others_do() -> None:
+    env = phantom_testing.RivalsEnv()
+    env.reset(seed=1)
+    keep = {agent.id: right_choice_of(agent.states[0]) for agent in env.rivals}
+    give = {agent_id: (choice + 1) % 3 for agent_id, choice in keep.items()}
+    hurt = {agent_id: (choice + 2) % 3 for agent_id, choice in keep.items()}
+    assert set(env.step(keep).rewards.values()) == {1.0}
+    for others, earned in ((give, 1.8), (hurt, -1.8)):
+        for own, gain in ((keep, 1.0), (give, 0.0), (hurt, 0.0)):
+            env.reset(seed=1)
+            assert env.step({**others, "A1": own["A1"]}).rewards["A1"] == pytest.approx(earned + gain)
+    assert mean_returns(phantom_testing.RivalsEnv(), right_choice_or_zero) == dict.fromkeys(keep, 3.0)
+
+
+def right_choice_or_zero(state: int) -> int:
+    return right_choice_of(state) if state < 12 else 0
+
+
+def test_an_action_outside_of_the_space_is_refused() -> None:
+    env = phantom_testing.IdentityEnv(acts="box")
+    env.reset(seed=1)
+    with pytest.raises(ValueError, match=r"'A1' was to do array\(\[1\.5\]\), which is not in Box"):
+        env.step({"A1": np.array([1.5])})
+
+
+@pytest.mark.parametrize(("action", "reward"), [(-2.0 / 3.0, 1.0), (0.0, 1.0 / 3.0), (1.0, -2.0 / 3.0)])
+def test_in_a_box_what_is_nearer_to_the_right_choice_is_paid_more(action: float, reward: float) -> None:
+    rightness = ToyForm(acts="box").rightness(np.array([action]), 0, 3)
+    assert rightness == pytest.approx(reward)
 
 
 def test_caller_and_answerer_take_turns() -> None:

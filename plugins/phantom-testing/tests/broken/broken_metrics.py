@@ -74,3 +74,65 @@ class NeedsSettings(CorrectMetric):
 
     def __init__(self, agent_id: str) -> None:
         super().__init__()
+
+
+class AddsUpForEver(CorrectMetric):
+    """Adds up the rewards of all episodes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0.0
+
+    def extract(self, env: Any) -> Any:
+        self.total += super().extract(env)
+        return self.total
+
+
+class RemembersTheLast(CorrectMetric):
+    """Measures the change since it was read last, in whichever episode."""
+
+    last = 0.0
+
+    def extract(self, env: Any) -> Any:
+        reward, self.last = super().extract(env) - self.last, super().extract(env)
+        return reward
+
+
+class MixesEpisodes(CorrectMetric):
+    """Begins anew at the first step, and mixes up episodes that are played side by side."""
+
+    total = 0.0
+
+    def extract(self, env: Any) -> Any:
+        if env.current_step == 1:
+            self.total = 0.0
+        self.total += super().extract(env)
+        return self.total
+
+
+class RunningMean(CorrectMetric):
+    """Evaluates to the mean of all episodes so far."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sums: list[float] = []
+
+    def reduce(self, values: Sequence[Any], mode: ph.metrics.Mode) -> Any:
+        if mode == "train":
+            return sum(values)
+        self.sums.append(sum(values))
+        return sum(self.sums) / len(self.sums)
+
+
+class EvaluatesInPercent(CorrectMetric):
+    """Has another unit in evaluations."""
+
+    def reduce(self, values: Sequence[Any], mode: ph.metrics.Mode) -> Any:
+        return sum(values) if mode == "train" else 100.0 * sum(values) + 1.0
+
+
+class EvaluatesNothing(CorrectMetric):
+    """Leaves the last value out in evaluations."""
+
+    def reduce(self, values: Sequence[Any], mode: ph.metrics.Mode) -> Any:
+        return sum(values) if mode == "train" else sum(values[:-1]) - 1.0

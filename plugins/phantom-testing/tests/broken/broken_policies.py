@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import gymnasium as gym
@@ -13,8 +14,10 @@ import phantom_core as ph
 class CorrectPolicy(ph.Policy):
     """A linear policy on arrays."""
 
-    def __init__(self, observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> None:
-        super().__init__(observation_space, action_space)
+    def __init__(
+        self, observation_space: gym.Space[Any], action_space: gym.Space[Any], **config: Any
+    ) -> None:
+        super().__init__(observation_space, action_space, **config)
         if not isinstance(observation_space, gym.spaces.Box) or not isinstance(
             action_space, gym.spaces.Discrete
         ):
@@ -121,7 +124,7 @@ class KeepsTheLast(CorrectPolicy):
     last: Any = None
 
     def sample_actions(self, observations: Any, rng: ph.RowStreams) -> tuple[Sequence[int], dict[str, Any]]:
-        seen = observations if self.last is None else 3.0 * self.last - observations
+        seen = observations if self.last is None else 3.0 * self.last - 2.0 * observations
         self.last = observations
         return super().sample_actions(seen, rng)
 
@@ -169,3 +172,117 @@ class MixesAgents(CorrectRecurrent):
     def compute_actions(self, observations: Any, state: Any) -> Any:
         actions, after = super().compute_actions(observations, state)
         return actions, {**after, "count": (after["count"][0].mean(axis=0),)}
+
+
+class TakesTurns(CorrectPolicy):
+    """Answers otherwise every other time."""
+
+    turn = 0
+
+    def compute_action(self, observation: Any) -> int:
+        self.turn += 1
+        return self.turn % 3
+
+
+class HasItsOwnGenerator(CorrectPolicy):
+    """Explores with a generator that it was seeded with."""
+
+    def seed(self, rng: np.random.Generator) -> None:
+        super().seed(rng)
+        self.own = rng.spawn(1)[0]
+
+    def sample_actions(self, observations: Any, rng: ph.RowStreams) -> tuple[Sequence[int], dict[str, Any]]:
+        return self.own.integers(3, size=len(observations)).tolist(), {}
+
+
+class DrawsByPlace(CorrectPolicy):
+    """Explores with the same draws in every call, by place in the batch."""
+
+    def sample_actions(self, observations: Any, rng: ph.RowStreams) -> tuple[Sequence[int], dict[str, Any]]:
+        return np.random.default_rng(3).integers(3, size=len(observations)).tolist(), {}
+
+
+class NormalisesTheBatch(CorrectPolicy):
+    """Takes the mean of the batch away first."""
+
+    def compute_actions(self, observations: Any) -> list[int]:
+        centred = observations - observations.mean(axis=0) if len(observations) > 1 else observations
+        return np.argmax(centred @ self.weights, axis=1).tolist()
+
+
+class DiffersInCrowds(CorrectPolicy):
+    """Has a faster way for more than 16 rows, which is wrong."""
+
+    def compute_actions(self, observations: Any) -> list[int]:
+        if len(observations) > 16:
+            return np.argmin(observations @ self.weights, axis=1).tolist()
+        return super().compute_actions(observations)
+
+
+@dataclass(frozen=True)
+class CountingConfig:
+    """Settings with a list."""
+
+    asked: list[int] = field(default_factory=list)
+    """How often it was asked."""
+
+
+class CountsInItsConfig(CorrectPolicy):
+    """Counts in its settings."""
+
+    config_class = CountingConfig
+
+    def sample_actions(self, observations: Any, rng: ph.RowStreams) -> tuple[Sequence[int], dict[str, Any]]:
+        self.config.asked[:] = [len(observations)]
+        return super().sample_actions(observations, rng)
+
+
+@dataclass(frozen=True)
+class ScaleConfig:
+    """Settings with a scale."""
+
+    scale: float = 1.0
+    """What the noise is multiplied with."""
+
+
+class ReplacesItsConfig(CorrectPolicy):
+    """Anneals its settings."""
+
+    config_class = ScaleConfig
+
+    def sample_actions(self, observations: Any, rng: ph.RowStreams) -> tuple[Sequence[int], dict[str, Any]]:
+        actions, extras = super().sample_actions(observations, rng)
+        self.config = ScaleConfig(0.5)
+        return actions, {"noise": extras["noise"] * self.scale}
+
+    def seed(self, rng: np.random.Generator) -> None:
+        super().seed(rng)
+        self.scale = self.config.scale
+
+
+class IgnoresItsScale(CorrectPolicy):
+    """Has a setting that nobody reads."""
+
+    config_class = ScaleConfig
+
+
+class KeepsWhatItLoads(CorrectPolicy):
+    """Goes on in the array that it loads."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.weights = np.asarray(state["weights"])
+
+
+class LeavesTheSpaceAtTheEdge(CorrectPolicy):
+    """Takes an action that does not exist where observations are as high as they can be."""
+
+    def compute_action(self, observation: Any) -> int:
+        return 3 if np.min(observation) >= 1.0 else super().compute_action(observation)
+
+
+class LeavesTheSpaceSeldom(CorrectPolicy):
+    """Takes an action that does not exist in 3 of 100 cases."""
+
+    def sample_actions(self, observations: Any, rng: ph.RowStreams) -> tuple[Sequence[int], dict[str, Any]]:
+        draws = rng.uniform()
+        return [3 if d > 0.97 else int(3 * d / 0.97) % 3 for d in draws], {}

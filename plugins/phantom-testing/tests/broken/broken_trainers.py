@@ -335,6 +335,10 @@ class Undocumented(Correct):
 
     config_class = SilentConfig
 
+    def update(self, policy_id: str, policy: Any, batch: Any, rng: Any) -> Mapping[str, float]:
+        policy.values += 1e-6 * self.config.secret
+        return super().update(policy_id, policy, batch, rng)
+
 
 class ForgetfulTable(Table):
     """Loads nothing."""
