@@ -34,7 +34,8 @@ class PolicySpec:
         agents: the agents that use the policy.
         policy: the policy; None: the policy class of the trainer.
         config: the settings of the policy.
-        trainer: registered name of the trainer that trains it; None: the trainer of the run.
+        trainer: the trainer that trains it: a registered name, a reference, a class or an object; None: the
+            trainer of the run.
         train: whether the policy is trained; None: whether `policies_to_train` names it, which by default
             names the policies with `policy=None`.
     """
@@ -42,7 +43,7 @@ class PolicySpec:
     agents: AgentSelection
     policy: PolicyChoice | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
-    trainer: str | None = None
+    trainer: Any = None
     train: bool | None = None
 
 

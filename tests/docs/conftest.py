@@ -9,13 +9,21 @@ import pytest
 
 from phantom_testing import fake_distribution
 
-PLUGINS = {
+TRAINERS = {
     "central-critic": "centralised_critic:CentralCriticTrainer",
     "recurrent-actor-critic": "recurrent_actor_critic:RecurrentActorCriticTrainer",
     "recurrent-reinforce": "recurrent_reinforce:RecurrentReinforceTrainer",
     "reinforce": "reinforce:ReinforceTrainer",
     "replay-q": "replay_q:ReplayQTrainer",
     "torch-dqn": "dqn:DQNTrainer",
+}
+POLICIES = {
+    "elman": "recurrent_reinforce:ElmanPolicy",
+    "gru": "recurrent_actor_critic:GRUPolicy",
+    "linear-softmax": "reinforce:SoftmaxPolicy",
+    "preferences": "centralised_critic:PreferencePolicy",
+    "q-network": "dqn:QNetworkPolicy",
+    "q-values": "replay_q:TablePolicy",
 }
 SITE = Path(__file__).resolve().parents[2] / "docs" / "site"
 
@@ -48,11 +56,14 @@ def plugin_examples(repository: Path) -> Path:
 def installed_plugins(
     plugin_examples: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Mapping[str, str]]:
-    """Trainer by name, found by these names until the tests of a module end."""
+    """Trainers and policies by name, found by these names until the tests of a module end."""
     sources = {path.stem: path.read_text("utf-8") for path in plugin_examples.glob("*.py")}
-    site, entry_points = tmp_path_factory.mktemp("site"), {"phantom_core.trainers": PLUGINS}
+    site, entry_points = (
+        tmp_path_factory.mktemp("site"),
+        {"phantom_core.trainers": TRAINERS, "phantom_core.policies": POLICIES},
+    )
     with fake_distribution(site, "acme-learners", entry_points, sources):
-        yield PLUGINS
+        yield TRAINERS | POLICIES
 
 
 def site_module(name: str) -> ModuleType:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import phantom_core as ph
-from phantom_testing import IdentityEnv, TrainerConformance
+from phantom_testing import IdentityEnv, PolicyConformance, TrainerConformance
 
 pytestmark = pytest.mark.usefixtures("installed_plugins")
 
@@ -46,6 +46,22 @@ class TestRecurrentReinforce(TrainerConformance):
 class TestCentralCritic(TrainerConformance):
     name = "central-critic"
     learning_iterations = 30
+
+
+class TestTheTableOfReplayQ(PolicyConformance):
+    name = "q-values"
+
+
+class TestThePolicyOfReinforce(PolicyConformance):
+    name = "linear-softmax"
+
+
+class TestThePolicyWithAMemory(PolicyConformance):
+    name = "elman"
+
+
+class TestThePolicyOfACentralCritic(PolicyConformance):
+    name = "preferences"
 
 
 def test_replay_q_waits_for_its_buffer_and_logs_its_schedule() -> None:

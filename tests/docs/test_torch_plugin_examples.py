@@ -8,7 +8,7 @@ from typing import ClassVar
 import pytest
 
 import phantom_core as ph
-from phantom_testing import TrainerConformance
+from phantom_testing import PolicyConformance, TrainerConformance
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("installed_plugins", "one_thread")]
 torch = pytest.importorskip("torch", reason="run make check-integrations", exc_type=ImportError)
@@ -38,6 +38,14 @@ class TestDQN(TrainerConformance):
 class TestRecurrentActorCritic(TrainerConformance):
     name = "recurrent-actor-critic"
     config: ClassVar = {"lr": 0.03, "hidden": 16}
+
+
+class TestThePolicyOfDQN(PolicyConformance):
+    name = "q-network"
+
+
+class TestThePolicyWithAGRU(PolicyConformance):
+    name = "gru"
 
 
 class Balanced(ph.Hooks):

@@ -4,6 +4,9 @@ To install it, put this file beside a `pyproject.toml` with
 
     [project.entry-points."phantom_core.trainers"]
     central-critic = "centralised_critic:CentralCriticTrainer"
+
+    [project.entry-points."phantom_core.policies"]
+    preferences = "centralised_critic:PreferencePolicy"
 """
 
 from __future__ import annotations

@@ -4,6 +4,9 @@ To install it, put this file beside a `pyproject.toml` with
 
     [project.entry-points."phantom_core.trainers"]
     torch-dqn = "dqn:DQNTrainer"
+
+    [project.entry-points."phantom_core.policies"]
+    q-network = "dqn:QNetworkPolicy"
 """
 
 from __future__ import annotations

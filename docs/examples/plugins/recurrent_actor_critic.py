@@ -4,6 +4,9 @@ To install it, put this file beside a `pyproject.toml` with
 
     [project.entry-points."phantom_core.trainers"]
     recurrent-actor-critic = "recurrent_actor_critic:RecurrentActorCriticTrainer"
+
+    [project.entry-points."phantom_core.policies"]
+    gru = "recurrent_actor_critic:GRUPolicy"
 """
 
 from __future__ import annotations

@@ -4,6 +4,9 @@ To install it, put this file beside a `pyproject.toml` with
 
     [project.entry-points."phantom_core.trainers"]
     recurrent-reinforce = "recurrent_reinforce:RecurrentReinforceTrainer"
+
+    [project.entry-points."phantom_core.policies"]
+    elman = "recurrent_reinforce:ElmanPolicy"
 """
 
 from __future__ import annotations

@@ -4,6 +4,9 @@ To install it, put this file beside a `pyproject.toml` with
 
     [project.entry-points."phantom_core.trainers"]
     reinforce = "reinforce:ReinforceTrainer"
+
+    [project.entry-points."phantom_core.policies"]
+    linear-softmax = "reinforce:SoftmaxPolicy"
 """
 
 from __future__ import annotations

@@ -4,6 +4,9 @@ To install it, put this file beside a `pyproject.toml` with
 
     [project.entry-points."phantom_core.trainers"]
     replay-q = "replay_q:ReplayQTrainer"
+
+    [project.entry-points."phantom_core.policies"]
+    q-values = "replay_q:TablePolicy"
 """
 
 from __future__ import annotations
