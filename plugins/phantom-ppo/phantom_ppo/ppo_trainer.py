@@ -68,6 +68,7 @@ class PPOTrainer(ph.Trainer):
 
     config_class = PPOConfig
     policy_class = MLPActorCriticPolicy
+    keep_last = ("learning_rate",)
     config: PPOConfig
 
     def __init__(self, **config: Any) -> None:

@@ -29,6 +29,7 @@ def of_trainer(
     class TrainedPolicies(PolicyConformance):
         spaces = trial.form.observation_space(3), trial.form.action_space(3)
         name = trial.trainer.policy_class.__name__
+        config = trial.trainer(**trial.config).policy_settings()
 
         @property
         def subject(self) -> str:
