@@ -134,7 +134,7 @@ class Trajectories(Sequence[Trajectory]):
     """K trajectories, as arrays of their B transitions, one trajectory after the other.
 
     A trajectory is a part of one agent's episode: transitions that followed each other. Trajectory k is
-    rows `starts[k]:starts[k + 1]`; none is empty. As a sequence these are K `Trajectory`s of lists.
+    rows `starts[k]:starts[k + 1]`; none is empty. As a sequence it has K `Trajectory` objects, of lists.
 
     Attributes:
         observations: B elements of the observation space, as in `Transitions`.
