@@ -6,7 +6,7 @@ PROJECTS := $(patsubst %/,%,$(dir $(PYPROJECTS)))
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train setup-tests test check fix bench bench-core bench-ppo bench-quality check-integrations check-alone docs dist clean
+.PHONY: help setup train setup-tests test check fix bench bench-core bench-ppo bench-quality check-integrations check-kit check-alone docs dist clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ check-integrations: $(VENV)/.setup-tests ## compare with other libraries, after 
 	@$(PIP) install torch==2.13.0
 	@$(PIP) install -r tests/requirements-integrations.txt
 	@$(BIN)/pytest -m integration tests plugins
+
+check-kit: $(VENV)/.setup-tests ## let the conformance kit find every planted defect (minutes); the suite tries a third
+	@$(BIN)/pytest -m exhaustive plugins/phantom-testing
 
 check-alone: $(VENV)/.setup-tests ## install each distribution alone and run its tests (minutes); DISTS=… for some
 	@$(BIN)/python tests/packaging/check_alone.py $(DISTS)
