@@ -4,9 +4,10 @@ BIN := $(VENV)/bin
 PYPROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 PROJECTS := $(patsubst %/,%,$(dir $(PYPROJECTS)))
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
+PYTEST := $(BIN)/pytest --numprocesses auto --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train setup-tests test check fix bench bench-core bench-ppo bench-quality check-integrations check-kit check-alone docs dist clean
+.PHONY: help setup train setup-tests test check fix bench bench-core bench-ppo bench-quality check-integrations check-alone docs dist clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,14 +22,14 @@ setup-tests: $(VENV)/.setup-tests ## add what the tests and checks need
 	@echo "Ready. Next: make test, or make check"
 
 test: $(VENV)/.setup-tests ## run the whole suite: core and every plugin
-	@$(BIN)/pytest
+	@$(PYTEST)
 
 check: $(VENV)/.setup-tests ## everything CI checks: format, lint, types, layers, all tests, the site
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/pytest
+	@$(PYTEST)
 	@$(MAKE) --no-print-directory docs
 
 fix: $(VENV)/.setup-tests ## format, and mend what ruff can mend
@@ -58,9 +59,6 @@ check-integrations: $(VENV)/.setup-tests ## compare with other libraries, after 
 	@$(PIP) install torch==2.13.0
 	@$(PIP) install -r tests/requirements-integrations.txt
 	@$(BIN)/pytest -m integration tests plugins
-
-check-kit: $(VENV)/.setup-tests ## let the conformance kit find every planted defect (minutes); the suite tries a third
-	@$(BIN)/pytest -m exhaustive plugins/phantom-testing
 
 check-alone: $(VENV)/.setup-tests ## install each distribution alone and run its tests (minutes); DISTS=… for some
 	@$(BIN)/python tests/packaging/check_alone.py $(DISTS)

@@ -540,10 +540,7 @@ def masked(message: str) -> str:
 
 @pytest.mark.parametrize(
     ("module", "name", "check", "message"),
-    [  # every third one in each run of the suite, all of them in make check-kit
-        pytest.param(*one, id=one[1], marks=[pytest.mark.exhaustive] if number % 3 else [])
-        for number, one in enumerate(BROKEN)
-    ],
+    [pytest.param(*one, id=one[1]) for one in BROKEN],
 )
 def test_a_broken_trainer_is_told_what_is_wrong(
     failures: Failures,
