@@ -48,6 +48,7 @@ from phantom_core.rollouts.batch import Batch as Batch
 from phantom_core.rollouts.batch import EpisodeSummary as EpisodeSummary
 from phantom_core.rollouts.batch import Trajectories as Trajectories
 from phantom_core.rollouts.batch import Trajectory as Trajectory
+from phantom_core.rollouts.batch import Transition as Transition
 from phantom_core.rollouts.batch import Transitions as Transitions
 from phantom_core.rollouts.collect import Collector as Collector
 from phantom_core.rollouts.collect_plan import Collection as Collection

@@ -20,6 +20,8 @@ def as_float(reward: Any) -> float:
     >>> as_float(np.float32(0.5)), as_float(np.array([2]))
     (0.5, 2.0)
     """
+    if type(reward) is int:  # the usual case
+        return float(reward)
     if isinstance(reward, np.ndarray) and reward.size == 1:
         reward = reward.item()
     if isinstance(reward, (Real, np.number, np.bool_)):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
 import gymnasium as gym
 import numpy as np
@@ -17,6 +17,9 @@ from phantom_core.rollouts.space_batcher import OutsideSpaceError
 from phantom_core.seeding import RowStreams
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
+Decisions: TypeAlias = tuple[int, NDArray[np.int64], Any, Any, Mapping[str, Any], Any]
+"""What `RolloutBuffer.add_decisions` takes."""
+
 _PAIR: Final = 2
 
 
@@ -29,6 +32,8 @@ class Actor:
         self.policy: Any = policy  # a Policy or a RecurrentPolicy
         self.buffer = RolloutBuffer(policy.observation_space, space)
         self.is_learning = False  # whether it explores, and its agents' transitions are kept
+        self.newest: Decisions | None = None  # of a learner; None: they are in the buffer
+        self.earned: Sequence[float] = ()  # by the newest decisions
         self.num_rows = 0
         self.checks_all = True  # whether actions of every space are checked; else those of Discrete spaces
         self.is_discrete = isinstance(space, gym.spaces.Discrete)  # actions are ints then
@@ -47,7 +52,7 @@ class Actor:
         observations: Sequence[Observation],
         agent_ids: Sequence[AgentID],
     ) -> Sequence[Action]:
-        """Ask the policy once for the actions of rows; a learner's decisions are added to its buffer.
+        """Ask the policy once for the actions of rows; a learner's decisions are its `newest`.
 
         `numbers` is the same array in the next step if the rows are the same.
         """
@@ -90,8 +95,24 @@ class Actor:
         elif self.checks_all:
             self._check_actions(agent_ids, played)
         if self.is_learning:
-            self.buffer.add_decisions(step, numbers, batch, actions, extras, before)
+            self.newest = step, numbers, batch, actions, extras, before
         return played
+
+    def keep_newest(self) -> None:
+        """Add the newest decisions to the buffer, if they are not in it yet."""
+        if self.newest is not None:
+            self.buffer.add_decisions(*self.newest)
+            self.buffer.rewards += self.earned
+            self.forget_newest()
+
+    def forget_newest(self) -> None:
+        """Forget the newest decisions: they were kept, or learned from."""
+        self.newest, self.earned = None, ()
+
+    def clear(self) -> None:
+        """Forget every decision."""
+        self.forget_newest()
+        self.buffer.clear()
 
     @property
     def initial_state(self) -> Any:

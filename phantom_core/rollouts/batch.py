@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Final, overload
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, overload
 
 import gymnasium as gym
 import numpy as np
@@ -82,9 +83,47 @@ class EpisodeSummary:
     metrics: Mapping[str, Any]
 
 
+class Transition(NamedTuple):
+    """One transition, as plain values: what iterating over `Transitions` yields.
+
+    Attributes:
+        observation: what the agent saw: an int for a Discrete space, an array for Box.
+        action: what it did, likewise.
+        reward: all that was paid until the agent's next decision.
+        next_observation: what it then saw; where nothing followed, some element of the space.
+        has_next: whether an observation followed.
+        terminated: whether the agent ended with this transition by the rules of the world.
+        truncated: whether it was cut off with this transition: its future has a value.
+        agent_id: whose it is.
+        env_index: the index of the copy of the env.
+        episode: the number of the episode in that copy.
+        step: how many env steps of that episode were made before the decision.
+        extras: by name, what `sample_actions` said about the decision.
+        state: the global state when the decision was made; None unless the plan needs `"state"`.
+        next_state: the global state when what followed was observed.
+    """
+
+    observation: Any
+    action: Any
+    reward: float
+    next_observation: Any
+    has_next: bool
+    terminated: bool
+    truncated: bool
+    agent_id: AgentID
+    env_index: int
+    episode: int
+    step: int
+    extras: Mapping[str, Any] = MappingProxyType({})
+    state: Any = None
+    next_state: Any = None
+
+
 @dataclass(eq=False, slots=True)
 class Transitions:
     """B transitions in time order: all that happened in a step, of all agents, then the next step.
+
+    Iterating over them yields each as a `Transition` of plain values.
 
     In transition b an agent saw `observations[b]`, did `actions[b]`, earned `rewards[b]` and then saw
     `next_observations[b]`. Arrays belong to whoever gets them: keep or change them.
@@ -127,6 +166,27 @@ class Transitions:
     def __len__(self) -> int:
         """Return B."""
         return len(self.rewards)
+
+    def __iter__(self) -> Iterator[Transition]:
+        """Yield each transition."""
+        columns = (
+            self.observations,
+            self.actions,
+            self.rewards,
+            self.next_observations,
+            self.has_next,
+            self.terminated,
+            self.truncated,
+            self.agent_ids,
+            self.env_indices,
+            self.episodes,
+            self.steps,
+        )
+        nothing = [None] * len(self)
+        extras = [dict(zip(self.extras, row, strict=True)) for row in zip(*self.extras.values(), strict=True)]
+        states = (nothing, nothing) if self.states is None else (self.states, self.next_states)
+        rest = (extras or [{}] * len(self), *states)
+        return map(Transition, *map(rows_of, columns), *map(rows_of, rest))
 
 
 @dataclass(eq=False)

@@ -10,6 +10,8 @@ from functools import lru_cache
 from time import perf_counter
 from typing import Any, Final
 
+import numpy as np
+
 from phantom_core.component_config import is_whole
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import (
@@ -22,11 +24,12 @@ from phantom_core.errors import (
     listing,
 )
 from phantom_core.metrics import Metric, Mode
+from phantom_core.policies.batching import rows_of
 from phantom_core.policies.policy import BasePolicy
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.action_history import ActionHistory
-from phantom_core.rollouts.actor import Actor
-from phantom_core.rollouts.batch import Batch, EpisodeSummary, Transitions
+from phantom_core.rollouts.actor import Actor, Decisions
+from phantom_core.rollouts.batch import Batch, EpisodeSummary, Transition, Transitions
 from phantom_core.rollouts.collect_plan import Collection, CollectPlan
 from phantom_core.rollouts.copy_state import encode_batch
 from phantom_core.rollouts.env_copy import MAX_HISTORY, EnvCopy
@@ -34,6 +37,7 @@ from phantom_core.rollouts.global_states import GlobalStates
 from phantom_core.rollouts.row_table import AgentRow, CurrentRows, RowTable, StepRows
 from phantom_core.rollouts.snapshot import snapshot
 from phantom_core.rollouts.space_batcher import OutsideSpaceError
+from phantom_core.rollouts.step_transitions import StepTransitions
 from phantom_core.rollouts.vector_env import CopyError, LocalVectorEnv, VectorEnv
 from phantom_core.seeding import UniformStream, make_rng
 from phantom_core.types import Action, AgentID, Observation, PolicyID
@@ -159,10 +163,12 @@ class Collector:
             if actor.is_learning != (policy_id in self.learning):
                 self._rows.leave()
                 actor.is_learning = not actor.is_learning
-                actor.buffer.clear()
+                actor.clear()
                 for copy in self._copies:
                     copy.forget(actor)
-        self._online = [self._actors[i] for i in self._learn_steps if i in self.learning]
+        self._online = {
+            self._actors[i]: self._learn_steps[i] for i in self._learn_steps if i in self.learning
+        }
 
     def collect(self, plan: CollectPlan) -> dict[PolicyID, Batch]:
         """Play as much as the plan says.
@@ -351,6 +357,7 @@ class Collector:
             for copy in self._copies:
                 copy.play(is_playing=copy in playing)
         ended: list[EnvCopy] = []
+        online = list(self._online.items())
         steps, policy_seconds, env_seconds, has_ends = 0, 0.0, 0.0, self._has_ends
         while steps != most and not (ended and until_end):
             steps += 1
@@ -375,8 +382,8 @@ class Collector:
                 summaries += self._truncate(table, rows, self._max_steps)
                 summaries.sort(key=lambda summary: summary.env_index)
             has_ends = bool(summaries)
-            for actor in self._online:
-                self._learn(actor)
+            for actor, learn_step in online:
+                self._learn(actor, learn_step)
             for summary in summaries:
                 ended.append(self._copies[summary.env_index])
                 if self._on_episode is not None:
@@ -407,14 +414,15 @@ class Collector:
         """Ask each policy once for the actions of all its rows; return them, and as they are now."""
         chosen: list[Action] = []
         kept: list[Action] = []
-        step = self._history.num_steps
+        step, may_go_on = self._history.num_steps, rows.is_complete and self._states is None
         for block in table.blocks:
             actor, observations = block.actor, block.pick(rows.observations)
             try:
                 actions = actor.decide(step, block.numbers, block.draws, observations, block.agent_ids)
             except OutsideSpaceError as error:
                 raise self._outside(block.rows[error.index], observations[error.index]) from None
-            if actor.is_learning:
+            if actor.is_learning and not (may_go_on and actor in self._online and actor.buffer.is_empty):
+                actor.keep_newest()
                 if not rows.is_flat:
                     block.begin_transitions()
                 if self._states is not None:
@@ -439,6 +447,8 @@ class Collector:
         late: Group[int] = ()
         if resetting:
             late = {table.env_indices.index(copy.env_index) for copy in resetting}
+        if found.others or late:
+            self._keep_newest()
         if rows.is_flat:
             rewards = found.rewards
             if len(rewards) != len(table.rows) or len(found.observations) != len(table.rows):
@@ -472,7 +482,7 @@ class Collector:
                 summaries.append(summary)
                 rows.apart.add(place)
         if not rows.is_flat:
-            rows.table = None
+            rows.table, rows.is_complete = None, False
         return summaries
 
     def _truncate(self, table: RowTable, rows: CurrentRows, max_steps: int) -> list[EpisodeSummary]:
@@ -481,6 +491,7 @@ class Collector:
         for place, index in enumerate(table.env_indices):
             copy = self._copies[index]
             if copy.length >= max_steps and not copy.is_over:
+                self._keep_newest()
                 rows.settle_copy(place)
                 summaries.append(copy.truncate())
                 rows.apart.add(place)
@@ -610,8 +621,12 @@ class Collector:
         for row in rows:
             row.last = -1
 
-    def _learn(self, actor: Actor) -> None:
+    def _learn(self, actor: Actor, learn_step: Callable[[Transitions], None]) -> None:
         """Hand over the transitions of an online learner whose outcome is known since this step."""
+        if actor.newest is not None:
+            learn_step(self._going_on(actor, actor.newest))
+            actor.forget_newest()
+            return
         waiting = self._cut_all(actor)
         buffer = actor.buffer
         rows = None
@@ -620,7 +635,36 @@ class Collector:
         elif buffer.rewards:
             rows = buffer.take_step()
         if rows is not None and len(rows):
-            self._learn_steps[actor.policy_id](rows)
+            learn_step(rows)
+
+    def _keep_newest(self) -> None:
+        """Add the newest decisions of online learners to their buffers: not every agent goes on."""
+        for actor in self._online:
+            actor.keep_newest()
+
+    def _going_on(self, actor: Actor, newest: Decisions) -> StepTransitions:
+        """Return what every agent of a learner did in a step after which all go on."""
+        _, _, observations, actions, extras, _ = newest
+        block = self._rows.learners[actor]
+        seen = block.pick(self._rows.observations)
+        try:
+            following = actor.buffer.checked(seen)
+        except OutsideSpaceError as error:
+            raise self._outside(block.rows[error.index], seen[error.index]) from None
+        block.has_decided = False
+        copies, found = self._copies, []
+        each = zip(  # noqa: B905  as many
+            block.rows, _as_list(observations), _as_list(actions), actor.earned, _as_list(following)
+        )
+        for row, observation, action, reward, after in each:
+            copy = copies[row.env_index]
+            one = observation, action, reward, after, True, False, False  # it goes on
+            found.append(Transition(*one, row.agent_id, row.env_index, copy.episode, copy.length - 1))
+        if extras:
+            said = zip(*(rows_of(np.array(values)) for values in extras.values()), strict=True)
+            for n, values in enumerate(said):
+                found[n] = found[n]._replace(extras=dict(zip(extras, values, strict=True)))
+        return StepTransitions(found, actor.buffer)
 
     def _look_at_states(self, env_indices: Sequence[int]) -> None:
         """Ask copies for their global states, if they are needed."""
@@ -640,7 +684,7 @@ class Collector:
             copy.is_over = True
             copy.forget()
         for actor in self._actors.values():
-            actor.buffer.clear()
+            actor.clear()
 
     def _make_rows(self, copy: EnvCopy, agent_ids: Sequence[AgentID]) -> list[AgentRow]:
         """Prepare for agents that a copy meets for the first time."""
@@ -685,3 +729,7 @@ class Collector:
         if number not in own:
             own[number] = UniformStream(make_rng(self._seed, "actions", policy_id, number))
         return own[number]
+
+
+def _as_list(batch: Any) -> Sequence[Any]:
+    return batch if type(batch) is list else rows_of(batch)

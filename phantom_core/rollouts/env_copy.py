@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from numbers import Real
 from typing import Any, Final
 
@@ -47,7 +47,7 @@ class EnvCopy:
         self.now = CopyRows(env_index, (), (), frozenset())  # of the next step
         self._envs = envs
         self._facts = envs.facts(env_index)
-        self._seed = seed
+        self.seed_of = lru_cache(maxsize=2)(partial(derive_seed, seed, "episode", env_index))  # of an episode
         self._make_rows = make_rows
         self._history = history
         self._is_playing = False
@@ -58,10 +58,6 @@ class EnvCopy:
         self._live: frozenset[AgentID] = frozenset()  # those in the episode that were met, and `ALL`
         self._has_joiners = False
         self._rows_of = lru_cache(maxsize=64)(CopyRows)
-
-    def seed_of(self, episode: int) -> int:
-        """Return the seed of an episode."""
-        return derive_seed(self._seed, "episode", self.env_index, episode)
 
     @property
     def length(self) -> int:
@@ -109,7 +105,9 @@ class EnvCopy:
 
     def take(self, result: StepResult, before: CopyRows) -> EpisodeSummary | None:
         """Take in what a step with these rows returned; return a summary if the episode ended."""
-        if not isinstance(result, StepResult) or not all(isinstance(part, Mapping) for part in result):
+        if not isinstance(result, StepResult) or not all(
+            type(part) is dict or isinstance(part, Mapping) for part in result
+        ):
             raise EnvError(
                 f"step() of {self._envs.env_name} returned {result!r}. Expected a ph.StepResult of dicts by "
                 "agent id: observations, rewards, terminations, truncations, infos."

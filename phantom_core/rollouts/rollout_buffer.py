@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 from phantom_core.errors import ConfigError, listing
 from phantom_core.policies.batching import join_rows, rows_of, slice_rows, take_rows
 from phantom_core.policies.policy_states import decode_states
-from phantom_core.rollouts.batch import TRAJECTORY_END, Batch, Transitions, ends_of, owners_of, steps_of
+from phantom_core.rollouts.batch import (
+    TRAJECTORY_END,
+    Batch,
+    Transition,
+    Transitions,
+    ends_of,
+    owners_of,
+    steps_of,
+)
 from phantom_core.rollouts.copy_state import decode_batch, encode_batch
 from phantom_core.rollouts.space_batcher import (
     ArrayBatcher,
@@ -22,6 +30,7 @@ from phantom_core.rollouts.space_batcher import (
     filler,
     make_batcher,
 )
+from phantom_core.rollouts.step_transitions import StepTransitions
 from phantom_core.types import AgentID, Observation
 
 _ARRAYS = (gym.spaces.Box, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)
@@ -42,6 +51,7 @@ class RolloutBuffer:
 
     Attributes:
         batcher: of the observations.
+        action_batcher: of the actions.
         state_batcher: of the global states, if they are kept.
         states: the global state of each copy of the env as it is now; None: they are not kept.
         rewards: what each decision earned so far.
@@ -54,7 +64,7 @@ class RolloutBuffer:
         self.states: list[Any] = []
         self._observations_are_lists = not isinstance(self.batcher, (ArrayBatcher, NestedBatcher))
         self._actions_are_arrays = isinstance(action_space, _ARRAYS)
-        self._action_batcher = make_batcher(action_space)
+        self.action_batcher = make_batcher(action_space)
         self._checked: tuple[Any, Any] = (None, None)
         self.clear()
 
@@ -69,6 +79,11 @@ class RolloutBuffer:
         if observations is not self._checked[0]:
             self._checked = observations, self.batcher.checked(observations)
         return self._checked[1]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is in it."""
+        return not self._steps
 
     def clear(self) -> None:
         """Forget everything."""
@@ -205,39 +220,40 @@ class RolloutBuffer:
 
     def take_step(self) -> Transitions:
         """Hand over everything, if it is one transition of each trajectory, as `take` does but faster."""
-        columns, size = self._joined(), len(self.rewards)
-        ends: list[Any] = [None] * size
-        places, terminated, truncated = [-1] * size, [False] * size, [False] * size
-        for group, first, has_terminated, was_truncated in self._ends:
-            for n, end in enumerate(group):
-                ends[end.last] = end
-                places[end.last] = first + n if first >= 0 else -1
-                terminated[end.last], truncated[end.last] = has_terminated, was_truncated
-        has_next = np.array(places) >= 0
-        nexts = {}
-        for name, (batcher, batches) in self._what_followed().items():
-            following = [*batches]
-            if -1 in places:  # the last one
-                following.append(batcher.batch([filler(batcher.space)]))
-            nexts[name] = take_rows(batcher.joined(following), np.array(places))
-        steps = steps_of(self._runs, self._steps)
+        observations, actions, following = self._observations, self._actions, self._following
+        if not self._observations_are_lists:
+            observations = rows_of(join_rows(observations))
+        if self._actions_are_arrays:
+            actions = rows_of(join_rows(actions))
+        if following:
+            following = rows_of(join_rows(following))
+        extras = {name: rows_of(np.concatenate(values)) for name, values in self._extras.items()}
+        steps = steps_of(self._runs, self._steps).tolist()
+        states, next_states = self._global_states, self._following_states
+        rows: list[Any] = [None] * len(self.rewards)
+        for group, first, terminated, truncated in self._ends:
+            for n, (last, agent_id, env_index, episode, began) in enumerate(group):
+                place = first + n if first >= 0 else -1
+                rows[last] = Transition(
+                    observations[last],
+                    actions[last],
+                    self.rewards[last],
+                    following[place] if place >= 0 else filler(self.batcher.space),
+                    place >= 0,
+                    terminated,
+                    truncated,
+                    agent_id,
+                    env_index,
+                    episode,
+                    steps[last] - began,
+                )
+                if extras:
+                    rows[last] = rows[last]._replace(extras={name: extras[name][last] for name in extras})
+                if states and self.state_batcher is not None:
+                    after = next_states[place] if place >= 0 else filler(self.state_batcher.space)
+                    rows[last] = rows[last]._replace(state=states[last], next_state=after)
         self.clear()
-        return Transitions(
-            columns["observations"],
-            columns["actions"],
-            columns["rewards"],
-            nexts["observations"],
-            has_next,
-            np.array(terminated),
-            np.array(truncated),
-            columns["extras"],
-            [end.agent_id for end in ends],
-            np.array([end.env_index for end in ends]),
-            np.array([end.episode for end in ends]),
-            steps - np.array([end.began for end in ends]),
-            columns.get("states"),
-            nexts.get("states"),
-        )
+        return StepTransitions(rows, self)
 
     def _handed_over(self) -> Batch:
         """Hand over everything."""
@@ -292,10 +308,10 @@ class RolloutBuffer:
         if self._observations_are_lists and observations:
             observations = [observations]
         if not self._actions_are_arrays and actions:
-            actions = [self._action_batcher.batch(actions)]
+            actions = [self.action_batcher.batch(actions)]
         found = {
             "observations": self.batcher.joined(observations),
-            "actions": self._action_batcher.joined(actions),
+            "actions": self.action_batcher.joined(actions),
             "rewards": np.array(self.rewards, np.float64),
             "extras": {name: np.concatenate(values) for name, values in self._extras.items()},
         }
@@ -377,7 +393,7 @@ class RolloutBuffer:
         """
         self.clear()
         saved = dict(state["columns"])
-        spaces = {"observations": self.batcher.space, "actions": self._action_batcher.space}
+        spaces = {"observations": self.batcher.space, "actions": self.action_batcher.space}
         if self.state_batcher is not None:
             spaces["states"] = self.state_batcher.space
         columns = saved | {name: decode_batch(space, saved[name]) for name, space in spaces.items()}

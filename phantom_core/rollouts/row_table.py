@@ -230,8 +230,8 @@ class CurrentRows:
         self.is_flat = False  # whether the rows stand in lists
         self.observations: Any = []
         self._returns: list[float] = []
-        self._learners: list[Block] = []
-        self._has_everybody = False  # whether all agents act in it
+        self.learners: dict[Actor, Block] = {}  # the blocks of learners
+        self.is_complete = False  # whether it is flat, and all agents of all copies act in it
         self.apart: set[int] = set()  # copies that stand in their rows, by place: as told by `AgentRow`
         self._begun: set[int] = set()  # copies that began since the last step
 
@@ -239,27 +239,27 @@ class CurrentRows:
         """Begin with a table; return it. `members` are all agents in all copies, who act or do not."""
         self.table = table
         self.is_flat = table.repeats = False not in [copy.repeats for copy in table.copies]
+        self.is_complete = self.is_flat and len(table.rows) == members
         self.observations = [row.observation for row in table.rows]
         if self.is_flat:
             self._returns = [row.episode_return for row in table.rows]
-            self._learners = [block for block in table.blocks if block.actor.is_learning]
-            for block in self._learners:
+            self.learners = {block.actor: block for block in table.blocks if block.actor.is_learning}
+            for block in self.learners.values():
                 block.has_decided = False
-            self._has_everybody = len(table.rows) == members
             self.apart, self._begun = set(), set()
         return table
 
     def leave(self) -> None:
         """End with the table, if there is one."""
         self.settle()
-        self.table = None
+        self.table, self.is_complete = None, False
 
     def settle(self) -> None:
         """Write to every row where it stands."""
         if self.table is not None and self.is_flat:
             for place in range(len(self.table.copies)):
                 self.settle_copy(place)
-            for block in self._learners:
+            for block in self.learners.values():
                 block.has_decided = False
 
     def settle_copy(self, place: int) -> None:
@@ -304,22 +304,23 @@ class CurrentRows:
 
         Its decisions are taken then.
         """
-        if self.table is None or not self.is_flat or self.apart or self._begun or not self._has_everybody:
+        block = self.learners.get(actor)
+        if block is None or not block.has_decided or not self.is_complete or self.apart or self._begun:
             return None
-        for block in self._learners:
-            if block.actor is actor and block.has_decided:
-                block.has_decided = False
-                return block
-        return None
+        block.has_decided = False
+        return block
 
     def advance(self, observations: Any, rewards: Sequence[float]) -> None:
         """Take in what a step of a flat table returned."""
         self.observations = observations
         self._returns = list(map(add, self._returns, rewards))
         self._begun.clear()
-        for block in self._learners:
+        for block in self.learners.values():
             block.has_decided = True
-            block.actor.buffer.rewards += block.pick(rewards)
+            if block.actor.newest is None:
+                block.actor.buffer.rewards += block.pick(rewards)
+            else:
+                block.actor.earned = block.pick(rewards)
 
 
 def _last_of(table: RowTable, index: int) -> int:

@@ -1,5 +1,6 @@
 """Several plans are played at once, and each gets what its policies went through, no more and no less."""
 
+import copy
 import functools
 from itertools import pairwise
 from typing import Any
@@ -288,3 +289,31 @@ def test_an_online_learner_gets_each_transition_of_a_native_vector_env(
         assert casts.as_set(*heard) == casts.as_set(expected["p"])
         assert (expected["p"].transitions.steps == expected["p"].transitions.observations[:, 2]).all()
         assert all(len(set(transitions.env_indices)) == len(transitions) for transitions in heard)
+
+
+@pytest.mark.parametrize("in_turns", [False, True])
+def test_transitions_are_the_same_one_by_one_as_in_arrays(casts: Any, in_turns: bool) -> None:  # noqa: FBT001
+    heard: list[ph.Transitions] = []
+    options = {"in_turns": in_turns, "needs": ["state"]}
+    online = collector_of(casts, KINDS, 2, learn_steps={"main": heard.append}, **options)
+    batch = collector_of(casts, KINDS, 2, **options).collect(ph.CollectPlan(steps=200))["main"]
+    online.collect(ph.CollectPlan(steps=200))
+    assert len(heard) > 50
+    for transitions in (batch.transitions, *heard):
+        plain = list(transitions)
+        assert len(plain) == len(transitions)
+        for n, one in enumerate(plain):
+            assert all(np.array_equal(one.extras[name], transitions.extras[name][n]) for name in one.extras)
+            assert one.extras.keys() == transitions.extras.keys()
+            assert one.agent_id == transitions.agent_ids[n]
+            for name in ("observation", "action", "reward", "next_observation", "episode", "step"):
+                assert np.array_equal(getattr(one, name), getattr(transitions, f"{name}s")[n])
+            assert one.env_index == transitions.env_indices[n]
+            for name in ("has_next", "terminated", "truncated"):
+                assert getattr(one, name) is bool(getattr(transitions, name)[n])
+            assert np.array_equal(one.state, transitions.states[n])
+            assert not one.has_next or np.array_equal(one.next_state, transitions.next_states[n])
+    with pytest.raises(AttributeError, match="observatoins"):
+        _ = heard[0].observatoins
+    twin = copy.deepcopy(heard[0])
+    assert list(map(repr, twin)) == list(map(repr, heard[0]))
