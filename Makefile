@@ -43,6 +43,7 @@ bench-core: $(VENV)/.setup ## measure the speed of env.step, of collection, hook
 	@$(BIN)/python tests/benchmarks/bench_collect.py
 	@$(BIN)/python tests/benchmarks/bench_collection.py
 	@$(BIN)/python tests/benchmarks/bench_rounds.py
+	@$(BIN)/python tests/benchmarks/bench_qlearning.py
 	@$(BIN)/python tests/benchmarks/bench_hooks.py
 	@$(BIN)/python tests/benchmarks/bench_plugins_list.py
 	@$(BIN)/python tests/benchmarks/bench_recording.py

@@ -146,7 +146,7 @@ class DealerMarketEnv(ph.PhantomEnv):
         super().__init__(network=network)
 
 
-def main(iterations: int = 1500, seed: int = 1) -> tuple[list[int], float]:
+def main(iterations: int = 500, seed: int = 1) -> tuple[list[int], float]:
     """Learn whom to ask; return how many dealers are asked for each lot, and the mean cost of all."""
     results = ph.train(
         "q-learning",

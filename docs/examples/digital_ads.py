@@ -167,13 +167,13 @@ class DigitalAdsEnv(ph.FiniteStateMachineEnv):
 RIVALS = (ph.FunctionPolicy, ["ADV2", "ADV3"], {"function": truthful_bid})
 
 
-def main(iterations: int = 300, seed: int = 1) -> tuple[float, float]:
+def main(iterations: int = 200, seed: int = 1) -> tuple[float, float]:
     """Learn to bid against two truthful rivals; return what the learner earns, and a truthful bidder."""
     results = ph.train(
         "q-learning",
         env=DigitalAdsEnv,
         policies={"learner": ["ADV1"], "truthful": RIVALS},
-        trainer_config={"gamma": 1.0, "alpha": 0.05, "alpha_final": 0.005},
+        trainer_config={"gamma": 1.0, "alpha": 0.2, "alpha_final": 0.005},
         num_iterations=iterations,
         seed=seed,
         run_dir=None,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from phantom_core.cli.lazy_group import VERBOSE
+
+if TYPE_CHECKING:
+    from phantom_core.rollouts.evaluate import Evaluation
 
 
 @click.command("evaluate")
@@ -23,8 +28,14 @@ from phantom_core.cli.lazy_group import VERBOSE
     metavar="N",
     help="What the episodes follow from.  [default: as in the run]",
 )
+@click.option(
+    "--max-steps",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Cut episodes off after so many steps.  [default: as in the run]",
+)
 @VERBOSE
-def evaluate_command(*, run: Path, episodes: int | None, seed: int | None) -> None:
+def evaluate_command(*, run: Path, episodes: int | None, seed: int | None, max_steps: int | None) -> None:
     """Evaluate the policies of a run in its env.
 
     RUN is a run directory, for the final policies, or a checkpoint in it, such as
@@ -32,10 +43,20 @@ def evaluate_command(*, run: Path, episodes: int | None, seed: int | None) -> No
     """
     from phantom_core.training.saved_run import evaluate_run
 
-    evaluation, reference_return = evaluate_run(run, num_episodes=episodes, seed=seed)
+    evaluation, reference_return = evaluate_run(run, num_episodes=episodes, seed=seed, max_steps=max_steps)
     for agent_id, returns in evaluation.episode_returns.items():
         mean, reached = sum(returns) / len(returns), f"from {min(returns):.1f} to {max(returns):.1f}"
         click.echo(f"{agent_id}: mean {mean:.1f}, {reached}, {len(returns)} episodes")
+    say_result(evaluation, reference_return)
+
+
+def say_result(evaluation: Evaluation, reference_return: float | None) -> None:
+    """Print the mean of each metric that is a number, and last the mean return."""
+    from phantom_core.envs.plain_values import as_number, mean_of
+
+    for name, values in evaluation.metrics.items():
+        with contextlib.suppress(TypeError, ValueError):
+            click.echo(f"{name}: mean {mean_of([as_number(value) for value in values]):.4g}")
     click.echo(final_line(evaluation.mean_return, reference_return))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phantom_core.cli.evaluate_command import final_line
+from phantom_core.cli.evaluate_command import say_result
 from phantom_core.cli.lazy_group import VERBOSE
 
 if TYPE_CHECKING:  # nothing below is imported for --help
@@ -148,4 +148,4 @@ def _report(results: TrainingResults, plan: EvaluationPlan | None, *, said_how_i
         click.echo(f"to evaluate it: phantom evaluate {directory}")
     if results.evaluation is not None:
         reference_return = None if plan is None else plan.reference_return
-        click.echo(final_line(results.evaluation.mean_return, reference_return))
+        say_result(results.evaluation, reference_return)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple, overload
 
 import gymnasium as gym
@@ -114,7 +113,7 @@ class Transition(NamedTuple):
     env_index: int
     episode: int
     step: int
-    extras: Mapping[str, Any] = MappingProxyType({})
+    extras: Mapping[str, Any]
     state: Any = None
     next_state: Any = None
 

@@ -47,6 +47,11 @@ _log = logging.getLogger("phantom_core")
 LONG_EPISODE: Final = 100_000
 """After so many steps of waiting for the end of an episode, the collector says so."""
 
+_GOES_ON: Final = (True, False, False)
+"""`has_next`, `terminated` and `truncated` of a transition that another one follows."""
+
+_new: Final = tuple.__new__  # of a Transition: half the time of Transition(...)
+
 
 class Collector:
     """Plays policies in copies of an env.
@@ -629,12 +634,10 @@ class Collector:
             return
         waiting = self._cut_all(actor)
         buffer = actor.buffer
-        rows = None
-        if waiting or buffer.skipped:
-            rows = self._take(actor).transitions
-        elif buffer.rewards:
-            rows = buffer.take_step()
-        if rows is not None and len(rows):
+        if not buffer.has_ends and not buffer.skipped:
+            return  # nobody's outcome is known
+        rows = self._take(actor).transitions if waiting or buffer.skipped else buffer.take_step()
+        if len(rows):
             learn_step(rows)
 
     def _keep_newest(self) -> None:
@@ -652,14 +655,18 @@ class Collector:
         except OutsideSpaceError as error:
             raise self._outside(block.rows[error.index], seen[error.index]) from None
         block.has_decided = False
-        copies, found = self._copies, []
-        each = zip(  # noqa: B905  as many
-            block.rows, _as_list(observations), _as_list(actions), actor.earned, _as_list(following)
-        )
+        if type(observations) is not list:
+            observations, following = rows_of(observations), rows_of(following)
+        if type(actions) is not list:
+            actions = rows_of(actions)
+        found: list[Transition] = []
+        copies = self._copies
+        each = zip(block.rows, observations, actions, actor.earned, following)  # noqa: B905  as many
         for row, observation, action, reward, after in each:
-            copy = copies[row.env_index]
-            one = observation, action, reward, after, True, False, False  # it goes on
-            found.append(Transition(*one, row.agent_id, row.env_index, copy.episode, copy.length - 1))
+            number = row.env_index
+            copy = copies[number]
+            own: Any = row.agent_id, number, copy.episode, copy.length - 1, {}, None, None
+            found.append(_new(Transition, (observation, action, reward, after, *_GOES_ON, *own)))
         if extras:
             said = zip(*(rows_of(np.array(values)) for values in extras.values()), strict=True)
             for n, values in enumerate(said):
@@ -729,7 +736,3 @@ class Collector:
         if number not in own:
             own[number] = UniformStream(make_rng(self._seed, "actions", policy_id, number))
         return own[number]
-
-
-def _as_list(batch: Any) -> Sequence[Any]:
-    return batch if type(batch) is list else rows_of(batch)

@@ -85,6 +85,11 @@ class RolloutBuffer:
         """Whether nothing is in it."""
         return not self._steps
 
+    @property
+    def has_ends(self) -> bool:
+        """Whether a trajectory ended in it, so that the outcome of a decision is known."""
+        return bool(self._ends)
+
     def clear(self) -> None:
         """Forget everything."""
         self.rewards: list[float] = []
@@ -228,7 +233,8 @@ class RolloutBuffer:
         if following:
             following = rows_of(join_rows(following))
         extras = {name: rows_of(np.concatenate(values)) for name, values in self._extras.items()}
-        steps = steps_of(self._runs, self._steps).tolist()
+        widths = (len(numbers) for numbers, times in self._runs for _ in range(times))
+        steps = [step for step, width in zip(self._steps, widths, strict=True) for _ in range(width)]
         states, next_states = self._global_states, self._following_states
         rows: list[Any] = [None] * len(self.rewards)
         for group, first, terminated, truncated in self._ends:
@@ -246,9 +252,8 @@ class RolloutBuffer:
                     env_index,
                     episode,
                     steps[last] - began,
+                    {name: extras[name][last] for name in extras},
                 )
-                if extras:
-                    rows[last] = rows[last]._replace(extras={name: extras[name][last] for name in extras})
                 if states and self.state_batcher is not None:
                     after = next_states[place] if place >= 0 else filler(self.state_batcher.space)
                     rows[last] = rows[last]._replace(state=states[last], next_state=after)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from phantom_core.envs.env import PhantomEnv, Simultaneous, StepRules
+from phantom_core.envs.endless import never_ends
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
 from phantom_core.rollouts.collect import Collector
@@ -14,7 +14,6 @@ from phantom_core.training.learner import Learner
 from phantom_core.training.run_loop import RunLoop
 from phantom_core.training.run_state import RunState
 from phantom_core.types import PolicyID
-from phantom_core.world.strategic_agents import StrategicAgent
 
 
 class Cadence:
@@ -128,23 +127,3 @@ class Cadence:
                 f"needs={before.needs!r} when the run began. Keep both as they were."
             )
         return plan
-
-
-def learns_online(trainer: Learner) -> bool:
-    """Return whether a trainer learns from each env step."""
-    return type(trainer).learn_step is not Learner.learn_step
-
-
-def never_ends(env: MultiAgentEnv) -> bool:
-    """Return whether it is certain that an episode goes on for ever."""
-    if not isinstance(env, PhantomEnv) or env.num_steps is not None:
-        return False
-    ways = ("step", "is_terminated", "is_truncated", "pre_message_resolution", "post_message_resolution")
-    is_usual = type(env.turn_order) is Simultaneous and type(env.step_rules).cut_off is StepRules.cut_off
-    return is_usual and not any(
-        getattr(type(owner), way, None) is not getattr(base, way, None)
-        for base, owners in ((PhantomEnv, [env]), (StrategicAgent, env.agents.values()))
-        for owner in owners
-        if isinstance(owner, base)
-        for way in ways
-    )

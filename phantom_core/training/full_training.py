@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -23,7 +22,7 @@ from phantom_core.rollouts.collect import Collector
 from phantom_core.rollouts.make_vector_env import make_vector_env
 from phantom_core.rollouts.vector_env import VectorEnv
 from phantom_core.seeding import derive_seed, make_rng
-from phantom_core.training.cadence import Cadence, learns_online
+from phantom_core.training.cadence import Cadence
 from phantom_core.training.env_factory import EnvFactory, PlannedFactory
 from phantom_core.training.learner import Learner
 from phantom_core.training.logged_values import GuardedMetric
@@ -66,6 +65,7 @@ def train_full(
     facts = loop.facts
     cadences = Cadence.of_run(trainer, trainers, loop, env)
     plan = cadences[0].plan
+    loop.state.copies = plan.copies or 1
     total_steps = facts.total_steps
     if total_steps is not None and plan.steps is not None and plan.steps > total_steps:
         _log.warning(
@@ -75,7 +75,7 @@ def train_full(
         )  # fmt: skip
     envs = make_vector_env(
         make_env if facts.plugin_plan is None else PlannedFactory(facts.plugin_plan, make_env),
-        plan.copies or 1,
+        loop.state.copies,
         workers=facts.workers,
         vectorization_mode=facts.vectorization_mode,
         first=env,
@@ -141,9 +141,9 @@ class FullTraining:
             on_episode=self._take_episode,
             needs={need for cadence in cadences for need in cadence.plan.needs},
             learn_steps={
-                policy_id: partial(self._learn_step, trainer, policy_id)
+                policy_id: self._online(trainer, policy_id)
                 for policy_id, trainer in trained.items()
-                if learns_online(trainer)
+                if trainer.learns_online
             },
         )
         state.policy_by_agent = self.collector.policy_by_agent
@@ -236,10 +236,20 @@ class FullTraining:
                 loop.log({f"{policy_id}/{name}": value}, keep_last=name in trainer.keep_last)
         self._update_seconds += perf_counter() - started
 
-    def _learn_step(self, trainer: Learner, policy_id: PolicyID, rows: Transitions) -> None:
-        started = perf_counter()
-        trainer.learn_step(policy_id, self._loop.state.policies[policy_id], rows, self._rngs[policy_id])
-        self._update_seconds += perf_counter() - started
+    def _online(self, trainer: Learner, policy_id: PolicyID) -> Callable[[Transitions], None]:
+        """Return what is called after each env step, with as little as possible to look up."""
+        learn_step, policy, rng = (
+            trainer.learn_step,
+            self._loop.state.policies[policy_id],
+            self._rngs[policy_id],
+        )
+
+        def learn(rows: Transitions) -> None:
+            started = perf_counter()
+            learn_step(policy_id, policy, rows, rng)
+            self._update_seconds += perf_counter() - started
+
+        return learn
 
     def _log_episodes(self) -> None:
         log_episodes(self._loop, self._loop.state.iteration, self._episodes)

@@ -60,13 +60,18 @@ class Learner:
         """
         raise NotImplementedError
 
+    @property
+    def learns_online(self) -> bool:
+        """Whether `learn_step` is called; the default: if it is overridden. It must not change in a run."""
+        return type(self).learn_step is not Learner.learn_step
+
     def begin_round(self, policy_id: PolicyID, policy: Any) -> None:
         """Called for each policy before each collection, such as to set its exploration."""
 
     def learn_step(
         self, policy_id: PolicyID, policy: Any, rows: Transitions, rng: np.random.Generator
     ) -> None:
-        """Learn from one env step; a trainer that overrides it learns online.
+        """Learn from one env step; whoever overrides it learns online, unless `learns_online` is False.
 
         Nothing else is kept of the experience then: `update` is called with an empty batch when the plan is
         fulfilled, to return what is to be logged.

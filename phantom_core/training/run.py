@@ -61,6 +61,11 @@ class Run:
         return self.loop.state.env_steps
 
     @property
+    def copies(self) -> int:
+        """How many copies of the env a full trainer's run plays side by side."""
+        return self.loop.state.copies
+
+    @property
     def progress(self) -> float:
         """The fraction of the run that was completed before this round, from 0.0 to 1.0."""
         return self.loop.state.progress

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from phantom_core.envs.endless import never_ends
 from phantom_core.envs.plain_values import as_number, mean_of
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
@@ -234,7 +235,13 @@ class Evaluator:
     _latest: tuple[int, Evaluation] | None = None
 
     def check(self, env: MultiAgentEnv) -> None:
-        """Raise `ConfigError` if the policies cannot be copied, or `make_env` makes this env once more."""
+        """Raise `ConfigError` if evaluations cannot be: the env never ends, is shared, or policies are."""
+        if self.plan.max_steps is None and never_ends(env):
+            raise ConfigError(
+                f"The evaluation plays whole episodes, but an episode of {type(env).__name__} never ends. "
+                "Say after how many steps it is cut off: ph.EvaluationPlan(max_steps=1000), or max_steps in "
+                "[evaluate]."
+            )
         copied(self.loop.state.policies)
         own = self.make_env()
         try:
@@ -269,6 +276,7 @@ class Evaluator:
                 policy_ids=state.policies_to_train,
                 specs=state.policy_specs,
                 metrics=self.metrics,
+                max_steps=plan.max_steps,
             )
         finally:
             env.close()

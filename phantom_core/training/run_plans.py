@@ -47,16 +47,19 @@ class EvaluationPlan:
         seed: the seed of the episodes. None to derive it from the run's seed; evaluation and training
             episodes are seeded independently.
         reference_return: the best known return; the result is also shown as a percentage of it.
+        max_steps: episodes are truncated after so many steps, for a game without end; None for no limit.
     """
 
     episodes: int = 100
     every: int | None = None
     seed: int | None = None
     reference_return: float | None = None
+    max_steps: int | None = None
 
     def __post_init__(self) -> None:
         """Raise if a number is out of range."""
-        for name, value in (("episodes", self.episodes), ("every", self.every)):
+        for name in ("episodes", "every", "max_steps"):
+            value = getattr(self, name)
             if value is not None and not is_whole(value):
                 raise ConfigError(f"evaluate.{name} = {value!r}. Expected a positive integer.")
         check_seed("evaluate.seed", self.seed)

@@ -84,6 +84,7 @@ class RunState:
     iteration: int = -1  # the number of the current one; -1 before the first
     iterations: int = 0  # how many are completed
     env_steps: int = 0
+    copies: int = 1  # of the env, played side by side
     steps_before: int = 0  # the env steps before this iteration
     rounds: int = 0  # how many rounds were begun; those of a simple trainer are its iterations
     progress: float = 0.0  # the fraction of the run that was completed before this round

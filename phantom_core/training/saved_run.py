@@ -14,6 +14,7 @@ from typing import Any, Final
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import RunDirectoryError, listing
 from phantom_core.hooks.events import MetricsRecorded
+from phantom_core.metrics import Metric
 from phantom_core.rollouts.evaluate import Evaluation, evaluate
 from phantom_core.seeding import derive_seed
 from phantom_core.training.checkpoint import decode_id, is_lossless, load_checkpoint
@@ -79,6 +80,7 @@ def evaluate_run(
     *,
     num_episodes: int | None = None,
     seed: int | None = None,
+    max_steps: int | None = None,
     prepare: Callable[[MultiAgentEnv, Mapping[str, Any]], None] | None = None,
 ) -> tuple[Evaluation, float | None]:
     """Evaluate the final policies of a run, or those of one of its checkpoints.
@@ -92,6 +94,7 @@ def evaluate_run(
         num_episodes: how many episodes to play; None: as many as the run's own evaluation, or 100.
         seed: what the episodes follow from; None: the seed of the run's own evaluation, or one that follows
             from the run's seed.
+        max_steps: episodes are truncated after so many steps; None: as in the run's own evaluation.
         prepare: called once with the env and its `env_config`, before the first reset; may set a recorder,
             or refuse the env by an exception, after which the env is closed too.
 
@@ -132,11 +135,20 @@ def evaluate_run(
             policy_by_agent,
             num_episodes=num_episodes or plan.episodes,
             seed=seed,
+            max_steps=max_steps or plan.max_steps,
+            metrics=_metrics(run_file, components),
             agent_ids=[a for a, i in policy_by_agent.items() if i in facts["policies_to_train"]],
         )
     finally:
         env.close()
     return evaluation, plan.reference_return
+
+
+def _metrics(run_file: RunFile, components: Components) -> dict[str, Metric]:
+    """Return the metrics of a run by name, but for those that a file cannot hold."""
+    missing = {name.split(".")[1] for name in run_file.not_in_file if name.startswith("metrics.")}
+    tables = run_file.table.get("metrics", {})
+    return {name: components.metric(name, tables[name]) for name in tables if name not in missing}
 
 
 def _open(path: Path) -> tuple[RunDirectory, dict[str, Any]]:

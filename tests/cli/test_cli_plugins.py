@@ -60,7 +60,7 @@ def test_list_is_json_on_request(phantom: Callable[..., Any]) -> None:
         "source": row["source"],
         "status": "ok",
         "reason": "",
-        "target": "phantom_qlearning.qlearning_trainer:QLearningTrainer",
+        "target": "phantom_qlearning.trainers:QLearningTrainer",
     }
 
 

@@ -21,6 +21,7 @@ LEARNING = [
     "competing_shops",
     "dealer_market",
     "digital_ads",
+    "pricing_duopoly",
     "repeated_dilemma",
     "stackelberg_pricing",
 ]
@@ -104,6 +105,36 @@ def test_tit_for_tat_and_a_defector_earn_what_one_counts_by_hand(example: LoadEx
 
 def test_a_learner_cooperates_with_tit_for_tat(example: LoadExample) -> None:
     assert example("repeated_dilemma").main() == (30.0, 30.0)
+
+
+# ---------------------------------------------------------------------- pricing duopoly
+
+
+def test_prices_and_profits_are_those_of_the_paper(example: LoadExample) -> None:
+    module = example("pricing_duopoly")
+    assert (round(module.NASH, 3), round(module.MONOPOLY, 3)) == (1.473, 1.925)
+    best = max(module.PRICES, key=lambda price: module.profit(price, module.NASH))
+    assert abs(best - module.NASH) < module.STEP  # nobody gains by leaving the equilibrium
+    together = max(module.PRICES, key=lambda price: module.profit(price, price))
+    assert abs(together - module.MONOPOLY) < module.STEP
+    assert module.PRICES[0] == pytest.approx(module.NASH - 0.1 * (module.MONOPOLY - module.NASH))
+    assert module.PRICES[-1] == pytest.approx(module.MONOPOLY + 0.1 * (module.MONOPOLY - module.NASH))
+    # π(p) against a uniform opponent, for ever
+    first = sum(module.profit(module.PRICES[3], other) for other in module.PRICES) / 15 / (1 - 0.95)
+    assert module.FIRST_VALUES[3] == pytest.approx(first)
+
+
+def test_the_profit_gain_is_zero_for_competitors_and_one_for_a_cartel(example: LoadExample) -> None:
+    module = example("pricing_duopoly")
+    env = module.DuopolyEnv()
+    for price, low, high in ((1, -0.05, 0.1), (13, 0.95, 1.0)):  # the prices next to both
+        play(env, {"ANN": price, "BOB": price})
+        assert low < env.profit_gain < high
+
+
+def test_a_shortened_session_ends_when_prices_are_stable(example: LoadExample) -> None:
+    gain = example("pricing_duopoly").main(iterations=10, decay_rate=2e-4, stable_steps=10_000)
+    assert -0.5 < gain <= 1.0
 
 
 # ---------------------------------------------------------------------- competing shops

@@ -63,6 +63,11 @@ CASES = {
         ],
         seed=4,
     ),
+    "pricing_duopoly.txt": Case(
+        "pricing_duopoly",
+        lambda example: example.DuopolyEnv(),
+        [{"ANN": 0, "BOB": 14}, {"ANN": 7, "BOB": 7}, {"ANN": 14, "BOB": 0}],
+    ),
     "repeated_dilemma.txt": Case(
         "repeated_dilemma",
         lambda example: example.RepeatedDilemmaEnv(),

@@ -265,8 +265,9 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         {"env": coins(VectorAgent)},
         PolicyMappingError,
         (
-            "Policy 'default': A q-table needs Discrete spaces, but the observation space is "
-            "Box(0.0, 1.0, (2,), float32). Make it Discrete, or use a policy for such spaces."
+            "Policy 'default': A q-table needs Discrete or MultiDiscrete observations, or a Dict of such an "
+            "'observation' and an 'action_mask', but the observation space is Box(0.0, 1.0, (2,), float32). "
+            "Make it one of these, or use a policy for such spaces."
         ),
     ),
     "policies that are no mapping": (

@@ -271,7 +271,7 @@ def test_numbers_of_numpy_are_numbers_in_every_setting() -> None:
 
 def test_a_trainer_instance_is_written_with_its_settings() -> None:
     written = table(trainer=QLearningTrainer(alpha=0.25))
-    place = "phantom_qlearning.qlearning_trainer:QLearningTrainer"
+    place = "phantom_qlearning.trainers:QLearningTrainer"
     assert written["trainer"]["name"] == place
     assert written["trainer"][place]["alpha"] == 0.25
 

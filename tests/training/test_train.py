@@ -224,7 +224,7 @@ def test_groups_may_use_trainers_of_their_own() -> None:
     )
     assert table(mixed, "a") == table(alone, "a")
     assert mixed.history[0]["a/alpha"] == 0.5
-    assert mixed.history[0]["b/alpha"] == 0.1
+    assert mixed.history[0]["b/alpha"] == 0.7
     assert table(mixed, "b") != table(alone, "b")
 
 

@@ -1,6 +1,19 @@
-"""Tabular Q-learning for phantom_core: trainer `q-learning`, policy `q-table`."""
+"""Tabular learning for phantom_core: Q-learning, Sarsa and their kin on the policy `q-table`."""
 
 from phantom_qlearning.q_table_policy import QTablePolicy
-from phantom_qlearning.qlearning_trainer import QLearningConfig, QLearningTrainer
+from phantom_qlearning.tabular_trainer import TabularConfig
+from phantom_qlearning.trainers import (
+    DoubleQLearningTrainer,
+    ExpectedSarsaTrainer,
+    QLearningTrainer,
+    SarsaTrainer,
+)
 
-__all__ = ["QLearningConfig", "QLearningTrainer", "QTablePolicy"]
+__all__ = [
+    "DoubleQLearningTrainer",
+    "ExpectedSarsaTrainer",
+    "QLearningTrainer",
+    "QTablePolicy",
+    "SarsaTrainer",
+    "TabularConfig",
+]

@@ -6,80 +6,125 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 
 import phantom_core as ph
+from phantom_qlearning.observation_index import ObservationIndex
 
 
 @dataclass(frozen=True)
 class QTableConfig:
     """Settings of the policy `q-table`."""
 
-    initial_value: float = 0.0
-    """The value of every action before anything was learned; high values make it try everything."""
+    initial_value: Any = 0.0
+    """The values before anything was learned: a number; an array, or lists, that NumPy broadcasts to
+    [observations, actions]; or a function of (observation, action), which text such as
+    `my_package.values:first_guess` names. High values make it try everything."""
 
 
 class QTablePolicy(ph.Policy):
-    """Chooses the action with the highest value in the observation's row; of equals, the first.
+    """Chooses the allowed action with the highest value in the observation's row; of equals, the first.
+
+    Observations are Discrete or MultiDiscrete; or a Dict of `observation`, which is one of these, and
+    `action_mask`, which says by 1 or 0 whether each action is allowed now. Actions are Discrete.
 
     Attributes:
-        epsilon: the probability of a uniformly random action in `sample_actions`. A trainer sets it;
-            otherwise it is 0.
-        table: the values, `table[observation - start][action - start]`, as lists of Python floats,
-            which are several times faster to read and write one by one than an array.
+        epsilon: the probability of a uniformly random allowed action in `sample_actions`. A trainer sets
+            it; otherwise it is 0.
+        observations: the place of each observation in the table.
+        greedy: of each row the place of the highest value, of equals the first; kept up to date by `put`.
     """
 
     config_class = QTableConfig
 
-    def __init__(
-        self, observation_space: gym.Space[Any], action_space: gym.Space[Any], **config: Any
-    ) -> None:
+    def __init__(self, observation_space: Any, action_space: Any, **config: Any) -> None:
         """Make a table.
 
         Raises:
-            ConfigError: if a space is not Discrete.
+            ConfigError: if it cannot be a table of these spaces, or the initial values do not fit.
         """
         super().__init__(observation_space, action_space, **config)
-        for what, space in (("observation", observation_space), ("action", action_space)):
-            if not isinstance(space, gym.spaces.Discrete):
-                raise ph.errors.ConfigError(
-                    f"A q-table needs Discrete spaces, but the {what} space is {space}. "
-                    "Make it Discrete, or use a policy for such spaces."
-                )
-        assert isinstance(observation_space, gym.spaces.Discrete)
-        assert isinstance(action_space, gym.spaces.Discrete)
-        self.first_observation = int(observation_space.start)
+        self.observations = ObservationIndex(observation_space, action_space)
         self.first_action = int(action_space.start)
         self.num_actions = int(action_space.n)
         self.epsilon = 0.0
-        row = [self.config.initial_value] * self.num_actions
-        self.table: list[list[float]] = [list(row) for _ in range(int(observation_space.n))]
+        self.table = self.observations.table_of(
+            self.config.initial_value, self.first_action, self.num_actions
+        )
+
+    @property
+    def table(self) -> list[list[float]]:
+        """The values, `table[place of the observation][action - start]`; set it, or change it with `put`.
+
+        Lists of Python floats are read and written one by one several times faster than an array.
+        """
+        return self._table
+
+    @table.setter
+    def table(self, table: list[list[float]]) -> None:
+        self._table = table
+        self.greedy = [row.index(max(row)) for row in table]
+
+    def put(self, place: int, action: int, value: float) -> bool:
+        """Change the value of an action, counted from 0; return whether the row's greedy action changed."""
+        row = self._table[place]
+        best = self.greedy[place]
+        before = row[action]
+        row[action] = value
+        if action == best:
+            if value >= before:
+                return False
+            best = row.index(max(row))
+            if best == action:
+                return False
+        elif value < row[best] or (value == row[best] and action > best):
+            return False
+        else:
+            best = action
+        self.greedy[place] = best
+        return True
+
+    def best(self, place: int, allowed: Sequence[int] | None) -> int:
+        """Return the action, counted from 0, with the highest value of those that are allowed."""
+        if allowed is None:
+            return self.greedy[place]
+        row = self._table[place]
+        return max(allowed, key=row.__getitem__)
 
     def compute_action(self, observation: Any) -> int:
-        """Return the action with the highest value."""
-        row = self.table[observation - self.first_observation]
-        return row.index(max(row)) + self.first_action
+        """Return the allowed action with the highest value."""
+        if not self.observations.is_masked:
+            return self.greedy[self.observations.place(observation)] + self.first_action
+        return self.compute_actions({name: np.array([part]) for name, part in observation.items()})[0]
+
+    def compute_actions(self, observations: Any) -> list[int]:
+        """Return the allowed action with the highest value for each observation."""
+        places, allowed = self.observations.batch(observations)
+        each = zip(places, allowed)  # noqa: B905  without masks the second is endless
+        return [self.best(place, among) + self.first_action for place, among in each]
 
     def sample_actions(
-        self, observations: Sequence[Any], rng: ph.RowStreams
+        self, observations: Any, rng: ph.RowStreams
     ) -> tuple[list[int], Mapping[str, Sequence[Any]]]:
-        """Return with probability ε a uniformly random action, else the one with the highest value."""
-        epsilon = self.epsilon
+        """Return with probability ε a random allowed action, else the one with the highest value."""
+        epsilon, first, greedy = self.epsilon, self.first_action, self.greedy
         if epsilon <= 0.0:
-            return [self.compute_action(observation) for observation in observations], {}
+            return self.compute_actions(observations), {}
+        places, allowed = self.observations.batch(observations)
         actions = []
-        for observation, draw in zip(observations, rng.uniform(), strict=True):
-            if draw < epsilon:  # given that, draw / epsilon is uniform in [0, 1)
-                actions.append(int(draw / epsilon * self.num_actions) + self.first_action)
+        for place, among, draw in zip(places, allowed, rng.uniform()):  # noqa: B905  as many, and often one
+            if draw >= epsilon:
+                action = greedy[place] if among is None else self.best(place, among)
+            elif among is None:  # given that, draw / epsilon is uniform in [0, 1)
+                action = int(draw / epsilon * self.num_actions)
             else:
-                row = self.table[observation - self.first_observation]
-                actions.append(row.index(max(row)) + self.first_action)
+                action = among[int(draw / epsilon * len(among))]
+            actions.append(action + first)
         return actions, {}
 
     def state_dict(self) -> dict[str, Any]:
         """Return the table as a float64 array [observations, actions]."""
-        return {"table": np.array(self.table, dtype=np.float64)}
+        return {"table": np.array(self._table, dtype=np.float64)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over a table.
@@ -88,11 +133,10 @@ class QTablePolicy(ph.Policy):
             CheckpointError: if it has another shape.
         """
         table = np.asarray(state["table"], dtype=np.float64)
-        wanted = (len(self.table), self.num_actions)
+        wanted = (len(self._table), self.num_actions)
         if table.shape != wanted:
             raise ph.errors.CheckpointError(
                 f"The saved q-table has shape {table.shape}, but this policy's is {wanted}. "
-                "Load it into a policy "
-                "with the spaces that it was trained for."
+                "Load it into a policy with the spaces that it was trained for."
             )
         self.table = table.tolist()

@@ -10,6 +10,7 @@ import pytest
 import phantom_core as ph
 from phantom_recording import EpisodePrinter, Recorder, read_recording, replay
 
+MOST_STEPS = 500  # of a game without end
 EXAMPLES = sorted((Path(__file__).parents[3] / "docs" / "examples").glob("*.py"))
 
 
@@ -26,7 +27,7 @@ def play(env: ph.PhantomEnv, seed: int) -> list[str]:
     spaces = env.action_spaces
     for agent_id, space in spaces.items():
         space.seed(ph.seeding.derive_seed(seed, agent_id) % 2**31)
-    while env.turn is not None:
+    while env.turn is not None and env.current_step < MOST_STEPS:
         acting = env.acting_agent_ids
         actions = {i: s.sample() for i, s in spaces.items() if acting is None or i in acting}
         told.append(repr(env.step(actions)))
@@ -45,13 +46,14 @@ def test_examples_are_recorded_shown_and_replayed(
             assert play(env, seed) == play(recorded, seed)
         recorded.close()
         episodes = list(read_recording(tmp_path / env_class.__name__))
-        assert [(episode.seed, episode.is_finished) for episode in episodes] == [(1, True), (2, True)]
+        has_end = env_class.__name__ != "DuopolyEnv"
+        assert [(one.seed, one.is_finished) for one in episodes] == [(1, has_end), (2, has_end)]
         stream = io.StringIO()
         for number, episode in enumerate(episodes):
             EpisodePrinter(stream).show(episode, number)
             world = replay(episode, env=env_class)
             assert world.current_step == episode.num_steps
-        assert stream.getvalue().count("──── finished") == 2
+        assert stream.getvalue().count("──── finished") == (2 if has_end else 0)
 
 
 def test_there_are_examples(supply_chain: ModuleType) -> None:

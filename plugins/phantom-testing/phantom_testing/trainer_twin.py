@@ -52,7 +52,7 @@ def _of_full_trainers(
     trainer_class: type[ph.Trainer], config: Mapping[str, Any], found: Twins
 ) -> dict[str, Any]:
     made: Counter[ph.PolicyID] = Counter()
-    method = "update" if trainer_class.learn_step is ph.Trainer.learn_step else "learn_step"
+    method = "learn_step" if trainer_class(**config).learns_online else "update"
     learn = getattr(trainer_class, method)
 
     def learn_with_twin(

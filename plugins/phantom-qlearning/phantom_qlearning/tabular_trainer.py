@@ -1,0 +1,243 @@
+"""`TabularTrainer`: what the trainers of q-tables share: settings, schedules, when they learn, stability."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+import phantom_core as ph
+from phantom_qlearning.q_table_policy import QTablePolicy
+from phantom_qlearning.schedule import Kind, Schedule
+
+
+@dataclass(frozen=True)
+class TabularConfig:
+    """Settings of the trainers of q-tables."""
+
+    update: Literal["step", "iteration"] = "step"
+    """When the table changes: after each env step, as the literature has it, or once in an iteration, from
+    all that was collected with one table. With several learners the second gives other results."""
+    alpha: float = 0.7
+    """Step size at the start."""
+    alpha_final: float = 0.01
+    """Step size at the end of its schedule."""
+    gamma: float = 0.95
+    """Discount factor per decision."""
+    epsilon: float = 1.0
+    """Probability of a random action at the start."""
+    epsilon_final: float = 0.05
+    """Probability of a random action at the end of its schedule."""
+    schedule: Kind = "linear"
+    """How `alpha` and `epsilon` go to their final values: by equal differences, or by equal ratios."""
+    decay_fraction: float = 0.9
+    """Over which share of the run they do, once in each iteration."""
+    decay_steps: int | None = None
+    """Over how many env steps of the run, all copies together, they do instead, step by step."""
+    decay_rate: float | None = None
+    """Instead: the first value times exp(-rate * env steps), down to the final one, step by step."""
+    steps_per_iteration: int | None = None
+    """Env steps, all copies together, in an iteration; none: whole episodes."""
+    episodes_per_iteration: int | None = None
+    """Episodes in an iteration; none: 10, unless steps are given."""
+    copies: int | None = None
+    """How many copies of the env are played side by side; none: as the run does, or 1."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range or contradicts itself; raises `ValueError`."""
+        for name in ("alpha", "alpha_final", "gamma", "epsilon", "epsilon_final", "decay_fraction"):
+            value = getattr(self, name)
+            if not 0.0 <= value <= 1.0:
+                raise ValueError(f"{name} is {value}. Expected a number from 0 to 1")
+        for name in ("decay_steps", "steps_per_iteration", "episodes_per_iteration", "copies"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} is {value}. Expected a positive number")
+        if self.decay_rate is not None and not 0.0 <= self.decay_rate < float("inf"):
+            raise ValueError(f"decay_rate is {self.decay_rate}. Expected 0 or more")
+        for one, other in (
+            ("steps_per_iteration", "episodes_per_iteration"),
+            ("decay_steps", "decay_rate"),
+        ):
+            if getattr(self, one) is not None and getattr(self, other) is not None:
+                raise ValueError(f"both {one} and {other} are given. Give one of them")
+        if self.schedule == "exponential" and self.decay_rate is None:
+            for name in ("alpha", "epsilon"):
+                first, final = getattr(self, name), getattr(self, f"{name}_final")
+                if first != final and not (first > 0.0 and final > 0.0):
+                    raise ValueError(
+                        f"{name} cannot go exponentially from {first} to {final}. Give two positive numbers, "
+                        "or decay_rate"
+                    )
+
+    def schedule_of(self, name: str) -> Schedule:
+        """Return how `alpha` or `epsilon` moves."""
+        first, final = getattr(self, name), getattr(self, f"{name}_final")
+        return Schedule(first, final, self.schedule, self.decay_fraction, self.decay_steps, self.decay_rate)
+
+
+@dataclass(slots=True)
+class Learning:
+    """How far the learning of one table is.
+
+    Attributes:
+        memory: what the algorithm keeps beside the table.
+        alpha: the step size now.
+        env_steps: the env steps of the run so far.
+        changed_at: those after which a greedy action changed last.
+        errors: the sum of |target − Q(s, a)| since the last update.
+        num_errors: how many these are.
+    """
+
+    memory: Any
+    alpha: float = 0.0
+    env_steps: int = 0
+    changed_at: int = 0
+    errors: float = 0.0
+    num_errors: int = 0
+
+
+class TabularTrainer(ph.Trainer):
+    """Changes one value of a q-table for each decision; subclasses say what follows a decision.
+
+    After a decision with observation s, action a, reward r and next observation s′:
+
+        Q(s, a) ← Q(s, a) + α [r + γ V(s′) − Q(s, a)]
+
+    Where the episode terminated nothing follows, and the target is r. Where it was truncated, s′ is the final
+    observation, and its value counts: a time limit is not an end of the world. A decision that was cut off
+    without a next observation teaches nothing and is left out. Behaviour while learning is ε-greedy.
+
+    It logs `td_error` (the mean of |target − Q(s, a)|), `alpha`, `epsilon` and `stable_steps` of each
+    policy: the env steps since any greedy action changed last. The smallest of these is `stable_steps` of the
+    run, for a hook such as `early-stopping`.
+    """
+
+    config_class = TabularConfig
+    policy_class = QTablePolicy
+    keep_last = ("alpha", "epsilon", "stable_steps")
+    config: TabularConfig
+
+    def __init__(self, **config: Any) -> None:
+        """Read the settings; raise `ConfigError` if they are wrong."""
+        super().__init__(**config)
+        self._alpha, self._epsilon = self.config.schedule_of("alpha"), self.config.schedule_of("epsilon")
+        self._progress, self._copies = 0.0, 1
+        self._learning: dict[ph.PolicyID, Learning] = {}
+        self._gamma = self.config.gamma
+        self._in_round: list[ph.PolicyID] = []
+
+    @property
+    def learns_online(self) -> bool:
+        """Whether it learns after each env step."""
+        return self.config.update == "step"
+
+    def setup(self, policy_id: ph.PolicyID, policy: QTablePolicy, rng: np.random.Generator) -> None:
+        """Begin with a table."""
+        self._learning[policy_id] = Learning(self.new_memory(policy))
+
+    def collect_plan(self) -> ph.CollectPlan:
+        """Plan an iteration."""
+        config = self.config
+        if config.steps_per_iteration is not None:
+            return ph.CollectPlan(steps=config.steps_per_iteration, copies=config.copies)
+        return ph.CollectPlan(episodes=config.episodes_per_iteration or 10, copies=config.copies)
+
+    def begin_round(self, policy_id: ph.PolicyID, policy: QTablePolicy) -> None:
+        """Set step size and exploration."""
+        learning = self._learning[policy_id]
+        run = self.run
+        learning.env_steps, self._progress, self._copies = run.env_steps, run.progress, run.copies
+        learning.alpha = self._alpha.at(learning.env_steps, self._progress)
+        policy.epsilon = self._epsilon.at(learning.env_steps, self._progress)
+        if policy_id in self._in_round:
+            self._in_round.clear()
+        self._in_round.append(policy_id)
+
+    def learn_step(
+        self, policy_id: ph.PolicyID, policy: QTablePolicy, rows: ph.Transitions, rng: np.random.Generator
+    ) -> None:
+        """Learn from each decision whose outcome is known since this env step."""
+        learning = self._learning[policy_id]
+        learning.env_steps += self._copies
+        for one in rows:
+            self.learn_one(policy, learning, one, rng)
+        if self._alpha.moves_by_step:
+            learning.alpha = self._alpha.at(learning.env_steps, self._progress)
+        if self._epsilon.moves_by_step:
+            policy.epsilon = self._epsilon.at(learning.env_steps, self._progress)
+
+    def update(
+        self, policy_id: ph.PolicyID, policy: QTablePolicy, batch: ph.Batch, rng: np.random.Generator
+    ) -> Mapping[str, float]:
+        """Learn from every decision in the order in which they were made, unless that was done at once."""
+        learning = self._learning[policy_id]
+        learning.env_steps = self.run.env_steps
+        if not self.learns_online:
+            for one in batch.transitions:
+                self.learn_one(policy, learning, one, rng)
+        found = {
+            "td_error": learning.errors / max(1, learning.num_errors),
+            "alpha": learning.alpha,
+            "epsilon": policy.epsilon,
+            "stable_steps": float(learning.env_steps - learning.changed_at),
+        }
+        learning.errors, learning.num_errors = 0.0, 0
+        if policy_id == self._in_round[-1]:
+            changed_at = max(one.changed_at for one in self._learning.values())
+            self.run.log({"stable_steps": float(learning.env_steps - changed_at)})
+        return found
+
+    def learn_one(
+        self, policy: QTablePolicy, learning: Learning, one: ph.Transition, rng: np.random.Generator
+    ) -> None:
+        """Learn from one decision."""
+        target = one.reward
+        if not one.terminated:
+            if not one.has_next:
+                return
+            target += self._gamma * self.value_of(policy, one.next_observation)
+        place = policy.observations.place(one.observation)
+        self.move_value(policy, learning, place, one.action - policy.first_action, target)
+
+    def value_of(self, policy: QTablePolicy, observation: Any) -> float:
+        """Return V(s′), where the next action is not known."""
+        raise NotImplementedError
+
+    def move_value(
+        self, policy: QTablePolicy, learning: Learning, place: int, action: int, target: float
+    ) -> None:
+        """Move the value of an action, counted from 0, towards its target."""
+        value = policy.table[place][action]
+        error = target - value
+        learning.errors += abs(error)
+        learning.num_errors += 1
+        if policy.put(place, action, value + learning.alpha * error):
+            learning.changed_at = learning.env_steps
+
+    def new_memory(self, policy: QTablePolicy) -> Any:
+        """Return what the algorithm keeps beside the table, as it is in the beginning."""
+        return None
+
+    def saved(self, memory: Any) -> Any:
+        """Return that as NumPy arrays and JSON values."""
+        return None
+
+    def loaded(self, saved: Any) -> Any:
+        """Return what `saved` was made of."""
+        return None
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return for each policy when its greedy actions changed, and what the algorithm keeps."""
+        return {
+            policy_id: {"changed_at": learning.changed_at, "memory": self.saved(learning.memory)}
+            for policy_id, learning in self._learning.items()
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        for policy_id, saved in state.items():
+            learning = self._learning[policy_id]
+            learning.changed_at, learning.memory = int(saved["changed_at"]), self.loaded(saved["memory"])
