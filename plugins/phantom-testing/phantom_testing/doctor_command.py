@@ -120,10 +120,12 @@ def _report(diagnosis: Diagnosis) -> str:
     if "error" in severities:
         can += f" once the {'errors' if severities.count('error') > 1 else 'error'} above "
         can += f"{'are' if severities.count('error') > 1 else 'is'} fixed"
-    summary += [
-        f"Trainer {name} {can}." if refusal is None else f"Trainer {name} cannot: {refusal}"
-        for name, refusal in diagnosis.trainers.items()
-    ]
+    trainers: dict[str | None, list[str]] = {}
+    for name, refusal in diagnosis.trainers.items():
+        trainers.setdefault(refusal, []).append(name)
+    for refusal, names in trainers.items():
+        who = f"{'Trainer' if len(names) == 1 else 'Trainers'} {', '.join(names)}"
+        summary.append(f"{who} {can}." if refusal is None else f"{who} cannot: {refusal}")
     lines = [textwrap.fill(line, _width(), subsequent_indent="  ") for line in summary]
     return "\n\n".join([*parts, "\n".join(lines)])
 
