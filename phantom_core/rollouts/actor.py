@@ -32,7 +32,8 @@ class Actor:
         self.policy: Any = policy  # a Policy or a RecurrentPolicy
         self.buffer = RolloutBuffer(policy.observation_space, space)
         self.is_learning = False  # whether it explores, and its agents' transitions are kept
-        self.newest: Decisions | None = None  # of a learner; None: they are in the buffer
+        self.defers = False  # whether its newest decisions wait for what the step makes of them
+        self.newest: Decisions | None = None  # those that wait
         self.earned: Sequence[float] = ()  # by the newest decisions
         self.num_rows = 0
         self.checks_all = True  # whether actions of every space are checked; else those of Discrete spaces
@@ -52,7 +53,7 @@ class Actor:
         observations: Sequence[Observation],
         agent_ids: Sequence[AgentID],
     ) -> Sequence[Action]:
-        """Ask the policy once for the actions of rows; a learner's decisions are its `newest`.
+        """Ask the policy once for the actions of rows; keep a learner's in its buffer, or as `newest`.
 
         `numbers` is the same array in the next step if the rows are the same.
         """
@@ -94,8 +95,10 @@ class Actor:
                     break
         elif self.checks_all:
             self._check_actions(agent_ids, played)
-        if self.is_learning:
+        if self.defers:
             self.newest = step, numbers, batch, actions, extras, before
+        elif self.is_learning:
+            self.buffer.add_decisions(step, numbers, batch, actions, extras, before)
         return played
 
     def keep_newest(self) -> None:

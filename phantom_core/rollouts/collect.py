@@ -167,7 +167,7 @@ class Collector:
         for policy_id, actor in self._actors.items():
             if actor.is_learning != (policy_id in self.learning):
                 self._rows.leave()
-                actor.is_learning = not actor.is_learning
+                actor.is_learning, actor.defers = not actor.is_learning, False
                 actor.clear()
                 for copy in self._copies:
                     copy.forget(actor)
@@ -422,12 +422,13 @@ class Collector:
         step, may_go_on = self._history.num_steps, rows.is_complete and self._states is None
         for block in table.blocks:
             actor, observations = block.actor, block.pick(rows.observations)
+            if actor in self._online:
+                actor.defers = may_go_on and actor.buffer.is_empty
             try:
                 actions = actor.decide(step, block.numbers, block.draws, observations, block.agent_ids)
             except OutsideSpaceError as error:
                 raise self._outside(block.rows[error.index], observations[error.index]) from None
-            if actor.is_learning and not (may_go_on and actor in self._online and actor.buffer.is_empty):
-                actor.keep_newest()
+            if actor.is_learning and not actor.defers:
                 if not rows.is_flat:
                     block.begin_transitions()
                 if self._states is not None:

@@ -262,7 +262,7 @@ class RolloutBuffer:
 
     def _handed_over(self) -> Batch:
         """Hand over everything."""
-        whole = object.__new__(RolloutBuffer)
+        whole = object.__new__(RolloutBuffer)  # a copy that keeps the lists, which `clear` replaces here
         whole.__dict__ = self.__dict__.copy()
         self.clear()
         return Batch(

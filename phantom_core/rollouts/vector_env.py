@@ -8,7 +8,7 @@ from typing import Any
 
 from phantom_core.envs.plain_values import as_flag, as_float, not_a_step
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
-from phantom_core.errors import ConfigError
+from phantom_core.errors import ConfigError, EnvError
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.measured_env import CopyFacts, MeasuredEnv, check_apart, check_is_env
@@ -85,9 +85,13 @@ class VectorEnv(ABC):
         Needed only where that is not None.
 
         Raises:
+            EnvError: if the subclass does not override it.
             CopyError: if a copy raises.
         """
-        raise NotImplementedError
+        raise EnvError(
+            f"{type(self).__name__} has a state_space, but no states(). Override it, and return the global "
+            "state of each of these copies."
+        )
 
     @abstractmethod
     def measure(self, metrics: Mapping[str, Metric], mode: Mode) -> None:

@@ -132,3 +132,25 @@ def test_with_step_rows_it_hands_over_the_same() -> None:
 @pytest.mark.parametrize("name", ["reset", "facts", "measure", "take_metrics", "policies_for", "fingerprint"])
 def test_what_it_has_to_implement_is_abstract(name: str) -> None:
     assert name in ph.VectorEnv.__abstractmethods__
+
+
+class StatefulFacts(WalkerFacts):
+    state_space = OBSERVATION
+
+
+class StatefulWalkers(Walkers):
+    def facts(self, number: int) -> StatefulFacts:
+        return StatefulFacts()
+
+
+def test_a_state_space_without_states_is_named() -> None:
+    policies = {"p": Wanderer(OBSERVATION, ACTION)}
+    collector = ph.Collector(
+        StatefulWalkers(2), policies, {"walker": "p"}, seed=3, learning=["p"], needs=["state"]
+    )
+    with pytest.raises(ph.errors.EnvError) as caught:
+        collector.collect(ph.CollectPlan(steps=4))
+    assert str(caught.value) == (
+        "StatefulWalkers has a state_space, but no states(). Override it, and return the global state of "
+        "each of these copies."
+    )
