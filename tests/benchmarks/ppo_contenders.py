@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 
 import phantom_core as ph
@@ -93,14 +95,24 @@ def train_ours(
     return clock.rate
 
 
-def sb3_model(setting: Setting, seed: int = 1, model_class: Any = None) -> Any:
-    """Return Stable-Baselines3's PPO with this setting; all else is its default."""
+def sb3_model(setting: Setting, seed: int = 1, model_class: Any = None, *, has_monitor: bool = True) -> Any:
+    """Return Stable-Baselines3's PPO with this setting; all else is its default.
+
+    `make_vec_env` puts a Monitor around each env, which logs its episodes, as `ppo` does; leave it out to see
+    what that costs.
+    """
     from stable_baselines3 import PPO
     from stable_baselines3.common.env_util import make_vec_env
+    from stable_baselines3.common.vec_env import DummyVecEnv
 
+    if has_monitor:
+        envs = make_vec_env("CartPole-v1", setting.copies, seed=seed)
+    else:
+        envs = DummyVecEnv([functools.partial(gym.make, "CartPole-v1")] * setting.copies)
+        envs.seed(seed)
     return (model_class or PPO)(
         "MlpPolicy",
-        make_vec_env("CartPole-v1", setting.copies, seed=seed),
+        envs,
         learning_rate=(lambda left: left * setting.lr) if setting.is_annealed else setting.lr,
         clip_range=(lambda left: left * 0.2) if setting.is_annealed else 0.2,
         n_steps=setting.steps_per_copy,
@@ -114,9 +126,9 @@ def sb3_model(setting: Setting, seed: int = 1, model_class: Any = None) -> Any:
     )
 
 
-def train_sb3(num_steps: int, setting: Setting) -> float:
+def train_sb3(num_steps: int, setting: Setting, *, has_monitor: bool = True) -> float:
     """Train with Stable-Baselines3 and return env steps per CPU second, after the first iteration."""
-    model = sb3_model(setting)
+    model = sb3_model(setting, has_monitor=has_monitor)
     model.learn(setting.copies * setting.steps_per_copy)
     started = time.process_time()
     model.learn(num_steps)
@@ -191,6 +203,7 @@ def contenders(setting: Setting) -> dict[str, Contender]:
     found: dict[str, Contender] = {}
     if has("stable_baselines3"):
         found["Stable-Baselines3"] = lambda steps: train_sb3(steps, setting)
+        found["the same, without Monitor"] = lambda steps: train_sb3(steps, setting, has_monitor=False)
     if has("torch"):
         found["plain torch script"] = lambda steps: train_plain_torch(steps, setting)
     if has("torch") and why_no_pufferlib() is None:
