@@ -115,7 +115,7 @@ def train_command(
         if times is not None:
             click.echo(times.table())
         _report(results, settings.evaluation, said_how_it_ended=has_console)
-    if results.problems:
+    if results.problems or results.status == "diverged":
         return 1
     return 130 if results.status == "interrupted" else 0
 

@@ -13,7 +13,7 @@ from phantom_core.types import AgentID, PolicyID
 if TYPE_CHECKING:
     from phantom_core.policies.policy import BasePolicy
 
-Status: TypeAlias = Literal["completed", "stopped", "interrupted", "failed"]
+Status: TypeAlias = Literal["completed", "stopped", "diverged", "interrupted", "failed"]
 """How a run ended: `"completed"`, stopped by a hook, interrupted by a signal, or failed by an exception."""
 
 _EMPTY: Mapping[Any, Any] = MappingProxyType({})

@@ -13,7 +13,7 @@ from phantom_core.errors import ConfigError, EnvError, ObservationError, PolicyM
 from phantom_core.policies.policy import BasePolicy, RecurrentPolicy
 from phantom_core.policies.policy_states import PolicyStates
 from phantom_core.rollouts.rollout_buffer import RolloutBuffer
-from phantom_core.rollouts.space_batcher import OutsideSpaceError
+from phantom_core.rollouts.space_batcher import contains
 from phantom_core.seeding import RowStreams
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
@@ -122,24 +122,20 @@ class Actor:
         """How the states of a recurrent policy are nested; None for another."""
         return self.policy.initial_state() if self.memory is not None else None
 
-    def check(self, observation: Observation, agent_id: AgentID, step: int) -> None:
-        """Raise if an observation that is not acted on is not in its space."""
-        try:
-            self.buffer.batcher.checked([observation])
-        except OutsideSpaceError:
-            raise self.outside(agent_id, step, observation) from None
-
-    def outside(self, agent_id: AgentID, step: int, observation: Observation) -> ObservationError:
-        """Return the error that an observation is not in its space."""
-        found = f"is {observation!r} ({type(observation).__name__})"
+    def outside(self, agent_id: AgentID, step: int, observation: Observation, seed: int) -> ObservationError:
+        """Return the error that an observation is not in its space, or not finite."""
+        found, space = f"is {observation!r} ({type(observation).__name__})", self.policy.observation_space
         shape, dtype = getattr(observation, "shape", None), getattr(observation, "dtype", None)
         if shape and observation.size and observation.dtype.kind in "biuf":
             low, high = observation.min(), observation.max()
             found = f"has shape {shape} and dtype {dtype}, with values from {low} to {high}"
+        expected = f"but its observation space is {space}"
+        if contains(space, observation, is_finite=False):
+            expected = "but only finite numbers can be learned from"
         return ObservationError(
-            f"Observation of {agent_id!r} at step {step} {found}, but its "
-            f"observation space is {self.policy.observation_space}. Change encode_observation(), or reset() "
-            "and step() of a Gymnasium env, or the space."
+            f"Observation of {agent_id!r} at step {step} {found}, {expected}. Change encode_observation(), "
+            "or reset() and step() of a Gymnasium env, or the space. Play it again with "
+            f"env.reset(seed={seed})."
         )
 
     def check_spaces(self, agent_id: AgentID, *spaces: gym.Space[Any]) -> None:

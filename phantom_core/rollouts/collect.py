@@ -444,7 +444,7 @@ class Collector:
 
     def _outside(self, row: AgentRow, observation: Observation) -> ObservationError:
         copy = self._copies[row.env_index]
-        return row.actor.outside(row.agent_id, copy.length, observation)
+        return copy.outside(row, observation)
 
     def _take_in(
         self, table: RowTable, rows: CurrentRows, found: StepRows, resetting: Sequence[EnvCopy]

@@ -11,7 +11,14 @@ from typing import Any, Final
 import gymnasium as gym
 
 from phantom_core.envs.step_result import StepResult
-from phantom_core.errors import CheckpointError, EnvError, PhantomError, error_place, error_text
+from phantom_core.errors import (
+    CheckpointError,
+    EnvError,
+    ObservationError,
+    PhantomError,
+    error_place,
+    error_text,
+)
 from phantom_core.rollouts.action_history import ActionHistory
 from phantom_core.rollouts.actor import Actor
 from phantom_core.rollouts.batch import EpisodeSummary
@@ -234,9 +241,21 @@ class EnvCopy:
             said.add_note(note)  # the traceback in a worker
         return said
 
+    def outside(self, row: AgentRow, observation: Observation) -> ObservationError:
+        """Return the error that an observation is not in its space."""
+        seed = self.seed_of(self.episode)
+        return row.actor.outside(row.agent_id, self.length, observation, seed)
+
+    def _check(self, row: AgentRow) -> None:
+        """Raise if an observation that is not acted on is not in its space."""
+        try:
+            row.actor.buffer.batcher.checked([row.observation])
+        except OutsideSpaceError:
+            raise self.outside(row, row.observation) from None
+
     def _keep(self, row: AgentRow) -> None:
         """Keep an observation that is not acted on at once."""
-        row.actor.check(row.observation, row.agent_id, self.length)
+        self._check(row)
         if type(row.observation) is not int:
             row.observation = snapshot(fitted(row.actor.policy.observation_space, row.observation))
 
@@ -312,10 +331,10 @@ class EnvCopy:
             try:
                 row.actor.buffer.end([end], following, terminated=terminated, truncated=not terminated)
             except OutsideSpaceError:
-                raise row.actor.outside(row.agent_id, self.length, row.observation) from None
+                raise self.outside(row, row.observation) from None
             row.last = -1
         elif has_next:
-            row.actor.check(row.observation, row.agent_id, self.length)
+            self._check(row)
 
     def _summary(self, *, terminated: bool) -> EpisodeSummary:
         return EpisodeSummary(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import gymnasium as gym
@@ -73,9 +74,9 @@ class ArrayBatcher(SpaceBatcher):
         low, high = _range(space)
         is_float = self._dtype.kind == "f"
         limits = (-np.inf, np.inf) if is_float else (np.iinfo(self._dtype).min, np.iinfo(self._dtype).max)
+        self._low = None if np.all(low == limits[0]) else low
         self._high = None if np.all(high == limits[1]) else high
-        is_free = np.all(low == limits[0]) and not (is_float and self._high is None)  # one stays, for NaN
-        self._low = None if is_free else low
+        self._may_be_infinite = is_float and not (np.isfinite(low).all() and np.isfinite(high).all())
         self._bounds: dict[int, tuple[NDArray[Any] | None, NDArray[Any] | None]] = {}  # by the number of rows
 
     def usual(self, values: Sequence[Any]) -> NDArray[Any]:
@@ -90,6 +91,8 @@ class ArrayBatcher(SpaceBatcher):
             if len(values) > 1 and set(map(len, values)) != {self._shape[0]}:
                 raise _DoubtError
             rows = self._concatenated(values).reshape(shape)
+        if self._may_be_infinite and not np.isfinite(rows).all():
+            raise _DoubtError  # the bounds do not exclude it
         lows, highs = self._bounds.get(len(values)) or self._repeated_bounds(len(values))
         if lows is not None and np.count_nonzero(rows >= lows) != rows.size:
             raise _DoubtError  # also for NaN
@@ -210,12 +213,24 @@ def fitted(space: gym.Space[Any], value: Any) -> Any:
     return value
 
 
-def contains(space: gym.Space[Any], value: Any) -> bool:
-    """Return whether a value is an element of a space; what the space cannot even look at is none."""
+def contains(space: gym.Space[Any], value: Any, *, is_finite: bool = True) -> bool:
+    """Return whether a value is a finite element of a space; what the space cannot even look at is none."""
     try:
-        return bool(space.contains(value))
+        return bool(space.contains(value)) and (not is_finite or has_finite_numbers(value))
     except Exception:  # text in the place of numbers, for example
         return False
+
+
+def has_finite_numbers(value: Any) -> bool:
+    """Return whether all numbers in an element of a space are finite."""
+    match value:
+        case np.ndarray() if value.dtype.kind == "f":
+            return bool(np.isfinite(value).all())
+        case Mapping():
+            return all(map(has_finite_numbers, value.values()))
+        case tuple():
+            return all(map(has_finite_numbers, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def filler(space: gym.Space[Any]) -> Any:

@@ -239,3 +239,24 @@ def decode_space(data: Mapping[str, Any]) -> spaces.Space[Any]:
             return spaces.Tuple([decode_space(part) for part in data["spaces"]])
     kind = data["kind"]
     raise CheckpointError(f"The checkpoint holds a space of the kind {kind!r}, which is not known here.")
+
+
+def what_is_not_finite(state: Any) -> str:
+    """Return the name of the first number or array in a state that is not finite; empty if all are.
+
+    >>> what_is_not_finite({"weights": {"first": [0.0, float("nan")]}, "steps": 3})
+    'weights.first'
+    """
+    match state:
+        case Mapping():
+            for name, part in state.items():
+                where = what_is_not_finite(part)
+                if where:
+                    return f"{name}.{where}".removesuffix(".?")
+        case np.ndarray() | np.generic() if state.dtype.kind in "fc":
+            return "" if np.isfinite(state).all() else "?"
+        case float():
+            return "" if math.isfinite(state) else "?"
+        case list() | tuple():
+            return next(filter(None, map(what_is_not_finite, state)), "")
+    return ""

@@ -49,6 +49,8 @@ class Checkpointer:
         run, every = self._run, self._every
         if not is_wanted and (every is None or run.iterations % every != 0):
             return
+        if not run.check_policies():
+            return
         score, path = self._score(values), self._folder / f"iteration-{run.iterations:06}"
         try:
             save_checkpoint(path, self._state(score))
@@ -58,6 +60,7 @@ class Checkpointer:
             self._has_failed = True
             return
         self._written.append((run.iterations, score, path))
+        run.newest_checkpoint = path
         self._remove_stale()
         event = CheckpointSaved(iteration=run.iteration, env_steps=run.env_steps, path=path)
         self._dispatcher.fire("on_checkpoint", event)
@@ -93,10 +96,15 @@ class Checkpointer:
 
 
 def save_final_policies(facts: RunFacts, state: RunState, dispatcher: Dispatcher) -> None:
-    """Save the policies in the run directory or, if it cannot be written, in a temporary directory."""
-    if facts.directory is None or not state.policies:
+    """Save the policies in the run directory or, if it cannot be written, in a temporary directory.
+
+    Policies that are not finite are not saved: the run has diverged.
+    """
+    if not state.policies:
         return
     with state.saving():
+        if not state.check_policies() or facts.directory is None:
+            return
         try:
             path = RunDirectory(facts.directory).save_policies(state.policies)
         except PhantomError as error:

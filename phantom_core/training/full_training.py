@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -233,6 +234,8 @@ class FullTraining:
                 policy_id, policies[policy_id], batches[policy_id], self._rngs[policy_id]
             )
             for name, value in _numbers(trainer, quantities):
+                if not math.isfinite(value):
+                    loop.state.diverge(f"{policy_id}/{name} is {value}")
                 loop.log({f"{policy_id}/{name}": value}, keep_last=name in trainer.keep_last)
         self._update_seconds += perf_counter() - started
 

@@ -147,6 +147,7 @@ class RunLoop:
         self._has_started = True
         for prepare in self.before_start:
             prepare()
+        state.watch()
         if num_iterations is not None:
             state.num_iterations = num_iterations
         self.dispatcher.start(

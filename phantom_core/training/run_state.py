@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from phantom_core.policies.policy import BasePolicy
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.evaluate import Evaluation
 from phantom_core.rollouts.make_vector_env import VectorizationMode
+from phantom_core.training.checkpoint import what_is_not_finite
 from phantom_core.training.env_factory import PluginPlan
 from phantom_core.training.run_plans import TrainingPhase
 from phantom_core.types import AgentID, PolicyID
@@ -54,7 +56,7 @@ class TrainingResults:
         history: one row per iteration: `iteration`, `env_steps` and every logged value.
         iterations: the number of completed iterations.
         env_steps: the number of env steps in training.
-        status: how the run ended: `"completed"`, `"stopped"` or `"interrupted"`.
+        status: how the run ended: `"completed"`, `"stopped"`, `"diverged"` or `"interrupted"`.
         stop_reasons: why the run stopped early.
         hook_failures: one sentence for each plugin that failed.
         problems: failures to write files, such as policies on a full disk; one sentence each.
@@ -91,6 +93,9 @@ class RunState:
     history: list[dict[str, float]] = field(default_factory=list)
     stop_reasons: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)  # failures to write files, a sentence each
+    newest_checkpoint: Path | None = None
+    watched: tuple[PolicyID, ...] = ()  # the trained policies whose state was finite when the run began
+    has_diverged: bool = False  # something that is learned is not finite any more
     is_interrupted: bool = False  # by a signal
     is_iterating: bool = False
     is_saving: bool = False  # a signal must not interrupt this
@@ -104,9 +109,36 @@ class RunState:
     @property
     def status(self) -> Status:
         """The status of the run if it ended now."""
+        if self.has_diverged:
+            return "diverged"
         if self.is_interrupted:
             return "interrupted"
         return "stopped" if self.stop_reasons else "completed"
+
+    def watch(self) -> None:
+        """Note which trained policies are finite before they are trained."""
+        for policy_id in self.policies_to_train:
+            with contextlib.suppress(Exception):  # whatever is wrong with its state is said when it is saved
+                if not what_is_not_finite(self.policies[policy_id].state_dict()):
+                    self.watched += (policy_id,)
+
+    def check_policies(self) -> bool:
+        """Return whether the trained policies are finite; if one is not any more, the run has diverged."""
+        for policy_id in self.watched:
+            where = what_is_not_finite(self.policies[policy_id].state_dict())
+            if where:
+                self.diverge(f"{where} of policy {policy_id!r} is not finite")
+        return not self.has_diverged
+
+    def diverge(self, quantity: str) -> None:
+        """End the run, since a quantity is not finite any more; `quantity` is the beginning of a sentence."""
+        if self.has_diverged:
+            return
+        self.has_diverged = True
+        kept = "no checkpoint was written before"
+        if self.newest_checkpoint is not None:
+            kept = f"the last finite checkpoint is {self.newest_checkpoint}"
+        self.stop_reasons.append(f"{quantity} in iteration {self.iteration}; {kept}")
 
     def add_problem(self, sentence: str) -> None:
         """Record and log a failure to write files. The run continues."""

@@ -194,7 +194,7 @@ class _Run:
         loop, state, evaluation = self.loop, self.loop.state, None
         with loop.scope():
             results = self._train()
-            if loop.evaluator is not None and not state.is_interrupted:
+            if loop.evaluator is not None and not state.is_interrupted and not state.has_diverged:
                 evaluation = loop.evaluator.at_end()
                 logged = loop.flush(state.iteration)
                 if state.history:

@@ -309,7 +309,8 @@ def test_the_one_wrong_observation_of_a_batch_is_found(name: str) -> None:
         collect(space, show)
     assert str(caught.value) == (
         f"Observation of 'A1' at step 1 {found}, but its observation space is {space}. Change "
-        "encode_observation(), or reset() and step() of a Gymnasium env, or the space."
+        "encode_observation(), or reset() and step() of a Gymnasium env, or the space. Play it again with "
+        "env.reset(seed=1401479987715871550)."
     )
 
 

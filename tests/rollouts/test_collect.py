@@ -276,7 +276,8 @@ def test_an_observation_outside_its_space_names_agent_step_and_space() -> None:
         collector_for(make_env(WrongObserver("A"))).collect(ph.CollectPlan(episodes=1))
     assert str(caught.value) == (
         "Observation of 'A' at step 2 is -1 (int), but its observation space is Discrete(1000). Change "
-        "encode_observation(), or reset() and step() of a Gymnasium env, or the space."
+        "encode_observation(), or reset() and step() of a Gymnasium env, or the space. Play it again with "
+        "env.reset(seed=1401479987715871550)."
     )
 
 

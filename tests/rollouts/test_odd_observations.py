@@ -53,5 +53,6 @@ def test_the_error_shows_what_was_observed(space: gym.Space[Any], odd: str, *, i
         ph.evaluate(env, {"p": policy}, {"agent": "p"}, num_episodes=1, seed=1, max_steps=3)
     assert str(caught.value) == (
         f"Observation of 'agent' at step {int(is_late)} {shown}, but its observation space is {space}. "
-        "Change encode_observation(), or reset() and step() of a Gymnasium env, or the space."
+        "Change encode_observation(), or reset() and step() of a Gymnasium env, or the space. Play it again "
+        "with env.reset(seed=1401479987715871550)."
     )

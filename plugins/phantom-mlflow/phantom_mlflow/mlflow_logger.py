@@ -16,6 +16,7 @@ _SQLITE: Final = "sqlite:///"
 _STATUS: Final[Mapping[str, MlflowStatus]] = {
     "completed": "FINISHED",
     "stopped": "FINISHED",
+    "diverged": "FAILED",
     "interrupted": "KILLED",
     "failed": "FAILED",
 }

@@ -102,8 +102,15 @@ class MlflowRun:
                 self._client.log_artifact(self.run_id, str(path))
 
     def end(self, status: MlflowStatus) -> None:
-        """Close the run."""
-        self._client.set_terminated(self.run_id, status)
+        """Close the run, and the connections to a database, which MLflow keeps open for the process."""
+        try:
+            self._client.set_terminated(self.run_id, status)
+        finally:
+            store = getattr(getattr(self._client, "_tracking_client", None), "store", None)
+            for name in ("engine", "read_engine"):  # MLflow itself has no way to close a store
+                engine = getattr(store, name, None)
+                if engine is not None:
+                    engine.dispose()  # whoever uses it again connects anew
 
     def _write_metrics(self, event: _Values) -> None:
         """Write one event in batches; what is written is not written again if a later batch fails."""

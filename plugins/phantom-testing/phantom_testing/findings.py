@@ -36,11 +36,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "observation-cast": Kind("note", "Training casts it to the smaller type of its space in each step."),
         "observation-dtype": Kind("error", "The collector stops the run with an ObservationError."),
         "observation-not-a-number": Kind("error", "The collector stops the run with an ObservationError."),
-        "observation-infinite": Kind(
-            "error",
-            "The collector lets it through, because the space has no bounds; what a network makes of it is "
-            "infinite or NaN.",
-        ),
+        "observation-infinite": Kind("error", "The collector stops the run with an ObservationError."),
         "observation-for-nobody": Kind("error", "The collector stops the run: the id has no policy."),
         "reward-for-nobody": Kind("error", "The collector stops the run: the id has no policy."),
         "reward-not-a-number": Kind("error", "The collector stops the run with an EnvError."),

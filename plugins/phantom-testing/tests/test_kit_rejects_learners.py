@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from phantom_testing import TrainerConformance
+from phantom_testing.trainer_conformance import is_close
 
 Failures = Callable[..., dict[str, str]]
 
@@ -595,3 +596,11 @@ def test_settings_that_cannot_matter_may_be_named(failures: Failures) -> None:
 def test_a_bandit_need_not_look_ahead(failures: Failures) -> None:
     options = {"is_bandit": True, "idle_settings": ("gamma",)}
     assert failures(TrainerConformance, "broken_learners", "IsMyopic", **options) == {}
+
+
+def test_what_differs_by_the_rounding_of_single_precisionis_close() -> None:
+    nothing = float("nan")
+    assert is_close([{"loss": 2.2647407, "no": nothing}], [{"loss": 2.2647405, "no": nothing}])
+    assert not is_close([{"loss": 2.26474}], [{"loss": 2.26480}])
+    assert not is_close([{"loss": 2.0}], [{"loss": 2.0}, {"loss": 2.0}])
+    assert not is_close([{"loss": 2.0}], [{"cost": 2.0}])

@@ -12,7 +12,13 @@ from typing import Any, ClassVar, Final, Literal
 import phantom_core as ph
 from phantom_wandb.wandb_run import WandbRun
 
-_EXIT_CODE: Final[Mapping[str, int]] = {"completed": 0, "stopped": 0, "failed": 1, "interrupted": 255}
+_EXIT_CODE: Final[Mapping[str, int]] = {
+    "completed": 0,
+    "stopped": 0,
+    "diverged": 1,
+    "failed": 1,
+    "interrupted": 255,
+}
 """W&B shows the status of a run by its exit code; 255 is its code for Ctrl-C."""
 
 

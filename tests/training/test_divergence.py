@@ -1,0 +1,167 @@
+"""A run whose learning is not finite any more ends as `diverged`, and keeps what was finite."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import phantom_core as ph
+from phantom_core.training.checkpoint import what_is_not_finite
+
+HUGE = 1e308
+
+
+class RichEnv(gym.Env[Any, Any]):
+    """Pays 1 in each step but for step `at` of its life, when it pays a huge number."""
+
+    observation_space = gym.spaces.Discrete(3)
+    action_space = gym.spaces.Discrete(2)
+
+    def __init__(self, at: int) -> None:
+        self.at, self.made = at, 0
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        self.step_number = 0
+        return 0, {}
+
+    def step(self, action: int) -> Any:
+        self.step_number += 1
+        self.made += 1
+        reward = HUGE if self.made >= self.at else 1.0
+        return self.step_number % 3, reward, self.step_number == 10, False, {}
+
+
+class PoisonedTrainer(ph.Trainer):
+    """Returns, or writes into its policy, something that is not finite in the fourth update."""
+
+    policy_class: Any
+
+    def __init__(self, value: float, where: str) -> None:
+        super().__init__()
+        self.value, self.where, self.updates = value, where, 0
+
+    def collect_plan(self) -> ph.CollectPlan:
+        return ph.CollectPlan(steps=5)
+
+    def update(self, policy_id: Any, policy: Any, batch: Any, rng: Any) -> Mapping[str, float]:
+        self.updates += 1
+        is_poisoned = self.updates == 4
+        if is_poisoned and self.where == "policy":
+            policy.weights[1] = self.value
+        return {"loss": self.value if is_poisoned and self.where == "update" else 0.5}
+
+
+class WeightsPolicy(ph.Policy):
+    def __init__(self, *spaces: Any, **config: Any) -> None:
+        super().__init__(*spaces, **config)
+        self.weights = np.zeros(3)
+
+    def compute_action(self, observation: Any) -> int:
+        return 0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"layers": {"weights": self.weights.copy()}, "steps": 3}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.weights = np.array(state["layers"]["weights"])
+
+
+PoisonedTrainer.policy_class = WeightsPolicy
+
+
+def train(trainer: Any, **options: Any) -> ph.TrainingResults:
+    usual = {"env": ph.GymnasiumEnv, "env_config": {"env": "FrozenLake-v1"}, "seed": 1, "num_iterations": 8}
+    return ph.train(trainer, **(usual | options))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_an_update_that_returns_no_finite_number_ends_the_run(value: float, tmp_path: Path) -> None:
+    results = train(
+        PoisonedTrainer(value, "update"),
+        run_dir=tmp_path,
+        checkpoint=ph.CheckpointPlan(every=1, keep_last=2),
+        evaluation=ph.EvaluationPlan(episodes=1),
+    )
+    assert (results.status, results.iterations, results.evaluation) == ("diverged", 4, None)
+    assert results.run_directory is not None
+    newest = results.run_directory / "checkpoints" / "iteration-000003"
+    assert results.stop_reasons == (
+        f"default/loss is {value} in iteration 3; the last finite checkpoint is {newest}",
+    )
+    assert sorted(path.name for path in newest.parent.iterdir()) == ["iteration-000002", newest.name]
+    facts = json.loads((results.run_directory / "run.json").read_text())
+    assert (facts["status"], facts["stop_reasons"]) == ("diverged", list(results.stop_reasons))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("every", [1, 4, 100])
+def test_policies_that_are_not_finite_are_not_saved(value: float, every: int, tmp_path: Path) -> None:
+    results = train(
+        PoisonedTrainer(value, "policy"),
+        run_dir=tmp_path,
+        checkpoint=ph.CheckpointPlan(every=every, keep_last=9),
+        num_iterations=4,
+    )
+    assert results.status == "diverged"
+    assert results.run_directory is not None
+    folder = results.run_directory / "checkpoints"
+    kept = f"the last finite checkpoint is {folder / 'iteration-000003'}"
+    if every > 1:
+        kept = "no checkpoint was written before"
+    assert results.stop_reasons == (
+        f"layers.weights of policy 'default' is not finite in iteration 3; {kept}",
+    )
+    assert not (results.run_directory / "policies").exists()
+    saved = sorted(folder.iterdir()) if folder.is_dir() else []
+    assert len(saved) == (3 if every == 1 else 0)
+    for checkpoint in saved:
+        assert np.isfinite(ph.load_policies(checkpoint)["default"].state_dict()["layers"]["weights"]).all()
+
+
+def test_a_run_without_a_directory_diverges_too() -> None:
+    results = train(PoisonedTrainer(float("nan"), "policy"), run_dir=None, num_iterations=4)
+    assert results.status == "diverged"
+
+
+def test_what_was_never_finite_may_stay_so(tmp_path: Path) -> None:
+    class Masked(WeightsPolicy):
+        def __init__(self, *spaces: Any, **config: Any) -> None:
+            super().__init__(*spaces, **config)
+            self.weights = np.array([0.0, -np.inf, 0.0])
+
+    class MaskedTrainer(PoisonedTrainer):
+        policy_class = Masked
+
+    results = train(MaskedTrainer(0.0, "nowhere"), run_dir=tmp_path)
+    assert results.status == "completed"
+
+
+@pytest.mark.parametrize(
+    ("trainer", "at", "iteration"),
+    [("ppo", 100, 0), ("ppo", 391, 3), ("q-learning", 100, 1), ("q-learning", 391, 3)],
+)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_huge_reward_lets_learners_diverge(trainer: str, at: int, iteration: int) -> None:
+    config = {"ppo": {"copies": 1, "steps_per_copy": 100}, "q-learning": {"steps_per_iteration": 100}}
+    results = ph.train(
+        trainer,
+        env=lambda: ph.GymnasiumEnv(lambda: RichEnv(at)),
+        trainer_config=config[trainer],
+        num_iterations=4,
+        seed=1,
+        run_dir=None,
+    )
+    assert results.status == "diverged"
+    (reason,) = results.stop_reasons
+    assert f" in iteration {iteration}; " in reason
+
+
+def test_the_name_of_what_is_not_finite_is_found() -> None:
+    assert what_is_not_finite({"a": [1.0, {"b": np.array([1.0, np.inf])}]}) == "a.b"
+    assert what_is_not_finite({"a": np.float32("nan")}) == "a"
+    assert what_is_not_finite({"a": np.array([1, 2]), "b": "nan", "c": (1.0, None)}) == ""
