@@ -32,6 +32,7 @@ class Actor:
         self.policy: Any = policy  # a Policy or a RecurrentPolicy
         self.buffer = RolloutBuffer(policy.observation_space, space)
         self.is_learning = False  # whether it explores, and its agents' transitions are kept
+        self.is_online = False  # whether it learns from each step
         self.defers = False  # whether its newest decisions wait for what the step makes of them
         self.newest: Decisions | None = None  # those that wait
         self.earned: Sequence[float] = ()  # by the newest decisions
@@ -110,7 +111,7 @@ class Actor:
 
     def forget_newest(self) -> None:
         """Forget the newest decisions: they were kept, or learned from."""
-        self.newest, self.earned = None, ()
+        self.newest, self.earned, self.defers = None, (), False
 
     def clear(self) -> None:
         """Forget every decision."""

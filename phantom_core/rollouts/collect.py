@@ -167,7 +167,8 @@ class Collector:
         for policy_id, actor in self._actors.items():
             if actor.is_learning != (policy_id in self.learning):
                 self._rows.leave()
-                actor.is_learning, actor.defers = not actor.is_learning, False
+                actor.is_learning = not actor.is_learning
+                actor.is_online, actor.defers = actor.is_learning and policy_id in self._learn_steps, False
                 actor.clear()
                 for copy in self._copies:
                     copy.forget(actor)
@@ -422,7 +423,7 @@ class Collector:
         step, may_go_on = self._history.num_steps, rows.is_complete and self._states is None
         for block in table.blocks:
             actor, observations = block.actor, block.pick(rows.observations)
-            if actor in self._online:
+            if actor.is_online:
                 actor.defers = may_go_on and actor.buffer.is_empty
             try:
                 actions = actor.decide(step, block.numbers, block.draws, observations, block.agent_ids)

@@ -73,10 +73,12 @@ class ArrayBatcher(SpaceBatcher):
         self._is_cast = False  # whether what comes is of a larger float type
         low, high = _range(space)
         is_float = self._dtype.kind == "f"
-        limits = (-np.inf, np.inf) if is_float else (np.iinfo(self._dtype).min, np.iinfo(self._dtype).max)
-        self._low = None if np.all(low == limits[0]) else low
-        self._high = None if np.all(high == limits[1]) else high
-        self._may_be_infinite = is_float and not (np.isfinite(low).all() and np.isfinite(high).all())
+        limits = np.finfo(self._dtype) if is_float else np.iinfo(self._dtype)
+        low, high = np.maximum(low, limits.min), np.minimum(high, limits.max)  # a float must be finite, too
+        has_low, has_high = not np.all(low == limits.min), not np.all(high == limits.max)
+        self._is_free = is_float and not (has_low or has_high)
+        self._low = low if has_low or (is_float and has_high) else None
+        self._high = high if has_high or (is_float and has_low) else None
         self._bounds: dict[int, tuple[NDArray[Any] | None, NDArray[Any] | None]] = {}  # by the number of rows
 
     def usual(self, values: Sequence[Any]) -> NDArray[Any]:
@@ -91,11 +93,11 @@ class ArrayBatcher(SpaceBatcher):
             if len(values) > 1 and set(map(len, values)) != {self._shape[0]}:
                 raise _DoubtError
             rows = self._concatenated(values).reshape(shape)
-        if self._may_be_infinite and not np.isfinite(rows).all():
-            raise _DoubtError  # the bounds do not exclude it
+        if self._is_free and not np.isfinite(rows).all():
+            raise _DoubtError
         lows, highs = self._bounds.get(len(values)) or self._repeated_bounds(len(values))
         if lows is not None and np.count_nonzero(rows >= lows) != rows.size:
-            raise _DoubtError  # also for NaN
+            raise _DoubtError  # also for NaN and infinities
         if highs is not None and np.count_nonzero(rows <= highs) != rows.size:
             raise _DoubtError
         rows.setflags(write=False)
