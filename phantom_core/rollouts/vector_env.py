@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -237,6 +238,7 @@ class LocalVectorEnv(VectorEnv):
         return self._envs[number].fingerprint()
 
     def close(self) -> None:
-        """Close every copy."""
-        for env in self._envs:
-            env.env.close()
+        """Close every copy, also if closing one of them raises."""
+        with contextlib.ExitStack() as stack:
+            for env in reversed(self._envs):
+                stack.callback(env.env.close)

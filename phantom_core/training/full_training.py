@@ -27,7 +27,7 @@ from phantom_core.training.cadence import Cadence
 from phantom_core.training.env_factory import EnvFactory, PlannedFactory
 from phantom_core.training.learner import Learner
 from phantom_core.training.logged_values import GuardedMetric
-from phantom_core.training.run_loop import RunLoop
+from phantom_core.training.run_loop import RunLoop, close_env
 from phantom_core.training.run_plans import scheduled_policies
 from phantom_core.types import AgentID, PolicyID
 
@@ -86,7 +86,7 @@ def train_full(
         for iteration in trainer.iterations(num_iterations):
             training.iterate(iteration)
     finally:
-        training.collector.close()
+        close_env(training.collector)
 
 
 def check_trains(policy_id: PolicyID, policy: BasePolicy, trainer: Learner, *, is_saved: bool) -> None:
@@ -165,7 +165,7 @@ class FullTraining:
             if loop.is_over:
                 break
         self._log_episodes()
-        whole = perf_counter() - started
+        whole = max(perf_counter() - started, 1e-9)  # a clock may stand still
         loop.log({"time/env_share": (collector.env_seconds - env_before) / whole})
         loop.log({"time/inference_share": (collector.policy_seconds - policy_before) / whole})
         loop.log({"time/update_share": self._update_seconds / whole})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,10 +15,11 @@ from typing import Any
 from phantom_core.envs.endless import never_ends
 from phantom_core.envs.plain_values import as_number, mean_of
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import ConfigError
+from phantom_core.errors import ConfigError, error_text
 from phantom_core.hooks import events
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.metrics import Metric
+from phantom_core.rollouts.collect import Collector
 from phantom_core.rollouts.evaluate import Evaluation, copied, evaluate
 from phantom_core.rollouts.measured_env import check_apart
 from phantom_core.seeding import derive_seed, fresh_seed
@@ -27,6 +29,8 @@ from phantom_core.training.components import Components
 from phantom_core.training.logged_values import as_name
 from phantom_core.training.run_plans import EvaluationPlan, check_seed
 from phantom_core.training.run_state import RunFacts, RunState
+
+_log = logging.getLogger("phantom_core")
 
 
 @dataclass(eq=False, repr=False, slots=True)
@@ -105,9 +109,9 @@ class RunLoop:
             state.iterations += 1
             seconds, steps = time.perf_counter() - started, state.env_steps - state.steps_before
             self.log({"time/iteration_seconds": seconds})
-            if steps:
+            if steps and seconds > 0:  # a clock may stand still
                 self.log({"time/env_steps_per_second": steps / seconds})
-            elif limit is None:
+            elif not steps and limit is None:
                 raise ConfigError(
                     f"Iteration {state.iteration} counted no env step, so total_steps={total_steps} is never "
                     "reached. Call log_rewards() after each env step, or give num_iterations."
@@ -248,7 +252,7 @@ class Evaluator:
         try:
             check_apart([env, own])
         finally:
-            own.close()
+            close_env(own)
 
     def after_iteration(self, *, is_wanted: bool) -> None:
         """Evaluate if an evaluation is due or requested."""
@@ -280,7 +284,7 @@ class Evaluator:
                 max_steps=plan.max_steps,
             )
         finally:
-            env.close()
+            close_env(env)
         self._latest = (state.iterations, evaluation)
         event = events.EvaluationEnd(
             iteration=state.iteration,
@@ -293,6 +297,14 @@ class Evaluator:
         loop.log({"eval/mean_return": evaluation.mean_return})
         loop.log({f"eval/{name}": mean_of(found) for name, found in evaluation.metrics.items()})
         return evaluation
+
+
+def close_env(env: MultiAgentEnv | Collector) -> None:
+    """Close an env, or those of a collector. If that fails, what was learned in it is worth no less."""
+    try:
+        env.close()
+    except Exception as error:  # whatever a user's env raises
+        _log.warning("The env raised when it was closed: %s. The run goes on.", error_text(error))
 
 
 def standalone_run(

@@ -1,4 +1,4 @@
-"""Signal handling: the first SIGINT or SIGTERM ends a run after its iteration, the second at once."""
+"""Signal handling: the first SIGINT, SIGTERM or SIGHUP ends a run after its iteration, the second at once."""
 
 from __future__ import annotations
 
@@ -16,26 +16,30 @@ from phantom_core.training.run_state import RunFacts, RunState
 _log = logging.getLogger("phantom_core")
 
 GRACE: Final = 5.0
-"""Seconds that an iteration may take after SIGTERM. Schedulers kill the process after 10 to 30 seconds."""
+"""Seconds that an iteration may take after SIGTERM or SIGHUP. Schedulers kill after 10 to 30 seconds."""
 
 AGAIN: Final = 1.0
 """Seconds after which the signal is sent again, if the iteration is still running."""
 
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS: Final = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
 
 
 @contextmanager
 def signals_end(facts: RunFacts, state: RunState) -> Iterator[None]:
-    """Let SIGINT and SIGTERM end the run inside the block. Does nothing outside the main thread.
+    """Let SIGINT, SIGTERM and SIGHUP end the run inside the block. Does nothing outside the main thread.
 
-    The second signal raises `KeyboardInterrupt`, as does the end of the grace period after SIGTERM, except
-    while the run is writing files.
+    The second signal raises `KeyboardInterrupt`, as does the end of the grace period after SIGTERM and
+    SIGHUP, except while the run is writing files. SIGHUP comes when a terminal is closed; who ignores it, as
+    `nohup` does, ignores it here too.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     handler = _Handler(facts, state)
-    before = {number: signal.signal(number, handler.handle) for number in _SIGNALS}
+    heard = [number for number in _SIGNALS if not _is_ignored_hangup(number)]
+    before = {number: signal.signal(number, handler.handle) for number in heard}
     try:
         yield
     finally:
@@ -60,7 +64,7 @@ class _Handler:
             state.is_interrupted = True
             state.stop_reasons.append(signal.Signals(number).name)
             _log.warning("%s", _announcement(self.facts, state, number))
-            if number == signal.SIGTERM and hasattr(signal, "pthread_kill"):  # not on Windows
+            if number != signal.SIGINT and hasattr(signal, "pthread_kill"):  # not on Windows
                 self.timer = threading.Timer(GRACE, self._send_again)
                 self.timer.daemon = True
                 self.timer.start()
@@ -77,11 +81,16 @@ class _Handler:
             signal.pthread_kill(main, signal.SIGTERM)
 
 
+def _is_ignored_hangup(number: int) -> bool:
+    is_hangup = number == getattr(signal, "SIGHUP", None)
+    return is_hangup and signal.getsignal(number) == signal.SIG_IGN
+
+
 def _announcement(facts: RunFacts, state: RunState, number: int) -> str:
     """Return the message that says when the run will end, and where its policies are saved."""
     name = signal.Signals(number).name
     what = "this iteration" if state.is_iterating else "what it is doing"
-    sooner = f"In {GRACE:g} seconds, or at a second one," if number == signal.SIGTERM else "At a second one"
+    sooner = "At a second one" if number == signal.SIGINT else f"In {GRACE:g} seconds, or at a second one,"
     text = f"{name}: the run ends when {what} is finished. {sooner} it ends at once"
     if not state.policies:
         return f"{text}."

@@ -249,7 +249,8 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         ph.errors.ObservationError,
         (
             "Observation of 'A1' at step 0 is 7 (int), but its observation space is Discrete(2). Change "
-            "encode_observation(), or reset() and step() of a Gymnasium env, or the space."
+            "encode_observation(), or reset() and step() of a Gymnasium env, or the space. Play it again "
+            "with env.reset(seed=1624469116988683018)."
         ),
     ),
     "an array outside its space": (
@@ -258,7 +259,8 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         (
             "Observation of 'A1' at step 0 has shape (2,) and dtype float32, with values from 0.5 to "
             "2.0, but its observation space is Box(0.0, 1.0, (2,), float32). Change "
-            "encode_observation(), or reset() and step() of a Gymnasium env, or the space."
+            "encode_observation(), or reset() and step() of a Gymnasium env, or the space. Play it again "
+            "with env.reset(seed=5377427214227949410)."
         ),
     ),
     "spaces that a table cannot hold": (

@@ -108,6 +108,13 @@ def _is_in_the_main_thread() -> None:
                 "ends at once. What it learned is saved in {directory}."
             ),
         ),
+        (
+            signal.SIGHUP,
+            (
+                "SIGHUP: the run ends when this iteration is finished. In 5 seconds, or at a second one, it "
+                "ends at once. What it learned is saved in {directory}."
+            ),
+        ),
     ],
 )
 def test_the_first_signal_says_when_the_run_ends_and_where_it_is_saved(
@@ -135,6 +142,16 @@ def test_without_a_run_directory_the_first_signal_says_what_will_be_lost(
             "is lost: it has no run directory."
         )
     ]
+
+
+def test_who_ignores_hangups_goes_on(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        results = train({1: signal.SIGHUP}, env_config={"is_endless": False}, run_dir=tmp_path)
+        assert (results.status, results.iterations) == ("completed", 5)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 class Stopper(ph.Hooks):
