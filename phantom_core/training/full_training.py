@@ -125,6 +125,7 @@ class FullTraining:
         self._loop, self._cadences, self._metrics = loop, cadences, metrics
         self._episodes: list[EpisodeSummary] = []
         self._update_seconds = 0.0
+        self._has_warned = False
         self._playing: Sequence[Cadence] = ()  # those who wait for something
         state, seed = loop.state, loop.facts.seed
         trained = {i: cadence.trainer for cadence in cadences for i in cadence.policy_ids}
@@ -173,7 +174,7 @@ class FullTraining:
     def state_dict(self) -> dict[str, Any]:
         """Return the state that the next iterations depend on, without the policies."""
         return {
-            "collector": self.collector.state_dict(),
+            "collector": self._collector_state(),
             "trainers": {cadence.name: cadence.trainer.state_dict() for cadence in self._cadences},
             "cadences": {cadence.name: cadence.state_dict() for cadence in self._cadences[1:]},
             "update_streams": {policy_id: rng.bit_generator.state for policy_id, rng in self._rngs.items()},
@@ -190,9 +191,26 @@ class FullTraining:
             self._rngs[policy_id].bit_generator.state = position
         for cadence in self._cadences:
             cadence.trainer.load_state_dict(state["trainers"][cadence.name])
+        if state["collector"] is None:  # its episodes were too long: new ones begin
+            self.collector.env_steps = self._loop.state.env_steps
+            return
         self.collector.load_state_dict(state["collector"])
         for cadence in self._cadences[1:]:
             cadence.load_state_dict(state["cadences"][cadence.name], self.collector, self._loop.state)
+
+    def _collector_state(self) -> dict[str, Any] | None:
+        """Return where the episodes stand; None if they are too long to be played again."""
+        try:
+            return self.collector.state_dict()
+        except CheckpointError as error:
+            if not self._has_warned:
+                self._has_warned = True
+                _log.warning(
+                    "Checkpoints have policies and trainers from now on, but no episodes: those begin anew "
+                    "when a run goes on. %s",
+                    error,
+                )
+            return None
 
     def _choose_learners(self, iteration: int) -> None:
         """Let the policies learn whose turn it is; trainers that wait begin anew if theirs are others."""

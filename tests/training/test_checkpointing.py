@@ -300,3 +300,35 @@ def test_a_state_that_cannot_be_saved_is_refused_before_the_first_iteration(tmp_
             run_dir=tmp_path,
             checkpoint=ph.CheckpointPlan(every=1),
         )
+
+
+class EndlessLeverEnv(ph.PhantomEnv):
+    def __init__(self) -> None:
+        super().__init__(None, ph.Network([LeverAgent("A")]))
+
+
+def test_of_an_episode_that_is_too_long_the_weights_are_saved_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("phantom_core.rollouts.env_copy.MAX_HISTORY", 50)
+    results = ph.train(
+        "q-learning",
+        env=EndlessLeverEnv,
+        trainer_config={"steps_per_iteration": 20},
+        num_iterations=5,
+        checkpoint=ph.CheckpointPlan(every=1, keep_last=9),
+        seed=1,
+        run_dir=tmp_path,
+    )
+    assert results.problems == ()
+    assert results.run_directory is not None
+    saved = sorted((results.run_directory / "checkpoints").iterdir())
+    assert [path.name for path in saved] == [f"iteration-{number:06}" for number in range(1, 6)]
+    newest = ph.load_policies(saved[-1])["default"].state_dict()["table"]
+    assert np.array_equal(newest, results.policies["default"].state_dict()["table"])
+    (message,) = caplog.messages
+    assert message == (
+        "Checkpoints have policies and trainers from now on, but no episodes: those begin anew when a run "
+        "goes on. Episode 0 of copy 0 of EndlessLeverEnv has gone on for 60 steps, and only the actions of "
+        "50 are kept to play it again. Give the env a time limit, or save after an episode ended."
+    )
