@@ -6,10 +6,11 @@ import logging
 import math
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from phantom_core.errors import CheckpointError, PhantomError
 from phantom_core.hooks.dispatch import Dispatcher
@@ -22,8 +23,36 @@ from phantom_core.training.run_state import RunFacts, RunState
 _log = logging.getLogger("phantom_core")
 
 
+FIRST_SECONDS: Final = 60.0
+"""A run without a plan for checkpoints writes the first one after so long."""
+
+SHARE: Final = 0.1
+"""It writes the next ones whenever so much more of the run is done."""
+
+MOST_TIME: Final = 0.01
+"""It spends at most this share of its time on them."""
+
+
+class _SparseSchedule:
+    """When a run without a plan writes checkpoints."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._spent = self._newest_cost = self._progress = 0.0
+
+    def is_due(self, progress: float) -> bool:
+        elapsed = time.monotonic() - self._started
+        is_far = self._spent == 0.0 or progress - self._progress > SHARE - 1e-9
+        return elapsed >= FIRST_SECONDS and is_far and self._spent + self._newest_cost <= MOST_TIME * elapsed
+
+    def was_written(self, progress: float, seconds: float) -> None:
+        self._spent, self._newest_cost, self._progress = self._spent + seconds, seconds, progress
+
+
 class Checkpointer:
     """Writes `checkpoints/iteration-<number of iterations>` when the plan or a plugin asks for it.
+
+    Without a plan it writes one from time to time, so that a long run that is killed is not lost.
 
     A checkpoint holds the policies (in the format of the final ones), the policy mapping, and everything the
     next iterations depend on: optimisers, running statistics, random generators, the state of the collector
@@ -33,10 +62,12 @@ class Checkpointer:
     def __init__(
         self, state: RunState, dispatcher: Dispatcher, plan: CheckpointPlan | None, directory: RunDirectory
     ) -> None:
-        """Set up; without a plan, write only when a plugin asks for it, and keep the newest three."""
+        """Set up; without a plan keep the newest three if a plugin may ask for some, else the newest."""
         self._run, self._dispatcher, self._folder = state, dispatcher, directory.path / CHECKPOINTS
         self._every = None if plan is None else plan.every
-        self._plan = CheckpointPlan(every=1) if plan is None else plan
+        is_asked = dispatcher.has_subscribers("should_checkpoint")
+        self._plan = CheckpointPlan(every=1, keep_last=3 if is_asked else 1) if plan is None else plan
+        self._sparse = _SparseSchedule()
         self._written: list[tuple[int, float, Path]] = []  # num iterations, score, folder
         self._has_failed = False
 
@@ -47,18 +78,25 @@ class Checkpointer:
     def after_iteration(self, values: Mapping[str, float], *, is_wanted: bool) -> None:
         """Write a checkpoint if one is due or requested; a failure is recorded and the run continues."""
         run, every = self._run, self._every
-        if not is_wanted and (every is None or run.iterations % every != 0):
+        is_due = self._sparse.is_due(run.progress) if every is None else run.iterations % every == 0
+        if not is_wanted and not is_due:
             return
         if not run.check_policies():
             return
         score, path = self._score(values), self._folder / f"iteration-{run.iterations:06}"
+        started = time.monotonic()
         try:
             save_checkpoint(path, self._state(score))
         except CheckpointError as error:  # a full disk must not end the run
-            if not self._has_failed:  # report only the first failure
-                run.add_problem(f"No checkpoint after iteration {run.iterations}. {error}")
+            sentence = f"No checkpoint after iteration {run.iterations}. {error}"
+            if not self._has_failed and (is_wanted or every is not None):  # report only the first failure
+                run.add_problem(sentence)
+            elif not self._has_failed:  # nobody asked for it
+                _log.warning("%s", sentence)
             self._has_failed = True
             return
+        finally:
+            self._sparse.was_written(run.progress, time.monotonic() - started)
         self._written.append((run.iterations, score, path))
         run.newest_checkpoint = path
         self._remove_stale()

@@ -153,8 +153,8 @@ def execute_run(
     if directory is not None:
         written = config | ({NOT_IN_FILE: not_in_file} if not_in_file else {})
         record = RunRecord(directory, written, origins, facts, state, dispatcher, components)
+        loop.checkpointer = checkpointer.Checkpointer(state, dispatcher, settings.checkpoint, directory)
         if settings.checkpoint is not None or dispatcher.has_subscribers("should_checkpoint"):
-            loop.checkpointer = checkpointer.Checkpointer(state, dispatcher, settings.checkpoint, directory)
             loop.before_start.append(loop.checkpointer.check)
         else:
             loop.before_start.append(lambda: directory.check_policies(state.policies))

@@ -9,6 +9,7 @@ import pytest
 
 import phantom_core as ph
 from phantom_core.hooks.dispatch import Dispatcher
+from phantom_core.training import checkpointer
 from phantom_core.training.cadence import Cadence
 from phantom_core.training.checkpoint import load_checkpoint, save_checkpoint
 from phantom_core.training.components import Components
@@ -167,14 +168,8 @@ def test_training_goes_on_bit_by_bit_from_a_state_that_was_saved_and_loaded(
 
 
 def train(tmp_path: Path, **options: Any) -> ph.TrainingResults:
-    return ph.train(
-        QLearningTrainer(episodes_per_iteration=2),
-        env=LeverEnv,
-        num_iterations=6,
-        seed=1,
-        run_dir=tmp_path,
-        **options,
-    )
+    usual: dict[str, Any] = {"num_iterations": 6, "seed": 1, "run_dir": tmp_path}
+    return ph.train(QLearningTrainer(episodes_per_iteration=2), env=LeverEnv, **(usual | options))
 
 
 def names_of(results: ph.TrainingResults) -> list[str]:
@@ -332,3 +327,41 @@ def test_of_an_episode_that_is_too_long_the_weights_are_saved_all_the_same(
         "goes on. Episode 0 of copy 0 of EndlessLeverEnv has gone on for 60 steps, and only the actions of "
         "50 are kept to play it again. Give the env a time limit, or save after an episode ended."
     )
+
+
+class FakeClock:
+    """Shows a time that goes on by a second whenever it is looked at."""
+
+    def __init__(self, seconds: float) -> None:
+        self.now, self.seconds = 0.0, seconds
+
+    def monotonic(self) -> float:
+        self.now += self.seconds
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("seconds", "most", "expected"),
+    [
+        (0.1, 0.1, []),  # a short run
+        (2.0, 0.1, [30, 40, 50, 60, 70, 80, 90, 100]),  # after 60 seconds, then every tenth
+        (2.0, 0.04, [30, 48, 71, 94]),  # each costs 2 seconds: it comes when all have cost at most 4 %
+        (2.0, 0.0, [30]),  # nobody knows before the first what one costs
+    ],
+)
+def test_a_long_run_without_a_plan_is_saved_from_time_to_time(
+    seconds: float, most: float, expected: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[int] = []
+
+    class Noted(ph.Hooks):
+        def on_checkpoint(self, event: ph.CheckpointSaved) -> None:
+            written.append(event.iteration + 1)
+
+    monkeypatch.setattr(checkpointer, "time", FakeClock(seconds))
+    monkeypatch.setattr(checkpointer, "MOST_TIME", most)
+    results = train(tmp_path, num_iterations=100, hooks=[Noted()])
+    assert results.run_directory is not None
+    saved = [path.name for path in (results.run_directory / "checkpoints").glob("*")]
+    assert written[:-1] == expected  # the last are the final policies
+    assert saved == [f"iteration-{number:06}" for number in expected[-1:]]
