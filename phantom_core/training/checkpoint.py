@@ -45,11 +45,11 @@ def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
         with (temporary / "arrays.npz").open("wb") as file:
             named: dict[str, Any] = {f"a{number}": array for number, array in enumerate(arrays)}
             np.savez(file, **named)
-            _sync(file)
+            sync(file)
         with (temporary / "state.json").open("w", encoding="utf-8") as file:
             json.dump({"format": FORMAT, "state": tree}, file, indent=1, allow_nan=False)
-            _sync(file)
-        _sync_folder(temporary)
+            sync(file)
+        sync_folder(temporary)
         _replace_folder(temporary, folder)
     except OSError as error:
         raise CheckpointError(f"The checkpoint {folder} cannot be written: {error}.") from error
@@ -98,11 +98,11 @@ def _replace_folder(temporary: Path, folder: Path) -> None:
         except BaseException:
             old.rename(folder)
             raise
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
         shutil.rmtree(old, ignore_errors=True)
     else:
         temporary.rename(folder)
-    _sync_folder(folder.parent)
+    sync_folder(folder.parent)
 
 
 def _encode(value: Any, path: str, arrays: list[np.ndarray[Any, Any]]) -> Any:
@@ -139,12 +139,13 @@ def _decode(value: Any, arrays: Mapping[str, Any]) -> Any:
     return value
 
 
-def _sync(file: Any) -> None:
+def sync(file: Any) -> None:
+    """Flush a file to disk."""
     file.flush()
     os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Flush the directory entries of a folder to disk, if the platform supports it."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)

@@ -107,9 +107,14 @@ class RunDirectory:
     def _write(self, name: str, content: bytes) -> None:
         temporary = self.path / f".{name}-{secrets.token_hex(4)}"
         try:
-            temporary.write_bytes(content)
+            with temporary.open("wb") as file:
+                file.write(content)
+                checkpoint.sync(file)
             temporary.replace(self.path / name)
+            checkpoint.sync_folder(self.path)
         except OSError as error:
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
             raise RunDirectoryError(f"{self.path / name} cannot be written: {error.strerror}.") from error
 
 

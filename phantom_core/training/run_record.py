@@ -21,6 +21,7 @@ from phantom_core.training.blas_threads import blas_threads, one_blas_thread
 from phantom_core.training.checkpoint import encode_id, encode_mapping
 from phantom_core.training.components import Components
 from phantom_core.training.logged_values import flattened
+from phantom_core.training.process_mark import mark_of_this_process
 from phantom_core.training.run_directory import RunDirectory
 from phantom_core.training.run_state import RunFacts, RunState, TrainingResults
 
@@ -58,6 +59,7 @@ class RunRecord:
             "name": facts.name,
             "status": "running",
             "started": _now(),
+            "process": mark_of_this_process(),
             "seed": facts.seed,
             "trainer": facts.trainer_name,
             "versions": {

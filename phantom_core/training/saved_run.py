@@ -21,6 +21,7 @@ from phantom_core.training.checkpoint import decode_id, is_lossless, load_checkp
 from phantom_core.training.components import Components
 from phantom_core.training.env_factory import EnvFactory
 from phantom_core.training.jsonl_logger import METRICS_FILE
+from phantom_core.training.process_mark import is_gone
 from phantom_core.training.run_directory import CONFIG_FILE, RunDirectory, is_checkpoint, load_policies
 from phantom_core.training.run_file import RunFile
 from phantom_core.training.run_plans import EvaluationPlan
@@ -111,9 +112,12 @@ def evaluate_run(
     """
     directory, facts = _open(Path(run))
     if "policy_by_agent" not in facts:
+        status = f"has status {facts.get('status')!r}"
+        if facts.get("status") == "running" and is_gone(facts.get("process") or {}):
+            status = "was killed"
         raise RunDirectoryError(
-            f"The run {directory.path} has status {facts.get('status')!r}: it did not finish, "
-            f"so there is nothing to evaluate.{directory.newest_checkpoint_hint()}"
+            f"The run {directory.path} {status}: it did not finish, so there is nothing to "
+            f"evaluate.{directory.newest_checkpoint_hint()}"
         )
     run_file = RunFile.read(directory.path / CONFIG_FILE)
     _check_env_config(directory, facts)

@@ -1,0 +1,39 @@
+"""Which process a run belongs to, so that a killed run is told from one that is running."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def mark_of_this_process() -> dict[str, Any]:
+    """Return `pid`, `host` and `started`, the process's start in clock ticks since boot; None: unknown."""
+    return {"pid": os.getpid(), "host": platform.node(), "started": _start_of(os.getpid())}
+
+
+def is_gone(mark: Mapping[str, Any]) -> bool:
+    """Return whether it is certain that the process with this mark runs no more."""
+    pid = mark.get("pid")
+    if mark.get("host") != platform.node() or not isinstance(pid, int) or os.name != "posix":
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # it is somebody else's
+        return False
+    now = _start_of(pid)
+    return None not in (now, mark.get("started")) and now != mark["started"]  # the number was given anew
+
+
+def _start_of(pid: int) -> int | None:
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        after_name = (
+            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2]
+        )
+        return int(after_name.split()[19])
+    return None
