@@ -9,6 +9,7 @@ import contextlib
 import difflib
 import json
 import os
+import platform
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -438,3 +439,9 @@ def _requirement(line: str) -> Requirement | None:
         return None
     holds = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
     return requirement if holds else None
+
+
+def base_versions() -> dict[str, str | None]:
+    """Return the versions of Python, of the core and of what it computes with."""
+    names = (CORE_DISTRIBUTION, "numpy", "gymnasium")
+    return {"python": platform.python_version(), **{name: distribution_version(name) for name in names}}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import math
 import os
 import secrets
 import shutil
+import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -15,11 +17,15 @@ from typing import Any, Final
 import numpy as np
 from gymnasium import spaces
 
+from phantom_core.component_config import is_whole
 from phantom_core.errors import CheckpointError, error_text
 from phantom_core.types import AgentID, PolicyID
 
-FORMAT: Final = 1
-"""The format this version writes. Older formats can be read."""
+FORMAT: Final = 2
+"""The format this version writes. Older formats can be read; 1 had no manifest."""
+
+MANIFEST: Final = "manifest.json"
+_FILES: Final = ("state.json", "arrays.npz")
 
 _ARRAY: Final = "__array__"
 _NOT_FINITE: Final = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
@@ -27,12 +33,13 @@ _REPR: Final = "repr"
 _PLAIN_IDS: Final = (str, int, float, bool, type(None))
 
 
-def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
+def save_checkpoint(folder: Path, state: Mapping[str, Any], about: Mapping[str, Any] | None = None) -> None:
     """Write a state of NumPy arrays and JSON values, nested in dicts and lists.
 
-    The state is written to a temporary folder, flushed to disk and renamed, so `folder` never holds a
-    partial checkpoint. If the rename fails, the old checkpoint is restored. Only a machine crash between the
-    two renames can leave the old checkpoint under a name that ends with `-old`.
+    A manifest has the size and the SHA-256 of each file, and what is to be noted `about` the state. All is
+    written to a temporary folder, flushed to disk and renamed, so `folder` never holds a partial checkpoint.
+    If the rename fails, the old checkpoint is restored. Only a machine crash between the two renames can
+    leave the old checkpoint under a name that ends with `-old`.
 
     Raises:
         CheckpointError: if a value has another type, or the folder cannot be written.
@@ -48,6 +55,10 @@ def save_checkpoint(folder: Path, state: Mapping[str, Any]) -> None:
             sync(file)
         with (temporary / "state.json").open("w", encoding="utf-8") as file:
             json.dump({"format": FORMAT, "state": tree}, file, indent=1, allow_nan=False)
+            sync(file)
+        with (temporary / MANIFEST).open("w", encoding="utf-8") as file:
+            files = {name: _facts_of(temporary / name) for name in _FILES}
+            json.dump({"format": FORMAT, "files": files, **(about or {})}, file, indent=1)
             sync(file)
         sync_folder(temporary)
         _replace_folder(temporary, folder)
@@ -69,7 +80,10 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
         CheckpointError: if the checkpoint is missing, damaged, or has a newer format.
     """
     try:
+        _check_files(folder)
         document = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        if not is_whole(document["format"]):
+            raise _damaged(folder, f"it has the format {document['format']!r}, which is none")  # noqa: TRY301
         _check_format(document["format"], folder)
         with (folder / "arrays.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             state = _decode(document["state"], arrays)
@@ -78,6 +92,46 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
         raise
     except Exception as error:  # json, zipfile and NumPy raise various errors for a damaged file
         raise CheckpointError(f"The checkpoint {folder} cannot be read: {error_text(error)}.") from error
+
+
+def remove_checkpoint(folder: Path) -> None:
+    """Remove a checkpoint; it is renamed first, so that no half of it is ever seen under its name."""
+    old = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}-old")
+    with contextlib.suppress(OSError):
+        folder.rename(old)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _check_files(folder: Path) -> None:
+    """Raise `CheckpointError` if files are no files, or not those that were written."""
+    for name in (*_FILES, MANIFEST):
+        path = folder / name
+        if path.exists() and not path.is_file():
+            raise _damaged(folder, f"{name} is no file")
+    if not (folder / MANIFEST).exists():
+        if '"format": 1,' in (folder / "state.json").read_text(encoding="utf-8")[:100]:
+            return  # of an earlier version
+        raise _damaged(folder, f"it has no {MANIFEST}")
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    _check_format(manifest["format"], folder)
+    for name in _FILES:
+        if not (folder / name).exists():
+            raise _damaged(folder, f"it has no {name}")
+        if _facts_of(folder / name) != manifest["files"][name]:
+            raise _damaged(folder, f"{name} is not as it was written")
+    with zipfile.ZipFile(folder / "arrays.npz") as archive:
+        declared = sum(info.file_size for info in archive.infolist())
+    if declared > (folder / "arrays.npz").stat().st_size:  # NumPy does not compress them
+        raise _damaged(folder, f"arrays.npz declares {declared:,} bytes, which are more than it has")
+
+
+def _facts_of(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        return {"size": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def _damaged(folder: Path, reason: str) -> CheckpointError:
+    return CheckpointError(f"The checkpoint {folder} is damaged: {reason}. Use another one.")
 
 
 def _check_format(version: int, folder: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -15,7 +14,13 @@ from typing import Any, Final
 from phantom_core.errors import CheckpointError, PhantomError
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.events import CheckpointSaved
-from phantom_core.training.checkpoint import check_state, encode_mapping, save_checkpoint
+from phantom_core.installed.discovery import base_versions
+from phantom_core.training.checkpoint import (
+    check_state,
+    encode_mapping,
+    remove_checkpoint,
+    save_checkpoint,
+)
 from phantom_core.training.run_directory import CHECKPOINTS, POLICIES, RunDirectory, encode_policies
 from phantom_core.training.run_plans import CheckpointPlan
 from phantom_core.training.run_state import RunFacts, RunState
@@ -86,7 +91,8 @@ class Checkpointer:
         score, path = self._score(values), self._folder / f"iteration-{run.iterations:06}"
         started = time.monotonic()
         try:
-            save_checkpoint(path, self._state(score))
+            about = {"run": self._folder.parent.name, "iterations": run.iterations}
+            save_checkpoint(path, self._state(score), about | {"versions": base_versions()})
         except CheckpointError as error:  # a full disk must not end the run
             sentence = f"No checkpoint after iteration {run.iterations}. {error}"
             if not self._has_failed and (is_wanted or every is not None):  # report only the first failure
@@ -129,7 +135,7 @@ class Checkpointer:
         kept = [*self._written[-self._plan.keep_last :], *best[: self._plan.keep_best]]
         for written in self._written:
             if written not in kept:
-                shutil.rmtree(written[2], ignore_errors=True)
+                remove_checkpoint(written[2])
         self._written = [written for written in self._written if written in kept]
 
 

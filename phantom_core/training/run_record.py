@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
-import platform
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS
 from phantom_core.importing import find_module, top_package
 from phantom_core.installed import discovery
-from phantom_core.installed.discovery import CORE_DISTRIBUTION, InstalledEntry
+from phantom_core.installed.discovery import InstalledEntry
 from phantom_core.training.blas_threads import blas_threads, one_blas_thread
 from phantom_core.training.checkpoint import encode_id, encode_mapping
 from phantom_core.training.components import Components
@@ -62,10 +61,7 @@ class RunRecord:
             "process": mark_of_this_process(),
             "seed": facts.seed,
             "trainer": facts.trainer_name,
-            "versions": {
-                "python": platform.python_version(),
-                **{n: discovery.distribution_version(n) for n in (CORE_DISTRIBUTION, "numpy", "gymnasium")},
-            },
+            "versions": discovery.base_versions(),
             **self._selected(components),
             "hooks": [{"name": name, **provenance_of_object(plugin)} for name, plugin in components.attached],
             "hook_order": {hook: order for hook in LIFE_CYCLE_HOOKS if (order := dispatcher.order(hook))},

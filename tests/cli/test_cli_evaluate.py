@@ -138,12 +138,12 @@ def test_a_run_that_did_not_finish_has_nothing_to_evaluate(run: Path, phantom: C
          "document). Expected TOML.")),
         ((
             "policies/state.json"
-        ), "[]", ("The checkpoint {run}/policies cannot be read: TypeError: list indices "
-         "must be integers or slices, not str.")),
+        ), "[]", ("The checkpoint {run}/policies is damaged: state.json is not as it was written. Use "
+         "another one.")),
         ((
-            "policies/state.json"
+            "policies/manifest.json"
         ), '{"format": 99}', ("The checkpoint {run}/policies has format 99; this version of "
-         "phantom_core reads formats up to 1. Run: pip install -U phantom-rl-core")),
+         "phantom_core reads formats up to 2. Run: pip install -U phantom-rl-core")),
     ],
 )  # fmt: skip
 def test_a_damaged_run_directory_is_one_message(

@@ -15,6 +15,7 @@ import pytest
 import phantom_core as ph
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.plugin_manager import PluginManager
+from phantom_core.training.checkpoint import save_checkpoint
 from phantom_core.training.components import Components
 from phantom_core.training.run_directory import RunDirectory
 from phantom_core.training.run_record import RunRecord
@@ -135,7 +136,7 @@ def test_a_policy_entry_that_is_damaged_is_named(tmp_path: Path) -> None:
     file = made.save_policies({"p": Threshold(*SPACES)}) / "state.json"
     document = json.loads(file.read_text())
     del document["state"]["p"]["class"]
-    file.write_text(json.dumps(document))
+    save_checkpoint(file.parent, document["state"])
     with pytest.raises(ph.errors.CheckpointError, match=r"Policy 'p' .* cannot be read: KeyError: 'class'"):
         ph.load_policies(made.path)
 
