@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterator
@@ -122,10 +123,12 @@ def train_command(
 
 @contextmanager
 def _patient_output() -> Iterator[None]:
-    """Print nothing more once nobody reads: `phantom train … | head -1` has done what it was to do."""
+    """Print nothing more once nobody reads, as in `phantom train … | head -1`, or the terminal is closed."""
     try:
         yield
-    except BrokenPipeError:
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains as it ends
 
 

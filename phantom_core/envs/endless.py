@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from phantom_core.envs.env import PhantomEnv, Simultaneous, StepRules
 from phantom_core.envs.step_result import MultiAgentEnv
+from phantom_core.errors import ConfigError
 from phantom_core.world.strategic_agents import StrategicAgent
+
+
+def check_it_ends(env: MultiAgentEnv, max_steps: int | None) -> None:
+    """Raise `ConfigError` if whole episodes are to be played and it is certain that they never end."""
+    if max_steps is None and never_ends(env):
+        raise ConfigError(
+            f"The evaluation plays whole episodes, but an episode of {type(env).__name__} never ends. Say "
+            "after how many steps it is cut off: --max-steps 1000, max_steps in [evaluate], "
+            "ph.EvaluationPlan(max_steps=1000) or ph.evaluate(..., max_steps=1000)."
+        )
 
 
 def never_ends(env: MultiAgentEnv) -> bool:

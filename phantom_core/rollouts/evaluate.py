@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from phantom_core.component_config import is_whole
+from phantom_core.envs.endless import check_it_ends
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, EnvError, error_text, listing
 from phantom_core.metrics import Metric
@@ -110,7 +111,8 @@ def evaluate(
             limit, so that an episode without end is waited for.
 
     Raises:
-        ConfigError: if an argument is not what it should be, or a policy cannot be copied.
+        ConfigError: if an argument is not what it should be, a policy cannot be copied, or it is certain that
+            an episode never ends.
         PolicyMappingError: if an agent has no policy, or one that there is not.
         EnvError: if the env raises, with the episode's seed and the step.
     """
@@ -118,6 +120,7 @@ def evaluate(
         expected = f"Expected an env that was made, such as {env.__name__}()."
         raise ConfigError(f"env is the class {env.__name__}. {expected}")
     check_is_env(env)
+    check_it_ends(env, max_steps)
     if not is_whole(num_episodes):
         raise ConfigError(f"num_episodes is {num_episodes!r}. Expected a positive integer.")
     if not isinstance(seed, (int, np.integer)) or seed < 0:

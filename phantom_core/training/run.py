@@ -90,9 +90,9 @@ class Run:
         """The space of the env's global state, for a central critic; None if the env has none."""
         return self.loop.state.state_space
 
-    def log(self, values: Mapping[str, Any]) -> None:
-        """Log numbers by name at the end of the iteration; several with one name are averaged."""
-        self.loop.log(values)
+    def log(self, values: Mapping[str, Any], *, keep_last: bool = False) -> None:
+        """Log numbers by name at the end of the iteration: the mean of several with one name, or the last."""
+        self.loop.log(values, keep_last=keep_last)
 
     def stop(self, reason: str) -> None:
         """End the run after this round; `reason` is half a sentence for people to read."""

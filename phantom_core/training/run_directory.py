@@ -138,9 +138,12 @@ def load_policies(
     else:
         directory = RunDirectory.open(path)
         if not (path / POLICIES).exists():
+            facts = directory.read_run()
+            reason = "it broke off, or is still going on"
+            if facts.get("status") == "diverged":
+                reason = f"it diverged: {', '.join(map(str, facts.get('stop_reasons', ())))}"
             raise RunDirectoryError(
-                f"The run {path} has no final policies: it broke off, or is still going on."
-                f"{directory.newest_checkpoint_hint()}"
+                f"The run {path} has no final policies: {reason}.{directory.newest_checkpoint_hint()}"
             )
         saved = load_checkpoint(path / POLICIES)
     classes = policy_classes or {}

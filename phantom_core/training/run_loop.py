@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from phantom_core.envs.endless import never_ends
+from phantom_core.envs.endless import check_it_ends
 from phantom_core.envs.plain_values import as_number, mean_of
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, error_text
@@ -45,6 +45,7 @@ class RunLoop:
     before_start: list[Callable[[], None]] = field(default_factory=list)  # each may cancel the run
     _pending: dict[str, list[float]] = field(default_factory=dict)
     _has_started: bool = False
+    _looked_at: float = 0.0  # when it was last looked whether the policies are finite
 
     @property
     def is_over(self) -> bool:
@@ -200,6 +201,9 @@ class RunLoop:
         event = self._iteration_end(values)
         dispatcher.fire("on_iteration_end", event)
         state.stop_reasons += dispatcher.stop_reasons(event)
+        if time.monotonic() - self._looked_at >= 1.0:
+            state.check_policies()
+            self._looked_at = time.monotonic()
         if self.checkpointer is not None:
             is_wanted = dispatcher.is_wanted("should_checkpoint", event)
             self.checkpointer.after_iteration(values, is_wanted=is_wanted)
@@ -241,12 +245,7 @@ class Evaluator:
 
     def check(self, env: MultiAgentEnv) -> None:
         """Raise `ConfigError` if evaluations cannot be: the env never ends, is shared, or policies are."""
-        if self.plan.max_steps is None and never_ends(env):
-            raise ConfigError(
-                f"The evaluation plays whole episodes, but an episode of {type(env).__name__} never ends. "
-                "Say after how many steps it is cut off: ph.EvaluationPlan(max_steps=1000), or max_steps in "
-                "[evaluate]."
-            )
+        check_it_ends(env, self.plan.max_steps)
         copied(self.loop.state.policies)
         own = self.make_env()
         try:

@@ -124,10 +124,11 @@ class RunState:
 
     def check_policies(self) -> bool:
         """Return whether the trained policies are finite; if one is not any more, the run has diverged."""
-        for policy_id in self.watched:
-            where = what_is_not_finite(self.policies[policy_id].state_dict())
-            if where:
-                self.diverge(f"{where} of policy {policy_id!r} is not finite")
+        with self.saving():
+            for policy_id in self.watched:
+                where = what_is_not_finite(self.policies[policy_id].state_dict())
+                if where:
+                    self.diverge(f"{where} of policy {policy_id!r} is not finite")
         return not self.has_diverged
 
     def diverge(self, quantity: str) -> None:
@@ -138,7 +139,8 @@ class RunState:
         kept = "no checkpoint was written before"
         if self.newest_checkpoint is not None:
             kept = f"the last finite checkpoint is {self.newest_checkpoint}"
-        self.stop_reasons.append(f"{quantity} in iteration {self.iteration}; {kept}")
+        count = f"{self.iteration + 1} {'iteration' if self.iteration == 0 else 'iterations'}"
+        self.stop_reasons.append(f"{quantity} after {count}; {kept}")
 
     def add_problem(self, sentence: str) -> None:
         """Record and log a failure to write files. The run continues."""

@@ -218,3 +218,18 @@ def test_an_evaluation_plan_is_in_whole_numbers() -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
         ph.EvaluationPlan(episodes=1.5)  # type: ignore[arg-type]
     assert str(caught.value) == "evaluate.episodes = 1.5. Expected a positive integer."
+
+
+class ForeverEnv(ph.PhantomEnv):
+    def __init__(self) -> None:
+        super().__init__(None, ph.Network([]))
+
+
+def test_a_game_without_end_is_not_waited_for() -> None:
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        ph.evaluate(ForeverEnv(), {}, {}, num_episodes=1, seed=1)
+    assert str(caught.value) == (
+        "The evaluation plays whole episodes, but an episode of ForeverEnv never ends. Say after how many "
+        "steps it is cut off: --max-steps 1000, max_steps in [evaluate], ph.EvaluationPlan(max_steps=1000) "
+        "or ph.evaluate(..., max_steps=1000)."
+    )

@@ -91,7 +91,7 @@ def test_an_update_that_returns_no_finite_number_ends_the_run(value: float, tmp_
     assert results.run_directory is not None
     newest = results.run_directory / "checkpoints" / "iteration-000003"
     assert results.stop_reasons == (
-        f"default/loss is {value} in iteration 3; the last finite checkpoint is {newest}",
+        f"default/loss is {value} after 4 iterations; the last finite checkpoint is {newest}",
     )
     assert sorted(path.name for path in newest.parent.iterdir()) == ["iteration-000002", newest.name]
     facts = json.loads((results.run_directory / "run.json").read_text())
@@ -114,7 +114,7 @@ def test_policies_that_are_not_finite_are_not_saved(value: float, every: int, tm
     if every > 1:
         kept = "no checkpoint was written before"
     assert results.stop_reasons == (
-        f"layers.weights of policy 'default' is not finite in iteration 3; {kept}",
+        f"layers.weights of policy 'default' is not finite after 4 iterations; {kept}",
     )
     assert not (results.run_directory / "policies").exists()
     saved = sorted(folder.iterdir()) if folder.is_dir() else []
@@ -158,10 +158,29 @@ def test_a_huge_reward_lets_learners_diverge(trainer: str, at: int, iteration: i
     )
     assert results.status == "diverged"
     (reason,) = results.stop_reasons
-    assert f" in iteration {iteration}; " in reason
+    noun = "iteration" if iteration == 0 else "iterations"
+    assert f" after {iteration + 1} {noun}; " in reason
 
 
 def test_the_name_of_what_is_not_finite_is_found() -> None:
     assert what_is_not_finite({"a": [1.0, {"b": np.array([1.0, np.inf])}]}) == "a.b"
     assert what_is_not_finite({"a": np.float32("nan")}) == "a"
     assert what_is_not_finite({"a": np.array([1, 2]), "b": "nan", "c": (1.0, None)}) == ""
+
+
+def test_policies_are_looked_at_every_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(10_000))
+    monkeypatch.setattr("phantom_core.training.run_loop.time.monotonic", lambda: float(next(clock)))
+    results = train(PoisonedTrainer(float("nan"), "policy"), run_dir=None, num_iterations=50)
+    assert (results.status, results.iterations) == ("diverged", 4)
+
+
+def test_a_run_that_diverged_says_so_when_it_is_evaluated(tmp_path: Path) -> None:
+    results = train(PoisonedTrainer(float("nan"), "policy"), run_dir=tmp_path, num_iterations=4)
+    assert results.run_directory is not None
+    with pytest.raises(ph.errors.RunDirectoryError) as caught:
+        ph.load_policies(results.run_directory)
+    assert str(caught.value) == (
+        f"The run {results.run_directory} has no final policies: it diverged: layers.weights of policy "
+        "'default' is not finite after 4 iterations; no checkpoint was written before."
+    )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
+from pathlib import Path
 from typing import Any, Final
 
 import gymnasium as gym
@@ -109,10 +109,11 @@ class ObservationIndex:
 
     def table_of(self, initial: Any, first_action: int, num_actions: int) -> list[list[float]]:
         """Return initial values as a table; raise `ConfigError` if they are none."""
+        if isinstance(initial, str) and ":" in initial:
+            initial = ph.tools.load_reference(
+                initial, setting="initial_value", folder=Path.cwd(), start="the current folder"
+            )
         values, shape = initial, (self.size, num_actions)
-        if isinstance(initial, str):
-            with contextlib.suppress(ImportError, AttributeError, ValueError):
-                initial = ph.tools.import_object(initial)
         if callable(initial):
             actions = range(first_action, first_action + num_actions)
             values = [
@@ -126,8 +127,8 @@ class ObservationIndex:
         if not np.isfinite(found).all():
             raise ph.errors.ConfigError(
                 f"initial_value is {initial!r}. Expected a finite number, an array that NumPy broadcasts to "
-                f"the shape {shape}, or a function of an observation and an action that returns such a "
-                "number."
+                f"the shape {shape}, a function of an observation and an action that returns such a number, "
+                "or text such as './values.py:first' that names one of these."
             )
         table: list[list[float]] = found.tolist()
         return table

@@ -18,8 +18,8 @@ class QTableConfig:
 
     initial_value: Any = 0.0
     """The values before anything was learned: a number; an array, or lists, that NumPy broadcasts to
-    [observations, actions]; or a function of (observation, action), which text such as
-    `my_package.values:first_guess` names. High values make it try everything."""
+    [observations, actions]; or a function of (observation, action). Text such as `my_package.values:first` or
+    `./values.py:first`, from the current folder, names one of these. High values make it try everything."""
 
 
 class QTablePolicy(ph.Policy):
@@ -33,6 +33,7 @@ class QTablePolicy(ph.Policy):
             it; otherwise it is 0.
         observations: the place of each observation in the table.
         greedy: of each row the place of the highest value, of equals the first; kept up to date by `put`.
+        changed_at: the env steps of its run after which a greedy action changed last, as its trainer counts.
     """
 
     config_class = QTableConfig
@@ -48,6 +49,7 @@ class QTablePolicy(ph.Policy):
         self.first_action = int(action_space.start)
         self.num_actions = int(action_space.n)
         self.epsilon = 0.0
+        self.changed_at = 0
         self.table = self.observations.table_of(
             self.config.initial_value, self.first_action, self.num_actions
         )
@@ -65,14 +67,21 @@ class QTablePolicy(ph.Policy):
         self._table = table
         self.greedy = [row.index(max(row)) for row in table]
 
-    def put(self, place: int, action: int, value: float) -> bool:
-        """Change the value of an action, counted from 0; return whether the row's greedy action changed."""
+    def put(self, place: int, action: int, value: float, allowed: Sequence[int] | None = None) -> bool:
+        """Change the value of an action, counted from 0; return whether the row's greedy action changed.
+
+        Where some actions only are `allowed`, that is the best of these.
+        """
+        if allowed is not None:
+            before = self.best(place, allowed)
+            self.put(place, action, value)
+            return self.best(place, allowed) != before
         row = self._table[place]
         best = self.greedy[place]
-        before = row[action]
+        earlier = row[action]
         row[action] = value
         if action == best:
-            if value >= before:
+            if value >= earlier:
                 return False
             best = row.index(max(row))
             if best == action:

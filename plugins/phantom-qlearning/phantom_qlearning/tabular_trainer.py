@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -35,9 +35,10 @@ class TabularConfig:
     decay_fraction: float = 0.9
     """Over which share of the run they do, once in each iteration."""
     decay_steps: int | None = None
-    """Over how many env steps of the run, all copies together, they do instead, step by step."""
+    """Over how many env steps of the run, all copies together, they do instead: step by step, or once in an
+    iteration if the table changes so."""
     decay_rate: float | None = None
-    """Instead: the first value times exp(-rate * env steps), down to the final one, step by step."""
+    """Instead: the first value times exp(-rate * env steps), down to the final one, as often."""
     steps_per_iteration: int | None = None
     """Env steps, all copies together, in an iteration; none: whole episodes."""
     episodes_per_iteration: int | None = None
@@ -57,6 +58,10 @@ class TabularConfig:
                 raise ValueError(f"{name} is {value}. Expected a positive number")
         if self.decay_rate is not None and not 0.0 <= self.decay_rate < float("inf"):
             raise ValueError(f"decay_rate is {self.decay_rate}. Expected 0 or more")
+        for name in ("alpha", "epsilon"):
+            first, final = getattr(self, name), getattr(self, f"{name}_final")
+            if self.decay_rate is not None and final > first:
+                raise ValueError(f"{name} is {first} and {name}_final {final}, but decay_rate only lowers it")
         for one, other in (
             ("steps_per_iteration", "episodes_per_iteration"),
             ("decay_steps", "decay_rate"),
@@ -86,7 +91,6 @@ class Learning:
         memory: what the algorithm keeps beside the table.
         alpha: the step size now.
         env_steps: the env steps of the run so far.
-        changed_at: those after which a greedy action changed last.
         errors: the sum of |target − Q(s, a)| since the last update.
         num_errors: how many these are.
     """
@@ -94,7 +98,6 @@ class Learning:
     memory: Any
     alpha: float = 0.0
     env_steps: int = 0
-    changed_at: int = 0
     errors: float = 0.0
     num_errors: int = 0
 
@@ -126,8 +129,8 @@ class TabularTrainer(ph.Trainer):
         self._alpha, self._epsilon = self.config.schedule_of("alpha"), self.config.schedule_of("epsilon")
         self._progress, self._copies = 0.0, 1
         self._learning: dict[ph.PolicyID, Learning] = {}
+        self._tables: dict[ph.PolicyID, QTablePolicy] = {}
         self._gamma = self.config.gamma
-        self._in_round: list[ph.PolicyID] = []
 
     @property
     def learns_online(self) -> bool:
@@ -136,7 +139,7 @@ class TabularTrainer(ph.Trainer):
 
     def setup(self, policy_id: ph.PolicyID, policy: QTablePolicy, rng: np.random.Generator) -> None:
         """Begin with a table."""
-        self._learning[policy_id] = Learning(self.new_memory(policy))
+        self._learning[policy_id], self._tables[policy_id] = Learning(self.new_memory(policy)), policy
 
     def collect_plan(self) -> ph.CollectPlan:
         """Plan an iteration."""
@@ -152,9 +155,6 @@ class TabularTrainer(ph.Trainer):
         learning.env_steps, self._progress, self._copies = run.env_steps, run.progress, run.copies
         learning.alpha = self._alpha.at(learning.env_steps, self._progress)
         policy.epsilon = self._epsilon.at(learning.env_steps, self._progress)
-        if policy_id in self._in_round:
-            self._in_round.clear()
-        self._in_round.append(policy_id)
 
     def learn_step(
         self, policy_id: ph.PolicyID, policy: QTablePolicy, rows: ph.Transitions, rng: np.random.Generator
@@ -182,12 +182,13 @@ class TabularTrainer(ph.Trainer):
             "td_error": learning.errors / max(1, learning.num_errors),
             "alpha": learning.alpha,
             "epsilon": policy.epsilon,
-            "stable_steps": float(learning.env_steps - learning.changed_at),
+            "stable_steps": float(learning.env_steps - policy.changed_at),
         }
         learning.errors, learning.num_errors = 0.0, 0
-        if policy_id == self._in_round[-1]:
-            changed_at = max(one.changed_at for one in self._learning.values())
-            self.run.log({"stable_steps": float(learning.env_steps - changed_at)})
+        run = self.run  # its tables may have several trainers
+        tables = [one for i, one in run.policies.items() if i in run.policies_to_train]
+        changed_at = max(one.changed_at for one in tables if isinstance(one, QTablePolicy))
+        run.log({"stable_steps": float(learning.env_steps - changed_at)}, keep_last=True)
         return found
 
     def learn_one(
@@ -199,23 +200,30 @@ class TabularTrainer(ph.Trainer):
             if not one.has_next:
                 return
             target += self._gamma * self.value_of(policy, one.next_observation)
-        place = policy.observations.place(one.observation)
-        self.move_value(policy, learning, place, one.action - policy.first_action, target)
+        of = policy.observations
+        place, allowed = of.place(one.observation), of.allowed(one.observation)
+        self.move_value(policy, learning, place, one.action - policy.first_action, target, allowed)
 
     def value_of(self, policy: QTablePolicy, observation: Any) -> float:
         """Return V(s′), where the next action is not known."""
         raise NotImplementedError
 
     def move_value(
-        self, policy: QTablePolicy, learning: Learning, place: int, action: int, target: float
+        self,
+        policy: QTablePolicy,
+        learning: Learning,
+        place: int,
+        action: int,
+        target: float,
+        allowed: Sequence[int] | None,
     ) -> None:
-        """Move the value of an action, counted from 0, towards its target."""
+        """Move the value of an action, counted from 0, towards its target; `allowed` are those that were."""
         value = policy.table[place][action]
         error = target - value
         learning.errors += abs(error)
         learning.num_errors += 1
-        if policy.put(place, action, value + learning.alpha * error):
-            learning.changed_at = learning.env_steps
+        if policy.put(place, action, value + learning.alpha * error, allowed):
+            policy.changed_at = learning.env_steps
 
     def new_memory(self, policy: QTablePolicy) -> Any:
         """Return what the algorithm keeps beside the table, as it is in the beginning."""
@@ -232,12 +240,15 @@ class TabularTrainer(ph.Trainer):
     def state_dict(self) -> dict[str, Any]:
         """Return for each policy when its greedy actions changed, and what the algorithm keeps."""
         return {
-            policy_id: {"changed_at": learning.changed_at, "memory": self.saved(learning.memory)}
+            policy_id: {
+                "changed_at": self._tables[policy_id].changed_at,
+                "memory": self.saved(learning.memory),
+            }
             for policy_id, learning in self._learning.items()
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned."""
         for policy_id, saved in state.items():
-            learning = self._learning[policy_id]
-            learning.changed_at, learning.memory = int(saved["changed_at"]), self.loaded(saved["memory"])
+            self._tables[policy_id].changed_at = int(saved["changed_at"])
+            self._learning[policy_id].memory = self.loaded(saved["memory"])

@@ -49,6 +49,7 @@ class _Pending(NamedTuple):
     reward: float
     next_place: int
     episode: int
+    allowed: list[int] | None
 
 
 class SarsaTrainer(ExpectedSarsaTrainer):
@@ -70,12 +71,14 @@ class SarsaTrainer(ExpectedSarsaTrainer):
         before = learning.memory.pop(agent, None)
         if before is not None and (before.next_place, before.episode) == (place, one.episode):
             target = before.reward + self._gamma * policy.table[place][action]
-            self.move_value(policy, learning, before.place, before.action, target)
+            self.move_value(policy, learning, before.place, before.action, target, before.allowed)
         if one.terminated or one.truncated:
             super().learn_one(policy, learning, one, rng)
         elif one.has_next:
-            after = policy.observations.place(one.next_observation)
-            learning.memory[agent] = _Pending(place, action, one.reward, after, one.episode)
+            of = policy.observations
+            after, allowed = of.place(one.next_observation), of.allowed(one.observation)
+            kept = None if allowed is None else list(allowed)
+            learning.memory[agent] = _Pending(place, action, one.reward, after, one.episode, kept)
 
     def new_memory(self, policy: QTablePolicy) -> dict[tuple[int, str], _Pending]:
         """Return an empty dict of the newest decision of each agent in each copy."""
@@ -118,8 +121,9 @@ class DoubleQLearningTrainer(TabularTrainer):
         changed[place][action] += learning.alpha * error
         learning.errors += abs(error)
         learning.num_errors += 1
-        if policy.put(place, action, (changed[place][action] + other[place][action]) / 2.0):
-            learning.changed_at = learning.env_steps
+        mean = (changed[place][action] + other[place][action]) / 2.0
+        if policy.put(place, action, mean, of.allowed(one.observation)):
+            policy.changed_at = learning.env_steps
 
     def new_memory(self, policy: QTablePolicy) -> list[list[list[float]]]:
         """Return two tables like the policy's."""

@@ -246,14 +246,38 @@ def test_initial_values_are_a_number_an_array_or_a_function(initial: Any, table:
     assert QTablePolicy(*spaces, initial_value=initial).table == table
 
 
-@pytest.mark.parametrize("initial", [[1.0, 2.0, 3.0], float("nan"), None, np.ones(3)])
+@pytest.mark.parametrize("initial", [[1.0, 2.0, 3.0], float("nan"), None, np.ones(3), "high", "math:nan"])
 def test_other_initial_values_are_refused(initial: Any) -> None:
+    shown = "nan" if isinstance(initial, str) and ":" in initial else repr(initial)
     with pytest.raises(ph.errors.ConfigError) as caught:
         policy_with(initial_value=initial)
     assert str(caught.value) == (
-        f"initial_value is {initial!r}. Expected a finite number, an array that NumPy broadcasts to the "
-        "shape (2, 2), or a function of an observation and an action that returns such a number."
+        f"initial_value is {shown}. Expected a finite number, an array that NumPy broadcasts to the "
+        "shape (2, 2), a function of an observation and an action that returns such a number, or text such "
+        "as './values.py:first' that names one of these."
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("./nowhere.py:first", "initial_value = './nowhere.py:first'"),
+        ("./values.py:nothing", "initial_value = './values.py:nothing': ./values.py has no 'nothing'."),
+    ],
+)
+def test_text_names_initial_values_in_a_file(
+    text: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "values.py").write_text(
+        "ROW = [1.0, 2.0]\ndef first(seen, action):\n    return 2 * seen + action\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert policy_with(initial_value="./values.py:ROW").table == [[1.0, 2.0], [1.0, 2.0]]
+    assert policy_with(initial_value="./values.py:first").table == [[0.0, 1.0], [2.0, 3.0]]
+    assert policy_with(initial_value=f"{tmp_path}/values.py:first").table == [[0.0, 1.0], [2.0, 3.0]]
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        policy_with(initial_value=text)
+    assert str(caught.value).startswith(message)
 
 
 def test_a_function_of_a_run_is_there_again_when_the_run_is_evaluated(tmp_path: Path) -> None:
@@ -411,6 +435,39 @@ def test_the_least_stable_of_the_policies_counts() -> None:
         each = values["a/stable_steps"], values["b/stable_steps"]
         assert values["stable_steps"] == min(each)
     assert results.history[-1]["stable_steps"] > 0
+
+
+def test_the_least_stable_counts_whichever_trainer_it_has() -> None:
+    restless = {"alpha_final": 0.7, "epsilon_final": 1.0, "steps_per_iteration": 10}
+    results = ph.train(
+        "q-learning",
+        env=GroupsEnv,
+        policies={
+            "a": ["A1", "A2"],
+            "b": ph.PolicySpec(agents=OtherStateAgent, trainer="sarsa", config={"initial_value": 3.0}),
+        },
+        trainer_config={"q-learning": {"steps_per_iteration": 100}, "sarsa": restless},
+        num_iterations=10,
+        seed=1,
+        run_dir=None,
+    )
+    for values in results.history:
+        assert values["stable_steps"] == min(values["a/stable_steps"], values["b/stable_steps"])
+
+
+def test_what_is_stable_is_the_best_of_the_allowed_actions() -> None:
+    policy = QTablePolicy(MASKED, gym.spaces.Discrete(3))
+    policy.table = [[0.0, 0.0, 100.0], [0.0, 0.0, 0.0]]
+    assert not policy.put(0, 1, 5.0)  # of all three the last one is still the best
+    assert policy.put(0, 0, 7.0, [0, 1])
+    assert not policy.put(0, 1, 6.0, [0, 1])
+    assert policy.greedy[0] == 2
+    for trainer in TRAINERS:
+        policy.table, policy.changed_at = [[0.0, 0.0, 100.0], [0.0, 0.0, 0.0]], 0
+        seen, after = masked(0, 1, 1, 0), masked(1, 1, 1, 0)
+        last = row(after, 0, 0.0, after, terminated=True, step=1)
+        moved(policy, row(seen, 1, 1.0, after), last, trainer=trainer)
+        assert policy.changed_at > 0, trainer
 
 
 def test_updates_in_each_step_change_what_two_learners_find() -> None:
@@ -604,6 +661,10 @@ def test_spaces_that_do_not_start_at_zero_are_shifted() -> None:
             "QLearningTrainer: both decay_steps and decay_rate are given. Give one of them.",
         ),
         ({"decay_rate": -1.0}, "QLearningTrainer: decay_rate is -1.0. Expected 0 or more."),
+        (
+            {"decay_rate": 0.1, "epsilon": 0.1, "epsilon_final": 0.5},
+            "QLearningTrainer: epsilon is 0.1 and epsilon_final 0.5, but decay_rate only lowers it.",
+        ),
         (
             {"schedule": "exponential", "epsilon_final": 0.0},
             (
