@@ -153,6 +153,7 @@ class RunLoop:
         for prepare in self.before_start:
             prepare()
         state.watch()
+        self._looked_at = time.monotonic()
         if num_iterations is not None:
             state.num_iterations = num_iterations
         self.dispatcher.start(
