@@ -320,7 +320,8 @@ def test_wandb_is_stopped_when_no_run_of_the_process_is_open_any_more(wandb: Sta
 
 def test_files_are_kept_if_they_are_there_and_the_user_wants_it(wandb: StandIn, tmp_path: Path) -> None:
     train(tmp_path)
-    kept = {"config.toml", "run.json", "policies/state.json", "policies/arrays.npz"}
+    names = ("state.json", "arrays.npz", "manifest.json")
+    kept = {"config.toml", "run.json", *(f"policies/{name}" for name in names)}
     assert set(wandb.runs[0].files) == kept
     assert {name for name in kept if Path(wandb.runs[0].dir, name).is_file()} == kept
     (directory,) = tmp_path.iterdir()
