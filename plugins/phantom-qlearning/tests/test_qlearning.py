@@ -407,14 +407,20 @@ def test_whole_episodes_of_a_game_without_end_are_refused() -> None:
     )
 
 
+class StopWhenStable(ph.Hooks):
+    """Does what `early-stopping` does with a threshold; that is in another distribution."""
+
+    def should_stop(self, event: ph.IterationEnd) -> str | None:
+        return "stable" if event.values["stable_steps"] >= 1000 else None
+
+
 def test_stability_ends_a_run() -> None:
     results = ph.train(
         "q-learning",
         env=FourActionsEnv,
         trainer_config={"steps_per_iteration": 100, "epsilon": 0.5},
         num_iterations=100,
-        hooks=["early-stopping"],
-        hook_config={"early-stopping": {"quantity": "stable_steps", "threshold": 1000, "patience": None}},
+        hooks=[StopWhenStable()],
         seed=1,
         run_dir=None,
     )
