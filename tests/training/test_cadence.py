@@ -511,7 +511,13 @@ class Searcher(ph.Trainer):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_simple_trainer_may_use_workers(workers: int) -> None:
     results = ph.train(
-        Searcher, env=Walks, policies={"p": Walker}, num_iterations=1, workers=workers, seed=1, run_dir=None
+        Searcher,
+        env=f"{__file__}:Walks",  # a place that workers find wherever the tests are run
+        policies={"p": ["A", "B", "C"]},
+        num_iterations=1,
+        workers=workers,
+        seed=1,
+        run_dir=None,
     )
     assert (results.history[0]["workers"], results.env_steps) == (workers, 14)
 
