@@ -37,13 +37,13 @@ class HashesNames(Nudges):
 
 
 class VisitsASet(Nudges):
-    """Goes through agents in the order of a set."""
+    """Goes through what its agents did in the order of a set, large enough to differ in each process."""
 
     def nudge(self, policy_id: str, batch: Any) -> float:
-        agents = {path.agent_id for path in batch.trajectories}
+        deeds = {f"{path.agent_id} {number}" for path in batch.trajectories for number in range(9)}
         total = 0.0
-        for agent in agents:
-            total = 0.5 * total + ord(agent[-1]) / 1000
+        for deed in deeds:
+            total = 0.5 * total + ord(deed[-1]) / 1000
         return total
 
 
