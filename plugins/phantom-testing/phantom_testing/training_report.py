@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -38,7 +39,8 @@ class Surroundings:
         return {"PYTHONHASHSEED": self.hash_seed, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-ELSEWHERE: Final = Surroundings(hash_seed="1", global_seed=20_260_101, clock=MOVED)
+_OTHER_HASH_SEED: Final = "3" if os.environ.get("PYTHONHASHSEED") == "1" else "1"
+ELSEWHERE: Final = Surroundings(hash_seed=_OTHER_HASH_SEED, global_seed=20_260_101, clock=MOVED)
 SUSPECTS: Final[Mapping[str, Surroundings]] = {
     "PYTHONHASHSEED": replace(ELSEWHERE, hash_seed="2"),
     "the global seed": replace(ELSEWHERE, global_seed=20_260_202),
