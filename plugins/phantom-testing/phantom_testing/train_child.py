@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import importlib
 import json
 import logging
 import os
@@ -40,6 +41,8 @@ def train(request: Mapping[str, Any]) -> dict[str, Any]:
         trainer=ph.tools.import_object(request["trainer"]),
         **pickle.loads(bytes.fromhex(request["trial"])),  # noqa: S301  made by the process that started this
     )
+    if request["torch_threads"]:  # sums of several threads are rounded otherwise than those of one
+        importlib.import_module("torch").set_num_threads(request["torch_threads"])
     writing = Writing()
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as here:
         os.chdir(here)

@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -78,6 +79,7 @@ def training_request(trial: Trial, surroundings: Surroundings) -> dict[str, Any]
         "trial": pickle.dumps(parts).hex(),
         "global_seed": surroundings.global_seed,
         "clock": surroundings.clock,
+        "torch_threads": torch.get_num_threads() if (torch := sys.modules.get("torch")) else None,
     }
 
 

@@ -4,14 +4,15 @@ Each fails the check that says what is wrong, with this message. Only this check
 learn so little that others fail, too, and all checks take seconds.
 """
 
+import importlib
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from phantom_testing import TrainerConformance
-from phantom_testing.trainer_conformance import is_close
 
 Failures = Callable[..., dict[str, str]]
 
@@ -598,9 +599,26 @@ def test_a_bandit_need_not_look_ahead(failures: Failures) -> None:
     assert failures(TrainerConformance, "broken_learners", "IsMyopic", **options) == {}
 
 
-def test_what_differs_by_the_rounding_of_single_precisionis_close() -> None:
-    nothing = float("nan")
-    assert is_close([{"loss": 2.2647407, "no": nothing}], [{"loss": 2.2647405, "no": nothing}])
-    assert not is_close([{"loss": 2.26474}], [{"loss": 2.26480}])
-    assert not is_close([{"loss": 2.0}], [{"loss": 2.0}, {"loss": 2.0}])
-    assert not is_close([{"loss": 2.0}], [{"cost": 2.0}])
+TORCH = """
+threads = 2
+
+def get_num_threads():
+    return threads
+
+def set_num_threads(number):
+    global threads
+    threads = number
+"""
+
+
+def test_torch_has_as_many_threads_in_the_other_process_as_here(
+    failures: Failures, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "torch.py").write_text(TORCH)
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    torch = importlib.import_module("torch")
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    torch.set_num_threads(1)
+    check = "it_trains_the_same_in_every_process"
+    assert failures(TrainerConformance, "broken_process", "SumsByThreads", is_alone=True, only=check) == {}

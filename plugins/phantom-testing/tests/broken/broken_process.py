@@ -1,6 +1,7 @@
 """Trainers that depend on the process they train in, or change it: one defect each."""
 
 import datetime as dt
+import importlib
 import random
 import tempfile
 import threading
@@ -45,6 +46,13 @@ class VisitsASet(Nudges):
         for deed in deeds:
             total = 0.5 * total + ord(deed[-1]) / 1000
         return total
+
+
+class SumsByThreads(Nudges):
+    """Depends on how many threads torch has, as its sums do; nothing is wrong with it."""
+
+    def nudge(self, policy_id: str, batch: Any) -> float:
+        return float(importlib.import_module("torch").get_num_threads())
 
 
 class ReadsTheClock(Nudges):
