@@ -46,7 +46,8 @@ def evaluate_command(*, run: Path, episodes: int | None, seed: int | None, max_s
     evaluation, reference_return = evaluate_run(run, num_episodes=episodes, seed=seed, max_steps=max_steps)
     for agent_id, returns in evaluation.episode_returns.items():
         mean, reached = sum(returns) / len(returns), f"from {min(returns):.1f} to {max(returns):.1f}"
-        click.echo(f"{agent_id}: mean {mean:.1f}, {reached}, {len(returns)} episodes")
+        noun = "episode" if len(returns) == 1 else "episodes"
+        click.echo(f"{agent_id}: mean {mean:.1f}, {reached}, {len(returns)} {noun}")
     say_result(evaluation, reference_return)
 
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from phantom_core.policies.policy import BasePolicy
 
 Status: TypeAlias = Literal["completed", "stopped", "diverged", "interrupted", "failed"]
-"""How a run ended: `"completed"`, stopped by a hook, interrupted by a signal, or failed by an exception."""
+"""How a run ended: `"completed"`; stopped by a hook or a trainer; diverged, since what it learned is not
+finite any more; interrupted by a signal; or failed by an exception."""
 
 _EMPTY: Mapping[Any, Any] = MappingProxyType({})
 

@@ -10,8 +10,6 @@ from functools import lru_cache
 from time import perf_counter
 from typing import Any, Final
 
-import numpy as np
-
 from phantom_core.component_config import is_whole
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import (
@@ -24,12 +22,11 @@ from phantom_core.errors import (
     listing,
 )
 from phantom_core.metrics import Metric, Mode
-from phantom_core.policies.batching import rows_of
 from phantom_core.policies.policy import BasePolicy
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.action_history import ActionHistory
 from phantom_core.rollouts.actor import Actor, Decisions
-from phantom_core.rollouts.batch import Batch, EpisodeSummary, Transition, Transitions
+from phantom_core.rollouts.batch import Batch, EpisodeSummary, Transitions
 from phantom_core.rollouts.collect_plan import Collection, CollectPlan
 from phantom_core.rollouts.copy_state import encode_batch
 from phantom_core.rollouts.env_copy import MAX_HISTORY, EnvCopy
@@ -37,7 +34,7 @@ from phantom_core.rollouts.global_states import GlobalStates
 from phantom_core.rollouts.row_table import AgentRow, CurrentRows, RowTable, StepRows
 from phantom_core.rollouts.snapshot import snapshot
 from phantom_core.rollouts.space_batcher import OutsideSpaceError
-from phantom_core.rollouts.step_transitions import StepTransitions
+from phantom_core.rollouts.step_transitions import StepTransitions, transitions_that_go_on
 from phantom_core.rollouts.vector_env import CopyError, LocalVectorEnv, VectorEnv
 from phantom_core.seeding import UniformStream, make_rng
 from phantom_core.types import Action, AgentID, Observation, PolicyID
@@ -46,11 +43,6 @@ _log = logging.getLogger("phantom_core")
 
 LONG_EPISODE: Final = 100_000
 """After so many steps of waiting for the end of an episode, the collector says so."""
-
-_GOES_ON: Final = (True, False, False)
-"""`has_next`, `terminated` and `truncated` of a transition that another one follows."""
-
-_new: Final = tuple.__new__  # of a Transition: half the time of Transition(...)
 
 
 class Collector:
@@ -657,22 +649,12 @@ class Collector:
         except OutsideSpaceError as error:
             raise self._outside(block.rows[error.index], seen[error.index]) from None
         block.has_decided = False
-        if type(observations) is not list:
-            observations, following = rows_of(observations), rows_of(following)
-        if type(actions) is not list:
-            actions = rows_of(actions)
-        found: list[Transition] = []
         copies = self._copies
-        each = zip(block.rows, observations, actions, actor.earned, following)  # noqa: B905  as many
-        for row, observation, action, reward, after in each:
-            number = row.env_index
-            copy = copies[number]
-            own: Any = row.agent_id, number, copy.episode, copy.length - 1, {}, None, None
-            found.append(_new(Transition, (observation, action, reward, after, *_GOES_ON, *own)))
-        if extras:
-            said = zip(*(rows_of(np.array(values)) for values in extras.values()), strict=True)
-            for n, values in enumerate(said):
-                found[n] = found[n]._replace(extras=dict(zip(extras, values, strict=True)))
+        owners = [
+            (row.agent_id, row.env_index, copies[row.env_index].episode, copies[row.env_index].length - 1)
+            for row in block.rows
+        ]
+        found = transitions_that_go_on(owners, observations, actions, actor.earned, following, extras)
         return StepTransitions(found, actor.buffer)
 
     def _look_at_states(self, env_indices: Sequence[int]) -> None:

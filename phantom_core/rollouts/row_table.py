@@ -231,7 +231,6 @@ class CurrentRows:
         self.observations: Any = []
         self._returns: list[float] = []
         self.learners: dict[Actor, Block] = {}  # the blocks of learners
-        self._blocks: list[Block] = []  # the same
         self.is_complete = False  # whether it is flat, and all agents of all copies act in it
         self.apart: set[int] = set()  # copies that stand in their rows, by place: as told by `AgentRow`
         self._begun: set[int] = set()  # copies that began since the last step
@@ -245,8 +244,7 @@ class CurrentRows:
         if self.is_flat:
             self._returns = [row.episode_return for row in table.rows]
             self.learners = {block.actor: block for block in table.blocks if block.actor.is_learning}
-            self._blocks = list(self.learners.values())
-            for block in self._blocks:
+            for block in self.learners.values():
                 block.has_decided = False
             self.apart, self._begun = set(), set()
         return table
@@ -317,7 +315,7 @@ class CurrentRows:
         self.observations = observations
         self._returns = list(map(add, self._returns, rewards))
         self._begun.clear()
-        for block in self._blocks:
+        for block in self.learners.values():
             block.has_decided = True
             if block.actor.defers:
                 block.actor.earned = block.pick(rewards)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 
+from phantom_core.policies.batching import rows_of
 from phantom_core.rollouts.batch import Transition, Transitions
 from phantom_core.rollouts.space_batcher import SpaceBatcher
+from phantom_core.types import AgentID
+
+Owner: TypeAlias = tuple[AgentID, int, int, int]
+"""Whose transition it is, and when: agent, index of the copy, episode, step."""
+
+_new: Final = tuple.__new__  # of a Transition: half the time of Transition(...)
 
 
 class Batchers(Protocol):
@@ -64,3 +71,28 @@ class StepTransitions(Transitions):
             None if states is None else joined(states, of.next_state),
         )
         return object.__getattribute__(self, name)
+
+
+def transitions_that_go_on(
+    owners: Sequence[Owner],
+    observations: Any,
+    actions: Any,
+    rewards: Sequence[float],
+    following: Any,
+    extras: Mapping[str, Any],
+) -> list[Transition]:
+    """Return the transitions of a step after which nobody ended; observations and actions are batches."""
+    if type(observations) is not list:
+        observations, following = rows_of(observations), rows_of(following)
+    if type(actions) is not list:
+        actions = rows_of(actions)
+    found: list[Transition] = []
+    each = zip(owners, observations, actions, rewards, following)  # noqa: B905  as many
+    for owner, observation, action, reward, after in each:
+        flags = True, False, False  # something follows, and nothing ended
+        found.append(_new(Transition, (observation, action, reward, after, *flags, *owner, {}, None, None)))
+    if extras:
+        said = zip(*(rows_of(np.array(values)) for values in extras.values()), strict=True)
+        for n, values in enumerate(said):
+            found[n] = found[n]._replace(extras=dict(zip(extras, values, strict=True)))
+    return found

@@ -46,11 +46,13 @@ class _SparseSchedule:
         self._spent = self._newest_cost = self._progress = 0.0
 
     def is_due(self, progress: float) -> bool:
+        """Return whether one is to be written, at this share of the run."""
         elapsed = time.monotonic() - self._started
         is_far = self._spent == 0.0 or progress - self._progress > SHARE - 1e-9
         return elapsed >= FIRST_SECONDS and is_far and self._spent + self._newest_cost <= MOST_TIME * elapsed
 
     def was_written(self, progress: float, seconds: float) -> None:
+        """Note that one was written, and how long it took."""
         self._spent, self._newest_cost, self._progress = self._spent + seconds, seconds, progress
 
 

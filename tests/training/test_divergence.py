@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +16,10 @@ from phantom_core.training.checkpoint import what_is_not_finite
 HUGE = 1e308
 
 
-class RichEnv(gym.Env[Any, Any]):
-    """Pays 1 in each step but for step `at` of its life, when it pays a huge number."""
-
-    observation_space = gym.spaces.Discrete(3)
-    action_space = gym.spaces.Discrete(2)
-
-    def __init__(self, at: int) -> None:
-        self.at, self.made = at, 0
-
-    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
-        super().reset(seed=seed)
-        self.step_number = 0
-        return 0, {}
-
-    def step(self, action: int) -> Any:
-        self.step_number += 1
-        self.made += 1
-        reward = HUGE if self.made >= self.at else 1.0
-        return self.step_number % 3, reward, self.step_number == 10, False, {}
+def paying_a_fortune(at: int) -> gym.Env[Any, Any]:
+    """Return an env that pays 1 in each step but for one of its life and those after it."""
+    rewards = chain(repeat(1.0, at - 1), repeat(HUGE))
+    return gym.wrappers.TransformReward(gym.make("FrozenLake-v1"), lambda _: next(rewards))
 
 
 class PoisonedTrainer(ph.Trainer):
@@ -146,7 +132,7 @@ def test_what_was_never_finite_may_stay_so(tmp_path: Path) -> None:
 def test_a_huge_reward_lets_a_table_diverge(at: int, iterations: int) -> None:
     results = ph.train(
         "q-learning",
-        env=lambda: ph.GymnasiumEnv(lambda: RichEnv(at)),
+        env=lambda: ph.GymnasiumEnv(lambda: paying_a_fortune(at)),
         trainer_config={"steps_per_iteration": 100},
         num_iterations=4,
         seed=1,

@@ -88,6 +88,7 @@ class Learning:
     """How far the learning of one table is.
 
     Attributes:
+        policy: the policy with the table.
         memory: what the algorithm keeps beside the table.
         alpha: the step size now.
         env_steps: the env steps of the run so far.
@@ -95,6 +96,7 @@ class Learning:
         num_errors: how many these are.
     """
 
+    policy: QTablePolicy
     memory: Any
     alpha: float = 0.0
     env_steps: int = 0
@@ -129,7 +131,6 @@ class TabularTrainer(ph.Trainer):
         self._alpha, self._epsilon = self.config.schedule_of("alpha"), self.config.schedule_of("epsilon")
         self._progress, self._copies = 0.0, 1
         self._learning: dict[ph.PolicyID, Learning] = {}
-        self._tables: dict[ph.PolicyID, QTablePolicy] = {}
         self._gamma = self.config.gamma
 
     @property
@@ -139,7 +140,7 @@ class TabularTrainer(ph.Trainer):
 
     def setup(self, policy_id: ph.PolicyID, policy: QTablePolicy, rng: np.random.Generator) -> None:
         """Begin with a table."""
-        self._learning[policy_id], self._tables[policy_id] = Learning(self.new_memory(policy)), policy
+        self._learning[policy_id] = Learning(policy, self.new_memory(policy))
 
     def collect_plan(self) -> ph.CollectPlan:
         """Plan an iteration."""
@@ -163,7 +164,7 @@ class TabularTrainer(ph.Trainer):
         learning = self._learning[policy_id]
         learning.env_steps += self._copies
         for one in rows:
-            self.learn_one(policy, learning, one, rng)
+            self.learn_one(learning, one, rng)
         if self._alpha.moves_by_step:
             learning.alpha = self._alpha.at(learning.env_steps, self._progress)
         if self._epsilon.moves_by_step:
@@ -176,8 +177,9 @@ class TabularTrainer(ph.Trainer):
         learning = self._learning[policy_id]
         learning.env_steps = self.run.env_steps
         if not self.learns_online:
+            learning.alpha = self._alpha.at(learning.env_steps, self.run.progress)
             for one in batch.transitions:
-                self.learn_one(policy, learning, one, rng)
+                self.learn_one(learning, one, rng)
         found = {
             "td_error": learning.errors / max(1, learning.num_errors),
             "alpha": learning.alpha,
@@ -191,33 +193,26 @@ class TabularTrainer(ph.Trainer):
         run.log({"stable_steps": float(learning.env_steps - changed_at)}, keep_last=True)
         return found
 
-    def learn_one(
-        self, policy: QTablePolicy, learning: Learning, one: ph.Transition, rng: np.random.Generator
-    ) -> None:
+    def learn_one(self, learning: Learning, one: ph.Transition, rng: np.random.Generator) -> None:
         """Learn from one decision."""
-        target = one.reward
+        policy, target = learning.policy, one.reward
         if not one.terminated:
             if not one.has_next:
                 return
             target += self._gamma * self.value_of(policy, one.next_observation)
         of = policy.observations
         place, allowed = of.place(one.observation), of.allowed(one.observation)
-        self.move_value(policy, learning, place, one.action - policy.first_action, target, allowed)
+        self.move_value(learning, place, one.action - policy.first_action, target, allowed)
 
     def value_of(self, policy: QTablePolicy, observation: Any) -> float:
         """Return V(s′), where the next action is not known."""
         raise NotImplementedError
 
     def move_value(
-        self,
-        policy: QTablePolicy,
-        learning: Learning,
-        place: int,
-        action: int,
-        target: float,
-        allowed: Sequence[int] | None,
+        self, learning: Learning, place: int, action: int, target: float, allowed: Sequence[int] | None
     ) -> None:
         """Move the value of an action, counted from 0, towards its target; `allowed` are those that were."""
+        policy = learning.policy
         value = policy.table[place][action]
         error = target - value
         learning.errors += abs(error)
@@ -240,15 +235,15 @@ class TabularTrainer(ph.Trainer):
     def state_dict(self) -> dict[str, Any]:
         """Return for each policy when its greedy actions changed, and what the algorithm keeps."""
         return {
-            policy_id: {
-                "changed_at": self._tables[policy_id].changed_at,
-                "memory": self.saved(learning.memory),
-            }
+            policy_id: {"changed_at": learning.policy.changed_at, "memory": self.saved(learning.memory)}
             for policy_id, learning in self._learning.items()
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned."""
         for policy_id, saved in state.items():
-            self._tables[policy_id].changed_at = int(saved["changed_at"])
-            self._learning[policy_id].memory = self.loaded(saved["memory"])
+            learning = self._learning[policy_id]
+            learning.policy.changed_at, learning.memory = (
+                int(saved["changed_at"]),
+                self.loaded(saved["memory"]),
+            )

@@ -62,18 +62,17 @@ class SarsaTrainer(ExpectedSarsaTrainer):
     Sutton and Barto 2018, "Reinforcement Learning", 6.4.
     """
 
-    def learn_one(
-        self, policy: QTablePolicy, learning: Learning, one: ph.Transition, rng: np.random.Generator
-    ) -> None:
+    def learn_one(self, learning: Learning, one: ph.Transition, rng: np.random.Generator) -> None:
         """Learn from the agent's decision before this one, and from this one if it was the last."""
+        policy = learning.policy
         place, action = policy.observations.place(one.observation), one.action - policy.first_action
         agent = one.env_index, repr(one.agent_id)
         before = learning.memory.pop(agent, None)
         if before is not None and (before.next_place, before.episode) == (place, one.episode):
             target = before.reward + self._gamma * policy.table[place][action]
-            self.move_value(policy, learning, before.place, before.action, target, before.allowed)
+            self.move_value(learning, before.place, before.action, target, before.allowed)
         if one.terminated or one.truncated:
-            super().learn_one(policy, learning, one, rng)
+            super().learn_one(learning, one, rng)
         elif one.has_next:
             of = policy.observations
             after, allowed = of.place(one.next_observation), of.allowed(one.observation)
@@ -102,10 +101,9 @@ class DoubleQLearningTrainer(TabularTrainer):
     Source: van Hasselt 2010, "Double Q-learning", NeurIPS 23, 2613-2621.
     """
 
-    def learn_one(
-        self, policy: QTablePolicy, learning: Learning, one: ph.Transition, rng: np.random.Generator
-    ) -> None:
+    def learn_one(self, learning: Learning, one: ph.Transition, rng: np.random.Generator) -> None:
         """Change one of the two tables."""
+        policy = learning.policy
         changed, other = learning.memory if rng.random() < 0.5 else learning.memory[::-1]  # noqa: PLR2004
         of = policy.observations
         target = one.reward

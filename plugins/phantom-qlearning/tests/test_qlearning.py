@@ -343,7 +343,9 @@ def values_by_hand(epsilon: float, gamma: float) -> np.ndarray[Any, Any]:
 @pytest.mark.parametrize("update", ["step", "iteration"])
 @pytest.mark.parametrize("trainer", TRAINERS)
 def test_two_state_mdp_reaches_the_values_computed_by_hand(trainer: str, update: str) -> None:
-    config = {"alpha": 0.5, "alpha_final": 0.01, "gamma": 0.5, "epsilon": 0.5, "epsilon_final": 0.5}
+    is_noisy = trainer == "sarsa"  # it learns from drawn actions
+    config = {"alpha": 0.5, "alpha_final": 0.01 if is_noisy else 0.1, "gamma": 0.5}
+    config |= {"epsilon": 0.5, "epsilon_final": 0.5}
     results = ph.train(
         trainer,
         env=TwoStateEnv,
@@ -358,14 +360,15 @@ def test_two_state_mdp_reaches_the_values_computed_by_hand(trainer: str, update:
     assert best == pytest.approx(np.array([[2.5, 3.0], [1.5, 6.0]]))
     exact = best if "q-learning" in trainer else values_by_hand(0.5, 0.5)
     table = np.array(results.policies["default"].state_dict()["table"])
-    assert table == pytest.approx(exact, abs=0.15 if trainer == "sarsa" else 0.02)
+    assert table == pytest.approx(exact, abs=0.15 if is_noisy else 1e-6)
 
 
-class FourActionsAgent(ph.StrategicAgent):
-    """One of four actions pays 1, in a world that never changes and never ends."""
+class ConstantStateAgent(ph.StrategicAgent):
+    """Pays 1 for one of three actions, in a world that never changes."""
 
     observation_space = gym.spaces.Discrete(1)
-    action_space = gym.spaces.Discrete(4)
+    action_space = gym.spaces.Discrete(3)
+    right_action = 2
 
     def decode_action(self, ctx: ph.Context, action: int) -> None:
         self.action = action
@@ -374,7 +377,14 @@ class FourActionsAgent(ph.StrategicAgent):
         return 0
 
     def compute_reward(self, ctx: ph.Context) -> float:
-        return float(self.action == 3)
+        return float(self.action == self.right_action)
+
+
+class FourActionsAgent(ConstantStateAgent):
+    """Has one action more, which is the one that pays."""
+
+    action_space = gym.spaces.Discrete(4)
+    right_action = 3
 
 
 class FourActionsEnv(ph.PhantomEnv):
@@ -524,23 +534,6 @@ def test_cliff_walking_finds_the_shortest_path_and_sarsa_a_safe_one() -> None:
     assert found[3] >= -17.0
     assert -30.0 <= found[1] <= -15.0
     assert -30.0 <= found[2] <= -15.0
-
-
-class ConstantStateAgent(ph.StrategicAgent):
-    """Pays 1 for one of three actions, in a world that never changes."""
-
-    observation_space = gym.spaces.Discrete(1)
-    action_space = gym.spaces.Discrete(3)
-    right_action = 2
-
-    def decode_action(self, ctx: ph.Context, action: int) -> None:
-        self.action = action
-
-    def encode_observation(self, ctx: ph.Context) -> int:
-        return 0
-
-    def compute_reward(self, ctx: ph.Context) -> float:
-        return float(self.action == self.right_action)
 
 
 class OtherStateAgent(ConstantStateAgent):
@@ -742,6 +735,7 @@ def test_of_several_updates_in_an_iteration_the_last_step_size_is_logged() -> No
         },
         trainer_config={
             "q-learning": {
+                "update": "iteration",
                 "episodes_per_iteration": 2,
                 "alpha": 1.0,
                 "alpha_final": 0.0,
@@ -755,5 +749,5 @@ def test_of_several_updates_in_an_iteration_the_last_step_size_is_logged() -> No
         run_dir=None,
     )
     (row,) = results.history
-    assert row["table/alpha"] == 0.5  # both were set when what was learned from last began,
-    assert row["table/epsilon"] == 0.2  # in the middle of the run
+    assert row["table/alpha"] == 0.25  # in the last quarter of the run
+    assert row["table/epsilon"] == 0.2  # set when what was learned from then began, a quarter before
