@@ -4,7 +4,7 @@ Each fails the check that says what is wrong, with this message. Only this check
 learn so little that others fail, too, and all checks take seconds.
 """
 
-import importlib
+import importlib.util
 import re
 import sys
 from collections.abc import Callable
@@ -615,10 +615,17 @@ def test_torch_has_as_many_threads_in_the_other_process_as_here(
     failures: Failures, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / "torch.py").write_text(TORCH)
-    monkeypatch.delitem(sys.modules, "torch", raising=False)
-    monkeypatch.syspath_prepend(tmp_path)
-    torch = importlib.import_module("torch")
-    monkeypatch.setitem(sys.modules, "torch", torch)
+    spec = importlib.util.spec_from_file_location("torch", tmp_path / "torch.py")
+    assert spec is not None
+    assert spec.loader is not None
+    torch = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(torch)
     torch.set_num_threads(1)
+    monkeypatch.setitem(sys.modules, "torch", torch)
     check = "it_trains_the_same_in_every_process"
-    assert failures(TrainerConformance, "broken_process", "SumsByThreads", is_alone=True, only=check) == {}
+    sys.path.insert(0, str(tmp_path))  # the other process has the same path
+    try:
+        found = failures(TrainerConformance, "broken_process", "SumsByThreads", is_alone=True, only=check)
+    finally:
+        sys.path.remove(str(tmp_path))
+    assert found == {}
