@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import enum
 import json
 import re
@@ -16,11 +17,19 @@ from typing import Any, Final
 import msgspec
 import tomli_w
 
-from phantom_core.errors import CheckpointError, ConfigError, RunDirectoryError, error_text, listing
+from phantom_core.errors import (
+    CheckpointError,
+    ConfigError,
+    RunDirectoryError,
+    TrustError,
+    error_text,
+    listing,
+)
 from phantom_core.policies.policy import BasePolicy
 from phantom_core.training import checkpoint
 from phantom_core.training.checkpoint import load_checkpoint, save_checkpoint
 from phantom_core.training.references import load_reference, reference_to
+from phantom_core.trust import check_may_import, is_signed, sign, untrusted
 from phantom_core.types import PolicyID
 
 POLICIES: Final = "policies"
@@ -76,9 +85,33 @@ class RunDirectory:
             encoded = json.dumps(facts, default=repr, indent=1).encode()
         self._write(RUN_FILE, encoded)
 
-    def write_config(self, config: Mapping[str, Any]) -> None:
-        """Write `config.toml`: the settings of the run as a run file."""
-        self._write(CONFIG_FILE, tomli_w.dumps(config).encode())
+    def write_config(self, config: Mapping[str, Any]) -> str:
+        """Write `config.toml`, the settings of the run as a run file, and return its signature."""
+        content = tomli_w.dumps(config).encode()
+        self._write(CONFIG_FILE, content)
+        return sign(CONFIG_FILE, content)
+
+    def is_signed(self) -> bool:
+        """Return whether `config.toml` is as it was written here, by its signature in `run.json`."""
+        try:
+            content = (self.path / CONFIG_FILE).read_bytes()
+        except OSError:
+            return False
+        return is_signed(CONFIG_FILE, content, self.read_run().get("signature"))
+
+    def sign(self) -> None:
+        """Sign `config.toml`, the final policies and all checkpoints, as if they had been written here.
+
+        Raises:
+            RunDirectoryError: if `run.json` cannot be read or written.
+            CheckpointError: if a checkpoint is damaged; then nothing is signed.
+        """
+        facts, config = self.read_run(), self.path / CONFIG_FILE
+        signed = [folder for folder in self.checkpoints() if load_checkpoint(folder)]
+        for folder in signed:
+            checkpoint.sign_manifest(folder)
+        if config.is_file():
+            self.write_run(facts | {"signature": sign(CONFIG_FILE, config.read_bytes())})
 
     def read_run(self) -> dict[str, Any]:
         """Return the contents of `run.json`; raise `RunDirectoryError` if it cannot be read."""
@@ -93,6 +126,11 @@ class RunDirectory:
         """Write policies for `load_policies`, and return their folder; raise `CheckpointError` on failure."""
         save_checkpoint(self.path / POLICIES, encode_policies(policies))
         return self.path / POLICIES
+
+    def checkpoints(self) -> list[Path]:
+        """Return the folders of all checkpoints, and last that of the final policies, if there are some."""
+        folders = [*sorted((self.path / CHECKPOINTS).glob("iteration-*")), self.path / POLICIES]
+        return [folder for folder in folders if folder.is_dir()]
 
     def newest_checkpoint_hint(self) -> str:
         """Return a sentence that names the newest checkpoint, or an empty string if there is none."""
@@ -119,20 +157,26 @@ class RunDirectory:
 
 
 def load_policies(
-    run: str | Path, policy_classes: Mapping[PolicyID, type[BasePolicy]] | None = None
+    run: str | Path,
+    policy_classes: Mapping[PolicyID, type[BasePolicy]] | None = None,
+    *,
+    trust: bool = False,
 ) -> dict[PolicyID, BasePolicy]:
     """Load the final policies of a run, such as for evaluation, as frozen opponents or for a warm start.
 
     Args:
         run: the run directory, or the folder of a checkpoint in it.
         policy_classes: policy class by id, for classes that cannot be imported, such as those defined in a
-            notebook.
+            notebook, or that are not to be taken from what the run names.
+        trust: whether to import whatever the policies name, though they were not written here.
 
     Raises:
         RunDirectoryError: if `run` is not a run directory, or has no final policies.
         CheckpointError: if a policy cannot be read or rebuilt.
+        TrustError: if the policies were not written here, and name code that is of no installed plugin.
     """
     path = Path(run)
+    folder = path if is_checkpoint(path) else path / POLICIES
     if is_checkpoint(path):
         saved = load_checkpoint(path)["policies"]
     else:
@@ -147,7 +191,8 @@ def load_policies(
             )
         saved = load_checkpoint(path / POLICIES)
     classes = policy_classes or {}
-    return {policy_id: _decode(policy_id, data, classes, path) for policy_id, data in saved.items()}
+    with untrusted(f"The checkpoint {folder}", unless=trust or checkpoint.is_signed(folder)):
+        return {policy_id: _decode(policy_id, data, classes, path) for policy_id, data in saved.items()}
 
 
 def is_checkpoint(path: Path) -> bool:
@@ -216,7 +261,10 @@ def _decode_setting(value: Any, name: str, folder: Path) -> Any:
     if not isinstance(value, dict):
         return value
     if value.keys() == {_REFERENCE}:
-        return load_reference(value[_REFERENCE], setting=name, folder=folder)
+        found = load_reference(value[_REFERENCE], setting=name, folder=folder, expected=object)
+        if not (dataclasses.is_dataclass(found) or isinstance(found, enum.Enum)):
+            check_may_import(value[_REFERENCE], name)
+        return found
     if value.keys() == {_TUPLE}:
         return tuple(_decode_setting(part, name, folder) for part in value[_TUPLE])
     return {key: _decode_setting(part, name, folder) for key, part in value.items()}
@@ -243,6 +291,8 @@ def _decode(
     try:
         policy = policy_class(*spaces, **settings)
         policy.load_state_dict(state)
+    except TrustError:
+        raise
     except Exception as error:
         raise CheckpointError(
             f"Policy {policy_id!r} ({policy_class.__name__}) could not be rebuilt from "
@@ -257,4 +307,5 @@ def _load_class(policy_id: PolicyID, reference: str | None, folder: Path) -> Any
             f"The class of policy {policy_id!r} cannot be imported: it was defined inside a function or "
             f"a session. Pass it: load_policies(run, policy_classes={{{policy_id!r}: TheClass}})."
         )
-    return load_reference(reference, setting=f"class of policy {policy_id!r}", folder=folder)
+    setting = f"class of policy {policy_id!r}"
+    return load_reference(reference, setting=setting, folder=folder, expected=BasePolicy)

@@ -50,7 +50,7 @@ class RunRecord:
         self.directory, self._state = directory, state
         self._dispatcher, self._components = dispatcher, components
         self._provenance: dict[str, dict[str, str]] = {}
-        directory.write_config(config)
+        signature = directory.write_config(config)
         with one_blas_thread():  # as during training
             threads = blas_threads()
         self._facts: dict[str, Any] = {
@@ -69,6 +69,7 @@ class RunRecord:
             "blas_threads": threads,
             "origins": {name: origins.get(name, "argument") for name in flattened(config)},
             "not_in_config": list(config.get(NOT_IN_FILE, ())),
+            "signature": signature,  # of config.toml
         }
         directory.write_run(self._facts)
 
