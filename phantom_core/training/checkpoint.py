@@ -7,7 +7,6 @@ import hashlib
 import json
 import math
 import os
-import secrets
 import shutil
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -20,7 +19,9 @@ from gymnasium import spaces
 from phantom_core import trust
 from phantom_core.component_config import is_whole
 from phantom_core.errors import CheckpointError, error_text
+from phantom_core.training.stale_files import OLD, REMOVED
 from phantom_core.types import AgentID, PolicyID
+from phantom_core.writing import temporary_beside
 
 FORMAT: Final = 2
 """The format this version writes. Older formats can be read; 1 had no manifest."""
@@ -40,17 +41,18 @@ def save_checkpoint(folder: Path, state: Mapping[str, Any], about: Mapping[str, 
     A manifest has the size and the SHA-256 of each file, what is to be noted `about` the state, and a
     signature, see `ph.trust`. All is
     written to a temporary folder, flushed to disk and renamed, so `folder` never holds a partial checkpoint.
-    If the rename fails, the old checkpoint is restored. Only a machine crash between the two renames can
-    leave the old checkpoint under a name that ends with `-old`.
+    If the rename fails, the old checkpoint is restored. Only a crash between the two renames can leave the
+    old checkpoint under a name that ends with `-old`; in a run directory the next run restores it.
 
     Raises:
-        CheckpointError: if a value has another type, or the folder cannot be written.
+        CheckpointError: if a value has another type, or the folder cannot be written, such as because the
+            folder that it is in is missing.
     """
     arrays: list[np.ndarray[Any, Any]] = []
     tree = _encode(state, "", arrays)
-    temporary = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
+    temporary = temporary_beside(folder)
     try:
-        temporary.mkdir(parents=True)
+        temporary.mkdir()  # without parents: a run directory that was removed is not made again
         with (temporary / "arrays.npz").open("wb") as file:
             named: dict[str, Any] = {f"a{number}": array for number, array in enumerate(arrays)}
             np.savez(file, **named)
@@ -111,7 +113,7 @@ def is_signed(folder: Path) -> bool:
 def sign_manifest(folder: Path) -> None:
     """Sign a checkpoint that somebody else wrote; one of format 1 gets a manifest."""
     path = folder / MANIFEST
-    temporary = folder / f".{MANIFEST}-{secrets.token_hex(4)}"
+    temporary = temporary_beside(path)
     manifest = {"format": FORMAT, "files": {name: _facts_of(folder / name) for name in _FILES}}
     if path.exists():
         manifest = json.loads(path.read_text(encoding="utf-8"))
@@ -128,7 +130,7 @@ def sign_manifest(folder: Path) -> None:
 
 def remove_checkpoint(folder: Path) -> None:
     """Remove a checkpoint; it is renamed first, so that no half of it is ever seen under its name."""
-    old = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}-old")
+    old = temporary_beside(folder, REMOVED)
     with contextlib.suppress(OSError):
         folder.rename(old)
         shutil.rmtree(old, ignore_errors=True)
@@ -181,7 +183,7 @@ def _check_format(version: int, folder: Path) -> None:
 def _replace_folder(temporary: Path, folder: Path) -> None:
     """Rename `temporary` to `folder`; restore an existing `folder` on failure."""
     if folder.exists():
-        old = folder.with_name(f"{temporary.name}-old")
+        old = temporary_beside(folder, OLD)
         folder.rename(old)
         try:
             temporary.rename(folder)

@@ -6,8 +6,11 @@ import contextlib
 import dataclasses
 import enum
 import json
+import os
 import re
 import secrets
+import shutil
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,8 +32,10 @@ from phantom_core.policies.policy import BasePolicy
 from phantom_core.training import checkpoint
 from phantom_core.training.checkpoint import load_checkpoint, save_checkpoint
 from phantom_core.training.references import load_reference, reference_to
+from phantom_core.training.stale_files import sweep_runs
 from phantom_core.trust import check_may_import, is_signed, sign, untrusted
 from phantom_core.types import PolicyID
+from phantom_core.writing import temporary_beside
 
 POLICIES: Final = "policies"
 CHECKPOINTS: Final = "checkpoints"
@@ -47,6 +52,7 @@ class RunDirectory:
     """The folder of one run: `<parent>/<name>-<utc timestamp>-<short id>`."""
 
     path: Path
+    identity: tuple[int, int] | None = None  # of the folder that was made; None: it was there before
 
     @classmethod
     def create(cls, parent: str | Path, name: str) -> RunDirectory:
@@ -61,7 +67,8 @@ class RunDirectory:
             problem = f"No run directory can be made in {str(parent)!r}: {reason}"
             advice = "Choose another place with --run-dir, or run_dir=."
             raise RunDirectoryError(f"{problem}. {advice}") from error
-        return cls(path)
+        sweep_runs(path.parent)
+        return cls(path, _identity(path.stat()))
 
     @classmethod
     def open(cls, path: str | Path) -> RunDirectory:
@@ -78,12 +85,17 @@ class RunDirectory:
         return cls(path)
 
     def write_run(self, facts: Mapping[str, Any]) -> None:
-        """Write `run.json` atomically."""
+        """Write `run.json` atomically; if there is no room for that, in the place of the old one."""
         try:
-            encoded = msgspec.json.format(msgspec.json.encode(facts, enc_hook=repr), indent=1)
+            encoded = msgspec.json.encode(facts, enc_hook=repr)
+            indented = msgspec.json.format(encoded, indent=1)
         except UnicodeEncodeError:  # an id with a lone surrogate, which JSON can escape
-            encoded = json.dumps(facts, default=repr, indent=1).encode()
-        self._write(RUN_FILE, encoded)
+            encoded = indented = json.dumps(facts, default=repr, indent=1).encode()
+        try:
+            self._write(RUN_FILE, indented)
+        except RunDirectoryError:
+            if self._absence() or not _overwrite(self.path / RUN_FILE, encoded):
+                raise
 
     def write_config(self, config: Mapping[str, Any]) -> str:
         """Write `config.toml`, the settings of the run as a run file, and return its signature."""
@@ -122,8 +134,31 @@ class RunDirectory:
         assert isinstance(facts, dict)
         return facts
 
+    def discard(self) -> None:
+        """Remove the folder if it was made here: a run that cannot begin leaves nothing behind."""
+        if self.identity is not None and not self._absence():
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    def loss(self) -> str:
+        """Return what became of the folder if nothing can be written there any more, else an empty text."""
+        is_writable = os.access(self.path, os.W_OK | os.X_OK)
+        return self._absence() or ("" if is_writable else "is read-only now")
+
+    def _absence(self) -> str:
+        """Return what became of the folder if it is not where it was, else an empty text."""
+        try:
+            found = self.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return "was deleted or renamed"
+        except OSError as error:
+            return f"cannot be reached: {error.strerror}"
+        if not stat.S_ISDIR(found.st_mode) or self.identity not in (None, _identity(found)):
+            return "was replaced by something else"
+        return ""
+
     def save_policies(self, policies: Mapping[PolicyID, BasePolicy]) -> Path:
         """Write policies for `load_policies`, and return their folder; raise `CheckpointError` on failure."""
+        self._check()
         save_checkpoint(self.path / POLICIES, encode_policies(policies))
         return self.path / POLICIES
 
@@ -131,6 +166,17 @@ class RunDirectory:
         """Return the folders of all checkpoints, and last that of the final policies, if there are some."""
         folders = [*sorted((self.path / CHECKPOINTS).glob("iteration-*")), self.path / POLICIES]
         return [folder for folder in folders if folder.is_dir()]
+
+    def save_checkpoint(self, name: str, state: Mapping[str, Any], about: Mapping[str, Any]) -> Path:
+        """Write a checkpoint, and return its folder; raise `CheckpointError` on failure."""
+        folder = self.path / CHECKPOINTS / name
+        self._check()
+        try:
+            folder.parent.mkdir(exist_ok=True)  # but not the run directory, should it be gone
+        except OSError as error:
+            raise CheckpointError(f"The checkpoint {folder} cannot be written: {error}.") from error
+        save_checkpoint(folder, state, about)
+        return folder
 
     def newest_checkpoint_hint(self) -> str:
         """Return a sentence that names the newest checkpoint, or an empty string if there is none."""
@@ -143,7 +189,8 @@ class RunDirectory:
         checkpoint.check_state(encode_policies(policies))
 
     def _write(self, name: str, content: bytes) -> None:
-        temporary = self.path / f".{name}-{secrets.token_hex(4)}"
+        self._check()
+        temporary = temporary_beside(self.path / name)
         try:
             with temporary.open("wb") as file:
                 file.write(content)
@@ -154,6 +201,32 @@ class RunDirectory:
             with contextlib.suppress(OSError):
                 temporary.unlink(missing_ok=True)
             raise RunDirectoryError(f"{self.path / name} cannot be written: {error.strerror}.") from error
+
+    def _check(self) -> None:
+        """Raise `RunDirectoryError` if it is lost: another folder in its place is not ours to write to."""
+        loss = self.loss()
+        if loss:
+            raise RunDirectoryError(f"The run directory {self.path} {loss}.")
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
+
+
+def _overwrite(path: Path, content: bytes) -> bool:
+    """Write into an existing file of JSON, for which a full disk may have room; return whether it had.
+
+    The file gets its length first, by blanks at its end, which JSON permits: only that needs room.
+    """
+    with contextlib.suppress(OSError), path.open("r+b", buffering=0) as file:
+        length = file.seek(0, os.SEEK_END)
+        while length < len(content):
+            length += file.write(b" " * (len(content) - length))
+        file.seek(0)
+        file.write(content.ljust(length))
+        checkpoint.sync(file)
+        return True
+    return False
 
 
 def load_policies(

@@ -20,6 +20,7 @@ from phantom_core.rollouts.worker_process import leave_if_starting
 from phantom_core.seeding import fresh_seed
 from phantom_core.training import checkpointer, run_settings
 from phantom_core.training.components import Components
+from phantom_core.training.directory_watch import DirectoryWatch
 from phantom_core.training.env_factory import EnvFactory, PluginPlan
 from phantom_core.training.logged_values import flattened, guarded
 from phantom_core.training.references import trainer_key
@@ -152,8 +153,10 @@ def execute_run(
     record = None
     if directory is not None:
         written = config | ({NOT_IN_FILE: not_in_file} if not_in_file else {})
-        record = RunRecord(directory, written, origins, facts, state, dispatcher, components)
-        loop.checkpointer = checkpointer.Checkpointer(state, dispatcher, settings.checkpoint, directory)
+        loop.watch = watch = DirectoryWatch(directory, state)
+        dispatcher.is_explained = watch.explains
+        record = RunRecord(watch, written, origins, facts, state, dispatcher, components)
+        loop.checkpointer = checkpointer.Checkpointer(state, dispatcher, settings.checkpoint, watch)
         if settings.checkpoint is not None or dispatcher.has_subscribers("should_checkpoint"):
             loop.before_start.append(loop.checkpointer.check)
         else:
@@ -176,17 +179,17 @@ class _Run:
 
     def execute(self) -> TrainingResults:
         """Execute the run, and record how it ended."""
-        record, state = self.record, self.loop.state
-        if record is None:
+        record, state, watch = self.record, self.loop.state, self.loop.watch
+        if record is None or watch is None:
             return self._train_and_evaluate()
         try:
             results = self._train_and_evaluate()
         except BaseException as error:
-            with checkpointer.recorded_write_failures(state):
+            with watch.recorded_failures():
                 record.fail(error)
-            checkpointer.warn_where_policies_are(state, record.directory)
+            checkpointer.warn_where_policies_are(state, watch.directory)
             raise
-        with checkpointer.recorded_write_failures(state):
+        with watch.recorded_failures():
             record.end(results)
         return replace(results, problems=tuple(state.problems))
 
@@ -231,7 +234,7 @@ class _Run:
             state.policies_to_train = state.policies_to_train or to_train
             return results
         finally:
-            checkpointer.save_final_policies(loop.facts, state, loop.dispatcher)
+            checkpointer.save_final_policies(loop.facts, state, loop.dispatcher, loop.watch)
             for one in trainers:
                 one.leave()
 
