@@ -39,7 +39,7 @@ class RunRecord:
     def __init__(
         self,
         directory: RunDirectory,
-        config: Mapping[str, Any],  # plain values
+        config: Mapping[str, Any],  # plain values, masked
         origins: Mapping[str, str],  # where they came from, by dotted name: else by argument
         facts: RunFacts,
         state: RunState,
@@ -47,7 +47,7 @@ class RunRecord:
         components: Components,
     ) -> None:
         """Write `config.toml`, and `run.json` with the status `"running"`."""
-        self.directory, self._state = directory, state
+        self.directory, self._state, self._secrets = directory, state, facts.secrets
         self._dispatcher, self._components = dispatcher, components
         self._provenance: dict[str, dict[str, str]] = {}
         directory.write_config(config)
@@ -94,7 +94,7 @@ class RunRecord:
         """Write the exception that ended the run, and the policy mapping if there is one."""
         if self._state.policy_by_agent:
             self._facts |= self._policies()
-        self._facts["error"] = error_text(error)
+        self._facts["error"] = self._secrets.hide(error_text(error))
         self._close("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
 
     def _selected(self, components: Components) -> dict[str, Any]:
@@ -123,7 +123,7 @@ class RunRecord:
             env_steps=state.env_steps,
             stop_reasons=state.stop_reasons,
             hook_failures=list(self._dispatcher.failure_sentences()),
-            problems=list(state.problems),
+            problems=[self._secrets.hide(problem) for problem in state.problems],
         )
         self.directory.write_run(self._facts)
 

@@ -16,6 +16,7 @@ from phantom_core.errors import RunDirectoryError, listing
 from phantom_core.hooks.events import MetricsRecorded
 from phantom_core.metrics import Metric
 from phantom_core.rollouts.evaluate import Evaluation, evaluate
+from phantom_core.secrets import Secrets, masked_names, read_environment, revealed
 from phantom_core.seeding import derive_seed
 from phantom_core.training.checkpoint import decode_id, is_lossless, load_checkpoint
 from phantom_core.training.components import Components
@@ -25,6 +26,7 @@ from phantom_core.training.process_mark import is_gone
 from phantom_core.training.run_directory import CONFIG_FILE, RunDirectory, is_checkpoint, load_policies
 from phantom_core.training.run_file import RunFile
 from phantom_core.training.run_plans import EvaluationPlan
+from phantom_core.training.run_settings import metric_with_environment
 from phantom_core.training.toml_values import without_none_text
 from phantom_core.types import AgentID, PolicyID
 
@@ -105,8 +107,8 @@ def evaluate_run(
 
     Raises:
         RunDirectoryError: if `run` is neither, the run ended before it had policies, or the env cannot be
-            made again because `config.toml` cannot hold it or its `env_config`.
-        ConfigError: if the env cannot be imported.
+            made again because `config.toml` cannot hold it or its `env_config`, or holds masks of secrets.
+        ConfigError: if the env cannot be imported, or an environment variable is missing.
         CheckpointError: if the policies cannot be read.
         EnvError: if the env cannot be made, or raises in an episode.
     """
@@ -123,14 +125,13 @@ def evaluate_run(
     _check_env_config(directory, facts)
     components = Components(run_file.plugin_settings(), folder=run_file.folder, start="the run file")
     plan = run_file.evaluation() or EvaluationPlan()
-    env_config = without_none_text(run_file.table.get("env_config", {}))
-    make_env = EnvFactory(components.env_class(run_file.table["env"]), env_config)
+    env_config = _env_config(directory, run_file)
+    make_env = EnvFactory(components.env_class(run_file.table["env"]), revealed(env_config))
     policy_by_agent = _policy_by_agent(facts, make_env)
     if seed is None:
         seed = derive_seed(facts["seed"], "evaluation") if plan.seed is None else plan.seed
     policies = load_policies(run)
-    env = make_env()
-    try:
+    with Secrets.of(env_config).hidden(), contextlib.closing(make_env()) as env:
         if prepare is not None:
             prepare(env, env_config)
         evaluation = evaluate(
@@ -143,16 +144,18 @@ def evaluate_run(
             metrics=_metrics(run_file, components),
             agent_ids=[a for a, i in policy_by_agent.items() if i in facts["policies_to_train"]],
         )
-    finally:
-        env.close()
     return evaluation, plan.reference_return
 
 
 def _metrics(run_file: RunFile, components: Components) -> dict[str, Metric]:
-    """Return the metrics of a run by name, but for those that a file cannot hold."""
+    """Return the metrics of a run by name, but for those that a file does not hold."""
     missing = {name.split(".")[1] for name in run_file.not_in_file if name.startswith("metrics.")}
-    tables = run_file.table.get("metrics", {})
-    return {name: components.metric(name, tables[name]) for name in tables if name not in missing}
+    tables = {i: t for i, t in run_file.table.get("metrics", {}).items() if i not in missing}
+    return {
+        name: components.metric(name, revealed(metric_with_environment(name, table)))
+        for name, table in tables.items()
+        if not masked_names(table)
+    }
 
 
 def _open(path: Path) -> tuple[RunDirectory, dict[str, Any]]:
@@ -182,6 +185,20 @@ def _check_env_config(directory: RunDirectory, facts: Mapping[str, Any]) -> None
             f"The env of the run {directory.path} cannot be made again: {CONFIG_FILE} cannot hold the values "
             f"of {listing(names)}. Use ph.load_policies(run) and ph.evaluate(env, ...)."
         )
+
+
+def _env_config(directory: RunDirectory, run_file: RunFile) -> Any:
+    """Return the settings of the env, with `"env:NAME"` read; raise if secrets among them were masked."""
+    env_config = run_file.table.get("env_config", {})
+    names = masked_names(env_config, "env_config")
+    if names:
+        raise RunDirectoryError(
+            f"The env of the run {directory.path} cannot be made again: {CONFIG_FILE} does not hold "
+            f"{', '.join(names)}, which were masked as secrets. Use ph.load_policies(run) and "
+            "ph.evaluate(env, ...); or train with 'env:NAME' in their place, which is read from the "
+            "environment again."
+        )
+    return read_environment(without_none_text(env_config), "env_config")
 
 
 def _policy_by_agent(facts: Mapping[str, Any], make_env: EnvFactory) -> dict[AgentID, PolicyID]:
