@@ -1,6 +1,7 @@
 from phantom_core import errors as errors
 from phantom_core import metrics as metrics
 from phantom_core import reading as reading
+from phantom_core import secrets as secrets
 from phantom_core import seeding as seeding
 from phantom_core import tools as tools
 from phantom_core import trust as trust

@@ -28,7 +28,15 @@ from typing import Final
 
 from phantom_core.errors import TrustError
 
-__all__ = ["check_may_import", "is_signed", "key_file", "sign", "untrusted", "untrusted_source"]
+__all__ = [
+    "check_may_import",
+    "check_may_read",
+    "is_signed",
+    "key_file",
+    "sign",
+    "untrusted",
+    "untrusted_source",
+]
 
 _PREFIX: Final = "hmac-sha256:"
 _KEY_BYTES: Final = 32
@@ -100,13 +108,24 @@ def untrusted_source() -> str:
 
 def check_may_import(name: str, setting: str) -> None:
     """Raise `TrustError` inside a block `untrusted`, instead of importing what a setting names."""
+    _check(
+        f"{name!r} as {setting}, which was not imported: expected the name of a registered component, or a "
+        "class of an installed plugin that fits there"
+    )
+
+
+def check_may_read(variable: str, setting: str) -> None:
+    """Raise `TrustError` inside a block `untrusted`, instead of reading an environment variable."""
+    _check(f"the environment variable {variable!r} as {setting}, which was not read: it may be a secret")
+
+
+def _check(what: str) -> None:
     source = _source.get()
     if source:
         raise TrustError(
-            f"{source} was not written here, or was changed since. It names {name!r} as {setting}, which was "
-            "not imported: expected the name of a registered component, or a class of an installed plugin "
-            "that fits there. If you trust who wrote it, with all the code that it names, use --trust or "
-            "trust=True, or sign it once: phantom runs trust RUN."
+            f"{source} was not written here, or was changed since. It names {what}. If you trust who wrote "
+            "it, with all the code that it names, use --trust or trust=True, or sign it once: phantom runs "
+            "trust RUN."
         )
 
 

@@ -28,7 +28,8 @@ from phantom_core.errors import (
     error_text,
     listing,
 )
-from phantom_core.policies.policy import BasePolicy
+from phantom_core.policies.policy import BasePolicy, made_policy
+from phantom_core.secrets import FromEnvironment, masked, masked_names, read_environment
 from phantom_core.training import checkpoint
 from phantom_core.training.checkpoint import load_checkpoint, save_checkpoint
 from phantom_core.training.references import load_reference, reference_to
@@ -45,6 +46,7 @@ CONFIG_FILE: Final = "config.toml"
 _SPACES: Final = ("observation_space", "action_space")
 _REFERENCE: Final = "__reference__"
 _TUPLE: Final = "__tuple__"
+_ENVIRONMENT: Final = "__environment__"
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,11 +295,13 @@ def _encode(policy_id: PolicyID, policy: BasePolicy) -> dict[str, Any]:
         spaces = {key: checkpoint.encode_space(getattr(policy, key)) for key in _SPACES}
     except CheckpointError as error:
         raise CheckpointError(f"{name}: {error}") from error
-    return {"class": reference_to(type(policy)), "settings": settings, **spaces, "state": state}
+    return {"class": reference_to(type(policy)), "settings": masked(settings), **spaces, "state": state}
 
 
 def _encode_setting(value: Any, name: str) -> Any:
     """Convert a setting to arrays and JSON values; functions and classes become references."""
+    if isinstance(value, FromEnvironment):
+        return {_ENVIRONMENT: value.source}
     if isinstance(value, enum.Enum):
         reference = reference_to(type(value))
         return _checked_reference(reference and f"{reference}.{value.name}", value, name)
@@ -305,7 +309,7 @@ def _encode_setting(value: Any, name: str) -> Any:
         return {_TUPLE: [_encode_setting(part, f"{name}[{index}]") for index, part in enumerate(value)]}
     if isinstance(value, list):
         return [_encode_setting(part, f"{name}[{index}]") for index, part in enumerate(value)]
-    if isinstance(value, Mapping) and not value.keys() & {_REFERENCE, _TUPLE}:
+    if isinstance(value, Mapping) and not value.keys() & {_REFERENCE, _TUPLE, _ENVIRONMENT}:
         if all(isinstance(key, str) for key in value):
             return {key: _encode_setting(part, f"{name}.{key}") for key, part in value.items()}
     elif not isinstance(value, (Mapping, tuple)):
@@ -338,6 +342,8 @@ def _decode_setting(value: Any, name: str, folder: Path) -> Any:
         if not (dataclasses.is_dataclass(found) or isinstance(found, enum.Enum)):
             check_may_import(value[_REFERENCE], name)
         return found
+    if value.keys() == {_ENVIRONMENT}:
+        return read_environment(value[_ENVIRONMENT], name)
     if value.keys() == {_TUPLE}:
         return tuple(_decode_setting(part, name, folder) for part in value[_TUPLE])
     return {key: _decode_setting(part, name, folder) for key, part in value.items()}
@@ -348,6 +354,7 @@ def _decode(
 ) -> BasePolicy:
     try:
         policy_class = classes.get(policy_id) or _load_class(policy_id, data["class"], folder)
+        _check_is_unmasked(policy_id, data["settings"], folder)
         settings = {
             key: _decode_setting(value, f"setting {key} of policy {policy_id!r}", folder)
             for key, value in data["settings"].items()
@@ -362,7 +369,7 @@ def _decode(
         wrong = f"{policy_class!r}. Expected a subclass of Policy."
         raise CheckpointError(f"The class of policy {policy_id!r} is {wrong}")
     try:
-        policy = policy_class(*spaces, **settings)
+        policy = made_policy(policy_class, spaces[0], spaces[1], settings)
         policy.load_state_dict(state)
     except TrustError:
         raise
@@ -372,6 +379,16 @@ def _decode(
             f"{listing(state)}: {error_text(error)}."
         ) from error
     return policy
+
+
+def _check_is_unmasked(policy_id: PolicyID, settings: Mapping[str, Any], folder: Path) -> None:
+    names = masked_names(settings)
+    if names:
+        raise CheckpointError(
+            f"Policy {policy_id!r} of {folder} cannot be made again: its settings {', '.join(names)} were "
+            "masked as secrets. Train with 'env:NAME' in their place, which is read from the environment "
+            "again; or make the policy yourself, and give it its state in ph.tools.load_checkpoint(...)."
+        )
 
 
 def _load_class(policy_id: PolicyID, reference: str | None, folder: Path) -> Any:

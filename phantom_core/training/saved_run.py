@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import re
 import tomllib
@@ -17,6 +18,7 @@ from phantom_core.hooks.events import MetricsRecorded
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy import BasePolicy
 from phantom_core.rollouts.evaluate import Evaluation, evaluate
+from phantom_core.secrets import Secrets, masked_names, read_environment, revealed
 from phantom_core.seeding import derive_seed
 from phantom_core.training.checkpoint import decode_id, is_lossless, load_checkpoint
 from phantom_core.training.components import Components
@@ -26,6 +28,7 @@ from phantom_core.training.process_mark import is_gone
 from phantom_core.training.run_directory import CONFIG_FILE, RunDirectory, is_checkpoint, load_policies
 from phantom_core.training.run_file import RunFile
 from phantom_core.training.run_plans import EvaluationPlan
+from phantom_core.training.run_settings import metric_with_environment
 from phantom_core.training.toml_values import without_none_text
 from phantom_core.trust import untrusted
 from phantom_core.types import AgentID, PolicyID
@@ -134,8 +137,8 @@ def evaluate_run(
 
     Raises:
         RunDirectoryError: if `run` is neither, the run ended before it had policies, or the env cannot be
-            made again because `config.toml` cannot hold it or its `env_config`.
-        ConfigError: if the env cannot be imported.
+            made again because `config.toml` cannot hold it or its `env_config`, or holds masks of secrets.
+        ConfigError: if the env cannot be imported, or an environment variable is missing.
         CheckpointError: if the policies cannot be read.
         EnvError: if the env cannot be made, or raises in an episode.
         TrustError: if the run was not written here, and names code that is of no installed plugin.
@@ -150,31 +153,31 @@ def evaluate_run(
             f"evaluate.{directory.newest_checkpoint_hint()}"
         )
     _check_env_config(directory, facts)
-    policies = load_policies(run, trust=trust)
+    load = functools.partial(load_policies, run, trust=trust)
     with untrusted(f"The run {directory.path}", unless=trust or directory.is_signed()):
-        return _evaluate(directory, facts, policies, num_episodes, seed, max_steps, prepare)
+        return _evaluate(directory, facts, load, num_episodes, seed, max_steps, prepare)
 
 
 def _evaluate(
     directory: RunDirectory,
     facts: Mapping[str, Any],
-    policies: Mapping[PolicyID, BasePolicy],
+    load: Callable[[], Mapping[PolicyID, BasePolicy]],
     num_episodes: int | None,
     seed: int | None,
     max_steps: int | None,
     prepare: Callable[[MultiAgentEnv, Mapping[str, Any]], None] | None,
 ) -> tuple[Evaluation, float | None]:
-    """Make the env of a run, and play it with policies; see `evaluate_run`."""
+    """Make the env of a run, and play it with the policies that are loaded; see `evaluate_run`."""
     run_file = RunFile.read(directory.path / CONFIG_FILE)
     components = Components(run_file.plugin_settings(), folder=run_file.folder, start="the run file")
     plan = run_file.evaluation() or EvaluationPlan()
-    env_config = without_none_text(run_file.table.get("env_config", {}))
-    make_env = EnvFactory(components.env_class(run_file.table["env"]), env_config)
+    env_config = _env_config(directory, run_file)
+    make_env = EnvFactory(components.env_class(run_file.table["env"]), revealed(env_config))
     policy_by_agent = _policy_by_agent(facts, make_env)
     if seed is None:
         seed = derive_seed(facts["seed"], "evaluation") if plan.seed is None else plan.seed
-    env = make_env()
-    try:
+    policies = load()
+    with Secrets.of(env_config).hidden(), contextlib.closing(make_env()) as env:
         if prepare is not None:
             prepare(env, env_config)
         evaluation = evaluate(
@@ -187,8 +190,6 @@ def _evaluate(
             metrics=_metrics(run_file, components),
             agent_ids=[a for a, i in policy_by_agent.items() if i in facts["policies_to_train"]],
         )
-    finally:
-        env.close()
     return evaluation, plan.reference_return
 
 
@@ -205,10 +206,14 @@ def _references(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _metrics(run_file: RunFile, components: Components) -> dict[str, Metric]:
-    """Return the metrics of a run by name, but for those that a file cannot hold."""
+    """Return the metrics of a run by name, but for those that a file does not hold."""
     missing = {name.split(".")[1] for name in run_file.not_in_file if name.startswith("metrics.")}
-    tables = run_file.table.get("metrics", {})
-    return {name: components.metric(name, tables[name]) for name in tables if name not in missing}
+    tables = {i: t for i, t in run_file.table.get("metrics", {}).items() if i not in missing}
+    return {
+        name: components.metric(name, revealed(metric_with_environment(name, table)))
+        for name, table in tables.items()
+        if not masked_names(table)
+    }
 
 
 def _open(path: Path) -> tuple[RunDirectory, dict[str, Any]]:
@@ -238,6 +243,20 @@ def _check_env_config(directory: RunDirectory, facts: Mapping[str, Any]) -> None
             f"The env of the run {directory.path} cannot be made again: {CONFIG_FILE} cannot hold the values "
             f"of {listing(names)}. Use ph.load_policies(run) and ph.evaluate(env, ...)."
         )
+
+
+def _env_config(directory: RunDirectory, run_file: RunFile) -> Any:
+    """Return the settings of the env, with `"env:NAME"` read; raise if secrets among them were masked."""
+    env_config = run_file.table.get("env_config", {})
+    names = masked_names(env_config, "env_config")
+    if names:
+        raise RunDirectoryError(
+            f"The env of the run {directory.path} cannot be made again: {CONFIG_FILE} does not hold "
+            f"{', '.join(names)}, which were masked as secrets. Use ph.load_policies(run) and "
+            "ph.evaluate(env, ...); or train with 'env:NAME' in their place, which is read from the "
+            "environment again."
+        )
+    return read_environment(without_none_text(env_config), "env_config")
 
 
 def _policy_by_agent(facts: Mapping[str, Any], make_env: EnvFactory) -> dict[AgentID, PolicyID]:

@@ -255,6 +255,22 @@ class TestChangedSince:
             ph.tools.evaluate_run(run)
         assert not Path("imported").exists()
 
+    def test_the_environment_is_not_read(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("KEY_OF_MINE", "FrozenLake-v1")
+        run = ph.train("q-learning", **LAKE, num_iterations=1, run_dir=tmp_path).run_directory
+        assert run is not None
+        text = (run / "config.toml").read_text()
+        (run / "config.toml").write_text(text.replace("FrozenLake-v1", "env:KEY_OF_MINE"))
+        with pytest.raises(ph.errors.TrustError) as caught:
+            ph.tools.evaluate_run(run)
+        assert str(caught.value) == (
+            f"The run {run} was not written here, or was changed since. It names the environment variable "
+            "'KEY_OF_MINE' as env_config.env, which was not read: it may be a secret. If you trust who wrote "
+            "it, with all the code that it names, use --trust or trust=True, or sign it once: phantom runs "
+            "trust RUN."
+        )
+        assert len(ph.tools.evaluate_run(run, num_episodes=1, trust=True)[0].episodes) == 1
+
     def test_initial_values_of_tables_are_no_code(self, tmp_path: Path) -> None:
         run = ph.train("q-learning", **LAKE, num_iterations=1, run_dir=tmp_path).run_directory
         assert run is not None

@@ -37,10 +37,9 @@ def make_pettingzoo_env(env: Any, make_kwargs: Mapping[str, Any]) -> Any:
         try:
             made = maker(**make_kwargs)
         except Exception as error:  # whatever a stranger's constructor raises
-            given = f" Its arguments: {dict(make_kwargs)}." if make_kwargs else ""
-            raise ph.errors.ConfigError(
-                f"PettingZoo env {name} could not be made: {ph.tools.error_text(error)}.{given}"
-            ) from error
+            given = f" Its arguments: {ph.secrets.masked(dict(make_kwargs))}." if make_kwargs else ""
+            text = ph.secrets.Secrets.of(make_kwargs).hide(ph.tools.error_text(error))
+            raise ph.errors.ConfigError(f"PettingZoo env {name} could not be made: {text}.{given}") from error
     if isinstance(made, pettingzoo.AECEnv) and getattr(made, "metadata", {}).get("is_parallelizable"):
         made = aec_to_parallel(made)
     if not isinstance(made, (pettingzoo.ParallelEnv, pettingzoo.AECEnv)):

@@ -53,7 +53,8 @@ class Recorder:
 
         Args:
             target: the file to write; or an object to write to, such as an `EpisodePrinter`.
-            env_config: what the env was made with, so that `replay` can make it again.
+            env_config: what the env was made with, so that `replay` can make it again; secrets in it are
+                masked, see `ph.secrets`.
             metrics: metric by name, to read in each step and to reduce at the end of an episode, with
                 mode `"evaluate"`.
             overwrite: whether to replace a file that has something in it.
@@ -65,7 +66,7 @@ class Recorder:
         self._sink: Sink | None = (
             target if not isinstance(target, (str, Path)) else _opened(target, overwrite=overwrite)
         )
-        self._env_config = to_plain({} if env_config is None else env_config)
+        self._env_config = to_plain(ph.secrets.masked({} if env_config is None else env_config))
         self._metrics = dict(metrics or {})
         self._values: dict[str, list[Any]] = {}
         self._encoder = StepEncoder()

@@ -54,6 +54,7 @@ def replay(
     Raises:
         RecordingError: if there is no such episode or step, the env cannot be made, or what happens
             differs from what was recorded, with step and agent.
+        ConfigError: if an environment variable that the `env_config` names is missing.
         TrustError: if it was not recorded here, and its env is of no installed plugin.
     """
     recorded = recording if isinstance(recording, RecordedEpisode) else _find(recording, episode)
@@ -138,12 +139,20 @@ def _made(
             expected=ph.PhantomEnv,
         )
     assert callable(env)
+    names = ph.secrets.masked_names(recorded.env_config, "env_config")
+    if names:
+        raise ph.errors.RecordingError(
+            f"{recorded.env_class} cannot be made again: {', '.join(names)} were masked as secrets. Say how "
+            "to make the env: replay(…, env=…)."
+        )
+    env_config = ph.secrets.read_environment(recorded.env_config, "env_config")
     try:
-        made: ph.PhantomEnv = env(**recorded.env_config)
+        made: ph.PhantomEnv = env(**ph.secrets.revealed(env_config))
     except TypeError as error:
         raise ph.errors.RecordingError(
             f"{recorded.env_class} cannot be made with the recorded env_config {dict(recorded.env_config)}: "
-            f"{error}. Give env_config to the Recorder, or say how to make the env: replay(…, env=…)."
+            f"{ph.secrets.Secrets.of(env_config).hide(str(error))}. Give env_config to the Recorder, or say "
+            "how to make the env: replay(…, env=…)."
         ) from error
     return made
 
