@@ -36,6 +36,8 @@ class TrainStart:
         policies: policy by id, before training.
         policy_by_agent: policy id by agent id.
         policies_to_train: the ids of the policies that are trained.
+        is_resumed: whether the run goes on from a checkpoint. What `load_state_dict` restored before must be
+            left as it is then, and files are continued.
     """
 
     run_name: str
@@ -48,6 +50,7 @@ class TrainStart:
     policies: Mapping[PolicyID, BasePolicy] = field(default_factory=lambda: _EMPTY)
     policy_by_agent: Mapping[AgentID, PolicyID] = field(default_factory=lambda: _EMPTY)
     policies_to_train: tuple[PolicyID, ...] = ()
+    is_resumed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

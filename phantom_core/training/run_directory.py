@@ -43,6 +43,7 @@ CHECKPOINTS: Final = "checkpoints"
 RUN_FILE: Final = "run.json"
 CONFIG_FILE: Final = "config.toml"
 
+_NUMBERED: Final = re.compile(r"iteration-(\d+)").fullmatch
 _SPACES: Final = ("observation_space", "action_space")
 _REFERENCE: Final = "__reference__"
 _TUPLE: Final = "__tuple__"
@@ -164,10 +165,16 @@ class RunDirectory:
         save_checkpoint(self.path / POLICIES, encode_policies(policies))
         return self.path / POLICIES
 
+    def numbered_checkpoints(self) -> list[tuple[int, Path]]:
+        """Return the number of iterations and the folder of each checkpoint, the newest last."""
+        found = [(_NUMBERED(path.name), path) for path in (self.path / CHECKPOINTS).glob("*")]
+        return sorted((int(name[1]), path) for name, path in found if name and path.is_dir())
+
     def checkpoints(self) -> list[Path]:
         """Return the folders of all checkpoints, and last that of the final policies, if there are some."""
-        folders = [*sorted((self.path / CHECKPOINTS).glob("iteration-*")), self.path / POLICIES]
-        return [folder for folder in folders if folder.is_dir()]
+        policies = self.path / POLICIES
+        numbered = [path for _, path in self.numbered_checkpoints()]
+        return [*numbered, *([policies] if policies.is_dir() else [])]
 
     def save_checkpoint(self, name: str, state: Mapping[str, Any], about: Mapping[str, Any]) -> Path:
         """Write a checkpoint, and return its folder; raise `CheckpointError` on failure."""

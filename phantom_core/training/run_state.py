@@ -99,6 +99,7 @@ class RunState:
     watched: tuple[PolicyID, ...] = ()  # the trained policies whose state was finite when the run began
     has_diverged: bool = False  # something that is learned is not finite any more
     is_interrupted: bool = False  # by a signal
+    is_evaluated: bool = False  # the policies as they are after the completed iterations
     is_iterating: bool = False
     is_saving: bool = False  # a signal must not interrupt this
     policies: Mapping[PolicyID, BasePolicy] = field(default_factory=dict)

@@ -43,7 +43,7 @@ PUBLIC_MODULES = {
     "samplers": "ComparableSampler LambdaSampler NormalArraySampler NormalSampler SampledValues Sampler "
     "UniformArraySampler UniformFloatSampler UniformIntSampler",
     "reading": "MAX_BYTES read_file read_lines",
-    "writing": "MAX_KEPT RetryQueue append printable temporary_beside",
+    "writing": "MAX_KEPT RetryQueue append cut_back printable temporary_beside",
 }
 MOVED = [
     (name, f"ph.{module}.{name}")
