@@ -63,6 +63,14 @@ EXPECTED = (
             ),
         ),
         (
+            make_env,
+            {"token": "sesame"},
+            (
+                "PettingZoo env make_env could not be made: TypeError: make_env() got an unexpected "
+                "keyword argument 'token'. Its arguments: {'token': '***masked***'}."
+            ),
+        ),
+        (
             dict,
             {},
             "PettingZooEnv got dict, which makes a dict. Expected a ParallelEnv or an AECEnv.",
