@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self, TypeAlias
 
 from phantom_core.errors import ConfigError
+from phantom_core.trust import check_may_read
 
 __all__ = ["MASK", "FromEnvironment", "Secrets", "masked", "masked_names", "read_environment", "revealed"]
 
@@ -72,6 +73,7 @@ def read_environment(settings: Any, name: str) -> Any:
 
     Raises:
         ConfigError: if there is no such variable.
+        TrustError: if the settings are those of a file that was not written here, see `ph.trust`.
     """
 
     def read(text: str, place: _Place) -> str:
@@ -79,6 +81,7 @@ def read_environment(settings: Any, name: str) -> Any:
         if found is None:
             return text
         variable = found[1]
+        check_may_read(variable, _dotted(name, place))
         if variable not in os.environ:
             raise ConfigError(
                 f"{_dotted(name, place)} = {text!r}, but there is no environment variable {variable!r}. "

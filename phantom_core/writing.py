@@ -1,4 +1,4 @@
-"""What loggers write with: a queue that retries in order, and an append that leaves no half a line.
+"""What loggers write with: a queue that retries, an append that leaves no half a line, temporary names.
 
 A disk may be full for a second, or a server away for a minute. The dispatcher contains the exception and
 calls the logger again with the next event, but repeats no event; the queue keeps what was not written:
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from typing import Final, Generic, TypeVar
 
 from phantom_core.errors import HookError, error_text
 
-__all__ = ["MAX_KEPT", "RetryQueue", "append"]
+__all__ = ["MAX_KEPT", "RetryQueue", "append", "printable", "temporary_beside"]
 
 T = TypeVar("T")
 
@@ -104,6 +105,32 @@ def append(path: Path, content: bytes) -> None:
         finally:
             if num_written < len(content) and file.tell() != end:
                 file.truncate(end)
+
+
+def temporary_beside(path: Path, ending: str = "") -> Path:
+    """Return a new name beside a file or folder, to write to before it is renamed.
+
+    What a killed run leaves under such a name in its run directory is removed when the next run starts.
+
+    >>> name = temporary_beside(Path("runs", "metrics.csv")).as_posix()
+    >>> name.startswith("runs/.metrics.csv-"), len(name)
+    (True, 26)
+    """
+    return path.with_name(f".{path.name}-{secrets.token_hex(4)}{ending}")
+
+
+def printable(text: str) -> str:
+    r"""Return a text that only prints: what would steer a terminal, or hide a part, is escaped.
+
+    Line ends are kept.
+
+    >>> print(printable("SHOP\x1b]0;title\x07\n\u202egnp"))
+    SHOP\x1b]0;title\x07
+    \u202egnp
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
 
 
 def _events(count: int) -> str:

@@ -25,6 +25,8 @@ TITLES: Final = {  # of layers and of public modules, in the order of the pages
     "metrics": "Metrics",
     "hooks": "Hooks",
     "installed": "Installed plugins",
+    "reading": "Reading",
+    "trust": "Trust",
     "writing": "Writing",
     "secrets": "Secrets",
     "rollouts": "Rollouts",

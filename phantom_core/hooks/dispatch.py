@@ -115,6 +115,8 @@ class Channel:
             if outlasts_exits:
                 return error
             raise error
+        if self._dispatcher.is_explained(error):
+            return first
         self._failing = True
         self._dispatcher.note(plugin, self.hook, error)
         if first is None and self._dispatcher.is_strict:
@@ -132,7 +134,12 @@ class Channel:
 
 
 class Dispatcher:
-    """Delivers events to the plugins of a run, and contains their exceptions, unless strict."""
+    """Delivers events to the plugins of a run, and contains their exceptions, unless strict.
+
+    Attributes:
+        is_explained: whether an exception comes from what the run said already: it is no plugin's failure.
+        failures: what failed, by plugin and hook.
+    """
 
     def __init__(
         self,
@@ -150,6 +157,7 @@ class Dispatcher:
         without `secrets`.
         """
         self.is_strict = manager.settings.is_strict if is_strict is None else is_strict
+        self.is_explained: Callable[[BaseException], bool] = lambda _error: False
         self.failures: dict[tuple[str, str], HookFailure] = {}
         self._manager = manager
         self._clock = clock

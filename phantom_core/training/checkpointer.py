@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import logging
 import math
-import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from phantom_core.errors import CheckpointError, PhantomError
+from phantom_core.errors import PhantomError
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.events import CheckpointSaved
 from phantom_core.installed.discovery import base_versions
-from phantom_core.training.checkpoint import (
-    check_state,
-    encode_mapping,
-    remove_checkpoint,
-    save_checkpoint,
-)
-from phantom_core.training.run_directory import CHECKPOINTS, POLICIES, RunDirectory, encode_policies
+from phantom_core.training.checkpoint import check_state, encode_mapping, remove_checkpoint
+from phantom_core.training.directory_watch import DirectoryWatch
+from phantom_core.training.run_directory import POLICIES, RunDirectory, encode_policies
 from phantom_core.training.run_plans import CheckpointPlan
 from phantom_core.training.run_state import RunFacts, RunState
 
@@ -67,10 +61,10 @@ class Checkpointer:
     """
 
     def __init__(
-        self, state: RunState, dispatcher: Dispatcher, plan: CheckpointPlan | None, directory: RunDirectory
+        self, state: RunState, dispatcher: Dispatcher, plan: CheckpointPlan | None, watch: DirectoryWatch
     ) -> None:
         """Set up; without a plan keep the newest three if a plugin may ask for some, else the newest."""
-        self._run, self._dispatcher, self._folder = state, dispatcher, directory.path / CHECKPOINTS
+        self._run, self._dispatcher, self._watch = state, dispatcher, watch
         self._every = None if plan is None else plan.every
         is_asked = dispatcher.has_subscribers("should_checkpoint")
         self._plan = CheckpointPlan(every=1, keep_last=3 if is_asked else 1) if plan is None else plan
@@ -86,16 +80,16 @@ class Checkpointer:
         """Write a checkpoint if one is due or requested; a failure is recorded and the run continues."""
         run, every = self._run, self._every
         is_due = self._sparse.is_due(run.progress) if every is None else run.iterations % every == 0
-        if not is_wanted and not is_due:
+        if not (is_wanted or is_due) or self._watch.is_lost() or not run.check_policies():
             return
-        if not run.check_policies():
-            return
-        score, path = self._score(values), self._folder / f"iteration-{run.iterations:06}"
+        score, directory = self._score(values), self._watch.directory
         started = time.monotonic()
         try:
-            about = {"run": self._folder.parent.name, "iterations": run.iterations}
-            save_checkpoint(path, self._state(score), about | {"versions": base_versions()})
-        except CheckpointError as error:  # a full disk must not end the run
+            about = {"run": directory.path.name, "iterations": run.iterations, "versions": base_versions()}
+            path = directory.save_checkpoint(f"iteration-{run.iterations:06}", self._state(score), about)
+        except PhantomError as error:  # a full disk must not end the run
+            if self._watch.is_lost():
+                return
             sentence = f"No checkpoint after iteration {run.iterations}. {error}"
             if not self._has_failed and (is_wanted or every is not None):  # report only the first failure
                 run.add_problem(sentence)
@@ -141,7 +135,9 @@ class Checkpointer:
         self._written = [written for written in self._written if written in kept]
 
 
-def save_final_policies(facts: RunFacts, state: RunState, dispatcher: Dispatcher) -> None:
+def save_final_policies(
+    facts: RunFacts, state: RunState, dispatcher: Dispatcher, watch: DirectoryWatch | None
+) -> None:
     """Save the policies in the run directory or, if it cannot be written, in a temporary directory.
 
     Policies that are not finite are not saved: the run has diverged.
@@ -149,34 +145,15 @@ def save_final_policies(facts: RunFacts, state: RunState, dispatcher: Dispatcher
     if not state.policies:
         return
     with state.saving():
-        if not state.check_policies() or facts.directory is None:
+        if not state.check_policies() or watch is None:
             return
         try:
-            path = RunDirectory(facts.directory).save_policies(state.policies)
+            path = watch.directory.save_policies(state.policies)
         except PhantomError as error:
-            _save_elsewhere(facts, state, error)
+            watch.save_elsewhere(facts.name, error)
             return
     event = CheckpointSaved(iteration=state.iteration, env_steps=state.env_steps, path=path)
     dispatcher.fire("on_checkpoint", event)
-
-
-def _save_elsewhere(facts: RunFacts, state: RunState, error: PhantomError) -> None:
-    try:
-        path = RunDirectory(Path(tempfile.mkdtemp(prefix=f"{facts.name}-"))).save_policies(state.policies)
-    except (PhantomError, OSError):
-        state.add_problem(f"The policies are not saved. {error}")
-    else:
-        state.add_problem(f"{error} They are elsewhere. When that is mended: mv {path} {facts.directory}/")
-
-
-@contextmanager
-def recorded_write_failures(state: RunState) -> Iterator[None]:
-    """Record a failure to write the run's files and continue: a full disk must not end a run."""
-    try:
-        with state.saving():
-            yield
-    except PhantomError as error:
-        state.add_problem(str(error))
 
 
 def warn_where_policies_are(state: RunState, directory: RunDirectory) -> None:

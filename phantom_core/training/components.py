@@ -171,7 +171,11 @@ class Components:
         if not isinstance(choice, str):
             return choice, None
         if ":" in choice and not self.registry.has(kind, choice):
-            return load_reference(choice, setting=setting, folder=self._folder, start=self._start), None
+            base = import_object(self.registry.kinds[kind].base)
+            found = load_reference(
+                choice, setting=setting, folder=self._folder, start=self._start, expected=base
+            )
+            return found, None
         component = self.registry.find(kind, choice)
         return self._load(component), component
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import enum
 import json
+import os
 import re
 import secrets
+import shutil
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,13 +20,23 @@ from typing import Any, Final
 import msgspec
 import tomli_w
 
-from phantom_core.errors import CheckpointError, ConfigError, RunDirectoryError, error_text, listing
+from phantom_core.errors import (
+    CheckpointError,
+    ConfigError,
+    RunDirectoryError,
+    TrustError,
+    error_text,
+    listing,
+)
 from phantom_core.policies.policy import BasePolicy, made_policy
 from phantom_core.secrets import FromEnvironment, masked, masked_names, read_environment
 from phantom_core.training import checkpoint
 from phantom_core.training.checkpoint import load_checkpoint, save_checkpoint
 from phantom_core.training.references import load_reference, reference_to
+from phantom_core.training.stale_files import sweep_runs
+from phantom_core.trust import check_may_import, is_signed, sign, untrusted
 from phantom_core.types import PolicyID
+from phantom_core.writing import temporary_beside
 
 POLICIES: Final = "policies"
 CHECKPOINTS: Final = "checkpoints"
@@ -40,6 +54,7 @@ class RunDirectory:
     """The folder of one run: `<parent>/<name>-<utc timestamp>-<short id>`."""
 
     path: Path
+    identity: tuple[int, int] | None = None  # of the folder that was made; None: it was there before
 
     @classmethod
     def create(cls, parent: str | Path, name: str) -> RunDirectory:
@@ -54,7 +69,8 @@ class RunDirectory:
             problem = f"No run directory can be made in {str(parent)!r}: {reason}"
             advice = "Choose another place with --run-dir, or run_dir=."
             raise RunDirectoryError(f"{problem}. {advice}") from error
-        return cls(path)
+        sweep_runs(path.parent)
+        return cls(path, _identity(path.stat()))
 
     @classmethod
     def open(cls, path: str | Path) -> RunDirectory:
@@ -71,16 +87,45 @@ class RunDirectory:
         return cls(path)
 
     def write_run(self, facts: Mapping[str, Any]) -> None:
-        """Write `run.json` atomically."""
+        """Write `run.json` atomically; if there is no room for that, in the place of the old one."""
         try:
-            encoded = msgspec.json.format(msgspec.json.encode(facts, enc_hook=repr), indent=1)
+            encoded = msgspec.json.encode(facts, enc_hook=repr)
+            indented = msgspec.json.format(encoded, indent=1)
         except UnicodeEncodeError:  # an id with a lone surrogate, which JSON can escape
-            encoded = json.dumps(facts, default=repr, indent=1).encode()
-        self._write(RUN_FILE, encoded)
+            encoded = indented = json.dumps(facts, default=repr, indent=1).encode()
+        try:
+            self._write(RUN_FILE, indented)
+        except RunDirectoryError:
+            if self._absence() or not _overwrite(self.path / RUN_FILE, encoded):
+                raise
 
-    def write_config(self, config: Mapping[str, Any]) -> None:
-        """Write `config.toml`: the settings of the run as a run file."""
-        self._write(CONFIG_FILE, tomli_w.dumps(config).encode())
+    def write_config(self, config: Mapping[str, Any]) -> str:
+        """Write `config.toml`, the settings of the run as a run file, and return its signature."""
+        content = tomli_w.dumps(config).encode()
+        self._write(CONFIG_FILE, content)
+        return sign(CONFIG_FILE, content)
+
+    def is_signed(self) -> bool:
+        """Return whether `config.toml` is as it was written here, by its signature in `run.json`."""
+        try:
+            content = (self.path / CONFIG_FILE).read_bytes()
+        except OSError:
+            return False
+        return is_signed(CONFIG_FILE, content, self.read_run().get("signature"))
+
+    def sign(self) -> None:
+        """Sign `config.toml`, the final policies and all checkpoints, as if they had been written here.
+
+        Raises:
+            RunDirectoryError: if `run.json` cannot be read or written.
+            CheckpointError: if a checkpoint is damaged; then nothing is signed.
+        """
+        facts, config = self.read_run(), self.path / CONFIG_FILE
+        signed = [folder for folder in self.checkpoints() if load_checkpoint(folder)]
+        for folder in signed:
+            checkpoint.sign_manifest(folder)
+        if config.is_file():
+            self.write_run(facts | {"signature": sign(CONFIG_FILE, config.read_bytes())})
 
     def read_run(self) -> dict[str, Any]:
         """Return the contents of `run.json`; raise `RunDirectoryError` if it cannot be read."""
@@ -91,10 +136,49 @@ class RunDirectory:
         assert isinstance(facts, dict)
         return facts
 
+    def discard(self) -> None:
+        """Remove the folder if it was made here: a run that cannot begin leaves nothing behind."""
+        if self.identity is not None and not self._absence():
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    def loss(self) -> str:
+        """Return what became of the folder if nothing can be written there any more, else an empty text."""
+        is_writable = os.access(self.path, os.W_OK | os.X_OK)
+        return self._absence() or ("" if is_writable else "is read-only now")
+
+    def _absence(self) -> str:
+        """Return what became of the folder if it is not where it was, else an empty text."""
+        try:
+            found = self.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return "was deleted or renamed"
+        except OSError as error:
+            return f"cannot be reached: {error.strerror}"
+        if not stat.S_ISDIR(found.st_mode) or self.identity not in (None, _identity(found)):
+            return "was replaced by something else"
+        return ""
+
     def save_policies(self, policies: Mapping[PolicyID, BasePolicy]) -> Path:
         """Write policies for `load_policies`, and return their folder; raise `CheckpointError` on failure."""
+        self._check()
         save_checkpoint(self.path / POLICIES, encode_policies(policies))
         return self.path / POLICIES
+
+    def checkpoints(self) -> list[Path]:
+        """Return the folders of all checkpoints, and last that of the final policies, if there are some."""
+        folders = [*sorted((self.path / CHECKPOINTS).glob("iteration-*")), self.path / POLICIES]
+        return [folder for folder in folders if folder.is_dir()]
+
+    def save_checkpoint(self, name: str, state: Mapping[str, Any], about: Mapping[str, Any]) -> Path:
+        """Write a checkpoint, and return its folder; raise `CheckpointError` on failure."""
+        folder = self.path / CHECKPOINTS / name
+        self._check()
+        try:
+            folder.parent.mkdir(exist_ok=True)  # but not the run directory, should it be gone
+        except OSError as error:
+            raise CheckpointError(f"The checkpoint {folder} cannot be written: {error}.") from error
+        save_checkpoint(folder, state, about)
+        return folder
 
     def newest_checkpoint_hint(self) -> str:
         """Return a sentence that names the newest checkpoint, or an empty string if there is none."""
@@ -107,7 +191,8 @@ class RunDirectory:
         checkpoint.check_state(encode_policies(policies))
 
     def _write(self, name: str, content: bytes) -> None:
-        temporary = self.path / f".{name}-{secrets.token_hex(4)}"
+        self._check()
+        temporary = temporary_beside(self.path / name)
         try:
             with temporary.open("wb") as file:
                 file.write(content)
@@ -119,22 +204,54 @@ class RunDirectory:
                 temporary.unlink(missing_ok=True)
             raise RunDirectoryError(f"{self.path / name} cannot be written: {error.strerror}.") from error
 
+    def _check(self) -> None:
+        """Raise `RunDirectoryError` if it is lost: another folder in its place is not ours to write to."""
+        loss = self.loss()
+        if loss:
+            raise RunDirectoryError(f"The run directory {self.path} {loss}.")
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
+
+
+def _overwrite(path: Path, content: bytes) -> bool:
+    """Write into an existing file of JSON, for which a full disk may have room; return whether it had.
+
+    The file gets its length first, by blanks at its end, which JSON permits: only that needs room.
+    """
+    with contextlib.suppress(OSError), path.open("r+b", buffering=0) as file:
+        length = file.seek(0, os.SEEK_END)
+        while length < len(content):
+            length += file.write(b" " * (len(content) - length))
+        file.seek(0)
+        file.write(content.ljust(length))
+        checkpoint.sync(file)
+        return True
+    return False
+
 
 def load_policies(
-    run: str | Path, policy_classes: Mapping[PolicyID, type[BasePolicy]] | None = None
+    run: str | Path,
+    policy_classes: Mapping[PolicyID, type[BasePolicy]] | None = None,
+    *,
+    trust: bool = False,
 ) -> dict[PolicyID, BasePolicy]:
     """Load the final policies of a run, such as for evaluation, as frozen opponents or for a warm start.
 
     Args:
         run: the run directory, or the folder of a checkpoint in it.
         policy_classes: policy class by id, for classes that cannot be imported, such as those defined in a
-            notebook.
+            notebook, or that are not to be taken from what the run names.
+        trust: whether to import whatever the policies name, though they were not written here.
 
     Raises:
         RunDirectoryError: if `run` is not a run directory, or has no final policies.
         CheckpointError: if a policy cannot be read or rebuilt.
+        TrustError: if the policies were not written here, and name code that is of no installed plugin.
     """
     path = Path(run)
+    folder = path if is_checkpoint(path) else path / POLICIES
     if is_checkpoint(path):
         saved = load_checkpoint(path)["policies"]
     else:
@@ -149,7 +266,8 @@ def load_policies(
             )
         saved = load_checkpoint(path / POLICIES)
     classes = policy_classes or {}
-    return {policy_id: _decode(policy_id, data, classes, path) for policy_id, data in saved.items()}
+    with untrusted(f"The checkpoint {folder}", unless=trust or checkpoint.is_signed(folder)):
+        return {policy_id: _decode(policy_id, data, classes, path) for policy_id, data in saved.items()}
 
 
 def is_checkpoint(path: Path) -> bool:
@@ -220,7 +338,10 @@ def _decode_setting(value: Any, name: str, folder: Path) -> Any:
     if not isinstance(value, dict):
         return value
     if value.keys() == {_REFERENCE}:
-        return load_reference(value[_REFERENCE], setting=name, folder=folder)
+        found = load_reference(value[_REFERENCE], setting=name, folder=folder, expected=object)
+        if not (dataclasses.is_dataclass(found) or isinstance(found, enum.Enum)):
+            check_may_import(value[_REFERENCE], name)
+        return found
     if value.keys() == {_ENVIRONMENT}:
         return read_environment(value[_ENVIRONMENT], name)
     if value.keys() == {_TUPLE}:
@@ -250,6 +371,8 @@ def _decode(
     try:
         policy = made_policy(policy_class, spaces[0], spaces[1], settings)
         policy.load_state_dict(state)
+    except TrustError:
+        raise
     except Exception as error:
         raise CheckpointError(
             f"Policy {policy_id!r} ({policy_class.__name__}) could not be rebuilt from "
@@ -274,4 +397,5 @@ def _load_class(policy_id: PolicyID, reference: str | None, folder: Path) -> Any
             f"The class of policy {policy_id!r} cannot be imported: it was defined inside a function or "
             f"a session. Pass it: load_policies(run, policy_classes={{{policy_id!r}: TheClass}})."
         )
-    return load_reference(reference, setting=f"class of policy {policy_id!r}", folder=folder)
+    setting = f"class of policy {policy_id!r}"
+    return load_reference(reference, setting=setting, folder=folder, expected=BasePolicy)

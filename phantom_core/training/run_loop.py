@@ -26,6 +26,7 @@ from phantom_core.seeding import derive_seed, fresh_seed
 from phantom_core.training.blas_threads import one_blas_thread
 from phantom_core.training.checkpointer import Checkpointer
 from phantom_core.training.components import Components
+from phantom_core.training.directory_watch import DirectoryWatch
 from phantom_core.training.logged_values import as_name
 from phantom_core.training.run_plans import EvaluationPlan, check_seed
 from phantom_core.training.run_state import RunFacts, RunState
@@ -41,6 +42,7 @@ class RunLoop:
     state: RunState
     dispatcher: Dispatcher
     evaluator: Evaluator | None = None
+    watch: DirectoryWatch | None = None  # None: the run has no directory
     checkpointer: Checkpointer | None = None
     before_start: list[Callable[[], None]] = field(default_factory=list)  # each may cancel the run
     _pending: dict[str, list[float]] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from phantom_core.errors import error_text
+from phantom_core.errors import RunDirectoryError, error_text
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS
 from phantom_core.importing import find_module, top_package
@@ -19,9 +19,9 @@ from phantom_core.installed.discovery import InstalledEntry
 from phantom_core.training.blas_threads import blas_threads, one_blas_thread
 from phantom_core.training.checkpoint import encode_id, encode_mapping
 from phantom_core.training.components import Components
+from phantom_core.training.directory_watch import DirectoryWatch
 from phantom_core.training.logged_values import flattened
 from phantom_core.training.process_mark import mark_of_this_process
-from phantom_core.training.run_directory import RunDirectory
 from phantom_core.training.run_state import RunFacts, RunState, TrainingResults
 
 FORMAT: Final = 1
@@ -38,7 +38,7 @@ class RunRecord:
 
     def __init__(
         self,
-        directory: RunDirectory,
+        watch: DirectoryWatch,
         config: Mapping[str, Any],  # plain values, masked
         origins: Mapping[str, str],  # where they came from, by dotted name: else by argument
         facts: RunFacts,
@@ -47,10 +47,10 @@ class RunRecord:
         components: Components,
     ) -> None:
         """Write `config.toml`, and `run.json` with the status `"running"`."""
-        self.directory, self._state, self._secrets = directory, state, facts.secrets
+        self._watch, self._config, self._state = watch, config, state
+        self._secrets = facts.secrets
         self._dispatcher, self._components = dispatcher, components
         self._provenance: dict[str, dict[str, str]] = {}
-        directory.write_config(config)
         with one_blas_thread():  # as during training
             threads = blas_threads()
         self._facts: dict[str, Any] = {
@@ -70,13 +70,18 @@ class RunRecord:
             "origins": {name: origins.get(name, "argument") for name in flattened(config)},
             "not_in_config": list(config.get(NOT_IN_FILE, ())),
         }
-        directory.write_run(self._facts)
+        try:
+            self._facts["signature"] = watch.directory.write_config(config)
+            watch.directory.write_run(self._facts)
+        except RunDirectoryError:
+            watch.directory.discard()
+            raise
 
     def note_policies(self) -> None:
         """Write the policy mapping, so that the checkpoints of a killed run can be evaluated."""
         if self._state.policy_by_agent:
             self._facts |= self._policies()
-            self.directory.write_run(self._facts)
+            self._watch.directory.write_run(self._facts)
 
     def end(self, results: TrainingResults) -> None:
         """Write the final status and the evaluation."""
@@ -125,7 +130,10 @@ class RunRecord:
             hook_failures=list(self._dispatcher.failure_sentences()),
             problems=[self._secrets.hide(problem) for problem in state.problems],
         )
-        self.directory.write_run(self._facts)
+        if self._watch.refuge is not None:
+            signature = self._watch.refuge.write_config(self._config)
+            self._watch.refuge.write_run(self._facts | {"signature": signature})
+        self._watch.directory.write_run(self._facts)
 
 
 def _skipped(components: Components) -> list[dict[str, str]]:

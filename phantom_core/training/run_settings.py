@@ -340,7 +340,7 @@ def _policy(policy_id: str, settings: Mapping[str, Any], folder: Path) -> Policy
         raise ConfigError(f"{path} needs {choice}. Give one of the two.")
     agents: AgentSelection = table.agents or []
     if table.agent_class is not None:
-        agents = load_reference(table.agent_class, setting=f"{path}.class", folder=folder)
+        agents = load_reference(table.agent_class, setting=f"{path}.class", folder=folder, expected=Agent)
         if not callable(agents) or (isinstance(agents, type) and not issubclass(agents, Agent)):
             raise ConfigError(
                 f"{path}.class = {table.agent_class!r} is no agent class. Expected a subclass of "

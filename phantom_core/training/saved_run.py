@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import re
 import tomllib
@@ -15,6 +16,7 @@ from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import RunDirectoryError, listing
 from phantom_core.hooks.events import MetricsRecorded
 from phantom_core.metrics import Metric
+from phantom_core.policies.policy import BasePolicy
 from phantom_core.rollouts.evaluate import Evaluation, evaluate
 from phantom_core.secrets import Secrets, masked_names, read_environment, revealed
 from phantom_core.seeding import derive_seed
@@ -28,6 +30,7 @@ from phantom_core.training.run_file import RunFile
 from phantom_core.training.run_plans import EvaluationPlan
 from phantom_core.training.run_settings import metric_with_environment
 from phantom_core.training.toml_values import without_none_text
+from phantom_core.trust import untrusted
 from phantom_core.types import AgentID, PolicyID
 
 _WHO: Final = ("policy_by_agent", "policies_to_train")
@@ -59,6 +62,31 @@ class SavedRun:
             settings = tomllib.loads((directory.path / CONFIG_FILE).read_text(encoding="utf-8"))
         return cls(directory.path, directory.read_run(), settings)
 
+    def named_code(self) -> dict[str, str]:
+        """Return what is imported when the run is loaded, by where the run names it.
+
+        These are the texts like `package.module:Name` or `./file.py:Name` in the settings, and those of its
+        final policies and checkpoints. Registered names are not among them.
+
+        Raises:
+            CheckpointError: if a checkpoint is damaged.
+        """
+        named = {f"{CONFIG_FILE} {name}": code for name, code in _references(self.settings)}
+        for folder in RunDirectory(self.path).checkpoints():
+            state = load_checkpoint(folder)
+            found = _references(state.get("policies", {}) if is_checkpoint(folder) else state)
+            named |= {f"{folder.name} {name}": code for name, code in found}
+        return named
+
+    def sign(self) -> None:
+        """Sign the run as if it had been written here; then all that it names is imported when it is loaded.
+
+        Raises:
+            RunDirectoryError: if `run.json` cannot be read or written.
+            CheckpointError: if a checkpoint is damaged; then nothing is signed.
+        """
+        RunDirectory(self.path).sign()
+
     def logged_values(self) -> Iterator[MetricsRecorded]:
         """Yield what the run logged, one event per line of `metrics.jsonl`, in order; without it, nothing.
 
@@ -85,6 +113,7 @@ def evaluate_run(
     seed: int | None = None,
     max_steps: int | None = None,
     prepare: Callable[[MultiAgentEnv, Mapping[str, Any]], None] | None = None,
+    trust: bool = False,
 ) -> tuple[Evaluation, float | None]:
     """Evaluate the final policies of a run, or those of one of its checkpoints.
 
@@ -100,6 +129,7 @@ def evaluate_run(
         max_steps: episodes are truncated after so many steps; None: as in the run's own evaluation.
         prepare: called once with the env and its `env_config`, before the first reset; may set a recorder,
             or refuse the env by an exception, after which the env is closed too.
+        trust: whether to import whatever the run names, though it was not written here.
 
     Returns:
         The evaluation, in which the agents of trained policies count; and the `reference_return` of the run
@@ -111,6 +141,7 @@ def evaluate_run(
         ConfigError: if the env cannot be imported, or an environment variable is missing.
         CheckpointError: if the policies cannot be read.
         EnvError: if the env cannot be made, or raises in an episode.
+        TrustError: if the run was not written here, and names code that is of no installed plugin.
     """
     directory, facts = _open(Path(run))
     if "policy_by_agent" not in facts:
@@ -121,8 +152,23 @@ def evaluate_run(
             f"The run {directory.path} {status}: it did not finish, so there is nothing to "
             f"evaluate.{directory.newest_checkpoint_hint()}"
         )
-    run_file = RunFile.read(directory.path / CONFIG_FILE)
     _check_env_config(directory, facts)
+    load = functools.partial(load_policies, run, trust=trust)
+    with untrusted(f"The run {directory.path}", unless=trust or directory.is_signed()):
+        return _evaluate(directory, facts, load, num_episodes, seed, max_steps, prepare)
+
+
+def _evaluate(
+    directory: RunDirectory,
+    facts: Mapping[str, Any],
+    load: Callable[[], Mapping[PolicyID, BasePolicy]],
+    num_episodes: int | None,
+    seed: int | None,
+    max_steps: int | None,
+    prepare: Callable[[MultiAgentEnv, Mapping[str, Any]], None] | None,
+) -> tuple[Evaluation, float | None]:
+    """Make the env of a run, and play it with the policies that are loaded; see `evaluate_run`."""
+    run_file = RunFile.read(directory.path / CONFIG_FILE)
     components = Components(run_file.plugin_settings(), folder=run_file.folder, start="the run file")
     plan = run_file.evaluation() or EvaluationPlan()
     env_config = _env_config(directory, run_file)
@@ -130,7 +176,7 @@ def evaluate_run(
     policy_by_agent = _policy_by_agent(facts, make_env)
     if seed is None:
         seed = derive_seed(facts["seed"], "evaluation") if plan.seed is None else plan.seed
-    policies = load_policies(run)
+    policies = load()
     with Secrets.of(env_config).hidden(), contextlib.closing(make_env()) as env:
         if prepare is not None:
             prepare(env, env_config)
@@ -145,6 +191,18 @@ def evaluate_run(
             agent_ids=[a for a, i in policy_by_agent.items() if i in facts["policies_to_train"]],
         )
     return evaluation, plan.reference_return
+
+
+def _references(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the texts in a value that may name code, with their dotted names."""
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            yield from _references(part, f"{name}.{key}" if name else key)
+    elif isinstance(value, list):
+        for number, part in enumerate(value):
+            yield from _references(part, f"{name}[{number}]")
+    elif isinstance(value, str) and re.fullmatch(r"[^\s:]+:[^\W\d][\w.-]*", value):
+        yield name, value
 
 
 def _metrics(run_file: RunFile, components: Components) -> dict[str, Metric]:

@@ -21,6 +21,7 @@ from phantom_core.secrets import Secrets
 from phantom_core.seeding import fresh_seed
 from phantom_core.training import checkpointer, run_settings
 from phantom_core.training.components import Components
+from phantom_core.training.directory_watch import DirectoryWatch
 from phantom_core.training.env_factory import EnvFactory, PluginPlan
 from phantom_core.training.logged_values import flattened, guarded
 from phantom_core.training.references import trainer_key
@@ -180,8 +181,10 @@ def _execute(
     if directory is not None:
         if written.not_in_file:
             config[NOT_IN_FILE] = written.not_in_file
-        record = RunRecord(directory, config, origins, facts, state, dispatcher, components)
-        loop.checkpointer = checkpointer.Checkpointer(state, dispatcher, settings.checkpoint, directory)
+        loop.watch = watch = DirectoryWatch(directory, state)
+        dispatcher.is_explained = watch.explains
+        record = RunRecord(watch, config, origins, facts, state, dispatcher, components)
+        loop.checkpointer = checkpointer.Checkpointer(state, dispatcher, settings.checkpoint, watch)
         if settings.checkpoint is not None or dispatcher.has_subscribers("should_checkpoint"):
             loop.before_start.append(loop.checkpointer.check)
         else:
@@ -204,17 +207,17 @@ class _Run:
 
     def execute(self) -> TrainingResults:
         """Execute the run, and record how it ended."""
-        record, state = self.record, self.loop.state
-        if record is None:
+        record, state, watch = self.record, self.loop.state, self.loop.watch
+        if record is None or watch is None:
             return self._train_and_evaluate()
         try:
             results = self._train_and_evaluate()
         except BaseException as error:
-            with checkpointer.recorded_write_failures(state):
+            with watch.recorded_failures():
                 record.fail(error)
-            checkpointer.warn_where_policies_are(state, record.directory)
+            checkpointer.warn_where_policies_are(state, watch.directory)
             raise
-        with checkpointer.recorded_write_failures(state):
+        with watch.recorded_failures():
             record.end(results)
         return replace(results, problems=tuple(map(self.loop.facts.secrets.hide, state.problems)))
 
@@ -259,7 +262,7 @@ class _Run:
             state.policies_to_train = state.policies_to_train or to_train
             return results
         finally:
-            checkpointer.save_final_policies(loop.facts, state, loop.dispatcher)
+            checkpointer.save_final_policies(loop.facts, state, loop.dispatcher, loop.watch)
             for one in trainers:
                 one.leave()
 

@@ -42,14 +42,15 @@ PUBLIC_MODULES = {
     "reward_functions": "ChainedReward ConstantReward RewardFunction",
     "samplers": "ComparableSampler LambdaSampler NormalArraySampler NormalSampler SampledValues Sampler "
     "UniformArraySampler UniformFloatSampler UniformIntSampler",
+    "reading": "MAX_BYTES read_file read_lines",
     "secrets": "MASK FromEnvironment Secrets masked masked_names read_environment revealed",
-    "writing": "MAX_KEPT RetryQueue append",
+    "writing": "MAX_KEPT RetryQueue append printable temporary_beside",
 }
 MOVED = [
     (name, f"ph.{module}.{name}")
     for module, names in PUBLIC_MODULES.items()
     for name in names.split()
-    if module not in ("secrets", "writing")  # their names were never at the top
+    if module not in ("reading", "secrets", "writing")  # their names were never at the top
 ]
 IN_DISTRIBUTIONS = [(name, place) for place, names in _IN_DISTRIBUTIONS.items() for name in names.split()]
 

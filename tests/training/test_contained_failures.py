@@ -136,8 +136,8 @@ def test_a_full_disk_costs_the_lines_of_metrics_and_not_the_run(tmp_path: Path) 
 
 
 def no_room_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make `run.json` impossible to replace, once the run began."""
-    whole = Path.replace
+    """Make `run.json` impossible to replace, or to write in its place, once the run began."""
+    whole, opened = Path.replace, Path.open
 
     def refuse(path: Path, target: Any) -> Any:
         file = Path(target)
@@ -145,7 +145,13 @@ def no_room_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
             raise NO_SPACE
         return whole(path, target)
 
+    def refuse_in_place(path: Path, mode: str = "r", *arguments: Any, **more: Any) -> Any:
+        if mode == "r+b":
+            raise NO_SPACE
+        return opened(path, mode, *arguments, **more)
+
     monkeypatch.setattr(Path, "replace", refuse)
+    monkeypatch.setattr(Path, "open", refuse_in_place)
 
 
 def test_a_record_that_cannot_be_written_at_the_end_loses_no_run(

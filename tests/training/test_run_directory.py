@@ -17,6 +17,7 @@ from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.plugin_manager import PluginManager
 from phantom_core.training.checkpoint import save_checkpoint
 from phantom_core.training.components import Components
+from phantom_core.training.directory_watch import DirectoryWatch
 from phantom_core.training.run_directory import RunDirectory
 from phantom_core.training.run_record import RunRecord
 from phantom_core.training.run_state import RunFacts, RunState
@@ -188,7 +189,8 @@ def test_the_record_of_a_failed_run_knows_late_components_and_who_uses_which_pol
         iterations=1, env_steps=2, policies_to_train=("p",), policy_by_agent={"A": "p", ("B", 1): "p"}
     )
     config = {"seed": 1, "not_in_file": {"env_config.a": "a Level"}}
-    record = RunRecord(made, config, {}, facts, state, Dispatcher(PluginManager()), components)
+    watch = DirectoryWatch(made, state)
+    record = RunRecord(watch, config, {}, facts, state, Dispatcher(PluginManager()), components)
     assert made.read_run()["not_in_config"] == ["env_config.a"]
     assert made.read_run()["plugins"] == []
     for _ in range(2):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
@@ -68,7 +67,7 @@ class CsvLogger(ph.Hooks):
         columns = (*(self._columns or _FIRST), *sorted(set(new) - set(_FIRST)))
         empty = [""] * (len(columns) - len(self._columns))
         rows = [row + empty for row in self._read()[1:]] if self._columns else []
-        temporary = self._path.with_name(f".{self._path.name}-{secrets.token_hex(4)}")
+        temporary = ph.writing.temporary_beside(self._path)
         try:
             with temporary.open("w", encoding="utf-8", newline="") as file:
                 csv.writer(file, lineterminator="\n").writerows([columns, *rows])

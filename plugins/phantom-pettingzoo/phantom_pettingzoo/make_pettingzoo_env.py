@@ -60,6 +60,7 @@ def _find_maker(name: str) -> Callable[..., Any]:
     module_name, function_name = (part.strip() for part in name.partition(":")[::2])
     if "/" in module_name:
         return _registered(name)
+    ph.trust.check_may_import(name, "env")
     try:
         module = ph.tools.import_object(module_name)
     except Exception as error:  # whatever importing raises

@@ -9,6 +9,9 @@ import msgspec
 FORMAT: Final = 1
 """The number of the format, in the first line of each episode."""
 
+PURPOSE: Final = "recording"
+"""What `ph.trust.sign` is told that the start of a recorded episode is."""
+
 
 class StartRow(msgspec.Struct, tag_field="record", tag="start", omit_defaults=True):
     """An episode after its reset."""
@@ -22,6 +25,12 @@ class StartRow(msgspec.Struct, tag_field="record", tag="start", omit_defaults=Tr
     next_turn: Any = None
     observations: dict[str, Any] = {}
     infos: dict[str, Any] = {}
+    signature: str = ""  # of what `made_of` returns
+
+
+def made_of(env: str | None, env_config: Any) -> bytes:
+    """Return what a recording says of how to make its env, which is what is signed."""
+    return msgspec.json.encode([env, env_config or {}], order="deterministic")
 
 
 class StepRow(msgspec.Struct, tag_field="record", tag="step", omit_defaults=True):

@@ -11,7 +11,7 @@ import msgspec
 
 import phantom_core as ph
 from phantom_recording.json_values import to_plain
-from phantom_recording.recorded_rows import FORMAT, EndRow, StartRow
+from phantom_recording.recorded_rows import FORMAT, PURPOSE, EndRow, StartRow, made_of
 from phantom_recording.step_encoder import StepEncoder
 
 _CHUNK: Final = 1 << 16
@@ -72,6 +72,7 @@ class Recorder:
         self._encoder = StepEncoder()
         self._env: ph.PhantomEnv | None = None
         self._reference: str | None = None
+        self._signature = ""
         self._network: ph.Network | None = None
         self._num_steps: int | None = None  # of the episode that is being written
 
@@ -100,6 +101,7 @@ class Recorder:
             raise ph.errors.RecordingError("This Recorder is closed. Make another one.")
         self._env = env
         self._reference = ph.tools.reference_to(type(env))
+        self._signature = ph.trust.sign(PURPOSE, made_of(self._reference, self._env_config))
 
     def detach(self) -> None:
         """Called when the env gets another recorder, or none: finish what was written."""
@@ -129,6 +131,7 @@ class Recorder:
                 next_turn=to_plain(turn.name),
                 observations=to_plain(observations),
                 infos=to_plain(infos),
+                signature=self._signature,
             )
         )
         self._num_steps = 0

@@ -37,6 +37,7 @@ def replay(
     step: int | None = None,
     *,
     env: Callable[..., ph.PhantomEnv] | ph.PhantomEnv | None = None,
+    trust: bool = False,
 ) -> ph.PhantomEnv:
     """Play a recorded episode again up to a step, and return the env as it was then.
 
@@ -48,17 +49,28 @@ def replay(
         episode: the number of the episode in the file, from 0.
         step: stop after this step, 0: after the reset; None: after the last one.
         env: makes the env, or is it; default: the recorded class with the recorded `env_config`.
+        trust: whether to import the recorded class whatever it is, though it was not recorded here.
 
     Raises:
         RecordingError: if there is no such episode or step, the env cannot be made, or what happens
             differs from what was recorded, with step and agent.
         ConfigError: if an environment variable that the `env_config` names is missing.
+        TrustError: if it was not recorded here, and its env is of no installed plugin.
     """
     recorded = recording if isinstance(recording, RecordedEpisode) else _find(recording, episode)
     last = recorded.num_steps if step is None else step
     if not 0 <= last <= recorded.num_steps:
         raise ph.errors.RecordingError(f"The episode has no step {last}: it has {recorded.num_steps} steps.")
-    world = _made(recorded, env)
+    of_class = f"The recorded episode of {recorded.env_class}"
+    source = of_class if isinstance(recording, RecordedEpisode) else f"The recording {recording}"
+    with ph.trust.untrusted(source, unless=trust or recorded.is_signed):
+        world = _made(recorded, env)
+        _play(world, recorded, last)
+    return world
+
+
+def _play(world: ph.PhantomEnv, recorded: RecordedEpisode, last: int) -> None:
+    """Play an episode up to a step, and compare what happens with what was recorded."""
     listener = _Listener()
     with Recorder(listener) as recorder:
         world.recorder = recorder
@@ -73,7 +85,6 @@ def replay(
         for wanted in recorded.steps[1 : last + 1]:
             world.step(_actions(world, wanted))
             _compare(wanted, listener.newest)
-    return world
 
 
 class _Listener:
@@ -121,7 +132,11 @@ def _made(
                 "replay(…, env=…)."
             )
         env = ph.tools.load_reference(
-            recorded.env, setting="env", folder=Path.cwd(), start="the current folder"
+            recorded.env,
+            setting="env",
+            folder=Path.cwd(),
+            start="the current folder",
+            expected=ph.PhantomEnv,
         )
     assert callable(env)
     names = ph.secrets.masked_names(recorded.env_config, "env_config")

@@ -53,7 +53,11 @@ class EventFile:
         self._append = functools.partial(ph.writing.append, path)
         self._scalars = ph.writing.RetryQueue(self._append, name="tensorboard")
         self._has_to_replace = replaces_earlier
-        self._append(_record(Event(file_version="brain.Event:2")))
+        try:
+            self._append(_record(Event(file_version="brain.Event:2")))
+        except OSError:
+            path.unlink(missing_ok=True)  # a full disk gets no empty file
+            raise
 
     def write_hyper_parameters(self, values: Mapping[str, Any]) -> None:
         """Write what TensorBoard's HPARAMS tab shows as one row.
