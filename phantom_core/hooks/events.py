@@ -32,7 +32,8 @@ class TrainStart:
         total_steps: the number of env steps; the run ends with the first iteration that reaches it. None if
             `num_iterations` limits the run.
         seed: the seed of the run.
-        hyper_parameters: the settings of the run by dotted name, as in its `config.toml`.
+        hyper_parameters: the settings of the run by dotted name, as in its `config.toml`: secrets are
+            masked, and what is read from the environment is `"env:NAME"`.
         policies: policy by id, before training.
         policy_by_agent: policy id by agent id.
         policies_to_train: the ids of the policies that are trained.
