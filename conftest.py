@@ -4,8 +4,9 @@ import functools
 import importlib.util
 import itertools
 import resource
+import subprocess
 import sys
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
@@ -341,6 +342,78 @@ def envs_by_order() -> Mapping[str, Callable[[int, int, Mapping[str, int]], ph.P
 def players_env() -> type[PlayersEnv]:
     """The class `PlayersEnv(num_players=2, num_steps=6, lifetimes=None, *, takes_turns=False)`."""
     return PlayersEnv
+
+
+class Cut(ph.Hooks):
+    """Ends a run at the beginning of an iteration, as a second Ctrl-C would."""
+
+    def __init__(self, iteration: int) -> None:
+        super().__init__()
+        self.iteration = iteration
+
+    def on_iteration_start(self, event: ph.IterationStart) -> None:
+        if event.iteration == self.iteration:
+            raise KeyboardInterrupt
+
+
+SEVEN_ITERATIONS: dict[str, Any] = {
+    "trainer": "q-learning",
+    "env": "gymnasium",
+    "env_config": {"env": "FrozenLake-v1"},
+    "num_iterations": 7,
+    "seed": 1,
+}
+
+KILLED = """
+import os
+import phantom_core as ph
+from phantom_core import EvaluationPlan
+
+class Kill(ph.Hooks):
+    def on_iteration_start(self, event):
+        if event.iteration == {iteration}:
+            os._exit(9)
+
+ph.train(**{settings!r}, checkpoint=ph.CheckpointPlan(every=3), hooks=[*{hooks!r}, Kill()])
+"""
+
+
+@pytest.fixture
+def cut_run(tmp_path: Path) -> Callable[..., Path]:
+    """Train in the frozen lake until the run is cut before an iteration; return its directory.
+
+    It is cut by an interruption or, if it `is_killed`, by the end of its process. Of its seven iterations
+    each third one has a checkpoint. Resume it with the `hooks` it had, if only `[]`.
+    """
+
+    def cut(
+        iteration: int = 5, *, is_killed: bool = False, hooks: Sequence[str] = (), **changes: Any
+    ) -> Path:
+        folder = tmp_path / "cut"
+        settings = {**SEVEN_ITERATIONS, "run_dir": str(folder), **changes}
+        if is_killed:
+            program = KILLED.format(iteration=iteration, settings=settings, hooks=hooks)
+            assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 9
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                ph.train(**settings, checkpoint=ph.CheckpointPlan(every=3), hooks=[*hooks, Cut(iteration)])
+        (run,) = folder.iterdir()
+        return run
+
+    return cut
+
+
+@pytest.fixture
+def whole_run(tmp_path: Path) -> Callable[..., Path]:
+    """Train as `cut_run` does until the end; return the directory."""
+
+    def train(**changes: Any) -> Path:
+        plan = ph.CheckpointPlan(every=3)
+        results = ph.train(**SEVEN_ITERATIONS, run_dir=tmp_path / "whole", checkpoint=plan, **changes)
+        assert results.run_directory is not None
+        return results.run_directory
+
+    return train
 
 
 @pytest.fixture

@@ -108,10 +108,16 @@ def append(path: Path, content: bytes) -> None:
 
 
 def cut_back(path: Path, size: int) -> None:
-    """Remove what was appended to a file since it had so many bytes; a shorter file stays as it is."""
-    with path.open("rb+") as file:
-        if file.seek(0, os.SEEK_END) > size:
-            file.truncate(size)
+    """Remove what was appended to a file since it had so many bytes; warn if it has fewer, or is missing."""
+    found = path.stat().st_size if path.exists() else 0
+    if found < size:
+        _log.warning(
+            "%s has %s of the %s bytes that it had when the checkpoint was written. What is missing stays "
+            "missing; the run goes on.",
+            path, f"{found:,}", f"{size:,}",
+        )  # fmt: skip
+    elif found > size:
+        os.truncate(path, size)
 
 
 def temporary_beside(path: Path, ending: str = "") -> Path:

@@ -145,3 +145,27 @@ def test_append_to_a_device_that_is_full_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left on device"):
         ph.writing.append(tmp_path / "file", b"one\n")
+
+
+def test_what_was_appended_after_a_checkpoint_is_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"one\ntwo\n")
+    ph.writing.cut_back(path, 4)
+    assert path.read_bytes() == b"one\n"
+
+
+def test_a_file_that_is_shorter_or_missing_is_left_alone_and_a_warning_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"one\n")
+    ph.writing.cut_back(path, 8)
+    assert path.read_bytes() == b"one\n"
+    path.unlink()
+    ph.writing.cut_back(path, 1_234)
+    assert not path.exists()
+    assert caplog.messages == [
+        f"{path} has {count} bytes that it had when the checkpoint was written. What is missing stays "
+        "missing; the run goes on."
+        for count in ("4 of the 8", "0 of the 1,234")
+    ]

@@ -63,8 +63,9 @@ class EarlyStopping(ph.Hooks):
     _was_logged: bool = False
 
     def on_train_start(self, event: ph.TrainStart) -> None:
-        """Clear the state of an earlier run."""
-        self._best, self._waited, self._seen, self._was_logged = None, 0, (), False
+        """Clear the state of an earlier run; one that is resumed goes on counting."""
+        if not event.is_resumed:
+            self._best, self._waited, self._seen, self._was_logged = None, 0, (), False
 
     def should_stop(self, event: ph.IterationEnd) -> str | None:
         """Return the reason to stop, with the values, or None."""
@@ -88,12 +89,18 @@ class EarlyStopping(ph.Hooks):
         return f"{config.quantity} was no better than {best} for {times}"
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the best value, and the number of values since without improvement."""
-        return {"best": self._best, "waited": self._waited, "was_logged": self._was_logged}
+        """Return the best value, the number of values since without improvement, and what was logged."""
+        return {
+            "best": self._best,
+            "waited": self._waited,
+            "seen": list(self._seen),
+            "was_logged": self._was_logged,
+        }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore the best value and the count of an earlier run."""
-        self._best, self._waited, self._was_logged = state["best"], state["waited"], state["was_logged"]
+        """Restore what `state_dict` returned."""
+        self._best, self._waited = state["best"], state["waited"]
+        self._seen, self._was_logged = tuple(state["seen"]), state["was_logged"]
 
     def on_train_end(self, event: ph.TrainEnd) -> None:
         """Warn if the value was never logged: its name is probably misspelt."""

@@ -1,7 +1,9 @@
 """The logger `csv`: one row per iteration, also when values appear later or the file was broken off."""
 
 import csv
+import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,12 @@ START: dict[str, Any] = {
 }
 
 
-def start(folder: Path | None) -> CsvLogger:
+def start(folder: Path | None, state: dict[str, Any] | None = None) -> CsvLogger:
+    """Start a run, or go on with one whose checkpoint has this state."""
     logger = CsvLogger()
-    logger.on_train_start(ph.TrainStart(run_directory=folder, **START))
+    if state is not None:
+        logger.load_state_dict(json.loads(json.dumps(state)))
+    logger.on_train_start(ph.TrainStart(run_directory=folder, is_resumed=state is not None, **START))
     return logger
 
 
@@ -116,3 +121,55 @@ def test_a_run_that_writes_nothing_refuses_it() -> None:
         "Plugin 'csv': it writes into the run directory, and this run has none. Give run_dir, or leave it "
         "out."
     )
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_resumed_run_has_the_file_of_one_that_was_not_cut(
+    cut_run: Callable[..., Path], whole_run: Callable[..., Path], *, is_killed: bool
+) -> None:
+    settings = {"loggers": ["csv"], "evaluation": ph.EvaluationPlan(episodes=2, every=4)}
+    run = cut_run(is_killed=is_killed, **settings)
+    assert len(rows_of(run)) == 5  # two of them after the checkpoint
+    ph.resume(run, hooks=[])
+    assert rows_of(run) == rows_of(whole_run(**settings))
+
+
+def rows_of(run: Path) -> list[dict[str, str]]:
+    """The rows, but for times."""
+    with (run / "metrics.csv").open(newline="") as file:
+        return [{n: cell for n, cell in row.items() if n[:5] != "time/"} for row in csv.DictReader(file)]
+
+
+def test_what_came_after_the_checkpoint_is_removed_columns_too(tmp_path: Path) -> None:
+    logger = start(tmp_path)
+    record(logger, 0, b=1.0)
+    record(logger, 1, b=2.0)
+    state, before = logger.state_dict(), text_of(tmp_path)
+    record(logger, 2, b=3.0, a=4.0)
+    with (tmp_path / "metrics.csv").open("a") as file:
+        file.write("3,30,5.")  # a kill in mid-write
+    logger = start(tmp_path, state)
+    assert (text_of(tmp_path), logger.state_dict()) == (before, state)
+    record(logger, 2, b=3.0, a=4.0)
+    assert text_of(tmp_path) == "iteration,env_steps,b,a\n0,0,1.0,\n1,10,2.0,\n2,20,3.0,4.0\n"
+
+
+def test_a_file_that_lost_rows_is_continued_and_a_warning_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "metrics.csv"
+    logger = start(tmp_path)
+    record(logger, 0, b=1.0)
+    record(logger, 1, b=2.0)
+    state = logger.state_dict()
+    path.write_text("iteration,env_steps,b\n0,0,1.0\n1,1")
+    record(start(tmp_path, state), 2, b=3.0)
+    assert text_of(tmp_path) == "iteration,env_steps,b\n0,0,1.0\n2,20,3.0\n"
+    path.unlink()
+    record(start(tmp_path, state), 2, a=3.0)
+    assert text_of(tmp_path) == "iteration,env_steps,a\n2,20,3.0\n"
+    assert caplog.messages == [
+        f"{path} has {count} of the 2 rows that it had when the checkpoint was written. What is missing "
+        "stays missing; the run goes on."
+        for count in (1, 0)
+    ]

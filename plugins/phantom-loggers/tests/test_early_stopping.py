@@ -1,7 +1,7 @@
 """The hooks `early-stopping`: when they stop a run, why, and when they do not."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +104,32 @@ def test_a_value_that_is_never_logged_is_told_at_the_end(
         "early-stopping: no iteration logged 'rewards/grup', so nothing could stop the run. Did you mean "
         "'rewards/group'? Logged: "
     )
+
+
+def test_patience_goes_on_when_a_run_is_resumed(cut_run: Callable[..., Path]) -> None:
+    config = {"early-stopping": {"quantity": "rewards/group", "patience": 5, "min_delta": 9.0}}
+    run = cut_run(hook_config=config, hooks=["early-stopping"])
+    results = ph.resume(run, hooks=["early-stopping"])
+    assert (results.status, results.iterations) == ("stopped", 6)  # the first, and five that are no better
+    (reason,) = results.stop_reasons
+    assert reason.endswith(" for 5 values")
+
+
+def test_what_was_logged_before_is_known_when_a_run_is_resumed() -> None:
+    before, after = (EarlyStopping(quantity="x", patience=2) for _ in range(2))
+    for values in ({"y": 1.0}, {"x": 1.0}, {"x": 1.0}):
+        assert before.should_stop(ph.IterationEnd(iteration=0, env_steps=0, values=values)) is None
+    after.load_state_dict(before.state_dict())
+    after.on_train_start(
+        ph.TrainStart(
+            run_name="r",
+            run_directory=None,
+            trainer_name="t",
+            num_iterations=9,
+            total_steps=None,
+            seed=1,
+            is_resumed=True,
+        )
+    )
+    assert after.state_dict() == before.state_dict()
+    assert after.state_dict() == {"best": 1.0, "waited": 1, "seen": ["y"], "was_logged": True}
