@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import glob
 import socket
 import struct
 import time
@@ -33,26 +34,32 @@ class EventFile:
 
     Only the formats of tensorboardX are used. Its `SummaryWriter` writes in a thread: its `flush` does not
     wait for the newest values, and a full disk ends the thread, after which callers block.
+
+    Attributes:
+        path: the file.
+        has_to_replace: whether the next scalars replace what earlier files in the folder have.
     """
 
-    def __init__(self, directory: Path, *, replaces_earlier: bool = True) -> None:
+    def __init__(self, directory: Path, *, replaces_earlier: bool = True, first: str = "") -> None:
         """Create the folder if it is missing, and a new file in it.
 
         Args:
             directory: the folder that TensorBoard shows as one run.
             replaces_earlier: whether TensorBoard drops what earlier files in the folder have at the first
                 step of this one and later.
+            first: the first file of a run that is resumed: the name of this one begins with its name.
 
         Raises:
             OSError: if the folder or the file cannot be created.
         """
         directory.mkdir(parents=True, exist_ok=True)
-        name = f"events.out.tfevents.{time.time_ns()}.{socket.gethostname()}"
-        path = directory / name
+        now = time.time_ns()
+        name = f"{first}.{now}" if first else f"events.out.tfevents.{now}.{socket.gethostname()}"
+        self.path = path = directory / name
         path.touch(exist_ok=False)  # no other run writes to it
         self._append = functools.partial(ph.writing.append, path)
         self._scalars = ph.writing.RetryQueue(self._append, name="tensorboard")
-        self._has_to_replace = replaces_earlier
+        self.has_to_replace = replaces_earlier
         try:
             self._append(_record(Event(file_version="brain.Event:2")))
         except OSError:
@@ -82,10 +89,10 @@ class EventFile:
         """
         scalars = [Summary.Value(tag=_text(name), simple_value=value) for name, value in values.items()]
         records = _record(Event(step=step, summary=Summary(value=scalars)))
-        if self._has_to_replace:
+        if self.has_to_replace:
             # An earlier file in this folder may contain this step and later ones: TensorBoard drops them.
             records = _record(Event(step=step, session_log=SessionLog(status=SessionLog.START))) + records
-            self._has_to_replace = False
+            self.has_to_replace = False
         self._scalars.write(records)
 
     def close(self, *, is_success: bool) -> None:
@@ -98,6 +105,18 @@ class EventFile:
         info = SessionEndInfo(status=status, end_time_secs=time.time())
         with self._scalars.closing():
             self._append(_hparams_record(_END_TAG, HParamsPluginData(session_end_info=info)))
+
+
+def cut_back(directory: Path, sizes: Mapping[str, int]) -> None:
+    """Cut event files of a run back to the sizes that they had, and remove those that it began later.
+
+    A size is the end of a record, since records are written whole.
+    """
+    for path in directory.glob(f"{glob.escape(min(sizes))}.*"):
+        if path.name not in sizes:
+            path.unlink()
+    for name, size in sizes.items():
+        ph.writing.cut_back(directory / name, size)
 
 
 def _hparams_record(tag: str, data: HParamsPluginData) -> bytes:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import phantom_core as ph
 
@@ -30,7 +32,8 @@ class TensorboardLogger(ph.Hooks):
     """Writes an event file with all scalars of a run and its hyper-parameters.
 
     The values of an iteration are on disk when the iteration ends; values that cannot be written are kept
-    and written first next time. Names are not changed; NaN and infinities are written as such.
+    and written first next time. Names are not changed; NaN and infinities are written as such. A run that is
+    resumed goes on in a new file, after its earlier ones are cut back to where its checkpoint was written.
 
     Attributes:
         directory: the folder of the latest run; None before the first run.
@@ -41,21 +44,46 @@ class TensorboardLogger(ph.Hooks):
     directory: Path | None = None
     _file: EventFile | None = None
     _iteration: int = 0
+    _earlier: Mapping[str, int] = MappingProxyType({})  # sizes of the files before this one, by name
+    _saved: Mapping[str, Any] | None = None
 
     def on_train_start(self, event: ph.TrainStart) -> None:
-        """Open an event file and write the hyper-parameters.
+        """Open an event file and write the hyper-parameters, once.
 
         Raises:
             ConfigError: if there is neither a `directory` nor a run directory.
         """
         # Here, because tensorboardX imports torch where that is installed, which takes a second.
-        from phantom_tensorboard.event_file import EventFile
+        from phantom_tensorboard.event_file import EventFile, cut_back
 
         self._close(is_success=False)
-        self.directory = self._directory(event)
-        self._iteration = 0
-        self._file = EventFile(self.directory, replaces_earlier=self.config.replaces_earlier)
-        self._file.write_hyper_parameters(event.hyper_parameters)
+        self.directory = directory = self._directory(event)
+        self._iteration, self._earlier, first = 0, {}, ""
+        replaces_earlier, is_told = self.config.replaces_earlier, False
+        saved, self._saved = self._saved, None
+        if event.is_resumed and saved is not None:
+            self._iteration, self._earlier = saved["iteration"], saved["files"]
+            first, replaces_earlier = min(self._earlier), saved["has_to_replace"]
+            cut_back(directory, self._earlier)
+            is_told = (directory / first).exists()
+        self._file = EventFile(directory, replaces_earlier=replaces_earlier, first=first)
+        if not is_told:
+            self._file.write_hyper_parameters(event.hyper_parameters)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the sizes of the event files, and what the next step depends on."""
+        if self._file is None:
+            return {}
+        path = self._file.path
+        return {
+            "files": {**self._earlier, path.name: path.stat().st_size},
+            "iteration": self._iteration,
+            "has_to_replace": self._file.has_to_replace,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Keep what `state_dict` returned until the run goes on."""
+        self._saved = state
 
     def on_metrics(self, event: ph.MetricsRecorded) -> None:
         """Write the values of one iteration, or of a step of their own."""

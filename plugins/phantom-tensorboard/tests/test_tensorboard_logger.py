@@ -12,6 +12,7 @@ import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -445,6 +446,136 @@ def ask(address: str, what: str, question: dict[str, Any]) -> dict[str, Any]:
     )
     with urllib.request.urlopen(request) as response:  # noqa: S310  # likewise
         return json.load(response)
+
+
+def curves_in(directory: Path) -> list[tuple[str, int, float]]:
+    """Every scalar, but for times."""
+    return [scalar for scalar in scalars_in(directory) if not scalar[0].startswith("time/")]
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_resumed_run_has_the_curves_of_one_that_was_not_cut(
+    cut_run: Callable[..., Path], whole_run: Callable[..., Path], *, is_killed: bool
+) -> None:
+    settings = {"loggers": ["tensorboard"], "evaluation": ph.EvaluationPlan(episodes=2, every=4)}
+    run = cut_run(is_killed=is_killed, **settings)
+    ph.resume(run, hooks=[])
+    assert curves_in(run / "tensorboard") == curves_in(whole_run(**settings) / "tensorboard")
+    tags = [
+        value.tag
+        for event in events_in(run / "tensorboard")
+        for value in event.summary.value
+        if value.HasField("metadata")
+    ]
+    assert tags == ["_hparams_/session_start_info", "_hparams_/session_end_info"]
+    assert hparams_in(run / "tensorboard")[tags[1]].session_end_info.status == 1
+    assert sum(event.HasField("session_log") for event in events_in(run / "tensorboard")) == 1
+
+
+def test_a_run_that_is_cut_and_resumed_again_removes_what_it_began_meanwhile(
+    cut_run: Callable[..., Path], whole_run: Callable[..., Path]
+) -> None:
+    class Cut(ph.Hooks):
+        def on_iteration_start(self, event: ph.IterationStart) -> None:
+            if event.iteration == self.before:
+                raise KeyboardInterrupt
+
+        before = 0
+
+    run = cut_run(loggers=["tensorboard"])
+    others = run / "tensorboard" / "events.out.tfevents.1.elsewhere"
+    others.touch()
+    for before in (5, 6, 7):  # two cuts before the second checkpoint, then none
+        hook = Cut()
+        hook.before = before
+        if before == 7:
+            ph.resume(run, hooks=[])
+            continue
+        with pytest.raises(KeyboardInterrupt):
+            ph.resume(run, hooks=[hook])
+    others.unlink()
+    assert curves_in(run / "tensorboard") == curves_in(whole_run(loggers=["tensorboard"]) / "tensorboard")
+
+
+def test_event_files_that_are_missing_or_too_short_are_named_and_the_run_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    logger = TensorboardLogger(step_axis="iteration")
+    logger.on_train_start(train_start(tmp_path))
+    for iteration in range(3):
+        logger.on_metrics(metrics(iteration, 0, {"a": 1.0}))
+    state = json.loads(json.dumps(logger.state_dict()))
+    (file,) = files_in(tmp_path)
+    size = file.stat().st_size
+    file.write_bytes(file.read_bytes()[: size - 70])  # in the middle of the last but one
+    for is_there in (True, False):
+        if not is_there:
+            file.unlink()
+        logger = TensorboardLogger(step_axis="iteration")
+        logger.load_state_dict(state)
+        logger.on_train_start(replace(train_start(tmp_path, alpha=0.5), is_resumed=True))
+        logger.on_metrics(metrics(3, 0, {"a": 4.0}))
+        logger.on_train_end(train_end())
+    (file,) = files_in(tmp_path)
+    assert scalars_in(tmp_path) == [("a", 3, 4.0)]
+    assert "_hparams_/session_start_info" in hparams_in(tmp_path)  # nowhere else any more
+    assert [message.partition(" has ")[2].partition(" that ")[0] for message in caplog.messages] == [
+        f"{size - 70} of the {size} bytes",
+        f"0 of the {size} bytes",
+    ]
+
+
+def test_nothing_is_logged_before_the_checkpoint_and_earlier_files_are_replaced_all_the_same(
+    tmp_path: Path,
+) -> None:
+    before, after = TensorboardLogger(), TensorboardLogger()
+    before.on_train_start(train_start(tmp_path))
+    after.load_state_dict(before.state_dict())
+    after.on_train_start(replace(train_start(tmp_path), is_resumed=True))
+    after.on_metrics(metrics(0, 10, {"a": 1.0}))
+    assert [event.step for event in events_in(tmp_path) if event.HasField("session_log")] == [10]
+
+
+@pytest.mark.integration
+@needs_tensorboard
+def test_tensorboard_reads_a_resumed_run_as_one_that_was_not_cut(
+    cut_run: Callable[..., Path], whole_run: Callable[..., Path]
+) -> None:
+    run = cut_run(is_killed=True, loggers=["tensorboard"])
+    ph.resume(run, hooks=[])
+    shown = shown_by_tensorboard(run / "tensorboard")
+    assert shown == shown_by_tensorboard(whole_run(loggers=["tensorboard"]) / "tensorboard")
+    assert len(shown["rewards/group"]) == 7
+
+
+@pytest.mark.integration
+@needs_tensorboard
+def test_tensorboard_reads_on_behind_a_file_that_lost_its_end(tmp_path: Path) -> None:
+    logger = TensorboardLogger()
+    logger.on_train_start(train_start(tmp_path))
+    for iteration in range(3):
+        logger.on_metrics(metrics(iteration, 10 * iteration + 10, {"a": 1.0}))
+    (file,) = files_in(tmp_path)
+    state = logger.state_dict()
+    file.write_bytes(file.read_bytes()[:-5])
+    logger = TensorboardLogger()
+    logger.load_state_dict(state)
+    logger.on_train_start(replace(train_start(tmp_path), is_resumed=True))
+    logger.on_metrics(metrics(3, 40, {"a": 4.0}))
+    logger.on_train_end(train_end())
+    assert shown_by_tensorboard(tmp_path / "tensorboard") == {"a": [(10, 1.0), (20, 1.0), (40, 4.0)]}
+
+
+def shown_by_tensorboard(directory: Path) -> dict[str, list[tuple[int, float]]]:
+    """Return (step, value) of every curve that TensorBoard reads, but for times."""
+    module = importlib.import_module("tensorboard.backend.event_processing.event_accumulator")
+    read = module.EventAccumulator(str(directory), size_guidance={module.TENSORS: 0, module.SCALARS: 0})
+    read.Reload()
+    return {
+        name: [(event.step, event.value) for event in read.Scalars(name)]
+        for name in read.Tags()["scalars"]
+        if not name.startswith("time/")
+    }
 
 
 class SecretLake(ph.GymnasiumEnv):
