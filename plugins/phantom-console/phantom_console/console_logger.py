@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.console import Console
 from rich.text import Text
 
 import phantom_core as ph
 from phantom_console.live_display import LiveDisplay, PlainDisplay, is_terminal
-from phantom_console.progress_view import heading, summary
+from phantom_console.progress_view import heading, resumption, summary
 from phantom_console.run_progress import RunProgress
 
 
@@ -54,7 +55,8 @@ class ConsoleLogger(ph.Hooks):
 
     In a terminal the progress is a live view; elsewhere (a file, a notebook, a dumb terminal, or a
     run in a thread) it is a line after the first iteration, then every `interval` seconds, then
-    after the last iteration. Plugins that failed are named at the end.
+    after the last iteration. Plugins that failed are named at the end. A run that is resumed goes on from
+    where its checkpoint was written.
     """
 
     config_class: ClassVar[type] = ConsoleConfig
@@ -64,6 +66,7 @@ class ConsoleLogger(ph.Hooks):
     _progress: RunProgress
     _run_directory: Path | None
     _next_draw: float
+    _saved: Mapping[str, Any] | None = None
 
     def make_console(self) -> Console:
         """Return where to print, and by which clock. Override it to print elsewhere."""
@@ -78,10 +81,31 @@ class ConsoleLogger(ph.Hooks):
         self._progress = RunProgress(event.num_iterations, event.total_steps, now)
         self._next_draw = now
         self._run_directory = event.run_directory
+        saved, self._saved = self._saved, None
+        if event.is_resumed and saved is not None:
+            self._progress.advance(saved["iterations"], saved["env_steps"])
+            self._progress.first = saved["first"]
         if not self.config.quiet:
             console.print(heading(event), soft_wrap=not console.is_interactive)
+            if event.is_resumed:
+                console.print(resumption(self._progress))
             if event.run_directory is not None:
                 console.print(Text(f"Run directory: {event.run_directory}"), soft_wrap=True)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return how far the run is, and the first value under each name."""
+        if self._console is None:
+            return {}
+        progress = self._progress
+        return {
+            "iterations": progress.iterations,
+            "env_steps": progress.env_steps,
+            "first": dict(progress.first),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Keep what `state_dict` returned until the run goes on."""
+        self._saved = state
 
     def on_iteration_start(self, event: ph.IterationStart) -> None:
         """Start the display, once."""
@@ -97,9 +121,11 @@ class ConsoleLogger(ph.Hooks):
 
     def on_iteration_end(self, event: ph.IterationEnd) -> None:
         """Draw the display, if it is time to."""
-        if self._display is None or self._console is None:
+        if self._console is None:
             return
         self._progress.advance(event.iteration + 1, event.env_steps)
+        if self._display is None:
+            return
         now = self._console.get_time()
         if now >= self._next_draw:
             self._progress.sample(now)

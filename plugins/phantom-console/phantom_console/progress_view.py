@@ -34,6 +34,14 @@ def heading(event: ph.TrainStart) -> Text:
     return Text.assemble((event.run_name, "bold"), ": ", ", ".join(filter(None, parts)))
 
 
+def resumption(progress: RunProgress) -> Text:
+    """Return after how much the run goes on, in one line."""
+    if not progress.iterations:
+        return Text("Resumed.")
+    steps = f", {readable.count(progress.env_steps, 'env step')}" if progress.env_steps else ""
+    return Text(f"Resumed after {readable.count(progress.iterations, 'iteration')}{steps}.")
+
+
 def summary(event: ph.TrainEnd, progress: RunProgress) -> Text:
     """Return how the run ended, in one line."""
     made = readable.count(event.iterations, "iteration")

@@ -1,6 +1,7 @@
 """The logger `console`: the whole text that people see, by a clock that the tests hold."""
 
 import io
+import json
 import logging
 import math
 import re
@@ -198,6 +199,52 @@ def test_a_run_that_goes_on_from_iteration_500_is_timed_from_there(
     logger.iterate(500, {})
     logger.end()
     assert "501 of 510 iterations, 50,100 env steps, 1.0 s, 9.0 s left" in capsys.readouterr().err
+
+
+def test_a_resumed_run_says_after_how_much_and_goes_on_from_there(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    before, after = TimedLogger(quiet=True), TimedLogger(interval=0.0)
+    before.start()
+    for iteration, stock in enumerate([10.0, 12.0]):
+        before.iterate(iteration, {"stock": stock})
+    after.load_state_dict(json.loads(json.dumps(before.state_dict())))
+    after.start(is_resumed=True)
+    after.iterate(2, {"stock": 15.0})
+    after.iterate(3, {"stock": 11.0})
+    after.end()
+    assert rows(capsys.readouterr().err) == [
+        "chain-1: q-learning, 4 iterations, seed 7",
+        "Resumed after 2 iterations, 200 env steps.",
+        f"Run directory: {Path('runs', 'chain-1')}",
+        "3 of 4 iterations, 300 env steps, 1.0 s, 1.0 s left: stock 15",
+        "4 of 4 iterations, 400 env steps, 2.0 s: stock 11",
+        "Completed: 4 iterations, 400 env steps in 2.0 s.",
+    ]
+
+
+def test_the_view_of_a_resumed_run_has_the_bar_and_the_changes_of_the_whole_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    terminal = open_terminal(monkeypatch)
+    before, after = TimedLogger(quiet=True), TimedLogger()
+    before.start()
+    before.iterate(0, {"stock": 10.0})
+    after.load_state_dict(before.state_dict())
+    after.start(is_resumed=True)
+    after.on_iteration_start(ph.IterationStart(iteration=1, env_steps=100))
+    assert "25 %" in terminal.last_view
+    after.iterate(1, {"stock": 15.0})
+    after.end()
+    assert "50 %" in terminal.getvalue()
+    assert re.search(r"stock +15 +\+5 *$", STYLE.sub("", terminal.getvalue()), re.MULTILINE)
+
+
+def test_a_run_that_it_did_not_follow_before_is_resumed_too(capsys: pytest.CaptureFixture[str]) -> None:
+    logger = TimedLogger()
+    logger.start(is_resumed=True, run_directory=None)
+    assert rows(capsys.readouterr().err) == ["chain-1: q-learning, 4 iterations, seed 7", "Resumed."]
+    logger.end()
 
 
 @pytest.mark.parametrize(
