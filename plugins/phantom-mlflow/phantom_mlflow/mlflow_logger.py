@@ -44,7 +44,8 @@ class MlflowLogger(ph.Hooks):
     """Writes all scalars of a run, its settings, its files and its status to an MLflow store.
 
     MLflow is imported when a run starts. Its global state, such as the active run, is neither used nor
-    changed. Values that cannot be written are kept and written first next time.
+    changed. Values that cannot be written are kept and written first next time. A run that is resumed goes on
+    as the same run of MLflow; what its store has already is not written again.
 
     Attributes:
         tracking_uri: the store of the latest run; None before the first run.
@@ -59,16 +60,19 @@ class MlflowLogger(ph.Hooks):
     _directory: Path | None = None
     _iteration: int = 0
     _error: str | None = None
+    _saved: Mapping[str, Any] | None = None
 
     def on_train_start(self, event: ph.TrainStart) -> None:
-        """Create a run in MLflow; write its settings, tags and files.
+        """Create a run in MLflow, or go on with it; write its settings, tags and files.
 
         Raises:
             ConfigError: if there is neither a `tracking_uri` nor a run directory, or MLflow is missing.
         """
         self._end("FAILED", {})
-        self._directory, self._iteration, self._error = event.run_directory, 0, None
-        self._run = self._create(event)
+        saved, self._saved = (self._saved or {}) if event.is_resumed else {}, None
+        self._directory, self._error = event.run_directory, None
+        self._iteration = saved.get("iteration", 0)
+        self._run = self._create(event, saved)
         self.run_id = self._run.run_id
         self._run.set_tags(
             {
@@ -81,6 +85,17 @@ class MlflowLogger(ph.Hooks):
         self._run.log_parameters(event.hyper_parameters)
         if self._directory is not None and self.config.log_files:
             self._run.log_files(self._directory / "config.toml", self._directory / "run.json")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the id of the run in MLflow, and the names of its values there."""
+        if self._run is None:
+            return {}
+        names = dict(self._run.names.by_name)
+        return {"run_id": self._run.run_id, "names": names, "iteration": self._iteration}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Keep what `state_dict` returned until the run goes on."""
+        self._saved = state
 
     def on_metrics(self, event: ph.MetricsRecorded) -> None:
         """Write the values of one iteration, or of a step of their own."""
@@ -108,7 +123,7 @@ class MlflowLogger(ph.Hooks):
             tags["phantom.stop_reasons"] = "; ".join(event.stop_reasons)
         self._end(_STATUS[event.status], tags)
 
-    def _create(self, event: ph.TrainStart) -> MlflowRun:
+    def _create(self, event: ph.TrainStart, saved: Mapping[str, Any]) -> MlflowRun:
         uri = self.config.tracking_uri
         if uri is None:
             if event.run_directory is None:
@@ -120,7 +135,12 @@ class MlflowLogger(ph.Hooks):
         self.tracking_uri = uri
         try:
             return MlflowRun(
-                uri, self.config.experiment, event.run_name, artifact_location=_beside_the_store(uri)
+                uri,
+                self.config.experiment,
+                event.run_name,
+                artifact_location=_beside_the_store(uri),
+                resumed=saved.get("run_id", ""),
+                names=saved.get("names"),
             )
         except ModuleNotFoundError as error:
             raise ph.errors.ConfigError(

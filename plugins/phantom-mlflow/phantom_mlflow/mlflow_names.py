@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Final
 
 MAX_LENGTH: Final = 250
@@ -21,19 +22,23 @@ class MlflowNames:
     >>> names = MlflowNames()
     >>> names["rewards/SHOP"], names["stock, in %"], names["stock; in %"]
     ('rewards/SHOP', 'stock_ in _', 'stock_ in __2')
+
+    Attributes:
+        by_name: the names that were given so far.
     """
 
-    def __init__(self) -> None:
-        self._by_name: dict[str, str] = {}
-        self._taken: set[str] = set()
+    def __init__(self, by_name: Mapping[str, str] | None = None) -> None:
+        """Give the names that were given before, if there are any."""
+        self.by_name: dict[str, str] = dict(by_name or {})
+        self._taken = set(self.by_name.values())
 
     def __getitem__(self, name: object) -> str:
         """Return the name under which a value is written."""
         key = str(name)
-        if key not in self._by_name:
-            found = self._by_name[key] = self._free(_accepted(key))
+        if key not in self.by_name:
+            found = self.by_name[key] = self._free(_accepted(key))
             self._taken.add(found)
-        return self._by_name[key]
+        return self.by_name[key]
 
     def _free(self, name: str) -> str:
         """Return a name that no other has, of a length that MLflow takes."""

@@ -7,7 +7,9 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -299,3 +301,91 @@ def test_secrets_are_masked_in_the_store_and_in_its_files(
     assert run.data.params["env_config.user"] == "env:LAKE_USER"
     assert run.data.tags["phantom.error"] == "RuntimeError('no access with ***masked*** for env:LAKE_USER')"
     assert written_with(b"sesame", tmp_path) == []
+
+
+def all_of(run: Path) -> tuple[Any, Any, dict[str, list[tuple[int, float]]]]:
+    """Return client and run of the store in a run directory, and its curves, but for times."""
+    client, found = read(f"sqlite:///{run.resolve()}/mlflow/mlflow.db")
+    names = [name for name in found.data.metrics if not name.startswith("time/")]
+    return client, found, {name: history(client, found, name) for name in names}
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_resumed_run_is_the_same_run_in_mlflow_and_has_each_value_once(
+    cut_run: Callable[..., Path], whole_run: Callable[..., Path], *, is_killed: bool
+) -> None:
+    settings = {"loggers": ["mlflow"], "evaluation": ph.EvaluationPlan(episodes=2, every=4)}
+    run = cut_run(is_killed=is_killed, **settings)
+    _, before, cut = all_of(run)
+    assert (before.info.status, len(cut["rewards/group"])) == ("RUNNING" if is_killed else "KILLED", 5)
+    statuses = []
+
+    class Watch(ph.Hooks):
+        def on_iteration_end(self, event: ph.IterationEnd) -> None:
+            statuses.append(all_of(run)[1].info.status)
+
+    ph.resume(run, hooks=[Watch()])
+    client, after, curves = all_of(run)
+    assert curves == all_of(whole_run(**settings))[2]
+    assert (after.info.run_id, after.info.status) == (before.info.run_id, "FINISHED")
+    assert statuses == ["RUNNING"] * 4
+    assert len(history(client, after, "time/iteration_seconds")) == 7
+    assert after.data.tags["phantom.status"] == "completed"
+    assert "phantom.error" not in after.data.tags
+    assert after.data.params == before.data.params
+    assert [file.path for file in client.list_artifacts(after.info.run_id, "policies")] != []
+    (kept,) = run.glob("mlflow/mlartifacts/*/artifacts/run.json")
+    assert len(json.loads(kept.read_text())["resumed"]) == 1
+
+
+def resumed_logger(state: dict[str, Any], store: str, experiment: str) -> MlflowLogger:
+    logger = MlflowLogger(tracking_uri=store, experiment=experiment)
+    logger.load_state_dict(json.loads(json.dumps(state)))
+    logger.on_train_start(replace(train_start(alpha=2), is_resumed=True))
+    return logger
+
+
+def test_what_the_store_has_is_written_again_only_if_it_is_another_value(store: str) -> None:
+    logger = MlflowLogger(tracking_uri=store, experiment="again")
+    logger.on_train_start(train_start(alpha=1))
+    logger.on_metrics(metrics(0, 10, {"a, b": 0.0}))
+    state = logger.state_dict()
+    values = {"a; b": 1.0, "nan": math.nan, "inf": -math.inf, "time/x": 1.0, "other": 1.0}
+    logger.on_metrics(metrics(1, 20, values))
+    logger.on_metrics(metrics(2, 30, {"a; b": 2.0}))
+    logger.on_train_end(ph.TrainEnd(status="failed", iterations=3, env_steps=30))
+    logger = resumed_logger(state, store, "again")
+    logger.on_metrics(metrics(1, 20, values | {"time/x": 7.0, "other": 2.0, "new": 3.0}))
+    logger.on_metrics(metrics(2, 30, {"a; b": 2.0}))
+    logger.on_metrics(metrics(3, 40, {"a; b": 4.0}))
+    logger.on_train_end(ph.TrainEnd(status="completed", iterations=4, env_steps=40))
+    client, run = read(store, "again")
+    assert run.data.params == {"alpha": "1"}
+    assert history(client, run, "a_ b") == [(10, 0.0)]
+    assert history(client, run, "a_ b_2") == [(20, 1.0), (30, 2.0), (40, 4.0)]
+    assert [len(history(client, run, name)) for name in ("nan", "inf", "time/x")] == [1, 1, 1]
+    assert history(client, run, "other") == [(20, 1.0), (20, 2.0)]
+    assert history(client, run, "new") == [(20, 3.0)]
+
+
+@pytest.mark.parametrize("is_deleted", [False, True])
+def test_a_run_that_the_store_has_no_more_goes_on_in_a_new_one(
+    store: str, caplog: pytest.LogCaptureFixture, *, is_deleted: bool
+) -> None:
+    experiment = f"gone-{is_deleted}"
+    logger = MlflowLogger(tracking_uri=store, experiment=experiment)
+    logger.on_train_start(train_start(alpha=1))
+    state, run_id = logger.state_dict(), logger.run_id
+    logger.on_train_end(ph.TrainEnd(status="failed", iterations=0, env_steps=0))
+    client, _ = read(store, experiment)
+    if is_deleted:
+        client.delete_run(run_id)
+    else:
+        state["run_id"] = run_id = "0" * 32
+    logger = resumed_logger(state, store, experiment)
+    logger.on_metrics(metrics(1, 20, {"a": 1.0}))
+    logger.on_train_end(ph.TrainEnd(status="completed", iterations=2, env_steps=20))
+    assert logger.run_id != run_id
+    new = client.get_run(logger.run_id)
+    assert (new.data.metrics, new.data.params) == ({"a": 1.0}, {"alpha": "2"})
+    assert caplog.messages[-1] == f"{store} has no run {run_id} any more. The run goes on in a new one."
