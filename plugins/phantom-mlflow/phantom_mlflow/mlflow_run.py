@@ -186,7 +186,7 @@ class MlflowRun:
 
 
 def _is_same(name: str, value: float, stored: float | None) -> bool:
-    """Return whether the store has a value. It keeps infinities as large numbers; times are never the same."""
+    """Return whether the store, which keeps infinities as large numbers, has a value. Times always differ."""
     if stored is None or name.startswith("time/"):
         return stored is not None
     largest = sys.float_info.max

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from typing import Any, ClassVar, Final, Literal
 
 import phantom_core as ph
 from phantom_wandb.wandb_run import WandbRun
+
+_log = logging.getLogger("phantom_core")
 
 _EXIT_CODE: Final[Mapping[str, int]] = {
     "completed": 0,
@@ -49,7 +52,8 @@ class WandbLogger(ph.Hooks):
     """Writes all scalars of a run, its settings, its files and its status to a W&B run.
 
     The package wandb is imported when a run starts. The run is not `wandb.run`: other runs of the program
-    are not touched. Rows that W&B does not accept are kept and written first next time.
+    are not touched. Rows that W&B does not accept are kept and written first next time. A run that is resumed
+    goes on as the same W&B run, which gets each row once.
 
     Attributes:
         directory: the W&B folder of the latest run; None before the first run.
@@ -64,19 +68,34 @@ class WandbLogger(ph.Hooks):
     _run_directory: Path | None = None
     _iteration: int = 0
     _error: str | None = None
+    _saved: Mapping[str, Any] | None = None
 
     def on_train_start(self, event: ph.TrainStart) -> None:
-        """Start a W&B run; write its settings, tags and files.
+        """Start a W&B run, or go on with it; write its settings, tags and files.
 
         Raises:
             ConfigError: if there is neither a `directory` nor a run directory, or wandb is missing.
         """
         self._end("failed", {})
-        self._run_directory, self._iteration, self._error = event.run_directory, 0, None
-        self._run = self._create(event)
+        saved, self._saved = (self._saved or {}) if event.is_resumed else {}, None
+        self._run_directory, self._error = event.run_directory, None
+        self._iteration = saved.get("iteration", 0)
+        self._run = self._create(event, saved)
         self.directory, self.run_id = self._run.directory, self._run.run_id
         if event.run_directory is not None and self.config.log_files:
             self._run.log_files(event.run_directory / "config.toml", event.run_directory / "run.json")
+        if event.run_directory is not None and saved:
+            self._write_lost_rows(self._run, saved["rows"], event.run_directory / "metrics.jsonl")
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the W&B id of the run, and its number of rows."""
+        if self._run is None:
+            return {}
+        return {"run_id": self._run.run_id, "rows": self._run.next_row, "iteration": self._iteration}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Keep what `state_dict` returned until the run goes on."""
+        self._saved = state
 
     def on_metrics(self, event: ph.MetricsRecorded) -> None:
         """Write the values of one iteration as one row, or of a step of their own."""
@@ -110,7 +129,28 @@ class WandbLogger(ph.Hooks):
             summary["stop_reasons"] = "; ".join(event.stop_reasons)
         self._end(event.status, summary)
 
-    def _create(self, event: ph.TrainStart) -> WandbRun:
+    def _write_lost_rows(self, run: WandbRun, num_rows: int, file: Path) -> None:
+        """Write the rows that W&B lost when it was killed, since it writes to the disk now and then.
+
+        They are the last lines of the logger `jsonl`, which is called first and ends at the checkpoint.
+        """
+        num_lost = num_rows - run.next_row
+        if not num_lost:
+            return
+        lines = file.read_bytes().splitlines()[-num_lost:] if file.exists() else []
+        if len(lines) < num_lost:
+            _log.warning(
+                "W&B has lost %s of the %s rows that the run %s had when the checkpoint was written, and %s "
+                "has %s of them. What is missing stays missing; the run goes on.",
+                f"{num_lost:,}", f"{num_rows:,}", run.run_id, file, f"{len(lines):,}",
+            )  # fmt: skip
+        run.next_row = num_rows - len(lines)
+        for line in lines:
+            row = json.loads(line)
+            values = {name: float(value) for name, value in row.pop("values").items()}
+            self.on_metrics(ph.MetricsRecorded(values=values, **row))
+
+    def _create(self, event: ph.TrainStart, saved: Mapping[str, Any]) -> WandbRun:
         given = self.config.directory
         directory = event.run_directory if given is None else Path(given).expanduser()
         if directory is None:
@@ -128,6 +168,8 @@ class WandbLogger(ph.Hooks):
                 name=event.run_name,
                 tags=[event.trainer_name, f"seed:{event.seed}", f"phantom-rl-core:{ph.__version__}"],
                 config={**event.hyper_parameters, "versions": versions},
+                resumed=saved.get("run_id", ""),
+                next_row=saved.get("rows", 0),
             )
         except ModuleNotFoundError as error:
             raise ph.errors.ConfigError(

@@ -27,6 +27,7 @@ class WandbRun:
     Attributes:
         directory: the folder of the run.
         run_id: its id.
+        next_row: the number of the next row, from 0.
     """
 
     def __init__(
@@ -39,8 +40,10 @@ class WandbRun:
         name: str,
         tags: Sequence[str],
         config: Mapping[str, Any],
+        resumed: str = "",
+        next_row: int = 0,
     ) -> None:
-        """Start the run.
+        """Start the run, or go on with one.
 
         Args:
             directory: the folder in which the folder `wandb` is created.
@@ -50,6 +53,9 @@ class WandbRun:
             name: the name of the run.
             tags: its tags.
             config: its settings.
+            resumed: the id of the run to go on with: an offline one gets another folder.
+            next_row: the number of the next row of the run to go on with. A lower one is the next if W&B has
+                fewer; if it has more, those are not written again.
 
         Raises:
             ModuleNotFoundError: if wandb is not installed.
@@ -59,12 +65,16 @@ class WandbRun:
         with _reporting_off(is_wanted=mode == "offline"), _no_arguments():
             import wandb
 
+            earlier = directory.glob(f"wandb/offline-run-*/run-{resumed}.wandb") if resumed else ()
+            num_there = sum(map(count_rows, earlier))
             self._wandb = wandb
             self._run = wandb.init(
                 dir=str(directory),
                 mode=mode,
                 project=project,
                 entity=entity,
+                id=resumed or None,
+                resume="allow" if resumed else None,
                 name=_text(name),
                 tags=[_tag(tag) for tag in tags],
                 config={_text(key): _plain(value) for key, value in config.items()},
@@ -73,7 +83,9 @@ class WandbRun:
             )
         self._is_offline = mode == "offline"
         self._rows = ph.writing.RetryQueue(self._write_row, name="wandb")
+        self._num_there = num_there if self._is_offline else self._run.starting_step
         self._num_rows = 0
+        self.next_row = min(next_row, self._num_there)
         self._axis: str | None = None
         self.run_id: str = self._run.id
         self.directory = Path(self._run.dir).parent
@@ -87,9 +99,13 @@ class WandbRun:
         axis: Literal["iteration", "env_steps"],
     ) -> None:
         """Write one row, after those that could not be written before; curves are drawn over `axis`."""
+        number = self.next_row
+        self.next_row += 1
+        if number < self._num_there:
+            return
         row = {_text(name): value for name, value in values.items()}
         self._num_rows += 1
-        self._rows.write((axis, {**row, "iteration": iteration, "env_steps": env_steps}))
+        self._rows.write((axis, number, {**row, "iteration": iteration, "env_steps": env_steps}))
 
     def closing(self) -> AbstractContextManager[None]:
         """Write the rows that were kept, run the block, and raise if rows are left.
@@ -152,14 +168,14 @@ class WandbRun:
                 )
             time.sleep(0.05)
 
-    def _write_row(self, item: tuple[str, Mapping[str, float]]) -> None:
-        axis, row = item
+    def _write_row(self, item: tuple[str, int, Mapping[str, float]]) -> None:
+        axis, number, row = item
         if axis != self._axis:
             self._run.define_metric("iteration")
             self._run.define_metric("env_steps")
             self._run.define_metric("*", step_metric=axis)
             self._axis = axis
-        self._run.log(dict(row))
+        self._run.log(dict(row), step=number, commit=True)
 
 
 @contextmanager

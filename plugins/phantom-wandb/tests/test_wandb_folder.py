@@ -4,11 +4,13 @@ import json
 import math
 import os
 import resource
+import shutil
 import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -341,3 +343,60 @@ def test_secrets_are_masked_and_arguments_of_the_program_are_not_written(
     assert run.config["env_config.user"] == "env:LAKE_USER"
     assert run.summary["error"] == "RuntimeError('no access with ***masked*** for env:LAKE_USER')"
     assert written_with(b"sesame", tmp_path) == []
+
+
+def rows_of(run: Path) -> list[dict[str, Any]]:
+    """The rows in all folders of a run in the order of their steps, but for times."""
+    folders = [Read(folder) for folder in run.glob("wandb/offline-run-*")]
+    return sorted(
+        (
+            {n: v for n, v in row.items() if n[:5] != "time/" and n not in ("_runtime", "_timestamp")}
+            for folder in folders
+            for row in folder.rows
+        ),
+        key=lambda row: int(row["_step"]),
+    )
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_resumed_run_is_the_same_run_and_has_each_row_once(
+    cut_run: Callable[..., Path], whole_run: Callable[..., Path], *, is_killed: bool
+) -> None:
+    settings = {"loggers": ["wandb"], "evaluation": ph.EvaluationPlan(episodes=2, every=4)}
+    run = cut_run(is_killed=is_killed, **settings)
+    assert len(rows_of(run)) == (0 if is_killed else 5)  # of a killed one all are lost
+    ph.resume(run, hooks=[])
+    rows = rows_of(run)
+    assert rows == rows_of(whole_run(**settings))
+    assert [row["_step"] for row in rows] == list(range(8))  # the last one is the evaluation at the end
+    files = [path.name for path in run.glob("wandb/offline-run-*/*.wandb")]
+    assert (len(files), len(set(files))) == (2, 1)  # W&B sends both as one run
+    newest = Read(max(run.glob("wandb/offline-run-*")))
+    assert (newest.tags[-1], newest.summary["status"]) == ("status:completed", "completed")
+
+
+def test_rows_that_nobody_has_are_named_and_the_run_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    logger = WandbLogger()
+    logger.on_train_start(train_start(tmp_path))
+    for iteration in range(3):
+        logger.on_metrics(metrics(iteration, 0, {"a": 1.0}))
+    state = json.loads(json.dumps(logger.state_dict()))
+    logger.on_train_end(train_end("failed"))
+    assert logger.directory is not None
+    shutil.rmtree(logger.directory)
+    line = {"iteration": 2, "env_steps": 0, "values": {"a": "nan"}}
+    (tmp_path / "metrics.jsonl").write_text(json.dumps(line) + "\n")
+    logger = WandbLogger()
+    logger.load_state_dict(state)
+    logger.on_train_start(replace(train_start(tmp_path), is_resumed=True))
+    logger.on_metrics(metrics(3, 0, {"a": 4.0}))
+    logger.on_train_end(train_end())
+    assert [row["_step"] for row in rows_of(tmp_path)] == [2, 3]
+    assert math.isnan(rows_of(tmp_path)[0]["a"])
+    (said,) = [record.getMessage() for record in caplog.records if record.name == "phantom_core"]
+    assert said == (
+        f"W&B has lost 3 of the 3 rows that the run {state['run_id']} had when the checkpoint was written, "
+        f"and {tmp_path / 'metrics.jsonl'} has 1 of them. What is missing stays missing; the run goes on."
+    )

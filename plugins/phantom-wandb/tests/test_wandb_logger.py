@@ -1,8 +1,10 @@
 """The logger `wandb` with a stand-in for the package wandb: what it does when wandb is missing or fails."""
 
+import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -20,6 +22,7 @@ class StandInRun:
     """Notes what a run of W&B is asked for; fails where it is told to."""
 
     id = "abc"
+    starting_step = 0
 
     def __init__(self, fails_at: str, **settings: Any) -> None:
         self.settings = settings
@@ -27,6 +30,7 @@ class StandInRun:
         self.tags: tuple[str, ...] = tuple(settings["tags"])
         self.summary: dict[str, Any] = {}
         self.rows: list[dict[str, Any]] = []
+        self.steps: list[int] = []
         self.axes: list[str] = []
         self.files: list[str] = []
         self.exit_codes: list[int] = []
@@ -37,9 +41,11 @@ class StandInRun:
         if name == "*":
             self.axes.append(step_metric)
 
-    def log(self, row: dict[str, Any]) -> None:
+    def log(self, row: dict[str, Any], step: int, *, commit: bool) -> None:
         self._fail("log")
+        assert commit
         self.rows.append(row)
+        self.steps.append(step)
 
     def save(self, path: str, base_path: str, policy: str) -> None:
         self._fail("save")
@@ -411,3 +417,25 @@ def test_the_folder_is_absolute(wandb: StandIn, monkeypatch: pytest.MonkeyPatch,
     logger.on_train_start(train_start(Path("run")))
     logger.on_train_end(train_end())
     assert wandb.runs[0].settings["dir"] == str(tmp_path / "run")
+
+
+@pytest.mark.parametrize(("num_sent", "written"), [(1, [1, 2, 3, 4]), (2, [2, 3, 4]), (4, [4])])
+def test_online_what_the_server_has_is_not_sent_again_and_what_it_lacks_is(
+    wandb: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_sent: int, written: list[int]
+) -> None:
+    logger = WandbLogger(mode="online")
+    logger.on_train_start(train_start(tmp_path))
+    for iteration in range(2):
+        logger.on_metrics(metrics(iteration, 10, {"a": 1.0}))
+    rows = [{"iteration": i, "env_steps": 10, "values": {"a": 1.0}} for i in range(2)]
+    (tmp_path / "metrics.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    monkeypatch.setattr(StandInRun, "starting_step", num_sent)
+    resumed = WandbLogger(mode="online")
+    resumed.load_state_dict(logger.state_dict())
+    resumed.on_train_start(replace(train_start(tmp_path), is_resumed=True))
+    for iteration in range(2, 5):
+        resumed.on_metrics(metrics(iteration, 10, {"a": 1.0}))
+    before, after = wandb.runs
+    assert (before.settings["id"], before.settings["resume"]) == (None, None)
+    assert (after.settings["id"], after.settings["resume"]) == ("abc", "allow")
+    assert after.steps == [row["iteration"] for row in after.rows] == written
