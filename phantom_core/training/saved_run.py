@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +22,7 @@ from phantom_core.seeding import derive_seed
 from phantom_core.training.checkpoint import decode_id, is_lossless, load_checkpoint
 from phantom_core.training.components import Components
 from phantom_core.training.env_factory import EnvFactory
-from phantom_core.training.jsonl_logger import METRICS_FILE
+from phantom_core.training.metrics_file import METRICS_FILE, read_rows
 from phantom_core.training.process_mark import is_gone
 from phantom_core.training.run_directory import CONFIG_FILE, RunDirectory, is_checkpoint, load_policies
 from phantom_core.training.run_file import RunFile
@@ -90,20 +89,17 @@ class SavedRun:
     def logged_values(self) -> Iterator[MetricsRecorded]:
         """Yield what the run logged, one event per line of `metrics.jsonl`, in order; without it, nothing.
 
-        NaN and infinities are floats. A line that was cut off when the run was killed is skipped.
+        NaN and infinities are floats. A last line that was cut off when the run was killed is skipped.
+
+        Raises `RunDirectoryError` if another line is damaged, or the file cannot be read.
         """
-        try:
-            lines = (self.path / METRICS_FILE).read_bytes().splitlines()
-        except OSError:
-            return
-        for line in lines:
-            try:
-                row = json.loads(line)
-            except ValueError:
-                continue
-            found = row["values"].items()  # "nan", "inf" and "-inf" are strings
-            values = {name: float(value) if isinstance(value, str) else value for name, value in found}
-            yield MetricsRecorded(iteration=row["iteration"], env_steps=row["env_steps"], values=values)
+        for _, row in read_rows(self.path / METRICS_FILE):
+            yield MetricsRecorded(
+                iteration=row.iteration,
+                env_steps=row.env_steps,
+                values=row.numbers,
+                is_of_iteration=row.is_of_iteration,
+            )
 
 
 def evaluate_run(
