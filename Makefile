@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 PYTEST := $(BIN)/pytest --numprocesses auto --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train setup-tests test check fix bench bench-core bench-ppo bench-quality check-integrations check-alone docs dist clean
+.PHONY: help setup train setup-tests test fuzz check fix bench bench-core bench-ppo bench-quality check-integrations check-alone docs dist clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ setup-tests: $(VENV)/.setup-tests ## add what the tests and checks need
 
 test: $(VENV)/.setup-tests ## run the whole suite: core and every plugin
 	@$(PYTEST)
+
+fuzz: $(VENV)/.setup-tests ## damage run files, runs, checkpoints and recordings at random, for minutes
+	@$(PYTEST) -m fuzz --fuzz 40 --timeout 1800 tests plugins
 
 check: $(VENV)/.setup-tests ## everything CI checks: format, lint, types, layers, all tests, the site
 	@$(BIN)/ruff format --check --quiet .

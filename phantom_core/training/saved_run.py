@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
+
+import msgspec
 
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import RunDirectoryError, listing
+from phantom_core.errors import CheckpointError, RunDirectoryError, listing, without_stop
 from phantom_core.hooks.events import MetricsRecorded
 from phantom_core.metrics import Metric
+from phantom_core.reading import read_file, read_lines
 from phantom_core.rollouts.evaluate import Evaluation, evaluate
 from phantom_core.seeding import derive_seed
 from phantom_core.training.checkpoint import decode_id, is_lossless, load_checkpoint
@@ -22,13 +24,28 @@ from phantom_core.training.components import Components
 from phantom_core.training.env_factory import EnvFactory
 from phantom_core.training.jsonl_logger import METRICS_FILE
 from phantom_core.training.process_mark import is_gone
-from phantom_core.training.run_directory import CONFIG_FILE, RunDirectory, is_checkpoint, load_policies
+from phantom_core.training.run_directory import (
+    CONFIG_FILE,
+    RUN_FILE,
+    RunDirectory,
+    is_checkpoint,
+    load_policies,
+)
 from phantom_core.training.run_file import RunFile
+from phantom_core.training.run_json import PoliciesInUse, check_facts
 from phantom_core.training.run_plans import EvaluationPlan
 from phantom_core.training.toml_values import without_none_text
 from phantom_core.types import AgentID, PolicyID
 
 _WHO: Final = ("policy_by_agent", "policies_to_train")
+
+
+class _Row(msgspec.Struct):
+    """A line of `metrics.jsonl`."""
+
+    iteration: int
+    env_steps: int
+    values: dict[str, float | Literal["nan", "inf", "-inf"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +70,31 @@ class SavedRun:
         Raises `RunDirectoryError` if it is not a run directory, or its `run.json` cannot be read.
         """
         directory, settings = RunDirectory.open(path), {}
-        with contextlib.suppress(OSError, ValueError):
-            settings = tomllib.loads((directory.path / CONFIG_FILE).read_text(encoding="utf-8"))
+        with contextlib.suppress(OSError, ValueError, RecursionError):
+            settings = tomllib.loads(read_file(directory.path / CONFIG_FILE).decode())
         return cls(directory.path, directory.read_run(), settings)
 
     def logged_values(self) -> Iterator[MetricsRecorded]:
         """Yield what the run logged, one event per line of `metrics.jsonl`, in order; without it, nothing.
 
-        NaN and infinities are floats. A line that was cut off when the run was killed is skipped.
+        NaN and infinities are floats. A last line that was cut off when the run was killed is skipped.
+
+        Raises `RunDirectoryError` if another line is damaged, or the file cannot be read.
         """
+        path, decoder = self.path / METRICS_FILE, msgspec.json.Decoder(_Row)
         try:
-            lines = (self.path / METRICS_FILE).read_bytes().splitlines()
-        except OSError:
-            return
-        for line in lines:
-            try:
-                row = json.loads(line)
-            except ValueError:
-                continue
-            found = row["values"].items()  # "nan", "inf" and "-inf" are strings
-            values = {name: float(value) if isinstance(value, str) else value for name, value in found}
-            yield MetricsRecorded(iteration=row["iteration"], env_steps=row["env_steps"], values=values)
+            for number, line in enumerate(read_lines(path) if path.exists() else (), start=1):
+                try:
+                    row = decoder.decode(line)
+                    values = {name: float(value) for name, value in row.values.items()}
+                except (ValueError, RecursionError) as error:
+                    if not line.endswith(b"\n"):
+                        return
+                    reason = without_stop(error)
+                    raise RunDirectoryError(f"{path} is damaged in line {number}: {reason}.") from error
+                yield MetricsRecorded(iteration=row.iteration, env_steps=row.env_steps, values=values)
+        except OSError as error:
+            raise RunDirectoryError(f"{path} cannot be read: {error.strerror}.") from error
 
 
 def evaluate_run(
@@ -119,11 +140,17 @@ def evaluate_run(
             f"The run {directory.path} {status}: it did not finish, so there is nothing to "
             f"evaluate.{directory.newest_checkpoint_hint()}"
         )
+    for key in ("seed", "policies_to_train"):
+        if key not in facts:
+            raise RunDirectoryError(f"{directory.path / RUN_FILE} is damaged: it has no {key}.")
     run_file = RunFile.read(directory.path / CONFIG_FILE)
     _check_env_config(directory, facts)
     components = Components(run_file.plugin_settings(), folder=run_file.folder, start="the run file")
     plan = run_file.evaluation() or EvaluationPlan()
     env_config = without_none_text(run_file.table.get("env_config", {}))
+    if not isinstance(env_config, dict) or not isinstance(run_file.table.get("env"), str):
+        reason = "it has no env, or its env_config is no table"
+        raise RunDirectoryError(f"{run_file.path} is damaged: {reason}.")
     make_env = EnvFactory(components.env_class(run_file.table["env"]), env_config)
     policy_by_agent = _policy_by_agent(facts, make_env)
     if seed is None:
@@ -162,10 +189,13 @@ def _open(path: Path) -> tuple[RunDirectory, dict[str, Any]]:
         return directory, directory.read_run()
     directory = RunDirectory.open(path.absolute().parent.parent)
     if not path.is_dir():
-        names = sorted(found.name for found in path.absolute().parent.glob("iteration-*"))
-        there = ", ".join(names) or "none"
+        there = ", ".join(directory.checkpoint_names()) or "none"
         raise RunDirectoryError(f"{path} is no checkpoint of its run. There are: {there}.")
     saved = load_checkpoint(path)
+    try:
+        check_facts(saved, PoliciesInUse)
+    except ValueError as error:
+        raise CheckpointError(f"The checkpoint {path} cannot be read: {without_stop(error)}.") from error
     return directory, directory.read_run() | {key: saved[key] for key in _WHO}
 
 
