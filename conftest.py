@@ -163,6 +163,15 @@ def is_refused() -> Callable[..., bool]:
     return check
 
 
+@pytest.fixture(scope="session", autouse=True)
+def key_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Sign with a key of the tests' own, also in processes that they start, instead of the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        ph.trust.sign("nothing", b"")  # makes the key, before a test has limited the size of files
+        yield
+
+
 @pytest.fixture
 def size_limit() -> Iterator[Callable[[int | None], None]]:
     """Return what limits the size of files in bytes, as if the disk were full; None: there is room again.

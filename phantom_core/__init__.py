@@ -2,8 +2,8 @@
 
 Every public name is an attribute of this package, imported when it is first used, or of one of its public
 modules: `ph.samplers`, `ph.ranges`, `ph.encoders`, `ph.decoders`, `ph.reward_functions`, `ph.metrics`,
-`ph.reading`, `ph.writing`, `ph.errors`, `ph.seeding`, `ph.tools` and `ph.types`. They are listed in
-`__init__.pyi`, which type checkers read too.
+`ph.reading`, `ph.trust`, `ph.writing`, `ph.secrets`, `ph.errors`, `ph.seeding`, `ph.tools` and `ph.types`.
+They are listed in `__init__.pyi`, which type checkers read too.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 from phantom_core import errors as errors
 from phantom_core import metrics as metrics
 from phantom_core import reading as reading
+from phantom_core import secrets as secrets
 from phantom_core import seeding as seeding
 from phantom_core import tools as tools
+from phantom_core import trust as trust
 from phantom_core import types as types
 from phantom_core import writing as writing
 from phantom_core.adapters.gymnasium_env import GymnasiumEnv as GymnasiumEnv

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from phantom_core.errors import ConfigError, did_you_mean, listing, without_stop
+from phantom_core.secrets import Secrets, masked
 
 
 def is_whole(value: object, least: int = 1) -> bool:
@@ -83,7 +84,7 @@ def build(config_class: type, settings: Mapping[str, Any], name: str, separator:
     try:
         return config_class(**values)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"{name}: {without_stop(error)}.") from error
+        raise ConfigError(f"{name}: {Secrets.of(settings).hide(without_stop(error))}.") from error
 
 
 def checked_fields(
@@ -128,7 +129,7 @@ def convert(value: Any, target: Any, path: str) -> Any:
         raise ConfigError(f"{path} = {value!r} is wrong: it holds what is no text of Unicode.") from None
     except TypeError:  # a type that a file cannot hold
         return value
-    raise ConfigError(f"{where} = {part!r} is wrong: {_reason(part, expected)}")
+    raise ConfigError(f"{where} = {masked(part, where)!r} is wrong: {_reason(part, expected)}")
 
 
 def type_text(annotation: Any) -> str:

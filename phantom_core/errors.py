@@ -17,7 +17,8 @@ PhantomError
 │   └── EpisodeError          a step before reset, or after the end
 ├── RecordingError            a recording that cannot be written, read or replayed
 ├── CheckpointError           a checkpoint that cannot be written or read
-└── RunDirectoryError         a run directory that cannot be written or read
+├── RunDirectoryError         a run directory that cannot be written or read
+└── TrustError                a file that was not written here names code, or the key is of no use
 
 Each message says what happened (with the value), what was expected and what to do.
 """
@@ -156,6 +157,10 @@ class CheckpointError(PhantomError):
 
 class RunDirectoryError(PhantomError):
     """A run directory that cannot be written or read."""
+
+
+class TrustError(PhantomError):
+    """A file that was not written here names code that was not imported, or the user's key is of no use."""
 
 
 def _again(cls: type[PhantomError], args: tuple[object, ...], attributes: dict[str, object]) -> PhantomError:

@@ -26,6 +26,7 @@ TITLES: Final = {  # of layers and of public modules, in the order of the pages
     "hooks": "Hooks",
     "installed": "Installed plugins",
     "reading": "Reading",
+    "trust": "Trust",
     "writing": "Writing",
     "rollouts": "Rollouts",
     "training": "Training",

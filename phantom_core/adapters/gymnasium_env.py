@@ -12,6 +12,7 @@ from phantom_core.envs.plain_values import as_first, as_flag, as_float, not_a_st
 from phantom_core.envs.step_result import StepResult
 from phantom_core.errors import ConfigError, EnvError, error_text, listing
 from phantom_core.seeding import small_seed
+from phantom_core.trust import check_may_import
 from phantom_core.types import Action, AgentID, Observation
 from phantom_core.world.agents import ALL, Agent
 from phantom_core.world.strategic_agents import StrategicAgent
@@ -148,6 +149,8 @@ def _make(
             f"GymnasiumEnv got {env!r}. {_EXPECTED} In a run file, name a function of yours that returns "
             "ph.GymnasiumEnv(YourEnv): env = './file.py:make_env'."
         )
+    if isinstance(env, str) and ":" in env:  # Gymnasium imports what is before it
+        check_may_import(env, "the id of a Gymnasium env")
     name = repr(env) if isinstance(env, str) else getattr(env, "__name__", repr(env))
     try:
         made = gym.make(env, **make_kwargs) if isinstance(env, str) else env(**make_kwargs)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phantom_core.cli.lazy_group import VERBOSE
+from phantom_core.cli.lazy_group import TRUST, VERBOSE
 
 if TYPE_CHECKING:
     from phantom_core.rollouts.evaluate import Evaluation
@@ -34,8 +34,11 @@ if TYPE_CHECKING:
     metavar="N",
     help="Cut episodes off after so many steps.  [default: as in the run]",
 )
+@TRUST
 @VERBOSE
-def evaluate_command(*, run: Path, episodes: int | None, seed: int | None, max_steps: int | None) -> None:
+def evaluate_command(
+    *, run: Path, episodes: int | None, seed: int | None, max_steps: int | None, trust: bool
+) -> None:
     """Evaluate the policies of a run in its env.
 
     RUN is a run directory, for the final policies, or a checkpoint in it, such as
@@ -44,7 +47,9 @@ def evaluate_command(*, run: Path, episodes: int | None, seed: int | None, max_s
     from phantom_core.training.saved_run import evaluate_run
     from phantom_core.writing import printable
 
-    evaluation, reference_return = evaluate_run(run, num_episodes=episodes, seed=seed, max_steps=max_steps)
+    evaluation, reference_return = evaluate_run(
+        run, num_episodes=episodes, seed=seed, max_steps=max_steps, trust=trust
+    )
     for agent_id, returns in evaluation.episode_returns.items():
         mean, reached = sum(returns) / len(returns), f"from {min(returns):.1f} to {max(returns):.1f}"
         noun = "episode" if len(returns) == 1 else "episodes"

@@ -19,6 +19,11 @@ VERBOSE: Final = click.option(
 )
 """An option of every command that may fail; `main` looks at it."""
 
+TRUST: Final = click.option(
+    "--trust", is_flag=True, help="Import all that the run names, though it was not written here."
+)
+"""An option of commands that load a run."""
+
 
 class LazyGroup(click.Group):
     """A group that knows its own commands by name, and those that installed distributions add to it.

@@ -80,7 +80,7 @@ def train_command(
     from phantom_core.cli.plugin_times import PluginTimes
     from phantom_core.training.components import Components
     from phantom_core.training.run_file import RunFile
-    from phantom_core.training.run_settings import check_is_complete
+    from phantom_core.training.run_settings import check_is_complete, secrets_in
     from phantom_core.training.train import execute_run
     from phantom_core.writing import printable
 
@@ -102,7 +102,8 @@ def train_command(
     sentence = check_is_complete(run_file.not_in_file, str(file))
     if sentence:
         click.echo(printable(f"Warning: {sentence}"), err=True)
-    settings = run_file.settings()
+    with secrets_in(run_file.table).hidden():
+        settings = run_file.settings()
     components = Components(run_file.plugin_settings(), folder=run_file.folder, start="the run file")
     times = PluginTimes() if plugin_times else None
     results = execute_run(

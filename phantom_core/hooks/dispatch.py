@@ -23,6 +23,7 @@ from phantom_core.errors import ConfigError, HookError, PhantomError, error_text
 from phantom_core.hooks.events import IterationEnd
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS, PROJECT
 from phantom_core.hooks.plugin_manager import PluginManager, Subscriber
+from phantom_core.secrets import Secrets
 
 MIN_FAILURES: Final = 3
 MIN_FAILING_SECONDS: Final = 30.0
@@ -147,17 +148,20 @@ class Dispatcher:
         is_strict: bool | None = None,
         measure: Measure | None = None,
         clock: Callable[[], float] = time.monotonic,
+        secrets: Secrets | None = None,
     ) -> None:
         """Fix the implementations of each hook and their order.
 
         `is_strict` is that of the manager's settings unless given; `clock` returns the time in seconds, to
-        measure for how long a plugin has been failing.
+        measure for how long a plugin has been failing; what plugins raise and why they stop a run is noted
+        without `secrets`.
         """
         self.is_strict = manager.settings.is_strict if is_strict is None else is_strict
         self.is_explained: Callable[[BaseException], bool] = lambda _error: False
         self.failures: dict[tuple[str, str], HookFailure] = {}
         self._manager = manager
         self._clock = clock
+        self._secrets = Secrets() if secrets is None else secrets
         self._off: set[str] = set()
         found = manager.subscribers()
         self._channels = {
@@ -208,7 +212,7 @@ class Dispatcher:
     def stop_reasons(self, event: IterationEnd) -> list[str]:
         """Call `should_stop`; return all reasons to stop, each with the name of its plugin."""
         answers = self._channels["should_stop"].ask(event, _read_reason)
-        return [f"{plugin}: {reason}" for plugin, reason in answers if reason]
+        return [f"{plugin}: {self._secrets.hide(reason)}" for plugin, reason in answers if reason]
 
     def is_wanted(self, hook: str, event: IterationEnd) -> bool:
         """Call `should_evaluate` or `should_checkpoint`; return whether any plugin returned True."""
@@ -245,7 +249,8 @@ class Dispatcher:
 
     def note(self, plugin: str, hook: str, error: Exception, *, give_up: bool = False) -> None:
         """Record an exception of a plugin or metric; switch it off if it keeps failing, or to `give_up`."""
-        failure = self.failures.setdefault((plugin, hook), HookFailure(plugin, hook, error_text(error)))
+        noted = HookFailure(plugin, hook, self._secrets.hide(error_text(error)))
+        failure = self.failures.setdefault((plugin, hook), noted)
         now = self._clock()
         if not failure.in_a_row:
             failure.since = now

@@ -15,6 +15,7 @@ import numpy as np
 
 from phantom_core.component_config import make_config
 from phantom_core.policies.batching import rows_of
+from phantom_core.secrets import revealed
 from phantom_core.seeding import RowStreams
 from phantom_core.types import Action, Observation
 
@@ -172,3 +173,16 @@ class RecurrentPolicy(BasePolicy):
         """
         actions, after = self.compute_actions(observations, state)
         return actions, {}, after
+
+
+def made_policy(
+    policy_class: type[BasePolicy],
+    observation_space: gym.Space[Any],
+    action_space: gym.Space[Any],
+    settings: Mapping[str, Any],
+) -> BasePolicy:
+    """Construct a policy. What was read from the environment is plain text to it, and saved as its source."""
+    plain = revealed(settings)
+    policy = policy_class(observation_space, action_space, **plain)
+    policy.given_settings |= {name: value for name, value in settings.items() if plain[name] is not value}
+    return policy

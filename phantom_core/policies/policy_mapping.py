@@ -11,7 +11,8 @@ import gymnasium as gym
 
 from phantom_core.envs.step_result import Roster
 from phantom_core.errors import PhantomError, PolicyMappingError, did_you_mean, error_text, listing
-from phantom_core.policies.policy import BasePolicy
+from phantom_core.policies.policy import BasePolicy, made_policy
+from phantom_core.secrets import Secrets, masked
 from phantom_core.seeding import make_rng
 from phantom_core.types import AgentID, PolicyID
 from phantom_core.world.agents import Agent
@@ -220,14 +221,15 @@ def make_policies(
 
 
 def _build(group: Group, policy_class: type[BasePolicy]) -> BasePolicy:
+    config = group.spec.config
     try:
-        return policy_class(group.observation_space, group.action_space, **group.spec.config)
+        return made_policy(policy_class, group.observation_space, group.action_space, config)
     except PhantomError as error:
         raise PolicyMappingError(f"Policy {group.policy_id!r}: {error}") from error
     except Exception as error:  # a user's constructor may raise anything
         raise PolicyMappingError(
             f"Policy {group.policy_id!r} ({policy_class.__name__}) could not be built: "
-            f"{error_text(error)}. Its config: {dict(group.spec.config)}."
+            f"{Secrets.of(config).hide(error_text(error))}. Its config: {masked(dict(config))}."
         ) from error
 
 

@@ -15,6 +15,7 @@ from phantom_core.errors import ConfigError, EnvError, PhantomError, error_place
 from phantom_core.metrics import Metric, Mode, record_metrics, reduce_metrics
 from phantom_core.policies.policy_mapping import PolicySpec, policies_for
 from phantom_core.rollouts.copy_state import digest, generators_of
+from phantom_core.secrets import Secrets, masked
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
 _NEEDED: Final = ("reset", "step", "close", "agents", "strategic_agent_ids", "observation_spaces")
@@ -70,8 +71,9 @@ def made_env(env_class: Callable[..., MultiAgentEnv], env_config: Mapping[str, A
         if isinstance(env_class, type):  # "not an env" says more than a wrong argument
             check_is_env(env_class, ("step",))
         raise EnvError(
-            f"{getattr(env_class, '__name__', repr(env_class))} could not be made: {error_text(error)}"
-            f"{error_place(error)}. Its env_config: {dict(env_config)}."
+            f"{getattr(env_class, '__name__', repr(env_class))} could not be made: "
+            f"{Secrets.of(env_config).hide(error_text(error))}{error_place(error)}. "
+            f"Its env_config: {masked(dict(env_config))}."
         ) from error
 
 

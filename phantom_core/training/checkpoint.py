@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 from gymnasium import spaces
 
+from phantom_core import trust
 from phantom_core.component_config import is_whole
 from phantom_core.errors import CheckpointError, error_text
 from phantom_core.training.stale_files import OLD, REMOVED
@@ -37,7 +38,8 @@ _PLAIN_IDS: Final = (str, int, float, bool, type(None))
 def save_checkpoint(folder: Path, state: Mapping[str, Any], about: Mapping[str, Any] | None = None) -> None:
     """Write a state of NumPy arrays and JSON values, nested in dicts and lists.
 
-    A manifest has the size and the SHA-256 of each file, and what is to be noted `about` the state. All is
+    A manifest has the size and the SHA-256 of each file, what is to be noted `about` the state, and a
+    signature, see `ph.trust`. All is
     written to a temporary folder, flushed to disk and renamed, so `folder` never holds a partial checkpoint.
     If the rename fails, the old checkpoint is restored. Only a crash between the two renames can leave the
     old checkpoint under a name that ends with `-old`; in a run directory the next run restores it.
@@ -60,7 +62,8 @@ def save_checkpoint(folder: Path, state: Mapping[str, Any], about: Mapping[str, 
             sync(file)
         with (temporary / MANIFEST).open("w", encoding="utf-8") as file:
             files = {name: _facts_of(temporary / name) for name in _FILES}
-            json.dump({"format": FORMAT, "files": files, **(about or {})}, file, indent=1)
+            manifest = {"format": FORMAT, "files": files, **(about or {})}
+            json.dump(manifest | {"signature": trust.sign(MANIFEST, _signed_part(manifest))}, file, indent=1)
             sync(file)
         sync_folder(temporary)
         _replace_folder(temporary, folder)
@@ -84,8 +87,6 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
     try:
         _check_files(folder)
         document = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        if not is_whole(document["format"]):
-            raise _damaged(folder, f"it has the format {document['format']!r}, which is none")  # noqa: TRY301
         _check_format(document["format"], folder)
         with (folder / "arrays.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             state = _decode(document["state"], arrays)
@@ -94,6 +95,35 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
         raise
     except Exception as error:  # json, zipfile and NumPy raise various errors for a damaged file
         raise CheckpointError(f"The checkpoint {folder} cannot be read: {error_text(error)}.") from error
+
+
+def is_signed(folder: Path) -> bool:
+    """Return whether the manifest of a checkpoint is as it was written here, by its signature."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    if not isinstance(manifest, dict):
+        return False
+    return trust.is_signed(MANIFEST, _signed_part(manifest), manifest.get("signature"))
+
+
+def sign_manifest(folder: Path) -> None:
+    """Sign a checkpoint that somebody else wrote; one of format 1 gets a manifest."""
+    path = folder / MANIFEST
+    temporary = temporary_beside(path)
+    manifest = {"format": FORMAT, "files": {name: _facts_of(folder / name) for name in _FILES}}
+    if path.exists():
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    signed = manifest | {"signature": trust.sign(MANIFEST, _signed_part(manifest))}
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            json.dump(signed, file, indent=1)
+            sync(file)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise CheckpointError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def remove_checkpoint(folder: Path) -> None:
@@ -127,6 +157,10 @@ def _check_files(folder: Path) -> None:
         raise _damaged(folder, f"arrays.npz declares {declared:,} bytes, which are more than it has")
 
 
+def _signed_part(manifest: Mapping[str, Any]) -> bytes:
+    return json.dumps({k: v for k, v in manifest.items() if k != "signature"}, sort_keys=True).encode()
+
+
 def _facts_of(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         return {"size": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
@@ -136,7 +170,9 @@ def _damaged(folder: Path, reason: str) -> CheckpointError:
     return CheckpointError(f"The checkpoint {folder} is damaged: {reason}. Use another one.")
 
 
-def _check_format(version: int, folder: Path) -> None:
+def _check_format(version: Any, folder: Path) -> None:
+    if not is_whole(version):
+        raise _damaged(folder, f"it has the format {version!r}, which is none")
     if version > FORMAT:
         raise CheckpointError(
             f"The checkpoint {folder} has format {version}; this version of "

@@ -21,6 +21,7 @@ from phantom_core.installed.registry import Component, Registry
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy import BasePolicy
 from phantom_core.rollouts.measured_env import check_is_env
+from phantom_core.secrets import Secrets, masked
 from phantom_core.training.references import load_hooks, load_reference, trainer_key
 from phantom_core.training.run_settings import Configs, matches_trainer
 
@@ -170,7 +171,11 @@ class Components:
         if not isinstance(choice, str):
             return choice, None
         if ":" in choice and not self.registry.has(kind, choice):
-            return load_reference(choice, setting=setting, folder=self._folder, start=self._start), None
+            base = import_object(self.registry.kinds[kind].base)
+            found = load_reference(
+                choice, setting=setting, folder=self._folder, start=self._start, expected=base
+            )
+            return found, None
         component = self.registry.find(kind, choice)
         return self._load(component), component
 
@@ -218,7 +223,8 @@ class Components:
             raise
         except Exception as error:  # a plugin's constructor may raise anything
             raise PluginError(
-                f"{table}.{name} could not be built: {error_text(error)}. Its settings: {dict(settings)}.",
+                f"{table}.{name} could not be built: {Secrets.of(settings).hide(error_text(error))}. "
+                f"Its settings: {masked(dict(settings))}.",
                 plugin=name,
             ) from error
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import enum
 import importlib.util
 import sys
 import zlib
@@ -11,21 +13,71 @@ from typing import Any
 
 from phantom_core.errors import ConfigError, did_you_mean, error_place, error_text, listing
 from phantom_core.hooks.hookspecs import HOOK_NAMES, Hooks
-from phantom_core.importing import exit_report, import_object
+from phantom_core.importing import exit_report, find_module, import_object, split_target, top_package
+from phantom_core.installed import discovery
+from phantom_core.trust import check_may_import, untrusted_source
 
 
-def load_reference(reference: str, *, setting: str, folder: Path, start: str = "the run file") -> Any:
+def load_reference(
+    reference: str,
+    *,
+    setting: str,
+    folder: Path,
+    start: str = "the run file",
+    expected: type | None = None,
+) -> Any:
     """Import the object that a reference names.
+
+    For a file that was not written here, see `ph.trust`, only a class of an installed plugin is imported
+    that is derived from the expected one, or a member of an enum.
 
     Args:
         reference: `package.module:Name` or `path/to/file.py:Name`.
         setting: the setting that holds the reference, for messages.
         folder: the folder that relative paths start from.
         start: what messages call that folder.
+        expected: the base class of what a file that was not written here may name; None: it may name
+            nothing. Otherwise it is not looked at.
 
     Raises:
         ConfigError: if the reference has another form, or the import fails.
+        TrustError: if a file that was not written here names something else.
     """
+    if untrusted_source() and (expected is None or not _names_class_of_plugin(reference)):
+        check_may_import(reference, setting)
+    found = _load(reference, setting, folder, start)
+    if untrusted_source() and not _is_derived(found, expected or object):
+        check_may_import(reference, setting)
+    return found
+
+
+def _names_class_of_plugin(reference: str) -> bool:
+    """Return whether a reference names a class in the source of an installed plugin; nothing is imported.
+
+    Other modules are not even imported: any may do something then, such as `__main__`.
+    """
+    module, name = split_target(reference)
+    plugins = {top_package(entry.target) for entry in discovery.installed_entries() if not entry.problem}
+    if not name or top_package(reference) not in plugins:
+        return False
+    try:
+        spec = find_module(module)
+        if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+            return False
+        tree = ast.parse(Path(spec.origin).read_bytes())
+    except (ImportError, OSError, SyntaxError, ValueError):
+        return False
+    own = name.partition(".")[0]
+    return any(isinstance(statement, ast.ClassDef) and statement.name == own for statement in tree.body)
+
+
+def _is_derived(found: Any, expected: type) -> bool:
+    if isinstance(found, enum.Enum):
+        return isinstance(found, expected)
+    return isinstance(found, type) and issubclass(found, expected)
+
+
+def _load(reference: str, setting: str, folder: Path, start: str) -> Any:
     place, separator, name = reference.rpartition(":")
     if not separator or not place or not name:
         expected = "Expected 'package.module:Class' or './file.py:Class'."
@@ -68,7 +120,8 @@ def load_hooks(reference: str, *, setting: str, folder: Path, start: str) -> obj
     otherwise its only subclass of `Hooks` is. `ConfigError` if it has several.
     """
     if ":" in reference:
-        return load_reference(reference, setting=setting, folder=folder, start=start)
+        return load_reference(reference, setting=setting, folder=folder, start=start, expected=Hooks)
+    check_may_import(reference, setting)
     module = _load_module(reference, reference, setting, folder, start)
     if any(callable(getattr(module, name, None)) for name in HOOK_NAMES):
         return module

@@ -96,7 +96,7 @@ class Run:
 
     def stop(self, reason: str) -> None:
         """End the run after this round; `reason` is half a sentence for people to read."""
-        self.loop.state.stop_reasons.append(reason)
+        self.loop.state.stop_reasons.append(self.loop.facts.secrets.hide(reason))
 
     def make_vector_env(self, copies: int) -> VectorEnv:
         """Return copies of the run's env, in its worker processes if it has any; close it when done.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import enum
 import json
 import os
@@ -24,16 +25,19 @@ from phantom_core.errors import (
     ConfigError,
     PhantomError,
     RunDirectoryError,
+    TrustError,
     error_text,
     listing,
 )
-from phantom_core.policies.policy import BasePolicy
+from phantom_core.policies.policy import BasePolicy, made_policy
 from phantom_core.reading import read_file
+from phantom_core.secrets import FromEnvironment, masked, masked_names, read_environment
 from phantom_core.training import checkpoint
 from phantom_core.training.checkpoint import load_checkpoint, save_checkpoint
 from phantom_core.training.references import load_reference, reference_to
 from phantom_core.training.run_json import decode_run
 from phantom_core.training.stale_files import sweep_runs
+from phantom_core.trust import check_may_import, is_signed, sign, untrusted
 from phantom_core.types import PolicyID
 from phantom_core.writing import temporary_beside
 
@@ -45,6 +49,7 @@ CONFIG_FILE: Final = "config.toml"
 _SPACES: Final = ("observation_space", "action_space")
 _REFERENCE: Final = "__reference__"
 _TUPLE: Final = "__tuple__"
+_ENVIRONMENT: Final = "__environment__"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +102,33 @@ class RunDirectory:
             if self._absence() or not _overwrite(self.path / RUN_FILE, encoded):
                 raise
 
-    def write_config(self, config: Mapping[str, Any]) -> None:
-        """Write `config.toml`: the settings of the run as a run file."""
-        self._write(CONFIG_FILE, tomli_w.dumps(config).encode())
+    def write_config(self, config: Mapping[str, Any]) -> str:
+        """Write `config.toml`, the settings of the run as a run file, and return its signature."""
+        content = tomli_w.dumps(config).encode()
+        self._write(CONFIG_FILE, content)
+        return sign(CONFIG_FILE, content)
+
+    def is_signed(self) -> bool:
+        """Return whether `config.toml` is as it was written here, by its signature in `run.json`."""
+        try:
+            content = read_file(self.path / CONFIG_FILE)
+        except OSError:
+            return False
+        return is_signed(CONFIG_FILE, content, self.read_run().get("signature"))
+
+    def sign(self) -> None:
+        """Sign `config.toml`, the final policies and all checkpoints, as if they had been written here.
+
+        Raises:
+            RunDirectoryError: if `run.json` cannot be read or written.
+            CheckpointError: if a checkpoint is damaged; then nothing is signed.
+        """
+        facts, config = self.read_run(), self.path / CONFIG_FILE
+        signed = [folder for folder in self.checkpoints() if load_checkpoint(folder)]
+        for folder in signed:
+            checkpoint.sign_manifest(folder)
+        if config.is_file():
+            self.write_run(facts | {"signature": sign(CONFIG_FILE, config.read_bytes())})
 
     def read_run(self) -> dict[str, Any]:
         """Return the contents of `run.json`; raise `RunDirectoryError` if it cannot be read."""
@@ -136,6 +165,11 @@ class RunDirectory:
         self._check()
         save_checkpoint(self.path / POLICIES, encode_policies(policies))
         return self.path / POLICIES
+
+    def checkpoints(self) -> list[Path]:
+        """Return the folders of all checkpoints, and last that of the final policies, if there are some."""
+        folders = [self.path / CHECKPOINTS / name for name in self.checkpoint_names()]
+        return [folder for folder in (*folders, self.path / POLICIES) if folder.is_dir()]
 
     def save_checkpoint(self, name: str, state: Mapping[str, Any], about: Mapping[str, Any]) -> Path:
         """Write a checkpoint, and return its folder; raise `CheckpointError` on failure."""
@@ -206,20 +240,26 @@ def _overwrite(path: Path, content: bytes) -> bool:
 
 
 def load_policies(
-    run: str | Path, policy_classes: Mapping[PolicyID, type[BasePolicy]] | None = None
+    run: str | Path,
+    policy_classes: Mapping[PolicyID, type[BasePolicy]] | None = None,
+    *,
+    trust: bool = False,
 ) -> dict[PolicyID, BasePolicy]:
     """Load the final policies of a run, such as for evaluation, as frozen opponents or for a warm start.
 
     Args:
         run: the run directory, or the folder of a checkpoint in it.
         policy_classes: policy class by id, for classes that cannot be imported, such as those defined in a
-            notebook.
+            notebook, or that are not to be taken from what the run names.
+        trust: whether to import whatever the policies name, though they were not written here.
 
     Raises:
         RunDirectoryError: if `run` is not a run directory, or has no final policies.
         CheckpointError: if a policy cannot be read or rebuilt.
+        TrustError: if the policies were not written here, and name code that is of no installed plugin.
     """
     path = Path(run)
+    folder = path if is_checkpoint(path) else path / POLICIES
     if is_checkpoint(path):
         saved = load_checkpoint(path).get("policies")
     else:
@@ -236,7 +276,8 @@ def load_policies(
     if not isinstance(saved, dict):
         raise CheckpointError(f"{path} cannot be read: its policies are {saved!r}. Expected them by id.")
     classes = policy_classes or {}
-    return {policy_id: _decode(policy_id, data, classes, path) for policy_id, data in saved.items()}
+    with untrusted(f"The checkpoint {folder}", unless=trust or checkpoint.is_signed(folder)):
+        return {policy_id: _decode(policy_id, data, classes, path) for policy_id, data in saved.items()}
 
 
 def is_checkpoint(path: Path) -> bool:
@@ -264,11 +305,13 @@ def _encode(policy_id: PolicyID, policy: BasePolicy) -> dict[str, Any]:
         spaces = {key: checkpoint.encode_space(getattr(policy, key)) for key in _SPACES}
     except CheckpointError as error:
         raise CheckpointError(f"{name}: {error}") from error
-    return {"class": reference_to(type(policy)), "settings": settings, **spaces, "state": state}
+    return {"class": reference_to(type(policy)), "settings": masked(settings), **spaces, "state": state}
 
 
 def _encode_setting(value: Any, name: str) -> Any:
     """Convert a setting to arrays and JSON values; functions and classes become references."""
+    if isinstance(value, FromEnvironment):
+        return {_ENVIRONMENT: value.source}
     if isinstance(value, enum.Enum):
         reference = reference_to(type(value))
         return _checked_reference(reference and f"{reference}.{value.name}", value, name)
@@ -276,7 +319,7 @@ def _encode_setting(value: Any, name: str) -> Any:
         return {_TUPLE: [_encode_setting(part, f"{name}[{index}]") for index, part in enumerate(value)]}
     if isinstance(value, list):
         return [_encode_setting(part, f"{name}[{index}]") for index, part in enumerate(value)]
-    if isinstance(value, Mapping) and not value.keys() & {_REFERENCE, _TUPLE}:
+    if isinstance(value, Mapping) and not value.keys() & {_REFERENCE, _TUPLE, _ENVIRONMENT}:
         if all(isinstance(key, str) for key in value):
             return {key: _encode_setting(part, f"{name}.{key}") for key, part in value.items()}
     elif not isinstance(value, (Mapping, tuple)):
@@ -305,7 +348,12 @@ def _decode_setting(value: Any, name: str, folder: Path) -> Any:
     if not isinstance(value, dict):
         return value
     if value.keys() == {_REFERENCE}:
-        return load_reference(value[_REFERENCE], setting=name, folder=folder)
+        found = load_reference(value[_REFERENCE], setting=name, folder=folder, expected=object)
+        if not (dataclasses.is_dataclass(found) or isinstance(found, enum.Enum)):
+            check_may_import(value[_REFERENCE], name)
+        return found
+    if value.keys() == {_ENVIRONMENT}:
+        return read_environment(value[_ENVIRONMENT], name)
     if value.keys() == {_TUPLE}:
         return tuple(_decode_setting(part, name, folder) for part in value[_TUPLE])
     return {key: _decode_setting(part, name, folder) for key, part in value.items()}
@@ -316,6 +364,7 @@ def _decode(
 ) -> BasePolicy:
     try:
         policy_class = classes.get(policy_id) or _load_class(policy_id, data["class"], folder)
+        _check_is_unmasked(policy_id, data["settings"], folder)
         settings = {
             key: _decode_setting(value, f"setting {key} of policy {policy_id!r}", folder)
             for key, value in data["settings"].items()
@@ -332,8 +381,10 @@ def _decode(
         wrong = f"{policy_class!r}. Expected a subclass of Policy."
         raise CheckpointError(f"The class of policy {policy_id!r} is {wrong}")
     try:
-        policy = policy_class(*spaces, **settings)
+        policy = made_policy(policy_class, spaces[0], spaces[1], settings)
         policy.load_state_dict(state)
+    except TrustError:
+        raise
     except Exception as error:
         raise CheckpointError(
             f"Policy {policy_id!r} ({policy_class.__name__}) could not be rebuilt from "
@@ -342,10 +393,21 @@ def _decode(
     return policy
 
 
+def _check_is_unmasked(policy_id: PolicyID, settings: Mapping[str, Any], folder: Path) -> None:
+    names = masked_names(settings)
+    if names:
+        raise CheckpointError(
+            f"Policy {policy_id!r} of {folder} cannot be made again: its settings {', '.join(names)} were "
+            "masked as secrets. Train with 'env:NAME' in their place, which is read from the environment "
+            "again; or make the policy yourself, and give it its state in ph.tools.load_checkpoint(...)."
+        )
+
+
 def _load_class(policy_id: PolicyID, reference: str | None, folder: Path) -> Any:
     if reference is None:
         raise CheckpointError(
             f"The class of policy {policy_id!r} cannot be imported: it was defined inside a function or "
             f"a session. Pass it: load_policies(run, policy_classes={{{policy_id!r}: TheClass}})."
         )
-    return load_reference(reference, setting=f"class of policy {policy_id!r}", folder=folder)
+    setting = f"class of policy {policy_id!r}"
+    return load_reference(reference, setting=setting, folder=folder, expected=BasePolicy)

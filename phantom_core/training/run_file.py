@@ -13,6 +13,7 @@ from phantom_core.component_config import build
 from phantom_core.errors import ConfigError, without_stop
 from phantom_core.installed.plugin_settings import PluginSettings
 from phantom_core.reading import read_file
+from phantom_core.secrets import masked
 from phantom_core.training.logged_values import flattened
 from phantom_core.training.references import absolute
 from phantom_core.training.run_plans import EvaluationPlan
@@ -62,7 +63,7 @@ class RunFile:
             inner = table.setdefault(key, {})
             if not isinstance(inner, dict):
                 outer = ".".join(parents[:depth])
-                raise ConfigError(f"{origin} {dotted}: {outer} is {inner!r}, not a table.")
+                raise ConfigError(f"{origin} {dotted}: {outer} is {masked(inner, outer)!r}, not a table.")
             table = inner
         if dotted in _LENGTHS:
             self.table.pop(_LENGTHS[dotted], None)

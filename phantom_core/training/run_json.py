@@ -66,6 +66,7 @@ class RunJson(TypedDict, total=False):
     blas_threads: dict[str, int]
     origins: dict[str, str]
     not_in_config: list[str]
+    signature: str
     policies_to_train: list[PolicyID]
     policy_by_agent: list[tuple[Any, PolicyID]]
     evaluation: _Evaluation

@@ -137,6 +137,7 @@ class RunLoop:
                 yield
         except BaseException as error:
             self.state.is_iterating = False
+            self.facts.secrets.hide_in(error)
             status: events.Status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             try:
                 event = events.TrainFailed(iteration=self.state.iteration, exception=error)

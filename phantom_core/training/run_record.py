@@ -38,7 +38,7 @@ class RunRecord:
     def __init__(
         self,
         watch: DirectoryWatch,
-        config: Mapping[str, Any],  # plain values
+        config: Mapping[str, Any],  # plain values, masked
         origins: Mapping[str, str],  # where they came from, by dotted name: else by argument
         facts: RunFacts,
         state: RunState,
@@ -47,6 +47,7 @@ class RunRecord:
     ) -> None:
         """Write `config.toml`, and `run.json` with the status `"running"`."""
         self._watch, self._config, self._state = watch, config, state
+        self._secrets = facts.secrets
         self._dispatcher, self._components = dispatcher, components
         self._provenance: dict[str, dict[str, str]] = {}
         with one_blas_thread():  # as during training
@@ -69,7 +70,7 @@ class RunRecord:
             "not_in_config": list(config.get(NOT_IN_FILE, ())),
         }
         try:
-            watch.directory.write_config(config)
+            self._facts["signature"] = watch.directory.write_config(config)
             watch.directory.write_run(self._facts)
         except RunDirectoryError:
             watch.directory.discard()
@@ -97,7 +98,7 @@ class RunRecord:
         """Write the exception that ended the run, and the policy mapping if there is one."""
         if self._state.policy_by_agent:
             self._facts |= self._policies()
-        self._facts["error"] = error_text(error)
+        self._facts["error"] = self._secrets.hide(error_text(error))
         self._close("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
 
     def _selected(self, components: Components) -> dict[str, Any]:
@@ -126,11 +127,11 @@ class RunRecord:
             env_steps=state.env_steps,
             stop_reasons=state.stop_reasons,
             hook_failures=list(self._dispatcher.failure_sentences()),
-            problems=list(state.problems),
+            problems=[self._secrets.hide(problem) for problem in state.problems],
         )
         if self._watch.refuge is not None:
-            self._watch.refuge.write_config(self._config)
-            self._watch.refuge.write_run(self._facts)
+            signature = self._watch.refuge.write_config(self._config)
+            self._watch.refuge.write_run(self._facts | {"signature": signature})
         self._watch.directory.write_run(self._facts)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -17,6 +17,7 @@ from phantom_core.hooks.hookspecs import Hooks
 from phantom_core.policies import policy_mapping
 from phantom_core.policies.policy_mapping import AgentSelection, PolicyMapping, PolicySpec
 from phantom_core.rollouts.make_vector_env import VectorizationMode, check_vectorization_mode
+from phantom_core.secrets import Secrets, masked, masked_names, read_environment, revealed
 from phantom_core.training import run_plans
 from phantom_core.training.logged_values import check_metric_names
 from phantom_core.training.references import load_reference, trainer_key
@@ -183,6 +184,70 @@ class RunSettings:
                     raise ConfigError(f"{key} {problem}. Give values that can be written down.") from None
         return table, writer.lost
 
+    def with_environment(self) -> RunSettings:
+        """Return the settings with each `"env:NAME"` read; raise `ConfigError` for a missing variable."""
+        policies = self.policies and {
+            i: replace(spec, config=read_environment(spec.config, f"policies.{i}.config"))
+            for i, spec in policy_mapping.parse_policy_mapping(self.policies).items()
+        }
+        return replace(
+            self,
+            env_config=read_environment(self.env_config, "env_config"),
+            policies=policies,
+            trainer_config=read_environment(self.trainer_config, "trainer"),
+            metrics={name: metric_with_environment(name, metric) for name, metric in self.metrics.items()},
+            logger_config=read_environment(self.logger_config, "logger"),
+            hook_config=read_environment(self.hook_config, "hook"),
+        )
+
+    def revealed(self) -> RunSettings:
+        """Return the settings with plain text where the environment was read, but for those of policies.
+
+        Policies are saved with their settings, so `made_policy` reveals them.
+        """
+        tables = ("env_config", "trainer_config", "metrics", "logger_config", "hook_config")
+        return replace(self, **{name: revealed(getattr(self, name)) for name in tables})
+
+
+def metric_with_environment(name: str, metric: Any) -> Any:
+    """Return a metric, in whose settings each `"env:NAME"` is read."""
+    if not isinstance(metric, Mapping):
+        return metric
+    settings = {key: value for key, value in metric.items() if key != "metric"}  # which is a reference
+    return {**metric, **read_environment(settings, f"metrics.{name}")}
+
+
+def masked_table(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the contents of a run file with its secrets masked.
+
+    A component's name is not the key of a secret: `[policies.token]` is an ordinary table.
+    """
+    return {
+        key: {name: masked(part, _key(name, part)) for name, part in value.items()}
+        if _is_by_name(key, value)
+        else masked(value)
+        for key, value in table.items()
+    }
+
+
+def secrets_in(table: Mapping[str, Any]) -> Secrets:
+    """Return the secrets in the contents of a run file."""
+    parts = [
+        {_key(name, part): part} for k, v in table.items() if _is_by_name(k, v) for name, part in v.items()
+    ]
+    return Secrets.of(*parts, *(v for k, v in table.items() if not _is_by_name(k, v)))
+
+
+def check_is_unmasked(table: Mapping[str, Any]) -> None:
+    """Raise `ConfigError` if the contents of a run file hold a mask in place of a secret."""
+    names = masked_names(table)
+    if names:
+        raise ConfigError(
+            f"The settings lack the values of {', '.join(names)}, which were masked as secrets when they "
+            "were written. Give each a value, or 'env:NAME' to read it from the environment: in the file, or "
+            "with --set KEY=env:NAME."
+        )
+
 
 def argument_documents() -> str:
     """Return the documented settings as the section `Args:` of a docstring."""
@@ -275,7 +340,7 @@ def _policy(policy_id: str, settings: Mapping[str, Any], folder: Path) -> Policy
         raise ConfigError(f"{path} needs {choice}. Give one of the two.")
     agents: AgentSelection = table.agents or []
     if table.agent_class is not None:
-        agents = load_reference(table.agent_class, setting=f"{path}.class", folder=folder)
+        agents = load_reference(table.agent_class, setting=f"{path}.class", folder=folder, expected=Agent)
         if not callable(agents) or (isinstance(agents, type) and not issubclass(agents, Agent)):
             raise ConfigError(
                 f"{path}.class = {table.agent_class!r} is no agent class. Expected a subclass of "
@@ -283,6 +348,16 @@ def _policy(policy_id: str, settings: Mapping[str, Any], folder: Path) -> Policy
             )
     choices = {name: getattr(table, name) for name in ("policy", "config", "trainer", "train")}
     return PolicySpec(agents=agents, **choices)
+
+
+def _is_by_name(key: str, value: Any) -> bool:
+    """Return whether a value of a run file holds a table for each name of a component."""
+    return key in ("trainer", "policies", "metrics", "logger", "hook") and isinstance(value, Mapping)
+
+
+def _key(name: str, part: Any) -> str:
+    """Return the key of a part of a run file; none if the key is the name of a component."""
+    return "" if isinstance(part, Mapping) else name
 
 
 def _is_default(one: dataclasses.Field[Any], value: Any) -> bool:

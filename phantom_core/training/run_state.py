@@ -17,6 +17,7 @@ from phantom_core.policies.policy import BasePolicy
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.evaluate import Evaluation
 from phantom_core.rollouts.make_vector_env import VectorizationMode
+from phantom_core.secrets import Secrets
 from phantom_core.training.checkpoint import what_is_not_finite
 from phantom_core.training.env_factory import PluginPlan
 from phantom_core.training.run_plans import TrainingPhase
@@ -36,7 +37,8 @@ class RunFacts:
     trainer_key: str = ""  # the trainer in the settings; empty: it is `trainer_name`
     directory: Path | None = None
     total_steps: int | None = None
-    hyper_parameters: Mapping[str, Any] = field(default_factory=dict)  # by dotted name
+    hyper_parameters: Mapping[str, Any] = field(default_factory=dict)  # by dotted name, masked
+    secrets: Secrets = field(default_factory=Secrets)  # which the settings hold
     training_plan: Sequence[TrainingPhase] = ()  # empty: all policies learn in every iteration
     workers: int = 0
     vectorization_mode: VectorizationMode = "sync"

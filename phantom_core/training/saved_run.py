@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -16,8 +17,10 @@ from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import CheckpointError, RunDirectoryError, listing, without_stop
 from phantom_core.hooks.events import MetricsRecorded
 from phantom_core.metrics import Metric
+from phantom_core.policies.policy import BasePolicy
 from phantom_core.reading import read_file, read_lines
 from phantom_core.rollouts.evaluate import Evaluation, evaluate
+from phantom_core.secrets import Secrets, masked_names, read_environment, revealed
 from phantom_core.seeding import derive_seed
 from phantom_core.training.checkpoint import decode_id, is_lossless, load_checkpoint
 from phantom_core.training.components import Components
@@ -34,7 +37,9 @@ from phantom_core.training.run_directory import (
 from phantom_core.training.run_file import RunFile
 from phantom_core.training.run_json import PoliciesInUse, check_facts
 from phantom_core.training.run_plans import EvaluationPlan
+from phantom_core.training.run_settings import metric_with_environment
 from phantom_core.training.toml_values import without_none_text
+from phantom_core.trust import untrusted
 from phantom_core.types import AgentID, PolicyID
 
 _WHO: Final = ("policy_by_agent", "policies_to_train")
@@ -74,6 +79,31 @@ class SavedRun:
             settings = tomllib.loads(read_file(directory.path / CONFIG_FILE).decode())
         return cls(directory.path, directory.read_run(), settings)
 
+    def named_code(self) -> dict[str, str]:
+        """Return what is imported when the run is loaded, by where the run names it.
+
+        These are the texts like `package.module:Name` or `./file.py:Name` in the settings, and those of its
+        final policies and checkpoints. Registered names are not among them.
+
+        Raises:
+            CheckpointError: if a checkpoint is damaged.
+        """
+        named = {f"{CONFIG_FILE} {name}": code for name, code in _references(self.settings)}
+        for folder in RunDirectory(self.path).checkpoints():
+            state = load_checkpoint(folder)
+            found = _references(state.get("policies", {}) if is_checkpoint(folder) else state)
+            named |= {f"{folder.name} {name}": code for name, code in found}
+        return named
+
+    def sign(self) -> None:
+        """Sign the run as if it had been written here; then all that it names is imported when it is loaded.
+
+        Raises:
+            RunDirectoryError: if `run.json` cannot be read or written.
+            CheckpointError: if a checkpoint is damaged; then nothing is signed.
+        """
+        RunDirectory(self.path).sign()
+
     def logged_values(self) -> Iterator[MetricsRecorded]:
         """Yield what the run logged, one event per line of `metrics.jsonl`, in order; without it, nothing.
 
@@ -104,6 +134,7 @@ def evaluate_run(
     seed: int | None = None,
     max_steps: int | None = None,
     prepare: Callable[[MultiAgentEnv, Mapping[str, Any]], None] | None = None,
+    trust: bool = False,
 ) -> tuple[Evaluation, float | None]:
     """Evaluate the final policies of a run, or those of one of its checkpoints.
 
@@ -119,6 +150,7 @@ def evaluate_run(
         max_steps: episodes are truncated after so many steps; None: as in the run's own evaluation.
         prepare: called once with the env and its `env_config`, before the first reset; may set a recorder,
             or refuse the env by an exception, after which the env is closed too.
+        trust: whether to import whatever the run names, though it was not written here.
 
     Returns:
         The evaluation, in which the agents of trained policies count; and the `reference_return` of the run
@@ -126,10 +158,11 @@ def evaluate_run(
 
     Raises:
         RunDirectoryError: if `run` is neither, the run ended before it had policies, or the env cannot be
-            made again because `config.toml` cannot hold it or its `env_config`.
-        ConfigError: if the env cannot be imported.
+            made again because `config.toml` cannot hold it or its `env_config`, or holds masks of secrets.
+        ConfigError: if the env cannot be imported, or an environment variable is missing.
         CheckpointError: if the policies cannot be read.
         EnvError: if the env cannot be made, or raises in an episode.
+        TrustError: if the run was not written here, and names code that is of no installed plugin.
     """
     directory, facts = _open(Path(run))
     if "policy_by_agent" not in facts:
@@ -143,21 +176,32 @@ def evaluate_run(
     for key in ("seed", "policies_to_train"):
         if key not in facts:
             raise RunDirectoryError(f"{directory.path / RUN_FILE} is damaged: it has no {key}.")
-    run_file = RunFile.read(directory.path / CONFIG_FILE)
     _check_env_config(directory, facts)
+    load = functools.partial(load_policies, run, trust=trust)
+    with untrusted(f"The run {directory.path}", unless=trust or directory.is_signed()):
+        return _evaluate(directory, facts, load, num_episodes, seed, max_steps, prepare)
+
+
+def _evaluate(
+    directory: RunDirectory,
+    facts: Mapping[str, Any],
+    load: Callable[[], Mapping[PolicyID, BasePolicy]],
+    num_episodes: int | None,
+    seed: int | None,
+    max_steps: int | None,
+    prepare: Callable[[MultiAgentEnv, Mapping[str, Any]], None] | None,
+) -> tuple[Evaluation, float | None]:
+    """Make the env of a run, and play it with the policies that are loaded; see `evaluate_run`."""
+    run_file = RunFile.read(directory.path / CONFIG_FILE)
     components = Components(run_file.plugin_settings(), folder=run_file.folder, start="the run file")
     plan = run_file.evaluation() or EvaluationPlan()
-    env_config = without_none_text(run_file.table.get("env_config", {}))
-    if not isinstance(env_config, dict) or not isinstance(run_file.table.get("env"), str):
-        reason = "it has no env, or its env_config is no table"
-        raise RunDirectoryError(f"{run_file.path} is damaged: {reason}.")
-    make_env = EnvFactory(components.env_class(run_file.table["env"]), env_config)
+    env_config = _env_config(directory, run_file)
+    make_env = EnvFactory(components.env_class(run_file.table["env"]), revealed(env_config))
     policy_by_agent = _policy_by_agent(facts, make_env)
     if seed is None:
         seed = derive_seed(facts["seed"], "evaluation") if plan.seed is None else plan.seed
-    policies = load_policies(run)
-    env = make_env()
-    try:
+    policies = load()
+    with Secrets.of(env_config).hidden(), contextlib.closing(make_env()) as env:
         if prepare is not None:
             prepare(env, env_config)
         evaluation = evaluate(
@@ -170,16 +214,30 @@ def evaluate_run(
             metrics=_metrics(run_file, components),
             agent_ids=[a for a, i in policy_by_agent.items() if i in facts["policies_to_train"]],
         )
-    finally:
-        env.close()
     return evaluation, plan.reference_return
 
 
+def _references(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the texts in a value that may name code, with their dotted names."""
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            yield from _references(part, f"{name}.{key}" if name else key)
+    elif isinstance(value, list):
+        for number, part in enumerate(value):
+            yield from _references(part, f"{name}[{number}]")
+    elif isinstance(value, str) and re.fullmatch(r"[^\s:]+:[^\W\d][\w.-]*", value):
+        yield name, value
+
+
 def _metrics(run_file: RunFile, components: Components) -> dict[str, Metric]:
-    """Return the metrics of a run by name, but for those that a file cannot hold."""
+    """Return the metrics of a run by name, but for those that a file does not hold."""
     missing = {name.split(".")[1] for name in run_file.not_in_file if name.startswith("metrics.")}
-    tables = run_file.table.get("metrics", {})
-    return {name: components.metric(name, tables[name]) for name in tables if name not in missing}
+    tables = {i: t for i, t in run_file.table.get("metrics", {}).items() if i not in missing}
+    return {
+        name: components.metric(name, revealed(metric_with_environment(name, table)))
+        for name, table in tables.items()
+        if not masked_names(table)
+    }
 
 
 def _open(path: Path) -> tuple[RunDirectory, dict[str, Any]]:
@@ -212,6 +270,23 @@ def _check_env_config(directory: RunDirectory, facts: Mapping[str, Any]) -> None
             f"The env of the run {directory.path} cannot be made again: {CONFIG_FILE} cannot hold the values "
             f"of {listing(names)}. Use ph.load_policies(run) and ph.evaluate(env, ...)."
         )
+
+
+def _env_config(directory: RunDirectory, run_file: RunFile) -> Any:
+    """Return the settings of the env, with `"env:NAME"` read; raise if secrets among them were masked."""
+    env_config = run_file.table.get("env_config", {})
+    if not isinstance(env_config, dict) or not isinstance(run_file.table.get("env"), str):
+        reason = "it has no env, or its env_config is no table"
+        raise RunDirectoryError(f"{run_file.path} is damaged: {reason}.")
+    names = masked_names(env_config, "env_config")
+    if names:
+        raise RunDirectoryError(
+            f"The env of the run {directory.path} cannot be made again: {CONFIG_FILE} does not hold "
+            f"{', '.join(names)}, which were masked as secrets. Use ph.load_policies(run) and "
+            "ph.evaluate(env, ...); or train with 'env:NAME' in their place, which is read from the "
+            "environment again."
+        )
+    return read_environment(without_none_text(env_config), "env_config")
 
 
 def _policy_by_agent(facts: Mapping[str, Any], make_env: EnvFactory) -> dict[AgentID, PolicyID]:

@@ -17,6 +17,7 @@ from phantom_core.errors import ConfigError, with_article
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy import BasePolicy
 from phantom_core.policies.policy_mapping import PolicySpec
+from phantom_core.secrets import FromEnvironment
 from phantom_core.training.logged_values import as_name
 from phantom_core.training.references import absolute, reference_to, trainer_key
 
@@ -141,6 +142,8 @@ class SettingsWriter:
         """Convert a value: None to `"none"`, and a value that TOML cannot hold to a string."""
         if value is None:
             return NONE
+        if isinstance(value, FromEnvironment):
+            return value  # which is masked before it is written
         if isinstance(value, Mapping):
             return self.table(value, name)
         if isinstance(value, (list, tuple)):

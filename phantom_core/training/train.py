@@ -17,6 +17,7 @@ from phantom_core.metrics import Metric
 from phantom_core.policies.policy_mapping import PolicyMapping, PolicySpec, parse_policy_mapping
 from phantom_core.rollouts.make_vector_env import VectorizationMode
 from phantom_core.rollouts.worker_process import leave_if_starting
+from phantom_core.secrets import Secrets
 from phantom_core.seeding import fresh_seed
 from phantom_core.training import checkpointer, run_settings
 from phantom_core.training.components import Components
@@ -79,8 +80,9 @@ def train(
         leave_if_starting()
     tables = ("env_config", "metrics", "logger_config", "hook_config", "plugins")
     given |= {table: given[table] or {} for table in tables}
-    given["trainer_config"] = run_settings.configs_by_trainer(trainer, policies, trainer_config)
-    settings = RunSettings(**given)
+    with Secrets.of(given).hidden():
+        given["trainer_config"] = run_settings.configs_by_trainer(trainer, policies, trainer_config)
+        settings = RunSettings(**given)
     plugin_settings = PluginSettings.of_surroundings().with_table(settings.plugins, "the run")
     if strict_hooks is not None:
         plugin_settings = replace(plugin_settings, is_strict=strict_hooks)
@@ -114,8 +116,32 @@ def execute_run(
 
     `origins` says where settings came from, by dotted name; the rest are arguments of the caller.
     """
-    config, not_in_file = settings.to_table(folder)
+    settings = settings.with_environment()
+    table, not_in_file = settings.to_table(folder)
+    run_settings.check_is_unmasked(table)
+    secrets = run_settings.secrets_in(table)
+    config = run_settings.masked_table(table)
     config.pop("run_dir", None)  # not a setting of a repeated run
+    written = _Written(config, not_in_file, dict(origins or {}), secrets)
+    with secrets.hidden():
+        return _execute(settings.revealed(), components, written, measure)
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What is written of the settings of a run."""
+
+    config: dict[str, Any]  # the contents of a run file, masked
+    not_in_file: Mapping[str, str]  # what TOML cannot hold, by dotted name
+    origins: dict[str, str]  # where settings came from, by dotted name; the rest are arguments of the caller
+    secrets: Secrets
+
+
+def _execute(
+    settings: RunSettings, components: Components, written: _Written, measure: Measure | None
+) -> TrainingResults:
+    """Build the components of a run, make its directory, and execute it."""
+    config, origins, secrets = written.config, written.origins, written.secrets
     attach_observers(settings, components)
     trainer_name, trainer = components.trainer(settings.trainer, settings.trainer_config)
     env_class = components.env_class(settings.env)
@@ -123,12 +149,12 @@ def execute_run(
     components.attach_tensorboard(trainer.tensorboard_log_dir, adds_to_earlier=trainer.has_event_files)
     run_name = settings.name or f"{trainer_name}-{getattr(env_class, '__name__', 'env')}"
     seed = fresh_seed() if settings.seed is None else settings.seed
-    origins = dict(origins or {}) | ({"seed": DEFAULT} if settings.seed is None else {})
+    origins |= {"seed": DEFAULT} if settings.seed is None else {}
     config["seed"] = seed
     directory = None if settings.run_dir is None else RunDirectory.create(settings.run_dir, run_name)
     if directory is not None:
         components.attach_record(settings.logger_config)
-    dispatcher = Dispatcher(components.manager, measure=measure)
+    dispatcher = Dispatcher(components.manager, measure=measure, secrets=secrets)
     metrics = guarded({n: components.metric(n, m) for n, m in settings.metrics.items()}, dispatcher)
     facts = RunFacts(
         name=run_name,
@@ -139,6 +165,7 @@ def execute_run(
         directory=None if directory is None else directory.path,
         total_steps=settings.total_steps,
         hyper_parameters=flattened(config),
+        secrets=secrets,
         training_plan=() if settings.training_plan is None else parse_training_plan(settings.training_plan),
         workers=settings.workers,
         vectorization_mode=settings.vectorization_mode,
@@ -152,10 +179,11 @@ def execute_run(
         loop.evaluator = Evaluator(loop, settings.evaluation, make_env, metrics)
     record = None
     if directory is not None:
-        written = config | ({NOT_IN_FILE: not_in_file} if not_in_file else {})
+        if written.not_in_file:
+            config[NOT_IN_FILE] = written.not_in_file
         loop.watch = watch = DirectoryWatch(directory, state)
         dispatcher.is_explained = watch.explains
-        record = RunRecord(watch, written, origins, facts, state, dispatcher, components)
+        record = RunRecord(watch, config, origins, facts, state, dispatcher, components)
         loop.checkpointer = checkpointer.Checkpointer(state, dispatcher, settings.checkpoint, watch)
         if settings.checkpoint is not None or dispatcher.has_subscribers("should_checkpoint"):
             loop.before_start.append(loop.checkpointer.check)
@@ -191,7 +219,7 @@ class _Run:
             raise
         with watch.recorded_failures():
             record.end(results)
-        return replace(results, problems=tuple(state.problems))
+        return replace(results, problems=tuple(map(self.loop.facts.secrets.hide, state.problems)))
 
     def _train_and_evaluate(self) -> TrainingResults:
         loop, state, evaluation = self.loop, self.loop.state, None

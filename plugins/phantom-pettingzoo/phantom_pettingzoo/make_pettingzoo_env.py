@@ -37,10 +37,9 @@ def make_pettingzoo_env(env: Any, make_kwargs: Mapping[str, Any]) -> Any:
         try:
             made = maker(**make_kwargs)
         except Exception as error:  # whatever a stranger's constructor raises
-            given = f" Its arguments: {dict(make_kwargs)}." if make_kwargs else ""
-            raise ph.errors.ConfigError(
-                f"PettingZoo env {name} could not be made: {ph.tools.error_text(error)}.{given}"
-            ) from error
+            given = f" Its arguments: {ph.secrets.masked(dict(make_kwargs))}." if make_kwargs else ""
+            text = ph.secrets.Secrets.of(make_kwargs).hide(ph.tools.error_text(error))
+            raise ph.errors.ConfigError(f"PettingZoo env {name} could not be made: {text}.{given}") from error
     if isinstance(made, pettingzoo.AECEnv) and getattr(made, "metadata", {}).get("is_parallelizable"):
         made = aec_to_parallel(made)
     if not isinstance(made, (pettingzoo.ParallelEnv, pettingzoo.AECEnv)):
@@ -61,6 +60,7 @@ def _find_maker(name: str) -> Callable[..., Any]:
     module_name, function_name = (part.strip() for part in name.partition(":")[::2])
     if "/" in module_name:
         return _registered(name)
+    ph.trust.check_may_import(name, "env")
     try:
         module = ph.tools.import_object(module_name)
     except Exception as error:  # whatever importing raises

@@ -19,6 +19,14 @@ EXPECTED = (
 )
 
 
+def test_a_function_that_a_stranger_names_is_not_called() -> None:
+    with pytest.raises(ph.errors.TrustError) as caught, ph.trust.untrusted("The run a"):
+        PettingZooEnv("os:system", command="exit 1")
+    assert str(caught.value).startswith(
+        "The run a was not written here, or was changed since. It names 'os:system'"
+    )
+
+
 @pytest.mark.parametrize(
     ("env", "kwargs", "message"),
     [

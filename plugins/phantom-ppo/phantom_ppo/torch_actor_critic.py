@@ -63,6 +63,7 @@ class TorchActorCriticPolicy(MLPActorCriticPolicy):
 
 def _imported(reference: object) -> Any:
     """Import `package.module:Class`."""
+    ph.trust.check_may_import(str(reference), "network")
     try:
         found = ph.tools.import_object(str(reference))
     except (ImportError, AttributeError, ValueError) as error:

@@ -215,6 +215,17 @@ def test_a_network_that_cannot_be_imported_is_named(reference: str, what: str) -
     )
 
 
+def test_a_network_that_a_stranger_names_is_not_imported() -> None:
+    from phantom_ppo.torch_actor_critic import TorchActorCriticPolicy
+
+    spaces = gym.spaces.Box(-1.0, 1.0, (2,), np.float32), gym.spaces.Discrete(2)
+    with (
+        pytest.raises(ph.errors.TrustError, match="'os:system' as network"),
+        ph.trust.untrusted("The run a"),
+    ):
+        TorchActorCriticPolicy(*spaces, network="os:system")
+
+
 def test_training_with_torch_goes_on_bit_for_bit_from_a_saved_state() -> None:
     class UnhurriedTrainer(PPOTrainer):
         progress = 0.0  # type: ignore[assignment]  # a property of trainers in a run

@@ -36,6 +36,7 @@ from phantom_recording.recorder import Recorder
     help="The recording to write.  [default: episodes.jsonl in the run directory]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace a recording that exists.")
+@click.option("--trust", is_flag=True, help="Import all that the run names, though it was not written here.")
 @click.option("-v", "--verbose", is_flag=True, help="Show the full traceback of an error.")
 def record_command(
     *,
@@ -44,6 +45,7 @@ def record_command(
     seed: int | None,
     output: Path | None,
     overwrite: bool,
+    trust: bool,
     verbose: bool,
 ) -> None:
     """Record episodes that the policies of a run play in its env.
@@ -64,7 +66,9 @@ def record_command(
                 )
             env.recorder = stack.enter_context(Recorder(file, env_config=env_config, overwrite=overwrite))
 
-        evaluation, _ = ph.tools.evaluate_run(run, num_episodes=episodes, seed=seed, prepare=prepare)
+        evaluation, _ = ph.tools.evaluate_run(
+            run, num_episodes=episodes, seed=seed, prepare=prepare, trust=trust
+        )
     number = len(evaluation.episodes)
     click.echo(
         f"{number} {'episode' if number == 1 else 'episodes'} in {file}. "

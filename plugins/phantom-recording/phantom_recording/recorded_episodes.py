@@ -13,12 +13,14 @@ import msgspec
 import phantom_core as ph
 from phantom_recording.recorded_rows import (
     FORMAT,
+    PURPOSE,
     EndRow,
     PayloadRow,
     RoundRow,
     StartRow,
     StepRow,
     has_checksum,
+    made_of,
 )
 
 
@@ -83,6 +85,7 @@ class RecordedEpisode:
         env_class: the name of the env's class.
         env: the reference to that class; None: none leads to it.
         env_config: what the env was made with, as far as the recorder was told.
+        signature: of `env` and `env_config`, by whoever recorded it; see `ph.trust`.
         agents: the names of the agents after the reset.
         steps: the reset, and each step.
         is_finished: whether it was played to its end.
@@ -93,10 +96,16 @@ class RecordedEpisode:
     env_class: str
     env: str | None
     env_config: Mapping[str, Any]
+    signature: str
     agents: tuple[str, ...]
     steps: tuple[RecordedStep, ...]
     is_finished: bool
     metrics: Mapping[str, Any]
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether it was recorded here, so that its env may be any class."""
+        return ph.trust.is_signed(PURPOSE, made_of(self.env, self.env_config), self.signature)
 
     @property
     def num_steps(self) -> int:
@@ -228,6 +237,7 @@ def _episode(start: StartRow, steps: list[RecordedStep], end: EndRow | None) -> 
         env_class=start.env_class,
         env=start.env,
         env_config=start.env_config or {},
+        signature=start.signature,
         agents=tuple(start.agents),
         steps=tuple(steps),
         is_finished=end is not None and end.is_finished,

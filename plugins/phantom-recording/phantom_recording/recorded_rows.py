@@ -18,7 +18,7 @@ def with_checksum(line: bytes | bytearray, before: int) -> bytes:
     r"""Return the line of an end with a CRC-32 over its episode, of which `before` is that of earlier lines.
 
     >>> with_checksum(b'{"is_finished":true}\n', 0)
-    b'{"is_finished":true,"crc32":2345187366}\n'
+    b'{"is_finished":true,"crc32":784711761}\n'
     """
     return b'%b,"crc32":%d}\n' % (bytes(line[:-2]), zlib.crc32(line, before))
 
@@ -27,6 +27,10 @@ def has_checksum(line: bytes, before: int) -> bool:
     """Return whether the line of an end has the right checksum."""
     found = _CHECKSUM.search(line)
     return found is not None and with_checksum(line[: found.start()] + b"}\n", before) == line
+
+
+PURPOSE: Final = "recording"
+"""What `ph.trust.sign` is told that the start of a recorded episode is."""
 
 
 class StartRow(msgspec.Struct, tag_field="record", tag="start", omit_defaults=True):
@@ -41,6 +45,12 @@ class StartRow(msgspec.Struct, tag_field="record", tag="start", omit_defaults=Tr
     next_turn: Any = None
     observations: dict[str, Any] = {}
     infos: dict[str, Any] = {}
+    signature: str = ""  # of what `made_of` returns
+
+
+def made_of(env: str | None, env_config: Any) -> bytes:
+    """Return what a recording says of how to make its env, which is what is signed."""
+    return msgspec.json.encode([env, env_config or {}], order="deterministic")
 
 
 class StepRow(msgspec.Struct, tag_field="record", tag="step", omit_defaults=True):

@@ -13,7 +13,7 @@ import msgspec
 
 import phantom_core as ph
 from phantom_recording.json_values import to_plain
-from phantom_recording.recorded_rows import FORMAT, EndRow, StartRow, with_checksum
+from phantom_recording.recorded_rows import FORMAT, PURPOSE, EndRow, StartRow, made_of, with_checksum
 from phantom_recording.step_encoder import StepEncoder
 
 _CHUNK: Final = 1 << 16
@@ -55,7 +55,8 @@ class Recorder:
 
         Args:
             target: the file to write; or an object to write to, such as an `EpisodePrinter`.
-            env_config: what the env was made with, so that `replay` can make it again.
+            env_config: what the env was made with, so that `replay` can make it again; secrets in it are
+                masked, see `ph.secrets`.
             metrics: metric by name, to read in each step and to reduce at the end of an episode, with
                 mode `"evaluate"`.
             overwrite: whether to replace a file that has something in it.
@@ -69,12 +70,13 @@ class Recorder:
         )
         self._inode = None if self._path is None else self._path.stat().st_ino
         self._checksum = 0  # of the lines of the episode that were handed over
-        self._env_config = to_plain({} if env_config is None else env_config)
+        self._env_config = to_plain(ph.secrets.masked({} if env_config is None else env_config))
         self._metrics = dict(metrics or {})
         self._values: dict[str, list[Any]] = {}
         self._encoder = StepEncoder()
         self._env: ph.PhantomEnv | None = None
         self._reference: str | None = None
+        self._signature = ""
         self._network: ph.Network | None = None
         self._num_steps: int | None = None  # of the episode that is being written
 
@@ -106,6 +108,7 @@ class Recorder:
             raise ph.errors.RecordingError("This Recorder is closed. Make another one.")
         self._env = env
         self._reference = ph.tools.reference_to(type(env))
+        self._signature = ph.trust.sign(PURPOSE, made_of(self._reference, self._env_config))
 
     def detach(self) -> None:
         """Called when the env gets another recorder, or none: finish what was written."""
@@ -135,6 +138,7 @@ class Recorder:
                 next_turn=to_plain(turn.name),
                 observations=to_plain(observations),
                 infos=to_plain(infos),
+                signature=self._signature,
             )
         )
         self._num_steps = 0

@@ -38,6 +38,7 @@ def replay(
     step: int | None = None,
     *,
     env: Callable[..., ph.PhantomEnv] | ph.PhantomEnv | None = None,
+    trust: bool = False,
 ) -> ph.PhantomEnv:
     """Play a recorded episode again up to a step, and return the env as it was then.
 
@@ -49,16 +50,28 @@ def replay(
         episode: the number of the episode in the file, from 0.
         step: stop after this step, 0: after the reset; None: after the last one.
         env: makes the env, or is it; default: the recorded class with the recorded `env_config`.
+        trust: whether to import the recorded class whatever it is, though it was not recorded here.
 
     Raises:
         RecordingError: if there is no such episode or step, the env cannot be made, or what happens
             differs from what was recorded, with step and agent.
+        ConfigError: if an environment variable that the `env_config` names is missing.
+        TrustError: if it was not recorded here, and its env is of no installed plugin.
     """
     recorded = recording if isinstance(recording, RecordedEpisode) else _find(recording, episode)
     last = recorded.num_steps if step is None else step
     if not 0 <= last <= recorded.num_steps:
         raise ph.errors.RecordingError(f"The episode has no step {last}: it has {recorded.num_steps} steps.")
-    world = _made(recorded, env)
+    of_class = f"The recorded episode of {recorded.env_class}"
+    source = of_class if isinstance(recording, RecordedEpisode) else f"The recording {recording}"
+    with ph.trust.untrusted(source, unless=trust or recorded.is_signed):
+        world = _made(recorded, env)
+        _play(world, recorded, last)
+    return world
+
+
+def _play(world: ph.PhantomEnv, recorded: RecordedEpisode, last: int) -> None:
+    """Play an episode up to a step, and compare what happens with what was recorded."""
     listener = _Listener()
     with Recorder(listener) as recorder:
         world.recorder = recorder
@@ -73,7 +86,6 @@ def replay(
         for wanted in recorded.steps[1 : last + 1]:
             _playing(wanted, world.step, _playing(wanted, _actions, world, wanted))
             _compare(wanted, listener.newest)
-    return world
 
 
 class _Listener:
@@ -122,16 +134,28 @@ def _made(
                 "replay(…, env=…)."
             )
         env = ph.tools.load_reference(
-            recorded.env, setting="env", folder=Path.cwd(), start="the current folder"
+            recorded.env,
+            setting="env",
+            folder=Path.cwd(),
+            start="the current folder",
+            expected=ph.PhantomEnv,
         )
     if not callable(env):
         raise ph.errors.RecordingError(f"The env of the recording is {env!r}. Expected a class.")
+    names = ph.secrets.masked_names(recorded.env_config, "env_config")
+    if names:
+        raise ph.errors.RecordingError(
+            f"{recorded.env_class} cannot be made again: {', '.join(names)} were masked as secrets. Say how "
+            "to make the env: replay(…, env=…)."
+        )
+    env_config = ph.secrets.read_environment(recorded.env_config, "env_config")
     try:
-        made: ph.PhantomEnv = env(**recorded.env_config)
+        made: ph.PhantomEnv = env(**ph.secrets.revealed(env_config))
     except TypeError as error:
         raise ph.errors.RecordingError(
             f"{recorded.env_class} cannot be made with the recorded env_config {dict(recorded.env_config)}: "
-            f"{error}. Give env_config to the Recorder, or say how to make the env: replay(…, env=…)."
+            f"{ph.secrets.Secrets.of(env_config).hide(str(error))}. Give env_config to the Recorder, or say "
+            "how to make the env: replay(…, env=…)."
         ) from error
     return made
 

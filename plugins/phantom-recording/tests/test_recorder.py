@@ -56,6 +56,7 @@ def test_an_episode_is_a_line_for_the_reset_for_each_step_and_for_the_end(
         "next_turn": "simultaneous",
         "observations": {"SHOP": [0.0, 0.0, 0.0]},
         "infos": {"SHOP": {}},
+        "signature": start["signature"],  # see test_trust_of_recordings.py
     }
     assert start["env"].endswith("SupplyChainEnv")
     missed = ordered[1][1][0][2][1]

@@ -68,7 +68,7 @@ def doctor_command(
     will bite, 1 if something will, and 2 if ENV cannot be made.
     """
     del verbose  # main() looks at it
-    env_config = dict(map(ph.tools.parse_assignment, assignments))
+    env_config = ph.secrets.read_environment(dict(map(ph.tools.parse_assignment, assignments)), "")
     diagnosis = diagnose(_env_class(env), env_config, num_episodes=episodes, max_steps=max_steps, seed=seed)
     click.echo(json.dumps(_table(diagnosis), indent=1) if as_json else _report(diagnosis))
     return 1 if diagnosis.will_bite else 0

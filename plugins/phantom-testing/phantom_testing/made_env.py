@@ -26,7 +26,7 @@ def made_env(env_class: Callable[..., ph.MultiAgentEnv], env_config: Mapping[str
         ConfigError: if what it makes is not a multi-agent env.
     """
     try:
-        env = env_class(**copy.deepcopy(dict(env_config)))
+        env = env_class(**copy.deepcopy(dict(ph.secrets.revealed(env_config))))
     except ph.PhantomError:
         raise
     except Exception as error:  # a user's constructor may raise anything
@@ -34,7 +34,8 @@ def made_env(env_class: Callable[..., ph.MultiAgentEnv], env_config: Mapping[str
             _check_is_env(env_class, ("step",))
         raise ph.errors.EnvError(
             f"{getattr(env_class, '__name__', repr(env_class))} could not be made: "
-            f"{ph.tools.error_text(error)}{raised_place(error)}. Its env_config: {dict(env_config)}."
+            f"{ph.secrets.Secrets.of(env_config).hide(ph.tools.error_text(error))}{raised_place(error)}. "
+            f"Its env_config: {ph.secrets.masked(dict(env_config))}."
         ) from error
     _check_is_env(env, _NEEDED)
     return env
