@@ -89,6 +89,8 @@ class RunFile:
     def evaluation(self) -> EvaluationPlan | None:
         """Return the evaluation plan, checked; None without an evaluation."""
         table = without_none_text(self.table.get("evaluate"))
+        if table is not None and not isinstance(table, dict):
+            raise ConfigError(f"{self.path.name}: evaluate = {table!r} is wrong. Expected a table.")
         return None if table is None else cast("EvaluationPlan", build(EvaluationPlan, table, "evaluate"))
 
     def plugin_settings(self) -> PluginSettings:

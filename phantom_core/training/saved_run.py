@@ -193,6 +193,11 @@ def _evaluate(
 ) -> tuple[Evaluation, float | None]:
     """Make the env of a run, and play it with the policies that are loaded; see `evaluate_run`."""
     run_file = RunFile.read(directory.path / CONFIG_FILE)
+    for key, kind in (("env", str), ("env_config", dict), ("metrics", dict)):
+        value = run_file.table.get(key, None if key == "env" else {})
+        if not isinstance(value, kind):
+            expected = "the name of an env" if key == "env" else "a table"
+            raise RunDirectoryError(f"{run_file.path} is damaged: {key} is {value!r}. Expected {expected}.")
     components = Components(run_file.plugin_settings(), folder=run_file.folder, start="the run file")
     plan = run_file.evaluation() or EvaluationPlan()
     env_config = _env_config(directory, run_file)
@@ -275,9 +280,6 @@ def _check_env_config(directory: RunDirectory, facts: Mapping[str, Any]) -> None
 def _env_config(directory: RunDirectory, run_file: RunFile) -> Any:
     """Return the settings of the env, with `"env:NAME"` read; raise if secrets among them were masked."""
     env_config = run_file.table.get("env_config", {})
-    if not isinstance(env_config, dict) or not isinstance(run_file.table.get("env"), str):
-        reason = "it has no env, or its env_config is no table"
-        raise RunDirectoryError(f"{run_file.path} is damaged: {reason}.")
     names = masked_names(env_config, "env_config")
     if names:
         raise RunDirectoryError(

@@ -93,11 +93,23 @@ def test_a_record_that_lacks_what_an_evaluation_needs_is_named(key: str, run: Pa
     assert "trainer" in ph.tools.SavedRun.read(run).facts
 
 
-@pytest.mark.parametrize("content", ["seed = 1", "env = 3", 'env = "gymnasium"\nenv_config = 3'])
-def test_settings_that_lack_an_env_are_named(content: str, run: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("seed = 1", "env is None. Expected the name of an env"),
+        ("env = 3", "env is 3. Expected the name of an env"),
+        ('env = "gymnasium"\nenv_config = 3', "env_config is 3. Expected a table"),
+        ('env = "gymnasium"\nmetrics = "x"', "metrics is 'x'. Expected a table"),
+    ],
+)
+def test_settings_that_lack_an_env_are_named(content: str, reason: str, run: Path) -> None:
     (run / "config.toml").write_text(content)
-    reason = "it has no env, or its env_config is no table"
     assert refusal(evaluate, run) == f"{run / 'config.toml'} is damaged: {reason}."
+
+
+def test_an_evaluation_that_is_no_table_is_named(run: Path) -> None:
+    (run / "config.toml").write_text('env = "gymnasium"\nevaluate = 1')
+    assert refusal(evaluate, run) == "config.toml: evaluate = 1 is wrong. Expected a table."
 
 
 def test_a_checkpoint_that_does_not_say_who_uses_which_policy_is_named(run: Path) -> None:
