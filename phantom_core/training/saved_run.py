@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
@@ -13,20 +12,28 @@ from pathlib import Path
 from typing import Any, Final
 
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import RunDirectoryError, listing
+from phantom_core.errors import CheckpointError, RunDirectoryError, listing, without_stop
 from phantom_core.hooks.events import MetricsRecorded
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy import BasePolicy
+from phantom_core.reading import read_file
 from phantom_core.rollouts.evaluate import Evaluation, evaluate
 from phantom_core.secrets import Secrets, masked_names, read_environment, revealed
 from phantom_core.seeding import derive_seed
 from phantom_core.training.checkpoint import decode_id, is_lossless, load_checkpoint
 from phantom_core.training.components import Components
 from phantom_core.training.env_factory import EnvFactory
-from phantom_core.training.jsonl_logger import METRICS_FILE
+from phantom_core.training.metrics_file import METRICS_FILE, read_rows
 from phantom_core.training.process_mark import is_gone
-from phantom_core.training.run_directory import CONFIG_FILE, RunDirectory, is_checkpoint, load_policies
+from phantom_core.training.run_directory import (
+    CONFIG_FILE,
+    RUN_FILE,
+    RunDirectory,
+    is_checkpoint,
+    load_policies,
+)
 from phantom_core.training.run_file import RunFile
+from phantom_core.training.run_json import PoliciesInUse, check_facts
 from phantom_core.training.run_plans import EvaluationPlan
 from phantom_core.training.run_settings import metric_with_environment
 from phantom_core.training.toml_values import without_none_text
@@ -58,8 +65,8 @@ class SavedRun:
         Raises `RunDirectoryError` if it is not a run directory, or its `run.json` cannot be read.
         """
         directory, settings = RunDirectory.open(path), {}
-        with contextlib.suppress(OSError, ValueError):
-            settings = tomllib.loads((directory.path / CONFIG_FILE).read_text(encoding="utf-8"))
+        with contextlib.suppress(OSError, ValueError, RecursionError):
+            settings = tomllib.loads(read_file(directory.path / CONFIG_FILE).decode())
         return cls(directory.path, directory.read_run(), settings)
 
     def named_code(self) -> dict[str, str]:
@@ -90,20 +97,17 @@ class SavedRun:
     def logged_values(self) -> Iterator[MetricsRecorded]:
         """Yield what the run logged, one event per line of `metrics.jsonl`, in order; without it, nothing.
 
-        NaN and infinities are floats. A line that was cut off when the run was killed is skipped.
+        NaN and infinities are floats. A last line that was cut off when the run was killed is skipped.
+
+        Raises `RunDirectoryError` if another line is damaged, or the file cannot be read.
         """
-        try:
-            lines = (self.path / METRICS_FILE).read_bytes().splitlines()
-        except OSError:
-            return
-        for line in lines:
-            try:
-                row = json.loads(line)
-            except ValueError:
-                continue
-            found = row["values"].items()  # "nan", "inf" and "-inf" are strings
-            values = {name: float(value) if isinstance(value, str) else value for name, value in found}
-            yield MetricsRecorded(iteration=row["iteration"], env_steps=row["env_steps"], values=values)
+        for _, row in read_rows(self.path / METRICS_FILE):
+            yield MetricsRecorded(
+                iteration=row.iteration,
+                env_steps=row.env_steps,
+                values=row.numbers,
+                is_of_iteration=row.is_of_iteration,
+            )
 
 
 def evaluate_run(
@@ -152,6 +156,9 @@ def evaluate_run(
             f"The run {directory.path} {status}: it did not finish, so there is nothing to "
             f"evaluate.{directory.newest_checkpoint_hint()}"
         )
+    for key in ("seed", "policies_to_train"):
+        if key not in facts:
+            raise RunDirectoryError(f"{directory.path / RUN_FILE} is damaged: it has no {key}.")
     _check_env_config(directory, facts)
     load = functools.partial(load_policies, run, trust=trust)
     with untrusted(f"The run {directory.path}", unless=trust or directory.is_signed()):
@@ -169,6 +176,11 @@ def _evaluate(
 ) -> tuple[Evaluation, float | None]:
     """Make the env of a run, and play it with the policies that are loaded; see `evaluate_run`."""
     run_file = RunFile.read(directory.path / CONFIG_FILE)
+    for key, kind in (("env", str), ("env_config", dict), ("metrics", dict)):
+        value = run_file.table.get(key, None if key == "env" else {})
+        if not isinstance(value, kind):
+            expected = "the name of an env" if key == "env" else "a table"
+            raise RunDirectoryError(f"{run_file.path} is damaged: {key} is {value!r}. Expected {expected}.")
     components = Components(run_file.plugin_settings(), folder=run_file.folder, start="the run file")
     plan = run_file.evaluation() or EvaluationPlan()
     env_config = _env_config(directory, run_file)
@@ -223,10 +235,13 @@ def _open(path: Path) -> tuple[RunDirectory, dict[str, Any]]:
         return directory, directory.read_run()
     directory = RunDirectory.open(path.absolute().parent.parent)
     if not path.is_dir():
-        names = sorted(found.name for found in path.absolute().parent.glob("iteration-*"))
-        there = ", ".join(names) or "none"
+        there = ", ".join(folder.name for _, folder in directory.numbered_checkpoints()) or "none"
         raise RunDirectoryError(f"{path} is no checkpoint of its run. There are: {there}.")
     saved = load_checkpoint(path)
+    try:
+        check_facts(saved, PoliciesInUse)
+    except ValueError as error:
+        raise CheckpointError(f"The checkpoint {path} cannot be read: {without_stop(error)}.") from error
     return directory, directory.read_run() | {key: saved[key] for key in _WHO}
 
 

@@ -1,7 +1,6 @@
 """A run that is resumed ends as one that was never interrupted, bit for bit."""
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -130,6 +129,25 @@ class Plain(ph.Trainer):
         return {}
 
 
+class Curriculum(Walks):
+    """Gets harder from episode to episode: the walkers start further away."""
+
+    level = 0
+
+    def on_reset(self) -> None:
+        self.level += 1
+
+    def step(self, actions: Mapping[ph.AgentID, Any]) -> ph.StepResult:
+        result = super().step(actions)
+        return result._replace(rewards={i: r - self.level for i, r in result.rewards.items()})
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"level": self.level}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.level = state["level"]
+
+
 TWO = {"a": ["A"], "b": ["B"]}
 RUNS: dict[str, Callable[[], dict[str, Any]]] = {
     "q-learning": lambda: {"trainer": "q-learning", **LAKE},
@@ -166,6 +184,16 @@ RUNS: dict[str, Callable[[], dict[str, Any]]] = {
         "evaluation": ph.EvaluationPlan(episodes=2, every=3),
     },
     "env steps": lambda: {"trainer": DrawingTrainer, "policies": TWO, "total_steps": 47},
+    "an env that carries something over, in mid-episode": lambda: {
+        "trainer": DrawingTrainer,
+        "policies": TWO,
+        "env": Curriculum,
+    },
+    "an env that carries something over, between episodes": lambda: {
+        "trainer": WholeEpisodes,
+        "policies": TWO,
+        "env": Curriculum,
+    },
     "a simple trainer": lambda: {"trainer": Plain, "policies": TWO},
 }
 
@@ -242,6 +270,25 @@ def test_the_number_of_workers_makes_no_difference(before: int, after: int, tmp_
     check_alike(whole(tmp_path, **settings), run)
     (resumed,) = json.loads((run / "run.json").read_text())["resumed"]
     assert [name.partition(":")[0] for name in resumed["differences"]] == ["workers"]
+
+
+def test_what_an_env_carries_over_is_in_workers_too(tmp_path: Path) -> None:
+    settings = settings_of("an env that carries something over, in mid-episode") | {"workers": 2}
+    run = cut(tmp_path, 4, **settings)
+    ph.resume(run, hooks=[])
+    check_alike(whole(tmp_path, **settings), run)
+
+
+def test_what_an_env_carries_over_must_be_savable(tmp_path: Path) -> None:
+    class Odd(Curriculum):
+        def state_dict(self) -> dict[str, Any]:
+            return {"level": object}
+
+    settings = settings_of("an env that carries something over, in mid-episode") | {"env": Odd}
+    with pytest.raises(
+        ph.errors.CheckpointError, match=r"level is <class 'object'> \(type\)\. Expected NumPy"
+    ):
+        whole(tmp_path, **settings)
 
 
 def test_a_run_that_is_complete_can_be_longer(tmp_path: Path) -> None:
@@ -342,6 +389,19 @@ def test_what_cannot_be_resumed_is_refused_and_stays_as_it_was(tmp_path: Path) -
     assert ((run / "run.json").read_bytes(), (run / "config.toml").read_bytes()) == before
 
 
+def test_a_trainer_that_overrides_train_cannot_be_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = cut(tmp_path, 3, **settings_of("steps"))
+    monkeypatch.setattr(DrawingTrainer, "train", lambda self, *args, **kwargs: None, raising=False)
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        ph.resume(run, hooks=[])
+    assert str(caught.value) == (
+        "DrawingTrainer overrides train(), so nobody knows where in it the run stood, and it cannot be resumed. "
+        "Begin another run with these policies: ph.load_policies(run)."
+    )
+
+
 def test_a_run_without_checkpoints_says_so(tmp_path: Path) -> None:
     run = cut(tmp_path, 0, **settings_of("steps"))
     with pytest.raises(ph.errors.RunDirectoryError) as caught:
@@ -385,7 +445,7 @@ def test_other_versions_and_settings_are_named(tmp_path: Path, caplog: pytest.Lo
     facts = json.loads((run / "run.json").read_text())
     facts["versions"]["numpy"] = "1.0"
     facts["plugins"][0]["sha256"] = "0"
-    facts["blas_threads"] = math.pi
+    facts["blas_threads"] = {"openblas": 64}
     (run / "run.json").write_text(json.dumps(facts))
     ph.resume(run, hooks=[], trainer_config={"q-learning": {"alpha": 0.5}})
     (resumed,) = json.loads((run / "run.json").read_text())["resumed"]
@@ -394,7 +454,7 @@ def test_other_versions_and_settings_are_named(tmp_path: Path, caplog: pytest.Lo
         "trainer.q-learning.alpha: None → 0.5",
         f"numpy 1.0 → {np.__version__}",
         f"the files of {plugin['distribution']} {plugin['version']} were changed",
-        f"BLAS threads: {math.pi} → {json.loads((run / 'run.json').read_text())['blas_threads']}",
+        f"BLAS threads: {{'openblas': 64}} → {json.loads((run / 'run.json').read_text())['blas_threads']}",
     ]
     assert caplog.messages[-1] == (
         "The run is resumed, but may go on in another way than if it had not been cut: "

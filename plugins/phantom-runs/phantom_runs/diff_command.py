@@ -34,7 +34,8 @@ def diff_command(*, first: Path, second: Path, as_json: bool, verbose: bool) -> 
     if as_json:
         click.echo(json.dumps([asdict(difference) for difference in found], indent=1))
     else:
-        click.echo(_text(found) if found else "The runs do not differ, but for times and names.")
+        text = _text(found) if found else "The runs do not differ, but for times and names."
+        click.echo(ph.writing.printable(text))
     return 1 if found else 0
 
 
@@ -44,7 +45,7 @@ def _text(found: list[Difference]) -> str:
         differences = list(group)
         metrics = [d for d in differences if " @ " in d.name]
         shown = [d for d in differences if " @ " not in d.name] + metrics[:_MOST_METRICS]
-        rows = [(f"  {d.name}", one, "→", other) for d in shown for one, other in [_values(d)]]
+        rows = [(f"  {_on_one_line(d.name)}", one, "→", other) for d in shown for one, other in [_values(d)]]
         more = len(metrics) - _MOST_METRICS
         tail = [f"  … and {more:,} more values; the first are shown"] if more > 0 else []
         parts.append("\n".join([part, ph.tools.aligned(rows), *tail]))
@@ -58,8 +59,13 @@ def _values(difference: Difference) -> tuple[str, str]:
     return (short, other) if short != other else (_value(pair[0]), _value(pair[1]))
 
 
+def _on_one_line(text: str) -> str:
+    return ph.writing.printable(text).replace("\n", "\\n")
+
+
 def _value(value: Any) -> str:
-    text = "-" if value is None else value if isinstance(value, str) else json.dumps(value)
+    text = "-" if value is None else value if isinstance(value, str) else json.dumps(value, default=str)
+    text = _on_one_line(text)
     if re.fullmatch(r"[0-9a-f]{64}", text):
         text = text[:12]  # a hash
     return text if len(text) <= _MOST_TEXT else f"{text[: _MOST_TEXT - 1]}…"
