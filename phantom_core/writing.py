@@ -22,7 +22,15 @@ from typing import Final, Generic, TypeVar
 
 from phantom_core.errors import HookError, error_text
 
-__all__ = ["MAX_KEPT", "RetryQueue", "append", "cut_back", "printable", "temporary_beside"]
+__all__ = [
+    "MAX_KEPT",
+    "RetryQueue",
+    "append",
+    "cut_back",
+    "drop_broken_line",
+    "printable",
+    "temporary_beside",
+]
 
 T = TypeVar("T")
 
@@ -118,6 +126,15 @@ def cut_back(path: Path, size: int) -> None:
         )  # fmt: skip
     elif found > size:
         os.truncate(path, size)
+
+
+def drop_broken_line(path: Path) -> None:
+    """Remove what follows the last line end of a file: a line that was cut off in mid-write."""
+    with path.open("rb+") as file:
+        file.seek(max(file.seek(0, os.SEEK_END) - 1, 0))
+        if file.read(1) != b"\n":
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
 
 
 def temporary_beside(path: Path, ending: str = "") -> Path:

@@ -169,3 +169,11 @@ def test_a_file_that_is_shorter_or_missing_is_left_alone_and_a_warning_says_so(
         "missing; the run goes on."
         for count in ("4 of the 8", "0 of the 1,234")
     ]
+
+
+@pytest.mark.parametrize(("content", "left"), [(b"one\ntw", b"one\n"), (b"one\n", b"one\n"), (b"on", b"")])
+def test_a_line_that_was_cut_off_is_removed(tmp_path: Path, content: bytes, left: bytes) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    ph.writing.drop_broken_line(path)
+    assert path.read_bytes() == left

@@ -10,7 +10,7 @@ from typing import Any
 from phantom_core.hooks.events import MetricsRecorded, TrainEnd, TrainStart
 from phantom_core.hooks.hookspecs import Hooks
 from phantom_core.training.metrics_file import METRICS_FILE, encode_row
-from phantom_core.writing import RetryQueue, append, cut_back
+from phantom_core.writing import RetryQueue, append, cut_back, drop_broken_line
 
 
 class JsonLinesLogger(Hooks):
@@ -32,6 +32,7 @@ class JsonLinesLogger(Hooks):
             append(path, b"")
             if event.is_resumed and self._size is not None:
                 cut_back(path, self._size)
+                drop_broken_line(path)
             self._lines = RetryQueue(functools.partial(append, path), name="jsonl")
 
     def state_dict(self) -> dict[str, Any]:

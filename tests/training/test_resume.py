@@ -460,3 +460,18 @@ def test_other_versions_and_settings_are_named(tmp_path: Path, caplog: pytest.Lo
         "The run is resumed, but may go on in another way than if it had not been cut: "
         f"{'; '.join(resumed['differences'])}."
     )
+
+
+def test_a_metrics_file_that_lost_lines_is_named_and_the_run_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = cut(tmp_path, 5, **settings_of("steps"))
+    file = run / "metrics.jsonl"
+    content = file.read_bytes()
+    file.write_bytes(content[:-9])  # as after a power failure
+    results = ph.resume(run, hooks=[])
+    assert [row["iteration"] for row in results.history] == [0, 1, 2, 3, 5, 6, 7]
+    assert (
+        f"{file} has {len(content) - 9:,} of the {len(content):,} bytes that it had when the checkpoint was "
+        "written. What is missing stays missing; the run goes on."
+    ) in caplog.messages

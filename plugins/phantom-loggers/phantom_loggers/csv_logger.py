@@ -39,7 +39,8 @@ class CsvLogger(ph.Hooks):
             )
         self._path = Path(event.run_directory, "metrics.csv")
         self._rows = ph.writing.RetryQueue(self._write, name="csv")
-        self._drop_broken_row()
+        if self._path.exists():
+            ph.writing.drop_broken_line(self._path)
         found = self._read()
         if event.is_resumed and self._columns:
             found = self._cut_back(found)
@@ -113,9 +114,3 @@ class CsvLogger(ph.Hooks):
             return []
         with self._path.open(encoding="utf-8", newline="") as file:
             return list(csv.reader(file))
-
-    def _drop_broken_row(self) -> None:
-        """Truncate the file after the last newline."""
-        if self._path.exists():
-            with self._path.open("rb+") as file:
-                file.truncate(file.read().rfind(b"\n") + 1)
