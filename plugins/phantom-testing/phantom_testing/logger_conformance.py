@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import json
+import shutil
 import tempfile
 import threading
 import time
 import warnings
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +19,7 @@ from typing import Any, ClassVar
 
 import phantom_core as ph
 from phantom_testing.conformance import Conformance, require
+from phantom_testing.episode_trace import fingerprint
 from phantom_testing.logger_events import (
     NOT_FINITE,
     NUM_ITERATIONS,
@@ -28,17 +31,21 @@ from phantom_testing.logger_events import (
     iteration_events,
     iterations_in,
     marked,
+    num_marks_in,
     start_event,
 )
 from phantom_testing.process_state import ProcessState, open_files
 from phantom_testing.toy_agents import ToyForm
 from phantom_testing.toy_trainer import ToyTrainer
-from phantom_testing.trial_runs import Trial, changed, states, undisturbed
+from phantom_testing.trial_runs import Trial, changed, states, through_a_file, undisturbed
 
 NUM_TIMED = 5
 MOST_SECONDS = 1.0
 NUM_ROWS = 307
 """More than most buffers hold, and a multiple of no size that anybody would choose."""
+METRICS = "metrics.jsonl"
+SAVED, CUT, WHOLE = 2, 4, 6
+"""After so many iterations a checkpoint is written, the run is cut, the run ends."""
 
 
 class LoggerConformance(Conformance):
@@ -188,6 +195,85 @@ class LoggerConformance(Conformance):
             events = [*iteration_events(0, ORDINARY), ("on_train_end", end_event())]
             self._deliver(logger, events, "in a run without a directory")
 
+    # ------------------------------------------------------------------ a run that is resumed
+
+    def test_a_resumed_run_has_each_row_once(self) -> None:
+        """What it wrote before the checkpoint stays, what it wrote after it comes again; nothing is twice."""
+        with tempfile.TemporaryDirectory() as folder, undisturbed():
+            logger = self._started_in(Path(folder))
+            self._deliver_marked(logger, range(WHOLE), Path(folder))
+            self._deliver(logger, [("on_train_end", end_event())])
+            expected = num_marks_in(Path(folder), WHOLE)
+        for is_killed in (False, True):
+            with tempfile.TemporaryDirectory() as folder, undisturbed():
+                self._play_run_that_is_cut(Path(folder, "run"), is_killed=is_killed)
+                found = num_marks_in(Path(folder), WHOLE)
+            found[CUT - 1] = expected[CUT - 1]  # it may also be in a summary of the part that was cut
+            problems = [
+                f"iteration {i} {'is missing' if found[i] < expected[i] else 'is there twice'}"
+                for i in range(WHOLE)
+                if found[i] != expected[i]
+            ]
+            require(
+                not problems,
+                f"{self.subject} does not go on where a checkpoint was, when a run that was "
+                f"{'killed' if is_killed else 'interrupted'} after {CUT} iterations is resumed from one "
+                f"after {SAVED}: {', '.join(problems)}. Expected what a run writes that is not cut: flush "
+                "the file in state_dict() and return its size; when event.is_resumed, cut it back to that, "
+                "ph.writing.cut_back(path, size), and append.",
+            )
+
+    def test_its_state_outlives_the_start_of_a_resumed_run(self) -> None:
+        """What `load_state_dict` restored is not reset in `on_train_start`."""
+        with tempfile.TemporaryDirectory() as folder, undisturbed():
+            logger = self._started_in(Path(folder))
+            self._deliver_marked(logger, range(SAVED), Path(folder))
+            state = _state_of(logger)
+            self._deliver(logger, [("on_train_end", end_event("interrupted"))])
+            logger = self._started_in(Path(folder), state)
+            lost = _what_is_lost(state, _state_of(logger))
+            self._deliver(logger, [("on_train_end", end_event())])
+        require(
+            not lost,
+            f"{self.subject} forgets its state in on_train_start of a resumed run: {lost}. Expected what "
+            "load_state_dict() restored: begin anew only if event.is_resumed is False.",
+        )
+
+    def _play_run_that_is_cut(self, folder: Path, *, is_killed: bool) -> None:
+        """Deliver the events of a run that is cut, and of its resumption."""
+        folder.mkdir()
+        logger = self._started_in(folder)
+        self._deliver_marked(logger, range(SAVED), folder)
+        state, size = _state_of(logger), (folder / METRICS).stat().st_size
+        self._deliver_marked(logger, range(SAVED, CUT), folder)
+        left = folder.with_name("left")
+        if is_killed:
+            shutil.copytree(folder, left)  # what is on the disk now
+        self._deliver(logger, [("on_train_end", end_event("interrupted"))])
+        if is_killed:
+            shutil.rmtree(folder)
+            left.rename(folder)
+        ph.writing.cut_back(folder / METRICS, size)
+        logger = self._started_in(folder, state)
+        self._deliver_marked(logger, range(SAVED, WHOLE), folder)
+        self._deliver(logger, [("on_train_end", end_event())])
+
+    def _started_in(self, folder: Path, state: Mapping[str, Any] | None = None) -> Any:
+        """Return a logger in a run that was started, or is resumed with a state."""
+        logger = self.build()
+        if state is not None and isinstance(logger, ph.Hooks):
+            logger.load_state_dict(state)
+        self._deliver(logger, [("on_train_start", start_event(folder, is_resumed=state is not None))])
+        return logger
+
+    def _deliver_marked(self, logger: Any, iterations: Iterable[int], folder: Path) -> None:
+        """Deliver the events of iterations of a run, which has `metrics.jsonl` in its directory."""
+        for iteration in iterations:
+            events = iteration_events(iteration, marked(iteration))
+            row = {"iteration": iteration, "env_steps": 5 * iteration + 5, "values": marked(iteration)}
+            ph.writing.append(folder / METRICS, json.dumps(row).encode() + b"\n")
+            self._deliver(logger, events)
+
     # ------------------------------------------------------------------ what it leaves behind
 
     def test_it_leaves_no_thread_and_no_open_file(self) -> None:
@@ -277,3 +363,20 @@ class LoggerConformance(Conformance):
 
 def _trial() -> Trial:
     return Trial(trainer=ToyTrainer, form=ToyForm(), subject="The kit's own trainer")
+
+
+def _state_of(logger: Any) -> dict[str, Any]:
+    """Return what a checkpoint holds of a logger, after it was written and read."""
+    return through_a_file(logger.state_dict()) if isinstance(logger, ph.Hooks) else {}
+
+
+def _what_is_lost(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """Name the first part of a state that is another one; mappings may have got more."""
+    for name, value in before.items():
+        other = after.get(name)
+        if isinstance(value, Mapping) and isinstance(other, Mapping):
+            if lost := _what_is_lost(value, other):
+                return lost
+        elif fingerprint(value) != fingerprint(other):
+            return f"{name!r} was {value} and is {other}"
+    return ""

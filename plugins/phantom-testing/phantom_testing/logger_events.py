@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 import struct
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +15,12 @@ import phantom_core as ph
 NUM_ITERATIONS: Final = 3
 FIRST_MARK: Final = 4001.5  # databases store whole numbers in fewer bytes
 
-ORDINARY: Final = {"rewards/A1": 0.5, "default/episode_return": 2.5, "time/iteration_seconds": 0.01}
+ORDINARY: Final = {
+    "rewards/A1": 0.5,
+    "rewards/group": 0.5,
+    "default/episode_return": 2.5,
+    "time/iteration_seconds": 0.01,
+}
 NOT_FINITE: Final = {"rewards/A1": math.nan, "default/loss": math.inf, "time/iteration_seconds": -math.inf}
 UNKNOWN: Final = {"a name/with blanks, commas: and ünïcode": 1.0, "new": 2.0}
 
@@ -25,20 +32,40 @@ def marked(iteration: int) -> dict[str, float]:
 
 def iterations_in(folder: Path, num_iterations: int) -> list[int]:
     """Return the iterations whose marked values are in the files of a folder, as text or as numbers."""
-    content = b"\n".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
-    return [iteration for iteration in range(num_iterations) if _is_in(content, FIRST_MARK + iteration)]
+    content = _content_of(folder)
+    return [i for i in range(num_iterations) if any(form in content for form in _forms_of(i))]
 
 
-def _is_in(content: bytes, value: float) -> bool:
-    written = (str(value).encode(), *(struct.pack(form, value) for form in ("<f", ">f", "<d", ">d")))
-    return any(form in content for form in written)
+def num_marks_in(folder: Path, num_iterations: int) -> list[int]:
+    """Return for each iteration how often its marked value is in the files of a folder."""
+    content = _content_of(folder)
+    return [sum(map(content.count, _forms_of(iteration))) for iteration in range(num_iterations)]
+
+
+def _content_of(folder: Path) -> bytes:
+    return b"\n".join(map(_read, sorted(path for path in folder.rglob("*") if path.is_file())))
+
+
+def _read(path: Path) -> bytes:
+    """Return what a file holds; of a database the rows, since the file holds deleted ones too."""
+    content = path.read_bytes()
+    if not content.startswith(b"SQLite format 3\0"):
+        return content
+    with closing(sqlite3.connect(path)) as database:
+        return "\n".join(database.iterdump()).encode()
+
+
+def _forms_of(iteration: int) -> list[bytes]:
+    """Return how the marked value of an iteration may be written."""
+    value = FIRST_MARK + iteration
+    return [str(value).encode(), *(struct.pack(form, value) for form in ("<f", ">f", "<d", ">d"))]
 
 
 class Handed(dict[str, Any]):
     """A dict that tells whether anybody keeps it: it can be referred to weakly."""
 
 
-def start_event(run_directory: Path | None) -> ph.TrainStart:
+def start_event(run_directory: Path | None, *, is_resumed: bool = False) -> ph.TrainStart:
     """Return the start of a run."""
     return ph.TrainStart(
         run_name="conformance",
@@ -48,6 +75,7 @@ def start_event(run_directory: Path | None) -> ph.TrainStart:
         total_steps=None,
         seed=1,
         hyper_parameters={"trainer.toy.alpha": 0.1, "seed": 1},
+        is_resumed=is_resumed,
     )
 
 

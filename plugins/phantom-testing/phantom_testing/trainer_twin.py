@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import copy
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import phantom_core as ph
 from phantom_testing.episode_trace import fingerprint
+from phantom_testing.trial_runs import through_a_file
 
 AFTER_UPDATES = 2
 """After so many updates that changed a policy all is saved: then an optimiser has something to forget."""
@@ -124,7 +123,7 @@ def _twin_of(
     Notice whose state changes.
     """
     returned = trainer.state_dict()
-    handed = _through_a_file(returned)
+    handed = through_a_file(returned)
     before = fingerprint(returned), fingerprint(handed)
     twin = trainer_class(**config)
     twin.enter(trainer.run)
@@ -144,14 +143,8 @@ def _twin_of(
 def _reloaded(policy: ph.BasePolicy) -> ph.BasePolicy:
     """Make a policy from what another one saves."""
     twin = type(policy)(policy.observation_space, policy.action_space, **policy.given_settings)
-    twin.load_state_dict(_through_a_file(policy.state_dict()))
+    twin.load_state_dict(through_a_file(policy.state_dict()))
     return twin
-
-
-def _through_a_file(state: Mapping[str, Any]) -> dict[str, Any]:
-    with tempfile.TemporaryDirectory() as folder:
-        ph.tools.save_checkpoint(Path(folder, "state"), state)
-        return ph.tools.load_checkpoint(Path(folder, "state"))
 
 
 def _difference(policy: ph.BasePolicy, twin: ph.BasePolicy) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import phantom_core as ph
@@ -194,6 +196,13 @@ def difference(one: Sequence[Mapping[str, float]], other: Sequence[Mapping[str, 
             if repr(left) != repr(right):
                 return f"in iteration {iteration}, {name!r} was {left} and then {right}"
     return "" if len(one) == len(other) else f"they have {len(one)} and {len(other)} iterations"
+
+
+def through_a_file(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a state as a checkpoint that is written and read holds it."""
+    with tempfile.TemporaryDirectory() as folder:
+        ph.tools.save_checkpoint(Path(folder, "state"), state)
+        return ph.tools.load_checkpoint(Path(folder, "state"))
 
 
 def states(policies: Mapping[ph.PolicyID, ph.BasePolicy]) -> dict[ph.PolicyID, str]:

@@ -156,6 +156,45 @@ BROKEN = [
         ),
     ),
     (
+        "BeginsAnew",
+        "a_resumed_run_has_each_row_once",
+        (
+            "Logger 'beginsanew' does not go on where a checkpoint was, when a run that was interrupted "
+            "after 4 iterations is resumed from one after 2: iteration 0 is missing, iteration 1 is missing. "
+            "Expected what a run writes that is not cut: flush the file in state_dict() and return its size; when "
+            "event.is_resumed, cut it back to that, ph.writing.cut_back(path, size), and append."
+        ),
+    ),
+    (
+        "LogsTwice",
+        "a_resumed_run_has_each_row_once",
+        (
+            "Logger 'logstwice' does not go on where a checkpoint was, when a run that was interrupted "
+            "after 4 iterations is resumed from one after 2: iteration 2 is there twice. Expected "
+            "what a run writes that is not cut: flush the file in state_dict() and return its size; when "
+            "event.is_resumed, cut it back to that, ph.writing.cut_back(path, size), and append."
+        ),
+    ),
+    (
+        "KeepsLinesBack",
+        "a_resumed_run_has_each_row_once",
+        (
+            "Logger 'keepslinesback' does not go on where a checkpoint was, when a run that was interrupted "
+            "after 4 iterations is resumed from one after 2: iteration 0 is missing, iteration 1 is missing. "
+            "Expected what a run writes that is not cut: flush the file in state_dict() and return its size; when "
+            "event.is_resumed, cut it back to that, ph.writing.cut_back(path, size), and append."
+        ),
+    ),
+    (
+        "ForgetsOnStart",
+        "its_state_outlives_the_start_of_a_resumed_run",
+        (
+            "Logger 'forgetsonstart' forgets its state in on_train_start of a resumed run: 'best' was 4002.5 "
+            "and is 0.0. Expected what load_state_dict() restored: begin anew only if event.is_resumed is "
+            "False."
+        ),
+    ),
+    (
         "Blocks",
         "it_does_not_keep_training_waiting",
         (

@@ -6,6 +6,7 @@ import socket
 import sqlite3
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,25 @@ class CorrectLogger(ph.Hooks):
     """Writes one line per iteration."""
 
     file: Any = None
+    size: int | None = None
 
     def on_train_start(self, event: ph.TrainStart) -> None:
         if event.run_directory is not None:
-            self.file = Path(event.run_directory, "lines.txt").open("w", encoding="utf-8")  # noqa: SIM115  until the end of the run
+            self.open(Path(event.run_directory, "lines.txt"), event)
+
+    def open(self, path: Path, event: ph.TrainStart) -> None:
+        if event.is_resumed and self.size is not None:
+            ph.writing.cut_back(path, self.size)
+        self.file = path.open("a" if event.is_resumed else "w", encoding="utf-8")
+
+    def state_dict(self) -> dict[str, Any]:
+        if self.file is None:
+            return {}
+        self.file.flush()
+        return {"size": self.file.tell()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.size = state["size"]
 
     def on_metrics(self, event: ph.MetricsRecorded) -> None:
         self.write(f"{event.iteration} {dict(event.values)}")
@@ -124,7 +140,7 @@ class NeedsADirectory(CorrectLogger):
     """Counts on a run directory."""
 
     def on_train_start(self, event: ph.TrainStart) -> None:
-        self.file = Path(event.run_directory, "lines.txt").open("w", encoding="utf-8")  # noqa: SIM115  likewise
+        self.open(Path(event.run_directory, "lines.txt"), event)  # type: ignore[arg-type]  its defect
 
 
 class LeavesAThread(CorrectLogger):
@@ -169,6 +185,13 @@ class WritesTens(CorrectLogger):
             self.file.writelines(self.lines)
             self.lines.clear()
 
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "lines": list(self.lines)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.lines = list(state["lines"])
+
 
 class WritesThePreviousRow(CorrectLogger):
     """Writes a line when the next one comes."""
@@ -179,6 +202,13 @@ class WritesThePreviousRow(CorrectLogger):
         if self.previous:
             super().write(self.previous)
         self.previous = line
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "previous": self.previous}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.previous = state["previous"]
 
 
 class LosesRowsOfFailedRuns(WritesTens):
@@ -227,3 +257,47 @@ class SilencesNumPy(CorrectLogger):
     def on_metrics(self, event: ph.MetricsRecorded) -> None:
         np.seterr(all="ignore")
         super().on_metrics(event)
+
+
+class BeginsAnew(CorrectLogger):
+    """Replaces the file of a run that is resumed."""
+
+    state_dict, load_state_dict = ph.Hooks.state_dict, ph.Hooks.load_state_dict
+
+    def open(self, path: Path, event: ph.TrainStart) -> None:
+        self.file = path.open("w", encoding="utf-8")
+
+
+class LogsTwice(CorrectLogger):
+    """Goes on at the end of the file, wherever the checkpoint was."""
+
+    def open(self, path: Path, event: ph.TrainStart) -> None:
+        self.file = path.open("a", encoding="utf-8")
+
+
+class KeepsLinesBack(CorrectLogger):
+    """Has lines in a buffer when a checkpoint is written."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {} if self.file is None else {"size": Path(self.file.name).stat().st_size}
+
+
+class ForgetsOnStart(CorrectLogger):
+    """Counts from 0 again when a run is resumed."""
+
+    best = 0.0
+
+    def on_train_start(self, event: ph.TrainStart) -> None:
+        super().on_train_start(event)
+        self.best = 0.0
+
+    def on_metrics(self, event: ph.MetricsRecorded) -> None:
+        super().on_metrics(event)
+        self.best = max([self.best, *event.values.values()])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "best": self.best}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        super().load_state_dict(state)
+        self.best = state["best"]
