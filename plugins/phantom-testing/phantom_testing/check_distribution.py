@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Final
 
 from packaging.utils import canonicalize_name
@@ -96,7 +97,7 @@ def _check_plugin_object(entry: ph.tools.EntryStatus) -> Iterator[CheckResult]:
             yield _loads(f"its_{component.kind}_{component.name}_loads", component.load)
             continue
         for found in _check_component(component.kind, component.qualified_name):
-            yield CheckResult(f"its_{component.kind}_{component.name}: {found.check}", found.message)
+            yield replace(found, check=f"its_{component.kind}_{component.name}: {found.check}")
 
 
 def _loads(check: str, load: Callable[[], object]) -> CheckResult:

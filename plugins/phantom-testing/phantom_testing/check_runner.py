@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
+from unittest import SkipTest
 
 import phantom_core as ph
 from phantom_testing.conformance import Conformance
@@ -21,10 +22,12 @@ class CheckResult:
     Attributes:
         check: the name of the check, such as `the_same_seed_gives_the_same_curve`.
         message: what was found, what was expected and what to do; empty if all is well.
+        skipped: why it was not run; empty if it was.
     """
 
     check: str
     message: str = ""
+    skipped: str = ""
 
     @property
     def has_passed(self) -> bool:
@@ -60,10 +63,13 @@ def run_checks(conformance: type[Conformance], *, timeout: float = 300.0) -> Ite
 
 def _run(conformance: type[Conformance], name: str, timeout: float) -> CheckResult:
     messages: list[str] = []
+    skipped: list[str] = []
 
     def check() -> None:
         try:
             getattr(conformance(), f"{PREFIX}{name}")()
+        except SkipTest as reason:
+            skipped.append(str(reason))
         except AssertionError as error:
             messages.append(str(error) or f"An assertion failed in the check {name}.")
         except Exception as error:  # whatever a component raises where the kit did not expect it
@@ -80,4 +86,4 @@ def _run(conformance: type[Conformance], name: str, timeout: float) -> CheckResu
             f"{subject} had not finished the check {name} after {timeout:g} s. Expected a few seconds: look "
             "for what it waits for."
         )
-    return CheckResult(name, " ".join(messages))
+    return CheckResult(name, " ".join(messages), "".join(skipped))

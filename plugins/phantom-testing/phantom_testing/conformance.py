@@ -2,7 +2,7 @@
 
 The classes of the kit are collected by pytest when a class derived from them is called `Test…`; they
 need no pytest themselves. Each check is a method `test_…` without parameters that raises
-`AssertionError`: what was found, what was expected, what to do.
+`AssertionError`: what was found, what was expected, what to do; or `unittest.SkipTest`, if it does not apply.
 """
 
 from __future__ import annotations

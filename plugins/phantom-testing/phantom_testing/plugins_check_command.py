@@ -36,22 +36,31 @@ def check_command(*, distribution: str, as_json: bool, verbose: bool) -> int:
                 _print(result)
         rows.append(_row(entry, results))
     failed = sum(not check["passed"] for row in rows for check in row["checks"])
-    passed = sum(len(row["checks"]) for row in rows) - failed
+    skipped = sum("skipped" in check for row in rows for check in row["checks"])
+    passed = sum(len(row["checks"]) for row in rows) - failed - skipped
     if as_json:
         head = {"distribution": entries[0].distribution, "version": entries[0].version}
         click.echo(json.dumps({**head, "passed": passed, "failed": failed, "components": rows}, indent=1))
     else:
-        click.echo(f"{passed} checks passed, {failed} failed.")
+        click.echo(f"{passed} checks passed, {failed} failed{f', {skipped} skipped' if skipped else ''}.")
     return 1 if failed else 0
 
 
 def _row(entry: ph.tools.EntryStatus, results: list[CheckResult]) -> dict[str, Any]:
-    checks = [{"check": r.check, "passed": r.has_passed, "message": r.message} for r in results]
+    checks = [
+        {"check": r.check, "passed": r.has_passed, "message": r.message}
+        | ({"skipped": r.skipped} if r.skipped else {})
+        for r in results
+    ]
     return {"kind": entry.kind, "name": entry.name, "target": entry.target, "checks": checks}
 
 
 def _print(result: CheckResult) -> None:
     sentence = result.check.replace("_", " ")
+    if result.skipped:
+        click.echo(f"  {click.style('skipped', fg='yellow')} {sentence}")
+        click.echo(textwrap.fill(result.skipped, 100, initial_indent=" " * 10, subsequent_indent=" " * 10))
+        return
     if result.has_passed:
         click.echo(f"  ok      {sentence}")
         return

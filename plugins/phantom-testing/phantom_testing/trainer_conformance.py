@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
+from unittest import SkipTest
 
 import phantom_core as ph
 from phantom_testing.conformance import Conformance, require
@@ -456,6 +458,37 @@ class TrainerConformance(Conformance):
             f"{self.subject} keeps the arrays that load_state_dict() gets: the next update changes them for "
             "whoever loads them again. Expected copies: array.copy() or np.array(array).",
         )
+
+    def test_a_run_that_is_cut_and_resumed_ends_as_one_that_was_not(self) -> None:
+        """Weights and logged values are the same, bit for bit."""
+        self._skip_if_its_runs_cannot_be_resumed()
+        if self.what_differs_with_one_seed():
+            return  # then nothing can be told from a difference
+        whole = self.trained()
+        with tempfile.TemporaryDirectory() as folder:
+            resumed, rows = self.trial.run_in_two_parts(3, Path(folder))
+            where = difference(curve(whole), curve(rows))
+            learned = changed(states(whole.policies), states(resumed.policies))
+        where = where or (f"the weights of {learned}" if learned else "")
+        require(
+            not where,
+            f"{self.subject} ends otherwise if its run is cut before the last iteration and resumed: "
+            f"{where}. Expected what follows without a cut: return in state_dict() all that later iterations "
+            "depend on, such as moments, counters and buffers, take it over in load_state_dict(), and keep "
+            "nothing in the class or the module.",
+        )
+
+    def _skip_if_its_runs_cannot_be_resumed(self) -> None:
+        """Raise `unittest.SkipTest` with the reason."""
+        target = self.target
+        if target.train is not ph.Trainer.train:
+            raise SkipTest(f"{self.subject} overrides train(), so its runs cannot be resumed.")
+        is_full = target(**self.option("config")).is_full
+        if not is_full and target.state_dict is ph.Trainer.state_dict:
+            raise SkipTest(
+                f"{self.subject} steps the env itself and has no state_dict(), so its runs cannot be "
+                "resumed. Override it and load_state_dict(), if only to return {}."
+            )
 
     def _twins(self) -> Twins:
         return self.once("twins", self._make_twins)

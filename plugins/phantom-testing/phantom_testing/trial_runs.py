@@ -101,6 +101,55 @@ class Trial:
                 if drawn is not None:
                     drawn += global_random.used()
 
+    def run_in_two_parts(self, num_iterations: int, folder: Path) -> tuple[ph.TrainingResults, Rows]:
+        """Train as `run` does, but stop before the last iteration and resume; return also what was logged.
+
+        Raises:
+            AssertionError: if it raises.
+        """
+        num_first, rows = num_iterations - 1 + self.warm_up_iterations, Rows()
+        plan = ph.CheckpointPlan(every=num_first)
+        first = self.run(
+            num_iterations=num_iterations, hooks=[rows, Stop(num_first)], run_dir=folder, checkpoint=plan
+        )
+        assert first.run_directory is not None
+        with undisturbed():
+            try:
+                return ph.resume(first.run_directory, hooks=[rows], trust=True), rows
+            except Exception as error:
+                raise AssertionError(
+                    f"{self.subject} raised {ph.tools.error_text(error)} when its run was resumed. Expected "
+                    f"load_state_dict() to take what state_dict() returned after {num_first} iterations."
+                ) from error
+
+
+class Stop(ph.Hooks):
+    """Stops a run after so many iterations."""
+
+    def __init__(self, num_iterations: int) -> None:
+        super().__init__()
+        self._num_iterations = num_iterations
+
+    def should_stop(self, event: ph.IterationEnd) -> str | None:
+        """Count."""
+        return "enough" if event.iteration + 1 == self._num_iterations else None
+
+
+class Rows(ph.Hooks):
+    """Keeps what is logged.
+
+    Attributes:
+        history: as in the results of a run.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.history: list[dict[str, float]] = []
+
+    def on_metrics(self, event: ph.MetricsRecorded) -> None:
+        """Keep a row."""
+        self.history.append({"iteration": event.iteration, "env_steps": event.env_steps, **event.values})
+
 
 class SolvedIdentity(ph.Hooks):
     """Stops training once the policy repeats every number, twice in a row.
@@ -181,7 +230,7 @@ def form_of(
     return None
 
 
-def curve(results: ph.TrainingResults) -> list[dict[str, float]]:
+def curve(results: ph.TrainingResults | Rows) -> list[dict[str, float]]:
     """Return what was logged in each iteration, without times."""
     return [
         {name: float(v) for name, v in row.items() if not name.startswith("time/")} for row in results.history

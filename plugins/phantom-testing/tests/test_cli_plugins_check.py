@@ -4,6 +4,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import SkipTest
+
+import pytest
+
+from phantom_testing import MetricConformance
+from phantom_testing.check_distribution import CONFORMANCE_BY_KIND
 
 METRIC = '''
 import phantom_core as ph
@@ -49,6 +55,21 @@ def test_what_fails_is_told_below_the_check(
         "          acme-steps requires phantom-rl-core of any version, which admits versions that do not"
     )
     assert lines[-1] == "19 checks passed, 1 failed."
+
+
+def test_what_does_not_apply_is_skipped_with_the_reason(
+    phantom: Callable[..., Any], fake_distribution: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Skipping(MetricConformance):
+        def test_it_counts_sheep(self) -> None:
+            raise SkipTest("It counts steps.")
+
+    monkeypatch.setitem(CONFORMANCE_BY_KIND, "metric", Skipping)
+    fake_distribution("acme-steps", ENTRY, {"acme_steps": METRIC})
+    lines = phantom("plugins", "check", "acme-steps").out.splitlines()
+    at = lines.index("  skipped it counts sheep")
+    assert lines[at + 1] == "          It counts steps."
+    assert lines[-1] == "20 checks passed, 0 failed, 1 skipped."
 
 
 def test_the_report_can_be_read_by_a_program(

@@ -160,9 +160,10 @@ BROKEN = [
         "a_resumed_run_has_each_row_once",
         (
             "Logger 'beginsanew' does not go on where a checkpoint was, when a run that was interrupted "
-            "after 4 iterations is resumed from one after 2: iteration 0 is missing, iteration 1 is missing. "
-            "Expected what a run writes that is not cut: flush the file in state_dict() and return its size; when "
-            "event.is_resumed, cut it back to that, ph.writing.cut_back(path, size), and append."
+            "after 4 iterations is resumed from one after 2: iteration 0 is missing, iteration 1 is "
+            "missing. Expected what a run writes that is not cut: flush the file in state_dict() and return "
+            "its size; when event.is_resumed, cut it back to that, ph.writing.cut_back(path, size), and "
+            "append."
         ),
     ),
     (
@@ -180,9 +181,10 @@ BROKEN = [
         "a_resumed_run_has_each_row_once",
         (
             "Logger 'keepslinesback' does not go on where a checkpoint was, when a run that was interrupted "
-            "after 4 iterations is resumed from one after 2: iteration 0 is missing, iteration 1 is missing. "
-            "Expected what a run writes that is not cut: flush the file in state_dict() and return its size; when "
-            "event.is_resumed, cut it back to that, ph.writing.cut_back(path, size), and append."
+            "after 4 iterations is resumed from one after 2: iteration 0 is missing, iteration 1 is "
+            "missing. Expected what a run writes that is not cut: flush the file in state_dict() and return "
+            "its size; when event.is_resumed, cut it back to that, ph.writing.cut_back(path, size), and "
+            "append."
         ),
     ),
     (

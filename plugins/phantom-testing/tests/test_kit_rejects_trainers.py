@@ -1,5 +1,6 @@
 """Every broken trainer fails exactly its own check, with this message; the correct ones fail none."""
 
+import unittest
 from collections.abc import Callable
 
 import pytest
@@ -173,16 +174,64 @@ BROKEN = [
             "keep its classes at the top of a module."
         ),
     ),
+    (
+        "ForgetsItsCounter",
+        "a_run_that_is_cut_and_resumed_ends_as_one_that_was_not",
+        (
+            "Trainer 'forgetsitscounter' ends otherwise if its run is cut before the last iteration and "
+            "resumed: in iteration 2, 'default/updates' was 3.0 and then 1.0. Expected what follows "
+            "without a cut: return in state_dict() all that later iterations depend on, such as moments, "
+            "counters and buffers, take it over in load_state_dict(), and keep nothing in the class or "
+            "the module."
+        ),
+    ),
+    (
+        "CountsInTheModule",
+        "a_run_that_is_cut_and_resumed_ends_as_one_that_was_not",
+        (
+            "Trainer 'countsinthemodule' ends otherwise if its run is cut before the last iteration and "
+            "resumed: in iteration 2, 'default/updates' was 3.0 and then 1.0. Expected what follows "
+            "without a cut: return in state_dict() all that later iterations depend on, such as moments, "
+            "counters and buffers, take it over in load_state_dict(), and keep nothing in the class or "
+            "the module."
+        ),
+    ),
+    (
+        "ForgetsItsBuffer",
+        "a_run_that_is_cut_and_resumed_ends_as_one_that_was_not",
+        (
+            "Trainer 'forgetsitsbuffer' ends otherwise if its run is cut before the last iteration and "
+            "resumed: in iteration 2, 'default/error' was 3.1081117573347625 and then 3.1131660283265203. "
+            "Expected what follows without a cut: return in state_dict() all that later iterations depend "
+            "on, such as moments, counters and buffers, take it over in load_state_dict(), and keep "
+            "nothing in the class or the module."
+        ),
+    ),
+    (
+        "SimpleForgetsItsCounter",
+        "a_run_that_is_cut_and_resumed_ends_as_one_that_was_not",
+        (
+            "Trainer 'simpleforgetsitscounter' ends otherwise if its run is cut before the last iteration "
+            "and resumed: in iteration 2, 'episodes' was 10.5 and then 2.5. Expected what follows without "
+            "a cut: return in state_dict() all that later iterations depend on, such as moments, counters "
+            "and buffers, take it over in load_state_dict(), and keep nothing in the class or the module."
+        ),
+    ),
 ]
 
 ALSO = {
     "TrainsOneOnly": {"it_learns_from_the_rewards_of_each_agent"},
-    "SavesHalf": {"its_policies_do_what_policies_have_to"},
+    "SavesHalf": {
+        "its_policies_do_what_policies_have_to",
+        "a_run_that_is_cut_and_resumed_ends_as_one_that_was_not",
+    },
+    "ForgetsOptimiser": {"a_run_that_is_cut_and_resumed_ends_as_one_that_was_not"},
+    "ForgetsItsBuffer": {"what_was_saved_trains_on_as_if_nothing_had_happened"},
 }
 """What else they cannot do then."""
 
 
-@pytest.mark.parametrize("name", ["Correct", "SimpleCorrect"])
+@pytest.mark.parametrize("name", ["Correct", "SimpleCorrect", "SimpleSaved"])
 def test_a_correct_trainer_passes_every_check(failures: Failures, name: str) -> None:
     assert failures(TrainerConformance, "broken_trainers", name) == {}
 
@@ -202,3 +251,25 @@ def test_a_broken_trainer_fails_its_own_check(
 )
 def test_a_trainer_may_declare_what_it_is(failures: Failures, name: str, options: dict[str, bool]) -> None:
     assert failures(TrainerConformance, "broken_trainers", name, **options) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        (
+            "SimpleCorrect",
+            (
+                "Trainer 'simplecorrect' steps the env itself and has no state_dict(), so its runs cannot be "
+                "resumed. Override it and load_state_dict(), if only to return {}."
+            ),
+        ),
+        ("OwnLoop", "Trainer 'ownloop' overrides train(), so its runs cannot be resumed."),
+    ],
+)
+def test_what_cannot_be_resumed_is_skipped_with_the_reason(
+    failures: Failures, name: str, reason: str
+) -> None:
+    check = "a_run_that_is_cut_and_resumed_ends_as_one_that_was_not"
+    with pytest.raises(unittest.SkipTest) as caught:
+        failures(TrainerConformance, "broken_trainers", name, only=check)
+    assert str(caught.value) == reason

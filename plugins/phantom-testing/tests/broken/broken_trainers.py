@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -367,3 +368,69 @@ class CannotTravel(Correct):
     """Its policies cannot be pickled."""
 
     policy_class = LambdaTable
+
+
+# ---------------------------------------------------------------------- what a resumed run does not know
+
+
+class SimpleSaved(SimpleCorrect):
+    """Has nothing to save, and says so."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+
+class OwnLoop(Correct):
+    """Trains in a loop of its own."""
+
+    def train(self, *arguments: Any, **settings: Any) -> ph.TrainingResults:
+        return super().train(*arguments, **settings)
+
+
+class ForgetsItsCounter(Correct):
+    """Counts its updates, in no checkpoint."""
+
+    count = 0
+
+    def update(self, policy_id: str, policy: Any, batch: Any, rng: Any) -> Mapping[str, float]:
+        self.count += 1
+        return {**super().update(policy_id, policy, batch, rng), "updates": self.count}
+
+
+COUNTS: Counter[str] = Counter()
+
+
+class CountsInTheModule(Correct):
+    """Counts its updates where no checkpoint looks, from 0 in each run."""
+
+    def setup(self, policy_id: str, policy: Any, rng: Any) -> None:
+        COUNTS[policy_id] = 0
+
+    def update(self, policy_id: str, policy: Any, batch: Any, rng: Any) -> Mapping[str, float]:
+        COUNTS[policy_id] += 1
+        return {**super().update(policy_id, policy, batch, rng), "updates": COUNTS[policy_id]}
+
+
+class ForgetsItsBuffer(Correct):
+    """Learns the batch before once more, which no checkpoint holds."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.before: dict[str, Any] = {}
+
+    def update(self, policy_id: str, policy: Any, batch: Any, rng: Any) -> Mapping[str, float]:
+        if policy_id in self.before:
+            super().update(policy_id, policy, self.before[policy_id], rng)
+        self.before[policy_id] = batch
+        return super().update(policy_id, policy, batch, rng)
+
+
+class SimpleForgetsItsCounter(SimpleSaved):
+    """Counts its episodes, in no checkpoint."""
+
+    count = 0
+
+    def play_episode(self, env: Any, mapping: Any, policies: Any, to_train: Sequence[str]) -> None:
+        super().play_episode(env, mapping, policies, to_train)
+        self.count += 1
+        self.log_scalar("episodes", self.count)
