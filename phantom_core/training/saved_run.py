@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import json
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from phantom_core.errors import RunDirectoryError, listing
 from phantom_core.hooks.events import MetricsRecorded
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy import BasePolicy
+from phantom_core.reading import read_lines
 from phantom_core.rollouts.evaluate import Evaluation, evaluate
 from phantom_core.secrets import Secrets, masked_names, read_environment, revealed
 from phantom_core.seeding import derive_seed
@@ -24,11 +25,20 @@ from phantom_core.training.checkpoint import decode_id, is_lossless, load_checkp
 from phantom_core.training.components import Components
 from phantom_core.training.env_factory import EnvFactory
 from phantom_core.training.jsonl_logger import METRICS_FILE
-from phantom_core.training.process_mark import is_gone
-from phantom_core.training.run_directory import CONFIG_FILE, RunDirectory, is_checkpoint, load_policies
+from phantom_core.training.metrics_tail import decode_row, newest_rows
+from phantom_core.training.process_mark import is_gone, is_running
+from phantom_core.training.run_directory import (
+    CONFIG_FILE,
+    RUN_FILE,
+    RunDirectory,
+    is_checkpoint,
+    load_policies,
+)
 from phantom_core.training.run_file import RunFile
 from phantom_core.training.run_plans import EvaluationPlan
+from phantom_core.training.run_progress import RunProgress
 from phantom_core.training.run_settings import metric_with_environment
+from phantom_core.training.saved_checkpoint import SavedCheckpoint
 from phantom_core.training.toml_values import without_none_text
 from phantom_core.trust import untrusted
 from phantom_core.types import AgentID, PolicyID
@@ -62,6 +72,78 @@ class SavedRun:
             settings = tomllib.loads((directory.path / CONFIG_FILE).read_text(encoding="utf-8"))
         return cls(directory.path, directory.read_run(), settings)
 
+    @property
+    def status(self) -> str:
+        """How the run ended, or that it goes on.
+
+        `"completed"`, `"stopped"`, `"diverged"`, `"interrupted"` or `"failed"`, as `run.json` says; or
+        `"gone"` if the process of the run ended without saying how, such as by SIGKILL; or `"running"`; or
+        `"running on HOST"` if the run was started on another machine, or in another container, and it is not
+        known here whether it still runs there. `"unknown"` if `run.json` does not say.
+        """
+        status, mark = self.facts.get("status"), self.facts.get("process")
+        if status != "running" or not isinstance(mark, Mapping):
+            return status if isinstance(status, str) else "unknown"
+        if is_gone(mark):
+            return "gone"
+        return "running" if is_running(mark) else f"running on {mark.get('host')}"
+
+    @property
+    def started(self) -> datetime | None:
+        """When the run began, whether or not it was resumed since; None if `run.json` does not say."""
+        return _time(self.facts.get("started"))
+
+    @property
+    def ended(self) -> datetime | None:
+        """When the run ended; when it last wrote something, if it is gone; None while it goes on."""
+        if self.status != "gone":
+            return _time(self.facts.get("ended"))
+        files = [self.path / name for name in (RUN_FILE, METRICS_FILE) if (self.path / name).is_file()]
+        newest = max((file.stat().st_mtime for file in files), default=0.0)
+        return datetime.fromtimestamp(newest, UTC)
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether `config.toml` was written here, see `ph.trust`."""
+        return RunDirectory(self.path).is_signed()
+
+    def progress(self) -> RunProgress:
+        """Return how far the run is: as `run.json` says if it has ended, else by what it logged last.
+
+        Raises `RunDirectoryError` if `metrics.jsonl` cannot be read.
+        """
+        counts = [self.facts.get(name) for name in ("iterations", "env_steps")]
+        if not all(isinstance(count, int) for count in counts):
+            newest = self.newest_values()
+            counts = [newest[-1].iteration + 1, newest[-1].env_steps] if newest else [0, 0]
+        steps = self.settings.get("total_steps")
+        planned = self.settings.get("iterations") if steps is None else steps
+        return RunProgress(
+            iterations=int(counts[0] or 0),
+            env_steps=int(counts[1] or 0),
+            planned=planned if isinstance(planned, int) else None,
+            unit="iterations" if steps is None else "env_steps",
+        )
+
+    def newest_values(self) -> list[MetricsRecorded]:
+        """Return what the run logged last, in order, without reading what it logged before.
+
+        These are the last lines of `metrics.jsonl`: as many as 64 KiB hold, and at least one. Without the
+        file there are none. NaN and infinities are floats. What is no whole line is skipped.
+
+        Raises `RunDirectoryError` if the file cannot be read.
+        """
+        return newest_rows(self.path / METRICS_FILE)
+
+    def checkpoints(self) -> list[SavedCheckpoint]:
+        """Return the checkpoints of the run, the newest last, and then its final policies if there are some.
+
+        All of their files are read, to say whether they are as they were written.
+        """
+        directory = RunDirectory(self.path)
+        numbers = {path: number for number, path in directory.numbered_checkpoints()}
+        return [SavedCheckpoint.read(path, numbers.get(path)) for path in directory.checkpoints()]
+
     def named_code(self) -> dict[str, str]:
         """Return what is imported when the run is loaded, by where the run names it.
 
@@ -90,20 +172,17 @@ class SavedRun:
     def logged_values(self) -> Iterator[MetricsRecorded]:
         """Yield what the run logged, one event per line of `metrics.jsonl`, in order; without it, nothing.
 
-        NaN and infinities are floats. A line that was cut off when the run was killed is skipped.
+        NaN and infinities are floats. A line that was cut off when the run was killed is skipped. The file is
+        read line by line.
         """
-        try:
-            lines = (self.path / METRICS_FILE).read_bytes().splitlines()
-        except OSError:
-            return
-        for line in lines:
-            try:
-                row = json.loads(line)
-            except ValueError:
-                continue
-            found = row["values"].items()  # "nan", "inf" and "-inf" are strings
-            values = {name: float(value) if isinstance(value, str) else value for name, value in found}
-            yield MetricsRecorded(iteration=row["iteration"], env_steps=row["env_steps"], values=values)
+        path = self.path / METRICS_FILE
+        with contextlib.suppress(OSError):
+            for line in read_lines(path):
+                try:
+                    row = decode_row(line)
+                except (ValueError, RecursionError):
+                    continue
+                yield row
 
 
 def evaluate_run(
@@ -191,6 +270,14 @@ def _evaluate(
             agent_ids=[a for a, i in policy_by_agent.items() if i in facts["policies_to_train"]],
         )
     return evaluation, plan.reference_return
+
+
+def _time(text: Any) -> datetime | None:
+    """Return a time of `run.json`; None if there is none."""
+    with contextlib.suppress(TypeError, ValueError):
+        found = datetime.fromisoformat(text)
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return None
 
 
 def _references(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
