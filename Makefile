@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 PYTEST := $(BIN)/pytest --numprocesses auto --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train setup-tests test check fix bench bench-core bench-ppo bench-quality check-integrations check-alone docs dist clean
+.PHONY: help setup train setup-tests test fuzz soak check fix bench bench-core bench-ppo bench-quality check-integrations check-alone docs dist clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ setup-tests: $(VENV)/.setup-tests ## add what the tests and checks need
 
 test: $(VENV)/.setup-tests ## run the whole suite: core and every plugin
 	@$(PYTEST)
+
+fuzz: $(VENV)/.setup-tests ## damage run files, runs, checkpoints and recordings at random, for minutes
+	@$(PYTEST) -m fuzz --fuzz 40 --timeout 1800 tests plugins
 
 check: $(VENV)/.setup-tests ## everything CI checks: format, lint, types, layers, all tests, the site
 	@$(BIN)/ruff format --check --quiet .
@@ -55,6 +58,9 @@ bench-ppo: $(VENV)/.setup-peers ## measure the speed of ppo beside other librari
 bench-quality: $(VENV)/.setup ## train ppo on every task, many seeds (hours), into docs/benchmarks.md; TASKS=… for some
 	@$(PIP) install -r tests/benchmarks/quality/requirements.txt
 	@$(BIN)/python tests/benchmarks/quality/run_quality.py $(TASKS)
+
+soak: $(VENV)/.setup-tests ## cut 200 real runs in every way, resume and compare them (about 15 minutes); CUTS=… for some
+	@$(BIN)/python tests/soak/soak.py --cuts $(or $(CUTS),200)
 
 check-integrations: $(VENV)/.setup-tests ## compare with other libraries, after installing them
 	@$(PIP) install torch==2.13.0

@@ -3,10 +3,13 @@
 import functools
 import importlib.util
 import itertools
+import random
 import resource
 import sys
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -68,6 +71,96 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="accept what golden tests find as what they expect"
     )
+    parser.addoption("--fuzz", type=int, default=1, help="try so many times as much as in the suite")
+
+
+ODD_VALUES: list[Any] = [
+    *(None, True, 0, -1, -5, 1, 2**31, 2**63, 10**30, 0.5, 1e308, "", "x", "nan", "inf", "\x1b]0;t\x07", "ü"),
+    *([], {}, [[]], {"": None}, ["x"], {"repr": 3}, {"__array__": 99}, {"__array__": "x"}, [0] * 1000),
+]
+"""What is put in the place of a value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutator:
+    """Damages data at random, the same way for the same seed."""
+
+    rng: random.Random
+
+    def content(self, content: bytes) -> bytes:
+        """Return bytes with a bit flipped, a part cut out, doubled or replaced, or the end cut off."""
+        rng, changed = self.rng, bytearray(content)
+        start = rng.randrange(len(content) + 1)
+        end = min(len(content), start + rng.choice([1, 1, 2, 8, 64]))
+        match rng.randrange(5):
+            case 0 if start < len(content):
+                changed[start] ^= 1 << rng.randrange(8)
+            case 1:
+                del changed[start:end]
+            case 2:
+                changed[start:start] = changed[start:end] * rng.choice([1, 1, 100])
+            case 3:
+                changed[start:end] = rng.randbytes(end - start)
+            case _:
+                del changed[start:]
+        return bytes(changed)
+
+    def value(self, value: Any) -> Any:
+        """Return a JSON value with one of its parts replaced, left out, doubled, or swapped with another."""
+        rng = self.rng
+        if not value or not isinstance(value, (dict, list)) or rng.random() < 0.05:
+            return rng.choice(ODD_VALUES)
+        changed = value.copy()
+        key = rng.choice(list(value) if isinstance(value, dict) else range(len(value)))
+        match rng.randrange(12):
+            case 0:
+                del changed[key]
+            case 1 if isinstance(value, dict):
+                changed[rng.choice(["x", "", "repr", "__array__", "__reference__"])] = changed.pop(key)
+            case 1:
+                changed.append(value[key])
+            case 2:
+                other = rng.choice(list(value) if isinstance(value, dict) else range(len(value)))
+                changed[key], changed[other] = value[other], value[key]
+            case _:
+                changed[key] = self.value(value[key])
+        return changed
+
+
+@pytest.fixture
+def mutators(request: pytest.FixtureRequest) -> Callable[[int], Iterator[Mutator]]:
+    """Yields so many mutators, each with a seed of its own, while memory is limited to 2 GiB more.
+
+    `make fuzz` asks for many more. Each must be done in ten seconds of CPU time.
+    """
+
+    def make(number: int) -> Iterator[Mutator]:
+        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+        size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (size + (1 << 31), hard))
+        try:
+            for seed in range(number * request.config.getoption("--fuzz")):
+                before = time.process_time()
+                yield Mutator(random.Random(seed))  # noqa: S311  nothing secret
+                assert time.process_time() - before < 10, f"seed {seed} took too long"
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+    return make
+
+
+@pytest.fixture
+def is_refused() -> Callable[..., bool]:
+    """Return whether a call raises a `PhantomError`; any other exception is raised."""
+
+    def check(function: Callable[..., object], *args: Any, **kwargs: Any) -> bool:
+        try:
+            function(*args, **kwargs)
+        except ph.errors.PhantomError:
+            return True
+        return False
+
+    return check
 
 
 @pytest.fixture(scope="session", autouse=True)

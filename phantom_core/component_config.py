@@ -125,6 +125,8 @@ def convert(value: Any, target: Any, path: str) -> Any:
         return msgspec.convert(plain, target)
     except msgspec.ValidationError:
         where, part, expected = _innermost(path, plain, target)
+    except UnicodeEncodeError:
+        raise ConfigError(f"{path} = {value!r} is wrong: it holds what is no text of Unicode.") from None
     except TypeError:  # a type that a file cannot hold
         return value
     raise ConfigError(f"{where} = {masked(part, where)!r} is wrong: {_reason(part, expected)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -41,10 +42,11 @@ def _opened(path: Path) -> BinaryIO:
     if stat.S_ISREG(mode):
         return open(descriptor, "rb")  # noqa: PTH123  a descriptor
     os.close(descriptor)
-    raise OSError(0, "it is a folder" if stat.S_ISDIR(mode) else "it is no file", str(path))
+    number = errno.EISDIR if stat.S_ISDIR(mode) else 0
+    raise OSError(number, os.strerror(number) if number else "It is no regular file", str(path))
 
 
 def _bounded(content: bytes, path: Path) -> bytes:
     if len(content) > MAX_BYTES:
-        raise OSError(0, f"it has more than {MAX_BYTES:,} bytes", str(path))
+        raise OSError(0, f"It has more than {MAX_BYTES:,} bytes", str(path))
     return content

@@ -45,6 +45,7 @@ def evaluate_command(
     runs/model-.../checkpoints/iteration-000100. Without options this repeats the run's own evaluation.
     """
     from phantom_core.training.saved_run import evaluate_run
+    from phantom_core.writing import printable
 
     evaluation, reference_return = evaluate_run(
         run, num_episodes=episodes, seed=seed, max_steps=max_steps, trust=trust
@@ -52,17 +53,18 @@ def evaluate_command(
     for agent_id, returns in evaluation.episode_returns.items():
         mean, reached = sum(returns) / len(returns), f"from {min(returns):.1f} to {max(returns):.1f}"
         noun = "episode" if len(returns) == 1 else "episodes"
-        click.echo(f"{agent_id}: mean {mean:.1f}, {reached}, {len(returns)} {noun}")
+        click.echo(printable(f"{agent_id}: mean {mean:.1f}, {reached}, {len(returns)} {noun}"))
     say_result(evaluation, reference_return)
 
 
 def say_result(evaluation: Evaluation, reference_return: float | None) -> None:
     """Print the mean of each metric that is a number, and last the mean return."""
     from phantom_core.envs.plain_values import as_number, mean_of
+    from phantom_core.writing import printable
 
     for name, values in evaluation.metrics.items():
         with contextlib.suppress(TypeError, ValueError):
-            click.echo(f"{name}: mean {mean_of([as_number(value) for value in values]):.4g}")
+            click.echo(printable(f"{name}: mean {mean_of([as_number(value) for value in values]):.4g}"))
     click.echo(final_line(evaluation.mean_return, reference_return))
 
 

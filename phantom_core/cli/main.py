@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -55,6 +56,8 @@ def main(arguments: list[str] | None = None) -> None:
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")  # as training/blas_threads.py does, before NumPy starts any
     given = sys.argv[1:] if arguments is None else arguments
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what a terminal cannot show ends no command
     is_verbose = any(argument in ("-v", "--verbose") for argument in given)
     if is_verbose:
         logging.getLogger("phantom_core").setLevel(logging.DEBUG)  # failing hooks are logged with tracebacks
@@ -62,13 +65,14 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(_run(given))
     except Exception as error:
         from phantom_core.errors import PhantomError, error_text
+        from phantom_core.writing import printable
 
         if is_verbose:
             raise
         if isinstance(error, PhantomError):
-            click.echo(f"Error: {error}", err=True)
+            click.echo(printable(f"Error: {error}"), err=True)
             sys.exit(2)
-        click.echo(f"Error: {error_text(error)}. The traceback is with -v.", err=True)
+        click.echo(printable(f"Error: {error_text(error)}. The traceback is with -v."), err=True)
         sys.exit(1)
 
 

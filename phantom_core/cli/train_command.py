@@ -85,10 +85,11 @@ def train_command(
     from phantom_core.training.run_file import RunFile
     from phantom_core.training.run_settings import check_is_complete, secrets_in
     from phantom_core.training.train import execute_run
+    from phantom_core.writing import printable
 
     run_file = RunFile.read(file)
     for assignment in assignments:
-        run_file.set_from_text(assignment)
+        run_file.set_from_text(_as_text(assignment))
     if plugins:
         run_file.add_hooks(plugins, "-p")
     for origin, key, value in (
@@ -103,7 +104,7 @@ def train_command(
             run_file.set(key, value, origin)
     sentence = check_is_complete(run_file.not_in_file, str(file))
     if sentence:
-        click.echo(f"Warning: {sentence}", err=True)
+        click.echo(printable(f"Warning: {sentence}"), err=True)
     with secrets_in(run_file.table).hidden():
         settings = run_file.settings()
     components = Components(run_file.plugin_settings(), folder=run_file.folder, start="the run file")
@@ -135,6 +136,12 @@ def end_of_run(
     return 130 if results.status == "interrupted" else 0
 
 
+def _as_text(argument: str) -> str:
+    """Return an argument as UTF-8, which a terminal sends even if the locale says ASCII."""
+    has_undecoded = any("\udc80" <= character <= "\udcff" for character in argument)
+    return os.fsencode(argument).decode(errors="surrogateescape") if has_undecoded else argument
+
+
 @contextmanager
 def _patient_output() -> Iterator[None]:
     """Print nothing more once nobody reads, as in `phantom train … | head -1`, or the terminal is closed."""
@@ -148,15 +155,18 @@ def _patient_output() -> Iterator[None]:
 
 def _report(results: TrainingResults, plan: EvaluationPlan | None, *, said_how_it_ended: bool) -> None:
     """Say how it ended, where it is, and last what it is worth."""
+    from phantom_core.writing import printable
+
     if not said_how_it_ended:
         for failure in results.hook_failures:
-            click.echo(f"Warning: {failure}", err=True)
+            click.echo(printable(f"Warning: {failure}"), err=True)
     for problem in results.problems:
-        click.echo(f"Error: {problem}", err=True)
+        click.echo(printable(f"Error: {problem}"), err=True)
     if results.status != "completed" and not said_how_it_ended:
         noun = "iteration" if results.iterations == 1 else "iterations"
         reasons = ", ".join(results.stop_reasons)
-        click.echo(f"{results.status.capitalize()} after {results.iterations} {noun}: {reasons}.")
+        ending = f"{results.status.capitalize()} after {results.iterations} {noun}: {reasons}."
+        click.echo(printable(ending))
     directory = results.run_directory
     click.echo(f"run directory: {directory}")
     if directory is not None and (directory / "tensorboard").is_dir():

@@ -96,18 +96,21 @@ class EpisodeEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsRecorded:
-    """Values were logged. Fired once per iteration, with all of its values.
+    """Values were logged. Fired once per iteration, with all of its values, and for each written at once.
 
     Attributes:
         iteration: the iteration that the values belong to; for the final evaluation, the last iteration.
         env_steps: the number of env steps in the run so far.
         values: scalar by name: a metric's own name, `rewards/<agent>`, `rewards/group`,
             `<policy>/<quantity>`, `eval/…`, `time/…`.
+        is_of_iteration: whether these are values of an iteration. Others a trainer wrote at once, with
+            a step of its own, which is both `iteration` and `env_steps`.
     """
 
     iteration: int
     env_steps: int
     values: Mapping[str, float]
+    is_of_iteration: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -87,8 +87,6 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
     try:
         _check_files(folder)
         document = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        if not is_whole(document["format"]):
-            raise _damaged(folder, f"it has the format {document['format']!r}, which is none")  # noqa: TRY301
         _check_format(document["format"], folder)
         with (folder / "arrays.npz").open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             state = _decode(document["state"], arrays)
@@ -185,7 +183,9 @@ def _damaged(folder: Path, reason: str) -> CheckpointError:
     return CheckpointError(f"The checkpoint {folder} is damaged: {reason}. Use another one.")
 
 
-def _check_format(version: int, folder: Path) -> None:
+def _check_format(version: Any, folder: Path) -> None:
+    if not is_whole(version):
+        raise _damaged(folder, f"it has the format {version!r}, which is none")
     if version > FORMAT:
         raise CheckpointError(
             f"The checkpoint {folder} has format {version}; this version of "

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
-
-import msgspec
+from typing import Any
 
 from phantom_core.hooks.events import MetricsRecorded, TrainEnd, TrainStart
 from phantom_core.hooks.hookspecs import Hooks
+from phantom_core.training.metrics_file import METRICS_FILE, encode_row
 from phantom_core.writing import RetryQueue, append, cut_back
-
-METRICS_FILE: Final = "metrics.jsonl"
-"""One line of JSON per iteration: `iteration`, `env_steps` and `values`; `SavedRun` reads it."""
 
 
 class JsonLinesLogger(Hooks):
@@ -51,9 +46,9 @@ class JsonLinesLogger(Hooks):
         """Write one line, flushed so that other programs can read it immediately."""
         if self._lines is None:
             return
-        values = {name: value if math.isfinite(value) else str(value) for name, value in event.values.items()}
-        row = {"iteration": event.iteration, "env_steps": event.env_steps, "values": values}
-        self._lines.write(msgspec.json.encode(row) + b"\n")
+        self._lines.write(
+            encode_row(event.iteration, event.env_steps, event.values, is_of_iteration=event.is_of_iteration)
+        )
 
     def on_train_end(self, event: TrainEnd) -> None:
         """Write the lines that were kept, or raise `HookError` with their number."""

@@ -23,16 +23,19 @@ import tomli_w
 from phantom_core.errors import (
     CheckpointError,
     ConfigError,
+    PhantomError,
     RunDirectoryError,
     TrustError,
     error_text,
     listing,
 )
 from phantom_core.policies.policy import BasePolicy, made_policy
+from phantom_core.reading import read_file
 from phantom_core.secrets import FromEnvironment, masked, masked_names, read_environment
 from phantom_core.training import checkpoint
 from phantom_core.training.checkpoint import load_checkpoint, save_checkpoint
 from phantom_core.training.references import load_reference, reference_to
+from phantom_core.training.run_json import decode_run
 from phantom_core.training.stale_files import sweep_runs
 from phantom_core.trust import check_may_import, is_signed, sign, untrusted
 from phantom_core.types import PolicyID
@@ -43,7 +46,7 @@ CHECKPOINTS: Final = "checkpoints"
 RUN_FILE: Final = "run.json"
 CONFIG_FILE: Final = "config.toml"
 
-_NUMBERED: Final = re.compile(r"iteration-(\d+)").fullmatch
+_NUMBERED: Final = re.compile(r"iteration-([0-9]{6,18})").fullmatch
 _SPACES: Final = ("observation_space", "action_space")
 _REFERENCE: Final = "__reference__"
 _TUPLE: Final = "__tuple__"
@@ -109,7 +112,7 @@ class RunDirectory:
     def is_signed(self) -> bool:
         """Return whether `config.toml` is as it was written here, by its signature in `run.json`."""
         try:
-            content = (self.path / CONFIG_FILE).read_bytes()
+            content = read_file(self.path / CONFIG_FILE)
         except OSError:
             return False
         return is_signed(CONFIG_FILE, content, self.read_run().get("signature"))
@@ -131,11 +134,10 @@ class RunDirectory:
     def read_run(self) -> dict[str, Any]:
         """Return the contents of `run.json`; raise `RunDirectoryError` if it cannot be read."""
         try:
-            facts = json.loads((self.path / RUN_FILE).read_text(encoding="utf-8"))
+            return decode_run(read_file(self.path / RUN_FILE))
         except (OSError, ValueError) as error:
-            raise RunDirectoryError(f"{self.path / RUN_FILE} cannot be read: {error}.") from error
-        assert isinstance(facts, dict)
-        return facts
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise RunDirectoryError(f"{self.path / RUN_FILE} cannot be read: {reason}.") from error
 
     def discard(self) -> None:
         """Remove the folder if it was made here: a run that cannot begin leaves nothing behind."""
@@ -189,9 +191,9 @@ class RunDirectory:
 
     def newest_checkpoint_hint(self) -> str:
         """Return a sentence that names the newest checkpoint, or an empty string if there is none."""
-        found = sorted((self.path / CHECKPOINTS).glob("iteration-*"))
+        found = self.numbered_checkpoints()
         hint = " Its newest checkpoint, for phantom evaluate and ph.load_policies, is "
-        return f"{hint}{found[-1]}" if found else ""
+        return f"{hint}{found[-1][1]}" if found else ""
 
     def check_policies(self, policies: Mapping[PolicyID, BasePolicy]) -> None:
         """Raise `CheckpointError` if policies cannot be saved; nothing is written."""
@@ -260,7 +262,7 @@ def load_policies(
     path = Path(run)
     folder = path if is_checkpoint(path) else path / POLICIES
     if is_checkpoint(path):
-        saved = load_checkpoint(path)["policies"]
+        saved = load_checkpoint(path).get("policies")
     else:
         directory = RunDirectory.open(path)
         if not (path / POLICIES).exists():
@@ -272,6 +274,8 @@ def load_policies(
                 f"The run {path} has no final policies: {reason}.{directory.newest_checkpoint_hint()}"
             )
         saved = load_checkpoint(path / POLICIES)
+    if not isinstance(saved, dict):
+        raise CheckpointError(f"{path} cannot be read: its policies are {saved!r}. Expected them by id.")
     classes = policy_classes or {}
     with untrusted(f"The checkpoint {folder}", unless=trust or checkpoint.is_signed(folder)):
         return {policy_id: _decode(policy_id, data, classes, path) for policy_id, data in saved.items()}
@@ -366,10 +370,12 @@ def _decode(
             key: _decode_setting(value, f"setting {key} of policy {policy_id!r}", folder)
             for key, value in data["settings"].items()
         }
-        spaces, state = [checkpoint.decode_space(data[key]) for key in _SPACES], data["state"]
+        spaces, state = [checkpoint.decode_space(data[key]) for key in _SPACES], dict(data["state"])
     except ConfigError as error:
         raise CheckpointError(str(error)) from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except PhantomError:
+        raise
+    except Exception as error:  # Gymnasium asserts, and NumPy raises OverflowError
         problem = f"cannot be read: {error_text(error)}."
         raise CheckpointError(f"Policy {policy_id!r} of {folder} {problem}") from error
     if not (isinstance(policy_class, type) and issubclass(policy_class, BasePolicy)):

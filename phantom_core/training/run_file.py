@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from phantom_core.component_config import build
-from phantom_core.errors import ConfigError
+from phantom_core.errors import ConfigError, without_stop
 from phantom_core.installed.plugin_settings import PluginSettings
+from phantom_core.reading import read_file
 from phantom_core.secrets import masked
 from phantom_core.training.logged_values import flattened
 from phantom_core.training.references import absolute
@@ -88,6 +89,8 @@ class RunFile:
     def evaluation(self) -> EvaluationPlan | None:
         """Return the evaluation plan, checked; None without an evaluation."""
         table = without_none_text(self.table.get("evaluate"))
+        if table is not None and not isinstance(table, dict):
+            raise ConfigError(f"{self.path.name}: evaluate = {table!r} is wrong. Expected a table.")
         return None if table is None else cast("EvaluationPlan", build(EvaluationPlan, table, "evaluate"))
 
     def plugin_settings(self) -> PluginSettings:
@@ -118,18 +121,18 @@ def parse_assignment(assignment: str) -> tuple[str, Any]:
         raise ConfigError(f"--set {assignment!r} is no assignment. Expected key=value, such as seed=2.")
     try:
         return key, tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # ValueError: also a number with too many digits
         return key, text
 
 
 def _read_table(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_file(path).decode()
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(_syntax_error(path, text, error)) from error
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, or too many digits
+        reason = error.strerror if isinstance(error, OSError) else without_stop(error)
         raise ConfigError(f"The run file {path} cannot be read: {reason}. Name a TOML file.") from error
 
 

@@ -87,22 +87,23 @@ class RunLoop:
             found = self._pending.setdefault(as_name(name), [])
             found[:] = [as_number(value)] if keep_last else [*found, as_number(value)]
 
-    def flush(self, iteration: int) -> dict[str, float]:
+    def flush(self, iteration: int, *, is_of_iteration: bool = True) -> dict[str, float]:
         """Send all logged values to the loggers, and return them."""
         values, self._pending = self._means(), {}
-        self._record(values, iteration, self.state.env_steps)
+        self._record(values, iteration, self.state.env_steps, is_of_iteration=is_of_iteration)
         return values
 
     def write(self, values: Mapping[str, float], step: int) -> None:
         """Send values to the loggers immediately, with the given step."""
         self._start()
-        self._record({as_name(n): as_number(value) for n, value in values.items()}, step, step)
+        numbers = {as_name(name): as_number(value) for name, value in values.items()}
+        self._record(numbers, step, step, is_of_iteration=False)
 
     def write_if_idle(self, iteration: int) -> None:
         """Send logged values to the loggers, unless an iteration is running and will do so at its end."""
         if not self.state.is_iterating:
             self._start()
-            self.flush(iteration)
+            self.flush(iteration, is_of_iteration=False)
 
     def each_iteration(self, num_iterations: int | None) -> Iterator[int]:
         """Yield the number of each iteration until the run ends; fire hooks and log around each."""
@@ -227,7 +228,7 @@ class RunLoop:
         if dispatcher.has_subscribers("extra_values"):
             self.log(dispatcher.extra_values(self._iteration_end(self._means())))
         values = self._newest = self.flush(state.iteration)
-        state.history.append({"iteration": state.iteration, "env_steps": state.env_steps, **values})
+        state.history.add({"iteration": state.iteration, "env_steps": state.env_steps, **values})
         event = self._iteration_end(values)
         dispatcher.fire("on_iteration_end", event)
         state.stop_reasons += dispatcher.stop_reasons(event)
@@ -249,10 +250,16 @@ class RunLoop:
     def _means(self) -> dict[str, float]:
         return {name: _mean(found) for name, found in self._pending.items()}
 
-    def _record(self, values: Mapping[str, float], iteration: int, env_steps: int) -> None:
+    def _record(
+        self, values: Mapping[str, float], iteration: int, env_steps: int, *, is_of_iteration: bool
+    ) -> None:
         if values and self.dispatcher.has_subscribers("on_metrics"):
-            proxy = MappingProxyType(dict(values))
-            event = events.MetricsRecorded(iteration=iteration, env_steps=env_steps, values=proxy)
+            event = events.MetricsRecorded(
+                iteration=iteration,
+                env_steps=env_steps,
+                values=MappingProxyType(dict(values)),
+                is_of_iteration=is_of_iteration,
+            )
             self.dispatcher.fire("on_metrics", event)
 
 

@@ -23,9 +23,8 @@ from phantom_core.training.directory_watch import DirectoryWatch
 from phantom_core.training.logged_values import flattened
 from phantom_core.training.process_mark import mark_of_this_process
 from phantom_core.training.resume_point import ResumePoint
+from phantom_core.training.run_json import FORMAT
 from phantom_core.training.run_state import RunFacts, RunState, TrainingResults
-
-FORMAT: Final = 1
 
 DEFAULT: Final = "default"
 """The origin of a setting that was not given."""

@@ -13,19 +13,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import RunDirectoryError, listing
+from phantom_core.errors import CheckpointError, RunDirectoryError, listing, without_stop
 from phantom_core.hooks.events import MetricsRecorded
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy import BasePolicy
-from phantom_core.reading import read_lines
+from phantom_core.reading import read_file
 from phantom_core.rollouts.evaluate import Evaluation, evaluate
 from phantom_core.secrets import Secrets, masked_names, read_environment, revealed
 from phantom_core.seeding import derive_seed
 from phantom_core.training.checkpoint import decode_id, is_lossless, load_checkpoint
 from phantom_core.training.components import Components
 from phantom_core.training.env_factory import EnvFactory
-from phantom_core.training.jsonl_logger import METRICS_FILE
-from phantom_core.training.metrics_tail import decode_row, newest_rows
+from phantom_core.training.metrics_file import METRICS_FILE, MetricsRow, read_last_rows, read_rows
 from phantom_core.training.process_mark import is_gone, is_running
 from phantom_core.training.run_directory import (
     CONFIG_FILE,
@@ -35,6 +34,7 @@ from phantom_core.training.run_directory import (
     load_policies,
 )
 from phantom_core.training.run_file import RunFile
+from phantom_core.training.run_json import PoliciesInUse, check_facts
 from phantom_core.training.run_plans import EvaluationPlan
 from phantom_core.training.run_progress import RunProgress
 from phantom_core.training.run_settings import metric_with_environment
@@ -68,8 +68,8 @@ class SavedRun:
         Raises `RunDirectoryError` if it is not a run directory, or its `run.json` cannot be read.
         """
         directory, settings = RunDirectory.open(path), {}
-        with contextlib.suppress(OSError, ValueError):
-            settings = tomllib.loads((directory.path / CONFIG_FILE).read_text(encoding="utf-8"))
+        with contextlib.suppress(OSError, ValueError, RecursionError):
+            settings = tomllib.loads(read_file(directory.path / CONFIG_FILE).decode())
         return cls(directory.path, directory.read_run(), settings)
 
     @property
@@ -83,7 +83,7 @@ class SavedRun:
         """
         status, mark = self.facts.get("status"), self.facts.get("process")
         if status != "running" or not isinstance(mark, Mapping):
-            return status if isinstance(status, str) else "unknown"
+            return str(status or "unknown")
         if is_gone(mark):
             return "gone"
         return "running" if is_running(mark) else f"running on {mark.get('host')}"
@@ -114,7 +114,7 @@ class SavedRun:
         """
         counts = [self.facts.get(name) for name in ("iterations", "env_steps")]
         if not all(isinstance(count, int) for count in counts):
-            newest = self.newest_values()
+            newest = [row for row in self.newest_values() if row.is_of_iteration]
             counts = [newest[-1].iteration + 1, newest[-1].env_steps] if newest else [0, 0]
         steps = self.settings.get("total_steps")
         planned = self.settings.get("iterations") if steps is None else steps
@@ -128,12 +128,12 @@ class SavedRun:
     def newest_values(self) -> list[MetricsRecorded]:
         """Return what the run logged last, in order, without reading what it logged before.
 
-        These are the last lines of `metrics.jsonl`: as many as 64 KiB hold, and at least one. Without the
-        file there are none. NaN and infinities are floats. What is no whole line is skipped.
+        These are the last lines of `metrics.jsonl`: as many as 64 KiB hold, and at least one of an iteration.
+        Without the file there are none. NaN and infinities are floats. What is no whole line is skipped.
 
         Raises `RunDirectoryError` if the file cannot be read.
         """
-        return newest_rows(self.path / METRICS_FILE)
+        return [_event(row) for row in read_last_rows(self.path / METRICS_FILE)]
 
     def checkpoints(self) -> list[SavedCheckpoint]:
         """Return the checkpoints of the run, the newest last, and then its final policies if there are some.
@@ -172,17 +172,12 @@ class SavedRun:
     def logged_values(self) -> Iterator[MetricsRecorded]:
         """Yield what the run logged, one event per line of `metrics.jsonl`, in order; without it, nothing.
 
-        NaN and infinities are floats. A line that was cut off when the run was killed is skipped. The file is
-        read line by line.
+        NaN and infinities are floats. A last line that was cut off when the run was killed is skipped.
+
+        Raises `RunDirectoryError` if another line is damaged, or the file cannot be read.
         """
-        path = self.path / METRICS_FILE
-        with contextlib.suppress(OSError):
-            for line in read_lines(path):
-                try:
-                    row = decode_row(line)
-                except (ValueError, RecursionError):
-                    continue
-                yield row
+        for _, row in read_rows(self.path / METRICS_FILE):
+            yield _event(row)
 
 
 def evaluate_run(
@@ -231,6 +226,9 @@ def evaluate_run(
             f"The run {directory.path} {status}: it did not finish, so there is nothing to "
             f"evaluate.{directory.newest_checkpoint_hint()}"
         )
+    for key in ("seed", "policies_to_train"):
+        if key not in facts:
+            raise RunDirectoryError(f"{directory.path / RUN_FILE} is damaged: it has no {key}.")
     _check_env_config(directory, facts)
     load = functools.partial(load_policies, run, trust=trust)
     with untrusted(f"The run {directory.path}", unless=trust or directory.is_signed()):
@@ -248,6 +246,11 @@ def _evaluate(
 ) -> tuple[Evaluation, float | None]:
     """Make the env of a run, and play it with the policies that are loaded; see `evaluate_run`."""
     run_file = RunFile.read(directory.path / CONFIG_FILE)
+    for key, kind in (("env", str), ("env_config", dict), ("metrics", dict)):
+        value = run_file.table.get(key, None if key == "env" else {})
+        if not isinstance(value, kind):
+            expected = "the name of an env" if key == "env" else "a table"
+            raise RunDirectoryError(f"{run_file.path} is damaged: {key} is {value!r}. Expected {expected}.")
     components = Components(run_file.plugin_settings(), folder=run_file.folder, start="the run file")
     plan = run_file.evaluation() or EvaluationPlan()
     env_config = _env_config(directory, run_file)
@@ -272,11 +275,19 @@ def _evaluate(
     return evaluation, plan.reference_return
 
 
+def _event(row: MetricsRow) -> MetricsRecorded:
+    return MetricsRecorded(
+        iteration=row.iteration,
+        env_steps=row.env_steps,
+        values=row.numbers,
+        is_of_iteration=row.is_of_iteration,
+    )
+
+
 def _time(text: Any) -> datetime | None:
-    """Return a time of `run.json`; None if there is none."""
-    with contextlib.suppress(TypeError, ValueError):
-        found = datetime.fromisoformat(text)
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
+    """Return a time of `run.json`, in UTC; None if there is none."""
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        return datetime.fromisoformat(text).astimezone(UTC)
     return None
 
 
@@ -310,10 +321,13 @@ def _open(path: Path) -> tuple[RunDirectory, dict[str, Any]]:
         return directory, directory.read_run()
     directory = RunDirectory.open(path.absolute().parent.parent)
     if not path.is_dir():
-        names = sorted(found.name for found in path.absolute().parent.glob("iteration-*"))
-        there = ", ".join(names) or "none"
+        there = ", ".join(folder.name for _, folder in directory.numbered_checkpoints()) or "none"
         raise RunDirectoryError(f"{path} is no checkpoint of its run. There are: {there}.")
     saved = load_checkpoint(path)
+    try:
+        check_facts(saved, PoliciesInUse)
+    except ValueError as error:
+        raise CheckpointError(f"The checkpoint {path} cannot be read: {without_stop(error)}.") from error
     return directory, directory.read_run() | {key: saved[key] for key in _WHO}
 
 

@@ -24,6 +24,7 @@ from phantom_core.training.components import Components
 from phantom_core.training.directory_watch import DirectoryWatch
 from phantom_core.training.env_factory import EnvFactory, PluginPlan
 from phantom_core.training.logged_values import flattened, guarded
+from phantom_core.training.metrics_file import METRICS_FILE, History
 from phantom_core.training.references import trainer_key
 from phantom_core.training.resume_point import ResumePoint
 from phantom_core.training.run_directory import RunDirectory
@@ -180,7 +181,9 @@ def _execute(
         plugin_plan=PluginPlan.of(components.used),
         other_trainers=others,
     )
-    state = RunState(num_iterations=settings.num_iterations)
+    is_recorded = directory is not None and any(c.name == "jsonl" for c in components.used)
+    file = directory.path / METRICS_FILE if directory is not None and is_recorded else None
+    state = RunState(num_iterations=settings.num_iterations, history=History(file))
     loop = RunLoop(facts, state, dispatcher)
     if resumed is not None:
         loop.resume(resumed)
@@ -239,9 +242,7 @@ class _Run:
             results = self._train()
             if loop.evaluator is not None and not state.is_interrupted and not state.has_diverged:
                 evaluation = loop.evaluator.at_end()
-                logged = loop.flush(state.iteration)
-                if state.history:
-                    state.history[-1].update(logged)
+                state.history.add_to_last(loop.flush(state.iteration))
         return state.filled(
             results,
             hook_failures=loop.dispatcher.failure_sentences(),

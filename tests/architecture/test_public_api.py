@@ -51,7 +51,7 @@ MOVED = [
     (name, f"ph.{module}.{name}")
     for module, names in PUBLIC_MODULES.items()
     for name in names.split()
-    if module not in ("reading", "secrets", "writing")  # their names were never at the top
+    if module not in ("reading", "secrets", "trust", "writing")  # their names were never at the top
 ]
 IN_DISTRIBUTIONS = [(name, place) for place, names in _IN_DISTRIBUTIONS.items() for name in names.split()]
 

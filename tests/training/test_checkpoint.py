@@ -248,6 +248,11 @@ def test_a_format_that_is_none_is_named(version: str, tmp_path: Path) -> None:
     resigned(tmp_path / "state")
     with pytest.raises(CheckpointError, match=r"is damaged: it has the format .*, which is none"):
         load_checkpoint(tmp_path / "state")
+    save_checkpoint(tmp_path / "state", {})
+    file = tmp_path / "state" / "manifest.json"
+    file.write_text(file.read_text().replace('"format": 2', f'"format": {version}'))
+    with pytest.raises(CheckpointError, match=r"is damaged: it has the format .*, which is none"):
+        load_checkpoint(tmp_path / "state")
 
 
 def test_a_state_that_is_none_is_named(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """A run that is resumed ends as one that was never interrupted, bit for bit."""
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -385,7 +384,7 @@ def test_other_versions_and_settings_are_named(tmp_path: Path, caplog: pytest.Lo
     facts = json.loads((run / "run.json").read_text())
     facts["versions"]["numpy"] = "1.0"
     facts["plugins"][0]["sha256"] = "0"
-    facts["blas_threads"] = math.pi
+    facts["blas_threads"] = {"openblas": 64}
     (run / "run.json").write_text(json.dumps(facts))
     ph.resume(run, hooks=[], trainer_config={"q-learning": {"alpha": 0.5}})
     (resumed,) = json.loads((run / "run.json").read_text())["resumed"]
@@ -394,7 +393,7 @@ def test_other_versions_and_settings_are_named(tmp_path: Path, caplog: pytest.Lo
         "trainer.q-learning.alpha: None → 0.5",
         f"numpy 1.0 → {np.__version__}",
         f"the files of {plugin['distribution']} {plugin['version']} were changed",
-        f"BLAS threads: {math.pi} → {json.loads((run / 'run.json').read_text())['blas_threads']}",
+        f"BLAS threads: {{'openblas': 64}} → {json.loads((run / 'run.json').read_text())['blas_threads']}",
     ]
     assert caplog.messages[-1] == (
         "The run is resumed, but may go on in another way than if it had not been cut: "

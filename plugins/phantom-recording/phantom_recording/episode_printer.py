@@ -91,10 +91,18 @@ class EpisodePrinter:
                 self.show_step(row)
 
     def show(self, episode: RecordedEpisode, number: int) -> None:
-        """Print an episode."""
+        """Print an episode.
+
+        Raises:
+            RecordingError: if a value is nested too deeply to be printed.
+        """
         self._print(_head(number, episode.env_class, episode.seed))
         for step in episode.steps:
-            self.show_step(step)
+            try:
+                self.show_step(step)
+            except RecursionError as error:
+                message = f"Step {step.step} of episode {number} cannot be shown: it is nested too deeply."
+                raise ph.errors.RecordingError(message) from error
         self._end(episode.num_steps, episode.metrics, is_finished=episode.is_finished)
 
     def show_step(self, step: RecordedStep) -> None:
@@ -149,7 +157,7 @@ class EpisodePrinter:
 
     def _print(self, *lines: str) -> None:
         stream = self._stream or sys.stdout  # looked up late: it may be another one by now
-        stream.write("\n".join(lines) + "\n")
+        stream.write("\n".join(ph.writing.printable(line).replace("\n", "\\n") for line in lines) + "\n")
 
 
 def _head(number: int, env_class: str, seed: int | None) -> str:
@@ -165,9 +173,9 @@ def _bare(action: Any) -> Any:
     match action:
         case {"dtype": _, "array": value} | {"dtype": _, "scalar": value}:
             return value
-        case {"list": parts} | {"tuple": parts}:
+        case {"list": list(parts)} | {"tuple": list(parts)}:
             return [_bare(part) for part in parts]
-        case {"dict": parts}:
+        case {"dict": dict(parts)}:
             return {key: _bare(part) for key, part in parts.items()}
     return action
 

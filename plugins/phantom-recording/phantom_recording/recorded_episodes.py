@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from phantom_recording.recorded_rows import (
     RoundRow,
     StartRow,
     StepRow,
+    has_checksum,
     made_of,
 )
 
@@ -114,23 +116,30 @@ class RecordedEpisode:
 def read_recording(path: str | Path) -> Iterator[RecordedEpisode]:
     """Read the episodes of a recording, one after the other.
 
-    An episode whose end is missing, because the process that wrote it was killed, is not finished.
+    An episode whose end is missing, because the process that wrote it was killed, is not finished; what there
+    is of it has no checksum.
 
     Raises:
-        RecordingError: if the file cannot be read, or is no recording.
+        RecordingError: if the file cannot be read, is no recording, or is not as it was written.
     """
     start: StartRow | None = None
     steps: list[RecordedStep] = []
-    for row in _read_lines(path):
+    for number, row in _read_lines(path):
         if isinstance(row, StartRow):
             if start is not None:
+                if start.format > 1:
+                    raise _damaged(path, number, "the episode before has no end")
                 yield _episode(start, steps, None)
             start, steps = row, [reset_of(row)]
         elif start is None:
             raise ph.errors.RecordingError(f"The recording {path} begins in the middle of an episode.")
         elif isinstance(row, RecordedStep):
+            if row.step != len(steps):
+                raise _damaged(path, number, f"it is step {row.step}, after step {len(steps) - 1}")
             steps.append(row)
         else:
+            if row.num_steps != len(steps) - 1:
+                raise _damaged(path, number, f"it ends {row.num_steps} steps, but {len(steps) - 1} are there")
             yield _episode(start, steps, row)
             start = None
     if start is not None:
@@ -181,6 +190,8 @@ class LineReader:
             for _, batch in batches:
                 for sender_id, receiver_id, payload in batch:
                     name, fields = self._payload(payload)
+                    if not all(type(text) is str for text in (sender_id, receiver_id, name)):
+                        raise TypeError(name)
                     yield RecordedMessage(number, sender_id, receiver_id, name, fields)
 
     def _payload(self, payload: Any) -> tuple[str, dict[str, Any]]:
@@ -195,15 +206,22 @@ def reset_of(row: StartRow) -> RecordedStep:
     return RecordedStep(step=0, next_turn=row.next_turn, observations=row.observations, infos=row.infos)
 
 
-def _read_lines(path: str | Path) -> Iterator[StartRow | RecordedStep | EndRow]:
-    """Read the lines of a recording; a last line that was cut short is left out."""
-    reader = LineReader()
+def _read_lines(path: str | Path) -> Iterator[tuple[int, StartRow | RecordedStep | EndRow]]:
+    """Read the lines of a recording, with their numbers; a last line that was cut short is left out."""
+    reader, checksum, has_checksums = LineReader(), 0, False
     try:
-        with Path(path).open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                row = _read(reader, line, path, number) if line.endswith(b"\n") else None
-                if row is not None:
-                    yield row
+        for number, line in enumerate(ph.reading.read_lines(Path(path)), start=1):
+            row = _read(reader, line, path, number) if line.endswith(b"\n") else None
+            if isinstance(row, StartRow):
+                has_checksums = row.format > 1
+            if not isinstance(row, EndRow):
+                checksum = zlib.crc32(line, checksum)
+            elif (has_checksums or b'"crc32":' in line) and not has_checksum(line, checksum):
+                raise _damaged(path, number, "the episode that ends there is not as it was written")
+            else:
+                checksum = 0
+            if row is not None:
+                yield number, row
     except OSError as error:
         advice = ""
         if Path(path).is_dir():
@@ -227,16 +245,20 @@ def _episode(start: StartRow, steps: list[RecordedStep], end: EndRow | None) -> 
     )
 
 
+def _damaged(path: str | Path, number: int, reason: object) -> ph.errors.RecordingError:
+    return ph.errors.RecordingError(
+        f"The recording {path} is damaged in line {number}: {reason}. Record the episode again."
+    )
+
+
 def _read(
     reader: LineReader, line: bytes, path: str | Path, number: int
 ) -> StartRow | RecordedStep | EndRow | None:
     try:
         row = reader.read(line)
-    except (msgspec.DecodeError, LookupError, TypeError, ValueError) as error:
-        reason = error if isinstance(error, msgspec.DecodeError) else "its messages cannot be read"
-        raise ph.errors.RecordingError(
-            f"The recording {path} is damaged in line {number}: {reason}. Record the episode again."
-        ) from error
+    except (msgspec.DecodeError, LookupError, TypeError, ValueError, RecursionError) as error:
+        is_clear = isinstance(error, (msgspec.DecodeError, RecursionError))
+        raise _damaged(path, number, error if is_clear else "its messages cannot be read") from error
     if isinstance(row, StartRow) and row.format > FORMAT:
         raise ph.errors.RecordingError(
             f"The recording {path} has format {row.format}, but this version reads up to {FORMAT}. Update "

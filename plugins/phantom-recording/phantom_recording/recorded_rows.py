@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, TypeAlias
+import re
+import zlib
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 
-FORMAT: Final = 1
-"""The number of the format, in the first line of each episode."""
+FORMAT: Final = 2
+"""The number of the format, in the first line of each episode. Format 1 had no checksums."""
+
+_CHECKSUM: Final = re.compile(rb',"crc32":([0-9]{1,10})\}\n')
+
+
+def with_checksum(line: bytes | bytearray, before: int) -> bytes:
+    r"""Return the line of an end with a CRC-32 over its episode, of which `before` is that of earlier lines.
+
+    >>> with_checksum(b'{"is_finished":true}\n', 0)
+    b'{"is_finished":true,"crc32":784711761}\n'
+    """
+    return b'%b,"crc32":%d}\n' % (bytes(line[:-2]), zlib.crc32(line, before))
+
+
+def has_checksum(line: bytes, before: int) -> bool:
+    """Return whether the line of an end has the right checksum."""
+    found = _CHECKSUM.search(line)
+    return found is not None and with_checksum(line[: found.start()] + b"}\n", before) == line
+
 
 PURPOSE: Final = "recording"
 """What `ph.trust.sign` is told that the start of a recorded episode is."""
@@ -16,7 +36,7 @@ PURPOSE: Final = "recording"
 class StartRow(msgspec.Struct, tag_field="record", tag="start", omit_defaults=True):
     """An episode after its reset."""
 
-    format: int
+    format: Annotated[int, msgspec.Meta(ge=1)]
     seed: int | None
     env_class: str
     agents: list[str]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import NoneType
 from typing import Any, Final, Protocol, Self
@@ -11,7 +13,7 @@ import msgspec
 
 import phantom_core as ph
 from phantom_recording.json_values import to_plain
-from phantom_recording.recorded_rows import FORMAT, PURPOSE, EndRow, StartRow, made_of
+from phantom_recording.recorded_rows import FORMAT, PURPOSE, EndRow, StartRow, made_of, with_checksum
 from phantom_recording.step_encoder import StepEncoder
 
 _CHUNK: Final = 1 << 16
@@ -62,10 +64,12 @@ class Recorder:
         Raises:
             RecordingError: if the file cannot be written, or has something in it.
         """
-        self._is_file = isinstance(target, (str, Path))
+        self._path = Path(target) if isinstance(target, (str, Path)) else None
         self._sink: Sink | None = (
             target if not isinstance(target, (str, Path)) else _opened(target, overwrite=overwrite)
         )
+        self._inode = None if self._path is None else self._path.stat().st_ino
+        self._checksum = 0  # of the lines of the episode that were handed over
         self._env_config = to_plain(ph.secrets.masked({} if env_config is None else env_config))
         self._metrics = dict(metrics or {})
         self._values: dict[str, list[Any]] = {}
@@ -82,7 +86,10 @@ class Recorder:
         if env is not None and env.recorder is self:
             env.recorder = None  # which detaches
         if self._sink is not None:
-            self._sink.close()
+            with self._writing():
+                self._sink.close()
+                if self._path is not None and self._path.stat().st_ino != self._inode:
+                    raise FileNotFoundError(0, "It was replaced by another file")
             self._sink = None
 
     # ------------------------------------------------------------------ what the env calls
@@ -146,12 +153,16 @@ class Recorder:
         """Called after each step."""
         if self._num_steps is None:  # it was set in the middle of an episode
             return
-        self._num_steps += 1
         metrics = self._measure(env) if self._metrics else {}
-        self._encoder.add_step(self._num_steps, env, turns, actions, result, metrics)
+        try:
+            self._encoder.add_step(self._num_steps + 1, env, turns, actions, result, metrics)
+        except BaseException:  # there is no step after one that is missing
+            self._end_episode(is_finished=False)
+            raise
+        self._num_steps += 1
         if turns[1] is None:
             self._end_episode(is_finished=True)
-        elif len(self._encoder.lines) > _CHUNK or not self._is_file:
+        elif len(self._encoder.lines) > _CHUNK or self._path is None:
             self._hand_over()
 
     # ------------------------------------------------------------------ how it is written
@@ -168,22 +179,48 @@ class Recorder:
         if self._num_steps is None:
             return
         reduced = to_plain(ph.metrics.reduce_metrics(self._metrics, self._values, "evaluate"))
-        self._write(EndRow(num_steps=self._num_steps, is_finished=is_finished, metrics=reduced))
-        self._num_steps = None
         self._hand_over()
+        end = EndRow(num_steps=self._num_steps, is_finished=is_finished, metrics=reduced)
+        self._num_steps = None
+        self._encoder.add(end)
+        self._encoder.lines[:] = with_checksum(self._encoder.lines, self._checksum)
+        self._hand_over()
+        self._checksum = 0
         if self._sink is not None:
-            self._sink.flush()
+            with self._writing():
+                self._sink.flush()
 
     def _write(self, row: msgspec.Struct) -> None:
         self._encoder.add(row)
-        if not self._is_file:
+        if self._path is None:
             self._hand_over()
 
     def _hand_over(self) -> None:
+        lines = self._encoder.lines
+        self._checksum = zlib.crc32(lines, self._checksum)
         if self._sink is not None:
-            lines = self._encoder.lines
-            self._sink.write(bytes(lines))
-            lines.clear()
+            with self._writing():
+                self._sink.write(bytes(lines))
+        lines.clear()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Raise `RecordingError` if the file cannot be written; it is closed then, and removed if empty."""
+        try:
+            yield
+        except OSError as error:
+            sink, self._sink, path = self._sink, None, self._path
+            if path is None:
+                raise
+            with contextlib.suppress(OSError):  # raises again what it could not write
+                sink and sink.close()
+            with contextlib.suppress(OSError):
+                if not path.stat().st_size:
+                    path.unlink()
+            raise ph.errors.RecordingError(
+                f"The recording {path} cannot be written: {error.strerror}. What was written before may be "
+                "there; record to another file."
+            ) from error
 
     def _watch(self, network: ph.Network | None) -> None:
         """Get the messages of a network, and no longer those of another one."""

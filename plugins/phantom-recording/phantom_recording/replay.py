@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from itertools import islice
 from pathlib import Path
@@ -74,7 +75,7 @@ def _play(world: ph.PhantomEnv, recorded: RecordedEpisode, last: int) -> None:
     listener = _Listener()
     with Recorder(listener) as recorder:
         world.recorder = recorder
-        world.reset(seed=recorded.seed)
+        _playing(recorded.steps[0], world.reset, seed=recorded.seed)
         if tuple(listener.agents) != recorded.agents:
             raise ph.errors.RecordingError(
                 f"The env has other agents than the recorded {recorded.env_class}: "
@@ -83,7 +84,7 @@ def _play(world: ph.PhantomEnv, recorded: RecordedEpisode, last: int) -> None:
             )
         _compare(recorded.steps[0], listener.newest)
         for wanted in recorded.steps[1 : last + 1]:
-            world.step(_actions(world, wanted))
+            _playing(wanted, world.step, _playing(wanted, _actions, world, wanted))
             _compare(wanted, listener.newest)
 
 
@@ -112,7 +113,8 @@ class _Listener:
 
 
 def _find(path: str | Path, number: int) -> RecordedEpisode:
-    found = next(islice(read_recording(path), number, None), None) if number >= 0 else None
+    is_possible = 0 <= number < sys.maxsize  # islice takes no more
+    found = next(islice(read_recording(path), number, None), None) if is_possible else None
     if found is None:
         raise ph.errors.RecordingError(
             f"The recording {path} has no episode {number}. Episodes are numbered from 0."
@@ -138,7 +140,8 @@ def _made(
             start="the current folder",
             expected=ph.PhantomEnv,
         )
-    assert callable(env)
+    if not callable(env):
+        raise ph.errors.RecordingError(f"The env of the recording is {env!r}. Expected a class.")
     names = ph.secrets.masked_names(recorded.env_config, "env_config")
     if names:
         raise ph.errors.RecordingError(
@@ -155,6 +158,20 @@ def _made(
             "how to make the env: replay(…, env=…)."
         ) from error
     return made
+
+
+def _playing(wanted: RecordedStep, play: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call what plays the reset or a step; raise `RecordingError` for what the env raises, but our own."""
+    try:
+        return play(*args, **kwargs)
+    except ph.errors.PhantomError:
+        raise
+    except Exception as error:  # whatever a user's env raises
+        where = "the reset" if wanted.step == 0 else f"step {wanted.step}"
+        raise ph.errors.RecordingError(
+            f"The replay differs at {where}: {ph.tools.error_text(error)}{ph.tools.error_place(error)}. The "
+            "env changed, or something in it does not follow from its seed: phantom doctor finds what."
+        ) from error
 
 
 def _actions(env: ph.PhantomEnv, wanted: RecordedStep) -> dict[ph.AgentID, Any]:
@@ -174,7 +191,7 @@ def _compare(wanted: RecordedStep, found: RecordedStep) -> None:
             continue
         where = "the reset" if wanted.step == 0 else f"step {wanted.step}"
         what = f"{kind} are {now!r}, but {before!r} was recorded"
-        if isinstance(before, Mapping):
+        if isinstance(before, Mapping) and isinstance(now, Mapping):
             name = next(name for name in [*before, *now] if before.get(name) != now.get(name))
             what = f"agent {name!r}: {kind} are {now.get(name)!r}, but {before.get(name)!r} was recorded"
         raise ph.errors.RecordingError(

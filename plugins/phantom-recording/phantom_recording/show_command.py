@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
@@ -36,7 +37,8 @@ def show_command(
     """
     del verbose  # main() looks at it
     printer = EpisodePrinter(agents=agents or None, kinds=kinds or None)
-    chosen = (None,) if episode is None else (episode, episode + 1)
+    first = min(episode or 0, sys.maxsize - 1)  # islice takes no more
+    chosen = (None,) if episode is None else (first, first + 1)
     if agents:
         _check_agents(agents, islice(read_recording(file), *chosen), file)
     is_found = False

@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -46,7 +47,7 @@ def test_an_episode_is_a_line_for_the_reset_for_each_step_and_for_the_end(
     ordered, answered, first, _, _, second, end = [row for row in rows if row not in payloads]
     assert start == {
         "record": "start",
-        "format": 1,
+        "format": 2,
         "seed": 1,
         "env_class": "SupplyChainEnv",
         "agents": ["FACTORY", "SHOP", "CUST1"],
@@ -82,7 +83,9 @@ def test_an_episode_is_a_line_for_the_reset_for_each_step_and_for_the_end(
         "rewards": {"SHOP": -1.0},
     }
     assert second["step"] == 2
-    assert end == {"record": "end", "num_steps": 2, "is_finished": False}
+    lines, _, checksum = path.read_bytes().rpartition(b',"crc32":')
+    assert checksum == b"%d}\n" % zlib.crc32(lines + b"}\n")
+    assert end == {"record": "end", "num_steps": 2, "is_finished": False, "crc32": end["crc32"]}
 
 
 def test_what_is_read_is_what_happened(shop_env: Callable[..., ph.PhantomEnv], tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -226,7 +228,7 @@ def recorded(path: Path, num_steps: int = 3) -> bytes:
 def test_a_file_that_was_cut_short_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
     path = tmp_path / "x"
     whole = recorded(path)
-    path.write_bytes(whole[:-60])
+    path.write_bytes(whole[:-80])
     (episode,) = read_recording(path)
     assert (episode.num_steps, episode.is_finished) == (2, False)
     path.write_bytes(b"")
@@ -248,7 +250,7 @@ def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
             "is damaged in line 3: its messages cannot be read. Record the episode again."
         ),
         step: "begins in the middle of an episode.",
-        newer: "has format 9, but this version reads up to 1. Update phantom-recording.",
+        newer: "has format 9, but this version reads up to 2. Update phantom-recording.",
     }
     for text, reason in cases.items():
         path.write_bytes(text)
@@ -267,3 +269,121 @@ def test_a_folder_is_no_recording_and_the_command_that_writes_one_is_named(tmp_p
         f"The recording {tmp_path} cannot be read: Is a directory. Name a file in it, such as the "
         "episodes.jsonl that phantom record RUN writes."
     )
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+@pytest.mark.timeout(10)
+def test_what_is_no_file_is_neither_waited_for_nor_read_without_end(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "endless").symlink_to("/dev/zero")
+    for name in ("pipe", "endless"):
+        with pytest.raises(ph.errors.RecordingError) as caught:
+            list(read_recording(tmp_path / name))
+        assert str(caught.value) == (
+            f"The recording {tmp_path / name} cannot be read: It is no regular file."
+        )
+
+
+def test_an_episode_that_is_not_as_it_was_written_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    whole = recorded(path)
+    path.write_bytes(whole.replace(b'"rewards":{"A":0.0}', b'"rewards":{"A":9.0}', 1))
+    with pytest.raises(ph.errors.RecordingError) as caught:
+        list(read_recording(path))
+    reason = "the episode that ends there is not as it was written"
+    assert str(caught.value) == (
+        f"The recording {path} is damaged in line 5: {reason}. Record the episode again."
+    )
+
+
+def test_lines_that_are_missing_or_doubled_are_noticed_without_a_checksum_too(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    start, first, second, third, _ = recorded(path).splitlines(keepends=True)
+    end = b'{"record":"end","num_steps":3,"is_finished":true}\n'
+    older = start.replace(b'"format":2', b'"format":1')
+    cases = {
+        older + first + third: "3: it is step 3, after step 1",
+        older + first + first: "3: it is step 1, after step 1",
+        older + first + end: "3: it ends 3 steps, but 1 are there",
+        start + first + start: "3: the episode before has no end",
+    }
+    for text, reason in cases.items():
+        path.write_bytes(text)
+        with pytest.raises(ph.errors.RecordingError) as caught:
+            list(read_recording(path))
+        assert str(caught.value) == (
+            f"The recording {path} is damaged in line {reason}. Record the episode again."
+        )
+    path.write_bytes(older + first + second + third + end + older + first)
+    assert [(e.num_steps, e.is_finished) for e in read_recording(path)] == [(3, True), (1, False)]
+
+
+class Trap(ph.Agent):
+    """Raises in the second episode."""
+
+    is_armed = False
+
+    def reset(self) -> None:
+        if Trap.is_armed:
+            raise AttributeError("no door")
+
+
+class TrapEnv(ph.PhantomEnv):
+    def __init__(self) -> None:
+        super().__init__(2, ph.Network([Trap("A")]))
+
+
+def test_an_env_that_raises_in_a_replay_differs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    env = TrapEnv()
+    with Recorder(tmp_path / "x") as recorder:
+        env.recorder = recorder
+        env.reset(seed=1)
+        env.step({})
+    monkeypatch.setattr(Trap, "is_armed", True)
+    with pytest.raises(ph.errors.PhantomError) as caught:
+        replay(tmp_path / "x", env=TrapEnv)
+    assert "AttributeError: no door" in str(caught.value)
+
+
+@pytest.mark.parametrize("loss", ["deleted", "replaced"])
+def test_a_recording_that_was_lost_while_it_was_written_is_said(loss: str, tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    env = ph.PhantomEnv(2, ph.Network([Keeper("A")]))
+    env.recorder = Recorder(path)
+    env.reset(seed=1)
+    path.unlink()
+    if loss == "replaced":
+        (tmp_path / "y").write_text("other")
+        (tmp_path / "y").rename(path)
+    env.step({"A": 1})
+    with pytest.raises(ph.errors.RecordingError) as caught:
+        env.close()
+    reason = "No such file or directory" if loss == "deleted" else "It was replaced by another file"
+    assert str(caught.value) == (
+        f"The recording {path} cannot be written: {reason}. What was written before may be there; record to "
+        "another file."
+    )
+    env.close()
+    assert not path.exists() or path.read_text() == "other"
+
+
+def test_a_disk_that_is_full_ends_a_recording_once_and_leaves_no_empty_file(
+    tmp_path: Path, size_limit: Callable[[int | None], None]
+) -> None:
+    path = tmp_path / "x"
+    env = ph.PhantomEnv(2, ph.Network([Keeper("A")]))
+    env.recorder = Recorder(path)
+    env.reset(seed=1)
+    env.step({"A": 1})
+    size_limit(0)
+    with pytest.raises(ph.errors.RecordingError) as caught:
+        env.step({"A": 1})
+    size_limit(None)
+    assert str(caught.value) == (
+        f"The recording {path} cannot be written: File too large. What was written before may be there; "
+        "record to another file."
+    )
+    assert not path.exists()
+    env.reset(seed=2)
+    env.step({"A": 1})
+    env.close()

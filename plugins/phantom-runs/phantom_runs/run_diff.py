@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import phantom_core as ph
 from phantom_runs.run_facts import json_number, leaves
@@ -17,8 +17,11 @@ _NAMES: Final = ("name", "run_dir")
 _SEEDS: Final = ("seed", "evaluate.seed")
 _RESULTS: Final = ("status", "error", "iterations", "env_steps", "stop_reasons", "hook_failures", "problems")
 
-_NOTHING: Final[Mapping[str, float]] = MappingProxyType({})
-_END: Final = (math.inf, _NOTHING)
+_Values: TypeAlias = Mapping[str, float]
+_Row: TypeAlias = tuple[float, _Values]  # an iteration, and what was logged in it
+
+_NOTHING: Final[_Values] = MappingProxyType({})
+_END: Final[_Row] = (math.inf, _NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +57,18 @@ def diff_runs(first: str | Path, second: str | Path) -> Iterator[Difference]:
     return chain(found, _differences_in_logs(one, other))
 
 
-def in_step(
-    first: ph.tools.SavedRun, second: ph.tools.SavedRun
-) -> Iterator[tuple[int, Mapping[str, float], Mapping[str, float]]]:
+def in_step(first: ph.tools.SavedRun, second: ph.tools.SavedRun) -> Iterator[tuple[int, _Values, _Values]]:
     """Yield each iteration, and what each run logged in it; nothing if it has no such iteration.
 
-    The two files are read side by side.
+    The two files are read side by side. What trainers logged with a step of their own comes last, by step.
     """
-    left, right = _by_iteration(first), _by_iteration(second)
-    one, other = next(left, _END), next(right, _END)
-    while one is not _END or other is not _END:
-        number, values, other_values = min(one[0], other[0]), _NOTHING, _NOTHING
-        if one[0] == number:
-            values, one = one[1], next(left, _END)
-        if other[0] == number:
-            other_values, other = other[1], next(right, _END)
-        yield int(number), values, other_values
+    logs = _Log(first), _Log(second)
+    yield from _paired(*(log.by_iteration() for log in logs))
+    if any(log.has_own_steps for log in logs):
+        yield from _paired(*(log.by_iteration(is_of_iteration=False) for log in logs))
 
 
-def differing_names(one: Mapping[str, float], other: Mapping[str, float]) -> list[str]:
+def differing_names(one: _Values, other: _Values) -> list[str]:
     """Return the names whose values differ, except times; NaN differs from NaN."""
     differing = [name for name, value in one.items() if other.get(name) != value]
     if one.keys() != other.keys():
@@ -141,15 +137,35 @@ def _differences_in_logs(first: ph.tools.SavedRun, second: ph.tools.SavedRun) ->
                 yield Difference("results", f"{name} @ {iteration}", *pair)
 
 
-def _by_iteration(run: ph.tools.SavedRun) -> Iterator[tuple[float, Mapping[str, float]]]:
-    """Yield each iteration and what was logged in it; an evaluation at the end is a line of its own."""
-    number, values = -1, _NOTHING
-    for row in run.logged_values():
-        if row.iteration == number:
-            values = {**values, **row.values}
-            continue
+class _Log:
+    """What a run logged."""
+
+    def __init__(self, run: ph.tools.SavedRun) -> None:
+        self._run = run
+        self.has_own_steps = False  # known after the values of iterations were read
+
+    def by_iteration(self, *, is_of_iteration: bool = True) -> Iterator[_Row]:
+        """Yield each iteration and what was logged in it; an evaluation at the end is a line of its own."""
+        number, values = -1, _NOTHING
+        for row in self._run.logged_values():
+            if row.is_of_iteration is not is_of_iteration:
+                self.has_own_steps = True
+            elif row.iteration == number:
+                values = {**values, **row.values}
+            else:
+                if number >= 0:
+                    yield number, values
+                number, values = row.iteration, row.values
         if number >= 0:
             yield number, values
-        number, values = row.iteration, row.values
-    if number >= 0:
-        yield number, values
+
+
+def _paired(left: Iterator[_Row], right: Iterator[_Row]) -> Iterator[tuple[int, _Values, _Values]]:
+    one, other = next(left, _END), next(right, _END)
+    while one is not _END or other is not _END:
+        number, values, other_values = min(one[0], other[0]), _NOTHING, _NOTHING
+        if one[0] == number:
+            values, one = one[1], next(left, _END)
+        if other[0] == number:
+            other_values, other = other[1], next(right, _END)
+        yield int(number), values, other_values

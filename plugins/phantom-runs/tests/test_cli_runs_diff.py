@@ -1,11 +1,13 @@
 """`phantom runs diff A B` names what differs, and nothing else."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from phantom_runs import diff_runs
 
 LOGGER = "import phantom_core as ph\nclass Diary(ph.Hooks):\n    def on_train_end(self, event):\n        {}\n"
 TRAINER = """
@@ -154,3 +156,38 @@ def test_floats_have_as_many_digits_as_tell_them_apart(
 
     assert line(other) == "trainer.CountTrainer.scale 0.3 → 0.142857"
     assert line(noisy) == "trainer.CountTrainer.scale 0.3 → 0.30000000000000004"
+
+
+def test_what_differs_steers_no_terminal(phantom: Callable[..., Any], make_run: Callable[..., Path]) -> None:
+    first, second = make_run(), make_run()
+    text = "\x1b]0;owned\x07\r\u202e\n"
+    (second / "config.toml").write_text(f"{json.dumps(text)} = {json.dumps(text)}\n")
+    facts = json.loads((second / "run.json").read_text()) | {"status": text, "versions": {text: text}}
+    (second / "run.json").write_text(json.dumps(facts))
+    outcome = phantom("runs", "diff", first, second)
+    shown = r"\x1b]0;owned\x07\r\u202e\n"
+    assert (outcome.code, outcome.err) == (1, "")
+    assert all(line.isprintable() for line in outcome.out.split("\n"))
+    assert f"{shown} - → {shown}" in [" ".join(line.split()) for line in outcome.out.split("\n")]
+    (second / "run.json").write_text(json.dumps({"seed": text}))
+    assert phantom("runs", "diff", first, second).err.rstrip("\n").isprintable()
+
+
+@pytest.mark.fuzz
+def test_a_run_that_is_damaged_is_compared_or_refused(
+    phantom: Callable[..., Any],
+    make_run: Callable[..., Path],
+    mutators: Callable[[int], Iterator[Any]],
+    is_refused: Callable[..., bool],
+) -> None:
+    first, second = make_run(), make_run()
+    for name in ("run.json", "metrics.jsonl", "config.toml"):
+        file, content = second / name, (second / name).read_bytes()
+        for mutator in mutators(60):
+            file.write_bytes(mutator.content(content))
+            is_refused(lambda: list(diff_runs(first, second)))
+            if name == "run.json":
+                file.write_text(json.dumps(mutator.value(json.loads(content))))
+                if not is_refused(lambda: list(diff_runs(first, second))):
+                    assert phantom("runs", "diff", first, second).code in {0, 1}
+        file.write_bytes(content)
