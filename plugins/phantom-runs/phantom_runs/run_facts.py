@@ -91,10 +91,11 @@ def _result(saved: ph.tools.SavedRun) -> dict[str, Any] | None:
     evaluation = saved.facts.get("evaluation")
     if isinstance(evaluation, Mapping):
         return {"name": "eval/mean_return", "value": evaluation.get("mean_return")}
-    newest = _newest_values(saved)
+    newest = saved.newest_values()[::-1]
     for name in ("eval/mean_return", "rewards/group"):
-        if name in newest:
-            return {"name": name, "value": newest[name]["value"]}
+        for row in newest:
+            if name in row.values:
+                return {"name": name, "value": json_number(row.values[name])}
     return None
 
 
