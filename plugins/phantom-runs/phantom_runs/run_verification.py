@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -210,7 +211,7 @@ class _Trial:
         lines = [line for line in ending.stderr.splitlines() if line.strip()] or [
             f"its process ended with {ending.returncode}"
         ]
-        reason = lines[-1].removeprefix("Error: ").removeprefix("phantom_core.errors.")
+        reason = re.sub(r"^(Error|phantom_core\.errors\.\w+): ", "", lines[-1])
         return ph.errors.RunDirectoryError(f"A copy of the run {self._saved.path} {what}: {reason}")
 
 

@@ -21,7 +21,7 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
 
     def write(
         name: str,
-        *rows: dict[str, float],
+        *rows: dict[str, Any],
         config: str = 'env = "/models/shop.py:ShopEnv"\niterations = 4\n',
         minutes_ago: float = 10,
         **facts: Any,
