@@ -36,7 +36,7 @@ from phantom_core.training.run_directory import (
 from phantom_core.training.run_file import RunFile
 from phantom_core.training.run_json import PoliciesInUse, check_facts
 from phantom_core.training.run_plans import EvaluationPlan
-from phantom_core.training.run_progress import RunProgress
+from phantom_core.training.progress_of_run import RunProgress
 from phantom_core.training.run_settings import metric_with_environment
 from phantom_core.training.saved_checkpoint import SavedCheckpoint
 from phantom_core.training.toml_values import without_none_text
