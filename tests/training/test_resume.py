@@ -412,20 +412,38 @@ def test_a_run_without_checkpoints_says_so(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"seed": 4}, "seed=…, which cannot change."),
-        ({"worker": 4}, "worker=…, which is no setting. Did you mean 'workers'?"),
-    ],
-)
-def test_settings_that_cannot_be_others_are_refused(
-    changes: dict[str, Any], sentence: str, tmp_path: Path
-) -> None:
+def test_a_misspelt_setting_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
-        ph.resume(tmp_path, **changes)
-    advice = "Give what ph.train takes, or begin a new run with it."
-    assert str(caught.value) == f"A run was to be resumed with {sentence} {advice}"
+        ph.resume(tmp_path, worker=4)
+    assert str(caught.value) == (
+        "A run was to be resumed with worker=…, which is no setting. Did you mean 'workers'? Give what "
+        "ph.train takes."
+    )
+
+
+FIXED = (
+    "A run was to be resumed with another {}, which makes a run what it is. Leave it as it was, or begin a "
+    "new run with it: phantom train, or ph.train."
+)
+
+
+@pytest.mark.parametrize("name", ["seed", "trainer", "name", "run_dir"])
+def test_what_makes_a_run_what_it_is_cannot_be_another(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        ph.resume(tmp_path, **{name: "x"})
+    assert str(caught.value) == FIXED.format(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("seed", "4"), ("trainer.name", "ppo"), ("name", "x"), ("run_dir", "elsewhere")]
+)
+def test_nor_on_the_command_line(name: str, value: str, tmp_path: Path, phantom: Callable[..., Any]) -> None:
+    run = cut(tmp_path, 5, **settings_of("q-learning"))
+    (run / "config.toml").write_text(
+        (run / "config.toml").read_text().partition("[not_in_file]")[0].replace("hooks = []", "")
+    )
+    outcome = phantom("resume", run, "--trust", "--set", f"{name}={value}")
+    assert (outcome.code, outcome.err) == (2, f"Error: {FIXED.format(name)}\n")
 
 
 def test_a_run_that_is_still_running_is_not_resumed(tmp_path: Path) -> None:
