@@ -26,6 +26,7 @@ from phantom_core.training.components import Components
 from phantom_core.training.env_factory import EnvFactory
 from phantom_core.training.metrics_file import METRICS_FILE, MetricsRow, read_last_rows, read_rows
 from phantom_core.training.process_mark import is_gone, is_running
+from phantom_core.training.progress_of_run import RunProgress
 from phantom_core.training.run_directory import (
     CONFIG_FILE,
     RUN_FILE,
@@ -36,7 +37,6 @@ from phantom_core.training.run_directory import (
 from phantom_core.training.run_file import RunFile
 from phantom_core.training.run_json import PoliciesInUse, check_facts
 from phantom_core.training.run_plans import EvaluationPlan
-from phantom_core.training.progress_of_run import RunProgress
 from phantom_core.training.run_settings import metric_with_environment
 from phantom_core.training.saved_checkpoint import SavedCheckpoint
 from phantom_core.training.toml_values import without_none_text
