@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 import phantom_core as ph
+from phantom_runs.run_facts import leaves
 from phantom_runs.run_texts import on_one_line
 from phantom_runs.run_verification import Verification, verify_run
 
@@ -43,6 +48,13 @@ def verify_command(*, run: Path, at: str, iterations: int | None, verbose: bool)
     return 0 if found.is_exact else 1
 
 
+def _doctor(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the words of the command that looks at the env of a run."""
+    yield from ("phantom", "doctor", str(settings.get("env")))
+    for name, value in leaves(settings.get("env_config", {})):
+        yield from ("--set", f"{name}={value if isinstance(value, str) else json.dumps(value, default=str)}")
+
+
 def _shares(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
@@ -56,7 +68,7 @@ def _conclusion(found: Verification, saved: ph.tools.SavedRun) -> str:
     if found.is_exact:
         same = "weights and logged values are those of the run that was not cut"
         return f"Exact: {same}, sha256 {found.sha256}."
-    doctor = f"phantom doctor {on_one_line(str(saved.settings.get('env')))}"
+    doctor = on_one_line(shlex.join(_doctor(saved.settings)))
     if not all(cut.is_repeatable for cut in found.cuts):
         return (
             "Not repeatable: the runs differ before the cut already, though they have one seed. What may be "

@@ -58,6 +58,9 @@ class CountingEnv(FreshEnv):
 class DrawingEnv(FreshEnv):
     """Draws from a global generator."""
 
+    def __init__(self, size, label):
+        super().__init__()
+
     def step(self, actions):
         result = super().step(actions)
         return result._replace(rewards={agent_id: random.random() for agent_id in result.rewards})
@@ -189,7 +192,8 @@ def test_weights_that_differ_are_found_though_no_logged_value_does(make_run: Cal
 def test_what_differs_before_the_cut_is_no_matter_of_resuming(
     make_run: Callable[..., Path], phantom: Callable[..., Any], guess_folder: Path
 ) -> None:
-    outcome = phantom("runs", "verify", make_run("DrawingEnv"), "--at", "0.5", "--iterations", "2")
+    run = make_run("DrawingEnv", "Whole", "--set", "env_config.size=3", "--set", "env_config.label=a b")
+    outcome = phantom("runs", "verify", run, "--at", "0.5", "--iterations", "2")
     whole, resumed, why = outcome.out.splitlines()
     assert (outcome.code, whole) == (1, "whole: 2 iterations")
     assert resumed.startswith("cut after 1 iteration, resumed: differs from rewards/W @ 0 on, ")
@@ -197,7 +201,7 @@ def test_what_differs_before_the_cut_is_no_matter_of_resuming(
         "Not repeatable: the runs differ before the cut already, though they have one seed. What may be the "
         "cause: an env, trainer, policy or hooks that draw from global generators instead of those that they "
         "are given, or that look at the clock. An env is checked by: phantom doctor "
-        f"{guess_folder}/walks.py:DrawingEnv"
+        f"{guess_folder}/walks.py:DrawingEnv --set size=3 --set 'label=a b'"
     )
 
 
