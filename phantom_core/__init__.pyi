@@ -69,6 +69,7 @@ from phantom_core.rollouts.vector_env import CopyError as CopyError
 from phantom_core.rollouts.vector_env import VectorEnv as VectorEnv
 from phantom_core.seeding import RowStreams as RowStreams
 from phantom_core.training.env_factory import check_env_config as check_env_config
+from phantom_core.training.resume import resume as resume
 from phantom_core.training.run import Run as Run
 from phantom_core.training.run_directory import load_policies as load_policies
 from phantom_core.training.run_plans import CheckpointPlan as CheckpointPlan

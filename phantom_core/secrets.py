@@ -175,6 +175,15 @@ class Secrets:
         longest_first = sorted(found, key=len, reverse=True)
         return cls({text: found[text] for text in longest_first if len(text) >= _LEAST})
 
+    def traced(self, settings: Any) -> Any:
+        """Return settings in which texts that were read from the environment are `FromEnvironment` again."""
+
+        def trace(text: str, _: _Place) -> str:
+            source = self.replacements.get(text, "")
+            return FromEnvironment(text, source) if _VARIABLE.fullmatch(source) else text
+
+        return _changed(settings, trace)
+
     def hide(self, text: str) -> str:
         """Return a text without the secrets."""
         for secret, shown in self.replacements.items():

@@ -10,7 +10,7 @@ import hashlib
 import random
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,6 +111,42 @@ class UniformStream:
         self._rng.bit_generator.state = state["generator"]
         self._block = self._rng.bit_generator.state
         self._unused = self._rng.random(_BLOCK)[::-1][:unused].tolist() if unused else []
+
+
+_BIT_GENERATORS: Final = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
+
+
+def generator_states(owner: object) -> dict[str, Any]:
+    """Return the states of the generators of Python and NumPy that are attributes of an object, by name."""
+    found: dict[str, Any] = {}
+    for name, value in getattr(owner, "__dict__", {}).items():
+        if isinstance(value, np.random.Generator):
+            found[name] = value.bit_generator.state
+        elif isinstance(value, random.Random):
+            version, words, gauss = value.getstate()
+            found[name] = {"version": version, "words": list(words), "gauss": gauss}
+    return found
+
+
+def restore_generators(owner: object, states: Mapping[str, Any]) -> None:
+    """Put generators where they stood when `generator_states` was called; those that are missing are made.
+
+    Raises:
+        ValueError: if a state is none of a generator of Python or NumPy.
+    """
+    for name, state in states.items():
+        value = getattr(owner, name, None)
+        if "words" in state:
+            value = value if isinstance(value, random.Random) else random.Random()  # noqa: S311  for simulations
+            value.setstate((int(state["version"]), tuple(state["words"]), state["gauss"]))
+        else:
+            kind = state["bit_generator"]
+            if kind not in _BIT_GENERATORS:
+                raise ValueError(f"{kind!r} is no bit generator of NumPy")
+            if not isinstance(value, np.random.Generator):
+                value = np.random.Generator(getattr(np.random, kind)())
+            value.bit_generator.state = state
+        setattr(owner, name, value)
 
 
 class RowStreams:

@@ -22,7 +22,7 @@ from typing import Final, Generic, TypeVar
 
 from phantom_core.errors import HookError, error_text
 
-__all__ = ["MAX_KEPT", "RetryQueue", "append", "printable", "temporary_beside"]
+__all__ = ["MAX_KEPT", "RetryQueue", "append", "cut_back", "printable", "temporary_beside"]
 
 T = TypeVar("T")
 
@@ -105,6 +105,13 @@ def append(path: Path, content: bytes) -> None:
         finally:
             if num_written < len(content) and file.tell() != end:
                 file.truncate(end)
+
+
+def cut_back(path: Path, size: int) -> None:
+    """Remove what was appended to a file since it had so many bytes; a shorter file stays as it is."""
+    with path.open("rb+") as file:
+        if file.seek(0, os.SEEK_END) > size:
+            file.truncate(size)
 
 
 def temporary_beside(path: Path, ending: str = "") -> Path:

@@ -211,6 +211,14 @@ def test_known_secrets_are_hidden_in_texts(word: str) -> None:
     assert secrets.hide(text) == ("***masked***, ***masked***, ***, env:WORD, '***masked***', http://x:***@z")
 
 
+def test_what_was_read_from_the_environment_is_found_again_by_its_value(word: str) -> None:
+    secrets = Secrets.of(read_environment({"user": "env:WORD"}, "env_config"), {"token": "other"})
+    assert masked(secrets.traced({"name": word, "rest": ["other", 1]})) == {
+        "name": "env:WORD",
+        "rest": ["other", 1],
+    }
+
+
 def test_a_secret_of_three_characters_is_not_looked_for_in_texts() -> None:
     assert Secrets.of({"token": "abc", "secret": "abcd"}).hide("abc abcd") == "abc ***masked***"
 

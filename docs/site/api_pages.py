@@ -28,6 +28,7 @@ TITLES: Final = {  # of layers and of public modules, in the order of the pages
     "reading": "Reading",
     "trust": "Trust",
     "writing": "Writing",
+    "secrets": "Secrets",
     "rollouts": "Rollouts",
     "training": "Training",
     "adapters": "Adapters",

@@ -15,6 +15,7 @@ from phantom_core.cli.lazy_group import VERBOSE, LazyGroup
 _CLI: Final = "phantom_core.cli"
 _COMMANDS: Final = {
     "train": (f"{_CLI}.train_command:train_command", "Train the policies of a run file."),
+    "resume": (f"{_CLI}.resume_command:resume_command", "Go on with a run."),
     "evaluate": (
         f"{_CLI}.evaluate_command:evaluate_command",
         "Evaluate the policies of a run, or of a checkpoint.",

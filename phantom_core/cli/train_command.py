@@ -16,7 +16,10 @@ from phantom_core.cli.evaluate_command import say_result
 from phantom_core.cli.lazy_group import VERBOSE
 
 if TYPE_CHECKING:  # nothing below is imported for --help
+    from phantom_core.cli.plugin_times import PluginTimes
+    from phantom_core.training.components import Components
     from phantom_core.training.run_plans import EvaluationPlan
+    from phantom_core.training.run_settings import RunSettings
     from phantom_core.training.run_state import TrainingResults
 
 
@@ -113,6 +116,16 @@ def train_command(
         origins=run_file.origins,
         measure=None if times is None else times.timed,
     )
+    return end_of_run(results, settings, components, times)
+
+
+def end_of_run(
+    results: TrainingResults,
+    settings: RunSettings,
+    components: Components,
+    times: PluginTimes | None = None,
+) -> int:
+    """Say how a run ended, and return the exit code."""
     has_console = any((c.kind, c.name) == ("logger", "console") for c in components.used)
     with _patient_output():
         if times is not None:
@@ -160,6 +173,7 @@ def _report(results: TrainingResults, plan: EvaluationPlan | None, *, said_how_i
         click.echo(f"to see curves: pip install tensorboard && tensorboard --logdir {directory.parent}")
     if results.status == "interrupted" and not results.problems:
         click.echo(f"to evaluate it: phantom evaluate {directory}")
+        click.echo(f"to go on: phantom resume {directory}")
     if results.evaluation is not None:
         reference_return = None if plan is None else plan.reference_return
         say_result(results.evaluation, reference_return)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -237,12 +237,44 @@ class Dispatcher:
                 states[plugin] = state
         return states
 
+    def load_hook_states(self, states: Mapping[str, Any]) -> list[str]:
+        """Restore what `hook_states` returned; return the plugins whose state was not restored, and why."""
+        problems, present = [], dict(self._manager.hooks_objects())
+        for plugin, state in states.items():
+            if plugin not in present:
+                problems.append(f"the plugin {plugin!r} does not follow the run any more")
+                continue
+            try:
+                present[plugin].load_state_dict(state)
+            except Exception as error:
+                self.contain(plugin, "load_state_dict", error)
+                problems.append(f"the plugin {plugin!r} could not restore its state")
+        return problems
+
+    def failure_states(self) -> list[list[Any]]:
+        """Return the failures so far as JSON values."""
+        return [
+            [f.plugin, f.hook, f.error, f.count, f.in_a_row, f.is_switched_off]
+            for f in self.failures.values()
+        ]
+
+    def load_failure_states(self, states: Sequence[Sequence[Any]]) -> None:
+        """Restore what `failure_states` returned. A plugin that was failing has been so since now."""
+        for plugin, hook, error, count, in_a_row, is_switched_off in states:
+            self.failures[plugin, hook] = HookFailure(
+                plugin, hook, error, count, in_a_row, self._clock(), is_switched_off
+            )
+            if is_switched_off:
+                self._switch_off(plugin)
+
     def is_off(self, plugin: str) -> bool:
         """Return whether a plugin or metric was switched off."""
         return plugin in self._off
 
     def contain(self, plugin: str, hook: str, error: Exception) -> None:
         """Record an exception of a plugin or metric, as `note` does; raise HookError in strict mode."""
+        if self.is_explained(error):
+            return
         self.note(plugin, hook, error)
         if self.is_strict:
             raise _hook_error(plugin, hook, error) from error
@@ -260,13 +292,16 @@ class Dispatcher:
         is_kept = plugin in self._manager.permanent_names or plugin in self._off
         if give_up or (is_lasting and not is_kept):
             failure.is_switched_off = True
-            self._off.add(plugin)
-            for of_hook, channel in self._channels.items():
-                if of_hook != "on_train_end":  # plugins close their files there
-                    channel.drop(plugin)
+            self._switch_off(plugin)
             _warn(failure, error)
         elif failure.count == 1:
             _warn(failure, error)
+
+    def _switch_off(self, plugin: str) -> None:
+        self._off.add(plugin)
+        for hook, channel in self._channels.items():
+            if hook != "on_train_end":  # plugins close their files there
+                channel.drop(plugin)
 
     def succeeded(self, plugin: str, hook: str) -> None:
         """Record that a plugin or metric succeeded, which resets its count of consecutive failures."""

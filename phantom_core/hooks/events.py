@@ -32,10 +32,13 @@ class TrainStart:
         total_steps: the number of env steps; the run ends with the first iteration that reaches it. None if
             `num_iterations` limits the run.
         seed: the seed of the run.
-        hyper_parameters: the settings of the run by dotted name, as in its `config.toml`.
+        hyper_parameters: the settings of the run by dotted name, as in its `config.toml`: secrets are
+            masked, and what is read from the environment is `"env:NAME"`.
         policies: policy by id, before training.
         policy_by_agent: policy id by agent id.
         policies_to_train: the ids of the policies that are trained.
+        is_resumed: whether the run goes on from a checkpoint. What `load_state_dict` restored before must be
+            left as it is then, and files are continued.
     """
 
     run_name: str
@@ -48,6 +51,7 @@ class TrainStart:
     policies: Mapping[PolicyID, BasePolicy] = field(default_factory=lambda: _EMPTY)
     policy_by_agent: Mapping[AgentID, PolicyID] = field(default_factory=lambda: _EMPTY)
     policies_to_train: tuple[PolicyID, ...] = ()
+    is_resumed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,18 +96,21 @@ class EpisodeEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MetricsRecorded:
-    """Values were logged. Fired once per iteration, with all of its values.
+    """Values were logged. Fired once per iteration, with all of its values, and for each written at once.
 
     Attributes:
         iteration: the iteration that the values belong to; for the final evaluation, the last iteration.
         env_steps: the number of env steps in the run so far.
         values: scalar by name: a metric's own name, `rewards/<agent>`, `rewards/group`,
             `<policy>/<quantity>`, `eval/…`, `time/…`.
+        is_of_iteration: whether these are values of an iteration. Others a trainer wrote at once, with
+            a step of its own, which is both `iteration` and `env_steps`.
     """
 
     iteration: int
     env_steps: int
     values: Mapping[str, float]
+    is_of_iteration: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

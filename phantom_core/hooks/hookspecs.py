@@ -84,7 +84,7 @@ class Hooks:
         return {}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore a state returned by `state_dict`."""
+        """Restore a state returned by `state_dict`: called before `on_train_start` of a resumed run."""
 
     @_hookspec
     def phantom_register_trainers(self) -> Iterable[Registration]:

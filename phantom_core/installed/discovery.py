@@ -69,7 +69,15 @@ CORE_KINDS: Final[Mapping[str, Kind]] = {
 }
 """The kinds of the core. Distributions can declare more in the group `phantom_core.kinds`."""
 
-CORE_COMMANDS: Final = ("train", "evaluate", "plugins", "plugins.list", "plugins.info", "plugins.describe")
+CORE_COMMANDS: Final = (
+    "train",
+    "resume",
+    "evaluate",
+    "plugins",
+    "plugins.list",
+    "plugins.info",
+    "plugins.describe",
+)
 """The commands of the core, which no distribution can replace."""
 
 _OWN_GROUP: Final = "plugins"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from phantom_core.envs.endless import never_ends
@@ -100,16 +101,27 @@ class Cadence:
     def state_dict(self) -> dict[str, Any]:
         """Return what it waits for."""
         collection = None if self.collection is None else self.collection.state_dict()
-        return {"learning": list(self.learning), "collection": collection, "progress": self._progress}
+        plan = {"steps": self.plan.steps, "episodes": self.plan.episodes, "rounds": self.plan.rounds}
+        return {
+            "learning": list(self.learning),
+            "collection": collection,
+            "progress": self._progress,
+            "plan": plan,
+        }
 
     def load_state_dict(self, state: Mapping[str, Any], collector: Collector, run: RunState) -> None:
         """Wait for what was waited for, begun as far into the run as it was."""
         self.learning, self.collection = tuple(state["learning"]), None
         if state["collection"] is not None:
+            self._next = replace(self.plan, **state["plan"])  # that of then, whatever it is now
             now, run.progress = run.progress, float(state["progress"])
             self.begin(collector, run, is_main=False)
             self.waiting.load_state_dict(state["collection"])
             run.progress = now
+
+    def ask_anew(self) -> None:
+        """Forget the plan of the next collection: the trainer is not any more what it was when asked."""
+        self._next = None
 
     def _asked(self, before: CollectPlan | None) -> CollectPlan:
         """Ask the trainer for a plan; raise `ConfigError` if it is none, or does not fit the run."""

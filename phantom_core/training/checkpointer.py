@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import time
@@ -9,11 +10,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from phantom_core.errors import PhantomError
+from phantom_core.errors import CheckpointError, PhantomError
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.events import CheckpointSaved
 from phantom_core.installed.discovery import base_versions
-from phantom_core.training.checkpoint import check_state, encode_mapping, remove_checkpoint
+from phantom_core.seeding import generator_states
+from phantom_core.training.checkpoint import (
+    check_state,
+    encode_mapping,
+    load_checkpoint,
+    remove_checkpoint,
+)
 from phantom_core.training.directory_watch import DirectoryWatch
 from phantom_core.training.run_directory import POLICIES, RunDirectory, encode_policies
 from phantom_core.training.run_plans import CheckpointPlan
@@ -80,8 +87,40 @@ class Checkpointer:
         """Write a checkpoint if one is due or requested; a failure is recorded and the run continues."""
         run, every = self._run, self._every
         is_due = self._sparse.is_due(run.progress) if every is None else run.iterations % every == 0
-        if not (is_wanted or is_due) or self._watch.is_lost() or not run.check_policies():
+        if not (is_wanted or is_due):
             return
+        path = self._write(values, is_asked_for=is_wanted or every is not None)
+        if path is not None:
+            event = CheckpointSaved(iteration=run.iteration, env_steps=run.env_steps, path=path)
+            self._dispatcher.fire("on_checkpoint", event)
+
+    def at_end(self, values: Mapping[str, float]) -> None:
+        """Write a checkpoint after the last iteration, if there is none, so that the run can be resumed.
+
+        No event is fired: the final policies, which are written next, fire one.
+        """
+        iterations = self._run.iterations
+        if iterations and not (self._written and self._written[-1][0] == iterations):
+            self._write(values, is_asked_for=self._every is not None)
+
+    def resume(self, directory: RunDirectory) -> None:
+        """Keep track of the checkpoints that were written before; later ones than the present are removed."""
+        for number, folder in directory.numbered_checkpoints():
+            if number > self._run.iterations:
+                remove_checkpoint(folder)
+                continue
+            with contextlib.suppress(CheckpointError):  # a damaged one is left alone
+                self._written.append((number, load_checkpoint(folder)["score"], folder))
+
+    def _write(self, values: Mapping[str, float], *, is_asked_for: bool) -> Path | None:
+        """Write a checkpoint, and return its folder; None: it could not be written, which is said once."""
+        with self._run.saving():
+            return self._saved(values, is_asked_for=is_asked_for)
+
+    def _saved(self, values: Mapping[str, float], *, is_asked_for: bool) -> Path | None:
+        run = self._run
+        if self._watch.is_lost() or not run.check_policies():
+            return None
         score, directory = self._score(values), self._watch.directory
         started = time.monotonic()
         try:
@@ -89,33 +128,37 @@ class Checkpointer:
             path = directory.save_checkpoint(f"iteration-{run.iterations:06}", self._state(score), about)
         except PhantomError as error:  # a full disk must not end the run
             if self._watch.is_lost():
-                return
+                return None
             sentence = f"No checkpoint after iteration {run.iterations}. {error}"
-            if not self._has_failed and (is_wanted or every is not None):  # report only the first failure
+            if not self._has_failed and is_asked_for:  # report only the first failure
                 run.add_problem(sentence)
             elif not self._has_failed:  # nobody asked for it
                 _log.warning("%s", sentence)
             self._has_failed = True
-            return
+            return None
         finally:
             self._sparse.was_written(run.progress, time.monotonic() - started)
         self._written.append((run.iterations, score, path))
         run.newest_checkpoint = path
         self._remove_stale()
-        event = CheckpointSaved(iteration=run.iteration, env_steps=run.env_steps, path=path)
-        self._dispatcher.fire("on_checkpoint", event)
+        return path
 
     def _state(self, score: float) -> dict[str, Any]:
         run = self._run
         return {
             "iterations": run.iterations,
             "env_steps": run.env_steps,
+            "rounds": run.rounds,
             "score": score,
+            "stop_reasons": [] if run.is_interrupted else list(run.stop_reasons),
+            "is_evaluated": run.is_evaluated,
             "policies_to_train": list(run.policies_to_train),
             "policy_by_agent": encode_mapping(run.policy_by_agent),
             "policies": encode_policies(run.policies),
             "training": run.training_state(),
+            "generators": {i: generator_states(policy) for i, policy in run.policies.items()},
             "hooks": self._dispatcher.hook_states(),
+            "hook_failures": self._dispatcher.failure_states(),
         }
 
     def _score(self, values: Mapping[str, float]) -> float:

@@ -14,7 +14,7 @@ import numpy as np
 
 from phantom_core.envs.plain_values import as_number, mean_of
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import CheckpointError, ConfigError, PolicyMappingError
+from phantom_core.errors import CheckpointError, ConfigError, PolicyMappingError, error_text, listing
 from phantom_core.hooks.events import EpisodeEnd
 from phantom_core.metrics import Metric, not_recorded
 from phantom_core.policies.policy import BasePolicy
@@ -22,13 +22,15 @@ from phantom_core.rollouts.batch import EpisodeSummary, Transitions
 from phantom_core.rollouts.collect import Collector
 from phantom_core.rollouts.make_vector_env import make_vector_env
 from phantom_core.rollouts.vector_env import VectorEnv
-from phantom_core.seeding import derive_seed, make_rng
+from phantom_core.seeding import derive_seed, generator_states, make_rng, restore_generators
 from phantom_core.training.cadence import Cadence
+from phantom_core.training.checkpoint import decode_id, is_lossless
 from phantom_core.training.env_factory import EnvFactory, PlannedFactory
 from phantom_core.training.learner import Learner
 from phantom_core.training.logged_values import GuardedMetric
 from phantom_core.training.run_loop import RunLoop, close_env
 from phantom_core.training.run_plans import scheduled_policies
+from phantom_core.training.run_state import RunState
 from phantom_core.types import AgentID, PolicyID
 
 _log = logging.getLogger("phantom_core")
@@ -49,9 +51,37 @@ def train_simple(trainer: Learner, loop: RunLoop, env: MultiAgentEnv, num_iterat
     for policy_id in state.policies_to_train:
         rng = make_rng(loop.facts.seed, "setup", policy_id)
         trainer.setup(policy_id, state.policies[policy_id], rng)
-    state.training_state = lambda: {"trainer": trainer.state_dict()}
+    state.training_state = lambda: {
+        "trainer": trainer.state_dict(),
+        "generators": generator_states(trainer),
+        "env": [generator_states(one) for one in _seeded(env)],
+    }
+    if loop.resumed is not None:
+        _resume_simple(trainer, loop, env, loop.resumed)
     for _ in trainer.iterations(num_iterations):
         trainer.training_step(env, state.policy_by_agent, state.policies, state.policies_to_train)
+
+
+def _resume_simple(trainer: Learner, loop: RunLoop, env: MultiAgentEnv, saved: Mapping[str, Any]) -> None:
+    """Stand where a run stood whose iterations begin with new episodes."""
+    name, training = type(trainer).__name__, saved["training"]
+    if type(trainer).state_dict is Learner.state_dict:
+        raise ConfigError(
+            f"{name} steps the env itself and has no state_dict(), so nobody knows what it learned beside "
+            "its policies. Override state_dict() and load_state_dict(), if only to return {}, or begin "
+            "another run with these policies: ph.load_policies(run)."
+        )
+    load_policy_states(loop.state, saved)
+    trainer.load_state_dict(training["trainer"])
+    restore_generators(trainer, training["generators"])
+    for one, generators in zip(_seeded(env), training["env"], strict=True):
+        restore_generators(one, generators)
+
+
+def _seeded(env: MultiAgentEnv) -> list[object]:
+    """Return the objects whose generators seed the next episodes of an env that is reset without a seed."""
+    inner = getattr(env, "gym_env", None)
+    return [env] if inner is None else [env, inner.unwrapped]
 
 
 def train_full(
@@ -83,10 +113,34 @@ def train_full(
     )
     training = FullTraining(loop, envs, cadences, metrics=trainer.metrics)
     try:
+        if loop.resumed is not None:
+            training.resume(loop.resumed)
         for iteration in trainer.iterations(num_iterations):
             training.iterate(iteration)
     finally:
         close_env(training.collector)
+
+
+def load_policy_states(state: RunState, saved: Mapping[str, Any]) -> None:
+    """Put the policies of a run where they stood when a checkpoint that holds `saved` was written.
+
+    Raises:
+        CheckpointError: if a policy is not in it, or does not take its state.
+    """
+    for policy_id, policy in state.policies.items():
+        if policy_id not in saved["policies"]:
+            raise CheckpointError(
+                f"The checkpoint has no policy {policy_id!r}, only {listing(saved['policies'])}. Resume the "
+                "run with the policies that it had."
+            )
+        try:
+            policy.load_state_dict(saved["policies"][policy_id]["state"])
+            restore_generators(policy, saved["generators"].get(policy_id, {}))
+        except Exception as error:  # a plugin's policy may raise anything
+            raise CheckpointError(
+                f"Policy {policy_id!r} ({type(policy).__name__}) does not take the state in the checkpoint: "
+                f"{error_text(error)}. Resume the run with the settings that it had."
+            ) from error
 
 
 def check_trains(policy_id: PolicyID, policy: BasePolicy, trainer: Learner, *, is_saved: bool) -> None:
@@ -176,6 +230,7 @@ class FullTraining:
         return {
             "collector": self._collector_state(),
             "trainers": {cadence.name: cadence.trainer.state_dict() for cadence in self._cadences},
+            "generators": {cadence.name: generator_states(cadence.trainer) for cadence in self._cadences},
             "cadences": {cadence.name: cadence.state_dict() for cadence in self._cadences[1:]},
             "update_streams": {policy_id: rng.bit_generator.state for policy_id, rng in self._rngs.items()},
         }
@@ -191,12 +246,23 @@ class FullTraining:
             self._rngs[policy_id].bit_generator.state = position
         for cadence in self._cadences:
             cadence.trainer.load_state_dict(state["trainers"][cadence.name])
+            restore_generators(cadence.trainer, state["generators"][cadence.name])
+            cadence.ask_anew()
         if state["collector"] is None:  # its episodes were too long: new ones begin
             self.collector.env_steps = self._loop.state.env_steps
+            self._loop.notes.append("its episodes begin anew")
             return
         self.collector.load_state_dict(state["collector"])
         for cadence in self._cadences[1:]:
             cadence.load_state_dict(state["cadences"][cadence.name], self.collector, self._loop.state)
+
+    def resume(self, saved: Mapping[str, Any]) -> None:
+        """Stand where a run stood when it wrote a checkpoint that holds `saved`."""
+        load_policy_states(self._loop.state, saved)
+        for encoded, policy_id in saved["policy_by_agent"]:  # agents that joined in earlier episodes too
+            if is_lossless(encoded):
+                self.collector.policy_by_agent.setdefault(decode_id(encoded), policy_id)
+        self.load_state_dict(saved["training"])
 
     def _collector_state(self) -> dict[str, Any] | None:
         """Return where the episodes stand; None if they are too long to be played again."""

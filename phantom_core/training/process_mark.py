@@ -24,6 +24,12 @@ def mark_of_this_process() -> dict[str, Any]:
     }
 
 
+def is_running(mark: Mapping[str, Any]) -> bool:
+    """Return whether it is certain that the process with this mark runs, here."""
+    is_here = mark.get("host") == platform.node() and mark.get("pid_namespace") == _pid_namespace()
+    return is_here and not is_gone(mark)
+
+
 def is_gone(mark: Mapping[str, Any]) -> bool:
     """Return whether it is certain that the process with this mark runs no more."""
     pid = mark.get("pid")

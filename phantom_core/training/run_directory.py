@@ -46,6 +46,7 @@ CHECKPOINTS: Final = "checkpoints"
 RUN_FILE: Final = "run.json"
 CONFIG_FILE: Final = "config.toml"
 
+_NUMBERED: Final = re.compile(r"iteration-([0-9]{1,18})").fullmatch
 _SPACES: Final = ("observation_space", "action_space")
 _REFERENCE: Final = "__reference__"
 _TUPLE: Final = "__tuple__"
@@ -166,10 +167,16 @@ class RunDirectory:
         save_checkpoint(self.path / POLICIES, encode_policies(policies))
         return self.path / POLICIES
 
+    def numbered_checkpoints(self) -> list[tuple[int, Path]]:
+        """Return the number of iterations and the folder of each checkpoint, the newest last."""
+        found = [(_NUMBERED(path.name), path) for path in (self.path / CHECKPOINTS).glob("*")]
+        return sorted((int(name[1]), path) for name, path in found if name and path.is_dir())
+
     def checkpoints(self) -> list[Path]:
         """Return the folders of all checkpoints, and last that of the final policies, if there are some."""
-        folders = [self.path / CHECKPOINTS / name for name in self.checkpoint_names()]
-        return [folder for folder in (*folders, self.path / POLICIES) if folder.is_dir()]
+        policies = self.path / POLICIES
+        numbered = [path for _, path in self.numbered_checkpoints()]
+        return [*numbered, *([policies] if policies.is_dir() else [])]
 
     def save_checkpoint(self, name: str, state: Mapping[str, Any], about: Mapping[str, Any]) -> Path:
         """Write a checkpoint, and return its folder; raise `CheckpointError` on failure."""
@@ -184,15 +191,9 @@ class RunDirectory:
 
     def newest_checkpoint_hint(self) -> str:
         """Return a sentence that names the newest checkpoint, or an empty string if there is none."""
-        names = self.checkpoint_names()
+        found = self.numbered_checkpoints()
         hint = " Its newest checkpoint, for phantom evaluate and ph.load_policies, is "
-        return f"{hint}{self.path / CHECKPOINTS / names[-1]}" if names else ""
-
-    def checkpoint_names(self) -> list[str]:
-        """Return the names of the checkpoints, the newest one last."""
-        names = [path.name for path in (self.path / CHECKPOINTS).glob("iteration-*")]
-        numbered = [name for name in names if re.fullmatch(r"iteration-[0-9]{6,18}", name)]
-        return sorted(numbered, key=lambda name: int(name.removeprefix("iteration-")))
+        return f"{hint}{found[-1][1]}" if found else ""
 
     def check_policies(self, policies: Mapping[PolicyID, BasePolicy]) -> None:
         """Raise `CheckpointError` if policies cannot be saved; nothing is written."""

@@ -48,7 +48,7 @@ class _Evaluation(TypedDict):
 
 
 class RunJson(TypedDict, total=False):
-    """The facts about a run. All but the last five are there from the first."""
+    """The facts about a run, those first that are there from the beginning."""
 
     format: Annotated[int, msgspec.Meta(ge=1)]
     name: str
@@ -69,6 +69,7 @@ class RunJson(TypedDict, total=False):
     signature: str
     policies_to_train: list[PolicyID]
     policy_by_agent: list[tuple[Any, PolicyID]]
+    resumed: list[dict[str, Any]]
     evaluation: _Evaluation
     error: str
     ended: str

@@ -28,6 +28,7 @@ from phantom_core.training.checkpointer import Checkpointer
 from phantom_core.training.components import Components
 from phantom_core.training.directory_watch import DirectoryWatch
 from phantom_core.training.logged_values import as_name
+from phantom_core.training.resume_point import ResumePoint
 from phantom_core.training.run_plans import EvaluationPlan, check_seed
 from phantom_core.training.run_state import RunFacts, RunState
 
@@ -44,9 +45,12 @@ class RunLoop:
     evaluator: Evaluator | None = None
     watch: DirectoryWatch | None = None  # None: the run has no directory
     checkpointer: Checkpointer | None = None
+    resumed: Mapping[str, Any] | None = None  # what the checkpoint holds that the run goes on from
+    notes: list[str] = field(default_factory=list)  # why a resumed run may differ from one that was not cut
     before_start: list[Callable[[], None]] = field(default_factory=list)  # each may cancel the run
     _pending: dict[str, list[float]] = field(default_factory=dict)
     _has_started: bool = False
+    _newest: Mapping[str, float] = field(default_factory=dict)  # what the latest iteration logged
     _looked_at: float = 0.0  # when it was last looked whether the policies are finite
 
     @property
@@ -55,6 +59,16 @@ class RunLoop:
         total_steps = self.facts.total_steps
         is_stepped = total_steps is not None and self.state.env_steps >= total_steps
         return is_stepped or bool(self.state.stop_reasons)
+
+    def resume(self, point: ResumePoint) -> None:
+        """Go on where a run stood when it wrote a checkpoint; policies and trainers are restored later."""
+        state, saved = self.state, point.state
+        self.resumed = saved
+        self.notes += point.changes
+        state.iterations, state.env_steps = point.iterations, saved["env_steps"]
+        state.rounds, state.newest_checkpoint = saved["rounds"], point.checkpoint
+        state.iteration, state.is_evaluated = point.iterations - 1, saved["is_evaluated"]
+        state.stop_reasons += point.stop_reasons()
 
     def begin_round(self, share: float) -> None:
         """Begin a round, before which this share of the iteration was made."""
@@ -73,33 +87,35 @@ class RunLoop:
             found = self._pending.setdefault(as_name(name), [])
             found[:] = [as_number(value)] if keep_last else [*found, as_number(value)]
 
-    def flush(self, iteration: int) -> dict[str, float]:
+    def flush(self, iteration: int, *, is_of_iteration: bool = True) -> dict[str, float]:
         """Send all logged values to the loggers, and return them."""
         values, self._pending = self._means(), {}
-        self._record(values, iteration, self.state.env_steps)
+        self._record(values, iteration, self.state.env_steps, is_of_iteration=is_of_iteration)
         return values
 
     def write(self, values: Mapping[str, float], step: int) -> None:
         """Send values to the loggers immediately, with the given step."""
         self._start()
-        self._record({as_name(n): as_number(value) for n, value in values.items()}, step, step)
+        numbers = {as_name(name): as_number(value) for name, value in values.items()}
+        self._record(numbers, step, step, is_of_iteration=False)
 
     def write_if_idle(self, iteration: int) -> None:
         """Send logged values to the loggers, unless an iteration is running and will do so at its end."""
         if not self.state.is_iterating:
             self._start()
-            self.flush(iteration)
+            self.flush(iteration, is_of_iteration=False)
 
     def each_iteration(self, num_iterations: int | None) -> Iterator[int]:
         """Yield the number of each iteration until the run ends; fire hooks and log around each."""
         state, total_steps = self.state, self.facts.total_steps
         self.check_between_iterations()
+        before = state.iterations if self.resumed is None or self._has_started else 0
         self._start(num_iterations)
-        limit = state.num_iterations if num_iterations is None else state.iterations + num_iterations
+        limit = state.num_iterations if num_iterations is None else before + num_iterations
         if limit is None and total_steps is None:
             raise ConfigError("The run has no end. Give it a number of iterations.")
         while not self._is_done(limit):
-            state.iteration = state.iterations
+            state.iteration, state.is_evaluated = state.iterations, False
             started, state.steps_before = time.perf_counter(), state.env_steps
             self.begin_round(0.0)
             start = events.IterationStart(iteration=state.iteration, env_steps=state.env_steps)
@@ -120,6 +136,8 @@ class RunLoop:
                     "reached. Call log_rewards() after each env step, or give num_iterations."
                 )
             self._end_iteration()
+        if self.checkpointer is not None:
+            self.checkpointer.at_end(self._newest)
 
     def check_between_iterations(self) -> None:
         """Raise `ConfigError` if an iteration is running: the run cannot begin another one within it."""
@@ -159,6 +177,14 @@ class RunLoop:
         self._looked_at = time.monotonic()
         if num_iterations is not None:
             state.num_iterations = num_iterations
+        if self.resumed is not None:
+            self.dispatcher.load_failure_states(self.resumed["hook_failures"])
+            self.notes += self.dispatcher.load_hook_states(self.resumed["hooks"])
+            if self.notes:
+                _log.warning(
+                    "The run is resumed, but may go on in another way than if it had not been cut: %s.",
+                    "; ".join(self.notes),
+                )
         self.dispatcher.start(
             events.TrainStart(
                 run_name=facts.name,
@@ -171,6 +197,7 @@ class RunLoop:
                 policies=MappingProxyType(dict(state.policies)),
                 policy_by_agent=state.policy_by_agent,
                 policies_to_train=state.policies_to_train,
+                is_resumed=self.resumed is not None,
             )
         )
 
@@ -200,8 +227,8 @@ class RunLoop:
             self.evaluator.after_iteration(is_wanted=is_wanted)
         if dispatcher.has_subscribers("extra_values"):
             self.log(dispatcher.extra_values(self._iteration_end(self._means())))
-        values = self.flush(state.iteration)
-        state.history.append({"iteration": state.iteration, "env_steps": state.env_steps, **values})
+        values = self._newest = self.flush(state.iteration)
+        state.history.add({"iteration": state.iteration, "env_steps": state.env_steps, **values})
         event = self._iteration_end(values)
         dispatcher.fire("on_iteration_end", event)
         state.stop_reasons += dispatcher.stop_reasons(event)
@@ -223,10 +250,16 @@ class RunLoop:
     def _means(self) -> dict[str, float]:
         return {name: _mean(found) for name, found in self._pending.items()}
 
-    def _record(self, values: Mapping[str, float], iteration: int, env_steps: int) -> None:
+    def _record(
+        self, values: Mapping[str, float], iteration: int, env_steps: int, *, is_of_iteration: bool
+    ) -> None:
         if values and self.dispatcher.has_subscribers("on_metrics"):
-            proxy = MappingProxyType(dict(values))
-            event = events.MetricsRecorded(iteration=iteration, env_steps=env_steps, values=proxy)
+            event = events.MetricsRecorded(
+                iteration=iteration,
+                env_steps=env_steps,
+                values=MappingProxyType(dict(values)),
+                is_of_iteration=is_of_iteration,
+            )
             self.dispatcher.fire("on_metrics", event)
 
 
@@ -269,9 +302,9 @@ class Evaluator:
             return None  # a trainer that overrides train() and sets no policy mapping
         if self._latest is not None and self._latest[0] == self.loop.state.iterations:
             return self._latest[1]
-        return self._evaluate()
+        return self._evaluate(was_logged=self.loop.state.is_evaluated)
 
-    def _evaluate(self) -> Evaluation:
+    def _evaluate(self, *, was_logged: bool = False) -> Evaluation:
         loop, state, plan = self.loop, self.loop.state, self.plan
         env = self.make_env()
         try:
@@ -288,7 +321,9 @@ class Evaluator:
             )
         finally:
             close_env(env)
-        self._latest = (state.iterations, evaluation)
+        self._latest, state.is_evaluated = (state.iterations, evaluation), True
+        if was_logged:  # before the run was resumed
+            return evaluation
         event = events.EvaluationEnd(
             iteration=state.iteration,
             env_steps=state.env_steps,

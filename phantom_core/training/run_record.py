@@ -22,6 +22,7 @@ from phantom_core.training.components import Components
 from phantom_core.training.directory_watch import DirectoryWatch
 from phantom_core.training.logged_values import flattened
 from phantom_core.training.process_mark import mark_of_this_process
+from phantom_core.training.resume_point import ResumePoint
 from phantom_core.training.run_json import FORMAT
 from phantom_core.training.run_state import RunFacts, RunState, TrainingResults
 
@@ -44,8 +45,13 @@ class RunRecord:
         state: RunState,
         dispatcher: Dispatcher,
         components: Components,
+        resumed: ResumePoint | None = None,
+        notes: list[str] | None = None,  # why a resumed run may differ from one that was not cut
     ) -> None:
-        """Write `config.toml`, and `run.json` with the status `"running"`."""
+        """Write `config.toml`, and `run.json` with the status `"running"`.
+
+        Those of a run that is resumed stay as they are until it begins: it may be refused.
+        """
         self._watch, self._config, self._state = watch, config, state
         self._secrets = facts.secrets
         self._dispatcher, self._components = dispatcher, components
@@ -69,18 +75,37 @@ class RunRecord:
             "origins": {name: origins.get(name, "argument") for name in flattened(config)},
             "not_in_config": list(config.get(NOT_IN_FILE, ())),
         }
-        try:
-            self._facts["signature"] = watch.directory.write_config(config)
-            watch.directory.write_run(self._facts)
-        except RunDirectoryError:
-            watch.directory.discard()
-            raise
+        self._has_begun, self._resumed, self._notes = False, resumed, [] if notes is None else notes
+        if resumed is None:
+            self._write()
 
-    def note_policies(self) -> None:
+    def begin(self) -> None:
         """Write the policy mapping, so that the checkpoints of a killed run can be evaluated."""
+        if self._resumed is not None:
+            self._note_resumption(self._resumed)
         if self._state.policy_by_agent:
             self._facts |= self._policies()
-            self._watch.directory.write_run(self._facts)
+        self._write()
+
+    def _write(self) -> None:
+        directory, is_first = self._watch.directory, not self._has_begun
+        try:
+            if is_first:
+                self._facts["signature"] = directory.write_config(self._config)
+            directory.write_run(self._facts)
+        except RunDirectoryError:
+            if is_first:
+                directory.discard()
+            raise
+        self._has_begun = True
+
+    def _note_resumption(self, point: ResumePoint) -> None:
+        """Note where the run is resumed, and what is other than it was."""
+        self._notes += _differences(point.facts, self._facts)
+        self._facts["started"] = point.facts.get("started", self._facts["started"])
+        earlier = point.facts.get("resumed", [])
+        now = {"time": _now(), "iterations": point.iterations, "status": point.facts.get("status")}
+        self._facts["resumed"] = [*earlier, now | {"differences": self._notes}]
 
     def end(self, results: TrainingResults) -> None:
         """Write the final status and the evaluation."""
@@ -119,6 +144,8 @@ class RunRecord:
 
     def _close(self, status: str) -> None:
         state = self._state
+        if not self._has_begun:
+            return  # the record of the run that could not be resumed stays as it is
         self._facts.update(
             **self._selected(self._components),  # policies are resolved during the run
             status=status,
@@ -133,6 +160,35 @@ class RunRecord:
             signature = self._watch.refuge.write_config(self._config)
             self._watch.refuge.write_run(self._facts | {"signature": signature})
         self._watch.directory.write_run(self._facts)
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return what is other than it was when a run began, of the code and of what it computes with."""
+    found: list[str] = []
+    for part in ("versions", "plugins"):
+        old, new = (_named(facts.get(part)) for facts in (before, now))
+        changed = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
+        found += [_difference(name, old.get(name), new.get(name)) for name in changed]
+    old_hooks, new_hooks = (
+        {hook.get("name"): hook.get("sha256") for hook in facts.get("hooks", ())} for facts in (before, now)
+    )
+    found += [f"{name} was changed" for name in new_hooks if old_hooks.get(name) != new_hooks[name]]
+    if before.get("blas_threads") != now["blas_threads"]:
+        found.append(f"BLAS threads: {before.get('blas_threads')} → {now['blas_threads']}")
+    return found
+
+
+def _named(part: Any) -> dict[str, tuple[Any, Any]]:
+    """Return version and hash by name, of the versions or the plugins in `run.json`."""
+    if isinstance(part, Mapping):
+        return {name: (version, None) for name, version in part.items()}
+    return {one["distribution"]: (one["version"], one.get("sha256")) for one in part or ()}
+
+
+def _difference(name: str, old: tuple[Any, Any] | None, new: tuple[Any, Any] | None) -> str:
+    if old is None or new is None:
+        return f"{name} was not there" if old is None else f"{name} is not there"
+    return f"{name} {old[0]} → {new[0]}" if old[0] != new[0] else f"the files of {name} {new[0]} were changed"
 
 
 def _skipped(components: Components) -> list[dict[str, str]]:

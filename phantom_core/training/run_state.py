@@ -20,6 +20,7 @@ from phantom_core.rollouts.make_vector_env import VectorizationMode
 from phantom_core.secrets import Secrets
 from phantom_core.training.checkpoint import what_is_not_finite
 from phantom_core.training.env_factory import PluginPlan
+from phantom_core.training.metrics_file import History
 from phantom_core.training.run_plans import TrainingPhase
 from phantom_core.types import AgentID, PolicyID
 
@@ -55,7 +56,8 @@ class TrainingResults:
     Attributes:
         policies: every policy by id, trained or not.
         policy_by_agent: policy id by agent id.
-        history: one row per iteration: `iteration`, `env_steps` and every logged value.
+        history: one row per iteration: `iteration`, `env_steps` and every logged value. That of a run with a
+            directory is read from its `metrics.jsonl` when it is looked at.
         iterations: the number of completed iterations.
         env_steps: the number of env steps in training.
         status: how the run ended: `"completed"`, `"stopped"`, `"diverged"` or `"interrupted"`.
@@ -92,13 +94,14 @@ class RunState:
     steps_before: int = 0  # the env steps before this iteration
     rounds: int = 0  # how many rounds were begun; those of a simple trainer are its iterations
     progress: float = 0.0  # the fraction of the run that was completed before this round
-    history: list[dict[str, float]] = field(default_factory=list)
+    history: History = field(default_factory=History)
     stop_reasons: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)  # failures to write files, a sentence each
     newest_checkpoint: Path | None = None
     watched: tuple[PolicyID, ...] = ()  # the trained policies whose state was finite when the run began
     has_diverged: bool = False  # something that is learned is not finite any more
     is_interrupted: bool = False  # by a signal
+    is_evaluated: bool = False  # the policies as they are after the completed iterations
     is_iterating: bool = False
     is_saving: bool = False  # a signal must not interrupt this
     policies: Mapping[PolicyID, BasePolicy] = field(default_factory=dict)

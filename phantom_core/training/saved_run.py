@@ -9,23 +9,21 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
-
-import msgspec
+from typing import Any, Final
 
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import CheckpointError, RunDirectoryError, listing, without_stop
 from phantom_core.hooks.events import MetricsRecorded
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy import BasePolicy
-from phantom_core.reading import read_file, read_lines
+from phantom_core.reading import read_file
 from phantom_core.rollouts.evaluate import Evaluation, evaluate
 from phantom_core.secrets import Secrets, masked_names, read_environment, revealed
 from phantom_core.seeding import derive_seed
 from phantom_core.training.checkpoint import decode_id, is_lossless, load_checkpoint
 from phantom_core.training.components import Components
 from phantom_core.training.env_factory import EnvFactory
-from phantom_core.training.jsonl_logger import METRICS_FILE
+from phantom_core.training.metrics_file import METRICS_FILE, read_rows
 from phantom_core.training.process_mark import is_gone
 from phantom_core.training.run_directory import (
     CONFIG_FILE,
@@ -43,14 +41,6 @@ from phantom_core.trust import untrusted
 from phantom_core.types import AgentID, PolicyID
 
 _WHO: Final = ("policy_by_agent", "policies_to_train")
-
-
-class _Row(msgspec.Struct):
-    """A line of `metrics.jsonl`."""
-
-    iteration: int
-    env_steps: int
-    values: dict[str, float | Literal["nan", "inf", "-inf"]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,20 +101,13 @@ class SavedRun:
 
         Raises `RunDirectoryError` if another line is damaged, or the file cannot be read.
         """
-        path, decoder = self.path / METRICS_FILE, msgspec.json.Decoder(_Row)
-        try:
-            for number, line in enumerate(read_lines(path) if path.exists() else (), start=1):
-                try:
-                    row = decoder.decode(line)
-                    values = {name: float(value) for name, value in row.values.items()}
-                except (ValueError, RecursionError) as error:
-                    if not line.endswith(b"\n"):
-                        return
-                    reason = without_stop(error)
-                    raise RunDirectoryError(f"{path} is damaged in line {number}: {reason}.") from error
-                yield MetricsRecorded(iteration=row.iteration, env_steps=row.env_steps, values=values)
-        except OSError as error:
-            raise RunDirectoryError(f"{path} cannot be read: {error.strerror}.") from error
+        for _, row in read_rows(self.path / METRICS_FILE):
+            yield MetricsRecorded(
+                iteration=row.iteration,
+                env_steps=row.env_steps,
+                values=row.numbers,
+                is_of_iteration=row.is_of_iteration,
+            )
 
 
 def evaluate_run(
@@ -252,7 +235,7 @@ def _open(path: Path) -> tuple[RunDirectory, dict[str, Any]]:
         return directory, directory.read_run()
     directory = RunDirectory.open(path.absolute().parent.parent)
     if not path.is_dir():
-        there = ", ".join(directory.checkpoint_names()) or "none"
+        there = ", ".join(folder.name for _, folder in directory.numbered_checkpoints()) or "none"
         raise RunDirectoryError(f"{path} is no checkpoint of its run. There are: {there}.")
     saved = load_checkpoint(path)
     try:

@@ -24,7 +24,9 @@ from phantom_core.training.components import Components
 from phantom_core.training.directory_watch import DirectoryWatch
 from phantom_core.training.env_factory import EnvFactory, PluginPlan
 from phantom_core.training.logged_values import flattened, guarded
+from phantom_core.training.metrics_file import METRICS_FILE, History
 from phantom_core.training.references import trainer_key
+from phantom_core.training.resume_point import ResumePoint
 from phantom_core.training.run_directory import RunDirectory
 from phantom_core.training.run_loop import Evaluator, RunLoop
 from phantom_core.training.run_plans import CheckpointPlan, EvaluationPlan, TrainingPlan, parse_training_plan
@@ -111,8 +113,9 @@ def execute_run(
     folder: Path,
     origins: Mapping[str, str] | None = None,
     measure: Measure | None = None,
+    resumed: ResumePoint | None = None,
 ) -> TrainingResults:
-    """Execute a run, whose relative references start from `folder`.
+    """Execute a run, whose relative references start from `folder`, or go on with one.
 
     `origins` says where settings came from, by dotted name; the rest are arguments of the caller.
     """
@@ -124,7 +127,7 @@ def execute_run(
     config.pop("run_dir", None)  # not a setting of a repeated run
     written = _Written(config, not_in_file, dict(origins or {}), secrets)
     with secrets.hidden():
-        return _execute(settings.revealed(), components, written, measure)
+        return _execute(settings.revealed(), components, written, measure, resumed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +141,11 @@ class _Written:
 
 
 def _execute(
-    settings: RunSettings, components: Components, written: _Written, measure: Measure | None
+    settings: RunSettings,
+    components: Components,
+    written: _Written,
+    measure: Measure | None,
+    resumed: ResumePoint | None,
 ) -> TrainingResults:
     """Build the components of a run, make its directory, and execute it."""
     config, origins, secrets = written.config, written.origins, written.secrets
@@ -151,7 +158,9 @@ def _execute(
     seed = fresh_seed() if settings.seed is None else settings.seed
     origins |= {"seed": DEFAULT} if settings.seed is None else {}
     config["seed"] = seed
-    directory = None if settings.run_dir is None else RunDirectory.create(settings.run_dir, run_name)
+    directory = None if resumed is None else resumed.directory
+    if resumed is None and settings.run_dir is not None:
+        directory = RunDirectory.create(settings.run_dir, run_name)
     if directory is not None:
         components.attach_record(settings.logger_config)
     dispatcher = Dispatcher(components.manager, measure=measure, secrets=secrets)
@@ -172,8 +181,12 @@ def _execute(
         plugin_plan=PluginPlan.of(components.used),
         other_trainers=others,
     )
-    state = RunState(num_iterations=settings.num_iterations)
+    is_recorded = directory is not None and any(c.name == "jsonl" for c in components.used)
+    file = directory.path / METRICS_FILE if directory is not None and is_recorded else None
+    state = RunState(num_iterations=settings.num_iterations, history=History(file))
     loop = RunLoop(facts, state, dispatcher)
+    if resumed is not None:
+        loop.resume(resumed)
     if settings.evaluation is not None:
         make_env = EnvFactory(env_class, settings.env_config)
         loop.evaluator = Evaluator(loop, settings.evaluation, make_env, metrics)
@@ -183,13 +196,15 @@ def _execute(
             config[NOT_IN_FILE] = written.not_in_file
         loop.watch = watch = DirectoryWatch(directory, state)
         dispatcher.is_explained = watch.explains
-        record = RunRecord(watch, config, origins, facts, state, dispatcher, components)
-        loop.checkpointer = checkpointer.Checkpointer(state, dispatcher, settings.checkpoint, watch)
+        record = RunRecord(watch, config, origins, facts, state, dispatcher, components, resumed, loop.notes)
+        loop.checkpointer = writer = checkpointer.Checkpointer(state, dispatcher, settings.checkpoint, watch)
         if settings.checkpoint is not None or dispatcher.has_subscribers("should_checkpoint"):
             loop.before_start.append(loop.checkpointer.check)
         else:
             loop.before_start.append(lambda: directory.check_policies(state.policies))
-        loop.before_start.append(record.note_policies)
+        if resumed is not None:
+            loop.before_start.append(lambda: writer.resume(directory))
+        loop.before_start.append(record.begin)
     with signals_end(facts, state):
         return _Run(settings, loop, trainer, env_class, metrics, record).execute()
 
@@ -227,9 +242,7 @@ class _Run:
             results = self._train()
             if loop.evaluator is not None and not state.is_interrupted and not state.has_diverged:
                 evaluation = loop.evaluator.at_end()
-                logged = loop.flush(state.iteration)
-                if state.history:
-                    state.history[-1].update(logged)
+                state.history.add_to_last(loop.flush(state.iteration))
         return state.filled(
             results,
             hook_failures=loop.dispatcher.failure_sentences(),

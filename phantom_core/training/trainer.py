@@ -24,6 +24,7 @@ from phantom_core.rollouts.batch import EpisodeSummary
 from phantom_core.rollouts.collect import Collector
 from phantom_core.rollouts.evaluate import copied
 from phantom_core.rollouts.vector_env import VectorEnv
+from phantom_core.secrets import Secrets
 from phantom_core.seeding import derive_seed, fresh_seed, make_rng
 from phantom_core.training.components import Components
 from phantom_core.training.env_factory import EnvFactory, check_env_config, reset_once
@@ -310,6 +311,7 @@ class Trainer(Learner):
 
         Raises `PolicyMappingError` if agents and policies do not fit together.
         """
+        secrets = Secrets() if self._run is None else self._run.facts.secrets
         groups = policy_mapping.group_agents(env, policy_mapping.parse_policy_mapping(policies))
         mapping = {agent_id: group.policy_id for group in groups.values() for agent_id in group.agent_ids}
         defaults = {}
@@ -317,7 +319,7 @@ class Trainer(Learner):
             trainer = self.trainer_of(group.spec)
             defaults[policy_id] = trainer.policy_class
             if group.spec.policy is None:
-                config = {**trainer.policy_settings(), **group.spec.config}
+                config = {**secrets.traced(trainer.policy_settings()), **group.spec.config}
                 groups[policy_id] = replace(group, spec=replace(group.spec, config=config))
         if self._run is not None:
             load, seed = self._run.facts.load_policy_class, self._run.facts.seed

@@ -43,13 +43,15 @@ PUBLIC_MODULES = {
     "samplers": "ComparableSampler LambdaSampler NormalArraySampler NormalSampler SampledValues Sampler "
     "UniformArraySampler UniformFloatSampler UniformIntSampler",
     "reading": "MAX_BYTES read_file read_lines",
-    "writing": "MAX_KEPT RetryQueue append printable temporary_beside",
+    "secrets": "MASK FromEnvironment Secrets masked masked_names read_environment revealed",
+    "trust": "check_may_import check_may_read is_signed key_file sign untrusted untrusted_source",
+    "writing": "MAX_KEPT RetryQueue append cut_back printable temporary_beside",
 }
 MOVED = [
     (name, f"ph.{module}.{name}")
     for module, names in PUBLIC_MODULES.items()
     for name in names.split()
-    if module not in ("reading", "writing")  # their names were never at the top
+    if module not in ("reading", "secrets", "trust", "writing")  # their names were never at the top
 ]
 IN_DISTRIBUTIONS = [(name, place) for place, names in _IN_DISTRIBUTIONS.items() for name in names.split()]
 

@@ -118,7 +118,7 @@ def test_a_misspelt_command_is_refused_with_the_nearest(phantom: Callable[..., A
     assert (outcome.code, outcome.out) == (2, "")
     last = outcome.err.splitlines()[-1]  # what else there is, installed distributions add
     assert last.startswith(
-        "Error: No such command 'trian'. Did you mean 'train'? Commands: train, evaluate, "
+        "Error: No such command 'trian'. Did you mean 'train'? Commands: train, resume, evaluate, "
     )
     outcome = phantom("plugins", "lst")
     assert "Error: No such command 'lst'. Did you mean 'list'? Commands: " in outcome.err
@@ -130,14 +130,14 @@ def test_a_misspelt_command_is_refused_with_the_nearest(phantom: Callable[..., A
         (
             ["show", "episodes.jsonl"],
             (
-                "No such command 'show'. Commands: train, evaluate, plugins. To install it: "
+                "No such command 'show'. Commands: train, resume, evaluate, plugins. To install it: "
                 "pip install phantom-recording"
             ),
         ),
         (
             ["record", "runs/model"],
             (
-                "No such command 'record'. Commands: train, evaluate, plugins. To install it: "
+                "No such command 'record'. Commands: train, resume, evaluate, plugins. To install it: "
                 "pip install phantom-recording"
             ),
         ),

@@ -121,7 +121,9 @@ def test_a_run_that_did_not_finish_has_nothing_to_evaluate(run: Path, phantom: C
     outcome = phantom("evaluate", run)
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err == (
-        f"Error: The run {run} has status 'running': it did not finish, so there is nothing to evaluate.\n"
+        f"Error: The run {run} has status 'running': it did not finish, so there is nothing to evaluate. "
+        f"Its newest checkpoint, for phantom evaluate and ph.load_policies, is "
+        f"{run}/checkpoints/iteration-000002\n"
     )
 
 

@@ -32,6 +32,7 @@ def test_train_says_where_the_run_is_and_last_what_it_is_worth(
     assert last == "mean return 5.0 = 100.0 % of 5.0"
     directory = run_of(outcome.out)
     assert sorted(part.name for part in directory.iterdir()) == [
+        "checkpoints",
         "config.toml",
         "metrics.jsonl",
         "policies",
@@ -113,6 +114,7 @@ class Interrupter(ph.Hooks):
         "Interrupted after 1 iteration: SIGINT.",
         f"run directory: {run_of(outcome.out)}",
         f"to evaluate it: phantom evaluate {run_of(outcome.out)}",
+        f"to go on: phantom resume {run_of(outcome.out)}",
     ]
     assert facts_of(outcome.out)["status"] == "interrupted"
 

@@ -137,7 +137,7 @@ def test_the_newest_checkpoint_is_found_by_its_number(run: Path) -> None:
     assert refusal(ph.load_policies, run).endswith(f"{hint}{run / 'checkpoints' / 'iteration-1000000'}")
     there = "There are: iteration-000002, iteration-999999, iteration-1000000."
     assert refusal(evaluate, run / "checkpoints" / "iteration-000009").endswith(there)
-    assert RunDirectory(run / "policies").checkpoint_names() == []
+    assert RunDirectory(run / "policies").numbered_checkpoints() == []
 
 
 def pipe(path: Path) -> None:

@@ -128,7 +128,11 @@ def test_the_state_of_hooks_is_saved_with_each_checkpoint(tmp_path: Path) -> Non
     state = json.loads(
         (results.run_directory / "checkpoints" / "iteration-000002" / "state.json").read_text()
     )
-    assert state["state"]["hooks"] == {"Counting": {"count": 2}}
+    lines = (results.run_directory / "metrics.jsonl").read_bytes().splitlines(keepends=True)
+    assert state["state"]["hooks"] == {
+        "Counting": {"count": 2},
+        "jsonl": {"size": sum(map(len, lines[:2]))},
+    }
 
 
 class Lazy(ph.Trainer):

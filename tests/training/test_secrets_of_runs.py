@@ -73,11 +73,15 @@ class Asking(ph.Policy):
 class Settings:
     db_password: str = ""
     mirrors: tuple = ()
+    user: str = ""
 
 
 class Learner(ph.Trainer):
     config_class = Settings
     policy_class = Asking
+
+    def policy_settings(self):
+        return {"user": self.config.user} if self.config.user else {}
 
     def training_step(self, env, policy_mapping, policies, policies_to_train):
         SEEN.append(("trainer", self.config.db_password, self.config.mirrors))
@@ -417,6 +421,23 @@ def test_a_policy_reads_its_settings_from_the_environment_again(train: Callable[
         policy: Any = ph.load_policies(place)["token"]
         assert policy.given_settings == {"service_token": "sesame-11"}
         assert type(policy.user) is str
+
+
+def test_a_trainer_may_hand_a_setting_from_the_environment_on_to_its_policies(
+    world: Callable[[], Any], files: Callable[[], dict[str, bytes]]
+) -> None:
+    results = ph.train(
+        ph.tools.load_reference("./client_world.py:Learner", setting="trainer", folder=Path()),
+        env="./client_world.py:Market",
+        env_config={"api_key": "", "uri": ""},
+        trainer_config={"user": "env:CLIENT_USER"},
+        num_iterations=1,
+    )
+    assert ("policy", "", "sesame-11") in world().SEEN
+    assert with_secrets(*files().values()) == []
+    assert results.run_directory is not None
+    policy: Any = ph.load_policies(results.run_directory)["default"]
+    assert policy.user == "sesame-11"
 
 
 def test_a_policy_with_a_masked_setting_cannot_be_loaded(train: Callable[..., Path]) -> None:

@@ -173,6 +173,7 @@ def test_a_run_directory_holds_config_record_metrics_and_policies(tmp_path: Path
     assert directory.parent == tmp_path
     assert directory.name.startswith("my-walk-")
     assert sorted(path.name for path in directory.iterdir()) == [
+        "checkpoints",
         "config.toml",
         "metrics.jsonl",
         "policies",

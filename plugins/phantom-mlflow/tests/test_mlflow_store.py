@@ -41,11 +41,27 @@ class LossTrainer(ph.Trainer):
             raise self.raises
 
 
+class SecretLake(ph.GymnasiumEnv):
+    """An env that is made with secrets."""
+
+    def __init__(self, api_key: str, uri: str, user: str) -> None:
+        assert (api_key, uri, user) == ("sesame-1", "http://bob:sesame-2@host", "sesame-3")
+        super().__init__("FrozenLake-v1")
+
+
+def written_with(text: bytes, folder: Path) -> list[Path]:
+    """Return the files in a folder that contain a text."""
+    return [path for path in folder.rglob("*") if path.is_file() and text in path.read_bytes()]
+
+
+SECRETS = {"api_key": "sesame-1", "uri": "http://bob:sesame-2@host", "user": "env:LAKE_USER"}
+
+
 def train(run_dir: Path, **settings: Any) -> ph.TrainingResults:
     return ph.train(
         settings.pop("trainer", LossTrainer),
-        env="gymnasium",
-        env_config={"env": "FrozenLake-v1"},
+        env=settings.pop("env", "gymnasium"),
+        env_config=settings.pop("env_config", {"env": "FrozenLake-v1"}),
         num_iterations=4,
         loggers=["mlflow"],
         run_dir=run_dir,
@@ -264,3 +280,22 @@ def test_a_start_and_an_end_leave_no_thread(store: str) -> None:
     logger.on_train_start(train_start())
     assert set(threading.enumerate()) <= before
     logger.on_train_end(ph.TrainEnd(status="completed", iterations=0, env_steps=0))
+
+
+def test_secrets_are_masked_in_the_store_and_in_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKE_USER", "sesame-3")
+
+    class Telling(LossTrainer):
+        raises = RuntimeError("no access with sesame-1 for sesame-3")
+
+    with pytest.raises(RuntimeError, match=r"^no access with \*\*\*masked\*\*\* for env:LAKE_USER$"):
+        train(tmp_path, trainer=Telling, env=SecretLake, env_config=SECRETS)
+    (directory,) = tmp_path.iterdir()
+    _, run = read(f"sqlite:///{directory.resolve()}/mlflow/mlflow.db")
+    assert run.data.params["env_config.api_key"] == "***masked***"
+    assert run.data.params["env_config.uri"] == "http://bob:***@host"
+    assert run.data.params["env_config.user"] == "env:LAKE_USER"
+    assert run.data.tags["phantom.error"] == "RuntimeError('no access with ***masked*** for env:LAKE_USER')"
+    assert written_with(b"sesame", tmp_path) == []

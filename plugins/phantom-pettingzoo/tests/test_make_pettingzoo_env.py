@@ -71,6 +71,14 @@ def test_a_function_that_a_stranger_names_is_not_called() -> None:
             ),
         ),
         (
+            make_env,
+            {"token": "sesame"},
+            (
+                "PettingZoo env make_env could not be made: TypeError: make_env() got an unexpected "
+                "keyword argument 'token'. Its arguments: {'token': '***masked***'}."
+            ),
+        ),
+        (
             dict,
             {},
             "PettingZooEnv got dict, which makes a dict. Expected a ParallelEnv or an AECEnv.",

@@ -145,8 +145,8 @@ def _made(
     names = ph.secrets.masked_names(recorded.env_config, "env_config")
     if names:
         raise ph.errors.RecordingError(
-            f"{recorded.env_class} cannot be made again: {', '.join(names)} were masked as secrets. Say how "
-            "to make the env: replay(…, env=…)."
+            f"{recorded.env_class} cannot be made again: {', '.join(names)} were masked as secrets. Make it "
+            f"yourself: replay(…, env={recorded.env_class}(…))."
         )
     env_config = ph.secrets.read_environment(recorded.env_config, "env_config")
     try:

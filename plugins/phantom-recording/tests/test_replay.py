@@ -162,3 +162,54 @@ def test_an_action_that_was_written_as_text_cannot_be_played(tmp_path: Path) -> 
         "The action {'complex': '(1+2j)'} was recorded as text, so it cannot be played again. Actions are "
         "numbers, strings, arrays, and lists, tuples or dicts of those."
     )
+
+
+class Shop(ph.StrategicAgent):
+    observation_space = action_space = gym.spaces.Discrete(2)
+
+    def decode_action(self, ctx: ph.Context, action: int) -> None:
+        """Do nothing."""
+
+    def encode_observation(self, ctx: ph.Context) -> int:
+        return 0
+
+    def compute_reward(self, ctx: ph.Context) -> float:
+        return 1.0
+
+
+class SecretMarket(ph.PhantomEnv):
+    def __init__(self, api_key: str, uri: str) -> None:
+        super().__init__(2, ph.Network([Shop("A")]))
+        self.given = (api_key, uri)
+
+
+def test_secrets_are_recorded_as_masks_and_refused(tmp_path: Path) -> None:
+    config = {"api_key": "sesame-1", "uri": "http://bob:sesame-2@host"}
+    env = SecretMarket(**config)
+    with Recorder(tmp_path / "x", env_config=config) as recorder:
+        env.recorder = recorder
+        env.reset(seed=5)
+    assert b"sesame" not in (tmp_path / "x").read_bytes()
+    (episode,) = read_recording(tmp_path / "x")
+    assert episode.env_config == {"api_key": "***masked***", "uri": "http://bob:***@host"}
+    with pytest.raises(ph.errors.RecordingError) as caught:
+        replay(episode, env=SecretMarket)
+    assert str(caught.value) == (
+        "SecretMarket cannot be made again: env_config.api_key, env_config.uri were masked as secrets. Make "
+        "it yourself: replay(…, env=SecretMarket(…))."
+    )
+    assert replay(episode, env=SecretMarket(**config)).current_step == 0
+
+
+def test_a_setting_from_the_environment_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MARKET_KEY", "sesame")
+    config = ph.secrets.read_environment({"api_key": "env:MARKET_KEY", "uri": ""}, "env_config")
+    env = SecretMarket(**config)
+    with Recorder(tmp_path / "x", env_config=config) as recorder:
+        env.recorder = recorder
+        env.reset(seed=5)
+    assert b"sesame" not in (tmp_path / "x").read_bytes()
+    world: Any = replay(tmp_path / "x", env=SecretMarket)
+    assert world.given == ("sesame", "")

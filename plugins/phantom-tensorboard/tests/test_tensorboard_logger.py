@@ -445,3 +445,33 @@ def ask(address: str, what: str, question: dict[str, Any]) -> dict[str, Any]:
     )
     with urllib.request.urlopen(request) as response:  # noqa: S310  # likewise
         return json.load(response)
+
+
+class SecretLake(ph.GymnasiumEnv):
+    """An env that is made with a secret."""
+
+    def __init__(self, api_key: str) -> None:
+        super().__init__("FrozenLake-v1")
+
+
+class Idle(ph.Trainer):
+    """Learns nothing."""
+
+    policy_class = ph.RandomPolicy
+
+    def training_step(self, *_: Any) -> None:
+        """Do nothing."""
+
+
+def test_secrets_among_the_hyper_parameters_are_masked(tmp_path: Path) -> None:
+    ph.train(
+        Idle,
+        env=SecretLake,
+        env_config={"api_key": "sesame"},
+        num_iterations=1,
+        loggers=["tensorboard"],
+        run_dir=tmp_path,
+    )
+    (file,) = tmp_path.glob("*/tensorboard/events*")
+    assert b"***masked***" in file.read_bytes()
+    assert b"sesame" not in file.read_bytes()

@@ -149,6 +149,17 @@ def test_a_registered_env_is_named(phantom: Callable[..., Any]) -> None:
             ),
         ),
         (
+            ["guess_world.py:GuessEnv", "--set", "token=sesame", "--set", "user=env:HOME"],
+            (
+                "GuessEnv could not be made: TypeError: GuessEnv.__init__() got an unexpected keyword "
+                "argument 'token'. Its env_config: {{'token': '***masked***', 'user': 'env:HOME'}}."
+            ),
+        ),
+        (
+            ["guess_world.py:GuessEnv", "--set", "user=env:GONE"],
+            "user = 'env:GONE', but there is no environment variable 'GONE'. Set it: export GONE=…",
+        ),
+        (
             ["guess_world.py:GuessAgent"],
             (
                 "GuessAgent is no multi-agent env: it has no step. Derive it from ph.PhantomEnv, or wrap a "

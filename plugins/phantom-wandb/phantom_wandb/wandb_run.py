@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -55,7 +56,7 @@ class WandbRun:
         """
         directory = directory.absolute()  # W&B's process may be one that started in another folder
         directory.mkdir(parents=True, exist_ok=True)
-        with _reporting_off(is_wanted=mode == "offline"):
+        with _reporting_off(is_wanted=mode == "offline"), _no_arguments():
             import wandb
 
             self._wandb = wandb
@@ -172,6 +173,16 @@ def _reporting_off(*, is_wanted: bool) -> Iterator[None]:
         yield
     finally:
         del os.environ[_REPORTING]
+
+
+@contextmanager
+def _no_arguments() -> Iterator[None]:
+    """Keep the program's arguments from W&B, which writes them: they may hold secrets (`--set api_key=…`)."""
+    arguments, sys.argv = sys.argv, sys.argv[:1]
+    try:
+        yield
+    finally:
+        sys.argv = arguments
 
 
 def _plain(value: Any) -> Any:

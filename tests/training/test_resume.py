@@ -1,0 +1,401 @@
+"""A run that is resumed ends as one that was never interrupted, bit for bit."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import phantom_core as ph
+
+LAKE = {"env": "gymnasium", "env_config": {"env": "FrozenLake-v1"}}
+
+
+class Cut(ph.Hooks):
+    """Ends a run at the beginning of an iteration, as a second Ctrl-C would."""
+
+    def __init__(self, iteration: int) -> None:
+        super().__init__()
+        self.iteration = iteration
+
+    def on_iteration_start(self, event: ph.IterationStart) -> None:
+        if event.iteration == self.iteration:
+            raise KeyboardInterrupt
+
+
+class Walker(ph.StrategicAgent):
+    observation_space = gym.spaces.Box(-np.inf, np.inf, (2,), np.float64)
+    action_space = gym.spaces.Discrete(3)
+    place = 0.0
+
+    def reset(self) -> None:
+        self.place = self.random.random()
+
+    def decode_action(self, ctx: ph.Context, action: int) -> None:
+        self.place += action - 1 + self.rng.normal() / 10
+
+    def encode_observation(self, ctx: ph.Context) -> Any:
+        return np.array([self.place, self.random.random()])
+
+    def compute_reward(self, ctx: ph.Context) -> float:
+        return -abs(self.place)
+
+
+class Walks(ph.PhantomEnv):
+    """Two walkers, in episodes of seven steps."""
+
+    def __init__(self) -> None:
+        super().__init__(7, ph.Network([Walker("A"), Walker("B")]))
+
+
+class Drawing(ph.Policy):
+    """Learns by drawing from every generator that there is."""
+
+    def __init__(self, *spaces: Any, **settings: Any) -> None:
+        super().__init__(*spaces, **settings)
+        self.weights = np.zeros(4)
+        self.own = np.random.default_rng(0)
+
+    def seed(self, rng: np.random.Generator) -> None:
+        self.own = rng
+
+    def compute_action(self, observation: Any) -> int:
+        return int(self.own.integers(3))
+
+    def sample_actions(self, observations: Any, rng: Any) -> Any:
+        return [int(3 * draw) for draw in rng.uniform()], {"draw": self.own.random(len(rng))}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"weights": self.weights}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.weights = np.array(state["weights"])
+
+
+class DrawingTrainer(ph.Trainer):
+    """Logs what it draws, what it was given and how far the run is."""
+
+    policy_class = Drawing
+    plan = ph.CollectPlan(steps=5, copies=2)
+    step = 0
+
+    def collect_plan(self) -> ph.CollectPlan:
+        return self.plan
+
+    def update(self, policy_id: Any, policy: Any, batch: ph.Batch, rng: Any) -> dict[str, float]:
+        self.step += 1
+        rows = batch.transitions
+        policy.weights += [rng.random(), self.rng.random(), np.sum(rows.rewards), np.sum(rows.extras["draw"])]
+        return {"sum": float(policy.weights.sum()), "progress": self.progress, "step": self.step}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"step": self.step}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.step = state["step"]
+
+
+class WholeEpisodes(DrawingTrainer):
+    plan = ph.CollectPlan(episodes=3, copies=2)
+
+
+class Twice(DrawingTrainer):
+    plan = ph.CollectPlan(steps=4, copies=2, rounds=2)
+
+
+class Longer(DrawingTrainer):
+    """Its plan follows from its state."""
+
+    def collect_plan(self) -> ph.CollectPlan:
+        return ph.CollectPlan(steps=4 + 2 * self.step, copies=2)
+
+
+class Plain(ph.Trainer):
+    """Steps the env itself, one episode in each iteration."""
+
+    policy_class = Drawing
+
+    def training_step(self, env: Any, policy_mapping: Any, policies: Any, policies_to_train: Any) -> None:
+        env.reset()
+        self.log_rewards(env.step({}).rewards)
+        for policy_id in policies_to_train:
+            policies[policy_id].weights[0] += self.rng.random() + env.random.random()
+            self.log_metrics(env)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+
+TWO = {"a": ["A"], "b": ["B"]}
+RUNS: dict[str, Callable[[], dict[str, Any]]] = {
+    "q-learning": lambda: {"trainer": "q-learning", **LAKE},
+    "q-learning in batches": lambda: {
+        "trainer": "q-learning",
+        "trainer_config": {"update": "iteration", "steps_per_iteration": 50, "copies": 3},
+        **LAKE,
+    },
+    "steps": lambda: {"trainer": DrawingTrainer, "policies": TWO},
+    "episodes": lambda: {"trainer": WholeEpisodes, "policies": TWO},
+    "rounds": lambda: {"trainer": Twice, "policies": TWO},
+    "plans that change": lambda: {"trainer": Longer, "policies": TWO},
+    "two trainers": lambda: {
+        "trainer": DrawingTrainer,
+        "policies": {"a": ["A"], "b": ph.PolicySpec(agents=["B"], trainer=WholeEpisodes)},
+    },
+    "two trainers of changing plans": lambda: {
+        "trainer": WholeEpisodes,
+        "policies": {"a": ["A"], "b": ph.PolicySpec(agents=["B"], trainer=Longer)},
+    },
+    "a training plan": lambda: {
+        "trainer": DrawingTrainer,
+        "policies": TWO,
+        "training_plan": [{"policies": ["a"], "iterations": 2}, {"policies": ["b"], "iterations": 1}],
+    },
+    "a policy that is not trained": lambda: {
+        "trainer": DrawingTrainer,
+        "policies": {"a": ["A"], "b": ph.PolicySpec(agents=["B"], policy=Drawing, train=False)},
+    },
+    "metrics and evaluations": lambda: {
+        "trainer": DrawingTrainer,
+        "policies": TWO,
+        "metrics": {"place": ph.metrics.SimpleAgentMetric("A", "place")},
+        "evaluation": ph.EvaluationPlan(episodes=2, every=3),
+    },
+    "env steps": lambda: {"trainer": DrawingTrainer, "policies": TWO, "total_steps": 47},
+    "a simple trainer": lambda: {"trainer": Plain, "policies": TWO},
+}
+
+
+def settings_of(name: str) -> dict[str, Any]:
+    given: dict[str, Any] = {"env": Walks, "seed": 3, "checkpoint": ph.CheckpointPlan(every=1)}
+    given |= RUNS[name]()
+    return given if "total_steps" in given else {"num_iterations": 8, **given}
+
+
+def logged(run: Path) -> list[dict[str, Any]]:
+    """The lines of `metrics.jsonl`, but for times."""
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [
+        row | {"values": {n: v for n, v in row["values"].items() if not n.startswith("time/")}}
+        for row in rows
+    ]
+
+
+def weights(run: Path) -> dict[str, Any]:
+    return {
+        policy_id: {name: np.asarray(part).tolist() for name, part in policy.state_dict().items()}
+        for policy_id, policy in ph.load_policies(run).items()
+    }
+
+
+def whole(tmp_path: Path, **settings: Any) -> Path:
+    run = ph.train(run_dir=tmp_path / "whole", **settings).run_directory
+    assert run is not None
+    return run
+
+
+def cut(tmp_path: Path, iteration: int, **settings: Any) -> Path:
+    """The directory of a run that was broken off."""
+    hooks = [*settings.pop("hooks", ()), Cut(iteration)]
+    with pytest.raises(KeyboardInterrupt):
+        ph.train(run_dir=tmp_path / "cut", hooks=hooks, **settings)
+    (run,) = (tmp_path / "cut").iterdir()
+    return run
+
+
+def check_alike(one: Path, other: Path) -> None:
+    assert logged(one) == logged(other)
+    assert weights(one) == weights(other)
+
+
+@pytest.mark.parametrize("iteration", [1, 4, 5])
+@pytest.mark.parametrize("name", RUNS)
+def test_a_resumed_run_ends_as_one_that_was_not_cut(name: str, iteration: int, tmp_path: Path) -> None:
+    expected = whole(tmp_path, **settings_of(name))
+    run = cut(tmp_path, iteration, **settings_of(name))
+    results = ph.resume(run, hooks=[])
+    assert (results.status, results.run_directory) == ("completed", run)
+    check_alike(expected, run)
+
+
+def test_cut_twice_and_resumed_twice_it_ends_the_same(tmp_path: Path) -> None:
+    settings = settings_of("two trainers")
+    run = cut(tmp_path, 2, **settings)
+    with pytest.raises(KeyboardInterrupt):
+        ph.resume(run, hooks=[Cut(5)])
+    ph.resume(run, hooks=[])
+    check_alike(whole(tmp_path, **settings), run)
+    resumed = json.loads((run / "run.json").read_text())["resumed"]
+    assert [(one["iterations"], one["status"]) for one in resumed] == [(2, "interrupted"), (5, "interrupted")]
+
+
+@pytest.mark.parametrize(("before", "after"), [(0, 2), (2, 0), (2, 1)])
+def test_the_number_of_workers_makes_no_difference(before: int, after: int, tmp_path: Path) -> None:
+    settings = {"trainer": "q-learning", "trainer_config": {"copies": 2}, **LAKE}
+    settings |= {"num_iterations": 4, "seed": 2, "checkpoint": ph.CheckpointPlan(every=1)}
+    run = cut(tmp_path, 2, **settings, workers=before)
+    ph.resume(run, hooks=[], workers=after)
+    check_alike(whole(tmp_path, **settings), run)
+    (resumed,) = json.loads((run / "run.json").read_text())["resumed"]
+    assert [name.partition(":")[0] for name in resumed["differences"]] == ["workers"]
+
+
+def test_a_run_that_is_complete_can_be_longer(tmp_path: Path) -> None:
+    class_of = {"trainer": DrawingTrainer, "policies": TWO, "env": Walks, "seed": 3}
+    run = whole(tmp_path, **class_of, num_iterations=3)
+    with pytest.raises(ph.errors.RunDirectoryError) as caught:
+        ph.resume(run)
+    assert str(caught.value) == (
+        f"The run {run} is complete: it has made its 3 iterations. To go on, say how many it is to make in "
+        "all: --iterations 6"
+    )
+    results = ph.resume(run, num_iterations=6)
+    assert (results.iterations, results.env_steps) == (6, 36)
+    assert [row["iteration"] for row in logged(run)] == list(range(6))
+
+
+def test_checkpoints_that_were_kept_are_kept_by_the_same_rules(tmp_path: Path) -> None:
+    settings = settings_of("steps") | {"checkpoint": ph.CheckpointPlan(every=1, keep_last=2, keep_best=2)}
+    run = cut(tmp_path, 5, **settings)
+    ph.resume(run, hooks=[])
+    expected = whole(tmp_path, **settings)
+    kept = [sorted(path.name for path in (one / "checkpoints").iterdir()) for one in (expected, run)]
+    assert kept[0] == kept[1]
+
+
+def test_from_an_earlier_checkpoint_what_came_later_is_replaced(tmp_path: Path) -> None:
+    settings = settings_of("steps") | {"checkpoint": ph.CheckpointPlan(every=1, keep_last=9)}
+    run = cut(tmp_path, 5, **settings)
+    ph.resume(run, checkpoint=run / "checkpoints" / "iteration-000002", hooks=[])
+    check_alike(whole(tmp_path, **settings), run)
+
+
+def test_a_damaged_checkpoint_is_named_and_an_earlier_one_taken(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = settings_of("steps")
+    run = cut(tmp_path, 5, **settings)
+    newest = run / "checkpoints" / "iteration-000005"
+    (newest / "state.json").write_text("{}")
+    ph.resume(run, hooks=[])
+    expected = f"The checkpoint {newest} is damaged: state.json is not as it was written. Use another one."
+    assert f"{expected} An earlier one is taken." in caplog.messages
+    check_alike(whole(tmp_path, **settings), run)
+
+
+def test_what_is_resumed_is_told_to_hooks_and_their_state_is_restored(tmp_path: Path) -> None:
+    class Counter(ph.Hooks):
+        seen: list[bool]
+        count = 0
+
+        def on_train_start(self, event: ph.TrainStart) -> None:
+            self.seen = [event.is_resumed]
+            if not event.is_resumed:
+                self.count = 0
+
+        def on_iteration_end(self, event: ph.IterationEnd) -> None:
+            self.count += 1
+
+        def state_dict(self) -> dict[str, Any]:
+            return {"count": self.count}
+
+        def load_state_dict(self, state: Mapping[str, Any]) -> None:
+            self.count = state["count"]
+
+    run = cut(tmp_path, 5, **settings_of("steps"), hooks=[Counter()])
+    counter = Counter()
+    ph.resume(run, hooks=[counter])
+    assert (counter.seen, counter.count) == ([True], 8)
+
+
+def test_a_plugin_that_failed_goes_on_failing(tmp_path: Path) -> None:
+    class Broken(ph.Hooks):
+        def on_iteration_end(self, event: ph.IterationEnd) -> None:
+            raise RuntimeError("no ink")
+
+    run = cut(tmp_path, 5, **settings_of("steps"), hooks=[Broken()])
+    results = ph.resume(run, hooks=[Broken()])
+    assert results.hook_failures == (
+        "Plugin 'Broken' failed 8 times in on_iteration_end: RuntimeError: no ink.",
+    )
+
+
+def test_what_cannot_be_resumed_is_refused_and_stays_as_it_was(tmp_path: Path) -> None:
+    class Undeclared(Plain):
+        state_dict = ph.Trainer.state_dict
+
+    run = cut(tmp_path, 3, **settings_of("a simple trainer") | {"trainer": Plain})
+    before = (run / "run.json").read_bytes(), (run / "config.toml").read_bytes()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Plain, "state_dict", ph.Trainer.state_dict)
+        with pytest.raises(ph.errors.ConfigError) as caught:
+            ph.resume(run, hooks=[])
+    assert str(caught.value) == (
+        "Plain steps the env itself and has no state_dict(), so nobody knows what it learned beside its "
+        "policies. Override state_dict() and load_state_dict(), if only to return {}, or begin another run "
+        "with these policies: ph.load_policies(run)."
+    )
+    assert ((run / "run.json").read_bytes(), (run / "config.toml").read_bytes()) == before
+
+
+def test_a_run_without_checkpoints_says_so(tmp_path: Path) -> None:
+    run = cut(tmp_path, 0, **settings_of("steps"))
+    with pytest.raises(ph.errors.RunDirectoryError) as caught:
+        ph.resume(run)
+    assert str(caught.value) == (
+        f"The run {run} cannot be resumed: it has no checkpoint in checkpoints that can be read. Train it "
+        f"anew: phantom train {run / 'config.toml'}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"seed": 4}, "seed=…, which cannot change."),
+        ({"worker": 4}, "worker=…, which is no setting. Did you mean 'workers'?"),
+    ],
+)
+def test_settings_that_cannot_be_others_are_refused(
+    changes: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        ph.resume(tmp_path, **changes)
+    advice = "Give what ph.train takes, or begin a new run with it."
+    assert str(caught.value) == f"A run was to be resumed with {sentence} {advice}"
+
+
+def test_a_run_that_is_still_running_is_not_resumed(tmp_path: Path) -> None:
+    run = cut(tmp_path, 5, **settings_of("steps"))
+    facts = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps(facts | {"status": "running"}))
+    pid = facts["process"]["pid"]
+    with pytest.raises(ph.errors.RunDirectoryError) as caught:
+        ph.resume(run)
+    assert str(caught.value) == (
+        f"The run {run} is still running, as process {pid}. Wait for its end, or end it: kill {pid}"
+    )
+
+
+def test_other_versions_and_settings_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = cut(tmp_path, 5, **settings_of("q-learning"))
+    facts = json.loads((run / "run.json").read_text())
+    facts["versions"]["numpy"] = "1.0"
+    facts["plugins"][0]["sha256"] = "0"
+    facts["blas_threads"] = {"openblas": 64}
+    (run / "run.json").write_text(json.dumps(facts))
+    ph.resume(run, hooks=[], trainer_config={"q-learning": {"alpha": 0.5}})
+    (resumed,) = json.loads((run / "run.json").read_text())["resumed"]
+    plugin = facts["plugins"][0]
+    assert resumed["differences"] == [
+        "trainer.q-learning.alpha: None → 0.5",
+        f"numpy 1.0 → {np.__version__}",
+        f"the files of {plugin['distribution']} {plugin['version']} were changed",
+        f"BLAS threads: {facts['blas_threads']} → {json.loads((run / 'run.json').read_text())['blas_threads']}",
+    ]
+    assert caplog.messages[-1] == (
+        "The run is resumed, but may go on in another way than if it had not been cut: "
+        f"{'; '.join(resumed['differences'])}."
+    )
