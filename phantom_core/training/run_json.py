@@ -87,6 +87,21 @@ class PoliciesInUse(TypedDict):
     policy_by_agent: list[tuple[Any, PolicyID]]
 
 
+class StateToResume(PoliciesInUse):
+    """What a run needs of a checkpoint to go on from it; trainers and plugins know their own parts."""
+
+    iterations: _Count
+    env_steps: _Count
+    rounds: _Count
+    stop_reasons: list[str]
+    is_evaluated: bool
+    policies: dict[PolicyID, dict[str, Any]]
+    training: dict[str, Any]
+    generators: dict[PolicyID, Any]
+    hooks: dict[str, Any]
+    hook_failures: list[tuple[str, str, str, _Count, _Count, bool]]
+
+
 def decode_run(content: bytes) -> dict[str, Any]:
     """Return the facts that `run.json` holds.
 
