@@ -45,7 +45,9 @@ def _text(found: list[Difference]) -> str:
         differences = list(group)
         metrics = [d for d in differences if " @ " in d.name]
         shown = [d for d in differences if " @ " not in d.name] + metrics[:_MOST_METRICS]
-        rows = [(f"  {_on_one_line(d.name)}", one, "→", other) for d in shown for one, other in [_values(d)]]
+        names = [f"  {ph.writing.printable(d.name, on_one_line=True)}" for d in shown]
+        values = map(_values, shown)
+        rows = [(name, one, "→", other) for name, (one, other) in zip(names, values, strict=True)]
         more = len(metrics) - _MOST_METRICS
         tail = [f"  … and {more:,} more values; the first are shown"] if more > 0 else []
         parts.append("\n".join([part, ph.tools.aligned(rows), *tail]))
@@ -59,13 +61,9 @@ def _values(difference: Difference) -> tuple[str, str]:
     return (short, other) if short != other else (_value(pair[0]), _value(pair[1]))
 
 
-def _on_one_line(text: str) -> str:
-    return ph.writing.printable(text).replace("\n", "\\n")
-
-
 def _value(value: Any) -> str:
     text = "-" if value is None else value if isinstance(value, str) else json.dumps(value, default=str)
-    text = _on_one_line(text)
+    text = ph.writing.printable(text, on_one_line=True)
     if re.fullmatch(r"[0-9a-f]{64}", text):
         text = text[:12]  # a hash
     return text if len(text) <= _MOST_TEXT else f"{text[: _MOST_TEXT - 1]}…"
