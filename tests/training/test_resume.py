@@ -1,6 +1,7 @@
 """A run that is resumed ends as one that was never interrupted, bit for bit."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -466,15 +467,51 @@ def test_other_versions_and_settings_are_named(tmp_path: Path, caplog: pytest.Lo
     facts["blas_threads"] = {"openblas": 64}
     (run / "run.json").write_text(json.dumps(facts))
     ph.resume(run, hooks=[], trainer_config={"q-learning": {"alpha": 0.5}})
-    (resumed,) = json.loads((run / "run.json").read_text())["resumed"]
+    now = json.loads((run / "run.json").read_text())
+    (resumed,) = now["resumed"]
     plugin = facts["plugins"][0]
     assert resumed["differences"] == [
         "trainer.q-learning.alpha: None → 0.5",
         f"numpy 1.0 → {np.__version__}",
         f"the files of {plugin['distribution']} {plugin['version']} were changed",
-        f"BLAS threads: {{'openblas': 64}} → {json.loads((run / 'run.json').read_text())['blas_threads']}",
+        f"BLAS threads: {facts['blas_threads']} → {now['blas_threads']}",
     ]
     assert caplog.messages[-1] == (
         "The run is resumed, but may go on in another way than if it had not been cut: "
         f"{'; '.join(resumed['differences'])}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"rounds": "x"}, "cannot be read: Expected `int`, got `str` - at `$.rounds`."),
+        (
+            {"hook_failures": [["a"]]},
+            "cannot be read: Expected `array` of length 6, got 1 - at `$.hook_failures[0]`.",
+        ),
+    ],
+)
+def test_a_checkpoint_that_nothing_can_go_on_from_is_named(
+    changes: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    run = cut(tmp_path, 5, **settings_of("q-learning"))
+    folder = max((run / "checkpoints").iterdir())
+    ph.tools.save_checkpoint(folder, {**ph.tools.load_checkpoint(folder), **changes})
+    with pytest.raises(ph.errors.CheckpointError) as caught:
+        ph.resume(run, checkpoint=folder)
+    assert str(caught.value) == f"The checkpoint {folder} {reason}"
+
+
+def test_a_trainer_that_cannot_take_its_state_is_named(tmp_path: Path) -> None:
+    run = cut(tmp_path, 5, **settings_of("q-learning"))
+    folder = max((run / "checkpoints").iterdir())
+    state = ph.tools.load_checkpoint(folder)
+    ph.tools.save_checkpoint(folder, state | {"training": {}})
+    with pytest.raises(ph.errors.CheckpointError) as caught:
+        ph.resume(run, checkpoint=folder)
+    assert re.fullmatch(
+        rf"The run cannot go on from {re.escape(str(folder))}: KeyError: '\w+'( \(.*\))?\. Take an earlier "
+        r"checkpoint, or mend load_state_dict\(\) of its trainer or policies\.",
+        str(caught.value),
     )

@@ -21,7 +21,7 @@ def on_one_line(text: str) -> str:
     >>> print(on_one_line("SHOP\x1b]0;title\x07\nnext"))
     SHOP\x1b]0;title\x07\nnext
     """
-    return ph.writing.printable(text).replace("\n", "\\n")
+    return ph.writing.printable(text, on_one_line=True)
 
 
 def value_text(value: Any) -> str:

@@ -1,7 +1,7 @@
 """`phantom runs show RUN` has what there is to know of a run on one screen."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +164,24 @@ def test_what_is_no_run_is_told(phantom: Phantom, tmp_path: Path) -> None:
     outcome = phantom("runs", "show", tmp_path)
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err.startswith(f"Error: {tmp_path} is no run directory: it has no run.json. Name a folder")
+
+
+@pytest.mark.fuzz
+def test_a_run_that_is_damaged_is_shown_or_refused_and_is_always_listed(
+    phantom: Phantom, run: Path, mutators: Callable[[int], Iterator[Any]]
+) -> None:
+    for name in ("run.json", "metrics.jsonl", "config.toml", "checkpoints/iteration-000004/manifest.json"):
+        file, content = run / name, (run / name).read_bytes()
+        for mutator in mutators(25):
+            changed = [mutator.content(content)]
+            if name.endswith(".json"):
+                changed.append(json.dumps(mutator.value(json.loads(content))).encode())
+            for damaged in changed:
+                file.write_bytes(damaged)
+                shown, listed = phantom("runs", "show", run), phantom("runs", "list")
+                assert shown.code in {0, 2}
+                assert listed.code == 0
+                assert str(run) in listed.out
+                for text in (shown.out, shown.err, listed.out):
+                    assert all(line.isprintable() for line in text.split("\n"))
+        file.write_bytes(content)
