@@ -48,7 +48,8 @@ def diff_runs(first: str | Path, second: str | Path) -> Iterator[Difference]:
     short ones.
 
     Raises:
-        RunDirectoryError: if one is not a run directory, or its `run.json` cannot be read.
+        RunDirectoryError: if one is not a run directory, or its `run.json` cannot be read; and, when the line
+            is reached, if its `metrics.jsonl` is damaged.
     """
     one, other = (ph.tools.SavedRun.read(path) for path in (first, second))
     facts = [_Facts.of(run) for run in (one, other)]
