@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 PYTEST := $(BIN)/pytest --numprocesses auto --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train setup-tests test fuzz check fix bench bench-core bench-ppo bench-quality check-integrations check-alone docs dist clean
+.PHONY: help setup train setup-tests test fuzz soak check fix bench bench-core bench-ppo bench-quality check-integrations check-alone docs dist clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ bench-ppo: $(VENV)/.setup-peers ## measure the speed of ppo beside other librari
 bench-quality: $(VENV)/.setup ## train ppo on every task, many seeds (hours), into docs/benchmarks.md; TASKS=… for some
 	@$(PIP) install -r tests/benchmarks/quality/requirements.txt
 	@$(BIN)/python tests/benchmarks/quality/run_quality.py $(TASKS)
+
+soak: $(VENV)/.setup-tests ## cut 200 real runs in every way, resume and compare them (about 15 minutes); CUTS=… for some
+	@$(BIN)/python tests/soak/soak.py --cuts $(or $(CUTS),200)
 
 check-integrations: $(VENV)/.setup-tests ## compare with other libraries, after installing them
 	@$(PIP) install torch==2.13.0

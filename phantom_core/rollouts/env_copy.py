@@ -197,6 +197,7 @@ class EnvCopy:
         return {
             "episode": self.episode,
             "is_over": self.is_over,
+            "carried": self._envs.carried(self.env_index, is_over=self.is_over),
             "history": encode_history([] if self.is_over else history, policies),
             "digest": "" if self.is_over else self._digest(),
         }
@@ -207,6 +208,8 @@ class EnvCopy:
         """Stand where a copy stood: play its episode again, and return the actions of its steps."""
         self.rows, self.is_over = {}, True
         self.episode = int(state["episode"])
+        if state["carried"] is not None:
+            self._envs.carry(self.env_index, state["carried"])
         if state["is_over"]:
             return []
         self.episode -= 1

@@ -104,6 +104,7 @@ class MeasuredEnv:
 
     def __init__(self, env: MultiAgentEnv) -> None:
         self.env, self.step = env, env.step
+        self._carried: dict[str, Any] | None = None  # into the episode that goes on
         self._metrics: Mapping[str, Metric] = {}
         self._mode: Mode = "train"
         self._values: defaultdict[str, list[Any]] = defaultdict(list)
@@ -116,7 +117,22 @@ class MeasuredEnv:
     def reset(self, seed: int) -> dict[AgentID, Observation]:
         """Start an episode; return the first observations."""
         self._values.clear()
+        self._carried = self.carried_over()
         return self.env.reset(seed=seed)[0]
+
+    def carried_over(self) -> dict[str, Any] | None:
+        """Return what the env carries from this episode to the next; None: nothing."""
+        env: Any = self.env
+        return env.state_dict() if hasattr(env, "state_dict") else None
+
+    def carried_in(self) -> dict[str, Any] | None:
+        """Return what the env carried into the episode that goes on."""
+        return self._carried
+
+    def carry(self, state: Mapping[str, Any]) -> None:
+        """Let the env carry into the next episode what it did before that episode the last time."""
+        env: Any = self.env
+        env.load_state_dict(state)
 
     def state(self) -> Any:
         """Return the global state."""

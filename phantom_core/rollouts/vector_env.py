@@ -112,6 +112,16 @@ class VectorEnv(ABC):
     def fingerprint(self, number: int) -> str:
         """Return a hash of the states of a copy's named generators."""
 
+    def carried(self, number: int, *, is_over: bool) -> dict[str, Any] | None:
+        """Return the `state_dict` of a copy before the episode that goes on; `is_over`: before the next.
+
+        None, the default: its episodes share nothing.
+        """
+        return None
+
+    def carry(self, number: int, state: Mapping[str, Any]) -> None:
+        """Give a copy what `carried` returned, before its next reset; called where that is not None."""
+
     @abstractmethod
     def close(self) -> None:
         """Close every copy."""
@@ -236,6 +246,15 @@ class LocalVectorEnv(VectorEnv):
     def fingerprint(self, number: int) -> str:
         """Return a hash of the states of a copy's named generators."""
         return self._envs[number].fingerprint()
+
+    def carried(self, number: int, *, is_over: bool) -> dict[str, Any] | None:
+        """Return the `state_dict` of a copy before the episode that goes on; `is_over`: before the next."""
+        env = self._envs[number]
+        return env.carried_over() if is_over else env.carried_in()
+
+    def carry(self, number: int, state: Mapping[str, Any]) -> None:
+        """Give a copy what `carried` returned."""
+        self._envs[number].carry(state)
 
     def close(self) -> None:
         """Close every copy, also if closing one of them raises."""

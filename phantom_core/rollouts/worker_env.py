@@ -145,6 +145,15 @@ class WorkerVectorEnv(VectorEnv):
         """Return a hash of the states of a copy's named generators."""
         return str(self._call("call", {number: ("fingerprint",)})[number])
 
+    def carried(self, number: int, *, is_over: bool) -> dict[str, Any] | None:
+        """Return the `state_dict` of a copy before the episode that goes on; `is_over`: before the next."""
+        name = "carried_over" if is_over else "carried_in"
+        return self._call("call", {number: (name,)}).get(number)
+
+    def carry(self, number: int, state: Mapping[str, Any]) -> None:
+        """Give a copy what `carried` returned."""
+        self._call("call", {number: ("carry", state)})
+
     def close(self) -> None:
         """Close every copy and end every worker."""
         self._end()

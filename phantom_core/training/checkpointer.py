@@ -79,6 +79,11 @@ class Checkpointer:
         self._written: list[tuple[int, float, Path]] = []  # num iterations, score, folder
         self._has_failed = False
 
+    @property
+    def is_planned(self) -> bool:
+        """Whether the user asked for checkpoints."""
+        return self._every is not None
+
     def check(self) -> None:
         """Raise `CheckpointError` if the state of the run cannot be saved."""
         check_state(self._state(-math.inf))

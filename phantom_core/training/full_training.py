@@ -294,7 +294,8 @@ class FullTraining:
         try:
             return self.collector.state_dict()
         except CheckpointError as error:
-            if not self._has_warned:
+            writer = self._loop.checkpointer
+            if not self._has_warned and writer is not None and writer.is_planned:
                 self._has_warned = True
                 _log.warning(
                     "Checkpoints have policies and trainers from now on, but no episodes: those begin anew "

@@ -13,6 +13,7 @@ from phantom_core.training.checkpoint import is_signed, load_checkpoint
 from phantom_core.training.process_mark import is_gone, is_running
 from phantom_core.training.run_directory import CHECKPOINTS, CONFIG_FILE, RunDirectory
 from phantom_core.training.run_json import StateToResume, check_facts
+from phantom_core.training.stale_files import sweep_run
 
 _log = logging.getLogger("phantom_core")
 
@@ -46,6 +47,7 @@ class ResumePoint:
         directory = RunDirectory.open(run)
         facts = directory.read_run()
         _check_has_ended(directory, facts)
+        sweep_run(directory.path)
         if checkpoint is not None:
             folder = Path(checkpoint)
             known = [path for _, path in directory.numbered_checkpoints()]

@@ -47,8 +47,17 @@ class _Evaluation(TypedDict):
     episode_returns: list[tuple[Any, list[float | None]]]
 
 
+class _Resumption(TypedDict):
+    """Where the run was resumed: after how many iterations, its status before, and what is other since."""
+
+    time: str
+    iterations: _Count
+    status: str
+    differences: list[str]
+
+
 class RunJson(TypedDict, total=False):
-    """The facts about a run, those first that are there from the beginning."""
+    """The facts about a run."""
 
     format: Annotated[int, msgspec.Meta(ge=1)]
     name: str
@@ -67,9 +76,9 @@ class RunJson(TypedDict, total=False):
     origins: dict[str, str]
     not_in_config: list[str]
     signature: str
+    resumed: list[_Resumption]
     policies_to_train: list[PolicyID]
     policy_by_agent: list[tuple[Any, PolicyID]]
-    resumed: list[dict[str, Any]]
     evaluation: _Evaluation
     error: str
     ended: str

@@ -31,10 +31,15 @@ def sweep_runs(parent: Path) -> None:
     """
     with contextlib.suppress(OSError):
         for run in list(parent.iterdir()):
-            stale = [*_temporaries(run), *_temporaries(run / "checkpoints")]
-            if stale and _is_killed(run):
-                for path, name, ending in stale:
-                    _sweep(path, name, ending)
+            sweep_run(run)
+
+
+def sweep_run(run: Path) -> None:
+    """Do for one run directory what `sweep_runs` does for all in a folder."""
+    stale = [*_temporaries(run), *_temporaries(run / "checkpoints")]
+    if stale and _is_killed(run):
+        for path, name, ending in stale:
+            _sweep(path, name, ending)
 
 
 def _temporaries(folder: Path) -> Iterator[tuple[Path, str, str]]:

@@ -186,6 +186,11 @@ def _execute(
     state = RunState(num_iterations=settings.num_iterations, history=History(file))
     loop = RunLoop(facts, state, dispatcher)
     if resumed is not None:
+        if type(trainer).train is not Trainer.train:
+            raise ConfigError(
+                f"{trainer_name} overrides train(), so nobody knows where in it the run stood, and it cannot "
+                "be resumed. Begin another run with these policies: ph.load_policies(run)."
+            )
         loop.resume(resumed)
     if settings.evaluation is not None:
         make_env = EnvFactory(env_class, settings.env_config)

@@ -130,6 +130,25 @@ class Plain(ph.Trainer):
         return {}
 
 
+class Curriculum(Walks):
+    """Gets harder from episode to episode: the walkers start further away."""
+
+    level = 0
+
+    def on_reset(self) -> None:
+        self.level += 1
+
+    def step(self, actions: Mapping[ph.AgentID, Any]) -> ph.StepResult:
+        result = super().step(actions)
+        return result._replace(rewards={i: r - self.level for i, r in result.rewards.items()})
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"level": self.level}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.level = state["level"]
+
+
 TWO = {"a": ["A"], "b": ["B"]}
 RUNS: dict[str, Callable[[], dict[str, Any]]] = {
     "q-learning": lambda: {"trainer": "q-learning", **LAKE},
@@ -166,6 +185,16 @@ RUNS: dict[str, Callable[[], dict[str, Any]]] = {
         "evaluation": ph.EvaluationPlan(episodes=2, every=3),
     },
     "env steps": lambda: {"trainer": DrawingTrainer, "policies": TWO, "total_steps": 47},
+    "an env that carries something over, in mid-episode": lambda: {
+        "trainer": DrawingTrainer,
+        "policies": TWO,
+        "env": Curriculum,
+    },
+    "an env that carries something over, between episodes": lambda: {
+        "trainer": WholeEpisodes,
+        "policies": TWO,
+        "env": Curriculum,
+    },
     "a simple trainer": lambda: {"trainer": Plain, "policies": TWO},
 }
 
@@ -242,6 +271,25 @@ def test_the_number_of_workers_makes_no_difference(before: int, after: int, tmp_
     check_alike(whole(tmp_path, **settings), run)
     (resumed,) = json.loads((run / "run.json").read_text())["resumed"]
     assert [name.partition(":")[0] for name in resumed["differences"]] == ["workers"]
+
+
+def test_what_an_env_carries_over_is_in_workers_too(tmp_path: Path) -> None:
+    settings = settings_of("an env that carries something over, in mid-episode") | {"workers": 2}
+    run = cut(tmp_path, 4, **settings)
+    ph.resume(run, hooks=[])
+    check_alike(whole(tmp_path, **settings), run)
+
+
+def test_what_an_env_carries_over_must_be_savable(tmp_path: Path) -> None:
+    class Odd(Curriculum):
+        def state_dict(self) -> dict[str, Any]:
+            return {"level": object}
+
+    settings = settings_of("an env that carries something over, in mid-episode") | {"env": Odd}
+    with pytest.raises(
+        ph.errors.CheckpointError, match=r"level is <class 'object'> \(type\)\. Expected NumPy"
+    ):
+        whole(tmp_path, **settings)
 
 
 def test_a_run_that_is_complete_can_be_longer(tmp_path: Path) -> None:
@@ -342,6 +390,19 @@ def test_what_cannot_be_resumed_is_refused_and_stays_as_it_was(tmp_path: Path) -
     assert ((run / "run.json").read_bytes(), (run / "config.toml").read_bytes()) == before
 
 
+def test_a_trainer_that_overrides_train_cannot_be_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = cut(tmp_path, 3, **settings_of("steps"))
+    monkeypatch.setattr(DrawingTrainer, "train", print, raising=False)
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        ph.resume(run, hooks=[])
+    assert str(caught.value) == (
+        "DrawingTrainer overrides train(), so nobody knows where in it the run stood, and it cannot be "
+        "resumed. Begin another run with these policies: ph.load_policies(run)."
+    )
+
+
 def test_a_run_without_checkpoints_says_so(tmp_path: Path) -> None:
     run = cut(tmp_path, 0, **settings_of("steps"))
     with pytest.raises(ph.errors.RunDirectoryError) as caught:
@@ -352,20 +413,38 @@ def test_a_run_without_checkpoints_says_so(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"seed": 4}, "seed=…, which cannot change."),
-        ({"worker": 4}, "worker=…, which is no setting. Did you mean 'workers'?"),
-    ],
-)
-def test_settings_that_cannot_be_others_are_refused(
-    changes: dict[str, Any], sentence: str, tmp_path: Path
-) -> None:
+def test_a_misspelt_setting_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
-        ph.resume(tmp_path, **changes)
-    advice = "Give what ph.train takes, or begin a new run with it."
-    assert str(caught.value) == f"A run was to be resumed with {sentence} {advice}"
+        ph.resume(tmp_path, worker=4)
+    assert str(caught.value) == (
+        "A run was to be resumed with worker=…, which is no setting. Did you mean 'workers'? Give what "
+        "ph.train takes."
+    )
+
+
+FIXED = (
+    "A run was to be resumed with another {}, which makes a run what it is. Leave it as it was, or begin a "
+    "new run with it: phantom train, or ph.train."
+)
+
+
+@pytest.mark.parametrize("name", ["seed", "trainer", "name", "run_dir"])
+def test_what_makes_a_run_what_it_is_cannot_be_another(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        ph.resume(tmp_path, **{name: "x"})
+    assert str(caught.value) == FIXED.format(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("seed", "4"), ("trainer.name", "ppo"), ("name", "x"), ("run_dir", "elsewhere")]
+)
+def test_nor_on_the_command_line(name: str, value: str, tmp_path: Path, phantom: Callable[..., Any]) -> None:
+    run = cut(tmp_path, 5, **settings_of("q-learning"))
+    (run / "config.toml").write_text(
+        (run / "config.toml").read_text().partition("[not_in_file]")[0].replace("hooks = []", "")
+    )
+    outcome = phantom("resume", run, "--trust", "--set", f"{name}={value}")
+    assert (outcome.code, outcome.err) == (2, f"Error: {FIXED.format(name)}\n")
 
 
 def test_a_run_that_is_still_running_is_not_resumed(tmp_path: Path) -> None:
