@@ -31,10 +31,10 @@ from phantom_core.rollouts.collect_plan import Collection, CollectPlan
 from phantom_core.rollouts.copy_state import encode_batch
 from phantom_core.rollouts.env_copy import MAX_HISTORY, EnvCopy
 from phantom_core.rollouts.global_states import GlobalStates
-from phantom_core.rollouts.row_table import AgentRow, CurrentRows, RowTable, StepRows
+from phantom_core.rollouts.row_table import AgentRow, Block, CurrentRows, RowTable, StepRows
 from phantom_core.rollouts.snapshot import snapshot
 from phantom_core.rollouts.space_batcher import OutsideSpaceError
-from phantom_core.rollouts.step_transitions import StepTransitions, transitions_that_go_on
+from phantom_core.rollouts.step_transitions import StepTransitions, transitions_of_step
 from phantom_core.rollouts.vector_env import CopyError, LocalVectorEnv, VectorEnv
 from phantom_core.seeding import UniformStream, make_rng
 from phantom_core.types import Action, AgentID, Observation, PolicyID
@@ -414,13 +414,10 @@ class Collector:
         kept: list[Action] = []
         step, may_go_on = self._history.num_steps, rows.is_complete and self._states is None
         for block in table.blocks:
-            actor, observations = block.actor, block.pick(rows.observations)
+            actor, batch = block.actor, self._observed(block)
             if actor.is_online:
                 actor.defers = may_go_on and actor.buffer.is_empty
-            try:
-                actions = actor.decide(step, block.numbers, block.draws, observations, block.agent_ids)
-            except OutsideSpaceError as error:
-                raise self._outside(block.rows[error.index], observations[error.index]) from None
+            actions = actor.decide(step, block.numbers, block.draws, batch, block.agent_ids)
             if actor.is_learning and not actor.defers:
                 if not rows.is_flat:
                     block.begin_transitions()
@@ -429,11 +426,17 @@ class Collector:
             own = actions if actor.is_discrete else snapshot(actions)
             if block.is_whole:
                 return actions, own
-            chosen = chosen or [None] * len(table.rows)
-            kept = kept or [None] * len(table.rows)
-            for place, action, same in zip(block.places, actions, own):  # noqa: B905  lengths were compared
-                chosen[place], kept[place] = action, same
-        return chosen, kept
+            chosen += actions
+            kept += own
+        return table.unpick(chosen), table.unpick(kept)
+
+    def _observed(self, block: Block) -> Any:
+        """Return a batch of what the rows of a block observe."""
+        observations = self._rows.observations
+        try:
+            return block.checked(observations)
+        except OutsideSpaceError as error:
+            raise self._outside(block.rows[error.index], block.pick(observations)[error.index]) from None
 
     def _outside(self, row: AgentRow, observation: Observation) -> ObservationError:
         copy = self._copies[row.env_index]
@@ -446,7 +449,6 @@ class Collector:
         late: Group[int] = ()
         if resetting:
             late = {table.env_indices.index(copy.env_index) for copy in resetting}
-        if found.others or late:
             self._keep_newest()
         if rows.is_flat:
             rewards = found.rewards
@@ -477,6 +479,7 @@ class Collector:
             summary = copy.take(result, table.copies[place])
             if summary is None:
                 rows.go_on(place, copy.now)
+                self._keep_newest()
             else:
                 summaries.append(summary)
                 rows.apart.add(place)
@@ -490,7 +493,6 @@ class Collector:
         for place, index in enumerate(table.env_indices):
             copy = self._copies[index]
             if copy.length >= max_steps and not copy.is_over:
-                self._keep_newest()
                 rows.settle_copy(place)
                 summaries.append(copy.truncate())
                 rows.apart.add(place)
@@ -599,31 +601,35 @@ class Collector:
         block = self._rows.just_decided(actor)
         if block is not None:  # every row acts next, on what it observed
             size = len(actor.buffer.rewards)
-            self._cut(block.rows, range(size - len(block.rows), size), block.pick(self._rows.observations))
+            self._cut(block.rows, range(size - len(block.rows), size), self._observed(block))
             return []
         self._rows.settle()
         rows = self._deciding_rows(actor)
         next_ones = [row for row in rows if row in self._copies[row.env_index].now.acting]
-        self._cut(next_ones, [row.last for row in next_ones], [row.observation for row in next_ones])
+        if next_ones:
+            seen = self._checked(next_ones, [row.observation for row in next_ones])
+            self._cut(next_ones, [row.last for row in next_ones], seen)
         return [row for row in rows if row.last >= 0]
 
-    def _cut(self, rows: Sequence[AgentRow], last: Sequence[int], seen: Sequence[Observation]) -> None:
-        """End the trajectories of rows of one policy that go on, with what they act on next."""
-        if not rows:
-            return
-        copies = self._copies
-        ends = [copies[row.env_index].end_of(row, index) for row, index in zip(rows, last, strict=True)]
+    def _checked(self, rows: Sequence[AgentRow], seen: Sequence[Observation]) -> Any:
+        """Return a batch of what rows of one policy observed."""
         try:
-            rows[0].actor.buffer.end(ends, seen)
+            return rows[0].actor.buffer.batcher.checked(seen)
         except OutsideSpaceError as error:
             raise self._outside(rows[error.index], seen[error.index]) from None
+
+    def _cut(self, rows: Sequence[AgentRow], last: Sequence[int], seen: Any) -> None:
+        """End the trajectories of rows of one policy that go on, with a batch of what they act on next."""
+        copies = self._copies
+        ends = [copies[row.env_index].end_of(row, index) for row, index in zip(rows, last, strict=True)]
+        rows[0].actor.buffer.end(ends, seen)
         for row in rows:
             row.last = -1
 
     def _learn(self, actor: Actor, learn_step: Callable[[Transitions], None]) -> None:
         """Hand over the transitions of an online learner whose outcome is known since this step."""
         if actor.newest is not None:
-            learn_step(self._going_on(actor, actor.newest))
+            learn_step(self._outcomes(actor, actor.newest))
             actor.forget_newest()
             return
         waiting = self._cut_all(actor)
@@ -639,23 +645,26 @@ class Collector:
         for actor in self._online:
             actor.keep_newest()
 
-    def _going_on(self, actor: Actor, newest: Decisions) -> StepTransitions:
-        """Return what every agent of a learner did in a step after which all go on."""
-        _, _, observations, actions, extras, _ = newest
+    def _outcomes(self, actor: Actor, newest: Decisions) -> StepTransitions:
+        """Return what every row of a learner did in a step after which it goes on, or its episode is over."""
+        step, _, observations, actions, extras, _ = newest
         block = self._rows.learners[actor]
-        seen = block.pick(self._rows.observations)
-        try:
-            following = actor.buffer.checked(seen)
-        except OutsideSpaceError as error:
-            raise self._outside(block.rows[error.index], seen[error.index]) from None
+        if block.owners is None:
+            block.owners = [self._copies[row.env_index].owner_of(row) for row in block.rows]
+        if actor.ended:
+            seen = [*block.pick(self._rows.observations)]
+            for index in actor.ended:  # what ended stands in its row
+                seen[index] = block.rows[index].observation
+            following = self._checked(block.rows, seen)
+        else:
+            following = self._observed(block)
         block.has_decided = False
-        copies = self._copies
-        owners = [
-            (row.agent_id, row.env_index, copies[row.env_index].episode, copies[row.env_index].length - 1)
-            for row in block.rows
-        ]
-        found = transitions_that_go_on(owners, observations, actions, actor.earned, following, extras)
-        return StepTransitions(found, actor.buffer)
+        found = transitions_of_step(
+            step, block.owners, observations, actions, actor.earned, following, extras, actor.buffer
+        )
+        for index, (_, final, terminated) in actor.ended.items():
+            found.end(index, has_next=final is not None, terminated=terminated)
+        return found
 
     def _look_at_states(self, env_indices: Sequence[int]) -> None:
         """Ask copies for their global states, if they are needed."""

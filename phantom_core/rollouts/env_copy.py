@@ -27,6 +27,7 @@ from phantom_core.rollouts.rollout_buffer import End
 from phantom_core.rollouts.row_table import AgentRow, CopyRows
 from phantom_core.rollouts.snapshot import snapshot
 from phantom_core.rollouts.space_batcher import OutsideSpaceError, fitted
+from phantom_core.rollouts.step_transitions import Owner
 from phantom_core.rollouts.vector_env import CopyError, VectorEnv
 from phantom_core.seeding import derive_seed
 from phantom_core.types import Action, AgentID, Observation, PolicyID
@@ -80,6 +81,10 @@ class EnvCopy:
         """Return where a row's trajectory ends, with its last decision or the one that is given."""
         last = row.last if last is None else last
         return End(last, row.agent_id, self.env_index, self.episode, self._counted - self._length)
+
+    def owner_of(self, row: AgentRow) -> Owner:
+        """Return whose decisions are those of a row in this episode."""
+        return row.agent_id, self.env_index, self.episode, self._counted - self._length
 
     def play(self, *, is_playing: bool) -> None:
         """Take part in the collector's next steps, or stand still."""
@@ -168,7 +173,7 @@ class EnvCopy:
             reward = self.as_reward(row.agent_id, reward)
         row.episode_return += reward
         if row.last >= 0:
-            row.actor.buffer.rewards[row.last] += reward
+            row.actor.rewards[row.last] += reward
 
     def truncate(self) -> EpisodeSummary:
         """End the episode, which the env would go on with."""
@@ -246,10 +251,10 @@ class EnvCopy:
         seed = self.seed_of(self.episode)
         return row.actor.outside(row.agent_id, self.length, observation, seed)
 
-    def _check(self, row: AgentRow) -> None:
-        """Raise if an observation that is not acted on is not in its space."""
+    def _check(self, row: AgentRow) -> Any:
+        """Return a batch of an observation that is not acted on; raise if it is not in its space."""
         try:
-            row.actor.buffer.batcher.checked([row.observation])
+            return row.actor.buffer.batcher.checked([row.observation])
         except OutsideSpaceError:
             raise self.outside(row, row.observation) from None
 
@@ -327,11 +332,7 @@ class EnvCopy:
         has_next = waiting.pop(row.agent_id, None) is not None
         if row.last >= 0:
             end = self.end_of(row)
-            following = (row.observation,) if has_next else ()
-            try:
-                row.actor.buffer.end([end], following, terminated=terminated, truncated=not terminated)
-            except OutsideSpaceError:
-                raise self.outside(row, row.observation) from None
+            row.actor.end(end, self._check(row) if has_next else None, terminated=terminated)
             row.last = -1
         elif has_next:
             self._check(row)

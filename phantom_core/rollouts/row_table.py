@@ -12,6 +12,7 @@ import numpy as np
 
 from phantom_core.envs.step_result import StepResult
 from phantom_core.rollouts.actor import Actor
+from phantom_core.rollouts.step_transitions import Owner
 from phantom_core.seeding import RowStreams, UniformStream
 from phantom_core.types import AgentID, Observation
 from phantom_core.world.agents import ALL
@@ -117,6 +118,21 @@ class Block:
         self.is_whole = len(places) == len(rows)  # whether it is the whole table
         self.has_decided = False  # in the current table, since its decisions were last taken
         self.pick = _picker(places, len(rows))  # picks the rows' values from those of the table
+        self._checked: tuple[Any, Any] = (None, None)
+        self.owners: list[Owner] | None = None  # whose decisions they are; None: to be looked up
+
+    def checked(self, observations: Any) -> Any:
+        """Return the rows' observations, picked from those of the table, as a batch.
+
+        Those of a list that was the last one are not picked and checked again.
+
+        Raises:
+            OutsideSpaceError: if one is not in the space.
+        """
+        if observations is not self._checked[0] or type(observations) is not list:
+            batch = self.actor.buffer.batcher.checked(self.pick(observations))
+            self._checked = observations, batch  # an array may be written into, and is not asked for again
+        return self._checked[1]
 
     def begin_transitions(self) -> None:
         """Begin what each row earns with the decision that it just made, where nobody does so at once."""
@@ -136,6 +152,7 @@ class RowTable:
         rows: all rows, copy by copy.
         blocks: the rows by policy.
         offsets: the block of each row, and its place in it.
+        unpick: puts values that stand block by block in the order of the rows.
         repeats: whether every copy's rows observe, are paid and act next, step after step.
     """
 
@@ -152,6 +169,7 @@ class RowTable:
         self.blocks = [Block(actor, own, self.rows) for actor, own in places.items()]
         of = {place: (block, n) for block in self.blocks for n, place in enumerate(block.places)}
         self.offsets = [of[place] for place in range(len(self.rows))]
+        self.unpick = _unpicker(self.blocks)
 
     @property
     def agent_ids(self) -> list[tuple[AgentID, ...]]:
@@ -218,6 +236,15 @@ def _picker(places: Sequence[int], size: int) -> Callable[[Sequence[Any]], Seque
     return lambda values: list(get(values))
 
 
+def _unpicker(blocks: Sequence[Block]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    """Return what puts values that stand block by block in the order of the rows."""
+    places = [place for block in blocks for place in block.places]
+    order = sorted(range(len(places)), key=places.__getitem__)
+    if order == list(range(len(places))):
+        return lambda values: values
+    return itemgetter(*order)
+
+
 class CurrentRows:
     """The table of the next step, and where its rows stand.
 
@@ -245,7 +272,7 @@ class CurrentRows:
             self._returns = [row.episode_return for row in table.rows]
             self.learners = {block.actor: block for block in table.blocks if block.actor.is_learning}
             for block in self.learners.values():
-                block.has_decided = False
+                block.has_decided, block.owners = False, None
             self.apart, self._begun = set(), set()
         return table
 
@@ -289,6 +316,8 @@ class CurrentRows:
         self.observations = self.observations.copy()  # a batch was made of them
         self.observations[first:end] = [row.observation for row in rows.rows]
         self._returns[first:end] = [row.episode_return for row in rows.rows]
+        for block in self.learners.values():
+            block.owners = None
         if has_begun:
             self._begun.add(place)
 
@@ -318,7 +347,7 @@ class CurrentRows:
         for block in self.learners.values():
             block.has_decided = True
             if block.actor.defers:
-                block.actor.earned = block.pick(rewards)
+                block.actor.earned = list(block.pick(rewards))
             else:
                 block.actor.buffer.rewards += block.pick(rewards)
 
@@ -326,4 +355,4 @@ class CurrentRows:
 def _last_of(table: RowTable, index: int) -> int:
     """Return the index of the last decision of a learner's row, in a table whose rows all decided."""
     block, offset = table.offsets[index]
-    return len(block.actor.buffer.rewards) - len(block.rows) + offset
+    return len(block.actor.rewards) - len(block.rows) + offset

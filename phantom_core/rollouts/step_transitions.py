@@ -9,11 +9,11 @@ import numpy as np
 
 from phantom_core.policies.batching import rows_of
 from phantom_core.rollouts.batch import Transition, Transitions
-from phantom_core.rollouts.space_batcher import SpaceBatcher
+from phantom_core.rollouts.space_batcher import SpaceBatcher, filler
 from phantom_core.types import AgentID
 
 Owner: TypeAlias = tuple[AgentID, int, int, int]
-"""Whose transition it is, and when: agent, index of the copy, episode, step."""
+"""Whose decision it is: agent, index of the copy, episode, the collector's step before which that began."""
 
 _new: Final = tuple.__new__  # of a Transition: half the time of Transition(...)
 
@@ -31,7 +31,7 @@ class StepTransitions(Transitions):
 
     __slots__ = ("_batchers", "_rows")
 
-    def __init__(self, rows: Sequence[Transition], batchers: Batchers) -> None:
+    def __init__(self, rows: list[Transition], batchers: Batchers) -> None:
         """Take over transitions, none of which has the same agent and copy as another."""
         self._rows, self._batchers = rows, batchers
 
@@ -42,6 +42,14 @@ class StepTransitions(Transitions):
     def __iter__(self) -> Iterator[Transition]:
         """Yield each transition."""
         return iter(self._rows)
+
+    def end(self, index: int, *, has_next: bool, terminated: bool) -> None:
+        """End with one of them: by the rules of the world, or truncated."""
+        row = self._rows[index]
+        after = row.next_observation if has_next else filler(self._batchers.batcher.space)
+        self._rows[index] = row._replace(
+            next_observation=after, has_next=has_next, terminated=terminated, truncated=not terminated
+        )
 
     def __getattr__(self, name: str) -> Any:
         """Make the arrays, one of which was asked for: Python calls this for what is not there yet."""
@@ -73,26 +81,32 @@ class StepTransitions(Transitions):
         return object.__getattribute__(self, name)
 
 
-def transitions_that_go_on(
+def transitions_of_step(
+    step: int,
     owners: Sequence[Owner],
     observations: Any,
     actions: Any,
     rewards: Sequence[float],
     following: Any,
     extras: Mapping[str, Any],
-) -> list[Transition]:
-    """Return the transitions of a step after which nobody ended; observations and actions are batches."""
+    batchers: Batchers,
+) -> StepTransitions:
+    """Return the transitions of a step, all of which go on; observations and actions are batches."""
     if type(observations) is not list:
         observations, following = rows_of(observations), rows_of(following)
     if type(actions) is not list:
         actions = rows_of(actions)
-    found: list[Transition] = []
     each = zip(owners, observations, actions, rewards, following)  # noqa: B905  as many
-    for owner, observation, action, reward, after in each:
-        flags = True, False, False  # something follows, and nothing ended
-        found.append(_new(Transition, (observation, action, reward, after, *flags, *owner, {}, None, None)))
+    rows = [
+        _new(
+            Transition,  # something follows, and nobody ended
+            (seen, action, reward, after, True, False, False, agent_id, env_index, episode, step - began,
+             {}, None, None),
+        )
+        for (agent_id, env_index, episode, began), seen, action, reward, after in each
+    ]  # fmt: skip
     if extras:
         said = zip(*(rows_of(np.array(values)) for values in extras.values()), strict=True)
         for n, values in enumerate(said):
-            found[n] = found[n]._replace(extras=dict(zip(extras, values, strict=True)))
-    return found
+            rows[n] = rows[n]._replace(extras=dict(zip(extras, values, strict=True)))
+    return StepTransitions(rows, batchers)
