@@ -130,7 +130,7 @@ class Actor:
 
     def forget_newest(self) -> None:
         """Forget the newest decisions: they were kept, or learned from."""
-        self.newest, self.earned, self.defers = None, [], False
+        self.newest = None
         if self.ended:
             self.ended = {}
 

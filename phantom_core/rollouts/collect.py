@@ -449,7 +449,6 @@ class Collector:
         late: Group[int] = ()
         if resetting:
             late = {table.env_indices.index(copy.env_index) for copy in resetting}
-            self._keep_newest()
         if rows.is_flat:
             rewards = found.rewards
             if len(rewards) != len(table.rows) or len(found.observations) != len(table.rows):
@@ -458,6 +457,8 @@ class Collector:
                 total = sum(rewards)
             except Exception:  # whatever an env returns instead of a number
                 total = math.nan
+            if found.others:
+                rewards = rewards.copy()  # what others are paid is added
             if type(total) is not float or not -math.inf < total < math.inf:
                 rewards = [
                     self._copies[row.env_index].as_reward(row.agent_id, reward)
@@ -469,6 +470,7 @@ class Collector:
             if len(others) < len(table.copies):
                 self._take_expected(table, found, others)
         if late:
+            self._keep_newest()
             self._begin_late(table, rows, found, late)
         summaries = []
         for place, result in found.others:
@@ -662,8 +664,9 @@ class Collector:
         found = transitions_of_step(
             step, block.owners, observations, actions, actor.earned, following, extras, actor.buffer
         )
-        for index, (_, final, terminated) in actor.ended.items():
-            found.end(index, has_next=final is not None, terminated=terminated)
+        if actor.ended:
+            for index, (_, final, terminated) in actor.ended.items():
+                found.end(index, has_next=final is not None, terminated=terminated)
         return found
 
     def _look_at_states(self, env_indices: Sequence[int]) -> None:

@@ -50,6 +50,7 @@ class CopyRows:
     live: frozenset[AgentID]  # who has flags in a step in which nobody joins or leaves, `ALL` too
     acting: frozenset[AgentRow] = field(init=False)  # likewise
     agent_ids: tuple[AgentID, ...] = field(init=False)  # theirs
+    unended: dict[AgentID, bool] = field(init=False)  # the flags of a step in which nobody ends
     observers: tuple[AgentID, ...] | None = None  # None: nothing is expected yet
     observing: tuple[AgentRow, ...] = ()
     payees: tuple[AgentID, ...] = ()
@@ -61,6 +62,7 @@ class CopyRows:
     def __post_init__(self) -> None:
         self.acting = frozenset(self.rows)
         self.agent_ids = tuple(row.agent_id for row in self.rows)
+        self.unended = dict.fromkeys(self.live, False)
         self.next = self
 
     def without_rows(self) -> CopyRows:
@@ -76,8 +78,8 @@ class CopyRows:
         return (
             tuple(observations) == self.observers
             and tuple(rewards) == self.payees
-            and terminations.keys() == self.live
-            and not (True in terminations.values() or True in truncations.values())
+            and terminations == self.unended
+            and (truncations == self.unended or True not in truncations.values())
             and (acting_next is self.acting_next or acting_next == self.acting_next)
         )
 
@@ -130,7 +132,8 @@ class Block:
             OutsideSpaceError: if one is not in the space.
         """
         if observations is not self._checked[0] or type(observations) is not list:
-            batch = self.actor.buffer.batcher.checked(self.pick(observations))
+            picked = observations if self.is_whole else self.pick(observations)
+            batch = self.actor.buffer.batcher.checked(picked)
             self._checked = observations, batch  # an array may be written into, and is not asked for again
         return self._checked[1]
 
@@ -225,7 +228,7 @@ class RowTable:
         )
 
 
-def _picker(places: Sequence[int], size: int) -> Callable[[Sequence[Any]], Sequence[Any]]:
+def _picker(places: Sequence[int], size: int) -> Callable[[Any], Any]:
     """Return what picks the values at these places from so many."""
     if len(places) == size:
         return lambda values: values
@@ -347,7 +350,7 @@ class CurrentRows:
         for block in self.learners.values():
             block.has_decided = True
             if block.actor.defers:
-                block.actor.earned = list(block.pick(rewards))
+                block.actor.earned = block.pick(rewards)
             else:
                 block.actor.buffer.rewards += block.pick(rewards)
 
