@@ -50,9 +50,9 @@ class ActionHistory:
         steps = list(self.restored.get(env_index, ()))
         for number, (table, first, actions) in enumerate(self._runs):
             end = self._runs[number + 1][1] if number + 1 < len(self._runs) else self.num_steps
-            if env_index not in table.env_indices:
+            if env_index not in table.places:
                 continue
-            copy, start, stop = table.bounds[table.env_indices.index(env_index)]
+            copy, start, stop = table.bounds[table.places[env_index]]
             for step in range(max(began, first) - first, end - first):
                 chosen = actions[step * len(table.rows) + start : step * len(table.rows) + stop]
                 steps.append(dict(zip(copy.agent_ids, chosen, strict=True)))

@@ -134,6 +134,7 @@ class Collector:
         self._table_of = lru_cache(maxsize=256)(RowTable)
         self._playing: list[EnvCopy] = []
         self._has_ends = True  # whether the episode of a copy that is played may be over
+        self._checks_all = True  # whether all actions may be checked: in the first episode of each copy
         self._rows = CurrentRows()
         self._learn_steps = dict(learn_steps or {})
         self._states = GlobalStates(self._envs) if "state" in needs else None
@@ -350,7 +351,7 @@ class Collector:
         history, envs, rows = self._history, self._envs, self._rows
         if self._playing != copies:
             rows.leave()
-            self._has_ends = True
+            self._has_ends = self._checks_all = True
             self._playing, playing = list(copies), set(copies)
             for copy in self._copies:
                 copy.play(is_playing=copy in playing)
@@ -405,8 +406,10 @@ class Collector:
 
     def _enter(self, copies: Sequence[EnvCopy]) -> RowTable:
         """Begin with the table of the next step."""
-        table = self._table_of(tuple(copy.now for copy in copies))
-        return self._rows.enter(table, sum(len(copy.rows) for copy in self._copies))
+        rows, table = self._rows, self._table_of(tuple([copy.now for copy in copies]))
+        rows.enter(table)
+        rows.is_complete = rows.is_flat and len(table.rows) == sum(len(copy.rows) for copy in self._copies)
+        return table
 
     def _decide(self, table: RowTable, rows: CurrentRows) -> tuple[Sequence[Action], Sequence[Action]]:
         """Ask each policy once for the actions of all its rows; return them, and as they are now."""
@@ -448,7 +451,7 @@ class Collector:
         """Take in what a step returned; return summaries of the episodes that ended."""
         late: Group[int] = ()
         if resetting:
-            late = {table.env_indices.index(copy.env_index) for copy in resetting}
+            late = {table.places[copy.env_index] for copy in resetting}
         if rows.is_flat:
             rewards = found.rewards
             if len(rewards) != len(table.rows) or len(found.observations) != len(table.rows):
@@ -466,7 +469,7 @@ class Collector:
                 ]
             rows.advance(found.observations, rewards)
         else:
-            others = {*late, *(place for place, _ in found.others)}
+            others = {*late, *(place for place, _ in found.others)} if late or found.others else ()
             if len(others) < len(table.copies):
                 self._take_expected(table, found, others)
         if late:
@@ -557,7 +560,7 @@ class Collector:
             raise self._copies[error.number].failed(error, "reset") from error.__cause__
         self.env_seconds += perf_counter() - started
         table = self._rows.table
-        places = {} if table is None else {index: place for place, index in enumerate(table.env_indices)}
+        places = {} if table is None else table.places
         late = []
         for copy, observations in zip(over, found, strict=True):
             if observations is None:
@@ -571,10 +574,12 @@ class Collector:
             self._history.restored.pop(copy.env_index, None)
             if places:
                 self._rows.go_on(places[copy.env_index], copy.now, has_begun=True)
-        self._look_at_states([copy.env_index for copy in over])
-        checks_all = any(copy.episode <= 0 for copy in copies)
-        for actor in self._actors.values():
-            actor.checks_all = checks_all
+        if self._states is not None:
+            self._look_at_states([copy.env_index for copy in over])
+        if self._checks_all:
+            self._checks_all = any(copy.episode <= 0 for copy in copies)
+            for actor in self._actors.values():
+                actor.checks_all = self._checks_all
         return late
 
     def _take(self, actor: Actor, episodes: Mapping[int, range] | None = None) -> Batch:

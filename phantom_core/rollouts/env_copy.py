@@ -117,8 +117,8 @@ class EnvCopy:
 
     def take(self, result: StepResult, before: CopyRows) -> EpisodeSummary | None:
         """Take in what a step with these rows returned; return a summary if the episode ended."""
-        if not isinstance(result, StepResult) or not all(
-            type(part) is dict or isinstance(part, Mapping) for part in result
+        if not isinstance(result, StepResult) or (
+            {*map(type, result)} != {dict} and not all(isinstance(part, Mapping) for part in result)
         ):
             raise EnvError(
                 f"step() of {self._envs.env_name} returned {result!r}. Expected a ph.StepResult of dicts by "

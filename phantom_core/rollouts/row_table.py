@@ -152,6 +152,7 @@ class RowTable:
         copies: the rows of each copy.
         bounds: of each copy its rows, and where they begin and end in the table.
         env_indices: the index of each copy.
+        places: the place of each copy in the table, by its index.
         rows: all rows, copy by copy.
         blocks: the rows by policy.
         offsets: the block of each row, and its place in it.
@@ -165,6 +166,7 @@ class RowTable:
         ends = list(accumulate(len(copy.rows) for copy in copies))
         self.bounds = list(zip(self.copies, [0, *ends], ends))  # noqa: B905  no copy begins at the last end
         self.env_indices = [copy.env_index for copy in copies]
+        self.places = {index: place for place, index in enumerate(self.env_indices)}
         self.repeats = False
         places: dict[Actor, list[int]] = {}
         for place, row in enumerate(self.rows):
@@ -265,11 +267,10 @@ class CurrentRows:
         self.apart: set[int] = set()  # copies that stand in their rows, by place: as told by `AgentRow`
         self._begun: set[int] = set()  # copies that began since the last step
 
-    def enter(self, table: RowTable, members: int) -> RowTable:
-        """Begin with a table; return it. `members` are all agents in all copies, who act or do not."""
+    def enter(self, table: RowTable) -> None:
+        """Begin with a table."""
         self.table = table
         self.is_flat = table.repeats = False not in [copy.repeats for copy in table.copies]
-        self.is_complete = self.is_flat and len(table.rows) == members
         self.observations = [row.observation for row in table.rows]
         if self.is_flat:
             self._returns = [row.episode_return for row in table.rows]
@@ -277,7 +278,6 @@ class CurrentRows:
             for block in self.learners.values():
                 block.has_decided, block.owners = False, None
             self.apart, self._begun = set(), set()
-        return table
 
     def leave(self) -> None:
         """End with the table, if there is one."""
