@@ -31,10 +31,11 @@ from phantom_core.rollouts.collect_plan import Collection, CollectPlan
 from phantom_core.rollouts.copy_state import encode_batch
 from phantom_core.rollouts.env_copy import MAX_HISTORY, EnvCopy
 from phantom_core.rollouts.global_states import GlobalStates
+from phantom_core.rollouts.rollout_buffer import End
 from phantom_core.rollouts.row_table import AgentRow, Block, CurrentRows, RowTable, StepRows
 from phantom_core.rollouts.snapshot import snapshot
 from phantom_core.rollouts.space_batcher import OutsideSpaceError
-from phantom_core.rollouts.step_transitions import StepTransitions, transitions_of_step
+from phantom_core.rollouts.step_transitions import Owner, StepTransitions, transitions_of_step
 from phantom_core.rollouts.vector_env import CopyError, LocalVectorEnv, VectorEnv
 from phantom_core.seeding import UniformStream, make_rng
 from phantom_core.types import Action, AgentID, Observation, PolicyID
@@ -607,16 +608,27 @@ class Collector:
         """End the trajectories of a policy that go on; return the rows whose last outcome is unknown."""
         block = self._rows.just_decided(actor)
         if block is not None:  # every row acts next, on what it observed
-            size = len(actor.buffer.rewards)
-            self._cut(block.rows, range(size - len(block.rows), size), self._observed(block))
+            first = len(actor.buffer.rewards) - len(block.rows)
+            ends = [End(last, *owner) for last, owner in enumerate(self._owners(block), first)]
+            actor.buffer.end(ends, self._observed(block))
+            for row in block.rows:
+                row.last = -1
             return []
         self._rows.settle()
         rows = self._deciding_rows(actor)
         next_ones = [row for row in rows if row in self._copies[row.env_index].now.acting]
         if next_ones:
-            seen = self._checked(next_ones, [row.observation for row in next_ones])
-            self._cut(next_ones, [row.last for row in next_ones], seen)
+            ends = [self._copies[row.env_index].end_of(row) for row in next_ones]
+            actor.buffer.end(ends, self._checked(next_ones, [row.observation for row in next_ones]))
+        for row in next_ones:
+            row.last = -1
         return [row for row in rows if row.last >= 0]
+
+    def _owners(self, block: Block) -> Sequence[Owner]:
+        """Return whose decisions are those of the rows of a block."""
+        if block.owners is None:
+            block.owners = [self._copies[row.env_index].owner_of(row) for row in block.rows]
+        return block.owners
 
     def _checked(self, rows: Sequence[AgentRow], seen: Sequence[Observation]) -> Any:
         """Return a batch of what rows of one policy observed."""
@@ -624,14 +636,6 @@ class Collector:
             return rows[0].actor.buffer.batcher.checked(seen)
         except OutsideSpaceError as error:
             raise self._outside(rows[error.index], seen[error.index]) from None
-
-    def _cut(self, rows: Sequence[AgentRow], last: Sequence[int], seen: Any) -> None:
-        """End the trajectories of rows of one policy that go on, with a batch of what they act on next."""
-        copies = self._copies
-        ends = [copies[row.env_index].end_of(row, index) for row, index in zip(rows, last, strict=True)]
-        rows[0].actor.buffer.end(ends, seen)
-        for row in rows:
-            row.last = -1
 
     def _learn(self, actor: Actor, learn_step: Callable[[Transitions], None]) -> None:
         """Hand over the transitions of an online learner whose outcome is known since this step."""
@@ -656,8 +660,6 @@ class Collector:
         """Return what every row of a learner did in a step after which it goes on, or its episode is over."""
         step, _, observations, actions, extras, _ = newest
         block = self._rows.learners[actor]
-        if block.owners is None:
-            block.owners = [self._copies[row.env_index].owner_of(row) for row in block.rows]
         if actor.ended:
             seen = [*block.pick(self._rows.observations)]
             for index in actor.ended:  # what ended stands in its row
@@ -667,7 +669,7 @@ class Collector:
             following = self._observed(block)
         block.has_decided = False
         found = transitions_of_step(
-            step, block.owners, observations, actions, actor.earned, following, extras, actor.buffer
+            step, self._owners(block), observations, actions, actor.earned, following, extras, actor.buffer
         )
         if actor.ended:
             for index, (_, final, terminated) in actor.ended.items():

@@ -77,10 +77,9 @@ class EnvCopy:
         """The rows of every agent that was met in any episode."""
         return self._known.values()
 
-    def end_of(self, row: AgentRow, last: int | None = None) -> End:
-        """Return where a row's trajectory ends, with its last decision or the one that is given."""
-        last = row.last if last is None else last
-        return End(last, row.agent_id, self.env_index, self.episode, self._counted - self._length)
+    def end_of(self, row: AgentRow) -> End:
+        """Return where a row's trajectory ends: with its last decision."""
+        return End(row.last, *self.owner_of(row))
 
     def owner_of(self, row: AgentRow) -> Owner:
         """Return whose decisions are those of a row in this episode."""
