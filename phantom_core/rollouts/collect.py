@@ -34,7 +34,7 @@ from phantom_core.rollouts.global_states import GlobalStates
 from phantom_core.rollouts.rollout_buffer import End
 from phantom_core.rollouts.row_table import AgentRow, Block, CurrentRows, RowTable, StepRows
 from phantom_core.rollouts.snapshot import snapshot
-from phantom_core.rollouts.space_batcher import OutsideSpaceError
+from phantom_core.rollouts.space_batcher import OutsideSpaceError, filler
 from phantom_core.rollouts.step_transitions import Owner, StepTransitions, transitions_of_step
 from phantom_core.rollouts.vector_env import CopyError, LocalVectorEnv, VectorEnv
 from phantom_core.seeding import UniformStream, make_rng
@@ -662,8 +662,9 @@ class Collector:
         block = self._rows.learners[actor]
         if actor.ended:
             seen = [*block.pick(self._rows.observations)]
-            for index in actor.ended:  # what ended stands in its row
-                seen[index] = block.rows[index].observation
+            for index, (_, final, _) in actor.ended.items():
+                row = block.rows[index]
+                seen[index] = filler(actor.buffer.batcher.space) if final is None else row.observation
             following = self._checked(block.rows, seen)
         else:
             following = self._observed(block)

@@ -319,12 +319,13 @@ class EnvCopy:
                 self._close(row, waiting, terminated=True)
         self._has_joiners = False
         self.is_over = bool(terminations[ALL] or truncations[ALL])
-        ended = {i for i in terminations if terminations[i] or truncations[i] or self.is_over}
-        met = (*self.rows, ALL)  # whoever joined in silence is looked at in each step
-        self._live = frozenset(i for i in met if i in terminations and i not in ended)
-        for agent_id in terminations:
-            if agent_id in ended and agent_id in self.rows:
+        ended = [i for i in terminations if terminations[i] or truncations[i] or self.is_over]
+        for agent_id in ended:
+            if agent_id in self.rows:
                 self._close(self.rows[agent_id], waiting, terminated=bool(terminations[agent_id]))
+        if not self.is_over:
+            met = (*self.rows, ALL)  # whoever joined in silence is looked at in each step
+            self._live = frozenset(terminations).intersection(met).difference(ended)
 
     def _close(self, row: AgentRow, waiting: dict[AgentID, AgentRow], *, terminated: bool) -> None:
         """End an agent's trajectory."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from phantom_core.policies.batching import rows_of
 from phantom_core.rollouts.batch import Transition, Transitions
-from phantom_core.rollouts.space_batcher import SpaceBatcher, filler
+from phantom_core.rollouts.space_batcher import SpaceBatcher
 from phantom_core.types import AgentID
 
 Owner: TypeAlias = tuple[AgentID, int, int, int]
@@ -45,10 +45,8 @@ class StepTransitions(Transitions):
 
     def end(self, index: int, *, has_next: bool, terminated: bool) -> None:
         """End with one of them: by the rules of the world, or truncated."""
-        row = self._rows[index]
-        after = row.next_observation if has_next else filler(self._batchers.batcher.space)
-        self._rows[index] = row._replace(
-            next_observation=after, has_next=has_next, terminated=terminated, truncated=not terminated
+        self._rows[index] = self._rows[index]._replace(
+            has_next=has_next, terminated=terminated, truncated=not terminated
         )
 
     def __getattr__(self, name: str) -> Any:
@@ -96,15 +94,14 @@ def transitions_of_step(
         observations, following = rows_of(observations), rows_of(following)
     if type(actions) is not list:
         actions = rows_of(actions)
+    rows: list[Transition] = []
     each = zip(owners, observations, actions, rewards, following)  # noqa: B905  as many
-    rows = [
-        _new(
-            Transition,  # something follows, and nobody ended
-            (seen, action, reward, after, True, False, False, agent_id, env_index, episode, step - began,
-             {}, None, None),
-        )
-        for (agent_id, env_index, episode, began), seen, action, reward, after in each
-    ]  # fmt: skip
+    for (agent_id, env_index, episode, began), observation, action, reward, after in each:
+        row: Any = (
+            observation, action, reward, after, True, False, False,
+            agent_id, env_index, episode, step - began, {}, None, None,
+        )  # fmt: skip
+        rows.append(_new(Transition, row))  # something follows, and nobody ended
     if extras:
         said = zip(*(rows_of(np.array(values)) for values in extras.values()), strict=True)
         for n, values in enumerate(said):
