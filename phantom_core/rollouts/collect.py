@@ -660,22 +660,21 @@ class Collector:
         """Return what every row of a learner did in a step after which it goes on, or its episode is over."""
         step, _, observations, actions, extras, _ = newest
         block = self._rows.learners[actor]
+        ended = {}
         if actor.ended:
             seen = [*block.pick(self._rows.observations)]
-            for index, (_, final, _) in actor.ended.items():
-                row = block.rows[index]
-                seen[index] = filler(actor.buffer.batcher.space) if final is None else row.observation
+            for index, (_, final, terminated) in actor.ended.items():
+                row, has_next = block.rows[index], final is not None
+                seen[index] = row.observation if has_next else filler(actor.buffer.batcher.space)
+                ended[index] = has_next, terminated
             following = self._checked(block.rows, seen)
         else:
             following = self._observed(block)
         block.has_decided = False
         found = transitions_of_step(
-            step, self._owners(block), observations, actions, actor.earned, following, extras, actor.buffer
+            step, self._owners(block), observations, actions, actor.earned, following, extras, ended
         )
-        if actor.ended:
-            for index, (_, final, terminated) in actor.ended.items():
-                found.end(index, has_next=final is not None, terminated=terminated)
-        return found
+        return StepTransitions(found, actor.buffer)
 
     def _look_at_states(self, env_indices: Sequence[int]) -> None:
         """Ask copies for their global states, if they are needed."""

@@ -31,7 +31,7 @@ class StepTransitions(Transitions):
 
     __slots__ = ("_batchers", "_rows")
 
-    def __init__(self, rows: list[Transition], batchers: Batchers) -> None:
+    def __init__(self, rows: Sequence[Transition], batchers: Batchers) -> None:
         """Take over transitions, none of which has the same agent and copy as another."""
         self._rows, self._batchers = rows, batchers
 
@@ -42,12 +42,6 @@ class StepTransitions(Transitions):
     def __iter__(self) -> Iterator[Transition]:
         """Yield each transition."""
         return iter(self._rows)
-
-    def end(self, index: int, *, has_next: bool, terminated: bool) -> None:
-        """End with one of them: by the rules of the world, or truncated."""
-        self._rows[index] = self._rows[index]._replace(
-            has_next=has_next, terminated=terminated, truncated=not terminated
-        )
 
     def __getattr__(self, name: str) -> Any:
         """Make the arrays, one of which was asked for: Python calls this for what is not there yet."""
@@ -87,9 +81,21 @@ def transitions_of_step(
     rewards: Sequence[float],
     following: Any,
     extras: Mapping[str, Any],
-    batchers: Batchers,
-) -> StepTransitions:
-    """Return the transitions of a step, all of which go on; observations and actions are batches."""
+    ended: Mapping[int, tuple[bool, bool]],
+) -> list[Transition]:
+    """Return the transitions of a step.
+
+    Args:
+        step: the collector's step.
+        owners: whose they are.
+        observations: a batch of what was observed before.
+        actions: a batch of what was done.
+        rewards: what was earned.
+        following: a batch of what was observed then; where nothing was, some element.
+        extras: what the policy said about the decisions.
+        ended: by place, those with which an agent ended: whether something followed, and whether it was
+            terminated, else truncated. All others go on.
+    """
     if type(observations) is not list:
         observations, following = rows_of(observations), rows_of(following)
     if type(actions) is not list:
@@ -101,9 +107,11 @@ def transitions_of_step(
             observation, action, reward, after, True, False, False,
             agent_id, env_index, episode, step - began, {}, None, None,
         )  # fmt: skip
-        rows.append(_new(Transition, row))  # something follows, and nobody ended
+        rows.append(_new(Transition, row))  # something follows, and nothing ended
     if extras:
         said = zip(*(rows_of(np.array(values)) for values in extras.values()), strict=True)
         for n, values in enumerate(said):
             rows[n] = rows[n]._replace(extras=dict(zip(extras, values, strict=True)))
-    return StepTransitions(rows, batchers)
+    for n, (has_next, terminated) in ended.items():
+        rows[n] = rows[n]._replace(has_next=has_next, terminated=terminated, truncated=not terminated)
+    return rows
