@@ -46,7 +46,7 @@ CHECKPOINTS: Final = "checkpoints"
 RUN_FILE: Final = "run.json"
 CONFIG_FILE: Final = "config.toml"
 
-_NUMBERED: Final = re.compile(r"iteration-([0-9]{1,18})").fullmatch
+_NUMBERED: Final = re.compile(r"iteration-([0-9]{6,18})").fullmatch
 _SPACES: Final = ("observation_space", "action_space")
 _REFERENCE: Final = "__reference__"
 _TUPLE: Final = "__tuple__"
