@@ -22,7 +22,8 @@ def read_file(path: Path) -> bytes:
         OSError: if it cannot be read, is no regular file, such as a pipe, or has more than `MAX_BYTES`.
     """
     with _opened(path) as file:
-        return _bounded(file.read(MAX_BYTES + 1), path)
+        size = min(os.fstat(file.fileno()).st_size, MAX_BYTES)
+        return _bounded(file.read(size + 1), path)  # which takes room for so many bytes at once
 
 
 def read_lines(path: Path) -> Iterator[bytes]:

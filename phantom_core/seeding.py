@@ -122,7 +122,7 @@ def generator_states(owner: object) -> dict[str, Any]:
     for name, value in getattr(owner, "__dict__", {}).items():
         if isinstance(value, np.random.Generator):
             found[name] = value.bit_generator.state
-        elif isinstance(value, random.Random):
+        elif isinstance(value, random.Random) and not isinstance(value, random.SystemRandom):
             version, words, gauss = value.getstate()
             found[name] = {"version": version, "words": list(words), "gauss": gauss}
     return found

@@ -149,10 +149,10 @@ def temporary_beside(path: Path, ending: str = "") -> Path:
     return path.with_name(f".{path.name}-{secrets.token_hex(4)}{ending}")
 
 
-def printable(text: str) -> str:
+def printable(text: str, *, on_one_line: bool = False) -> str:
     r"""Return a text that only prints: what would steer a terminal, or hide a part, is escaped.
 
-    Line ends are kept.
+    Line ends are kept, unless it is to be on one line.
 
     >>> print(printable("SHOP\x1b]0;title\x07\n\u202egnp"))
     SHOP\x1b]0;title\x07
@@ -160,7 +160,7 @@ def printable(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)
+    return "".join(c if c.isprintable() or (c == "\n" and not on_one_line) else repr(c)[1:-1] for c in text)
 
 
 def _events(count: int) -> str:

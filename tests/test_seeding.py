@@ -1,6 +1,7 @@
 """From one seed to many named generators."""
 
 import json
+import random
 from collections.abc import Callable
 
 import numpy as np
@@ -134,3 +135,11 @@ def test_normal_draws_are_finite_where_a_uniform_draw_is_zero() -> None:
             return 0.0
 
     assert ph.RowStreams([Zero(np.random.default_rng(1))]).normals(2).tolist() == [[0.0, 0.0]]
+
+
+def test_a_generator_of_the_operating_system_has_no_state() -> None:
+    class Owner:
+        def __init__(self) -> None:
+            self.luck, self.chance = random.Random(1), random.SystemRandom()  # noqa: S311  for simulations
+
+    assert list(ph.seeding.generator_states(Owner())) == ["luck"]

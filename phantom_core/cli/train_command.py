@@ -89,7 +89,7 @@ def train_command(
 
     run_file = RunFile.read(file)
     for assignment in assignments:
-        run_file.set_from_text(_as_text(assignment))
+        run_file.set_from_text(assignment)
     if plugins:
         run_file.add_hooks(plugins, "-p")
     for origin, key, value in (
@@ -134,12 +134,6 @@ def end_of_run(
     if results.problems or results.status == "diverged":
         return 1
     return 130 if results.status == "interrupted" else 0
-
-
-def _as_text(argument: str) -> str:
-    """Return an argument as UTF-8, which a terminal sends even if the locale says ASCII."""
-    has_undecoded = any("\udc80" <= character <= "\udcff" for character in argument)
-    return os.fsencode(argument).decode(errors="surrogateescape") if has_undecoded else argument
 
 
 @contextmanager

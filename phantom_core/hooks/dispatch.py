@@ -273,6 +273,8 @@ class Dispatcher:
 
     def contain(self, plugin: str, hook: str, error: Exception) -> None:
         """Record an exception of a plugin or metric, as `note` does; raise HookError in strict mode."""
+        if self.is_explained(error):
+            return
         self.note(plugin, hook, error)
         if self.is_strict:
             raise _hook_error(plugin, hook, error) from error

@@ -21,14 +21,15 @@ class ActionHistory:
         self._first, self._limit = 0, _FEW
         self._table: RowTable | None = None
         self._runs: list[tuple[RowTable, int, list[Any]]] = []  # a table, its first step, the actions
+        self._newest: list[Any] = []  # the actions of the last of these
         self.restored: dict[int, list[dict[AgentID, Action]]] = {}  # of episodes that were played again
 
     def add(self, table: RowTable, actions: Sequence[Action]) -> None:
         """Add a step: one action for each row of the table, in memory of its own."""
         if table is not self._table:
-            self._table = table
-            self._runs.append((table, self.num_steps, []))
-        self._runs[-1][2].extend(actions)  # flat: millions of small lists would be slow to collect
+            self._table, self._newest = table, []
+            self._runs.append((table, self.num_steps, self._newest))
+        self._newest.extend(actions)  # flat: millions of small lists would be slow to collect
         self.num_steps += 1
         self.is_long = self.num_steps - self._first > self._limit
 
@@ -49,9 +50,9 @@ class ActionHistory:
         steps = list(self.restored.get(env_index, ()))
         for number, (table, first, actions) in enumerate(self._runs):
             end = self._runs[number + 1][1] if number + 1 < len(self._runs) else self.num_steps
-            if env_index not in table.env_indices:
+            if env_index not in table.places:
                 continue
-            copy, start, stop = table.bounds[table.env_indices.index(env_index)]
+            copy, start, stop = table.bounds[table.places[env_index]]
             for step in range(max(began, first) - first, end - first):
                 chosen = actions[step * len(table.rows) + start : step * len(table.rows) + stop]
                 steps.append(dict(zip(copy.agent_ids, chosen, strict=True)))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from phantom_core.errors import ConfigError, EnvError, ObservationError, PolicyMappingError
 from phantom_core.policies.policy import BasePolicy, RecurrentPolicy
 from phantom_core.policies.policy_states import PolicyStates
-from phantom_core.rollouts.rollout_buffer import RolloutBuffer
+from phantom_core.rollouts.rollout_buffer import End, RolloutBuffer
 from phantom_core.rollouts.space_batcher import contains
 from phantom_core.seeding import RowStreams
 from phantom_core.types import Action, AgentID, Observation, PolicyID
@@ -34,8 +34,9 @@ class Actor:
         self.is_learning = False  # whether it explores, and its agents' transitions are kept
         self.is_online = False  # whether it learns from each step
         self.defers = False  # whether its newest decisions wait for what the step makes of them
-        self.newest: Decisions | None = None  # those that wait
-        self.earned: Sequence[float] = ()  # by the newest decisions
+        self.newest: Decisions | None = None  # those that wait, while the buffer is empty
+        self.earned: list[float] = []  # by the newest decisions
+        self.ended: dict[int, tuple[End, Any, bool]] = {}  # with those, as `end` got it
         self.num_rows = 0
         self.checks_all = True  # whether actions of every space are checked; else those of Discrete spaces
         self.is_discrete = isinstance(space, gym.spaces.Discrete)  # actions are ints then
@@ -51,14 +52,13 @@ class Actor:
         step: int,
         numbers: NDArray[np.int64],
         draws: RowStreams,
-        observations: Sequence[Observation],
+        batch: Any,
         agent_ids: Sequence[AgentID],
     ) -> Sequence[Action]:
         """Ask the policy once for the actions of rows; keep a learner's in its buffer, or as `newest`.
 
-        `numbers` is the same array in the next step if the rows are the same.
+        `numbers` is the same array in the next step if the rows are the same; `batch` is what they observe.
         """
-        batch = self.buffer.checked(observations)
         explores = self.is_learning or self.policy.acts_randomly
         before = None
         if self.memory is not None:
@@ -67,7 +67,11 @@ class Actor:
             actions, extras = asked
         elif explores:
             sampled = self.policy.sample_actions(batch, draws)
-            if type(sampled) is not tuple or len(sampled) != _PAIR or not hasattr(sampled[1], "keys"):
+            if (
+                type(sampled) is not tuple
+                or len(sampled) != _PAIR
+                or not (type(sampled[1]) is dict or hasattr(sampled[1], "keys"))
+            ):
                 raise ConfigError(
                     f"{type(self.policy).__name__}.sample_actions() of policy {self.policy_id!r} returned "
                     f"{sampled!r}. Expected a pair, (actions, extras): one action for each observation, "
@@ -102,16 +106,33 @@ class Actor:
             self.buffer.add_decisions(step, numbers, batch, actions, extras, before)
         return played
 
+    @property
+    def rewards(self) -> list[float]:
+        """What each decision earned so far."""
+        return self.buffer.rewards if self.newest is None else self.earned
+
+    def end(self, end: End, following: Any, *, terminated: bool) -> None:
+        """End a trajectory; `following` is a batch of what was observed then, or None."""
+        if self.newest is None:
+            self.buffer.end([end], following, terminated=terminated, truncated=not terminated)
+        else:
+            self.ended[end.last] = end, following, terminated
+
     def keep_newest(self) -> None:
         """Add the newest decisions to the buffer, if they are not in it yet."""
         if self.newest is not None:
             self.buffer.add_decisions(*self.newest)
             self.buffer.rewards += self.earned
+            ended = self.ended.values()
             self.forget_newest()
+            for end, following, terminated in ended:
+                self.end(end, following, terminated=terminated)
 
     def forget_newest(self) -> None:
         """Forget the newest decisions: they were kept, or learned from."""
-        self.newest, self.earned, self.defers = None, (), False
+        self.newest = None
+        if self.ended:
+            self.ended = {}
 
     def clear(self) -> None:
         """Forget every decision."""

@@ -31,10 +31,11 @@ from phantom_core.rollouts.collect_plan import Collection, CollectPlan
 from phantom_core.rollouts.copy_state import encode_batch
 from phantom_core.rollouts.env_copy import MAX_HISTORY, EnvCopy
 from phantom_core.rollouts.global_states import GlobalStates
-from phantom_core.rollouts.row_table import AgentRow, CurrentRows, RowTable, StepRows
+from phantom_core.rollouts.rollout_buffer import End
+from phantom_core.rollouts.row_table import AgentRow, Block, CurrentRows, RowTable, StepRows
 from phantom_core.rollouts.snapshot import snapshot
-from phantom_core.rollouts.space_batcher import OutsideSpaceError
-from phantom_core.rollouts.step_transitions import StepTransitions, transitions_that_go_on
+from phantom_core.rollouts.space_batcher import OutsideSpaceError, filler
+from phantom_core.rollouts.step_transitions import Owner, StepTransitions, transitions_of_step
 from phantom_core.rollouts.vector_env import CopyError, LocalVectorEnv, VectorEnv
 from phantom_core.seeding import UniformStream, make_rng
 from phantom_core.types import Action, AgentID, Observation, PolicyID
@@ -134,6 +135,7 @@ class Collector:
         self._table_of = lru_cache(maxsize=256)(RowTable)
         self._playing: list[EnvCopy] = []
         self._has_ends = True  # whether the episode of a copy that is played may be over
+        self._checks_all = True  # whether all actions may be checked: in the first episode of each copy
         self._rows = CurrentRows()
         self._learn_steps = dict(learn_steps or {})
         self._states = GlobalStates(self._envs) if "state" in needs else None
@@ -350,7 +352,7 @@ class Collector:
         history, envs, rows = self._history, self._envs, self._rows
         if self._playing != copies:
             rows.leave()
-            self._has_ends = True
+            self._has_ends = self._checks_all = True
             self._playing, playing = list(copies), set(copies)
             for copy in self._copies:
                 copy.play(is_playing=copy in playing)
@@ -405,8 +407,10 @@ class Collector:
 
     def _enter(self, copies: Sequence[EnvCopy]) -> RowTable:
         """Begin with the table of the next step."""
-        table = self._table_of(tuple(copy.now for copy in copies))
-        return self._rows.enter(table, sum(len(copy.rows) for copy in self._copies))
+        rows, table = self._rows, self._table_of(tuple([copy.now for copy in copies]))
+        rows.enter(table)
+        rows.is_complete = rows.is_flat and len(table.rows) == sum(len(copy.rows) for copy in self._copies)
+        return table
 
     def _decide(self, table: RowTable, rows: CurrentRows) -> tuple[Sequence[Action], Sequence[Action]]:
         """Ask each policy once for the actions of all its rows; return them, and as they are now."""
@@ -414,13 +418,10 @@ class Collector:
         kept: list[Action] = []
         step, may_go_on = self._history.num_steps, rows.is_complete and self._states is None
         for block in table.blocks:
-            actor, observations = block.actor, block.pick(rows.observations)
+            actor, batch = block.actor, self._observed(block)
             if actor.is_online:
                 actor.defers = may_go_on and actor.buffer.is_empty
-            try:
-                actions = actor.decide(step, block.numbers, block.draws, observations, block.agent_ids)
-            except OutsideSpaceError as error:
-                raise self._outside(block.rows[error.index], observations[error.index]) from None
+            actions = actor.decide(step, block.numbers, block.draws, batch, block.agent_ids)
             if actor.is_learning and not actor.defers:
                 if not rows.is_flat:
                     block.begin_transitions()
@@ -429,11 +430,17 @@ class Collector:
             own = actions if actor.is_discrete else snapshot(actions)
             if block.is_whole:
                 return actions, own
-            chosen = chosen or [None] * len(table.rows)
-            kept = kept or [None] * len(table.rows)
-            for place, action, same in zip(block.places, actions, own):  # noqa: B905  lengths were compared
-                chosen[place], kept[place] = action, same
-        return chosen, kept
+            chosen += actions
+            kept += own
+        return table.unpick(chosen), table.unpick(kept)
+
+    def _observed(self, block: Block) -> Any:
+        """Return a batch of what the rows of a block observe."""
+        observations = self._rows.observations
+        try:
+            return block.checked(observations)
+        except OutsideSpaceError as error:
+            raise self._outside(block.rows[error.index], block.pick(observations)[error.index]) from None
 
     def _outside(self, row: AgentRow, observation: Observation) -> ObservationError:
         copy = self._copies[row.env_index]
@@ -445,9 +452,7 @@ class Collector:
         """Take in what a step returned; return summaries of the episodes that ended."""
         late: Group[int] = ()
         if resetting:
-            late = {table.env_indices.index(copy.env_index) for copy in resetting}
-        if found.others or late:
-            self._keep_newest()
+            late = {table.places[copy.env_index] for copy in resetting}
         if rows.is_flat:
             rewards = found.rewards
             if len(rewards) != len(table.rows) or len(found.observations) != len(table.rows):
@@ -456,6 +461,8 @@ class Collector:
                 total = sum(rewards)
             except Exception:  # whatever an env returns instead of a number
                 total = math.nan
+            if found.others:
+                rewards = rewards.copy()  # what others are paid is added
             if type(total) is not float or not -math.inf < total < math.inf:
                 rewards = [
                     self._copies[row.env_index].as_reward(row.agent_id, reward)
@@ -463,10 +470,11 @@ class Collector:
                 ]
             rows.advance(found.observations, rewards)
         else:
-            others = {*late, *(place for place, _ in found.others)}
+            others = {*late, *(place for place, _ in found.others)} if late or found.others else ()
             if len(others) < len(table.copies):
                 self._take_expected(table, found, others)
         if late:
+            self._keep_newest()
             self._begin_late(table, rows, found, late)
         summaries = []
         for place, result in found.others:
@@ -477,6 +485,7 @@ class Collector:
             summary = copy.take(result, table.copies[place])
             if summary is None:
                 rows.go_on(place, copy.now)
+                self._keep_newest()
             else:
                 summaries.append(summary)
                 rows.apart.add(place)
@@ -490,7 +499,6 @@ class Collector:
         for place, index in enumerate(table.env_indices):
             copy = self._copies[index]
             if copy.length >= max_steps and not copy.is_over:
-                self._keep_newest()
                 rows.settle_copy(place)
                 summaries.append(copy.truncate())
                 rows.apart.add(place)
@@ -553,7 +561,7 @@ class Collector:
             raise self._copies[error.number].failed(error, "reset") from error.__cause__
         self.env_seconds += perf_counter() - started
         table = self._rows.table
-        places = {} if table is None else {index: place for place, index in enumerate(table.env_indices)}
+        places = {} if table is None else table.places
         late = []
         for copy, observations in zip(over, found, strict=True):
             if observations is None:
@@ -567,10 +575,12 @@ class Collector:
             self._history.restored.pop(copy.env_index, None)
             if places:
                 self._rows.go_on(places[copy.env_index], copy.now, has_begun=True)
-        self._look_at_states([copy.env_index for copy in over])
-        checks_all = any(copy.episode <= 0 for copy in copies)
-        for actor in self._actors.values():
-            actor.checks_all = checks_all
+        if self._states is not None:
+            self._look_at_states([copy.env_index for copy in over])
+        if self._checks_all:
+            self._checks_all = any(copy.episode <= 0 for copy in copies)
+            for actor in self._actors.values():
+                actor.checks_all = self._checks_all
         return late
 
     def _take(self, actor: Actor, episodes: Mapping[int, range] | None = None) -> Batch:
@@ -598,32 +608,39 @@ class Collector:
         """End the trajectories of a policy that go on; return the rows whose last outcome is unknown."""
         block = self._rows.just_decided(actor)
         if block is not None:  # every row acts next, on what it observed
-            size = len(actor.buffer.rewards)
-            self._cut(block.rows, range(size - len(block.rows), size), block.pick(self._rows.observations))
+            first = len(actor.buffer.rewards) - len(block.rows)
+            ends = [End(last, *owner) for last, owner in enumerate(self._owners(block), first)]
+            actor.buffer.end(ends, self._observed(block))
+            for row in block.rows:
+                row.last = -1
             return []
         self._rows.settle()
         rows = self._deciding_rows(actor)
         next_ones = [row for row in rows if row in self._copies[row.env_index].now.acting]
-        self._cut(next_ones, [row.last for row in next_ones], [row.observation for row in next_ones])
+        if next_ones:
+            ends = [self._copies[row.env_index].end_of(row) for row in next_ones]
+            actor.buffer.end(ends, self._checked(next_ones, [row.observation for row in next_ones]))
+        for row in next_ones:
+            row.last = -1
         return [row for row in rows if row.last >= 0]
 
-    def _cut(self, rows: Sequence[AgentRow], last: Sequence[int], seen: Sequence[Observation]) -> None:
-        """End the trajectories of rows of one policy that go on, with what they act on next."""
-        if not rows:
-            return
-        copies = self._copies
-        ends = [copies[row.env_index].end_of(row, index) for row, index in zip(rows, last, strict=True)]
+    def _owners(self, block: Block) -> Sequence[Owner]:
+        """Return whose decisions are those of the rows of a block."""
+        if block.owners is None:
+            block.owners = [self._copies[row.env_index].owner_of(row) for row in block.rows]
+        return block.owners
+
+    def _checked(self, rows: Sequence[AgentRow], seen: Sequence[Observation]) -> Any:
+        """Return a batch of what rows of one policy observed."""
         try:
-            rows[0].actor.buffer.end(ends, seen)
+            return rows[0].actor.buffer.batcher.checked(seen)
         except OutsideSpaceError as error:
             raise self._outside(rows[error.index], seen[error.index]) from None
-        for row in rows:
-            row.last = -1
 
     def _learn(self, actor: Actor, learn_step: Callable[[Transitions], None]) -> None:
         """Hand over the transitions of an online learner whose outcome is known since this step."""
         if actor.newest is not None:
-            learn_step(self._going_on(actor, actor.newest))
+            learn_step(self._outcomes(actor, actor.newest))
             actor.forget_newest()
             return
         waiting = self._cut_all(actor)
@@ -639,22 +656,24 @@ class Collector:
         for actor in self._online:
             actor.keep_newest()
 
-    def _going_on(self, actor: Actor, newest: Decisions) -> StepTransitions:
-        """Return what every agent of a learner did in a step after which all go on."""
-        _, _, observations, actions, extras, _ = newest
+    def _outcomes(self, actor: Actor, newest: Decisions) -> StepTransitions:
+        """Return what every row of a learner did in a step after which it goes on, or its episode is over."""
+        step, _, observations, actions, extras, _ = newest
         block = self._rows.learners[actor]
-        seen = block.pick(self._rows.observations)
-        try:
-            following = actor.buffer.checked(seen)
-        except OutsideSpaceError as error:
-            raise self._outside(block.rows[error.index], seen[error.index]) from None
+        ended = {}
+        if actor.ended:
+            seen = [*block.pick(self._rows.observations)]
+            for index, (_, final, terminated) in actor.ended.items():
+                row, has_next = block.rows[index], final is not None
+                seen[index] = row.observation if has_next else filler(actor.buffer.batcher.space)
+                ended[index] = has_next, terminated
+            following = self._checked(block.rows, seen)
+        else:
+            following = self._observed(block)
         block.has_decided = False
-        copies = self._copies
-        owners = [
-            (row.agent_id, row.env_index, copies[row.env_index].episode, copies[row.env_index].length - 1)
-            for row in block.rows
-        ]
-        found = transitions_that_go_on(owners, observations, actions, actor.earned, following, extras)
+        found = transitions_of_step(
+            step, self._owners(block), observations, actions, actor.earned, following, extras, ended
+        )
         return StepTransitions(found, actor.buffer)
 
     def _look_at_states(self, env_indices: Sequence[int]) -> None:

@@ -27,6 +27,7 @@ from phantom_core.rollouts.rollout_buffer import End
 from phantom_core.rollouts.row_table import AgentRow, CopyRows
 from phantom_core.rollouts.snapshot import snapshot
 from phantom_core.rollouts.space_batcher import OutsideSpaceError, fitted
+from phantom_core.rollouts.step_transitions import Owner
 from phantom_core.rollouts.vector_env import CopyError, VectorEnv
 from phantom_core.seeding import derive_seed
 from phantom_core.types import Action, AgentID, Observation, PolicyID
@@ -76,10 +77,13 @@ class EnvCopy:
         """The rows of every agent that was met in any episode."""
         return self._known.values()
 
-    def end_of(self, row: AgentRow, last: int | None = None) -> End:
-        """Return where a row's trajectory ends, with its last decision or the one that is given."""
-        last = row.last if last is None else last
-        return End(last, row.agent_id, self.env_index, self.episode, self._counted - self._length)
+    def end_of(self, row: AgentRow) -> End:
+        """Return where a row's trajectory ends: with its last decision."""
+        return End(row.last, *self.owner_of(row))
+
+    def owner_of(self, row: AgentRow) -> Owner:
+        """Return whose decisions are those of a row in this episode."""
+        return row.agent_id, self.env_index, self.episode, self._counted - self._length
 
     def play(self, *, is_playing: bool) -> None:
         """Take part in the collector's next steps, or stand still."""
@@ -112,8 +116,8 @@ class EnvCopy:
 
     def take(self, result: StepResult, before: CopyRows) -> EpisodeSummary | None:
         """Take in what a step with these rows returned; return a summary if the episode ended."""
-        if not isinstance(result, StepResult) or not all(
-            type(part) is dict or isinstance(part, Mapping) for part in result
+        if not isinstance(result, StepResult) or (
+            {*map(type, result)} != {dict} and not all(isinstance(part, Mapping) for part in result)
         ):
             raise EnvError(
                 f"step() of {self._envs.env_name} returned {result!r}. Expected a ph.StepResult of dicts by "
@@ -168,7 +172,7 @@ class EnvCopy:
             reward = self.as_reward(row.agent_id, reward)
         row.episode_return += reward
         if row.last >= 0:
-            row.actor.buffer.rewards[row.last] += reward
+            row.actor.rewards[row.last] += reward
 
     def truncate(self) -> EpisodeSummary:
         """End the episode, which the env would go on with."""
@@ -249,10 +253,10 @@ class EnvCopy:
         seed = self.seed_of(self.episode)
         return row.actor.outside(row.agent_id, self.length, observation, seed)
 
-    def _check(self, row: AgentRow) -> None:
-        """Raise if an observation that is not acted on is not in its space."""
+    def _check(self, row: AgentRow) -> Any:
+        """Return a batch of an observation that is not acted on; raise if it is not in its space."""
         try:
-            row.actor.buffer.batcher.checked([row.observation])
+            return row.actor.buffer.batcher.checked([row.observation])
         except OutsideSpaceError:
             raise self.outside(row, row.observation) from None
 
@@ -318,23 +322,20 @@ class EnvCopy:
                 self._close(row, waiting, terminated=True)
         self._has_joiners = False
         self.is_over = bool(terminations[ALL] or truncations[ALL])
-        ended = {i for i in terminations if terminations[i] or truncations[i] or self.is_over}
-        met = (*self.rows, ALL)  # whoever joined in silence is looked at in each step
-        self._live = frozenset(i for i in met if i in terminations and i not in ended)
-        for agent_id in terminations:
-            if agent_id in ended and agent_id in self.rows:
+        ended = [i for i in terminations if terminations[i] or truncations[i] or self.is_over]
+        for agent_id in ended:
+            if agent_id in self.rows:
                 self._close(self.rows[agent_id], waiting, terminated=bool(terminations[agent_id]))
+        if not self.is_over:
+            met = (*self.rows, ALL)  # whoever joined in silence is looked at in each step
+            self._live = frozenset(terminations).intersection(met).difference(ended)
 
     def _close(self, row: AgentRow, waiting: dict[AgentID, AgentRow], *, terminated: bool) -> None:
         """End an agent's trajectory."""
         has_next = waiting.pop(row.agent_id, None) is not None
         if row.last >= 0:
             end = self.end_of(row)
-            following = (row.observation,) if has_next else ()
-            try:
-                row.actor.buffer.end([end], following, terminated=terminated, truncated=not terminated)
-            except OutsideSpaceError:
-                raise self.outside(row, row.observation) from None
+            row.actor.end(end, self._check(row) if has_next else None, terminated=terminated)
             row.last = -1
         elif has_next:
             self._check(row)

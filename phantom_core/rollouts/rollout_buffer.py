@@ -31,7 +31,7 @@ from phantom_core.rollouts.space_batcher import (
     make_batcher,
 )
 from phantom_core.rollouts.step_transitions import StepTransitions
-from phantom_core.types import AgentID, Observation
+from phantom_core.types import AgentID
 
 _ARRAYS = (gym.spaces.Box, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)
 
@@ -65,20 +65,7 @@ class RolloutBuffer:
         self._observations_are_lists = not isinstance(self.batcher, (ArrayBatcher, NestedBatcher))
         self._actions_are_arrays = isinstance(action_space, _ARRAYS)
         self.action_batcher = make_batcher(action_space)
-        self._checked: tuple[Any, Any] = (None, None)
         self.clear()
-
-    def checked(self, observations: Sequence[Observation]) -> Any:
-        """Return observations as a batch; a list that was the last one is not checked and batched again.
-
-        Raises:
-            OutsideSpaceError: if one is not in the space.
-        """
-        if type(observations) is not list:  # an env may write into the same array again
-            return self.batcher.checked(observations)
-        if observations is not self._checked[0]:
-            self._checked = observations, self.batcher.checked(observations)
-        return self._checked[1]
 
     @property
     def is_empty(self) -> bool:
@@ -160,16 +147,16 @@ class RolloutBuffer:
     def end(
         self,
         ends: Sequence[End],
-        following: Sequence[Observation],
+        following: Any,
         *,
         terminated: bool = False,
         truncated: bool = False,
     ) -> None:
-        """End trajectories; `following` is what was observed then, one for each; empty: nothing was."""
+        """End trajectories; `following` is a batch of what was observed then, one for each; None: nothing."""
         first = -1
-        if len(following):
+        if following is not None:
             first = self._num_following
-            self._following.append(self.checked(following))
+            self._following.append(following)
             self._num_following += len(ends)
             if self.state_batcher is not None:
                 self._following_states += [self.states[end.env_index] for end in ends]
@@ -343,7 +330,7 @@ class RolloutBuffer:
         """Add ends of trajectories, and what followed them in the same order where something did."""
         followed = iter(seen.get("observations", ()))
         for *end, following, terminated, truncated in ends.tolist():
-            seen_then = [next(followed)] if following >= 0 else []
+            seen_then = self.batcher.checked([next(followed)]) if following >= 0 else None
             self.end([End(*end)], seen_then, terminated=terminated, truncated=truncated)
         self._following_states = seen.get("states", [])
 
@@ -358,7 +345,7 @@ class RolloutBuffer:
             before = int(order[place[end.last] - 1]) if place[end.last] else -1
             if before >= 0 and owners[before] == number and before not in ended:
                 following = rows_of(take_rows(observations, np.array([end.last])))
-                self.end([end._replace(last=before)], following)
+                self.end([end._replace(last=before)], self.batcher.checked(following))
                 self._following_states[-1:] = self._global_states[end.last : end.last + 1]
 
     def postpone(self, numbers: Collection[int], env_index: int, began: int, steps: int) -> None:

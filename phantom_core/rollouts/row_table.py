@@ -12,6 +12,7 @@ import numpy as np
 
 from phantom_core.envs.step_result import StepResult
 from phantom_core.rollouts.actor import Actor
+from phantom_core.rollouts.step_transitions import Owner
 from phantom_core.seeding import RowStreams, UniformStream
 from phantom_core.types import AgentID, Observation
 from phantom_core.world.agents import ALL
@@ -49,6 +50,7 @@ class CopyRows:
     live: frozenset[AgentID]  # who has flags in a step in which nobody joins or leaves, `ALL` too
     acting: frozenset[AgentRow] = field(init=False)  # likewise
     agent_ids: tuple[AgentID, ...] = field(init=False)  # theirs
+    unended: dict[AgentID, bool] = field(init=False)  # the flags of a step in which nobody ends
     observers: tuple[AgentID, ...] | None = None  # None: nothing is expected yet
     observing: tuple[AgentRow, ...] = ()
     payees: tuple[AgentID, ...] = ()
@@ -60,6 +62,7 @@ class CopyRows:
     def __post_init__(self) -> None:
         self.acting = frozenset(self.rows)
         self.agent_ids = tuple(row.agent_id for row in self.rows)
+        self.unended = dict.fromkeys(self.live, False)
         self.next = self
 
     def without_rows(self) -> CopyRows:
@@ -75,8 +78,8 @@ class CopyRows:
         return (
             tuple(observations) == self.observers
             and tuple(rewards) == self.payees
-            and terminations.keys() == self.live
-            and not (True in terminations.values() or True in truncations.values())
+            and terminations == self.unended
+            and (truncations == self.unended or True not in truncations.values())
             and (acting_next is self.acting_next or acting_next == self.acting_next)
         )
 
@@ -117,6 +120,22 @@ class Block:
         self.is_whole = len(places) == len(rows)  # whether it is the whole table
         self.has_decided = False  # in the current table, since its decisions were last taken
         self.pick = _picker(places, len(rows))  # picks the rows' values from those of the table
+        self._checked: tuple[Any, Any] = (None, None)
+        self.owners: list[Owner] | None = None  # whose decisions they are; None: to be looked up
+
+    def checked(self, observations: Any) -> Any:
+        """Return the rows' observations, picked from those of the table, as a batch.
+
+        Those of a list that was the last one are not picked and checked again.
+
+        Raises:
+            OutsideSpaceError: if one is not in the space.
+        """
+        if observations is not self._checked[0] or type(observations) is not list:
+            picked = observations if self.is_whole else self.pick(observations)
+            batch = self.actor.buffer.batcher.checked(picked)
+            self._checked = observations, batch  # an array may be written into, and is not asked for again
+        return self._checked[1]
 
     def begin_transitions(self) -> None:
         """Begin what each row earns with the decision that it just made, where nobody does so at once."""
@@ -133,9 +152,11 @@ class RowTable:
         copies: the rows of each copy.
         bounds: of each copy its rows, and where they begin and end in the table.
         env_indices: the index of each copy.
+        places: the place of each copy in the table, by its index.
         rows: all rows, copy by copy.
         blocks: the rows by policy.
         offsets: the block of each row, and its place in it.
+        unpick: puts values that stand block by block in the order of the rows.
         repeats: whether every copy's rows observe, are paid and act next, step after step.
     """
 
@@ -145,6 +166,7 @@ class RowTable:
         ends = list(accumulate(len(copy.rows) for copy in copies))
         self.bounds = list(zip(self.copies, [0, *ends], ends))  # noqa: B905  no copy begins at the last end
         self.env_indices = [copy.env_index for copy in copies]
+        self.places = {index: place for place, index in enumerate(self.env_indices)}
         self.repeats = False
         places: dict[Actor, list[int]] = {}
         for place, row in enumerate(self.rows):
@@ -152,6 +174,7 @@ class RowTable:
         self.blocks = [Block(actor, own, self.rows) for actor, own in places.items()]
         of = {place: (block, n) for block in self.blocks for n, place in enumerate(block.places)}
         self.offsets = [of[place] for place in range(len(self.rows))]
+        self.unpick = _unpicker(self.blocks)
 
     @property
     def agent_ids(self) -> list[tuple[AgentID, ...]]:
@@ -207,7 +230,7 @@ class RowTable:
         )
 
 
-def _picker(places: Sequence[int], size: int) -> Callable[[Sequence[Any]], Sequence[Any]]:
+def _picker(places: Sequence[int], size: int) -> Callable[[Any], Any]:
     """Return what picks the values at these places from so many."""
     if len(places) == size:
         return lambda values: values
@@ -216,6 +239,15 @@ def _picker(places: Sequence[int], size: int) -> Callable[[Sequence[Any]], Seque
         return lambda values: [values[only]]
     get = itemgetter(*places)
     return lambda values: list(get(values))
+
+
+def _unpicker(blocks: Sequence[Block]) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    """Return what puts values that stand block by block in the order of the rows."""
+    places = [place for block in blocks for place in block.places]
+    order = sorted(range(len(places)), key=places.__getitem__)
+    if order == list(range(len(places))):
+        return lambda values: values
+    return itemgetter(*order)
 
 
 class CurrentRows:
@@ -235,19 +267,17 @@ class CurrentRows:
         self.apart: set[int] = set()  # copies that stand in their rows, by place: as told by `AgentRow`
         self._begun: set[int] = set()  # copies that began since the last step
 
-    def enter(self, table: RowTable, members: int) -> RowTable:
-        """Begin with a table; return it. `members` are all agents in all copies, who act or do not."""
+    def enter(self, table: RowTable) -> None:
+        """Begin with a table."""
         self.table = table
         self.is_flat = table.repeats = False not in [copy.repeats for copy in table.copies]
-        self.is_complete = self.is_flat and len(table.rows) == members
         self.observations = [row.observation for row in table.rows]
         if self.is_flat:
             self._returns = [row.episode_return for row in table.rows]
             self.learners = {block.actor: block for block in table.blocks if block.actor.is_learning}
             for block in self.learners.values():
-                block.has_decided = False
+                block.has_decided, block.owners = False, None
             self.apart, self._begun = set(), set()
-        return table
 
     def leave(self) -> None:
         """End with the table, if there is one."""
@@ -289,6 +319,8 @@ class CurrentRows:
         self.observations = self.observations.copy()  # a batch was made of them
         self.observations[first:end] = [row.observation for row in rows.rows]
         self._returns[first:end] = [row.episode_return for row in rows.rows]
+        for block in self.learners.values():
+            block.owners = None
         if has_begun:
             self._begun.add(place)
 
@@ -326,4 +358,4 @@ class CurrentRows:
 def _last_of(table: RowTable, index: int) -> int:
     """Return the index of the last decision of a learner's row, in a table whose rows all decided."""
     block, offset = table.offsets[index]
-    return len(block.actor.buffer.rewards) - len(block.rows) + offset
+    return len(block.actor.rewards) - len(block.rows) + offset

@@ -13,7 +13,7 @@ from phantom_core.rollouts.space_batcher import SpaceBatcher
 from phantom_core.types import AgentID
 
 Owner: TypeAlias = tuple[AgentID, int, int, int]
-"""Whose transition it is, and when: agent, index of the copy, episode, step."""
+"""Whose decision it is: agent, index of the copy, episode, the collector's step before which that began."""
 
 _new: Final = tuple.__new__  # of a Transition: half the time of Transition(...)
 
@@ -73,26 +73,45 @@ class StepTransitions(Transitions):
         return object.__getattribute__(self, name)
 
 
-def transitions_that_go_on(
+def transitions_of_step(
+    step: int,
     owners: Sequence[Owner],
     observations: Any,
     actions: Any,
     rewards: Sequence[float],
     following: Any,
     extras: Mapping[str, Any],
+    ended: Mapping[int, tuple[bool, bool]],
 ) -> list[Transition]:
-    """Return the transitions of a step after which nobody ended; observations and actions are batches."""
+    """Return the transitions of a step.
+
+    Args:
+        step: the collector's step.
+        owners: whose they are.
+        observations: a batch of what was observed before.
+        actions: a batch of what was done.
+        rewards: what was earned.
+        following: a batch of what was observed then; where nothing was, some element.
+        extras: what the policy said about the decisions.
+        ended: by place, those with which an agent ended: whether something followed, and whether it was
+            terminated, else truncated. All others go on.
+    """
     if type(observations) is not list:
         observations, following = rows_of(observations), rows_of(following)
     if type(actions) is not list:
         actions = rows_of(actions)
-    found: list[Transition] = []
+    rows: list[Transition] = []
     each = zip(owners, observations, actions, rewards, following)  # noqa: B905  as many
-    for owner, observation, action, reward, after in each:
-        flags = True, False, False  # something follows, and nothing ended
-        found.append(_new(Transition, (observation, action, reward, after, *flags, *owner, {}, None, None)))
+    for (agent_id, env_index, episode, began), observation, action, reward, after in each:
+        row: Any = (
+            observation, action, reward, after, True, False, False,
+            agent_id, env_index, episode, step - began, {}, None, None,
+        )  # fmt: skip
+        rows.append(_new(Transition, row))  # something follows, and nothing ended
     if extras:
         said = zip(*(rows_of(np.array(values)) for values in extras.values()), strict=True)
         for n, values in enumerate(said):
-            found[n] = found[n]._replace(extras=dict(zip(extras, values, strict=True)))
-    return found
+            rows[n] = rows[n]._replace(extras=dict(zip(extras, values, strict=True)))
+    for n, (has_next, terminated) in ended.items():
+        rows[n] = rows[n]._replace(has_next=has_next, terminated=terminated, truncated=not terminated)
+    return rows

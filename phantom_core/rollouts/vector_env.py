@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from phantom_core.envs.plain_values import as_flag, as_float, not_a_step
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
@@ -15,6 +15,8 @@ from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.measured_env import CopyFacts, MeasuredEnv, check_apart, check_is_env
 from phantom_core.rollouts.row_table import ListsOfRows, RowTable, StepRows
 from phantom_core.types import Action, AgentID, Observation, PolicyID
+
+_new: Final = tuple.__new__  # of a StepRows: a third of the time of StepRows(...)
 
 
 class CopyError(Exception):
@@ -173,7 +175,7 @@ class LocalVectorEnv(VectorEnv):
                     copy.set_apart(found, place, result)
         except Exception as error:
             raise CopyError(copy.env_index) from error
-        return StepRows(*found)
+        return _new(StepRows, found)
 
     def _call(self, name: str, numbers: Sequence[int], given: Sequence[Any]) -> list[Any]:
         """Call a method of each of these copies with what it is given; return what comes back."""
@@ -209,7 +211,7 @@ class LocalVectorEnv(VectorEnv):
                 rewards.append(reward)
         except Exception as error:
             raise CopyError(index) from error
-        return StepRows(*found)
+        return _new(StepRows, found)
 
     def facts(self, number: int) -> MultiAgentEnv | CopyFacts:
         """Return the copy itself."""

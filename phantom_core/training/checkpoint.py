@@ -97,6 +97,19 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
         raise CheckpointError(f"The checkpoint {folder} cannot be read: {error_text(error)}.") from error
 
 
+def check_files(folder: Path) -> None:
+    """Raise `CheckpointError` if the files of a checkpoint are not as they were written.
+
+    They are read, but nothing is loaded into memory, so that a large one is checked too.
+    """
+    try:
+        _check_files(folder)
+    except CheckpointError:
+        raise
+    except Exception as error:  # as in load_checkpoint
+        raise CheckpointError(f"The checkpoint {folder} cannot be read: {error_text(error)}.") from error
+
+
 def is_signed(folder: Path) -> bool:
     """Return whether the manifest of a checkpoint is as it was written here, by its signature."""
     try:

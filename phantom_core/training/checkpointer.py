@@ -79,6 +79,11 @@ class Checkpointer:
         self._written: list[tuple[int, float, Path]] = []  # num iterations, score, folder
         self._has_failed = False
 
+    @property
+    def is_planned(self) -> bool:
+        """Whether the user asked for checkpoints."""
+        return self._every is not None
+
     def check(self) -> None:
         """Raise `CheckpointError` if the state of the run cannot be saved."""
         check_state(self._state(-math.inf))
@@ -110,7 +115,8 @@ class Checkpointer:
                 remove_checkpoint(folder)
                 continue
             with contextlib.suppress(CheckpointError):  # a damaged one is left alone
-                self._written.append((number, load_checkpoint(folder)["score"], folder))
+                score = load_checkpoint(folder).get("score")
+                self._written.append((number, score if isinstance(score, float) else -math.inf, folder))
 
     def _write(self, values: Mapping[str, float], *, is_asked_for: bool) -> Path | None:
         """Write a checkpoint, and return its folder; None: it could not be written, which is said once."""

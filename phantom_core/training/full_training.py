@@ -6,6 +6,7 @@ import logging
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
@@ -14,7 +15,15 @@ import numpy as np
 
 from phantom_core.envs.plain_values import as_number, mean_of
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import CheckpointError, ConfigError, PolicyMappingError, error_text, listing
+from phantom_core.errors import (
+    CheckpointError,
+    ConfigError,
+    PhantomError,
+    PolicyMappingError,
+    error_place,
+    error_text,
+    listing,
+)
 from phantom_core.hooks.events import EpisodeEnd
 from phantom_core.metrics import Metric, not_recorded
 from phantom_core.policies.policy import BasePolicy
@@ -57,9 +66,24 @@ def train_simple(trainer: Learner, loop: RunLoop, env: MultiAgentEnv, num_iterat
         "env": [generator_states(one) for one in _seeded(env)],
     }
     if loop.resumed is not None:
-        _resume_simple(trainer, loop, env, loop.resumed)
+        with _restoring(state):
+            _resume_simple(trainer, loop, env, loop.resumed)
     for _ in trainer.iterations(num_iterations):
         trainer.training_step(env, state.policy_by_agent, state.policies, state.policies_to_train)
+
+
+@contextmanager
+def _restoring(state: RunState) -> Iterator[None]:
+    """Raise `CheckpointError` if the state of a checkpoint does not fit, whatever a trainer says of it."""
+    try:
+        yield
+    except PhantomError:
+        raise
+    except Exception as error:  # of a trainer, a policy, or NumPy
+        raise CheckpointError(
+            f"The run cannot go on from {state.newest_checkpoint}: {error_text(error)}{error_place(error)}. "
+            "Take an earlier checkpoint, or mend load_state_dict() of its trainer or policies."
+        ) from error
 
 
 def _resume_simple(trainer: Learner, loop: RunLoop, env: MultiAgentEnv, saved: Mapping[str, Any]) -> None:
@@ -114,7 +138,8 @@ def train_full(
     training = FullTraining(loop, envs, cadences, metrics=trainer.metrics)
     try:
         if loop.resumed is not None:
-            training.resume(loop.resumed)
+            with _restoring(loop.state):
+                training.resume(loop.resumed)
         for iteration in trainer.iterations(num_iterations):
             training.iterate(iteration)
     finally:
@@ -269,7 +294,8 @@ class FullTraining:
         try:
             return self.collector.state_dict()
         except CheckpointError as error:
-            if not self._has_warned:
+            writer = self._loop.checkpointer
+            if not self._has_warned and writer is not None and writer.is_planned:
                 self._has_warned = True
                 _log.warning(
                     "Checkpoints have policies and trainers from now on, but no episodes: those begin anew "

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, overload
+from typing import Any, Final, Literal, cast, overload
 
 import msgspec
 
@@ -15,6 +16,10 @@ from phantom_core.reading import MAX_BYTES, read_lines
 
 METRICS_FILE: Final = "metrics.jsonl"
 """One line of JSON per iteration: `iteration`, `env_steps` and `values`; `SavedRun` reads it."""
+
+
+BLOCK: Final = 1 << 16
+"""So many bytes are read at the end of the file; more only if no whole line of an iteration is in them."""
 
 
 class MetricsRow(msgspec.Struct, omit_defaults=True):
@@ -28,6 +33,8 @@ class MetricsRow(msgspec.Struct, omit_defaults=True):
     @property
     def numbers(self) -> dict[str, float]:
         """The values as numbers."""
+        if str not in map(type, self.values.values()):  # as in most rows
+            return cast("dict[str, float]", self.values)
         return {name: float(value) for name, value in self.values.items()}
 
 
@@ -65,6 +72,40 @@ def read_rows(path: Path) -> Iterator[tuple[int, MetricsRow]]:
             place += len(line)
     except OSError as error:
         raise RunDirectoryError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def read_last_rows(path: Path) -> list[MetricsRow]:
+    """Return the last rows of the file, in order, without reading those before; without a file, none.
+
+    They are as many as `BLOCK` bytes hold, and at least one of an iteration. What is no whole line is left
+    out.
+
+    Raises:
+        RunDirectoryError: if the file cannot be read.
+    """
+    if not path.is_file():
+        return []
+    try:
+        with path.open("rb") as file:
+            size, length = file.seek(0, os.SEEK_END), BLOCK
+            while True:
+                start = file.seek(max(0, size - length))
+                lines = file.read(size - start).split(b"\n")
+                rows = list(_whole_rows(lines[1:] if start else lines))  # a block begins inside of a line
+                if any(row.is_of_iteration for row in rows) or start == 0 or length >= MAX_BYTES:
+                    return rows
+                length *= 8
+    except OSError as error:
+        raise RunDirectoryError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _whole_rows(lines: Iterable[bytes]) -> Iterator[MetricsRow]:
+    for line in lines:
+        try:
+            row = _decode(line)
+        except (ValueError, RecursionError):
+            continue
+        yield row
 
 
 class History(Sequence[Mapping[str, float]]):

@@ -20,7 +20,7 @@ from phantom_core.training.run_state import TrainingResults
 from phantom_core.training.train import execute_run
 from phantom_core.trust import untrusted
 
-_FIXED: Final = ("trainer", "seed", "name", "run_dir")
+_FIXED: Final = ("trainer", "trainer.name", "seed", "name", "run_dir")
 """Settings that make a run what it is."""
 
 _KEYS: Final = {one.name: one.metadata.get("name", one.name) for one in fields(RunSettings)}
@@ -60,14 +60,13 @@ def resume(
         ConfigError: if a setting is wrong or missing.
         TrustError: if the run was not written here, and names code that is of no installed plugin.
     """
-    known = [one.name for one in fields(RunSettings)]
     for name in changes:
-        if name not in known or name in _FIXED:
-            what = "cannot change." if name in _FIXED else f"is no setting.{did_you_mean(name, known)}"
+        if name not in _KEYS:
             raise ConfigError(
-                f"A run was to be resumed with {name}=…, which {what} Give what ph.train takes, or begin a "
-                "new run with it."
+                f"A run was to be resumed with {name}=…, which is no setting.{did_you_mean(name, _KEYS)} "
+                "Give what ph.train takes."
             )
+        _check_may_change(name)
     lengths = {"num_iterations": num_iterations, "total_steps": total_steps}
     given = {name: value for name, value in lengths.items() if value is not None}
     if given:
@@ -100,10 +99,11 @@ def execute_resumed(
         after = flattened(settings.to_table(run_file.folder)[0])
         names = dict.fromkeys([*before, *after])  # an empty list is one whose parts a file cannot hold
         differing = [name for name in names if (before.get(name) or None) != (after.get(name) or None)]
+        for name in differing:
+            _check_may_change(name)
         differences = [
             f"{name}: {masked(before.get(name), name)!r} → {masked(after.get(name), name)!r}"
             for name in differing
-            if name not in _FIXED
         ]
         components = Components(run_file.plugin_settings(), folder=run_file.folder, start="the run file")
         results = execute_run(
@@ -122,6 +122,14 @@ def _origins(facts: Mapping[str, Any], run_file: RunFile) -> dict[str, str]:
     return {
         name: old.get(name, origin) if origin == FILE else origin for name, origin in run_file.origins.items()
     }
+
+
+def _check_may_change(name: str) -> None:
+    if name in _FIXED:
+        raise ConfigError(
+            f"A run was to be resumed with another {name}, which makes a run what it is. Leave it as it was, "
+            "or begin a new run with it: phantom train, or ph.train."
+        )
 
 
 def _check_is_unfinished(point: ResumePoint, settings: RunSettings) -> None:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from phantom_core.errors import CheckpointError, RunDirectoryError, listing
+from phantom_core.errors import CheckpointError, RunDirectoryError, listing, without_stop
 from phantom_core.training.checkpoint import is_signed, load_checkpoint
 from phantom_core.training.process_mark import is_gone, is_running
 from phantom_core.training.run_directory import CHECKPOINTS, CONFIG_FILE, RunDirectory
+from phantom_core.training.run_json import StateToResume, check_facts
 from phantom_core.training.stale_files import sweep_run
 
 _log = logging.getLogger("phantom_core")
@@ -55,7 +56,7 @@ class ResumePoint:
                 raise RunDirectoryError(
                     f"{folder} is no checkpoint of the run {directory.path}. Its checkpoints: {there}."
                 )
-            return cls(directory, facts, folder, load_checkpoint(folder))
+            return cls(directory, facts, folder, _load(folder))
         for folder, state in _whole(directory):
             return cls(directory, facts, folder, state)
         raise RunDirectoryError(
@@ -96,10 +97,20 @@ def _check_has_ended(directory: RunDirectory, facts: Mapping[str, Any]) -> None:
     )  # fmt: skip
 
 
+def _load(folder: Path) -> Mapping[str, Any]:
+    """Return what a checkpoint holds; raise `CheckpointError` if a run cannot go on from that."""
+    state = load_checkpoint(folder)
+    try:
+        check_facts(state, StateToResume)
+    except ValueError as error:
+        raise CheckpointError(f"The checkpoint {folder} cannot be read: {without_stop(error)}.") from error
+    return state
+
+
 def _whole(directory: RunDirectory) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     """Yield the checkpoints that can be read, from the newest on; a warning names the others."""
     for _, folder in reversed(directory.numbered_checkpoints()):
         try:
-            yield folder, load_checkpoint(folder)
+            yield folder, _load(folder)
         except CheckpointError as error:
             _log.warning("%s An earlier one is taken.", error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from collections.abc import Sequence
@@ -74,6 +75,8 @@ class RunFile:
 
     def set_from_text(self, assignment: str) -> None:
         """Set one value from the text of `--set key=value`, see `parse_assignment`."""
+        if any("\udc80" <= character <= "\udcff" for character in assignment):  # LC_ALL says ASCII
+            assignment = os.fsencode(assignment).decode(errors="surrogateescape")
         self.set(*parse_assignment(assignment), "--set")
 
     def settings(self) -> RunSettings:

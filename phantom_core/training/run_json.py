@@ -57,7 +57,7 @@ class _Resumption(TypedDict):
 
 
 class RunJson(TypedDict, total=False):
-    """The facts about a run."""
+    """The facts about a run, those first that are there from the beginning."""
 
     format: Annotated[int, msgspec.Meta(ge=1)]
     name: str
@@ -94,6 +94,21 @@ class PoliciesInUse(TypedDict):
 
     policies_to_train: list[PolicyID]
     policy_by_agent: list[tuple[Any, PolicyID]]
+
+
+class StateToResume(PoliciesInUse):
+    """What a run needs of a checkpoint to go on from it; trainers and plugins know their own parts."""
+
+    iterations: _Count
+    env_steps: _Count
+    rounds: _Count
+    stop_reasons: list[str]
+    is_evaluated: bool
+    policies: dict[PolicyID, dict[str, Any]]
+    training: dict[str, Any]
+    generators: dict[PolicyID, Any]
+    hooks: dict[str, Any]
+    hook_failures: list[tuple[str, str, str, _Count, _Count, bool]]
 
 
 def decode_run(content: bytes) -> dict[str, Any]:

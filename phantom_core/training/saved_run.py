@@ -8,6 +8,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,8 +24,9 @@ from phantom_core.seeding import derive_seed
 from phantom_core.training.checkpoint import decode_id, is_lossless, load_checkpoint
 from phantom_core.training.components import Components
 from phantom_core.training.env_factory import EnvFactory
-from phantom_core.training.metrics_file import METRICS_FILE, read_rows
-from phantom_core.training.process_mark import is_gone
+from phantom_core.training.metrics_file import METRICS_FILE, MetricsRow, read_last_rows, read_rows
+from phantom_core.training.process_mark import is_gone, is_running
+from phantom_core.training.progress_of_run import RunProgress
 from phantom_core.training.run_directory import (
     CONFIG_FILE,
     RUN_FILE,
@@ -36,6 +38,7 @@ from phantom_core.training.run_file import RunFile
 from phantom_core.training.run_json import PoliciesInUse, check_facts
 from phantom_core.training.run_plans import EvaluationPlan
 from phantom_core.training.run_settings import metric_with_environment
+from phantom_core.training.saved_checkpoint import SavedCheckpoint
 from phantom_core.training.toml_values import without_none_text
 from phantom_core.trust import untrusted
 from phantom_core.types import AgentID, PolicyID
@@ -68,6 +71,78 @@ class SavedRun:
         with contextlib.suppress(OSError, ValueError, RecursionError):
             settings = tomllib.loads(read_file(directory.path / CONFIG_FILE).decode())
         return cls(directory.path, directory.read_run(), settings)
+
+    @property
+    def status(self) -> str:
+        """How the run ended, or that it goes on.
+
+        `"completed"`, `"stopped"`, `"diverged"`, `"interrupted"` or `"failed"`, as `run.json` says; or
+        `"gone"` if the process of the run ended without saying how, such as by SIGKILL; or `"running"`; or
+        `"running on HOST"` if the run was started on another machine, or in another container, and it is not
+        known here whether it still runs there. `"unknown"` if `run.json` does not say.
+        """
+        status, mark = self.facts.get("status"), self.facts.get("process")
+        if status != "running" or not isinstance(mark, Mapping):
+            return str(status or "unknown")
+        if is_gone(mark):
+            return "gone"
+        return "running" if is_running(mark) else f"running on {mark.get('host')}"
+
+    @property
+    def started(self) -> datetime | None:
+        """When the run began, whether or not it was resumed since; None if `run.json` does not say."""
+        return _time(self.facts.get("started"))
+
+    @property
+    def ended(self) -> datetime | None:
+        """When the run ended; when it last wrote something, if it is gone; None while it goes on."""
+        if self.status != "gone":
+            return _time(self.facts.get("ended"))
+        files = [self.path / name for name in (RUN_FILE, METRICS_FILE) if (self.path / name).is_file()]
+        newest = max((file.stat().st_mtime for file in files), default=0.0)
+        return datetime.fromtimestamp(newest, UTC)
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether `config.toml` was written here, see `ph.trust`."""
+        return RunDirectory(self.path).is_signed()
+
+    def progress(self) -> RunProgress:
+        """Return how far the run is: as `run.json` says if it has ended, else by what it logged last.
+
+        Raises `RunDirectoryError` if `metrics.jsonl` cannot be read.
+        """
+        counts = [self.facts.get(name) for name in ("iterations", "env_steps")]
+        if not all(isinstance(count, int) for count in counts):
+            newest = [row for row in self.newest_values() if row.is_of_iteration]
+            counts = [newest[-1].iteration + 1, newest[-1].env_steps] if newest else [0, 0]
+        steps = self.settings.get("total_steps")
+        planned = self.settings.get("iterations") if steps is None else steps
+        return RunProgress(
+            iterations=int(counts[0] or 0),
+            env_steps=int(counts[1] or 0),
+            planned=planned if isinstance(planned, int) else None,
+            unit="iterations" if steps is None else "env_steps",
+        )
+
+    def newest_values(self) -> list[MetricsRecorded]:
+        """Return what the run logged last, in order, without reading what it logged before.
+
+        These are the last lines of `metrics.jsonl`: as many as 64 KiB hold, and at least one of an iteration.
+        Without the file there are none. NaN and infinities are floats. What is no whole line is skipped.
+
+        Raises `RunDirectoryError` if the file cannot be read.
+        """
+        return [_event(row) for row in read_last_rows(self.path / METRICS_FILE)]
+
+    def checkpoints(self) -> list[SavedCheckpoint]:
+        """Return the checkpoints of the run, the newest last, and then its final policies if there are some.
+
+        All of their files are read, to say whether they are as they were written.
+        """
+        directory = RunDirectory(self.path)
+        numbers = {path: number for number, path in directory.numbered_checkpoints()}
+        return [SavedCheckpoint.read(path, numbers.get(path)) for path in directory.checkpoints()]
 
     def named_code(self) -> dict[str, str]:
         """Return what is imported when the run is loaded, by where the run names it.
@@ -102,12 +177,7 @@ class SavedRun:
         Raises `RunDirectoryError` if another line is damaged, or the file cannot be read.
         """
         for _, row in read_rows(self.path / METRICS_FILE):
-            yield MetricsRecorded(
-                iteration=row.iteration,
-                env_steps=row.env_steps,
-                values=row.numbers,
-                is_of_iteration=row.is_of_iteration,
-            )
+            yield _event(row)
 
 
 def evaluate_run(
@@ -203,6 +273,22 @@ def _evaluate(
             agent_ids=[a for a, i in policy_by_agent.items() if i in facts["policies_to_train"]],
         )
     return evaluation, plan.reference_return
+
+
+def _event(row: MetricsRow) -> MetricsRecorded:
+    return MetricsRecorded(
+        iteration=row.iteration,
+        env_steps=row.env_steps,
+        values=row.numbers,
+        is_of_iteration=row.is_of_iteration,
+    )
+
+
+def _time(text: Any) -> datetime | None:
+    """Return a time of `run.json`, in UTC; None if there is none."""
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        return datetime.fromisoformat(text).astimezone(UTC)
+    return None
 
 
 def _references(value: Any, name: str = "") -> Iterator[tuple[str, str]]:

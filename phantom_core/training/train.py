@@ -188,8 +188,8 @@ def _execute(
     if resumed is not None:
         if type(trainer).train is not Trainer.train:
             raise ConfigError(
-                f"{trainer_name} overrides train(), so nobody knows where in it the run stood, and it cannot be "
-                "resumed. Begin another run with these policies: ph.load_policies(run)."
+                f"{trainer_name} overrides train(), so nobody knows where in it the run stood, and it cannot "
+                "be resumed. Begin another run with these policies: ph.load_policies(run)."
             )
         loop.resume(resumed)
     if settings.evaluation is not None:

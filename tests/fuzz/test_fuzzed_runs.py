@@ -154,6 +154,21 @@ def test_a_checkpoint_with_other_values_is_refused_or_loaded(
     assert refused > 20
 
 
+def test_a_run_goes_on_from_other_values_or_refuses(
+    copy: Path, mutators: Mutators, is_refused: IsRefused
+) -> None:
+    file = copy / "checkpoints" / "iteration-000002" / "state.json"
+    document, record = json.loads(file.read_text()), (copy / "run.json").read_bytes()
+    refused = 0
+    for mutator in mutators(40):
+        shutil.rmtree(copy / "checkpoints" / "iteration-000003", ignore_errors=True)
+        (copy / "run.json").write_bytes(record)
+        file.write_text(json.dumps(mutator.value(document)))
+        resign(file.parent)
+        refused += is_refused(ph.resume, copy, num_iterations=3, checkpoint=file.parent, trust=True)
+    assert refused > 5
+
+
 SPACES: list[dict[str, Any]] = [
     {"kind": "Discrete", "n": 10**30, "start": 0},
     {"kind": "Discrete", "n": -1, "start": 0},

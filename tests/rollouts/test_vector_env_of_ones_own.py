@@ -129,6 +129,32 @@ def test_with_step_rows_it_hands_over_the_same() -> None:
     assert envs.calls > 5
 
 
+class RewardsOfItsOwn(ArrayWalkers):
+    """The same, and looks at whether the rewards that it returned are still as they were."""
+
+    def __init__(self, num_copies: int) -> None:
+        super().__init__(num_copies)
+        self.returned: list[float] = []
+        self.rewards: list[float] = []
+
+    def step_rows(self, table: Any, actions: Sequence[Any]) -> Any:
+        assert self.returned == self.rewards
+        found = super().step_rows(table, actions)
+        self.returned, self.rewards = found.rewards, [*found.rewards]
+        return found
+
+
+def test_its_rewards_are_not_written_into_where_an_online_learner_ends() -> None:
+    heard: list[float] = []
+    collector = ph.Collector(
+        RewardsOfItsOwn(4), {"p": Wanderer(OBSERVATION, ACTION)}, {"walker": "p"}, seed=3, learning=["p"],
+        learn_steps={"p": lambda rows: heard.extend(one.reward for one in rows if one.terminated)},
+    )  # fmt: skip
+    collector.collect(ph.CollectPlan(steps=4 * 20))
+    assert len(heard) > 10
+    assert any(heard)
+
+
 @pytest.mark.parametrize("name", ["reset", "facts", "measure", "take_metrics", "policies_for", "fingerprint"])
 def test_what_it_has_to_implement_is_abstract(name: str) -> None:
     assert name in ph.VectorEnv.__abstractmethods__

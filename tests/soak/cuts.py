@@ -95,6 +95,25 @@ class Harness:
                 os.kill(pid, signal.SIGKILL)
         return Trial(kind, number, cut_after, problem)
 
+    def memory_of_a_long_run(self, iterations: int) -> tuple[float, float]:
+        """Train for many iterations; return the memory in MB after a fifth of them, and before the end."""
+        folder = self.folder / "long"
+        folder.mkdir(parents=True)
+        file = self._run_file(folder, 0)
+        settings = [f"iterations={iterations}", "env_config.seconds=0.0", "checkpoint.every=1000"]
+        settings += ["trainer.q-learning.steps_per_iteration=2", "evaluate.every=1000"]
+        assignments = [part for setting in settings for part in ("--set", setting)]
+        process = self._start(["-m", "phantom_core", "train", str(file), *assignments], uuid.uuid4().hex)
+        early = late = 0.0
+        while process.poll() is None:
+            files = list(folder.glob("*/metrics.jsonl"))
+            done = files[0].read_bytes().count(b"\n") if files else 0
+            late = _megabytes(process.pid) or late
+            early = early or (late if done >= iterations // 5 else 0.0)
+            time.sleep(0.2)
+        process.communicate()
+        return early, late
+
     def _problem(self, run: Path | None, mark: str, before: set[str]) -> str:
         """Resume a run, and return what is not as it should be."""
         if run is None:
@@ -214,6 +233,15 @@ def _named(what: str, found: list[str]) -> str:
 def _shared_memory() -> set[str]:
     folder = Path("/dev/shm")  # noqa: S108  where POSIX shared memory is
     return {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+
+
+def _megabytes(pid: int) -> float:
+    try:
+        text = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0.0
+    found = [line.split() for line in text.splitlines() if line.startswith("VmRSS:")]
+    return int(found[0][1]) / 1024 if found else 0.0
 
 
 def _children(pid: int) -> list[int]:

@@ -19,6 +19,8 @@ def main() -> int:
     given = parser.parse_args()
     started, counts, problems = time.monotonic(), Counter[str](), []
     with tempfile.TemporaryDirectory() as folder:
+        early, late = Harness(Path(folder, "memory")).memory_of_a_long_run(20_000)
+        print(f"20,000 iterations: {early:.1f} MB after a fifth, {late:.1f} MB before the end")  # noqa: T201
         harness = Harness(Path(folder), trainer=given.trainer, seed=given.seed)
         for number in range(given.cuts):
             trial = harness.trial(KINDS[number % len(KINDS)], number)

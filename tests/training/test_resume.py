@@ -1,6 +1,7 @@
 """A run that is resumed ends as one that was never interrupted, bit for bit."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -393,12 +394,12 @@ def test_a_trainer_that_overrides_train_cannot_be_resumed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = cut(tmp_path, 3, **settings_of("steps"))
-    monkeypatch.setattr(DrawingTrainer, "train", lambda self, *args, **kwargs: None, raising=False)
+    monkeypatch.setattr(DrawingTrainer, "train", print, raising=False)
     with pytest.raises(ph.errors.ConfigError) as caught:
         ph.resume(run, hooks=[])
     assert str(caught.value) == (
-        "DrawingTrainer overrides train(), so nobody knows where in it the run stood, and it cannot be resumed. "
-        "Begin another run with these policies: ph.load_policies(run)."
+        "DrawingTrainer overrides train(), so nobody knows where in it the run stood, and it cannot be "
+        "resumed. Begin another run with these policies: ph.load_policies(run)."
     )
 
 
@@ -412,20 +413,38 @@ def test_a_run_without_checkpoints_says_so(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        ({"seed": 4}, "seed=…, which cannot change."),
-        ({"worker": 4}, "worker=…, which is no setting. Did you mean 'workers'?"),
-    ],
-)
-def test_settings_that_cannot_be_others_are_refused(
-    changes: dict[str, Any], sentence: str, tmp_path: Path
-) -> None:
+def test_a_misspelt_setting_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
-        ph.resume(tmp_path, **changes)
-    advice = "Give what ph.train takes, or begin a new run with it."
-    assert str(caught.value) == f"A run was to be resumed with {sentence} {advice}"
+        ph.resume(tmp_path, worker=4)
+    assert str(caught.value) == (
+        "A run was to be resumed with worker=…, which is no setting. Did you mean 'workers'? Give what "
+        "ph.train takes."
+    )
+
+
+FIXED = (
+    "A run was to be resumed with another {}, which makes a run what it is. Leave it as it was, or begin a "
+    "new run with it: phantom train, or ph.train."
+)
+
+
+@pytest.mark.parametrize("name", ["seed", "trainer", "name", "run_dir"])
+def test_what_makes_a_run_what_it_is_cannot_be_another(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        ph.resume(tmp_path, **{name: "x"})
+    assert str(caught.value) == FIXED.format(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("seed", "4"), ("trainer.name", "ppo"), ("name", "x"), ("run_dir", "elsewhere")]
+)
+def test_nor_on_the_command_line(name: str, value: str, tmp_path: Path, phantom: Callable[..., Any]) -> None:
+    run = cut(tmp_path, 5, **settings_of("q-learning"))
+    (run / "config.toml").write_text(
+        (run / "config.toml").read_text().partition("[not_in_file]")[0].replace("hooks = []", "")
+    )
+    outcome = phantom("resume", run, "--trust", "--set", f"{name}={value}")
+    assert (outcome.code, outcome.err) == (2, f"Error: {FIXED.format(name)}\n")
 
 
 def test_a_run_that_is_still_running_is_not_resumed(tmp_path: Path) -> None:
@@ -448,13 +467,14 @@ def test_other_versions_and_settings_are_named(tmp_path: Path, caplog: pytest.Lo
     facts["blas_threads"] = {"openblas": 64}
     (run / "run.json").write_text(json.dumps(facts))
     ph.resume(run, hooks=[], trainer_config={"q-learning": {"alpha": 0.5}})
-    (resumed,) = json.loads((run / "run.json").read_text())["resumed"]
+    now = json.loads((run / "run.json").read_text())
+    (resumed,) = now["resumed"]
     plugin = facts["plugins"][0]
     assert resumed["differences"] == [
         "trainer.q-learning.alpha: None → 0.5",
         f"numpy 1.0 → {np.__version__}",
         f"the files of {plugin['distribution']} {plugin['version']} were changed",
-        f"BLAS threads: {{'openblas': 64}} → {json.loads((run / 'run.json').read_text())['blas_threads']}",
+        f"BLAS threads: {facts['blas_threads']} → {now['blas_threads']}",
     ]
     assert caplog.messages[-1] == (
         "The run is resumed, but may go on in another way than if it had not been cut: "
@@ -475,3 +495,38 @@ def test_a_metrics_file_that_lost_lines_is_named_and_the_run_goes_on(
         f"{file} has {len(content) - 9:,} of the {len(content):,} bytes that it had when the checkpoint was "
         "written. What is missing stays missing; the run goes on."
     ) in caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"rounds": "x"}, "cannot be read: Expected `int`, got `str` - at `$.rounds`."),
+        (
+            {"hook_failures": [["a"]]},
+            "cannot be read: Expected `array` of length 6, got 1 - at `$.hook_failures[0]`.",
+        ),
+    ],
+)
+def test_a_checkpoint_that_nothing_can_go_on_from_is_named(
+    changes: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    run = cut(tmp_path, 5, **settings_of("q-learning"))
+    folder = max((run / "checkpoints").iterdir())
+    ph.tools.save_checkpoint(folder, {**ph.tools.load_checkpoint(folder), **changes})
+    with pytest.raises(ph.errors.CheckpointError) as caught:
+        ph.resume(run, checkpoint=folder)
+    assert str(caught.value) == f"The checkpoint {folder} {reason}"
+
+
+def test_a_trainer_that_cannot_take_its_state_is_named(tmp_path: Path) -> None:
+    run = cut(tmp_path, 5, **settings_of("q-learning"))
+    folder = max((run / "checkpoints").iterdir())
+    state = ph.tools.load_checkpoint(folder)
+    ph.tools.save_checkpoint(folder, state | {"training": {}})
+    with pytest.raises(ph.errors.CheckpointError) as caught:
+        ph.resume(run, checkpoint=folder)
+    assert re.fullmatch(
+        rf"The run cannot go on from {re.escape(str(folder))}: KeyError: '\w+'( \(.*\))?\. Take an earlier "
+        r"checkpoint, or mend load_state_dict\(\) of its trainer or policies\.",
+        str(caught.value),
+    )

@@ -1,8 +1,10 @@
 """PettingZoo's own envs are well in the eyes of the doctor."""
 
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, ClassVar
 
+import gymnasium as gym
+import pettingzoo
 import pytest
 
 from phantom_pettingzoo import PettingZooEnv
@@ -42,3 +44,58 @@ def test_particle_envs_are_well(name: str, monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize("name", GAMES)
 def test_turn_based_games_are_well(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found_in(name, monkeypatch) == []
+
+
+class Rising(pettingzoo.ParallelEnv):  # type: ignore[misc]  # it ships no types
+    """Pays more in each episode."""
+
+    metadata: ClassVar[dict[str, Any]] = {"name": "rising_v0"}
+    possible_agents: ClassVar[list[str]] = ["x", "y"]
+    level = 0
+
+    def observation_space(self, agent: str) -> gym.Space[Any]:
+        return gym.spaces.Discrete(2)
+
+    def action_space(self, agent: str) -> gym.Space[Any]:
+        return gym.spaces.Discrete(2)
+
+    def reset(self, seed: int | None = None, options: Any = None) -> Any:
+        self.agents = list(self.possible_agents)
+        self.level += 1
+        return dict.fromkeys(self.agents, 0), {agent: {} for agent in self.agents}
+
+    def step(self, actions: Any) -> Any:
+        players, self.agents = self.agents, []
+        rewards, ended = dict.fromkeys(players, float(self.level)), dict.fromkeys(players, True)
+        return (
+            dict.fromkeys(players, 1),
+            rewards,
+            ended,
+            dict.fromkeys(players, False),
+            {p: {} for p in players},
+        )
+
+
+class HandedOver(PettingZooEnv):
+    """Hands over what the game keeps."""
+
+    def __init__(self) -> None:
+        self.game = Rising()
+        super().__init__(self.game)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"level": self.game.level}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.game.level = state["level"]
+
+
+def test_what_a_game_keeps_is_found_unless_it_is_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CHILD, "1")  # without other processes
+    (finding,) = diagnose(lambda: PettingZooEnv(Rising())).findings
+    assert f"{finding.check}: {finding}" == (
+        "leak-between-episodes: agent 'x', step 1: the same episode differs in its reward when other "
+        "episodes were played before it: 1.0 alone, 2.0 after them. Set everything anew in reset(), or give "
+        "the env state_dict() and load_state_dict()."
+    )
+    assert diagnose(HandedOver).findings == ()

@@ -201,8 +201,9 @@ class TabularTrainer(ph.Trainer):
                 return
             target += self._gamma * self.value_of(policy, one.next_observation)
         of = policy.observations
-        place, allowed = of.place(one.observation), of.allowed(one.observation)
-        self.move_value(learning, place, one.action - policy.first_action, target, allowed)
+        allowed = of.allowed(one.observation) if of.is_masked else None
+        action = one.action - policy.first_action
+        self.move_value(learning, of.place(one.observation), action, target, allowed)
 
     def value_of(self, policy: QTablePolicy, observation: Any) -> float:
         """Return V(s′), where the next action is not known."""

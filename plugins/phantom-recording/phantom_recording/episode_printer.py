@@ -157,7 +157,7 @@ class EpisodePrinter:
 
     def _print(self, *lines: str) -> None:
         stream = self._stream or sys.stdout  # looked up late: it may be another one by now
-        stream.write("\n".join(ph.writing.printable(line).replace("\n", "\\n") for line in lines) + "\n")
+        stream.write("\n".join(ph.writing.printable(line, on_one_line=True) for line in lines) + "\n")
 
 
 def _head(number: int, env_class: str, seed: int | None) -> str:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-import re
+from collections.abc import Iterator
 from dataclasses import asdict
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
 import phantom_core as ph
 from phantom_runs.run_diff import Difference, diff_runs
+from phantom_runs.run_texts import on_one_line, value_text
 
 _MOST_METRICS: Final = 10
-_MOST_TEXT: Final = 60
+_AT_A_TIME: Final = 1_000
 
 
 @click.command("diff")
@@ -31,41 +32,42 @@ def diff_command(*, first: Path, second: Path, as_json: bool, verbose: bool) -> 
     """
     del verbose  # main() looks at it
     found = diff_runs(first, second)
-    if as_json:
-        click.echo(json.dumps([asdict(difference) for difference in found], indent=1))
-    else:
-        text = _text(found) if found else "The runs do not differ, but for times and names."
-        click.echo(ph.writing.printable(text))
-    return 1 if found else 0
+    differs = _print_json(found) if as_json else _print_text(found)
+    return 1 if differs else 0
 
 
-def _text(found: list[Difference]) -> str:
-    parts = []
-    for part, group in groupby(found, key=lambda difference: difference.part):
-        differences = list(group)
-        metrics = [d for d in differences if " @ " in d.name]
-        shown = [d for d in differences if " @ " not in d.name] + metrics[:_MOST_METRICS]
-        rows = [(f"  {_on_one_line(d.name)}", one, "→", other) for d in shown for one, other in [_values(d)]]
-        more = len(metrics) - _MOST_METRICS
-        tail = [f"  … and {more:,} more values; the first are shown"] if more > 0 else []
-        parts.append("\n".join([part, ph.tools.aligned(rows), *tail]))
-    return "\n".join(parts)
+def _print_json(found: Iterator[Difference]) -> bool:
+    """Print a JSON list, some differences at a time; return whether there is one."""
+    differs = False
+    while some := [asdict(difference) for difference in islice(found, _AT_A_TIME)]:
+        objects = json.dumps(some, indent=1).removeprefix("[").removesuffix("\n]")
+        click.echo(("," if differs else "[") + objects, nl=False)
+        differs = True
+    click.echo("\n]" if differs else "[]")
+    return differs
+
+
+def _print_text(found: Iterator[Difference]) -> bool:
+    """Print the differences by part, and of the logged values the first; return whether there is one."""
+    differs = False
+    for part, differences in groupby(found, key=lambda difference: difference.part):
+        differs, rows, num_metrics = True, [], 0
+        for difference in differences:
+            num_metrics += " @ " in difference.name
+            if num_metrics <= _MOST_METRICS or " @ " not in difference.name:
+                one, other = _values(difference)
+                rows.append((f"  {on_one_line(difference.name)}", one, "→", other))
+        click.echo(part)
+        click.echo(ph.tools.aligned(rows))
+        if num_metrics > _MOST_METRICS:
+            click.echo(f"  … and {num_metrics - _MOST_METRICS:,} more values; the first are shown")
+    if not differs:
+        click.echo("The runs do not differ, but for times and names.")
+    return differs
 
 
 def _values(difference: Difference) -> tuple[str, str]:
     """Return the two values as text: floats with six digits where these tell the values apart."""
     pair = difference.first, difference.second
-    short, other = (_value(f"{value:.6g}" if isinstance(value, float) else value) for value in pair)
-    return (short, other) if short != other else (_value(pair[0]), _value(pair[1]))
-
-
-def _on_one_line(text: str) -> str:
-    return ph.writing.printable(text).replace("\n", "\\n")
-
-
-def _value(value: Any) -> str:
-    text = "-" if value is None else value if isinstance(value, str) else json.dumps(value, default=str)
-    text = _on_one_line(text)
-    if re.fullmatch(r"[0-9a-f]{64}", text):
-        text = text[:12]  # a hash
-    return text if len(text) <= _MOST_TEXT else f"{text[: _MOST_TEXT - 1]}…"
+    short, other = (value_text(f"{value:.6g}" if isinstance(value, float) else value) for value in pair)
+    return (short, other) if short != other else (value_text(pair[0]), value_text(pair[1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import click
@@ -19,7 +20,8 @@ def trust_command(*, run: Path, verbose: bool) -> None:
     """
     del verbose  # main() looks at it
     saved = ph.tools.SavedRun.read(run)
-    rows = [(f"  {place}", code) for place, code in saved.named_code().items()]
+    shown = functools.partial(ph.writing.printable, on_one_line=True)  # a stranger wrote it
+    rows = [(f"  {shown(place)}", shown(code)) for place, code in saved.named_code().items()]
     saved.sign()
     click.echo(f"{run} is signed. Loading it imports{':' if rows else ' only what is registered by name.'}")
     if rows:

@@ -1,6 +1,8 @@
 """`phantom runs diff A B` names what differs, and nothing else."""
 
+import dataclasses
 import json
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -173,6 +175,71 @@ def test_what_differs_steers_no_terminal(phantom: Callable[..., Any], make_run: 
     assert phantom("runs", "diff", first, second).err.rstrip("\n").isprintable()
 
 
+def write_rows(run: Path, *rows: tuple[int, dict[str, Any]], **more: Any) -> None:
+    """Append lines to `metrics.jsonl`."""
+    with (run / "metrics.jsonl").open("a") as file:
+        for iteration, values in rows:
+            line = {"iteration": iteration, "env_steps": iteration, "values": values, **more}
+            file.write(json.dumps(line) + "\n")
+
+
+def logged_differences(*runs: Path) -> list[tuple[str, Any, Any]]:
+    return [(d.name, d.first, d.second) for d in diff_runs(*runs) if d.part == "results"]
+
+
+def test_logged_values_are_compared_iteration_by_iteration(write_run: Callable[..., Path]) -> None:
+    first = write_run("first", {"a": 1.0, "time/x": 1.0}, {"a": "nan"}, {"a": 2.0})
+    second = write_run("second", {"a": 1.0, "time/x": 2.0}, {"a": "nan", "b": 0.5})
+    write_rows(first, (2, {"eval/mean_return": "inf"}))  # of the iteration before
+    write_rows(second, (4, {"a": 3.0}), (5, {"a": 4.0}))
+    write_rows(first, (5, {"a": 5.0}))
+    assert logged_differences(first, second) == [
+        ("b @ 1", None, 0.5),
+        ("a @ 2", 2.0, None),
+        ("eval/mean_return @ 2", "inf", None),
+        ("a @ 4", None, 3.0),
+        ("a @ 5", 5.0, 4.0),
+    ]
+
+
+def test_values_with_a_step_of_their_own_are_compared_by_step(write_run: Callable[..., Path]) -> None:
+    first, second = write_run("first", {"a": 1.0}), write_run("second", {"a": 1.0})
+    write_rows(first, (100, {"loss": 0.5}), (200, {"loss": 0.25}), is_of_iteration=False)
+    write_rows(second, (200, {"loss": 0.5}), is_of_iteration=False)
+    for run in (first, second):
+        write_rows(run, (1, {"a": 2.0}))
+    assert logged_differences(first, second) == [("loss @ 100", 0.5, None), ("loss @ 200", 0.25, 0.5)]
+
+
+def test_many_differences_are_one_json_list(
+    phantom: Callable[..., Any], write_run: Callable[..., Path]
+) -> None:
+    runs = [write_run(name) for name in ("first", "second")]
+    for number, run in enumerate(runs):
+        write_rows(run, *((iteration, {"a": float(number)}) for iteration in range(2_500)))
+    expected = [dataclasses.asdict(difference) for difference in diff_runs(*runs)]
+    assert len(expected) == 2_500
+    assert phantom("runs", "diff", *runs, "--json").out == json.dumps(expected, indent=1) + "\n"
+
+
+def test_long_runs_need_no_more_memory_than_short_ones(
+    phantom: Callable[..., Any], write_run: Callable[..., Path]
+) -> None:
+    def peak(length: int) -> int:
+        runs = [write_run(f"{name}-{length}") for name in ("first", "second")]
+        for number, run in enumerate(runs):
+            write_rows(run, *((i, {f"v{n}": float(number) for n in range(10)}) for i in range(length)))
+        tracemalloc.start()
+        outcome = phantom("runs", "diff", *runs)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert outcome.out.endswith(f"  … and {10 * length - 10:,} more values; the first are shown\n")
+        return most
+
+    peak(10)  # imports what is needed
+    assert peak(2_000) < 1.2 * peak(100)
+
+
 @pytest.mark.fuzz
 def test_a_run_that_is_damaged_is_compared_or_refused(
     phantom: Callable[..., Any],
@@ -185,9 +252,9 @@ def test_a_run_that_is_damaged_is_compared_or_refused(
         file, content = second / name, (second / name).read_bytes()
         for mutator in mutators(60):
             file.write_bytes(mutator.content(content))
-            is_refused(diff_runs, first, second)
+            is_refused(lambda: list(diff_runs(first, second)))
             if name == "run.json":
                 file.write_text(json.dumps(mutator.value(json.loads(content))))
-                if not is_refused(diff_runs, first, second):
+                if not is_refused(lambda: list(diff_runs(first, second))):
                     assert phantom("runs", "diff", first, second).code in {0, 1}
         file.write_bytes(content)

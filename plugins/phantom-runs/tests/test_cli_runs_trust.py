@@ -52,3 +52,14 @@ def test_what_is_no_run_is_told(tmp_path: Path, phantom: Callable[..., Any]) -> 
     outcome = phantom("runs", "trust", tmp_path)
     assert outcome.code == 2
     assert outcome.err.startswith(f"Error: {tmp_path} is no run directory")
+
+
+def test_nothing_of_what_a_run_names_is_hidden_by_control_sequences(
+    of_another: Path, phantom: Callable[..., Any]
+) -> None:
+    config = of_another / "config.toml"
+    config.write_text(f'{config.read_text()}\n[env_config]\n"\\u001b[2K\\r\\n" = "evil:run"\n')
+    outcome = phantom("runs", "trust", of_another)
+    assert outcome.code == 0
+    assert all(line.isprintable() for line in outcome.out.split("\n"))
+    assert r"  config.toml env_config.\x1b[2K\r\n " in outcome.out

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import phantom_core as ph
 from phantom_testing.agent_checks import check_agents, has_spaces
-from phantom_testing.episode_trace import Difference, first_difference
+from phantom_testing.episode_trace import QUIET, Difference, first_difference
 from phantom_testing.findings import Diagnosis, Finding
 from phantom_testing.global_random import GlobalRandom, restored_afterwards
-from phantom_testing.hash_order import NotChecked, find_hash_order
+from phantom_testing.hash_order import MAX_STEPS, NotChecked, find_hash_order
 from phantom_testing.made_env import made_env
 from phantom_testing.observation_checks import AliasingCheck, MaskCheck, SpaceCheck
 from phantom_testing.play_episode import EnvCheck, PlayedEpisode, play_episode
@@ -36,8 +37,9 @@ def diagnose(
 ) -> Diagnosis:
     """Play an env with random actions; return what will bite in training, with agent and step.
 
-    Every episode is looked at step by step. The first one is played again in the same env and in a new
-    one, with the same actions, and all of them in three other processes that hash strings differently.
+    Every episode is looked at step by step. The first one is played again after the others, and
+    alone in new envs, with the same actions; an env with a `state_dict` is given what was carried into it.
+    All of them are played in three other processes that hash strings differently.
     The process-wide random generators are as before when it returns.
 
     Args:
@@ -136,62 +138,111 @@ class _Visit:
         self._note(chain.from_iterable(check.finish() for check in checks))
 
     def _play_again(self, env: ph.MultiAgentEnv) -> None:
-        """Play the first episode in a new env and in the old one, and all of them in other processes."""
+        """Play the first episode after all others and alone in new envs, and all in other processes."""
         checks = {check for check, _ in self._findings}
         if "unstable-id" in checks:
             self._not_checked.append("seed and hash order: the ids differ from env to env")
             return
         first = self._episodes[0]
-        new = self._make()
-        try:
-            in_new = self._replay(new, first)
-        finally:
-            new.close()
-        if in_new is not None:
-            self._note([_differs("seed-does-not-fix-the-episode", _NOT_FIXED, in_new, env, first.seed)])
-        elif (in_old := self._replay(env, first)) is not None:
-            self._note([_differs("leak-between-episodes", _LEAK, in_old, env, first.seed)])
-        if in_new is not None:
+        last = play_episode(env, first.seed, self._max_steps, self._global_random, actions=first.actions)
+        found = self._alone(first, env) or self._alone(last, env)
+        if found is not None:
+            self._note([found])
+        if found is not None and found.check == "seed-does-not-fix-the-episode":
             self._not_checked.append("hash order: the episodes of two processes differ anyway")
             return
         try:
-            found = find_hash_order(self._env_class, self._env_config, list(self._seeds), self._max_steps)
+            parted = self._parted_processes()
         except NotChecked as reason:
             self._not_checked.append(f"hash order: {reason}")
             return
-        if found is not None:
-            self._note([_differs("hash-order", _HASH_ORDER, found[1], env, found[0])])
+        if parted is not None:
+            self._note([_differs("hash-order", _HASH_ORDER, parted[1], env, parted[0])])
 
-    def _replay(self, env: ph.MultiAgentEnv, episode: PlayedEpisode) -> Difference | None:
-        again = play_episode(env, episode.seed, self._max_steps, self._global_random, actions=episode.actions)
-        return first_difference(episode.trace, again.trace)
+    def _alone(self, episode: PlayedEpisode, env: ph.MultiAgentEnv) -> Finding | None:
+        """Play an episode alone in a new env, which is given what `env` carried into it."""
+        alone = self._in_new_env(episode)
+        broken = [finding for finding in alone.findings if finding.check == "unrestorable-state"]
+        if broken or first_difference(alone.trace, episode.trace) is None:
+            return broken[0] if broken else None
+        again = self._in_new_env(episode)
+        chance = first_difference(alone.trace, again.trace, QUIET)
+        if chance is not None and not self._processes_agree(chance.step):
+            return _differs("seed-does-not-fix-the-episode", _NOT_FIXED, chance, env, episode.seed)
+        but = () if first_difference(alone.trace, again.trace) is None else QUIET
+        difference = chance or first_difference(alone.trace, episode.trace, but)
+        if difference is None:
+            return None
+        if episode.carried is not None:
+            return _differs("incomplete-state", _INCOMPLETE, difference, env, episode.seed)
+        message = _LEAK if chance is None else _SHARED
+        return _differs("leak-between-episodes", message, difference, env, episode.seed)
+
+    def _in_new_env(self, episode: PlayedEpisode) -> PlayedEpisode:
+        new = self._make()
+        try:
+            return play_episode(
+                new,
+                episode.seed,
+                self._max_steps,
+                self._global_random,
+                actions=episode.actions,
+                carried=episode.carried,
+            )
+        finally:
+            new.close()
+
+    def _processes_agree(self, step: int) -> bool:
+        """Return whether new processes play alike up to a step: what parts two envs in one is no chance."""
+        try:
+            return step <= MAX_STEPS and self._parted_processes() is None
+        except NotChecked:
+            return False
+
+    def _parted_processes(self) -> tuple[int, Difference] | None:
+        return find_hash_order(self._env_class, self._env_config, list(self._seeds), self._max_steps)
 
 
 _NOT_FIXED = (
     "two envs with the same seed and actions differ in {what}. Draw everything from self.random or self.rng "
-    "of the agents and the env."
+    "of the agents and the env, and keep nothing in classes or modules."
 )
 _LEAK = (
-    "the same episode differs in {what} when other episodes were played before it. Set everything anew in "
-    "reset()."
+    "the same episode differs in {what} when other episodes were played before it: {one} alone, {other} "
+    "after them. Set everything anew in reset(), or give the env state_dict() and load_state_dict()."
+)
+_SHARED = (
+    "two envs with the same seed and actions differ in {what} in one process, and not in new processes: "
+    "{one} and {other}. Keep nothing in classes or modules, or give the env state_dict() and "
+    "load_state_dict()."
+)
+_INCOMPLETE = (
+    "a new env that is given the state_dict() of one that played other episodes goes on differently in "
+    "{what}: {one} instead of {other}. Let state_dict() return, and load_state_dict() restore, everything "
+    "that an episode hands to the next."
 )
 _HASH_ORDER = (
     "the same episode differs in {what} between processes that hash strings differently. Do not go through "
     "sets of ids: sort them, or use lists or dicts."
 )
+_WHAT: Final = MappingProxyType(
+    {
+        "observation": "what it observes",
+        "reward": "its reward",
+        "end": "whether it ended",
+        "info": "its info",
+        "generator": "the state of its generators",
+    }
+)
 
 
 def _differs(check: str, message: str, difference: Difference, env: ph.MultiAgentEnv, seed: int) -> Finding:
-    agent_id = next((i for i in env.agents if repr(i) == difference.agent), None)
-    what = {"observation": "what it observes", "reward": "its reward", "end": "whether it ended"}.get(
-        difference.what, f"the {difference.what}"
-    )
-    if agent_id is None and difference.agent is not None:  # the whole env
-        what = "whether it ended"
+    what = _WHAT.get(difference.what, f"the {difference.what}")
+    one, other = difference.values
     return Finding(
         check=check,
-        message=message.format(what=what),
-        agent_id=agent_id,
+        message=message.format(what=what, one=one, other=other),
+        agent_id=next((i for i in env.agents if repr(i) == difference.agent), None),
         step=difference.step,
         seed=seed,
     )

@@ -16,6 +16,8 @@ SEEDED = (
     "global-random",
     "seed-does-not-fix-the-episode",
     "leak-between-episodes",
+    "incomplete-state",
+    "unrestorable-state",
     "hash-order",
     "unstable-id",
 )

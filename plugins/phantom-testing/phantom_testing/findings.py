@@ -63,9 +63,13 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         ),
         "leak-between-episodes": Kind(
             "warning",
-            "An episode depends on those before it: evaluations change with their number of episodes, and no "
-            "episode can be replayed.",
+            "An episode depends on those before it: evaluations change with their number of episodes, no "
+            "episode can be replayed, and a run that is resumed goes on differently.",
         ),
+        "incomplete-state": Kind(
+            "warning", "A run that is resumed between two episodes goes on differently, and nothing says so."
+        ),
+        "unrestorable-state": Kind("error", "No checkpoint can be written, or none be resumed from."),
         "hash-order": Kind(
             "warning", "A run with the same seed differs in each process, unless PYTHONHASHSEED is set."
         ),

@@ -10,14 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import phantom_core as ph
-from phantom_testing.episode_trace import Difference, Trace, first_difference
+from phantom_testing.episode_trace import QUIET, Difference, Trace, first_difference
 
 CHILD: Final = "PHANTOM_DOCTOR_CHILD"
 """Set in the environment of the other processes, which start none of their own."""
 
+MAX_STEPS: Final = 200
+"""The most steps of an episode that they play."""
+
 _HASH_SEEDS: Final = ("1", "2", "3")
 _SECONDS: Final = 120
-_MAX_STEPS: Final = 200
 
 
 class NotChecked(Exception):  # noqa: N818  no error: a part of the answer
@@ -46,7 +48,7 @@ def find_hash_order(
                 "env": reference,
                 "env_config": env_config,
                 "seeds": seeds,
-                "max_steps": min(max_steps, _MAX_STEPS),
+                "max_steps": min(max_steps, MAX_STEPS),
             }
         )
     except TypeError:
@@ -54,7 +56,7 @@ def find_hash_order(
     first, *others = _traces(request)
     for traces in others:
         for seed, one, other in zip(seeds, first, traces, strict=True):
-            difference = first_difference(one, other)
+            difference = first_difference(one, other, QUIET)
             if difference is not None:
                 return seed, difference
     return None

@@ -11,7 +11,8 @@ import gymnasium as gym
 import numpy as np
 
 import phantom_core as ph
-from phantom_testing.episode_trace import Trace, entries_of
+from phantom_testing.carried_state import StateError, carried_over, carry
+from phantom_testing.episode_trace import Trace, entries_of, generator_entries
 from phantom_testing.findings import Finding
 from phantom_testing.global_random import GlobalRandom
 from phantom_testing.raised_place import raised_place
@@ -73,12 +74,14 @@ class PlayedEpisode:
         actions: actions by agent id, of each step.
         trace: what happened.
         findings: what the checks found.
+        carried: what the env carried into it; None: the env has no `state_dict`.
     """
 
     seed: int
     actions: list[Mapping[ph.AgentID, ph.Action]] = field(default_factory=list)
     trace: Trace = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    carried: Mapping[str, Any] | None = None
 
 
 def play_episode(
@@ -89,6 +92,7 @@ def play_episode(
     *,
     checks: Sequence[EnvCheck] = (),
     actions: Sequence[Mapping[ph.AgentID, ph.Action]] | None = None,
+    carried: Mapping[str, Any] | None = None,
 ) -> PlayedEpisode:
     """Play an episode to its end, or for `max_steps`.
 
@@ -99,18 +103,25 @@ def play_episode(
         global_random: fixed before the reset.
         checks: look at each moment.
         actions: of each step, from an earlier play; None: random ones.
+        carried: what an env that played it earlier carried into it; given to this env, unless it is None.
     """
     episode = PlayedEpisode(seed)
     last: Moment | None = None
     try:
+        if carried is not None:
+            carry(env, carried)
+        episode.carried = carried_over(env)
         for moment in _moments(env, episode, max_steps, global_random, actions):
             last = moment
             for check in checks:
                 episode.findings += check.look(moment)
     except _RaisedError as raised:
         episode.findings.append(raised.finding)
+    except StateError as error:
+        episode.findings.append(Finding(check="unrestorable-state", message=str(error)))
     else:
         if last is not None:
+            episode.trace[-1] += generator_entries(env)
             for check in checks:
                 episode.findings += check.end(last)
     return episode
@@ -133,10 +144,10 @@ def _moments(
     seed = episode.seed
     global_random.fix()
     try:
-        observations, _ = env.reset(seed=seed)
+        observations, infos = env.reset(seed=seed)
     except Exception as error:  # whatever a user's env raises
         raise _RaisedError(_raised(error, seed, 0)) from error
-    episode.trace.append(entries_of(observations, {}, {}))
+    episode.trace.append(entries_of(observations, {}, {}, infos))
     yield Moment(env, seed, 0, observations, None, (), global_random.used(), is_over=False)
     chooser, pending = _Chooser(env, seed), dict(observations)
     for step in range(1, (max_steps if actions is None else len(actions)) + 1):
@@ -151,7 +162,7 @@ def _moments(
         is_over = _is_over(result, seed, step)
         pending = _still_pending({**pending, **result.observations}, result)
         ends = {i: (bool(end), bool(result.truncations.get(i))) for i, end in result.terminations.items()}
-        episode.trace.append(entries_of(result.observations, result.rewards, ends))
+        episode.trace.append(entries_of(result.observations, result.rewards, ends, result.infos))
         asked = tuple(chosen)
         yield Moment(env, seed, step, result.observations, result, asked, global_random.used(), is_over)
         if is_over:
