@@ -26,18 +26,19 @@ class JsonLinesLogger(Hooks):
     _size: int | None = None  # of the file, when the checkpoint was made from which the run is resumed
 
     def on_train_start(self, event: TrainStart) -> None:
-        """Create the file, or append to an existing one."""
+        """Note where to write; the file is made with its first line."""
         if event.run_directory is not None:
             self._path = path = Path(event.run_directory, METRICS_FILE)
-            append(path, b"")
-            if event.is_resumed and self._size is not None:
+            if event.is_resumed and self._size is not None and path.exists():
                 cut_back(path, self._size)
                 drop_broken_line(path)
             self._lines = RetryQueue(functools.partial(append, path), name="jsonl")
 
     def state_dict(self) -> dict[str, Any]:
         """Return the size of the file."""
-        return {} if self._path is None else {"size": self._path.stat().st_size}
+        if self._path is None:
+            return {}
+        return {"size": self._path.stat().st_size if self._path.exists() else 0}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over the size that the file had."""

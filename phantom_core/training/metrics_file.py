@@ -183,6 +183,8 @@ class History(Sequence[Mapping[str, float]]):
         try:
             size = file.stat().st_size
         except OSError as error:
+            if file.parent.is_dir() and not file.exists():  # nothing was logged
+                return array("q")
             raise RunDirectoryError(
                 f"The history of the run was in {file}, which cannot be read: {error.strerror}."
             ) from error
