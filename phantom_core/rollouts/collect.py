@@ -259,11 +259,15 @@ class Collector:
             self._begin_anew()
             raise
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self, *, with_episodes: bool = True) -> dict[str, Any]:
         """Return where the collector stands between two calls of `collect`.
 
         It covers what is carried over to the next call, every stream of random draws, and each copy's
-        episode, as the actions that were played in it.
+        episode, as the actions that were played in it. Without episodes the next ones begin, and what agents
+        went through in those that go on is not carried over.
+
+        Raises:
+            CheckpointError: if an episode is too long, or its env cannot be saved in the middle of one.
         """
         self._rows.leave()
         self._playing = list(self._copies)
@@ -277,23 +281,31 @@ class Collector:
         return {
             "seed": self._seed,
             "env_steps": self.env_steps,
+            "has_episodes": with_episodes,
             "copies": [
-                copy.state_dict(self._history.of(copy.env_index, copy.began)) for copy in self._copies
+                copy.state_dict(self._history.of(copy.env_index, copy.began), with_episode=with_episodes)
+                for copy in self._copies
             ],
             "streams": streams,
             "rows": [
-                [row.env_index, repr(row.agent_id), row.actor.policy_id, row.number, row.last]
+                [
+                    row.env_index,
+                    repr(row.agent_id),
+                    row.actor.policy_id,
+                    row.number,
+                    row.last if with_episodes else -1,
+                ]
                 for row in own_rows
             ],
             "buffers": {
                 i: actor.buffer.state_dict(self._history.num_steps)
                 for i, actor in self._actors.items()
-                if actor.is_learning
+                if actor.is_learning and with_episodes
             },
             "policy_states": {
                 i: encode_batch(actor.memory.state_dict())
                 for i, actor in self._actors.items()
-                if actor.memory is not None
+                if actor.memory is not None and with_episodes
             },
         }
 

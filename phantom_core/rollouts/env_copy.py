@@ -188,9 +188,12 @@ class EnvCopy:
             if actor is None or row.actor is actor:
                 row.last = -1
 
-    def state_dict(self, history: Sequence[Mapping[AgentID, Action]]) -> dict[str, Any]:
-        """Return where the copy stands between two collections, with the actions of its episode."""
-        if self.length > MAX_HISTORY and not self.is_over:
+    def state_dict(
+        self, history: Sequence[Mapping[AgentID, Action]], *, with_episode: bool = True
+    ) -> dict[str, Any]:
+        """Return where the copy stands between two collections, with the actions of its episode or without."""
+        is_over = self.is_over or not with_episode
+        if self.length > MAX_HISTORY and not is_over:
             raise CheckpointError(
                 f"Episode {self.episode} of copy {self.env_index} of {self._envs.env_name} has gone on for "
                 f"{self.length:,} steps, and only the actions of {MAX_HISTORY:,} are kept to play it again. "
@@ -200,10 +203,10 @@ class EnvCopy:
         policies = {i: (actor.policy_id, actor.policy.action_space) for i, actor in actors.items()}
         return {
             "episode": self.episode,
-            "is_over": self.is_over,
+            "is_over": is_over,
             "carried": self._envs.carried(self.env_index, is_over=self.is_over),
-            "history": encode_history([] if self.is_over else history, policies),
-            "digest": "" if self.is_over else self._digest(),
+            "history": encode_history([] if is_over else history, policies),
+            "digest": "" if is_over else self._digest(),
         }
 
     def load_state_dict(

@@ -273,11 +273,10 @@ class FullTraining:
             cadence.trainer.load_state_dict(state["trainers"][cadence.name])
             restore_generators(cadence.trainer, state["generators"][cadence.name])
             cadence.ask_anew()
-        if state["collector"] is None:  # its episodes were too long: new ones begin
-            self.collector.env_steps = self._loop.state.env_steps
+        self.collector.load_state_dict(state["collector"])
+        if not state["collector"]["has_episodes"]:
             self._loop.notes.append("its episodes begin anew")
             return
-        self.collector.load_state_dict(state["collector"])
         for cadence in self._cadences[1:]:
             cadence.load_state_dict(state["cadences"][cadence.name], self.collector, self._loop.state)
 
@@ -289,8 +288,8 @@ class FullTraining:
                 self.collector.policy_by_agent.setdefault(decode_id(encoded), policy_id)
         self.load_state_dict(saved["training"])
 
-    def _collector_state(self) -> dict[str, Any] | None:
-        """Return where the episodes stand; None if they are too long to be played again."""
+    def _collector_state(self) -> dict[str, Any]:
+        """Return where the collector stands, without the episodes if they cannot be played again."""
         try:
             return self.collector.state_dict()
         except CheckpointError as error:
@@ -302,7 +301,7 @@ class FullTraining:
                     "when a run goes on. %s",
                     error,
                 )
-            return None
+            return self.collector.state_dict(with_episodes=False)
 
     def _choose_learners(self, iteration: int) -> None:
         """Let the policies learn whose turn it is; trainers that wait begin anew if theirs are others."""

@@ -64,10 +64,12 @@ class Drawing(ph.Policy):
         self.own = rng
 
     def compute_action(self, observation: Any) -> int:
-        return int(self.own.integers(3))
+        return int(self.own.integers(self.action_space.n))
 
     def sample_actions(self, observations: Any, rng: Any) -> Any:
-        return [int(3 * draw) for draw in rng.uniform()], {"draw": self.own.random(len(rng))}
+        return [int(self.action_space.n * draw) for draw in rng.uniform()], {
+            "draw": self.own.random(len(rng))
+        }
 
     def state_dict(self) -> dict[str, Any]:
         return {"weights": self.weights}
@@ -290,6 +292,59 @@ def test_what_an_env_carries_over_must_be_savable(tmp_path: Path) -> None:
         ph.errors.CheckpointError, match=r"level is <class 'object'> \(type\)\. Expected NumPy"
     ):
         whole(tmp_path, **settings)
+
+
+class Endless(Walks):
+    def __init__(self) -> None:
+        ph.PhantomEnv.__init__(self, None, ph.Network([Walker("A"), Walker("B")]))
+
+
+class Numbered(ph.Hooks):
+    """Notes which episodes are played."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seeds: list[int] = []
+
+    def on_episode_end(self, event: ph.EpisodeEnd) -> None:
+        self.seeds.append(event.seed)
+
+
+def test_episodes_that_are_too_long_begin_anew_and_all_else_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phantom_core.rollouts.env_copy.MAX_HISTORY", 8)
+    settings = settings_of("two trainers") | {
+        "env": Endless,
+        "policies": {"a": ["A"], "b": ph.PolicySpec(agents=["B"], trainer=Twice)},
+    }
+    run = cut(tmp_path, 4, **settings)
+    results = ph.resume(run, hooks=[])
+    assert (results.status, results.iterations, results.env_steps) == ("completed", 8, 48)
+    (resumed,) = json.loads((run / "run.json").read_text())["resumed"]
+    assert resumed["differences"] == ["its episodes begin anew"]
+    expected = whole(tmp_path, **settings)
+    assert logged(run)[:4] == logged(expected)[:4]
+    assert [row["values"]["a/step"] for row in logged(run)] == [1, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_the_copies_of_a_vector_env_begin_anew_with_other_episodes(tmp_path: Path) -> None:
+    settings = {
+        "trainer": DrawingTrainer,
+        "env": "gymnasium",
+        "env_config": {"env": "CartPole-v1"},
+        "seed": 1,
+    }
+    settings |= {"vectorization_mode": "vector_entry_point"}
+    run = whole(tmp_path, **settings, num_iterations=30)
+    first, second = Numbered(), Numbered()
+    ph.resume(run, num_iterations=60, hooks=[second])
+    ph.train(**settings, num_iterations=30, hooks=[first], run_dir=None)
+    assert first.seeds
+    assert second.seeds
+    assert not set(first.seeds) & set(second.seeds)
+    (resumed,) = json.loads((run / "run.json").read_text())["resumed"]
+    assert "its episodes begin anew" in resumed["differences"]
 
 
 def test_a_run_that_is_complete_can_be_longer(tmp_path: Path) -> None:
