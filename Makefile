@@ -59,7 +59,7 @@ bench-quality: $(VENV)/.setup ## train ppo on every task, many seeds (hours), in
 	@$(PIP) install -r tests/benchmarks/quality/requirements.txt
 	@$(BIN)/python tests/benchmarks/quality/run_quality.py $(TASKS)
 
-soak: $(VENV)/.setup-tests ## cut 200 real runs in every way, resume and compare them (about 15 minutes); CUTS=… for some
+soak: $(VENV)/.setup-tests ## cut 200 real runs in every way, resume and compare them (about 6 minutes); CUTS=… for some
 	@$(BIN)/python tests/soak/soak.py --cuts $(or $(CUTS),200)
 
 check-integrations: $(VENV)/.setup-tests ## compare with other libraries, after installing them
