@@ -9,6 +9,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from numpy.typing import NDArray
 
 from phantom_core.policies.batching import rows_of
 from phantom_core.rollouts.space_batcher import make_batcher
@@ -18,7 +19,10 @@ from phantom_core.types import Action, AgentID, PolicyID
 def encode_history(
     history: Sequence[Mapping[AgentID, Action]], policies: Mapping[AgentID, tuple[PolicyID, gym.Space[Any]]]
 ) -> dict[str, Any]:
-    """Return the actions of an episode's steps, by `repr` of the agent: when it acted, and how."""
+    """Return the actions of an episode's steps, by `repr` of the agent: when it acted, and how.
+
+    A long episode makes a large checkpoint, so distances between steps are kept, and integers take a byte.
+    """
     found: dict[AgentID, dict[int, Action]] = {}
     for step, chosen in enumerate(history):
         for agent_id, action in chosen.items():
@@ -26,7 +30,7 @@ def encode_history(
     agents = {
         repr(agent_id): {
             "policy": policies[agent_id][0],
-            "steps": np.array(list(actions), dtype=np.int64),
+            "steps": _small(np.diff(list(actions), prepend=0)),
             "actions": _batched(policies[agent_id][1], list(actions.values())),
         }
         for agent_id, actions in found.items()
@@ -41,7 +45,7 @@ def decode_history(
     history: list[dict[str, Action]] = [{} for _ in range(int(state["length"]))]
     for name, taken in state["agents"].items():
         actions = _unbatched(action_spaces[taken["policy"]], taken["actions"])
-        for step, action in zip(taken["steps"].tolist(), actions, strict=True):
+        for step, action in zip(np.cumsum(taken["steps"]).tolist(), actions, strict=True):
             history[step][name] = action
     return history
 
@@ -86,6 +90,8 @@ def decode_batch(space: gym.Space[Any], saved: Any) -> Any:
 def _batched(space: gym.Space[Any], actions: list[Action]) -> Any:
     if isinstance(space, (gym.spaces.Box, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)):
         return np.array(actions)
+    if isinstance(space, gym.spaces.Discrete):
+        return _small(np.array(actions, dtype=np.int64))
     batcher = make_batcher(space)
     return encode_batch(batcher.joined([batcher.batch(actions)]))
 
@@ -93,7 +99,15 @@ def _batched(space: gym.Space[Any], actions: list[Action]) -> Any:
 def _unbatched(space: gym.Space[Any], saved: Any) -> list[Action]:
     if isinstance(space, gym.spaces.Box):
         return [np.array(action) for action in saved]  # also where the shape is ()
+    if isinstance(space, gym.spaces.Discrete):
+        return list(saved.tolist())
     return rows_of(decode_batch(space, saved))
+
+
+def _small(numbers: NDArray[np.int64]) -> NDArray[Any]:
+    """Return integers in the smallest type that holds them."""
+    low, high = int(numbers.min(initial=0)), int(numbers.max(initial=0))
+    return numbers.astype(np.result_type(np.min_scalar_type(low), np.min_scalar_type(high)))
 
 
 def _feed(found: Any, part: object) -> None:

@@ -191,7 +191,7 @@ class EnvCopy:
     def state_dict(
         self, history: Sequence[Mapping[AgentID, Action]], *, with_episode: bool = True
     ) -> dict[str, Any]:
-        """Return where the copy stands between two collections, with the actions of its episode or without."""
+        """Return where the copy stands between two collections, with or without its episode's actions."""
         is_over = self.is_over or not with_episode
         if self.length > MAX_HISTORY and not is_over:
             raise CheckpointError(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import phantom_core as ph
+from phantom_core.rollouts.copy_state import decode_history, encode_history
 from phantom_core.training.checkpoint import load_checkpoint, save_checkpoint
 
 BOX = gym.spaces.Box(-100.0, 100.0, (2,), np.float32)
@@ -112,6 +113,24 @@ def test_a_loaded_collector_goes_on_bit_by_bit(
     assert second.env_steps == 2 * steps
     for _ in range(3):
         assert as_rows(second.collect(plan)["p"]) == as_rows(whole.collect(plan)["p"])
+
+
+def test_a_step_of_a_long_episode_takes_two_bytes_for_each_agent() -> None:
+    agents = {
+        "A": (1, gym.spaces.Discrete(3)),
+        "B": (3, gym.spaces.Discrete(5, start=-2)),  # it acts in every third step
+    }
+    history = [
+        {i: int(space.start) + step % 3 for i, (every, space) in agents.items() if step % every == 0}
+        for step in range(3000)
+    ]
+    policies = {i: (i, space) for i, (_, space) in agents.items()}
+    saved = encode_history(history, policies)
+    sizes = {name: taken["steps"].nbytes + taken["actions"].nbytes for name, taken in saved["agents"].items()}
+    assert sizes == {"'A'": 2 * 3000, "'B'": 2 * 1000}
+    loaded = decode_history(saved, {i: space for i, (_, space) in agents.items()})
+    assert loaded == [{repr(i): action for i, action in chosen.items()} for chosen in history]
+    assert all(type(action) is int for chosen in loaded for action in chosen.values())
 
 
 def test_a_collector_that_went_on_can_go_back() -> None:
