@@ -107,7 +107,7 @@ def _unbatched(space: gym.Space[Any], saved: Any) -> list[Action]:
 def _small(numbers: NDArray[np.int64]) -> NDArray[Any]:
     """Return integers in the smallest type that holds them."""
     low, high = int(numbers.min(initial=0)), int(numbers.max(initial=0))
-    return numbers.astype(np.result_type(np.min_scalar_type(low), np.min_scalar_type(high)))
+    return numbers.astype(np.min_scalar_type(high if low >= 0 else min(low, -1 - high)))
 
 
 def _feed(found: Any, part: object) -> None:
