@@ -34,6 +34,7 @@ __all__ = [
     "is_signed",
     "key_file",
     "sign",
+    "unsigned",
     "untrusted",
     "untrusted_source",
 ]
@@ -42,6 +43,7 @@ _PREFIX: Final = "hmac-sha256:"
 _KEY_BYTES: Final = 32
 
 _source: ContextVar[str] = ContextVar("phantom_untrusted_source", default="")
+_signs_nothing: ContextVar[bool] = ContextVar("phantom_signs_nothing", default=False)
 _log = logging.getLogger("phantom_core")
 
 
@@ -55,6 +57,8 @@ def sign(purpose: str, content: bytes) -> str:
     Without a key, because the state directory cannot be written for instance, it is empty, and a warning
     says so once.
     """
+    if _signs_nothing.get():
+        return ""
     path = key_file()
     try:
         key = _key(path)
@@ -99,6 +103,16 @@ def untrusted(source: str, *, unless: bool = False) -> Iterator[None]:
         yield
     finally:
         _source.reset(token)
+
+
+@contextmanager
+def unsigned(*, unless: bool = False) -> Iterator[None]:
+    """Sign nothing inside the block: what goes on from a stranger's file remains a stranger's."""
+    token = _signs_nothing.set(not unless)
+    try:
+        yield
+    finally:
+        _signs_nothing.reset(token)
 
 
 def untrusted_source() -> str:

@@ -209,8 +209,12 @@ def warn_where_policies_are(state: RunState, directory: RunDirectory) -> None:
     """Log a warning that says where the policies of a failed run are saved."""
     if state.iterations and (directory.path / POLICIES).is_dir():
         noun = "iteration" if state.iterations == 1 else "iterations"
+        found = directory.numbered_checkpoints()
+        going_on = "It cannot be resumed: it had written no checkpoint yet."
+        if found:
+            going_on = f"To go on after iteration {found[-1][0]:,}: phantom resume {directory.path}"
         _log.warning(
             "The run broke off after %s %s. What it learned is saved, for phantom evaluate and "
-            "ph.load_policies, in %s.",
-            f"{state.iterations:,}", noun, directory.path,
+            "ph.load_policies, in %s. %s",
+            f"{state.iterations:,}", noun, directory.path, going_on,
         )  # fmt: skip

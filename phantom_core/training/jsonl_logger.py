@@ -29,9 +29,10 @@ class JsonLinesLogger(Hooks):
         """Note where to write; the file is made with its first line."""
         if event.run_directory is not None:
             self._path = path = Path(event.run_directory, METRICS_FILE)
-            if event.is_resumed and self._size is not None and path.exists():
+            if event.is_resumed and self._size:
                 cut_back(path, self._size)
-                drop_broken_line(path)
+                if path.exists():
+                    drop_broken_line(path)
             self._lines = RetryQueue(functools.partial(append, path), name="jsonl")
 
     def state_dict(self) -> dict[str, Any]:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
-from phantom_core.errors import ConfigError, RunDirectoryError, did_you_mean
+from phantom_core.errors import ConfigError, RunDirectoryError, did_you_mean, without_stop
 from phantom_core.secrets import masked
 from phantom_core.training.components import Components
 from phantom_core.training.logged_values import flattened
+from phantom_core.training.metrics_file import METRICS_FILE, read_rows
 from phantom_core.training.resume_point import ResumePoint
 from phantom_core.training.run_directory import CONFIG_FILE
 from phantom_core.training.run_file import FILE, RunFile
+from phantom_core.training.run_record import DEFAULT
 from phantom_core.training.run_settings import RunSettings, check_is_complete, secrets_in
 from phantom_core.training.run_state import TrainingResults
 from phantom_core.training.train import execute_run
-from phantom_core.trust import untrusted
+from phantom_core.trust import unsigned, untrusted
 
 _FIXED: Final = ("trainer", "trainer.name", "seed", "name", "run_dir")
 """Settings that make a run what it is."""
@@ -90,20 +93,23 @@ def execute_resumed(
             del run_file.not_in_file[lost]
     lacking = check_is_complete(run_file.not_in_file, str(run_file.path))
     with (
+        _alone(point),
+        unsigned(unless=point.is_trusted),
         untrusted(f"The run {point.directory.path}", unless=trust or point.is_trusted),
         secrets_in(run_file.table).hidden(),
     ):
         settings = run_file.settings()
         settings = replace(settings, **{"name": settings.name if has_name else None, **changes})
         _check_is_unfinished(point, settings)
-        after = flattened(settings.to_table(run_file.folder)[0])
+        after = flattened(masked(settings.to_table(run_file.folder)[0]))
         names = dict.fromkeys([*before, *after])  # an empty list is one whose parts a file cannot hold
         differing = [name for name in names if (before.get(name) or None) != (after.get(name) or None)]
         for name in differing:
             _check_may_change(name)
         differences = [
-            f"{name}: {masked(before.get(name), name)!r} → {masked(after.get(name), name)!r}"
+            f"{name}: {_shown(before, name)} → {_shown(after, name)}"
             for name in differing
+            if name != "workers"  # whose number makes no difference
         ]
         components = Components(run_file.plugin_settings(), folder=run_file.folder, start="the run file")
         results = execute_run(
@@ -111,9 +117,36 @@ def execute_resumed(
             components,
             folder=run_file.folder,
             origins=_origins(point.facts, run_file),
-            resumed=replace(point, changes=[*([lacking] if lacking else []), *differences]),
+            resumed=replace(point, changes=[*_what_is_missing(point, lacking), *differences]),
         )
     return results, settings, components
+
+
+def _shown(settings: Mapping[str, Any], name: str) -> str:
+    return repr(settings[name]) if name in settings else DEFAULT
+
+
+@contextmanager
+def _alone(point: ResumePoint) -> Iterator[None]:
+    """Raise if another process resumes the run, or has done so since the checkpoint was read."""
+    with point.directory.locked():
+        if point.directory.read_run() != point.facts:
+            raise RunDirectoryError(
+                f"The run {point.directory.path} was resumed by another process meanwhile. Look at it with "
+                "phantom runs show, or resume it again."
+            )
+        yield
+
+
+def _what_is_missing(point: ResumePoint, lacking: str) -> Iterator[str]:
+    """Yield what the run had and has no more: objects that followed it, and what it logged."""
+    if lacking:
+        yield without_stop(lacking)
+    try:
+        for _ in read_rows(point.directory.path / METRICS_FILE):
+            pass
+    except RunDirectoryError as error:
+        yield without_stop(error)
 
 
 def _origins(facts: Mapping[str, Any], run_file: RunFile) -> dict[str, str]:

@@ -113,4 +113,4 @@ def _whole(directory: RunDirectory) -> Iterator[tuple[Path, Mapping[str, Any]]]:
         try:
             yield folder, _load(folder)
         except CheckpointError as error:
-            _log.warning("%s An earlier one is taken.", error)
+            _log.warning("%s It is passed over.", error)

@@ -11,7 +11,8 @@ import re
 import secrets
 import shutil
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -138,6 +139,32 @@ class RunDirectory:
         except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             raise RunDirectoryError(f"{self.path / RUN_FILE} cannot be read: {reason}.") from error
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Let no other process resume the run while the block runs; its end, in any way, ends that.
+
+        Raises:
+            RunDirectoryError: if another process is resuming it.
+        """
+        try:
+            import fcntl  # not on Windows
+        except ImportError:
+            yield
+            return
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RunDirectoryError(
+                    f"The run {self.path} is being resumed by another process. Wait for its end, or end it."
+                ) from None
+            except OSError:  # a file system without locks
+                pass
+            yield
+        finally:
+            os.close(descriptor)
 
     def discard(self) -> None:
         """Remove the folder if it was made here: a run that cannot begin leaves nothing behind."""

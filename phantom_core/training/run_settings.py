@@ -244,8 +244,8 @@ def check_is_unmasked(table: Mapping[str, Any]) -> None:
     if names:
         raise ConfigError(
             f"The settings lack the values of {', '.join(names)}, which were masked as secrets when they "
-            "were written. Give each a value, or 'env:NAME' to read it from the environment: in the file, or "
-            "with --set KEY=env:NAME."
+            "were written. Give each a value, or 'env:NAME' to read it from the environment: in the file, "
+            "with --set KEY=env:NAME, or from Python."
         )
 
 

@@ -44,7 +44,7 @@ PUBLIC_MODULES = {
     "UniformArraySampler UniformFloatSampler UniformIntSampler",
     "reading": "MAX_BYTES read_file read_lines",
     "secrets": "MASK FromEnvironment Secrets masked masked_names read_environment revealed",
-    "trust": "check_may_import check_may_read is_signed key_file sign untrusted untrusted_source",
+    "trust": "check_may_import check_may_read is_signed key_file sign unsigned untrusted untrusted_source",
     "writing": "MAX_KEPT RetryQueue append cut_back drop_broken_line printable temporary_beside",
 }
 MOVED = [

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 import phantom_core as ph
+from phantom_core.training.resume_point import ResumePoint
+from phantom_core.training.run_directory import RunDirectory
 
 LAKE = {"env": "gymnasium", "env_config": {"env": "FrozenLake-v1"}}
 
@@ -272,7 +274,7 @@ def test_the_number_of_workers_makes_no_difference(before: int, after: int, tmp_
     ph.resume(run, hooks=[], workers=after)
     check_alike(whole(tmp_path, **settings), run)
     (resumed,) = json.loads((run / "run.json").read_text())["resumed"]
-    assert [name.partition(":")[0] for name in resumed["differences"]] == ["workers"]
+    assert resumed["differences"] == []
 
 
 def test_what_an_env_carries_over_is_in_workers_too(tmp_path: Path) -> None:
@@ -386,7 +388,7 @@ def test_a_damaged_checkpoint_is_named_and_an_earlier_one_taken(
     (newest / "state.json").write_text("{}")
     ph.resume(run, hooks=[])
     expected = f"The checkpoint {newest} is damaged: state.json is not as it was written. Use another one."
-    assert f"{expected} An earlier one is taken." in caplog.messages
+    assert f"{expected} It is passed over." in caplog.messages
     check_alike(whole(tmp_path, **settings), run)
 
 
@@ -458,6 +460,83 @@ def test_a_trainer_that_overrides_train_cannot_be_resumed(
     )
 
 
+def test_two_do_not_resume_a_run_at_once(tmp_path: Path) -> None:
+    run = cut(tmp_path, 5, **settings_of("steps"))
+    with RunDirectory.open(run).locked(), pytest.raises(ph.errors.RunDirectoryError) as caught:
+        ph.resume(run, hooks=[])
+    assert str(caught.value) == (
+        f"The run {run} is being resumed by another process. Wait for its end, or end it."
+    )
+    ph.resume(run, hooks=[])
+
+
+def test_what_was_resumed_between_reading_and_locking_is_not_resumed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = cut(tmp_path, 5, **settings_of("steps"))
+    read = ResumePoint.read
+
+    def slow(*args: Any) -> ResumePoint:
+        point = read(*args)
+        monkeypatch.undo()
+        ph.resume(run, hooks=[])
+        return point
+
+    monkeypatch.setattr(ResumePoint, "read", slow)
+    with pytest.raises(ph.errors.RunDirectoryError) as caught:
+        ph.resume(run, hooks=[])
+    assert str(caught.value) == (
+        f"The run {run} was resumed by another process meanwhile. Look at it with phantom runs show, or "
+        "resume it again."
+    )
+    assert [row["iteration"] for row in logged(run)] == list(range(8))
+
+
+def test_what_was_logged_and_is_lost_or_damaged_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = cut(tmp_path, 5, **settings_of("steps"))
+    lines = (run / "metrics.jsonl").read_bytes().splitlines(keepends=True)
+    (run / "metrics.jsonl").write_bytes(b"".join([*lines[:2], b"?\n", *lines[3:]]))
+    with pytest.raises(KeyboardInterrupt):
+        ph.resume(run, hooks=[Cut(6)])
+    (resumed,) = json.loads((run / "run.json").read_text())["resumed"]
+    (difference,) = resumed["differences"]
+    assert difference.startswith(f"{run / 'metrics.jsonl'} is damaged in line 3: ")
+    (run / "metrics.jsonl").unlink()
+    results = ph.resume(run, hooks=[])
+    assert caplog.messages[-1].startswith(f"{run / 'metrics.jsonl'} has 0 of the ")
+    assert [row["iteration"] for row in results.history] == [6, 7]
+
+
+def test_what_goes_on_from_a_run_of_another_is_not_signed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = cut(tmp_path, 5, **settings_of("q-learning"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state-of-another"))
+    ph.resume(run, hooks=[], trust=True)
+    saved = ph.tools.SavedRun.read(run)
+    assert not saved.is_signed
+    assert not any(one.is_signed for one in saved.checkpoints())
+
+
+def test_a_masked_setting_that_is_given_again_is_no_difference(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Locked(Walks):
+        def __init__(self, api_key: str) -> None:
+            super().__init__()
+
+    monkeypatch.setitem(globals(), "Locked", Locked)
+    Locked.__qualname__ = "Locked"
+    given = {"api_key": "sesame-open"}
+    settings = settings_of("steps") | {"env": Locked, "env_config": given}
+    run = cut(tmp_path, 5, **settings)
+    ph.resume(run, hooks=[], env_config=given)
+    (resumed,) = json.loads((run / "run.json").read_text())["resumed"]
+    assert resumed["differences"] == []
+
+
 def test_a_run_without_checkpoints_says_so(tmp_path: Path) -> None:
     run = cut(tmp_path, 0, **settings_of("steps"))
     with pytest.raises(ph.errors.RunDirectoryError) as caught:
@@ -526,7 +605,7 @@ def test_other_versions_and_settings_are_named(tmp_path: Path, caplog: pytest.Lo
     (resumed,) = now["resumed"]
     plugin = facts["plugins"][0]
     assert resumed["differences"] == [
-        "trainer.q-learning.alpha: None → 0.5",
+        "trainer.q-learning.alpha: default → 0.5",
         f"numpy 1.0 → {np.__version__}",
         f"the files of {plugin['distribution']} {plugin['version']} were changed",
         f"BLAS threads: {facts['blas_threads']} → {now['blas_threads']}",

@@ -186,7 +186,7 @@ def test_the_second_signal_breaks_an_episode_without_an_end_off_and_says_where_t
     assert caplog.messages[1:] == [
         (
             "The run broke off after 1 iteration. What it learned is saved, for phantom evaluate and "
-            f"ph.load_policies, in {directory}."
+            f"ph.load_policies, in {directory}. It cannot be resumed: it had written no checkpoint yet."
         )
     ]
 

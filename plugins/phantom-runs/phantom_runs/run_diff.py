@@ -90,7 +90,7 @@ class _Facts:
     @classmethod
     def of(cls, run: ph.tools.SavedRun) -> _Facts:
         facts, settings = run.facts, dict(leaves(run.settings))
-        results = {key: facts.get(key) for key in _RESULTS}
+        results = {key: facts.get(key) for key in _RESULTS} | {"status": run.status}
         results["evaluation.mean_return"] = facts.get("evaluation", {}).get("mean_return")
         return cls(
             settings={k: v for k, v in settings.items() if k not in (*_NAMES, *_SEEDS)},
