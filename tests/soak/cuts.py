@@ -208,6 +208,7 @@ class Harness:
             text=True,
             env={**os.environ, "PHANTOM_SOAK": mark},
             start_new_session=True,
+            preexec_fn=_hear_hangups,  # noqa: PLW1509  there are no threads
         )
 
 
@@ -224,6 +225,11 @@ def _weights(run: Path) -> dict[str, Any]:
         policy_id: {name: np.asarray(part).tolist() for name, part in policy.state_dict().items()}
         for policy_id, policy in ph.load_policies(run).items()
     }
+
+
+def _hear_hangups() -> None:
+    """Let SIGHUP end the process, also if this one was started with nohup, which ignores it."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _named(what: str, found: list[str]) -> str:

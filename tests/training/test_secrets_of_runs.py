@@ -347,8 +347,8 @@ def test_a_masked_file_is_refused_until_every_secret_has_a_value(
     assert (outcome.code, outcome.out) == (2, "")
     assert outcome.err == (
         f"Error: The settings lack the values of {', '.join(names)}, which were masked as secrets when they "
-        "were written. Give each a value, or 'env:NAME' to read it from the environment: in the file, or "
-        "with --set KEY=env:NAME.\n"
+        "were written. Give each a value, or 'env:NAME' to read it from the environment: in the file, "
+        "with --set KEY=env:NAME, or from Python.\n"
     )
     text = config.read_text().replace('db_password = "***masked***"', 'db_password = "env:CLIENT_USER"')
     config.write_text(text)
@@ -364,8 +364,8 @@ def test_python_refuses_masked_settings_too() -> None:
         )
     assert str(caught.value) == (
         "The settings lack the values of env_config.uri, which were masked as secrets when they were "
-        "written. Give each a value, or 'env:NAME' to read it from the environment: in the file, or with "
-        "--set KEY=env:NAME."
+        "written. Give each a value, or 'env:NAME' to read it from the environment: in the file, with "
+        "--set KEY=env:NAME, or from Python."
     )
 
 

@@ -4,7 +4,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +87,12 @@ def facts_and_policy(parent: Path) -> tuple[dict[str, Any], Any]:
 
 
 @pytest.fixture(autouse=True)
-def _is_in_the_main_thread() -> None:
+def _is_in_the_main_thread() -> Iterator[None]:
+    """Signals end the process there, also if the tests are run with nohup, which ignores SIGHUP."""
     assert threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize(
