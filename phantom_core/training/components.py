@@ -147,6 +147,11 @@ class Components:
         if self.registry.has("logger", "jsonl") and self.registry.find("logger", "jsonl") not in self.used:
             self.attach_logger("jsonl", configs)
 
+    @property
+    def has_record(self) -> bool:
+        """Whether the core's logger `jsonl` follows the run: not another of this name, and not disabled."""
+        return any(map(_is_record, self.used))
+
     def attach(self, hooks: object) -> None:
         """Attach an object to the run, under the name of its class or module."""
         owner = hooks if isinstance(hooks, (type, FunctionType, ModuleType)) else type(hooks)
@@ -163,8 +168,7 @@ class Components:
             raise ConfigError(f"{setting} names {name!r} twice. Name it once.")
         settings = settings_of(component, name, configs)
         hooks = self._build(component.kind, component.name, self._load(component), settings)
-        is_record = (component.distribution, component.name) == (CORE_DISTRIBUTION, "jsonl")
-        self.manager.register(hooks, component.name, is_permanent=is_record)
+        self.manager.register(hooks, component.name, is_permanent=_is_record(component))
 
     def _resolve(self, kind: str, choice: Any, setting: str) -> tuple[Any, Component | None]:
         """Resolve a name or reference; return the object, and its component if it is registered."""
@@ -227,6 +231,10 @@ class Components:
                 f"Its settings: {masked(dict(settings))}.",
                 plugin=name,
             ) from error
+
+
+def _is_record(component: Component) -> bool:
+    return (component.distribution, component.name) == (CORE_DISTRIBUTION, "jsonl")
 
 
 def settings_of(component: Component | None, choice: Any, configs: Configs) -> dict[str, Any]:

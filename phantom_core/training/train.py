@@ -181,8 +181,7 @@ def _execute(
         plugin_plan=PluginPlan.of(components.used),
         other_trainers=others,
     )
-    is_recorded = directory is not None and any(c.name == "jsonl" for c in components.used)
-    file = directory.path / METRICS_FILE if directory is not None and is_recorded else None
+    file = directory.path / METRICS_FILE if directory is not None and components.has_record else None
     state = RunState(num_iterations=settings.num_iterations, history=History(file))
     loop = RunLoop(facts, state, dispatcher)
     if resumed is not None:

@@ -115,3 +115,15 @@ def test_without_the_record_it_is_kept(train: Callable[..., ph.TrainingResults])
     assert results.run_directory is not None
     assert not (results.run_directory / "metrics.jsonl").exists()
     assert len(results.history) == 5
+
+
+def test_another_logger_of_that_name_is_not_the_record(
+    train: Callable[..., ph.TrainingResults], fake_distribution: Callable[..., Path]
+) -> None:
+    silent = "class Silent(ph.Hooks):\n    def on_metrics(self, event):\n        pass\n"
+    module = f"import phantom_core as ph\n\n{silent}"
+    fake_distribution("acme", {"phantom_core.loggers": {"jsonl": "acme_log:Silent"}}, {"acme_log": module})
+    results = train(loggers=["acme:jsonl"], plugins={"disable": ["phantom-rl-core:jsonl"]})
+    assert results.run_directory is not None
+    assert not (results.run_directory / "metrics.jsonl").exists()
+    assert len(results.history) == 5
