@@ -1,0 +1,6 @@
+"""Studies of agent-based models: points × treatments × seeds, played and written as tidy tables."""
+
+from phantom_experiments.executors import Executor
+from phantom_experiments.local_executor import LocalExecutor
+
+__all__ = ["Executor", "LocalExecutor"]
