@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Collection, Mapping, Sequence
+import shutil
+import weakref
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import phantom_core as ph
@@ -54,19 +55,22 @@ class Results:
         steps: one row per step that was recorded, with values.
     """
 
-    def __init__(self, directory: str | Path, *, temporary: TemporaryDirectory[str] | None = None) -> None:
+    def __init__(self, directory: str | Path, *, is_temporary: bool = False) -> None:
         """Read the results in a study directory.
 
         Args:
             directory: the study directory.
-            temporary: the directory again, if it is to be removed with this object.
+            is_temporary: whether the directory is removed when neither this object nor one of its tables is used
+                any more.
 
         Raises:
             ConfigError: if it is no study directory.
         """
         self._folder = Path(directory)
-        self._temporary = temporary  # removed when nothing refers to it any more
-        self.directory = None if temporary is not None else self._folder
+        self._keeper = _Keeper()
+        if is_temporary:
+            weakref.finalize(self._keeper, shutil.rmtree, self._folder, ignore_errors=True)
+        self.directory = None if is_temporary else self._folder
         self.facts: Mapping[str, Any] = read_header(self._folder)
         self.episodes = self._table("episodes")
         self.agents = self._table("agents")
@@ -280,9 +284,9 @@ class Results:
 
     def _table(self, name: TableName) -> Table:
         folder, parameters, points = self._folder, self.parameters, self.points
-        keeper = self._temporary  # the directory stays as long as one of its tables
+        keeper = self._keeper
         return Table(
-            lambda: stored_rows(folder if keeper is None else Path(keeper.name), name, parameters, points),
+            lambda: keeper.keeping(stored_rows(folder, name, parameters, points)),
             ["point", *parameters, *_KEYS[name]],
             parameters=parameters,
             units=self.units,
@@ -309,6 +313,14 @@ class Results:
             known = ", ".join(self.treatments) or "none"
             raise ph.errors.ConfigError(f"{argument} is {name!r}.{nearest} Treatments of the study: {known}.")
         return name
+
+
+class _Keeper:
+    """What a temporary directory lasts as long as: results, their tables, and rows that are being read."""
+
+    def keeping(self, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Yield rows; refer to this object meanwhile."""
+        yield from rows
 
 
 def _names(given: Collection[str] | str) -> tuple[str, ...]:

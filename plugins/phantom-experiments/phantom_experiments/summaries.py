@@ -67,7 +67,7 @@ def summarised(
             if name in samples:
                 sample = samples[name]
                 facts = _estimate_facts(sample.estimate(), level, mean="mean")
-                cuts = np.quantile(np.frombuffer(sample.rows), quantiles).tolist() if quantiles else []
+                cuts = _quantiles(sample.rows, quantiles)
                 texts = [f"q{100 * share:g}" for share in quantiles]
                 found.append({**labels[key], "value": name, **facts, **dict(zip(texts, cuts, strict=True))})
     return Table.of(found, [*by, "value"], parameters=[n for n in by if n in table.parameters])
@@ -145,6 +145,13 @@ def _pair_facts(pairs: Sequence[tuple[Hashable, float, float]], level: float) ->
 def _estimate_facts(found: Estimate, level: float, *, mean: str) -> dict[str, Any]:
     low, high = found.interval(level)
     return {"n": found.n, mean: found.mean, "se": found.se, "low": low, "high": high}
+
+
+def _quantiles(values: array[float], shares: Sequence[float]) -> list[float]:
+    """Return quantiles, interpolated linearly; NaN between infinities."""
+    with np.errstate(invalid="ignore"):
+        found: list[float] = np.quantile(np.frombuffer(values), shares).tolist() if shares else []
+    return found
 
 
 def value_names(table: Table, wanted: Sequence[str] | None = None) -> list[str]:
