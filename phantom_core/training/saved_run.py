@@ -160,6 +160,34 @@ class SavedRun:
             named |= {f"{folder.name} {name}": code for name, code in found}
         return named
 
+    def env_factory(self, *, trust: bool = False) -> EnvFactory:
+        """Return what makes the env of the run anew, with the settings that the run had.
+
+        Args:
+            trust: whether to import whatever the run names, though it was not written here.
+
+        Raises:
+            RunDirectoryError: if the env cannot be made again because `config.toml` cannot hold it or its
+                `env_config`, or holds masks of secrets.
+            ConfigError: if the env cannot be imported, or an environment variable is missing.
+            TrustError: if the run was not written here, and names code that is of no installed plugin.
+        """
+        directory = RunDirectory(self.path)
+        _check_env_config(directory, self.facts)
+        with untrusted(f"The run {self.path}", unless=trust or self.is_signed):
+            run_file = _run_file(directory)
+            return EnvFactory(_env_class(run_file), revealed(_env_config(directory, run_file)))
+
+    def policy_by_agent(self, make_env: EnvFactory) -> dict[AgentID, PolicyID]:
+        """Return the policy id of each agent of the run; `make_env` is asked where JSON cannot hold an id.
+
+        Raises:
+            RunDirectoryError: if the run ended before it had policies.
+        """
+        if "policy_by_agent" not in self.facts or "seed" not in self.facts:
+            raise RunDirectoryError(f"The run {self.path} has status {self.status!r}, and no policies yet.")
+        return _policy_by_agent(self.facts, make_env)
+
     def sign(self) -> None:
         """Sign the run as if it had been written here; then all that it names is imported when it is loaded.
 
@@ -245,13 +273,8 @@ def _evaluate(
     prepare: Callable[[MultiAgentEnv, Mapping[str, Any]], None] | None,
 ) -> tuple[Evaluation, float | None]:
     """Make the env of a run, and play it with the policies that are loaded; see `evaluate_run`."""
-    run_file = RunFile.read(directory.path / CONFIG_FILE)
-    for key, kind in (("env", str), ("env_config", dict), ("metrics", dict)):
-        value = run_file.table.get(key, None if key == "env" else {})
-        if not isinstance(value, kind):
-            expected = "the name of an env" if key == "env" else "a table"
-            raise RunDirectoryError(f"{run_file.path} is damaged: {key} is {value!r}. Expected {expected}.")
-    components = Components(run_file.plugin_settings(), folder=run_file.folder, start="the run file")
+    run_file = _run_file(directory)
+    components = _components(run_file)
     plan = run_file.evaluation() or EvaluationPlan()
     env_config = _env_config(directory, run_file)
     make_env = EnvFactory(components.env_class(run_file.table["env"]), revealed(env_config))
@@ -273,6 +296,25 @@ def _evaluate(
             agent_ids=[a for a, i in policy_by_agent.items() if i in facts["policies_to_train"]],
         )
     return evaluation, plan.reference_return
+
+
+def _run_file(directory: RunDirectory) -> RunFile:
+    """Return the `config.toml` of a run; raise `RunDirectoryError` if it is damaged."""
+    run_file = RunFile.read(directory.path / CONFIG_FILE)
+    for key, kind in (("env", str), ("env_config", dict), ("metrics", dict)):
+        value = run_file.table.get(key, None if key == "env" else {})
+        if not isinstance(value, kind):
+            expected = "the name of an env" if key == "env" else "a table"
+            raise RunDirectoryError(f"{run_file.path} is damaged: {key} is {value!r}. Expected {expected}.")
+    return run_file
+
+
+def _components(run_file: RunFile) -> Components:
+    return Components(run_file.plugin_settings(), folder=run_file.folder, start="the run file")
+
+
+def _env_class(run_file: RunFile) -> Callable[..., MultiAgentEnv]:
+    return _components(run_file).env_class(run_file.table["env"])
 
 
 def _event(row: MetricsRow) -> MetricsRecorded:

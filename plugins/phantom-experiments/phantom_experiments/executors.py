@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import phantom_core as ph
 
@@ -32,7 +32,7 @@ class Executor(ABC, Generic[Task, Outcome]):
     """Calls one function for many tasks, somewhere.
 
     A subclass says how a task is handed over (`submit`) and how outcomes come back (`wait`), in any order;
-    `run` puts them in order, and never has more tasks out than `window`, so that memory is bounded.
+    `map` puts them in order, and is never far ahead of the first that is missing, so that memory is bounded.
 
     Attributes:
         slots: how many tasks may be handed over at a time; set by `start`.
@@ -60,34 +60,34 @@ class Executor(ABC, Generic[Task, Outcome]):
     def close(self) -> None:
         """End everything that was started, also in the middle of tasks; it may be called again."""
 
-    def run(self, play: Callable[[Task], Outcome], tasks: Iterable[Task]) -> Iterator[Outcome]:
-        """Yield the outcomes in the order of the tasks, which are taken as they are needed.
+    def map(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Outcome]]:
+        """Yield each task with its outcome, in the order of the tasks, which are taken as they are needed.
 
-        Closing the iterator, or an exception, ends everything that was started.
+        Between `start` and `close`; it may be called again when the last one is used up.
         """
-        try:
-            self.start(play)
-            yield from self._ordered(iter(tasks))
-        finally:
-            self.close()
-
-    def _ordered(self, tasks: Iterator[Task]) -> Iterator[Outcome]:
-        ready: dict[int, Any] = {}  # what came back before its turn
-        first, submitted, out = 0, 0, 0
-        has_more = True
-        while has_more or out or ready:
-            while has_more and out < self.slots and submitted - first < 4 * self.slots:
-                try:
-                    task = next(tasks)
-                except StopIteration:
+        source = iter(tasks)
+        waiting: dict[int, Task] = {}
+        ready: dict[int, Outcome] = {}  # what came back before its turn
+        first, submitted, out, has_more = 0, 0, 0, True
+        while has_more or waiting:
+            while has_more and out < self.slots and submitted - first < _WINDOW * self.slots:
+                task = next(source, _NO_TASK)
+                if task is _NO_TASK:
                     has_more = False
                     break
-                self.submit(submitted, task)
+                waiting[submitted] = task  # type: ignore[assignment]  # it is one
+                self.submit(submitted, waiting[submitted])
                 submitted, out = submitted + 1, out + 1
             if out:
-                for number, outcome in self.wait():
-                    ready[number] = outcome
-                    out -= 1
+                found = self.wait()
+                ready.update(found)
+                out -= len(found)
             while first in ready:
-                yield ready.pop(first)
+                yield waiting.pop(first), ready.pop(first)
                 first += 1
+
+
+_WINDOW: Final = 4
+"""So many times its slots an executor may be ahead of the first task whose outcome is missing."""
+
+_NO_TASK: Final = object()

@@ -106,7 +106,7 @@ class Plot:
         look = LOOKS["light" if theme == "auto" else _checked(theme)]
         with rc_context(style_of(look)):
             figure = Figure(figsize=(self.width, self.height), layout="constrained")
-            figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03)  # type: ignore[union-attr, call-arg]  constrained
+            figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03)
             self._draw(figure, look)
         return figure
 
@@ -127,13 +127,15 @@ class Plot:
         kind = path.suffix.lower()
         if kind not in (".svg", ".png", ".pdf"):
             raise ph.errors.ConfigError(
-                f"A picture cannot be written to {str(path)!r}: the suffix {path.suffix!r} says nothing. Expected "
+                f"A picture cannot be written to {str(path)!r}: the suffix {path.suffix!r} says nothing. "
+                "Expected "
                 "one of .svg, .png, .pdf."
             )
         chosen = _checked(theme or ("auto" if kind == ".svg" else "light"))
         if chosen == "auto" and kind != ".svg":
             raise ph.errors.ConfigError(
-                f"theme is 'auto', which a {kind} file cannot have: it has one background. Expected light or dark."
+                f"theme is 'auto', which a {kind} file cannot have: it has one background. Expected light "
+                "or dark."
             )
         content = self._svg(chosen) if kind == ".svg" else self._bytes(kind[1:], chosen, _DPI)
         try:
@@ -141,7 +143,8 @@ class Plot:
                 temporary.write_bytes(content)
         except OSError as error:
             raise ph.errors.ConfigError(
-                f"The picture cannot be written to {str(path)!r}: {error.strerror or error}. Choose another place."
+                f"The picture cannot be written to {str(path)!r}: {error.strerror or error}. Choose another "
+                "place."
             ) from error
         return path
 
@@ -156,7 +159,11 @@ class Plot:
 
         figure, content = self.figure(theme), io.BytesIO()
         is_clear = theme == "auto"
-        dates: Mapping[str, Any] = {"png": {"Software": None}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}
+        dates: Mapping[str, Any] = {
+            "png": {"Software": None},
+            "pdf": {"CreationDate": None},
+            "svg": {"Date": None},
+        }
         with rc_context({"svg.fonttype": "none", "svg.hashsalt": "phantom", "pdf.fonttype": 42}):
             figure.savefig(content, format=kind, dpi=dpi, transparent=is_clear, metadata=dates[kind])
         return content.getvalue()
@@ -172,7 +179,7 @@ class Plot:
 
 
 def _dark_rules() -> str:
-    """Return a style sheet that replaces the colours of the light look where the reader asks for a dark one."""
+    """Return a style sheet that replaces the colours of the light look where a reader wants a dark one."""
     light, dark = LOOKS["light"], LOOKS["dark"]
     pairs = ((light.ink, dark.ink), (light.muted, dark.muted), (light.paper, dark.paper))
     rules = "".join(

@@ -29,13 +29,15 @@ def plot_learning(
 ) -> Plot:
     """Return what runs logged over their env steps, as the mean over seeds with a band that holds it.
 
-    Runs whose settings differ in nothing but the seed are one line: at 200 places of the horizontal axis, from
-    where the last of them begins to where the first of them ends, the values of each run are interpolated, and
-    the band is the interval of Student's t over the runs. A run without another like it is a line without band.
+    Runs whose settings differ in nothing but the seed are one line: at 200 places of the horizontal axis,
+    from where the last of them begins to where the first of them ends, the values of each run are
+    interpolated, and the band is the interval of Student's t over the runs. A run without another like it is
+    a line without band.
 
     Args:
         runs: run directories, also of runs that go on.
-        values: the names of logged values, with a panel each; default: `eval/mean_return`, or `rewards/group`.
+        values: the names of logged values, with a panel each; default: `eval/mean_return`, or
+            `rewards/group`.
         smooth: average each value of a run with those before, so many in all.
         level: of the bands.
         out: a file to write the picture to, see `Plot.write`.
@@ -65,7 +67,9 @@ def plot_learning(
         panels.append(Panel(series, name))
     title = f"{', '.join(names)} by env steps, of {len(runs)} {'run' if len(runs) == 1 else 'runs'}"
     plot = Plot(
-        lambda figure, look: draw_lines(figure, look, panels, "env steps"), title=title, height=height_of(panels)
+        lambda figure, look: draw_lines(figure, look, panels, "env steps"),
+        title=title,
+        height=height_of(panels),
     )
     if out is not None:
         plot.write(out, theme)
@@ -102,7 +106,9 @@ def _chosen_names(curves: Sequence[Mapping[str, Curve]], values: Sequence[str] |
 
 def _groups(runs: Sequence[ph.tools.SavedRun]) -> dict[str, list[int]]:
     """Return the numbers of like runs, by a label: the settings in which they differ from other runs."""
-    settings = [dict(_flat({k: v for k, v in run.settings.items() if k not in _NOT_SETTINGS})) for run in runs]
+    settings = [
+        dict(_flat({k: v for k, v in run.settings.items() if k not in _NOT_SETTINGS})) for run in runs
+    ]
     names = dict.fromkeys(name for one in settings for name in one)
     differing = [name for name in names if len({repr(one.get(name)) for one in settings}) > 1]
     shown = [name for name in differing if name == "trainer.name"] or differing

@@ -25,8 +25,8 @@ def plot_network(
 ) -> Plot:
     """Return the network of an env: a mark for each agent, by class, and a line for each connection.
 
-    Agents that act have a filled mark, others a hollow one. A connection in one direction only has an arrow. The
-    env is reset if it was not, as some envs build their network then.
+    Agents that act have a filled mark, others a hollow one. A connection in one direction only has an arrow.
+    The env is reset if it was not, as some envs build their network then.
 
     Args:
         env: the env, with at most 400 agents.
@@ -39,7 +39,9 @@ def plot_network(
         PluginError: if matplotlib is not installed.
     """
     if not isinstance(env, ph.PhantomEnv):
-        raise ph.errors.ConfigError(f"The env is a {type(env).__name__}, which has no network. Expected a PhantomEnv.")
+        raise ph.errors.ConfigError(
+            f"The env is a {type(env).__name__}, which has no network. Expected a PhantomEnv."
+        )
     if not len(env.network):
         env.reset(seed=seed)
     network = env.network
@@ -66,7 +68,12 @@ def plot_network(
         if len(ids) <= _MAX_NAMED:
             for number, agent_id in enumerate(ids):
                 ax.annotate(
-                    str(agent_id), places[number], (0, 6.5), textcoords="offset points", ha="center", fontsize=6.5
+                    str(agent_id),
+                    places[number],
+                    (0, 6.5),
+                    textcoords="offset points",
+                    ha="center",
+                    fontsize=6.5,
                 )
         ax.set_axis_off()
         ax.margins(0.12, 0.16)
@@ -88,8 +95,8 @@ def _draw_connections(ax: Any, look: Look, places: np.ndarray[Any, Any], pairs: 
             ax.annotate(
                 "", places[v], places[u],
                 arrowprops={
-                    "arrowstyle": "-|>", "color": look.ink, "alpha": 0.5, "linewidth": 0.7, "shrinkA": 4, "shrinkB": 5,
-                    "mutation_scale": 7,
+                    "arrowstyle": "-|>", "color": look.ink, "alpha": 0.5, "linewidth": 0.7,
+                    "shrinkA": 4, "shrinkB": 5, "mutation_scale": 7,
                 },
             )  # fmt: skip
 
@@ -102,21 +109,24 @@ def _draw_agents(
         colour = COLOURS[kind % len(COLOURS)]
         is_acting = all(number in acting for number in members)
         ax.scatter(
-            *places[members].T, s=size, marker=MARKERS[kind % len(MARKERS)], edgecolors=colour, linewidths=1.2,
-            facecolors=colour if is_acting else look.paper, label=name, zorder=3,
+            *places[members].T, s=size, marker=MARKERS[kind % len(MARKERS)], edgecolors=colour,
+            linewidths=1.2, facecolors=colour if is_acting else look.paper, label=name, zorder=3,
         )  # fmt: skip
 
 
 def laid_out(num: int, pairs: set[tuple[int, int]]) -> np.ndarray[Any, Any]:
     """Return places for the nodes of a graph, as an array `[num, 2]`; the same graph gives the same places.
 
-    Connected nodes attract each other by d²/k, all nodes repel each other by k²/d, and the moves become smaller.
+    Connected nodes attract each other by d²/k, all nodes repel each other by k²/d, and the moves become
+    smaller.
 
     Source: Fruchterman and Reingold 1991, Graph drawing by force-directed placement.
     """
     angles = 2 * np.pi * np.arange(num) / max(num, 1)
     places = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-    places += 0.01 * np.stack([np.sin(3 * angles), np.cos(5 * angles)], axis=1)  # no exact symmetry to be stuck in
+    places += 0.01 * np.stack(
+        [np.sin(3 * angles), np.cos(5 * angles)], axis=1
+    )  # no exact symmetry to be stuck in
     links = np.array(sorted({(min(p), max(p)) for p in pairs}), dtype=int).reshape(-1, 2)
     distance = 1 / np.sqrt(max(num, 1))
     for step in range(_ITERATIONS):
@@ -130,4 +140,5 @@ def laid_out(num: int, pairs: set[tuple[int, int]]) -> np.ndarray[Any, Any]:
         forces -= 0.05 * places  # what is not connected stays near
         size = np.maximum(np.linalg.norm(forces, axis=1, keepdims=True), 1e-9)
         places = places + forces / size * np.minimum(size, 0.2 * (1 - step / _ITERATIONS))
-    return places - places.mean(axis=0)
+    centred: np.ndarray[Any, Any] = places - places.mean(axis=0)
+    return centred

@@ -1,4 +1,4 @@
-"""The parts that pictures are made of: lines with bands, points with intervals, legends, and panels of them."""
+"""The parts of pictures: lines with bands, points with intervals, legends, and panels of them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class Series:
         y: float array `[len(x)]`.
         low: lower end of the interval, likewise; NaN where there is none.
         high: upper end.
-        number: the value of the one parameter in which series differ; None if there are several, or no numbers.
+        number: the value of the one parameter in which series differ; None if there are several, or no
+            numbers.
     """
 
     label: str
@@ -64,7 +65,8 @@ def check_number_of_lines(number: int, advice: str) -> None:
     """Raise `ConfigError` if there are more lines than anybody can tell apart."""
     if number > _MAX_SHADES:
         raise ph.errors.ConfigError(
-            f"The picture would have {number:,} lines, which nobody can tell apart. Expected at most {_MAX_SHADES}. "
+            f"The picture would have {number:,} lines, which nobody can tell apart. Expected at most "
+            f"{_MAX_SHADES}. "
             f"{advice}"
         )
 
@@ -110,7 +112,9 @@ def draw_lines(
                 _draw_marks(ax, series, style, number, len(panel.series))
             else:
                 ax.plot(series.x, series.y, label=series.label, **style)
-                ax.fill_between(series.x, series.low, series.high, color=style["color"], alpha=look.band, linewidth=0)
+                ax.fill_between(
+                    series.x, series.low, series.high, color=style["color"], alpha=look.band, linewidth=0
+                )
         ax.set_ylabel(panel.y_label)
         ax.set_title(panel.title)
         ax.margins(x=0.04 if marks else 0.01)
@@ -146,7 +150,7 @@ def _style(number: int, series: Sequence[Series]) -> dict[str, Any]:
 
 
 def _shades(series: Sequence[Series]) -> list[float]:
-    """Return the places of series in the colour map, if there are too many for a legend and they are numbers."""
+    """Return the places of series in the colour map, if they are too many for a legend and numbers."""
     numbers = [one.number for one in series if one.number is not None]
     if len(series) <= MAX_LINES or len(numbers) < len(series):
         return []
@@ -163,7 +167,7 @@ def _add_scale(figure: Figure, axes: Any, series: Sequence[Series], label: str) 
     colours = ListedColormap(colormaps["viridis"](np.linspace(*_SHADES, 256)))
     shown = ScalarMappable(Normalize(min(numbers), max(numbers)), colours)
     bar = figure.colorbar(shown, ax=list(axes), label=label, pad=0.02, aspect=25)
-    bar.outline.set_visible(False)  # type: ignore[operator]  a spine
+    bar.outline.set_visible(False)
 
 
 def draw_intervals(
@@ -183,8 +187,9 @@ def draw_intervals(
         rows = np.array([row_of[label] for label in group.x]) + shift
         intervals = np.nan_to_num(np.vstack([group.y - group.low, group.high - group.y]))
         ax.errorbar(
-            group.y, rows, xerr=intervals, label=group.label, linestyle="", color=COLOURS[number % len(COLOURS)],
-            marker=MARKERS[number % len(MARKERS)], elinewidth=0.9, capsize=1.8, capthick=0.9,
+            group.y, rows, xerr=intervals, label=group.label, linestyle="",
+            color=COLOURS[number % len(COLOURS)], marker=MARKERS[number % len(MARKERS)],
+            elinewidth=0.9, capsize=1.8, capthick=0.9,
         )  # fmt: skip
     ax.set_yticks(range(len(labels)), labels)
     ax.set_ylim(len(labels) - 0.4, -0.6)

@@ -12,7 +12,17 @@ import phantom_core as ph
 if TYPE_CHECKING:
     from phantom_experiments.figures import Plot
 
-_KINDS = ("series", "grid", "heatmap", "differences", "impulse", "histogram", "rewards", "learning", "network")
+_KINDS = (
+    "series",
+    "grid",
+    "heatmap",
+    "differences",
+    "impulse",
+    "histogram",
+    "rewards",
+    "learning",
+    "network",
+)
 
 
 @click.command("plot")
@@ -30,7 +40,11 @@ _KINDS = ("series", "grid", "heatmap", "differences", "impulse", "histogram", "r
     help="The picture to write: .svg, .png or .pdf.",
 )
 @click.option(
-    "--value", "values", multiple=True, metavar="NAME", help="Draw this value. Repeatable.  [default: all that fit]"
+    "--value",
+    "values",
+    multiple=True,
+    metavar="NAME",
+    help="Draw this value. Repeatable.  [default: all that fit]",
 )
 @click.option("--by", multiple=True, metavar="KEY", help="Lines differ in this parameter or key. Repeatable.")
 @click.option("--x", metavar="PARAMETER", help="What is on the horizontal axis of a grid or heatmap.")
@@ -39,10 +53,14 @@ _KINDS = ("series", "grid", "heatmap", "differences", "impulse", "histogram", "r
 @click.option(
     "--where", multiple=True, metavar="KEY=VALUE", help="Use these rows only, such as markup=0.5. Repeatable."
 )
-@click.option("--smooth", type=click.IntRange(min=1), metavar="N", help="Average so many values of a learning curve.")
-@click.option("--theme", type=click.Choice(["light", "dark", "auto"]), help="[default: auto for .svg, else light]")
+@click.option(
+    "--smooth", type=click.IntRange(min=1), metavar="N", help="Average so many values of a learning curve."
+)
+@click.option(
+    "--theme", type=click.Choice(["light", "dark", "auto"]), help="[default: auto for .svg, else light]"
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show the full traceback of an error.")
-def plot_command(  # noqa: D417  click documents the options
+def plot_command(
     *,
     sources: tuple[str, ...],
     kind: str | None,
@@ -74,7 +92,8 @@ def _plot(sources: tuple[str, ...], kind: str | None, options: dict[str, Any]) -
         return plot_learning(sources, **_known(options, "learning", {"values", "smooth"}))
     if len(sources) > 1:
         raise ph.errors.ConfigError(
-            f"phantom plot was given {ph.tools.listing(sources)}, but only runs are drawn together. Name one study, "
+            f"phantom plot was given {ph.tools.listing(sources)}, but only runs are drawn together. Name "
+            "one study, "
             "or run directories."
         )
     if kind == "network" or (kind is None and not is_study and ":" in sources[0]):
@@ -112,6 +131,7 @@ def _known(options: dict[str, Any], kind: str, known: set[str]) -> dict[str, Any
 def _one(kind: str, option: str, given: tuple[str, ...]) -> str:
     if len(given) > 1:
         raise ph.errors.ConfigError(
-            f"The picture {kind!r} has one {option}, but {ph.tools.listing(given)} were given. Draw several pictures."
+            f"The picture {kind!r} has one {option}, but {ph.tools.listing(given)} were given. Draw several "
+            "pictures."
         )
     return given[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +20,6 @@ from phantom_experiments.panels import (
     draw_intervals,
     draw_lines,
     height_of,
-    make_readable,
     parameter_text,
     value_text,
 )
@@ -35,6 +34,8 @@ if TYPE_CHECKING:  # an extra of this distribution
 _MAX_VALUES: Final = 6
 _MAX_ROWS: Final = 60
 _MAX_AGENTS: Final = 25
+_MAX_WRITTEN: Final = 8  # columns of a heat map with numbers in the cells
+_PAIR: Final = 2
 _ADVICE: Final = "Choose points with where={...}, or name fewer parameters in by=[...]."
 
 
@@ -57,7 +58,9 @@ def plot_results(
     plot_kind = KINDS.get(kind)
     if plot_kind is None:
         nearest = ph.tools.did_you_mean(kind, KINDS)
-        raise ph.errors.ConfigError(f"There is no picture {kind!r} of a study.{nearest} Kinds: {', '.join(KINDS)}.")
+        raise ph.errors.ConfigError(
+            f"There is no picture {kind!r} of a study.{nearest} Kinds: {', '.join(KINDS)}."
+        )
     known = list(inspect.signature(plot_kind).parameters)[1:]
     for name in options:
         if name not in known:
@@ -85,10 +88,10 @@ def plot_series(
     where: Mapping[str, Any] | None = None,
     level: float = 0.95,
 ) -> Plot:
-    """Return time series: the mean over seeds at each step, with a band that holds it with probability `level`.
+    """Return time series: the mean over seeds at each step, with the band that holds it.
 
-    One panel for each value; a line for each treatment, or, with one treatment, for each point. Points that no
-    line is about are averaged.
+    One panel for each value; a line for each treatment, or, with one treatment, for each point. Points that
+    no line is about are averaged.
 
     Args:
         results: of a study that recorded steps.
@@ -174,8 +177,8 @@ def plot_heatmap(
         maps[row.get("treatment", "")][place] = row["mean"]
 
     def draw(figure: Figure, look: Look) -> None:
-        texts = ([value_text(label) for label in labels] for labels in (columns, lines))
-        _draw_maps(figure, maps, *texts, heading(name, results.units))
+        texts = [[value_text(label) for label in labels] for labels in (columns, lines)]
+        _draw_maps(figure, maps, texts[0], texts[1], heading(name, results.units))
         figure.supxlabel(heading(across, results.units), fontsize=8, color=look.ink)
         figure.supylabel(heading(up, results.units), fontsize=8, color=look.ink)
 
@@ -185,7 +188,11 @@ def plot_heatmap(
 
 
 def _draw_maps(
-    figure: Figure, maps: Mapping[str, np.ndarray[Any, Any]], columns: Sequence[str], lines: Sequence[str], label: str
+    figure: Figure,
+    maps: Mapping[str, np.ndarray[Any, Any]],
+    columns: Sequence[str],
+    lines: Sequence[str],
+    label: str,
 ) -> None:
     axes = figure.subplots(len(maps), 1, sharex=True, squeeze=False)[:, 0]
     low = min(np.nanmin(one) for one in maps.values())
@@ -198,7 +205,7 @@ def _draw_maps(
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
         ax.set_title(which)
-        if len(columns) <= 8:
+        if len(columns) <= _MAX_WRITTEN:
             _write_cells(ax, cells, low, high)
     bar = figure.colorbar(image, ax=list(axes), label=label, pad=0.03, aspect=25)
     bar.outline.set_visible(False)
@@ -209,7 +216,15 @@ def _write_cells(ax: Any, cells: np.ndarray[Any, Any], low: float, high: float) 
         if np.isfinite(value):
             is_light = value > (low + high) / 2
             text = f"{value:.3g}"
-            ax.text(column, line, text, ha="center", va="center", fontsize=7, color="#000000" if is_light else "#fefefe")
+            ax.text(
+                column,
+                line,
+                text,
+                ha="center",
+                va="center",
+                fontsize=7,
+                color="#000000" if is_light else "#fefefe",
+            )
 
 
 def plot_differences(
@@ -234,7 +249,12 @@ def plot_differences(
         level: of the intervals.
     """
     (name,) = _chosen(results.episodes, value)[:1]
-    tables = _compared(results, treatment, baseline, lambda which, base: results.compare(which, base, values=[name], level=level))
+    tables = _compared(
+        results,
+        treatment,
+        baseline,
+        lambda which, base: results.compare(which, base, values=[name], level=level),
+    )
     against = results.treatments[0] if baseline is None else baseline
     label = heading(f"difference in {name}", {f"difference in {name}": results.units.get(name, "")})
     rows_by = {which: [*_selected(table, where)] for which, table in tables.items()}
@@ -261,7 +281,9 @@ def plot_differences(
     _check_rows(max(len(group.x) for group in groups))
     height = 0.75 + 0.17 * max(len(group.x) for group in groups)
     return Plot(
-        lambda figure, look: draw_intervals(figure, look, groups, label, zero=True), title=title, height=height
+        lambda figure, look: draw_intervals(figure, look, groups, label, zero=True),
+        title=title,
+        height=height,
     )
 
 
@@ -286,7 +308,10 @@ def plot_impulse(
     """
     names = _chosen(results.steps, values)
     tables = _compared(
-        results, treatment, baseline, lambda which, base: results.impulse_response(which, base, values=names, level=level)
+        results,
+        treatment,
+        baseline,
+        lambda which, base: results.impulse_response(which, base, values=names, level=level),
     )
     against = results.treatments[0] if baseline is None else baseline
     rows = [
@@ -299,7 +324,13 @@ def plot_impulse(
     columns = [*results.parameters, "treatment", "step", "value"]
     pairs = ", ".join(dict.fromkeys(row["treatment"] for row in rows))
     panels = _panels(
-        results, Table.of(rows, columns), keys, "step", mean="difference", prefix="Δ ", title="" if several else pairs
+        results,
+        Table.of(rows, columns),
+        keys,
+        "step",
+        mean="difference",
+        prefix="Δ ",
+        title="" if several else pairs,
     )
     title = f"Response of {', '.join(names)} by step: paired difference {pairs}, with {_percent(level)} bands"
     scale = _scale_label(results, keys)
@@ -329,7 +360,12 @@ def plot_rewards(
     _require_rows(rows)
     shown = list(dict.fromkeys(row.get("treatment", "") for row in rows))
     groups = [
-        _series(which, [row for row in rows if row.get("treatment", "") == which], lambda row: str(row[key]), "mean")
+        _series(
+            which,
+            [row for row in rows if row.get("treatment", "") == which],
+            lambda row: str(row[key]),
+            "mean",
+        )
         for which in shown
     ]
     label = heading(value, results.units)
@@ -351,11 +387,15 @@ KINDS: Final[Mapping[str, Callable[..., Plot]]] = {
 
 
 def _compared(
-    results: Results, treatment: Sequence[str] | str | None, baseline: str | None, compare: Callable[[str, str], Table]
+    results: Results,
+    treatment: Sequence[str] | str | None,
+    baseline: str | None,
+    compare: Callable[[str, str], Table],
 ) -> dict[str, Table]:
-    if len(results.treatments) < 2:  # noqa: PLR2004  a pair
+    if len(results.treatments) < _PAIR:
         raise ph.errors.ConfigError(
-            f"The study has {len(results.treatments)} treatment, so there is nothing to compare. Give it at least "
+            f"The study has {len(results.treatments)} treatment, so there is nothing to compare. Give it at "
+            "least "
             'two: px.Study(..., treatments={"off": {}, "on": {...}}).'
         )
     against = results.treatments[0] if baseline is None else baseline
@@ -373,12 +413,19 @@ def _line_keys(results: Results, by: Sequence[str] | None) -> list[str]:
 
 
 def _panels(
-    results: Results, table: Table, names: Sequence[str], x: str, *, mean: str, prefix: str = "", title: str = ""
+    results: Results,
+    table: Table,
+    names: Sequence[str],
+    x: str,
+    *,
+    mean: str,
+    prefix: str = "",
+    title: str = "",
 ) -> list[Panel]:
     """Return a panel for each value, with a series for each combination of keys; the first has the title."""
     rows = [*table]
     _require_rows(rows)
-    panels = []
+    panels: list[Panel] = []
     for value in dict.fromkeys(row["value"] for row in rows):
         lines: dict[Any, list[Row]] = {}
         for row in rows:
@@ -443,7 +490,8 @@ def _axis_parameter(results: Results, argument: str, name: str | None, *, withou
         known = ", ".join(free) or "none"
         advice = " A study has parameters with px.Study(..., vary=...)." if not free else ""
         raise ph.errors.ConfigError(
-            f"{argument} is {name!r}, but it must be a parameter.{ph.tools.did_you_mean(name, free)} Parameters: "
+            f"{argument} is {name!r}, but it must be a parameter.{ph.tools.did_you_mean(name, free)} "
+            "Parameters: "
             f"{known}.{advice}"
         )
     return name
@@ -468,13 +516,19 @@ def _chosen(table: Table, values: Sequence[str] | str | None) -> list[str]:
 
 
 def _summary(
-    table: Table, keys: Sequence[str], names: Sequence[str], where: Mapping[str, Any] | None, level: float = 0.95
+    table: Table,
+    keys: Sequence[str],
+    names: Sequence[str],
+    where: Mapping[str, Any] | None,
+    level: float = 0.95,
 ) -> Table:
     """Return means over seeds of the rows that are to be drawn."""
     for name in keys:
         if name not in table.keys:
             nearest = ph.tools.did_you_mean(name, table.keys)
-            raise ph.errors.ConfigError(f"by names {name!r}, which is no key.{nearest} Keys: {', '.join(table.keys)}.")
+            raise ph.errors.ConfigError(
+                f"by names {name!r}, which is no key.{nearest} Keys: {', '.join(table.keys)}."
+            )
     return summarised(_selected(table, where), keys, values=names, quantiles=(), level=check_level(level))
 
 
@@ -485,14 +539,16 @@ def _selected(table: Table, where: Mapping[str, Any] | None) -> Table:
 def _require_rows(rows: Sequence[Row]) -> None:
     if not rows:
         raise ph.errors.ConfigError(
-            "There is nothing to draw: no rows are left. Choose others with where={...}, or see results.errors."
+            "There is nothing to draw: no rows are left. Choose others with where={...}, or see "
+            "results.errors."
         )
 
 
 def _check_rows(number: int) -> None:
     if number > _MAX_ROWS:
         raise ph.errors.ConfigError(
-            f"The picture would have {number:,} rows. Expected at most {_MAX_ROWS}. Choose points with where={{...}}."
+            f"The picture would have {number:,} rows. Expected at most {_MAX_ROWS}. Choose points with "
+            f"where={{...}}."
         )
 
 

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, Protocol
+from typing import Any, Final, Self, TypeAlias
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
@@ -18,47 +18,46 @@ _SECONDS: Final = 0.2
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 _FAST: Final = 10
+_SLOW: Final = 0.5
 
 
-class Counter(Protocol):
-    """What a study tells how far it is."""
-
-    def update(self, done: int, failed: int = 0) -> None:
-        """Say how many episodes are done, those that failed included, and how many failed."""
-        ...
+ShowProgress: TypeAlias = Callable[[int, int, int], None]
+"""Called with how many tasks are done, of how many, and how many episodes failed."""
 
 
 @contextmanager
-def progress_of(total: int | None, *, noun: str = "episodes", show: bool | None = None) -> Iterator[Counter]:
-    """Show how far a study is while the block runs.
+def progress_bar(*, show: bool | None = None) -> Iterator[ShowProgress]:
+    """Show how far a study is while the block runs; `Study.simulate(progress=...)` calls what it yields.
 
     In a terminal it is a bar on the standard error stream; in a Jupyter notebook a bar below the cell, which
-    stays with its last text. Elsewhere, such as in a file or a pipe, there is nothing.
+    stays as it was drawn last. Elsewhere, such as in a file or a pipe, there is nothing.
 
     Args:
-        total: how many episodes there are to play; None if nobody knows, as with `until`.
-        noun: what is counted.
         show: whether to show it; None: where somebody sees it.
     """
     is_notebook = in_notebook()
     if show is None:
         show = is_notebook or (sys.stderr is not None and sys.stderr.isatty())
     if not show:
-        yield _Silent()
+        yield _show_nothing
     elif is_notebook:
         with _notebook_display() as draw:
-            counter = NotebookCounter(total, noun, draw)
+            view = NotebookProgress(draw)
             try:
-                yield counter
+                yield view.update
             finally:
-                counter.close()
+                view.close()
     else:
-        with _bar(Console(stderr=True)) as bar:
-            yield _TerminalCounter(bar, total, noun)
+        with TerminalProgress(Console(stderr=True)) as bar:
+            yield bar.update
+
+
+def _show_nothing(done: int, total: int, failed: int) -> None:
+    """Leave it unseen."""
 
 
 def in_notebook() -> bool:
-    """Return whether this process is the kernel of a Jupyter notebook; nothing is imported to find that out."""
+    """Return whether this is the kernel of a Jupyter notebook; nothing is imported to find out."""
     ipython = sys.modules.get("IPython")
     shell = None if ipython is None else ipython.get_ipython()
     return shell is not None and type(shell).__name__ == "ZMQInteractiveShell"
@@ -75,7 +74,7 @@ def rate_text(done: int, seconds: float) -> str:
     per_second = done / seconds
     if per_second >= _FAST:
         return f"{per_second:,.0f}/s"
-    return f"{per_second:.1f}/s" if per_second >= 0.5 else f"{_MINUTE * per_second:.1f}/min"  # noqa: PLR2004  one in two
+    return f"{per_second:.1f}/s" if per_second >= _SLOW else f"{_MINUTE * per_second:.1f}/min"
 
 
 def time_text(seconds: float) -> str:
@@ -90,22 +89,17 @@ def time_text(seconds: float) -> str:
     return f"{whole // _MINUTE} min {whole % _MINUTE:02} s" if whole >= _MINUTE else f"{whole} s"
 
 
-def remaining_text(done: int, total: int | None, seconds: float) -> str:
+def remaining_text(done: int, total: int, seconds: float) -> str:
     """Return how long it will still take at the rate so far, or how long it took when it is done.
 
-    >>> remaining_text(50, 200, 10.0), remaining_text(200, 200, 40.0), remaining_text(50, None, 10.0)
-    ('30 s left', 'in 40 s', '10 s')
+    >>> remaining_text(50, 200, 10.0), remaining_text(200, 200, 40.0), remaining_text(0, 200, 10.0)
+    ('30 s left', 'in 40 s', '')
     """
-    if total is None:
-        return time_text(seconds)
-    if done >= total:
-        return f"in {time_text(seconds)}"
-    return f"{time_text((total - done) * seconds / done)} left" if done else ""
-
-
-class _Silent:
-    def update(self, done: int, failed: int = 0) -> None:
-        """Show nothing."""
+    if not done:
+        return ""
+    return (
+        f"in {time_text(seconds)}" if done >= total else f"{time_text((total - done) * seconds / done)} left"
+    )
 
 
 class _Pace(ProgressColumn):
@@ -114,53 +108,51 @@ class _Pace(ProgressColumn):
     def render(self, task: Task) -> Text:
         """Return them as text."""
         done, seconds = int(task.completed), task.elapsed or 0.0
-        total = None if task.total is None else int(task.total)
-        parts = (rate_text(done, seconds), remaining_text(done, total, seconds))
+        parts = (rate_text(done, seconds), remaining_text(done, int(task.total or 0), seconds))
         return Text(", ".join(filter(None, parts)), "dim")
 
 
-def _bar(console: Console) -> Progress:
-    failed = TextColumn("{task.fields[failed]}", style="yellow")
-    columns = (BarColumn(bar_width=30), MofNCompleteColumn(), TextColumn("{task.description}"), _Pace(), failed)
-    return Progress(*columns, console=console)
+class TerminalProgress:
+    """A bar in a terminal."""
+
+    def __init__(self, console: Console) -> None:
+        """Draw on a console, once there is something to draw."""
+        failed = TextColumn("{task.fields[failed]}", style="yellow")
+        columns = (BarColumn(bar_width=30), MofNCompleteColumn(), TextColumn("tasks"), _Pace(), failed)
+        self._bar = Progress(*columns, console=console)
+        self._task = self._bar.add_task("", total=None, failed="")
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._bar.stop()
+
+    def update(self, done: int, total: int, failed: int) -> None:
+        """Say how far it is."""
+        text = f"{failed:,} failed" if failed else ""
+        self._bar.update(self._task, completed=done, total=total, failed=text)
 
 
-class _TerminalCounter:
-    def __init__(self, bar: Progress, total: int | None, noun: str) -> None:
-        self._bar = bar
-        self._task = bar.add_task(noun, total=total, failed="")
-
-    def update(self, done: int, failed: int = 0) -> None:
-        """Draw the bar anew."""
-        self._bar.update(self._task, completed=done, failed=f"{failed:,} failed" if failed else "")
-
-
-class NotebookCounter:
+class NotebookProgress:
     """The display in a notebook, drawn as HTML a few times a second."""
 
-    def __init__(
-        self,
-        total: int | None,
-        noun: str,
-        draw: Callable[[str], None],
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, draw: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
         """Draw the first time.
 
         Args:
-            total: how many there are; None if nobody knows.
-            noun: what is counted.
             draw: draws HTML in the place of what was drawn before.
             clock: returns the time in seconds.
         """
-        self._total, self._noun, self._draw, self._clock = total, noun, draw, clock
+        self._draw, self._clock = draw, clock
         self._started = self._drawn = clock()
-        self._done = self._failed = 0
+        self._done = self._total = self._failed = 0
         draw(self.html())
 
-    def update(self, done: int, failed: int = 0) -> None:
+    def update(self, done: int, total: int, failed: int) -> None:
         """Draw it anew, if it was not drawn just now."""
-        self._done, self._failed = done, failed
+        self._done, self._total, self._failed = done, total, failed
         now = self._clock()
         if now - self._drawn >= _SECONDS:
             self._drawn = now
@@ -173,14 +165,13 @@ class NotebookCounter:
     def html(self) -> str:
         """Return a progress bar, and in words how far it is."""
         seconds = self._clock() - self._started
-        of_total = "" if self._total is None else f" of {self._total:,}"
         parts = (
-            f"{self._done:,}{of_total} {self._noun}",
+            f"{self._done:,} of {self._total:,} tasks" if self._total else "starting",
             rate_text(self._done, seconds),
             remaining_text(self._done, self._total, seconds),
             f"{self._failed:,} failed" if self._failed else "",
         )
-        value = "" if self._total is None else f' value="{self._done}" max="{self._total}"'
+        value = f' value="{self._done}" max="{self._total}"' if self._total else ""
         return f"<div><progress{value}></progress> {', '.join(filter(None, parts))}</div>"
 
 
@@ -189,5 +180,5 @@ def _notebook_display() -> Iterator[Callable[[str], None]]:
     """Make a place below the cell; yield what draws HTML there."""
     from IPython.display import HTML, display
 
-    handle: Any = display(HTML(""), display_id=True)  # type: ignore[no-untyped-call]  IPython ships no types
-    yield lambda text: handle.update(HTML(text))  # type: ignore[no-untyped-call]  likewise
+    handle: Any = display(HTML(""), display_id=True)
+    yield lambda text: handle.update(HTML(text))

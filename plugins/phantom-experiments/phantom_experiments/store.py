@@ -7,7 +7,8 @@ import json
 import os
 import time
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -128,6 +129,13 @@ class StudyStore:
         self.tasks += 1
         if self._num_waiting > MAX_WAITING_BYTES or time.monotonic() > self._next_flush:
             self.flush()
+
+    def stored_episodes(self) -> Iterator[list[dict[str, Any]]]:
+        """Yield the rows of the episodes of each task that is written, in order, with the places of arrays."""
+        lines = ph.reading.read_lines(self._path("episodes"))
+        rows = map(json.loads, lines)
+        for _, own in groupby(rows, key=lambda row: (row["point"], row["treatment"], row["seed"])):
+            yield list(own)
 
     def flush(self) -> None:
         """Write everything to the disk."""

@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from typing import Any, Final, NamedTuple
 
 import phantom_core as ph
+from phantom_experiments.one_blas_thread import one_blas_thread
 
 UNGUARDED: Final = 86
 """The exit code of a process that would start a study of its own while it imports the script."""
@@ -54,13 +55,14 @@ def work(connection: Connection) -> None:
             connection.send_bytes(_failure(said))
             return
         connection.send_bytes(pickle.dumps((READY, None)))
-        while True:
-            number, task = pickle.loads(received.get())  # noqa: S301  likewise
-            try:
-                answer = pickle.dumps((number, play(task)), protocol=pickle.HIGHEST_PROTOCOL)
-            except Exception as error:  # whatever a task raises
-                answer = _failure(error)
-            connection.send_bytes(answer)
+        with one_blas_thread():
+            while True:
+                number, task = pickle.loads(received.get())  # noqa: S301  likewise
+                try:
+                    answer = pickle.dumps((number, play(task)), protocol=pickle.HIGHEST_PROTOCOL)
+                except Exception as error:  # whatever a task raises
+                    answer = _failure(error)
+                connection.send_bytes(answer)
 
 
 def end_process(process: multiprocessing.process.BaseProcess) -> None:

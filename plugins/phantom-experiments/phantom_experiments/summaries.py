@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
@@ -17,9 +17,11 @@ from phantom_experiments.estimates import Estimate, estimate
 from phantom_experiments.tables import Row, Table
 
 _NO_VALUES: Final = frozenset({"episode_seed", "steps", "error", "step"})
-"""Columns of a study's tables that say how an episode went; those that are numbers count when they are named."""
+"""Columns that say how an episode went; those that are numbers count when they are named."""
 
+_Key = TypeVar("_Key", bound=Hashable)
 _Sums = list[float]
+_PairKey = tuple[tuple[Hashable, ...], str, Hashable, Hashable]  # group, value, seed, episode
 
 
 @dataclass(slots=True)
@@ -106,7 +108,7 @@ def _differences_of_point(
     names: Sequence[str],
     level: float,
 ) -> Iterator[dict[str, Any]]:
-    sums: dict[str, dict[Hashable, _Sums]] = {treatment: {}, baseline: {}}
+    sums: dict[str, dict[_PairKey, _Sums]] = {treatment: {}, baseline: {}}
     groups: dict[tuple[Hashable, ...], dict[str, Any]] = {}
     point: dict[str, Any] = {}
     for row in rows:
@@ -123,7 +125,7 @@ def _differences_of_point(
     pairs: dict[Hashable, list[tuple[Hashable, float, float]]] = defaultdict(list)
     for key, value in treated.items():
         if key in untreated:
-            group, name, seed, _ = key  # type: ignore[misc]  as it was added
+            group, name, seed, _ = key
             pairs[group, name].append((seed, value, untreated[key]))
     for group, label in groups.items():
         for name in names:
@@ -132,7 +134,7 @@ def _differences_of_point(
 
 
 def _pair_facts(pairs: Sequence[tuple[Hashable, float, float]], level: float) -> dict[str, Any]:
-    """Return the means of both sides, and the difference with its interval; episodes of a seed are averaged."""
+    """Return the means of both sides, and the difference with its interval, over seeds."""
     sides: tuple[dict[Hashable, _Sums], ...] = ({}, {}, {})
     for seed, treated, untreated in pairs:
         for side, value in zip(sides, (treated, untreated, treated - untreated), strict=True):
@@ -207,7 +209,7 @@ def check_quantiles(quantiles: Sequence[float]) -> Sequence[float]:
     return quantiles
 
 
-def _add(sums: dict[Any, _Sums], key: Hashable, value: float) -> None:
+def _add(sums: dict[_Key, _Sums], key: _Key, value: float) -> None:
     found = sums.get(key)
     if found is None:
         sums[key] = [value, 1]
@@ -216,5 +218,5 @@ def _add(sums: dict[Any, _Sums], key: Hashable, value: float) -> None:
         found[1] += 1
 
 
-def _means(sums: Mapping[Hashable, _Sums]) -> dict[Hashable, float]:
+def _means(sums: Mapping[_Key, _Sums]) -> dict[_Key, float]:
     return {key: total / count for key, (total, count) in sums.items()}

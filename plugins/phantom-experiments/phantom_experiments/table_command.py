@@ -20,7 +20,7 @@ from phantom_experiments.tables import Table
     "--by",
     multiple=True,
     metavar="KEY",
-    help="A row for each value of this parameter, or of agent, class or step. Repeatable.  [default: each point]",
+    help="A row for each value of this parameter, agent, class or step. Repeatable.  [default: each point]",
 )
 @click.option("--value", "values", multiple=True, metavar="NAME", help="Only this value. Repeatable.")
 @click.option("--compare", metavar="TREATMENT", help="Show what this treatment changes: paired differences.")
@@ -30,9 +30,15 @@ from phantom_experiments.tables import Table
     type=click.Choice(["episodes", "agents", "steps"]),
     help="Show the rows of this table instead of means.",
 )
-@click.option("--where", multiple=True, metavar="KEY=VALUE", help="Only these rows, such as markup=0.5. Repeatable.")
 @click.option(
-    "--level", type=float, default=0.95, metavar="SHARE", help="The probability of intervals.  [default: 0.95]"
+    "--where", multiple=True, metavar="KEY=VALUE", help="Only these rows, such as markup=0.5. Repeatable."
+)
+@click.option(
+    "--level",
+    type=float,
+    default=0.95,
+    metavar="SHARE",
+    help="The probability of intervals.  [default: 0.95]",
 )
 @click.option(
     "--format", "layout", type=click.Choice(["text", "csv", "latex"]), default="text", help="[default: text]"

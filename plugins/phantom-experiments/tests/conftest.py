@@ -46,7 +46,7 @@ def write_study(tmp_path: Path) -> WriteStudy:
 
 @pytest.fixture
 def prices(write_study: WriteStudy) -> px.Results:
-    """Two points, two treatments, two seeds of two episodes each; the rule adds 1, 3 (seed 1), 2, 2 (seed 2)."""
+    """Two points, treatments, seeds and episodes; the rule adds 1, 3 and 2, 2; twice that at point 1."""
     added = {(1, 0): 1.0, (1, 1): 3.0, (2, 0): 2.0, (2, 1): 2.0}
     episodes = []
     for point in (0, 1):
@@ -67,5 +67,8 @@ def prices(write_study: WriteStudy) -> px.Results:
                         }
                     )
     return write_study(
-        episodes, points=[{"markup": 0.0}, {"markup": 0.3}], treatments=["off", "rule"], units={"price": "EUR"}
+        episodes,
+        points=[{"markup": 0.0}, {"markup": 0.3}],
+        treatments=["off", "rule"],
+        units={"price": "EUR"},
     )

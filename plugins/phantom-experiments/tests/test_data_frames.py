@@ -17,7 +17,14 @@ WriteStudy = Callable[..., px.Results]
 
 def rows_of(points: int, **more: Any) -> list[dict[str, Any]]:
     return [
-        {"point": point, "treatment": treatment, "seed": seed, "episode": 0, "price": 100.0 * point + seed, **more}
+        {
+            "point": point,
+            "treatment": treatment,
+            "seed": seed,
+            "episode": 0,
+            "price": 100.0 * point + seed,
+            **more,
+        }
         for point in range(points)
         for treatment in ("off", "on")
         for seed in (1, 2, 3)
@@ -26,7 +33,9 @@ def rows_of(points: int, **more: Any) -> list[dict[str, Any]]:
 
 
 def test_pandas_and_polars_have_the_columns(write_study: WriteStudy) -> None:
-    results = write_study(rows_of(2, wealth=np.arange(2)), points=[{"m": 0.0}, {"m": 1.0}], treatments=["off", "on"])
+    results = write_study(
+        rows_of(2, wealth=np.arange(2)), points=[{"m": 0.0}, {"m": 1.0}], treatments=["off", "on"]
+    )
     pandas, polars = results.to_pandas(), results.to_polars()
     assert list(pandas.columns) == list(polars.columns) == list(results.episodes.columns)
     assert pandas.groupby("treatment")["price"].sum().to_dict() == {"off": 308.0 + 3, "on": 312.0}
@@ -64,11 +73,21 @@ def test_the_parameters_of_other_points_are_coordinates_along_the_point(write_st
 def test_steps_have_a_dimension_and_classes_are_coordinates_along_the_agents(write_study: WriteStudy) -> None:
     keys = {"point": 0, "treatment": "off", "seed": 1, "episode": 0}
     steps = [{**keys, "step": step, "price": 1.0 * step} for step in (10, 20)]
-    agents = [{**keys, "agent": name, "class": kind, "w": np.ones(2)} for name, kind in (("A", "Firm"), ("B", "Bank"))]
+    agents = [
+        {**keys, "agent": name, "class": kind, "w": np.ones(2)}
+        for name, kind in (("A", "Firm"), ("B", "Bank"))
+    ]
     results = write_study(steps=steps, agents=agents)
     assert results.to_xarray("steps")["price"].sel(step=20).values.ravel().tolist() == [20.0]
     found = results.to_xarray("agents")
-    assert dict(found["w"].sizes) == {"point": 1, "treatment": 1, "seed": 1, "episode": 1, "agent": 2, "w_0": 2}
+    assert dict(found["w"].sizes) == {
+        "point": 1,
+        "treatment": 1,
+        "seed": 1,
+        "episode": 1,
+        "agent": 2,
+        "w_0": 2,
+    }
     assert found["class"].values.tolist() == ["Firm", "Bank"]
 
 
@@ -83,6 +102,7 @@ def test_rows_without_a_place_of_their_own_are_refused() -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
         table.to_xarray()
     assert str(caught.value) == (
-        "Two rows have the same 'seed', so they have no place of their own in a dataset. Select some of them first, "
+        "Two rows have the same 'seed', so they have no place of their own in a dataset. Select some of "
+        "them first, "
         "or name more keys."
     )

@@ -44,7 +44,9 @@ def test_one_and_two_degrees_of_freedom_have_closed_forms() -> None:
 
 
 @given(st.floats(0.501, 0.9995), st.integers(1, 400))
-def test_a_quantile_grows_with_the_probability_and_shrinks_to_the_normal_one(probability: float, df: int) -> None:
+def test_a_quantile_grows_with_the_probability_and_shrinks_to_the_normal_one(
+    probability: float, df: int
+) -> None:
     assert t_quantile(probability, df) > t_quantile(probability, df + 1)
     assert t_quantile(probability, df) > statistics.NormalDist().inv_cdf(probability)
     assert t_quantile(probability, df) < t_quantile(probability + 1e-4, df)

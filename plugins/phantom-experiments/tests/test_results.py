@@ -25,7 +25,7 @@ def row_of(table: px.Table, **keys: Any) -> dict[str, Any]:
 
 
 def test_rows_have_the_parameters_of_their_point_after_its_number(prices: px.Results) -> None:
-    first, last = [*prices.episodes][0], [*prices.episodes][-1]
+    first, *_, last = prices.episodes
     assert list(first.items())[:5] == [
         ("point", 0), ("markup", 0.0), ("treatment", "off"), ("seed", 1), ("episode", 0),
     ]  # fmt: skip
@@ -74,7 +74,9 @@ def test_a_pair_that_lost_one_side_counts_on_neither(write_study: WriteStudy) ->
                                        ("rule", 1, 2.0), ("rule", 2, 8.0), ("rule", 3, None)]
         if price is not None
     ]  # fmt: skip
-    rows.append({"point": 0, "treatment": "rule", "seed": 3, "episode": 0, "error": "EnvError: boom.", "step": 7})
+    rows.append(
+        {"point": 0, "treatment": "rule", "seed": 3, "episode": 0, "error": "EnvError: boom.", "step": 7}
+    )
     results = write_study(rows, treatments=["off", "rule"])
     (found,) = results.compare("rule")
     # differences 1 and 3: mean 2, se √2/√2 = 1, and t(0.975, 1) = 12.706
@@ -119,8 +121,11 @@ def test_an_impulse_response_is_the_paired_difference_at_each_step(write_study: 
 
 def test_agents_are_summed_up_by_class_with_the_agents_of_a_seed_averaged(write_study: WriteStudy) -> None:
     agents = [
-        {"point": 0, "treatment": "off", "seed": seed, "episode": 0, "agent": f"H{n}", "class": "Household", "reward": r}
-        for seed, rewards in ((1, (1.0, 3.0)), (2, (4.0, 8.0))) for n, r in enumerate(rewards)
+        {
+            "point": 0, "treatment": "off", "seed": seed, "episode": 0,
+            "agent": f"H{n}", "class": "Household", "reward": reward,
+        }
+        for seed, rewards in ((1, (1.0, 3.0)), (2, (4.0, 8.0))) for n, reward in enumerate(rewards)
     ]  # fmt: skip
     results = write_study(agents=agents)
     (by_class,) = results.summary(by="class")
@@ -130,7 +135,14 @@ def test_agents_are_summed_up_by_class_with_the_agents_of_a_seed_averaged(write_
 
 def test_array_values_come_back_as_arrays_and_are_not_summed_up(write_study: WriteStudy) -> None:
     rows: list[dict[str, Any]] = [
-        {"point": 0, "treatment": "off", "seed": seed, "episode": 0, "wealth": np.arange(3) * seed, "gini": 0.5}
+        {
+            "point": 0,
+            "treatment": "off",
+            "seed": seed,
+            "episode": 0,
+            "wealth": np.arange(3) * seed,
+            "gini": 0.5,
+        }
         for seed in (1, 2)
     ]
     results = write_study(rows)
@@ -151,30 +163,46 @@ def test_not_a_number_comes_back_and_shows_in_the_mean(write_study: WriteStudy) 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda r: r.compare("rul"), "treatment is 'rul'. Did you mean 'rule'? Treatments of the study: off, rule."),
-        (lambda r: r.compare("rule", "of"), "baseline is 'of'. Did you mean 'off'? Treatments of the study: off, rule."),
-        (lambda r: r.compare("rule", level=95), "level is 95. Expected a number between 0 and 1, such as 0.95."),
+        (
+            lambda r: r.compare("rul"),
+            "treatment is 'rul'. Did you mean 'rule'? Treatments of the study: off, rule.",
+        ),
+        (
+            lambda r: r.compare("rule", "of"),
+            "baseline is 'of'. Did you mean 'off'? Treatments of the study: off, rule.",
+        ),
+        (
+            lambda r: r.compare("rule", level=95),
+            "level is 95. Expected a number between 0 and 1, such as 0.95.",
+        ),
         (
             lambda r: r.summary(by="markups"),
-            "by names 'markups', which is no key. Did you mean 'markup'? Keys: point, markup, treatment, seed, "
-            "episode, agent, class, step.",
+            ("by names 'markups', which is no key. Did you mean 'markup'? Keys: point, markup, treatment, seed, "
+            "episode, agent, class, step."),
         ),
         (
             lambda r: r.summary(by=["agent", "step"]),
-            "by names 'agent', 'step', 'treatment': no table has all of them. Agents and steps are in two tables.",
+            ("by names 'agent', 'step', 'treatment': no table has all of them. Agents and steps are in two "
+            "tables."),
         ),
         (
             lambda r: r.summary(values=["pric"]),
-            "The table has no numbers under 'pric'. Did you mean 'price'? Values: episode_seed, steps, price.",
+            ("The table has no numbers under 'pric'. Did you mean 'price'? Values: episode_seed, steps, "
+            "price."),
         ),
         (
             lambda r: r.summary(quantiles=[50]),
             "quantiles holds 50. Expected numbers from 0 to 1, such as 0.5 for the median.",
         ),
-        (lambda r: r.table("step"), "There is no table 'step'. Did you mean 'steps'? Tables: episodes, agents, steps."),
+        (
+            lambda r: r.table("step"),
+            "There is no table 'step'. Did you mean 'steps'? Tables: episodes, agents, steps.",
+        ),
     ],
 )  # fmt: skip
-def test_what_is_not_there_is_named(call: Callable[[px.Results], Any], message: str, prices: px.Results) -> None:
+def test_what_is_not_there_is_named(
+    call: Callable[[px.Results], Any], message: str, prices: px.Results
+) -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
         call(prices)
     assert str(caught.value) == message
@@ -190,7 +218,8 @@ def test_a_damaged_line_is_named_and_a_last_line_that_was_cut_off_is_left_out(pr
     with pytest.raises(ph.errors.ConfigError) as caught:
         len(px.Results.open(prices.directory).episodes)
     assert str(caught.value) == (
-        f"{file} is damaged in line 2: JSONDecodeError: Expecting property name enclosed in double quotes: line 1 "
+        f"{file} is damaged in line 2: JSONDecodeError: Expecting property name enclosed in double quotes: "
+        "line 1 "
         "column 2 (char 1). Play the study anew, in another folder."
     )
 
@@ -216,7 +245,8 @@ def test_a_temporary_directory_stays_as_long_as_a_table_of_it(prices: px.Results
 
 def test_results_say_what_they_are_in_one_line_and_show_a_summary_in_a_notebook(prices: px.Results) -> None:
     assert repr(prices) == (
-        f"<Results of market.py:Market in {prices.directory}: 2 points × 2 treatments × 2 seeds, 16 episodes, "
+        f"<Results of market.py:Market in {prices.directory}: 2 points × 2 treatments × 2 seeds, 16 "
+        "episodes, "
         "completed; values: price>"
     )
     shown = prices._repr_html_()

@@ -93,7 +93,8 @@ def test_html_and_latex_escape_what_they_must() -> None:
     table = px.Table.of([{"rule": "<b>&_50%", "x": 0.5}], keys=["rule"], title="a < b")
     assert table._repr_html_() == (
         "<table><caption>a &lt; b</caption>\n<thead><tr><th>rule</th><th>x</th></tr></thead>\n<tbody>\n"
-        '<tr><td style="text-align: left">&lt;b&gt;&amp;_50%</td><td style="text-align: right">0.5</td></tr>\n'
+        '<tr><td style="text-align: left">&lt;b&gt;&amp;_50%</td><td style="text-align: '
+        'right">0.5</td></tr>\n'
         "</tbody></table>"
     )
     assert table.to_latex().splitlines() == [
@@ -107,7 +108,9 @@ def test_html_and_latex_escape_what_they_must() -> None:
     ]
 
 
-def test_csv_has_numbers_in_full_and_nothing_where_a_row_has_no_value(table: px.Table, tmp_path: Path) -> None:
+def test_csv_has_numbers_in_full_and_nothing_where_a_row_has_no_value(
+    table: px.Table, tmp_path: Path
+) -> None:
     assert table.write(tmp_path / "new" / "t.csv").read_text() == (
         "markup,seed,price,sold,rule\n0.1,1,2.5,3,off\n0.30000000000000004,1,nan,4,on\n0.3,2,,5,on\n"
     )
@@ -147,7 +150,8 @@ def test_what_cannot_be_written_says_so_and_leaves_nothing_behind(table: px.Tabl
     with pytest.raises(ph.errors.ConfigError) as caught:
         table.write(tmp_path / "t.xlsx")
     assert str(caught.value) == (
-        f"A table cannot be written to '{tmp_path}/t.xlsx': the suffix '.xlsx' says nothing. Expected one of .csv, "
+        f"A table cannot be written to '{tmp_path}/t.xlsx': the suffix '.xlsx' says nothing. Expected one "
+        "of .csv, "
         ".jsonl, .parquet, .npz, .tex, .html, .txt."
     )
     (tmp_path / "t.csv").mkdir()
@@ -160,16 +164,20 @@ def test_what_cannot_be_written_says_so_and_leaves_nothing_behind(table: px.Tabl
     with pytest.raises(ph.errors.ConfigError) as caught:
         ragged.write(tmp_path / "t.npz")
     assert str(caught.value) == (
-        "The arrays in 'a' have different shapes, or some rows have none, so they are no column of a .npz file. "
+        "The arrays in 'a' have different shapes, or some rows have none, so they are no column of a .npz "
+        "file. "
         "Write a .csv file, which puts each array into a .npz file beside it."
     )
 
-    def broken() -> Iterator[dict[str, int]]:
-        yield {"seed": 1}
-        raise ValueError("boom")
+    reads = iter([[1, 2], [1]])
 
-    failing = px.Table(broken, keys=["seed"])
-    failing._found = (("seed",), 2)
+    def rows() -> Iterator[dict[str, int]]:
+        found = next(reads)
+        yield {"seed": 1}
+        if len(found) == 1:
+            raise ValueError("boom")
+
+    failing = px.Table(rows, keys=["seed"])
     with pytest.raises(ValueError, match="boom"):
         failing.write(tmp_path / "u.csv")
     assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
@@ -211,8 +219,7 @@ def test_a_library_that_is_missing_is_named_with_its_extra(
     with pytest.raises(ph.errors.PluginError) as caught:
         use(table, tmp_path)
     assert str(caught.value) == (
-        f"{purpose} needs {module}, which is not installed. Run: "
-        f'pip install "phantom-experiments[{extra}]"'
+        f'{purpose} needs {module}, which is not installed. Run: pip install "phantom-experiments[{extra}]"'
     )
 
 
@@ -221,7 +228,9 @@ VALUES = st.one_of(st.none(), st.integers(-(2**70), 2**70), st.floats(), st.text
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.dictionaries(st.sampled_from("abc"), VALUES, max_size=3), max_size=5))
-def test_any_rows_can_be_shown_and_come_back_from_json_lines(rows: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_any_rows_can_be_shown_and_come_back_from_json_lines(
+    rows: list[dict[str, Any]], tmp_path: Path
+) -> None:
     table = px.Table.of(rows, keys=["a"])
     assert table.to_text()
     assert table.to_html()

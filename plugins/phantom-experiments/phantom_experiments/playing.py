@@ -1,0 +1,237 @@
+"""Plays the tasks of a study: one point, treatment and seed at a time."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+import phantom_core as ph
+from phantom_experiments.collecting import Collect
+from phantom_experiments.env_changes import changed
+from phantom_experiments.over_agents import CollectError
+from phantom_experiments.played_env import PlayedEnv, played
+from phantom_experiments.store import TABLES, TableRows, encode_rows
+from phantom_experiments.treatments import Treatment
+
+_SETUP: Final = "setup"
+_MAX_WORLDS: Final = 2  # that are kept ready
+
+
+class Task(NamedTuple):
+    """What is played at a time: the episodes of one seed at one point, with one treatment."""
+
+    point: int
+    treatment: int
+    seed: int
+
+
+class Outcome(NamedTuple):
+    """What came of a task.
+
+    Attributes:
+        rows: its rows by table, as they are stored.
+        num_episodes: how many episodes were played to their end.
+        problems: the errors of those that were not.
+        is_mistake: whether the first one was that something is to be collected that is not there.
+    """
+
+    rows: Mapping[str, TableRows]
+    num_episodes: int
+    problems: Sequence[str]
+    is_mistake: bool
+
+    def episodes(self) -> list[dict[str, Any]]:
+        """Return the rows of the episodes."""
+        rows = self.rows["episodes"]
+        return list(map(json.loads, rows.splitlines())) if isinstance(rows, bytes) else list(map(dict, rows))
+
+
+@dataclass
+class Playing:
+    """Plays tasks; what a study sends to the processes of its executor.
+
+    Attributes:
+        model: the env and its policies.
+        points: the changes of `env_config` that each point makes.
+        treatments: the treatments.
+        collect: what is recorded.
+        episodes: how many episodes each task has.
+        max_steps: each episode is truncated after so many steps; None: for no limit.
+        has_common_seeds: whether a seed means the same random numbers at every point and treatment.
+    """
+
+    model: ph.Model
+    points: Sequence[Mapping[str, Any]]
+    treatments: Sequence[Treatment]
+    collect: Collect
+    episodes: int = 1
+    max_steps: int | None = None
+    has_common_seeds: bool = True
+    _worlds: dict[tuple[int, int], World | Exception] = field(default_factory=dict, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Send no envs."""
+        return {**vars(self), "_worlds": {}}
+
+    def __call__(self, task: Task) -> Outcome:
+        """Play a task, and return its rows; an episode that raises is a row with the error."""
+        rows, num_episodes, problems, is_mistake = self.play(task)
+        encoded = {table: encode_rows(rows[table]) for table in TABLES}
+        return Outcome(encoded, num_episodes, problems, is_mistake)
+
+    def play(
+        self, task: Task, *, episodes: int | None = None, recorder: Any = None
+    ) -> tuple[dict[str, list[dict[str, Any]]], int, list[str], bool]:
+        """Play the first episodes of a task; return its rows by table, and the rest as in an `Outcome`."""
+        keys = {
+            "point": task.point,
+            "treatment": self.treatments[task.treatment].name,
+            "seed": task.seed,
+        }
+        world = self._world(task)
+        if isinstance(world, Exception):
+            row = {**keys, "episode": 0, "error": _sentence(world), "step": 0}
+            return {"episodes": [row], "agents": [], "steps": []}, 0, [row["error"]], False
+        found = world.play(
+            keys,
+            self._collector_seed(task),
+            self.episodes if episodes is None else episodes,
+            recorder=recorder,
+        )
+        if not world.is_reusable:
+            self._forget(task)
+        return found
+
+    def close(self) -> None:
+        """Close the envs."""
+        for task in list(self._worlds):
+            self._forget(Task(*task, seed=0))
+
+    def _world(self, task: Task) -> World | Exception:
+        """Return the world of a task, as it was made before or anew; or why it cannot be made."""
+        place = task.point, task.treatment
+        if place not in self._worlds:
+            while len(self._worlds) >= _MAX_WORLDS:
+                self._forget(Task(*next(iter(self._worlds)), seed=0))
+            try:
+                self._worlds[place] = self._made(task)
+            except Exception as error:  # whatever a user's env raises: the row says it
+                self._worlds[place] = error
+        return self._worlds[place]
+
+    def _forget(self, task: Task) -> None:
+        world = self._worlds.pop((task.point, task.treatment), None)
+        if isinstance(world, World):
+            world.env.close()
+
+    def _made(self, task: Task) -> World:
+        treatment = self.treatments[task.treatment]
+        config = changed(self.model.make_env.env_config, self.points[task.point])
+        make_env = ph.EnvFactory(self.model.make_env.env_class, changed(config, treatment.changes))
+        env = make_env()
+        try:
+            return World(env, self.model.policies, treatment, self.collect, self.max_steps)
+        except BaseException:
+            env.close()
+            raise
+
+    def _collector_seed(self, task: Task) -> int:
+        if self.has_common_seeds:
+            return task.seed
+        return ph.seeding.derive_seed(task.seed, "study", task.point, self.treatments[task.treatment].name)
+
+
+class World:
+    """An env at one point and with one treatment, and the policies that play in it."""
+
+    def __init__(
+        self,
+        env: ph.MultiAgentEnv,
+        policies: ph.PolicyMapping,
+        treatment: Treatment,
+        collect: Collect,
+        max_steps: int | None,
+    ) -> None:
+        """Reset the env once, and make the policies.
+
+        Raises:
+            PolicyMappingError: if agents and policies do not fit together.
+        """
+        env.reset(seed=ph.seeding.derive_seed(0, _SETUP))  # some build their network in reset
+        self.env: PlayedEnv = played(env, treatment, collect)
+        self.is_reusable = not hasattr(env, "state_dict")  # one that carries something over is made anew
+        self._max_steps = max_steps
+        agent_ids = list(env.strategic_agent_ids)
+        if agent_ids and not policies:
+            raise ph.errors.PolicyMappingError(
+                f"There is no policy for {ph.tools.listing(agent_ids)}. Give one to each agent that acts: "
+                "policies={'all': ('random', [...])}, or simulate a run."
+            )
+        self._made = ph.make_policies(env, policies) if policies else ph.MadePolicies({}, {}, {})
+        self._frozen = _Frozen(self._made.policies)
+
+    def play(
+        self, keys: Mapping[str, Any], seed: int, episodes: int, *, recorder: Any = None
+    ) -> tuple[dict[str, list[dict[str, Any]]], int, list[str], bool]:
+        """Play the episodes that follow from a seed; see `Playing.play`."""
+        env = self.env
+        env.begin_task(keys, recorder)
+        collector = ph.Collector(
+            [env],
+            self._frozen.thawed(),
+            self._made.policy_by_agent,
+            seed=seed,
+            specs=self._made.specs,
+            mode="evaluate",
+            on_episode=env.finish,
+            max_steps=self._max_steps,
+        )
+        problems: list[str] = []
+        is_mistake = False
+        while env.num_episodes < episodes:
+            try:
+                collector.collect(ph.CollectPlan(episodes=episodes - env.num_episodes))
+            except Exception as error:  # whatever a user's env or policy raises: the row says it
+                is_mistake = is_mistake or (not problems and isinstance(_cause(error), CollectError))
+                problems.append(_sentence(error))
+                env.fail(problems[-1])
+                if env.has_failed_in_reset:
+                    break  # the next attempt would be the same
+        if recorder is not None:
+            env.env.recorder = None  # type: ignore[attr-defined]  # it has one
+        return env.take_rows(), env.num_episodes - len(problems), problems, is_mistake
+
+
+class _Frozen:
+    """Policies as they are at the beginning of each task, so that no task depends on those before it."""
+
+    def __init__(self, policies: Mapping[ph.PolicyID, ph.BasePolicy]) -> None:
+        self._policies = dict(policies)
+        self._pickled: bytes | None
+        try:
+            self._pickled = pickle.dumps(self._policies)
+        except Exception:  # whatever a user's attributes raise
+            self._pickled = None
+
+    def thawed(self) -> dict[ph.PolicyID, ph.BasePolicy]:
+        """Return copies."""
+        if not self._policies:
+            return {}
+        if self._pickled is None:
+            return copy.deepcopy(self._policies)
+        thawed: dict[ph.PolicyID, ph.BasePolicy] = pickle.loads(self._pickled)  # noqa: S301  pickled above
+        return thawed
+
+
+def _sentence(error: Exception) -> str:
+    return str(error) if isinstance(error, ph.PhantomError) else ph.tools.error_text(error)
+
+
+def _cause(error: BaseException) -> BaseException:
+    while error.__cause__ is not None and not isinstance(error, CollectError):
+        error = error.__cause__
+    return error
