@@ -99,7 +99,9 @@ def xarray_dataset(
             continue
         extra = tuple(f"{name}_{number}" for number in range(column.ndim - 1))
         is_number = column.dtype.kind in "fiub"
-        filled = np.full(shape + column.shape[1:], np.nan if is_number else None, dtype=float if is_number else object)
+        filled = np.full(
+            shape + column.shape[1:], np.nan if is_number else None, dtype=float if is_number else object
+        )
         filled[places] = column
         attributes = {"units": units[name]} if name in units else {}
         dataset[name] = ((*dims, *extra), filled, attributes)
@@ -126,7 +128,16 @@ def _dims(
     else:
         dims = varied
     for name in names:
-        owner = next((other for other in names if other != name and other not in along and _follows(codes[name], codes[other], len(labels[name]))), None)
+        owner = next(
+            (
+                other
+                for other in names
+                if other != name
+                and other not in along
+                and _follows(codes[name], codes[other], len(labels[name]))
+            ),
+            None,
+        )
         if name == "class" and owner is not None:
             along[name] = owner
         else:

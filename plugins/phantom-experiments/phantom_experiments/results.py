@@ -294,11 +294,15 @@ class Results:
         for table in (self.episodes, self.agents, self.steps):
             if set(names) <= set(table.keys):
                 return table
-        known = dict.fromkeys(("point", *self.parameters, "treatment", "seed", "episode", "agent", "class", "step"))
+        known = dict.fromkeys(
+            ("point", *self.parameters, "treatment", "seed", "episode", "agent", "class", "step")
+        )
         for name in names:
             if name not in known:
                 nearest = ph.tools.did_you_mean(name, known)
-                raise ph.errors.ConfigError(f"by names {name!r}, which is no key.{nearest} Keys: {', '.join(known)}.")
+                raise ph.errors.ConfigError(
+                    f"by names {name!r}, which is no key.{nearest} Keys: {', '.join(known)}."
+                )
         raise ph.errors.ConfigError(
             f"by names {ph.tools.listing(names)}: no table has all of them. Agents and steps are in two tables."
         )

@@ -40,7 +40,11 @@ def stored_rows(
             if not line.endswith(b"\n"):
                 return
             row = json.loads(line)
-            yield joined[row["point"]] | row if b'{"array"' not in line else joined[row["point"]] | arrays.of(row)
+            yield (
+                joined[row["point"]] | row
+                if b'{"array"' not in line
+                else joined[row["point"]] | arrays.of(row)
+            )
     except (ValueError, KeyError, IndexError, TypeError, OSError) as error:
         raise ph.errors.ConfigError(
             f"{path} is damaged in line {number}: {ph.tools.error_text(error)}. Play the study anew, in "
@@ -58,7 +62,9 @@ class _Arrays:
     def of(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return a row with its arrays in their places."""
         return {
-            name: self._array(*value["array"]) if isinstance(value, dict) and value.keys() == {"array"} else value
+            name: self._array(*value["array"])
+            if isinstance(value, dict) and value.keys() == {"array"}
+            else value
             for name, value in row.items()
         }
 

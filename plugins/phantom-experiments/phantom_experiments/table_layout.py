@@ -121,9 +121,7 @@ def cell_text(value: Any) -> str:
     return str(value)
 
 
-def _cells(
-    table: RowsInColumns, max_rows: int | None
-) -> tuple[list[list[tuple[str, bool]]], str]:
+def _cells(table: RowsInColumns, max_rows: int | None) -> tuple[list[list[tuple[str, bool]]], str]:
     """Return the cells of the first rows, whether each is a number or empty; and how many rows follow."""
     names = table.columns
     rows = [
