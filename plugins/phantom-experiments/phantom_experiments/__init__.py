@@ -3,10 +3,14 @@
 from phantom_experiments.collecting import Collect, collect, info
 from phantom_experiments.designs import Design, latin_hypercube, linspace, points, product, sobol, zipped
 from phantom_experiments.executors import Executor, WorkerLostError
+from phantom_experiments.figures import Plot
+from phantom_experiments.learning_curves import plot_learning
 from phantom_experiments.local_executor import LocalExecutor
+from phantom_experiments.network_plot import plot_network
 from phantom_experiments.over_agents import gini, histogram, mean, quantile, total, vector
 from phantom_experiments.results import Results
 from phantom_experiments.study import Replay, Study, rollout
+from phantom_experiments.tables import Table
 from phantom_experiments.task_plans import Precision, precision
 from phantom_experiments.treatments import Shock, Treatment, at
 
@@ -15,11 +19,13 @@ __all__ = [
     "Design",
     "Executor",
     "LocalExecutor",
+    "Plot",
     "Precision",
     "Replay",
     "Results",
     "Shock",
     "Study",
+    "Table",
     "Treatment",
     "WorkerLostError",
     "at",
@@ -30,6 +36,8 @@ __all__ = [
     "latin_hypercube",
     "linspace",
     "mean",
+    "plot_learning",
+    "plot_network",
     "points",
     "precision",
     "product",

@@ -14,6 +14,10 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Final
 
+_MIN_SEEDS: Final = 2
+"""One seed has no spread."""
+
+_MEDIAN: Final = 0.5
 _MAX_EXACT: Final = 200
 """Above so many degrees of freedom the expansion at infinity is exact to 1e-12."""
 
@@ -40,7 +44,7 @@ class Estimate:
         Args:
             level: the probability that the interval holds the mean, between 0 and 1.
         """
-        if self.n < 2:  # noqa: PLR2004  one seed has no spread
+        if self.n < _MIN_SEEDS:
             return math.nan, math.nan
         margin = t_quantile(0.5 + level / 2, self.n - 1) * self.se
         return self.mean - margin, self.mean + margin
@@ -78,7 +82,7 @@ def estimate(values: Mapping[Hashable, Mapping[Hashable, float]]) -> Estimate:
             deviations[seed] = deviations.get(seed, 0.0) + share
     n = len(deviations)
     mean = math.fsum(means) / len(means) if means else math.nan
-    if n < 2:  # noqa: PLR2004  one seed has no spread
+    if n < _MIN_SEEDS:
         return Estimate(n, mean, math.nan)
     return Estimate(n, mean, math.sqrt(n / (n - 1) * math.fsum(z * z for z in deviations.values())))
 
@@ -106,7 +110,7 @@ def t_quantile(probability: float, df: int) -> float:
             f"There is no quantile {probability} of Student's t with {df} degrees of freedom. Expected a "
             "probability between 0 and 1, and at least 1 degree of freedom."
         )
-    if probability < 0.5:  # noqa: PLR2004  the median
+    if probability < _MEDIAN:
         return -t_quantile(1 - probability, df)
     start = _expanded(NormalDist().inv_cdf(probability), df)
     if df > _MAX_EXACT:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Collection, Mapping, Sequence
+import shutil
+import weakref
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import phantom_core as ph
@@ -25,7 +26,7 @@ if TYPE_CHECKING:  # extras of this distribution
     import polars as pl
     import xarray as xr
 
-    from phantom_experiments.plots import Plot
+    from phantom_experiments.figures import Plot
 
 TableName: TypeAlias = Literal["episodes", "agents", "steps"]
 
@@ -42,8 +43,8 @@ class Results:
 
     The rows of all tables have the keys point, the parameters of the point, treatment, seed and episode.
     Statistics take the seed as the unit of replication: what one seed gives (several episodes, agents, steps)
-    is averaged before a standard error is computed, and points, which share seeds, are never pooled as if they
-    were independent.
+    is averaged before a standard error is computed, and points, which share seeds, are never pooled as if
+    they were independent.
 
     Attributes:
         directory: the study directory; None if the study was played without one.
@@ -54,19 +55,22 @@ class Results:
         steps: one row per step that was recorded, with values.
     """
 
-    def __init__(self, directory: str | Path, *, temporary: TemporaryDirectory[str] | None = None) -> None:
+    def __init__(self, directory: str | Path, *, is_temporary: bool = False) -> None:
         """Read the results in a study directory.
 
         Args:
             directory: the study directory.
-            temporary: the directory again, if it is to be removed with this object.
+            is_temporary: whether the directory is removed when neither this object nor one of its tables is
+                used any more.
 
         Raises:
             ConfigError: if it is no study directory.
         """
         self._folder = Path(directory)
-        self._temporary = temporary  # removed when nothing refers to it any more
-        self.directory = None if temporary is not None else self._folder
+        self._keeper = _Keeper()
+        if is_temporary:
+            weakref.finalize(self._keeper, shutil.rmtree, self._folder, ignore_errors=True)
+        self.directory = None if is_temporary else self._folder
         self.facts: Mapping[str, Any] = read_header(self._folder)
         self.episodes = self._table("episodes")
         self.agents = self._table("agents")
@@ -116,10 +120,11 @@ class Results:
     ) -> Table:
         """Return means, their Monte-Carlo standard errors over seeds, and quantiles.
 
-        One row for each group and value: `n`, the number of seeds; `mean`; `se`, its standard error; `low` and
-        `high`, the interval of Student's t; `q5`, `q50`, `q95`: quantiles of the values in the rows. Rows of
-        one point and seed are averaged first. If a group holds several points, each weighs the same, and the
-        standard error is that of their average over seeds that they share. Treatments are never averaged.
+        One row for each group and value: `n`, the number of seeds; `mean`; `se`, its standard error; `low`
+        and `high`, the interval of Student's t; `q5`, `q50`, `q95`: quantiles of the values in the rows.
+        Rows of one point and seed are averaged first. If a group holds several points, each weighs the same,
+        and the standard error is that of their average over seeds that they share. Treatments are never
+        averaged.
 
         Args:
             by: names of parameters, `"agent"`, `"class"` or `"step"`, of which each combination is a group;
@@ -159,9 +164,9 @@ class Results:
 
         Episodes of the same point, seed and number are a pair: with common random numbers they differ by the
         treatment only. The differences of one seed are averaged; `n` is the number of seeds with a pair.
-        One row for each point (never several points together) and value: the means `baseline` and `treated` of
-        the pairs, their `difference`, its standard error `se`, and the interval of Student's t from `low` to
-        `high`. Episodes that raised under one treatment are in no pair.
+        One row for each point (never several points together) and value: the means `baseline` and `treated`
+        of the pairs, their `difference`, its standard error `se`, and the interval of Student's t from `low`
+        to `high`. Episodes that raised under one treatment are in no pair.
 
         Args:
             treatment: the name of a treatment.
@@ -195,8 +200,8 @@ class Results:
         """Return the paired difference of two treatments at each step that was recorded, point by point.
 
         That is the response to a shock, where the treatment is one: the mean over seeds of a treated world
-        minus the untreated world with the same random numbers. Columns are those of `compare`, with `step`; the
-        band from `low` to `high` holds each step's difference by itself with the probability `level`.
+        minus the untreated world with the same random numbers. Columns are those of `compare`, with `step`;
+        the band from `low` to `high` holds each step's difference by itself with the probability `level`.
 
         Args:
             treatment: the name of a treatment, such as a shock.
@@ -245,7 +250,8 @@ class Results:
         """Return a picture of the results; it needs the extra `plot`.
 
         Args:
-            kind: `"series"`, `"grid"`, `"differences"`, `"impulse"`, `"histogram"` or `"rewards"`; default: what
+            kind: `"series"`, `"grid"`, `"differences"`, `"impulse"`, `"histogram"` or `"rewards"`; default:
+                what
                 fits: series if steps were recorded, a grid if there are several points, else a histogram.
             options: those of the kind, such as `values=["price"]`, and `out="figure.svg"` to write it.
 
@@ -280,9 +286,9 @@ class Results:
 
     def _table(self, name: TableName) -> Table:
         folder, parameters, points = self._folder, self.parameters, self.points
-        keeper = self._temporary  # the directory stays as long as one of its tables
+        keeper = self._keeper
         return Table(
-            lambda: stored_rows(folder if keeper is None else Path(keeper.name), name, parameters, points),
+            lambda: keeper.keeping(stored_rows(folder, name, parameters, points)),
             ["point", *parameters, *_KEYS[name]],
             parameters=parameters,
             units=self.units,
@@ -304,7 +310,8 @@ class Results:
                     f"by names {name!r}, which is no key.{nearest} Keys: {', '.join(known)}."
                 )
         raise ph.errors.ConfigError(
-            f"by names {ph.tools.listing(names)}: no table has all of them. Agents and steps are in two tables."
+            f"by names {ph.tools.listing(names)}: no table has all of them. Agents and steps are in two "
+            "tables."
         )
 
     def _treatment(self, argument: str, name: str) -> str:
@@ -313,6 +320,14 @@ class Results:
             known = ", ".join(self.treatments) or "none"
             raise ph.errors.ConfigError(f"{argument} is {name!r}.{nearest} Treatments of the study: {known}.")
         return name
+
+
+class _Keeper:
+    """What a temporary directory lasts as long as: results, their tables, and rows that are being read."""
+
+    def keeping(self, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Yield rows; refer to this object meanwhile."""
+        yield from rows
 
 
 def _names(given: Collection[str] | str) -> tuple[str, ...]:

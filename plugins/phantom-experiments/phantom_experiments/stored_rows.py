@@ -34,17 +34,15 @@ def stored_rows(
     arrays = _Arrays(directory / "arrays", table)
     if not path.exists():
         return
-    number = 0
+    number = 1  # of the line
     try:
-        for number, line in enumerate(ph.reading.read_lines(path), start=1):
+        for line in ph.reading.read_lines(path):
             if not line.endswith(b"\n"):
                 return
             row = json.loads(line)
-            yield (
-                joined[row["point"]] | row
-                if b'{"array"' not in line
-                else joined[row["point"]] | arrays.of(row)
-            )
+            found = arrays.of(row) if b'{"array"' in line else row
+            yield joined[row["point"]] | found
+            number += 1
     except (ValueError, KeyError, IndexError, TypeError, OSError) as error:
         raise ph.errors.ConfigError(
             f"{path} is damaged in line {number}: {ph.tools.error_text(error)}. Play the study anew, in "

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
@@ -17,9 +17,11 @@ from phantom_experiments.estimates import Estimate, estimate
 from phantom_experiments.tables import Row, Table
 
 _NO_VALUES: Final = frozenset({"episode_seed", "steps", "error", "step"})
-"""Columns of a study's tables that say how an episode went; those that are numbers count when they are named."""
+"""Columns that say how an episode went; those that are numbers count when they are named."""
 
+_Key = TypeVar("_Key", bound=Hashable)
 _Sums = list[float]
+_PairKey = tuple[tuple[Hashable, ...], str, Hashable, Hashable]  # group, value, seed, episode
 
 
 @dataclass(slots=True)
@@ -67,7 +69,7 @@ def summarised(
             if name in samples:
                 sample = samples[name]
                 facts = _estimate_facts(sample.estimate(), level, mean="mean")
-                cuts = np.quantile(np.frombuffer(sample.rows), quantiles).tolist() if quantiles else []
+                cuts = _quantiles(sample.rows, quantiles)
                 texts = [f"q{100 * share:g}" for share in quantiles]
                 found.append({**labels[key], "value": name, **facts, **dict(zip(texts, cuts, strict=True))})
     return Table.of(found, [*by, "value"], parameters=[n for n in by if n in table.parameters])
@@ -106,7 +108,7 @@ def _differences_of_point(
     names: Sequence[str],
     level: float,
 ) -> Iterator[dict[str, Any]]:
-    sums: dict[str, dict[Hashable, _Sums]] = {treatment: {}, baseline: {}}
+    sums: dict[str, dict[_PairKey, _Sums]] = {treatment: {}, baseline: {}}
     groups: dict[tuple[Hashable, ...], dict[str, Any]] = {}
     point: dict[str, Any] = {}
     for row in rows:
@@ -123,7 +125,7 @@ def _differences_of_point(
     pairs: dict[Hashable, list[tuple[Hashable, float, float]]] = defaultdict(list)
     for key, value in treated.items():
         if key in untreated:
-            group, name, seed, _ = key  # type: ignore[misc]  as it was added
+            group, name, seed, _ = key
             pairs[group, name].append((seed, value, untreated[key]))
     for group, label in groups.items():
         for name in names:
@@ -132,7 +134,7 @@ def _differences_of_point(
 
 
 def _pair_facts(pairs: Sequence[tuple[Hashable, float, float]], level: float) -> dict[str, Any]:
-    """Return the means of both sides, and the difference with its interval; episodes of a seed are averaged."""
+    """Return the means of both sides, and the difference with its interval, over seeds."""
     sides: tuple[dict[Hashable, _Sums], ...] = ({}, {}, {})
     for seed, treated, untreated in pairs:
         for side, value in zip(sides, (treated, untreated, treated - untreated), strict=True):
@@ -145,6 +147,13 @@ def _pair_facts(pairs: Sequence[tuple[Hashable, float, float]], level: float) ->
 def _estimate_facts(found: Estimate, level: float, *, mean: str) -> dict[str, Any]:
     low, high = found.interval(level)
     return {"n": found.n, mean: found.mean, "se": found.se, "low": low, "high": high}
+
+
+def _quantiles(values: array[float], shares: Sequence[float]) -> list[float]:
+    """Return quantiles, interpolated linearly; NaN between infinities."""
+    with np.errstate(invalid="ignore"):
+        found: list[float] = np.quantile(np.frombuffer(values), shares).tolist() if shares else []
+    return found
 
 
 def value_names(table: Table, wanted: Sequence[str] | None = None) -> list[str]:
@@ -200,7 +209,7 @@ def check_quantiles(quantiles: Sequence[float]) -> Sequence[float]:
     return quantiles
 
 
-def _add(sums: dict[Any, _Sums], key: Hashable, value: float) -> None:
+def _add(sums: dict[_Key, _Sums], key: _Key, value: float) -> None:
     found = sums.get(key)
     if found is None:
         sums[key] = [value, 1]
@@ -209,5 +218,5 @@ def _add(sums: dict[Any, _Sums], key: Hashable, value: float) -> None:
         found[1] += 1
 
 
-def _means(sums: Mapping[Hashable, _Sums]) -> dict[Hashable, float]:
+def _means(sums: Mapping[_Key, _Sums]) -> dict[_Key, float]:
     return {key: total / count for key, (total, count) in sums.items()}

@@ -127,7 +127,8 @@ def _write_npz(table: WritableTable, path: Path) -> None:
 def _without_objects(name: str, column: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if any(isinstance(value, np.ndarray) for value in column):
         raise ph.errors.ConfigError(
-            f"The arrays in {name!r} have different shapes, or some rows have none, so they are no column of a "
+            f"The arrays in {name!r} have different shapes, or some rows have none, so they are no column "
+            "of a "
             ".npz file. Write a .csv file, which puts each array into a .npz file beside it."
         )
     return np.array(["" if value is None else str(value) for value in column], dtype=np.str_)

@@ -167,7 +167,7 @@ class Table:
         return xarray_dataset(self.to_dict(), self.keys, self.parameters, self.units)
 
     def to_text(self, max_rows: int | None = None) -> str:
-        """Return the table as text in columns; the first `max_rows` rows only, and how many more there are."""
+        """Return text in columns: the first `max_rows` rows, and how many more there are."""
         return table_layout.text(self, max_rows)
 
     def to_latex(self) -> str:
@@ -191,7 +191,8 @@ class Table:
 
         CSV and JSON are written row by row, in constant memory. CSV has no place for array values: they go to
         a file of the same name with `.npz`, each under the text that is in the cell, such as `wealth-12` (the
-        column, and the number of the row from 0). The file is written under a temporary name, and then renamed.
+        column, and the number of the row from 0). The file is written under a temporary name, and then
+        renamed.
 
         Raises:
             ConfigError: if the suffix is another one, or the file cannot be written.
@@ -245,9 +246,9 @@ def as_column(values: Sequence[Any]) -> np.ndarray[Any, Any]:
         if is_whole and max(abs(int(value)) for value in values) < 2**63:
             return np.array(values, dtype=np.int64)
         return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-    if kinds and all(issubclass(kind, np.ndarray) for kind in kinds) and not has_gaps:
-        if len({value.shape for value in values}) == 1:
-            return np.stack(values)
+    are_arrays = bool(kinds) and all(issubclass(kind, np.ndarray) for kind in kinds) and not has_gaps
+    if are_arrays and len({value.shape for value in values}) == 1:
+        return np.stack(values)
     column = np.empty(len(values), dtype=object)
     for number, value in enumerate(values):
         column[number] = value
