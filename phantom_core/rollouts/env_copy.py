@@ -55,7 +55,7 @@ class EnvCopy:
         self.now = CopyRows(env_index, (), (), frozenset())  # of the next step
         self._envs = envs
         self._facts = envs.facts(env_index)
-        self.seed_of = lru_cache(maxsize=2)(partial(derive_seed, seed, "episode", env_index))  # of an episode
+        self.reseed(seed)
         self._make_rows = make_rows
         self._history = history
         self._is_playing = False
@@ -66,6 +66,11 @@ class EnvCopy:
         self._live: frozenset[AgentID] = frozenset()  # those in the episode that were met, and `ALL`
         self._has_joiners = False
         self._rows_of = lru_cache(maxsize=64)(CopyRows)
+
+    def reseed(self, seed: int) -> None:
+        """Begin with the first episode that follows from a seed."""
+        self.episode = -1
+        self.seed_of = lru_cache(maxsize=2)(partial(derive_seed, seed, "episode", self.env_index))
 
     @property
     def length(self) -> int:

@@ -23,7 +23,19 @@ Reduction: TypeAlias = Literal["mean", "last", "sum", "min", "max"]
 MISSING: Final = object()
 """What a reader returns where there is no value."""
 
-KEYS: Final = ("point", "treatment", "seed", "episode", "episode_seed", "step", "steps", "agent", "class", "reward", "error")
+KEYS: Final = (
+    "point",
+    "treatment",
+    "seed",
+    "episode",
+    "episode_seed",
+    "step",
+    "steps",
+    "agent",
+    "class",
+    "reward",
+    "error",
+)
 """Names of columns that no value may have."""
 
 
@@ -52,7 +64,7 @@ class Collect:
     Attributes:
         env: values of the env by name.
         agents: values of agents: whose, and by name.
-        every: every so many steps are recorded, counted from the first one after `burn_in`.
+        every: every so many steps are recorded, the first one `burn_in` + `every`.
         burn_in: so many steps at the beginning are not recorded.
         until: the last step that is recorded; None: that of the episode.
         reduce: how values become one for an episode, by name; the others are averaged.
@@ -108,7 +120,7 @@ def collect(
             attributes. Numbers, texts, booleans and arrays.
         agents: values of agents by name, or a list of attributes, for each selection: a class, the name of
             one, an id, a tuple of ids or a predicate.
-        every: record every so many steps.
+        every: record every so many steps: with 10 and no burn-in, steps 10, 20 and so on.
         burn_in: record none of the first so many steps. Step 1 is the first one.
         until: the last step to record; None for all. The episode goes on.
         reduce: how the recorded values of an episode become one: `"mean"`, `"last"`, `"sum"`, `"min"` or
@@ -126,7 +138,9 @@ def collect(
     for name, number, least in (("every", every, 1), ("burn_in", burn_in, 0), ("until", until, burn_in + 1)):
         is_whole = isinstance(number, int) and not isinstance(number, bool)
         if not (number is None and name == "until") and not (is_whole and cast("int", number) >= least):
-            raise ph.errors.ConfigError(f"collect got {name}={number!r}. Expected an integer of at least {least}.")
+            raise ph.errors.ConfigError(
+                f"collect got {name}={number!r}. Expected an integer of at least {least}."
+            )
     of_env = dict(_sources("env", env if env is not None else {}))
     of_agents = [(selection, dict(_sources("agents", own))) for selection, own in (agents or {}).items()]
     for name in (*of_env, *(name for _, own in of_agents for name in own)):
@@ -150,16 +164,22 @@ def _sources(setting: str, given: Any) -> Mapping[str, Any]:
         )
     for name, source in sources.items():
         is_metric = isinstance(source, (ph.Metric, info)) and setting == "env"
-        if not (isinstance(source, str) and all(source.split("."))) and not callable(source) and not is_metric:
+        if (
+            not (isinstance(source, str) and all(source.split(".")))
+            and not callable(source)
+            and not is_metric
+        ):
             raise ph.errors.ConfigError(
-                f"collect cannot read {name!r} from {source!r}. Expected an attribute, such as 'market.price', "
-                "or a function" + (", a ph.Metric or px.info('key')." if setting == "env" else " of an agent.")
+                f"collect cannot read {name!r} from {source!r}. Expected an attribute, such as "
+                "'market.price', or a function"
+                + (", a ph.Metric or px.info('key')." if setting == "env" else " of an agent.")
             )
     return sources
 
 
 def _reductions(given: Any, names: set[str]) -> dict[str, Reduction]:
-    by_name = dict.fromkeys(sorted(names), given) if isinstance(given, str) else dict(given or {})
+    by_name: dict[str, Any] = dict(given or {}) if not isinstance(given, str) else {}
+    by_name |= dict.fromkeys(sorted(names), given) if isinstance(given, str) else {}
     for name, reduction in by_name.items():
         if name not in names:
             raise ph.errors.ConfigError(
@@ -219,7 +239,9 @@ def reduced(name: str, source: Source | info, values: Sequence[Any], reduction: 
     if reduction is None and isinstance(source, ph.Metric):
         return ph.metrics.reduce_metrics({name: source}, {name: values}, "train").get(name, MISSING)
     last = values[-1]
-    if reduction == "last" or (reduction is None and not isinstance(last, (int, float, np.ndarray, np.generic))):
+    if reduction == "last" or (
+        reduction is None and not isinstance(last, (int, float, np.ndarray, np.generic))
+    ):
         return last
     try:
         if isinstance(last, np.ndarray):
@@ -236,7 +258,12 @@ def reduced(name: str, source: Source | info, values: Sequence[Any], reduction: 
 
 
 _REDUCE_NUMBERS: Final[Mapping[str, Callable[[Any], Any]]] = {"sum": sum, "min": min, "max": max}
-_REDUCE_ARRAYS: Final[Mapping[str, Callable[..., Any]]] = {"mean": np.mean, "sum": np.sum, "min": np.min, "max": np.max}
+_REDUCE_ARRAYS: Final[Mapping[str, Callable[..., Any]]] = {
+    "mean": np.mean,
+    "sum": np.sum,
+    "min": np.min,
+    "max": np.max,
+}
 
 
 def plain(value: Any) -> Any:
@@ -259,8 +286,10 @@ _PLAIN: Final = frozenset({int, float, bool, str, type(None)})
 
 
 def parse_collect(texts: Sequence[str], **settings: Any) -> Collect:
-    """Return what the texts of `phantom simulate --collect` say: `price`, `p=market.price`, `Household.wealth`
-    of each agent of a class or with an id, or `gini=gini(Household.wealth)`.
+    """Return what the texts of `phantom simulate --collect` say.
+
+    `price` or `p=market.price` is an attribute of the env, `Household.wealth` one of each agent of a class or
+    with an id, `info.score` an entry of infos, and `gini=gini(Household.wealth)` a value over agents.
 
     Raises:
         ConfigError: if a text says something else.
@@ -268,8 +297,7 @@ def parse_collect(texts: Sequence[str], **settings: Any) -> Collect:
     env: dict[str, Any] = {}
     agents: dict[str, dict[str, str]] = {}
     for text in texts:
-        name, equals, source = (part.strip() for part in text.rpartition("=") if True)
-        name = name if equals else ""
+        name, _, source = (part.strip() for part in text.rpartition("="))
         called = re.fullmatch(r"(\w+)\((?:([^().,]+)\.([\w.]+))((?:\s*,\s*[-\w.]+)*)\)", source)
         if called:
             env[name or f"{called[1]}_{called[3]}"] = _called(text, called)
@@ -294,8 +322,8 @@ def _called(text: str, found: re.Match[str]) -> Callable[[Any], Any]:
     kinds = {kind.__name__: kind for kind in over_agents.OverAgents.__subclasses__()}
     if function not in kinds:
         raise ph.errors.ConfigError(
-            f"--collect {text!r}: there is no {function!r}.{ph.tools.did_you_mean(function, kinds)} Expected one "
-            f"of: {ph.tools.listing(sorted(kinds))}."
+            f"--collect {text!r}: there is no {function!r}.{ph.tools.did_you_mean(function, kinds)} Expected "
+            f"one of: {ph.tools.listing(sorted(kinds))}."
         )
     numbers = [ph.tools.parse_assignment(f"x={part}")[1] for part in rest.split(",") if part.strip()]
     if function == "histogram" and len(numbers) == 3:  # noqa: PLR2004  bins, low, high
@@ -303,4 +331,6 @@ def _called(text: str, found: re.Match[str]) -> Callable[[Any], Any]:
     try:
         return kinds[function](selection.strip(), attribute, *numbers)  # type: ignore[return-value]  # each can be called
     except TypeError as error:
-        raise ph.errors.ConfigError(f"--collect {text!r}: {error}. Expected {function}(Class.attribute).") from error
+        raise ph.errors.ConfigError(
+            f"--collect {text!r}: {error}. Expected {function}(Class.attribute)."
+        ) from error

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 
@@ -141,8 +141,8 @@ def sobol(
     _check_count("sobol", n)
     if n & (n - 1):
         raise ph.errors.ConfigError(
-            f"sobol got n={n}, which is no power of 2, so the points would not be even. Give {1 << n.bit_length() - 1} "
-            f"or {1 << n.bit_length()}, or use latin_hypercube."
+            f"sobol got n={n}, which is no power of 2, so the points would not be even. Give "
+            f"{1 << n.bit_length() - 1} or {1 << n.bit_length()}, or use latin_hypercube."
         )
     sampler = _qmc("sobol").Sobol(d=len(by_name), rng=seed)
     return _spread(by_name, sampler.random_base2(n.bit_length() - 1))
@@ -178,16 +178,16 @@ def parse_values(text: str) -> list[Any]:
         if all(isinstance(part, (int, float)) for part in (start, end, n)):
             if not isinstance(n, int) or n < 1:
                 raise ph.errors.ConfigError(
-                    f"{text!r} asks for {n!r} values. Expected start:end:n with a positive integer n, such as "
-                    "0:1:5."
+                    f"{text!r} asks for {n!r} values. Expected start:end:n with a positive integer n, such "
+                    "as 0:1:5."
                 )
             return _spaced(start, end, n)
     listed = ph.tools.parse_assignment(f"values=[{text}]")[1]
     values = listed if isinstance(listed, list) else [_toml(part) for part in text.split(",")]
     if not values or "" in values:
         raise ph.errors.ConfigError(
-            f"{text!r} lists no values. Expected values with commas, such as 3,10,30, or start:end:n, such as "
-            "0:1:5."
+            f"{text!r} lists no values. Expected values with commas, such as 3,10,30, or start:end:n, such "
+            "as 0:1:5."
         )
     return values
 
@@ -214,8 +214,8 @@ def listed(name: str, values: Any) -> list[Any]:
         values = values.values()
     if isinstance(values, Mapping) or not isinstance(values, (Sequence, np.ndarray)):
         raise ph.errors.ConfigError(
-            f"{name} has the values {values!r}. Expected a list, such as [3, 10, 30], a range of ph.ranges, or "
-            "a text such as '0:1:5'."
+            f"{name} has the values {values!r}. Expected a list, such as [3, 10, 30], a range of ph.ranges, "
+            "or a text such as '0:1:5'."
         )
     if not len(values):
         raise ph.errors.ConfigError(f"{name} has no values. Give at least one.")
@@ -241,10 +241,11 @@ def _intervals(
         raise ph.errors.ConfigError("There are no parameters. Give at least one, such as markup=(0.0, 1.0).")
     for name, interval in by_name.items():
         if _is_interval(interval):
-            low, high = interval  # type: ignore[misc]  # two numbers
+            low, high = cast("tuple[float, float]", interval)
             if not low < high:
                 raise ph.errors.ConfigError(
-                    f"{name} has the interval {interval!r}. Expected the lowest value first, such as (0.0, 1.0)."
+                    f"{name} has the interval {interval!r}. Expected the lowest value first, such as "
+                    "(0.0, 1.0)."
                 )
     return by_name
 
@@ -257,14 +258,16 @@ def _is_interval(interval: Any) -> bool:
 def _spread(by_name: Mapping[str, Interval], unit: Any) -> Design:
     """Return points of the unit cube, an array [n, number of parameters], in the intervals."""
     columns = [_scaled(name, own, unit[:, number]) for number, (name, own) in enumerate(by_name.items())]
-    return Design(tuple(by_name), tuple(dict(zip(by_name, row, strict=True)) for row in zip(*columns, strict=True)))
+    return Design(
+        tuple(by_name), tuple(dict(zip(by_name, row, strict=True)) for row in zip(*columns, strict=True))
+    )
 
 
 def _scaled(name: str, interval: Interval, unit: Any) -> list[Any]:
     if not _is_interval(interval):
         levels = listed(name, interval)
         return [levels[int(draw * len(levels))] for draw in unit]
-    low, high = interval  # type: ignore[misc]  # two numbers
+    low, high = cast("tuple[float, float]", interval)
     if isinstance(low, int) and isinstance(high, int):
         return [low + int(draw * (high - low + 1)) for draw in unit]
     return [float(low + draw * (high - low)) for draw in unit]
@@ -290,8 +293,8 @@ def _check_names(*names: str) -> None:
     for number, name in enumerate(names):
         if not isinstance(name, str) or not all(name.split(".")):
             raise ph.errors.ConfigError(
-                f"A parameter is called {name!r}. Expected a name, such as 'num_buyers', or a dotted one, such "
-                "as 'env_config.market.size'."
+                f"A parameter is called {name!r}. Expected a name, such as 'num_buyers', or a dotted one, "
+                "such as 'env_config.market.size'."
             )
         if name in names[:number]:
             raise ph.errors.ConfigError(f"The parameter {name!r} is given twice. Give it once.")

@@ -22,8 +22,8 @@ def env_path(name: str) -> tuple[str, ...]:
         return (first,)
     if first != ROOT:
         raise ph.errors.ConfigError(
-            f"{name!r} does not belong to the env: nothing is trained in a simulation. Expected a name such as "
-            f"'env_config.{rest[-1]}', or without dots {rest[-1]!r}."
+            f"{name!r} does not belong to the env: nothing is trained in a simulation. Expected a name such "
+            f"as 'env_config.{rest[-1]}', or without dots {rest[-1]!r}."
         )
     return tuple(rest)
 

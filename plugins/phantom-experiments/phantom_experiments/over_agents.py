@@ -105,7 +105,8 @@ class total(OverAgents):  # noqa: N801  likewise
 
     def __call__(self, env: Any) -> float:
         """Return it for an env as it is now."""
-        return sum(self.values(env))
+        found: float = sum(self.values(env))
+        return found
 
 
 @dataclass(frozen=True)
@@ -132,8 +133,8 @@ class histogram(OverAgents):  # noqa: N801  likewise
         low, high = self.range
         if not isinstance(self.bins, int) or self.bins < 1 or not low < high:
             raise ph.errors.ConfigError(
-                f"histogram got bins={self.bins!r} and range={self.range!r}. Expected a positive integer, and "
-                "the lowest value first."
+                f"histogram got bins={self.bins!r} and range={self.range!r}. Expected a positive integer, "
+                "and the lowest value first."
             )
 
     def __call__(self, env: Any) -> NDArray[np.int64]:

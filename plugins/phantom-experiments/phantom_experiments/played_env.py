@@ -144,7 +144,9 @@ class PlayedEnv:
         self._step_rows: list[dict[str, Any]] = []
         collect = self._collect
         has_values = self._read_env or self._read_agents
-        self._next_record = collect.burn_in + 1 if has_values else 0
+        first = collect.burn_in + collect.every
+        is_wanted = has_values and (self._until is None or first <= self._until)
+        self._next_record = first if is_wanted else 0
         shocks = self._treatment.shocks
         self._shock_number = 0
         self._next_shock = shocks[0].step if shocks else 0

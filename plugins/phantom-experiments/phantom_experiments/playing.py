@@ -94,8 +94,9 @@ class Playing:
         }
         world = self._world(task)
         if isinstance(world, Exception):
-            row = {**keys, "episode": 0, "error": _sentence(world), "step": 0}
-            return {"episodes": [row], "agents": [], "steps": []}, 0, [row["error"]], False
+            problem = _sentence(world)
+            row = {**keys, "episode": 0, "error": problem, "step": 0}
+            return {"episodes": [row], "agents": [], "steps": []}, 0, [problem], False
         found = world.play(
             keys,
             self._collector_seed(task),
@@ -172,7 +173,8 @@ class World:
                 "policies={'all': ('random', [...])}, or simulate a run."
             )
         self._made = ph.make_policies(env, policies) if policies else ph.MadePolicies({}, {}, {})
-        self._frozen = _Frozen(self._made.policies)
+        self._frozen = FrozenPolicies(self._made.policies)
+        self._collector: ph.Collector | None = None
 
     def play(
         self, keys: Mapping[str, Any], seed: int, episodes: int, *, recorder: Any = None
@@ -180,16 +182,7 @@ class World:
         """Play the episodes that follow from a seed; see `Playing.play`."""
         env = self.env
         env.begin_task(keys, recorder)
-        collector = ph.Collector(
-            [env],
-            self._frozen.thawed(),
-            self._made.policy_by_agent,
-            seed=seed,
-            specs=self._made.specs,
-            mode="evaluate",
-            on_episode=env.finish,
-            max_steps=self._max_steps,
-        )
+        collector = self._collector_with(seed)
         problems: list[str] = []
         is_mistake = False
         while env.num_episodes < episodes:
@@ -201,30 +194,60 @@ class World:
                 env.fail(problems[-1])
                 if env.has_failed_in_reset:
                     break  # the next attempt would be the same
+        self._collector = collector if self._frozen.are_unchanged() else None
         if recorder is not None:
             env.env.recorder = None  # type: ignore[attr-defined]  # it has one
         return env.take_rows(), env.num_episodes - len(problems), problems, is_mistake
 
+    def _collector_with(self, seed: int) -> ph.Collector:
+        """Return a collector that begins with a seed, and with policies as they were made."""
+        if self._collector is not None:
+            self._collector.reseed(seed)
+            return self._collector
+        return ph.Collector(
+            [self.env],
+            self._frozen.thawed(),
+            self._made.policy_by_agent,
+            seed=seed,
+            specs=self._made.specs,
+            mode="evaluate",
+            on_episode=self.env.finish,
+            max_steps=self._max_steps,
+        )
 
-class _Frozen:
+
+class FrozenPolicies:
     """Policies as they are at the beginning of each task, so that no task depends on those before it."""
 
     def __init__(self, policies: Mapping[ph.PolicyID, ph.BasePolicy]) -> None:
+        """Keep policies as they are now."""
         self._policies = dict(policies)
-        self._pickled: bytes | None
-        try:
-            self._pickled = pickle.dumps(self._policies)
-        except Exception:  # whatever a user's attributes raise
-            self._pickled = None
+        first = _pickled(self._policies)
+        self._pickled = None if first is None else _pickled(pickle.loads(first))  # noqa: S301  as it stays
+        self._thawed = self._policies
 
     def thawed(self) -> dict[ph.PolicyID, ph.BasePolicy]:
-        """Return copies."""
-        if not self._policies:
-            return {}
+        """Return copies that may be changed."""
         if self._pickled is None:
-            return copy.deepcopy(self._policies)
-        thawed: dict[ph.PolicyID, ph.BasePolicy] = pickle.loads(self._pickled)  # noqa: S301  pickled above
-        return thawed
+            self._thawed = copy.deepcopy(self._policies)
+        else:
+            self._thawed = pickle.loads(self._pickled)  # noqa: S301  pickled here
+        return self._thawed
+
+    def are_unchanged(self) -> bool:
+        """Return whether it is certain that the newest copies are still as they were."""
+        if not self._policies:
+            return True
+        if self._pickled is None:
+            return False
+        return _pickled(self._thawed) == self._pickled
+
+
+def _pickled(policies: Mapping[ph.PolicyID, ph.BasePolicy]) -> bytes | None:
+    try:
+        return pickle.dumps(policies)
+    except Exception:  # whatever a user's attributes raise
+        return None
 
 
 def _sentence(error: Exception) -> str:

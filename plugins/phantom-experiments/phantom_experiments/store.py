@@ -12,6 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,6 +35,7 @@ MAX_WAITING_BYTES: Final = 1 << 20
 
 _FLUSH_SECONDS: Final = 1.0
 _FLUSH_SHARE: Final = 20  # writing takes a 20th of the time at most
+_ENCODER = msgspec.json.Encoder()
 _ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 TableRows: TypeAlias = bytes | Sequence[Mapping[str, Any]]
@@ -42,9 +44,15 @@ TableRows: TypeAlias = bytes | Sequence[Mapping[str, Any]]
 
 def encode_rows(rows: Sequence[Mapping[str, Any]]) -> TableRows:
     """Return rows as JSON lines; as they are if there are arrays among their values."""
-    if any(isinstance(value, np.ndarray) for row in rows for value in row.values()):
-        return rows
-    return "".join([f"{_ENCODE(row)}\n" for row in rows]).encode()
+    try:
+        lines = _ENCODER.encode_lines(rows)
+    except (TypeError, OverflowError):  # an array, or an integer with too many bits
+        if any(isinstance(value, np.ndarray) for row in rows for value in row.values()):
+            return rows
+        lines = b"null"
+    if b"null" in lines:  # None; or what is no number, or infinite, which it writes as null
+        return "".join([f"{_ENCODE(row)}\n" for row in rows]).encode()
+    return lines
 
 
 class StudyStore:
@@ -131,7 +139,7 @@ class StudyStore:
             self.flush()
 
     def stored_episodes(self) -> Iterator[list[dict[str, Any]]]:
-        """Yield the rows of the episodes of each task that is written, in order, with the places of arrays."""
+        """Yield the rows of the episodes of each task that is written; arrays as their places."""
         lines = ph.reading.read_lines(self._path("episodes"))
         rows = map(json.loads, lines)
         for _, own in groupby(rows, key=lambda row: (row["point"], row["treatment"], row["seed"])):

@@ -83,7 +83,8 @@ class Study:
         Args:
             env: an env class, or a function that makes an env; the name of a registered env or a reference; a
                 run file; or a run directory, with its policies.
-            vary: the points: a design such as `px.product(num_buyers=[3, 10])`, or a dict, which is a product.
+            vary: the points: a design such as `px.product(num_buyers=[3, 10])`, or a dict, which is a
+                product.
             seeds: how many (0, 1, …), or which.
             treatments: what is different in the worlds that are compared, by name: changes of `env_config`
                 (`{"tax": 0.1}`), `px.at(step, change)`, or a list of these.
@@ -92,8 +93,8 @@ class Study:
                 become parameters.
             episodes: how many episodes each seed has, one after the other.
             max_steps: truncate each episode after so many steps.
-            common_random_numbers: whether a seed means the same random numbers at every point and treatment, so
-                that differences between them are paired; else each has its own.
+            common_random_numbers: whether a seed means the same random numbers at every point and treatment,
+                so that differences between them are paired; else each has its own.
             trust: whether to import whatever a run directory names, though it was not written here.
 
         Raises:
@@ -135,8 +136,9 @@ class Study:
         interrupted goes on where it stopped; the files are, byte for byte, those of one that was not.
 
         Args:
-            policies: who plays, as for `ph.train`, each with a policy; or a run directory. In a study of a run,
-                these replace some of its policies. None: those of the model; none are needed if nobody acts.
+            policies: who plays, as for `ph.train`, each with a policy; or a run directory. In a study of a
+                run, these replace some of its policies. None: those of the model; none are needed if nobody
+                acts.
             workers: how many processes, of the executor `local`; 1: this one.
             out: the directory to write to; None: a temporary one, which is removed with the results.
             executor: where it is played: the name of a registered executor, or one that was made.
@@ -145,8 +147,8 @@ class Study:
                 `until`), and of episodes that raised.
 
         Raises:
-            ConfigError: if an argument is not what it should be, `out` holds another study, something cannot be
-                sent to processes, or something is to be collected that is not there.
+            ConfigError: if an argument is not what it should be, `out` holds another study, something cannot
+                be sent to processes, or something is to be collected that is not there.
             WorkerLostError: if the processes that play a task die.
         """
         leave_if_starting()
@@ -174,7 +176,7 @@ class Study:
             playing.close()
             store.close(status, ended=_now())
         problems.warn(self)
-        return Results(directory, is_temporary=out is None)
+        return Results(directory, is_temporary=True) if out is None else Results.open(directory)
 
     def replay(self, row: Mapping[str, Any], *, policies: Policies = None, recorder: Any = None) -> Replay:
         """Play the episode of a row of any table again.
@@ -222,8 +224,8 @@ class Study:
         if policies is not None:
             if not isinstance(policies, Mapping):
                 raise ph.errors.ConfigError(
-                    f"policies is {policies!r}. Expected policies by id, such as {{'shop': ('random', Shop)}}, or "
-                    "a run directory."
+                    f"policies is {policies!r}. Expected policies by id, such as "
+                    f"{{'shop': ('random', Shop)}}, or a run directory."
                 )
             model = ph.Model(model.make_env, {**model.policies, **policies})
         return Playing(
@@ -381,8 +383,8 @@ def _opened(directory: Path, header: Mapping[str, Any]) -> StudyStore:
     other = [key for key in wanted if key not in _CHANGES and wanted[key] != found.get(key)]
     if other:
         raise ph.errors.ConfigError(
-            f"out is {str(directory)!r}, which holds another study: it differs in {ph.tools.listing(other)}. Give "
-            "another out; or the same study, to go on with it."
+            f"out is {str(directory)!r}, which holds another study: it differs in {ph.tools.listing(other)}. "
+            "Give another out; or the same study, to go on with it."
         )
     if found.get("status") == "completed":
         raise ph.errors.ConfigError(

@@ -74,10 +74,10 @@ def precision(name: str, error: float, *, batch: int = 20) -> Precision:
     """Say that a study is to play seeds until the mean of a value is known precisely enough.
 
     Point by point: after every `batch` seeds, all treatments of the point alike, the point is done if the
-    standard error of the mean over seeds is at most `error` with every treatment, or the seeds of the study are
-    used up. Episodes of a seed are averaged first, and those that raised do not count. What is played depends
-    on neither the number of processes nor interruptions. The rows of a point come by batch, and in a batch by
-    treatment and seed.
+    standard error of the mean over seeds is at most `error` with every treatment, or the seeds of the study
+    are used up. Episodes of a seed are averaged first, and those that raised do not count. What is played
+    depends on neither the number of processes nor interruptions. The rows of a point come by batch, and in a
+    batch by treatment and seed.
 
     Args:
         name: a value of the table of episodes.
@@ -97,9 +97,7 @@ def precision(name: str, error: float, *, batch: int = 20) -> Precision:
 class _UntilPrecise(TaskPlan):
     needs_values = True
 
-    def __init__(
-        self, wanted: Precision, num_points: int, num_treatments: int, seeds: Sequence[int]
-    ) -> None:
+    def __init__(self, wanted: Precision, num_points: int, num_treatments: int, seeds: Sequence[int]) -> None:
         super().__init__(num_points, num_treatments, seeds)
         self._wanted = wanted
         self._means: list[list[float]] = []  # of the seeds that were played, by treatment

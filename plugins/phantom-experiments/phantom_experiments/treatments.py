@@ -49,8 +49,12 @@ class Treatment:
     def description(self) -> dict[str, Any]:
         """Return what `study.json` says of it."""
         return {
-            "changes": {name: value if _is_json(value) else repr(value) for name, value in self.changes.items()},
-            "shocks": [[one.step, getattr(one.change, "__qualname__", repr(one.change))] for one in self.shocks],
+            "changes": {
+                name: value if _is_json(value) else repr(value) for name, value in self.changes.items()
+            },
+            "shocks": [
+                [one.step, getattr(one.change, "__qualname__", repr(one.change))] for one in self.shocks
+            ],
         }
 
 
@@ -73,8 +77,8 @@ def at(step: int, change: Change) -> Shock:
         raise ph.errors.ConfigError(f"at got step={step!r}. Expected a positive integer.")
     if not callable(change):
         raise ph.errors.ConfigError(
-            f"at got change={change!r}. Expected a function of the env and a generator, such as def crash(env, "
-            "rng): env.price /= 2."
+            f"at got change={change!r}. Expected a function of the env and a generator, such as def "
+            "crash(env, rng): env.price /= 2."
         )
     return Shock(step, change)
 
@@ -89,7 +93,8 @@ def parse_treatments(given: Mapping[str, Any] | None) -> tuple[Treatment, ...]:
         return (Treatment("base"),)
     if not isinstance(given, Mapping) or not given:
         raise ph.errors.ConfigError(
-            f"treatments is {given!r}. Expected treatments by name, such as {{'off': {{}}, 'on': {{'tax': 0.1}}}}."
+            f"treatments is {given!r}. Expected treatments by name, such as {{'off': {{}}, 'on': "
+            "{'tax': 0.1}}."
         )
     return tuple(_treatment(name, value) for name, value in given.items())
 
