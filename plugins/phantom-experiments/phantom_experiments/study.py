@@ -21,6 +21,7 @@ from phantom_experiments.env_changes import env_path
 from phantom_experiments.executors import Executor, WorkerLostError
 from phantom_experiments.one_blas_thread import one_blas_thread
 from phantom_experiments.playing import Outcome, Playing, Task
+from phantom_experiments.progress import progress_bar
 from phantom_experiments.results import Results
 from phantom_experiments.store import HEADER, StudyStore, read_header
 from phantom_experiments.study_worker import leave_if_starting
@@ -128,7 +129,7 @@ class Study:
         out: str | Path | None = None,
         executor: str | Executor[Any, Any] = "local",
         until: Precision | None = None,
-        progress: Callable[[int, int, int], None] | None = None,
+        progress: bool | Callable[[int, int, int], None] = True,
     ) -> Results:
         """Play the study, and return its tables.
 
@@ -143,8 +144,9 @@ class Study:
             out: the directory to write to; None: a temporary one, which is removed with the results.
             executor: where it is played: the name of a registered executor, or one that was made.
             until: `px.precision(name, error)`, to stop when there are enough seeds.
-            progress: called with the number of tasks that are done, of all tasks (at most so many, with
-                `until`), and of episodes that raised.
+            progress: whether to show a bar with rate and remaining time, if a terminal or a notebook is there to
+                show it; or what is called instead, with the number of tasks that are done, of all tasks (at most
+                so many, with `until`), and of episodes that raised.
 
         Raises:
             ConfigError: if an argument is not what it should be, `out` holds another study, something cannot
@@ -165,8 +167,9 @@ class Study:
         problems = _Problems()
         status = "interrupted"
         try:
-            with one_blas_thread():
-                self._run(plan, playing, runner, store, problems, progress)
+            with one_blas_thread(), progress_bar(show=None if progress is True else False) as shown:
+                report = progress if callable(progress) else shown
+                self._run(plan, playing, runner, store, problems, report)
             status = "completed"
         except WorkerLostError as error:
             if isinstance(error.task, Task):
@@ -253,7 +256,7 @@ class Study:
         runner: Executor[Task, Outcome],
         store: StudyStore,
         problems: _Problems,
-        progress: Callable[[int, int, int], None] | None,
+        progress: Callable[[int, int, int], None],
     ) -> None:
         """Play the tasks that are not stored yet, in their order."""
         left = store.tasks  # of the tasks that are stored
@@ -273,8 +276,7 @@ class Study:
                         plan.take(task, outcome.episodes())
                     store.write(outcome.rows)
                     problems.add(task, outcome)
-                    if progress is not None:
-                        progress(store.tasks, plan.most, problems.count)
+                    progress(store.tasks, plan.most, problems.count)
         finally:
             runner.close()
 
