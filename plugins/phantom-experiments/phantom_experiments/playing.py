@@ -7,7 +7,7 @@ import json
 import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import phantom_core as ph
 from phantom_experiments.collecting import Collect
@@ -36,18 +36,23 @@ class Outcome(NamedTuple):
         rows: its rows by table, as they are stored.
         num_episodes: how many episodes were played to their end.
         problems: the errors of those that were not.
-        is_mistake: whether the first one was that something is to be collected that is not there.
+        mistake: the class of the first one, if it says that the study asks for what is not there: something
+            to collect, or a policy for an agent; else None.
     """
 
     rows: Mapping[str, TableRows]
     num_episodes: int
     problems: Sequence[str]
-    is_mistake: bool
+    mistake: type[ph.errors.ConfigError] | None
 
     def episodes(self) -> list[dict[str, Any]]:
         """Return the rows of the episodes."""
         rows = self.rows["episodes"]
         return list(map(json.loads, rows.splitlines())) if isinstance(rows, bytes) else list(map(dict, rows))
+
+
+Played: TypeAlias = tuple[dict[str, list[dict[str, Any]]], int, list[str], type[ph.errors.ConfigError] | None]
+"""The rows of a task by table, and the rest of its `Outcome`."""
 
 
 @dataclass
@@ -79,13 +84,11 @@ class Playing:
 
     def __call__(self, task: Task) -> Outcome:
         """Play a task, and return its rows; an episode that raises is a row with the error."""
-        rows, num_episodes, problems, is_mistake = self.play(task)
+        rows, num_episodes, problems, mistake = self.play(task)
         encoded = {table: encode_rows(rows[table]) for table in TABLES}
-        return Outcome(encoded, num_episodes, problems, is_mistake)
+        return Outcome(encoded, num_episodes, problems, mistake)
 
-    def play(
-        self, task: Task, *, episodes: int | None = None, recorder: Any = None
-    ) -> tuple[dict[str, list[dict[str, Any]]], int, list[str], bool]:
+    def play(self, task: Task, *, episodes: int | None = None, recorder: Any = None) -> Played:
         """Play the first episodes of a task; return its rows by table, and the rest as in an `Outcome`."""
         keys = {
             "point": task.point,
@@ -96,7 +99,8 @@ class Playing:
         if isinstance(world, Exception):
             problem = _sentence(world)
             row = {**keys, "episode": 0, "error": problem, "step": 0}
-            return {"episodes": [row], "agents": [], "steps": []}, 0, [problem], False
+            mistake = _mistake(world)
+            return {"episodes": [row], "agents": [], "steps": []}, 0, [problem], mistake
         found = world.play(
             keys,
             self._collector_seed(task),
@@ -176,20 +180,18 @@ class World:
         self._frozen = FrozenPolicies(self._made.policies)
         self._collector: ph.Collector | None = None
 
-    def play(
-        self, keys: Mapping[str, Any], seed: int, episodes: int, *, recorder: Any = None
-    ) -> tuple[dict[str, list[dict[str, Any]]], int, list[str], bool]:
+    def play(self, keys: Mapping[str, Any], seed: int, episodes: int, *, recorder: Any = None) -> Played:
         """Play the episodes that follow from a seed; see `Playing.play`."""
         env = self.env
         env.begin_task(keys, recorder)
         collector = self._collector_with(seed)
         problems: list[str] = []
-        is_mistake = False
+        mistake: type[ph.errors.ConfigError] | None = None
         while env.num_episodes < episodes:
             try:
                 collector.collect(ph.CollectPlan(episodes=episodes - env.num_episodes))
             except Exception as error:  # whatever a user's env or policy raises: the row says it
-                is_mistake = is_mistake or (not problems and isinstance(_cause(error), CollectError))
+                mistake = mistake if problems else _mistake(_cause(error))
                 problems.append(_sentence(error))
                 env.fail(problems[-1])
                 if env.has_failed_in_reset:
@@ -197,7 +199,7 @@ class World:
         self._collector = collector if self._frozen.are_unchanged() else None
         if recorder is not None:
             env.env.recorder = None  # type: ignore[attr-defined]  # it has one
-        return env.take_rows(), env.num_episodes - len(problems), problems, is_mistake
+        return env.take_rows(), env.num_episodes - len(problems), problems, mistake
 
     def _collector_with(self, seed: int) -> ph.Collector:
         """Return a collector that begins with a seed, and with policies as they were made."""
@@ -223,7 +225,7 @@ class FrozenPolicies:
         """Keep policies as they are now."""
         self._policies = dict(policies)
         first = _pickled(self._policies)
-        self._pickled = None if first is None else _pickled(pickle.loads(first))  # noqa: S301  as it stays
+        self._pickled = None if first is None else _pickled(pickle.loads(first))
         self._thawed = self._policies
 
     def thawed(self) -> dict[ph.PolicyID, ph.BasePolicy]:
@@ -231,7 +233,7 @@ class FrozenPolicies:
         if self._pickled is None:
             self._thawed = copy.deepcopy(self._policies)
         else:
-            self._thawed = pickle.loads(self._pickled)  # noqa: S301  pickled here
+            self._thawed = pickle.loads(self._pickled)
         return self._thawed
 
     def are_unchanged(self) -> bool:
@@ -248,6 +250,10 @@ def _pickled(policies: Mapping[ph.PolicyID, ph.BasePolicy]) -> bytes | None:
         return pickle.dumps(policies)
     except Exception:  # whatever a user's attributes raise
         return None
+
+
+def _mistake(error: BaseException) -> type[ph.errors.ConfigError] | None:
+    return type(error) if isinstance(error, (CollectError, ph.errors.PolicyMappingError)) else None
 
 
 def _sentence(error: Exception) -> str:

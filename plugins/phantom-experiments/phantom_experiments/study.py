@@ -17,11 +17,11 @@ import phantom_core as ph
 from phantom_experiments import designs
 from phantom_experiments.collecting import Collect
 from phantom_experiments.designs import Design
-from phantom_experiments.env_changes import env_path
+from phantom_experiments.env_changes import changed, env_path
 from phantom_experiments.executors import Executor, WorkerLostError
 from phantom_experiments.one_blas_thread import one_blas_thread
 from phantom_experiments.playing import Outcome, Playing, Task
-from phantom_experiments.progress import progress_bar
+from phantom_experiments.progress import ShowProgress, progress_bar
 from phantom_experiments.results import Results
 from phantom_experiments.store import HEADER, StudyStore, read_header
 from phantom_experiments.study_worker import leave_if_starting
@@ -90,8 +90,8 @@ class Study:
             treatments: what is different in the worlds that are compared, by name: changes of `env_config`
                 (`{"tax": 0.1}`), `px.at(step, change)`, or a list of these.
             collect: what is recorded, see `px.collect`. Without: rewards and the number of steps.
-            env_config: keyword arguments of the env, over those of a run file or run. Ranges anywhere in it
-                become parameters.
+            env_config: keyword arguments of the env, over those of a run file or run, also by dotted names.
+                Ranges anywhere in it become parameters.
             episodes: how many episodes each seed has, one after the other.
             max_steps: truncate each episode after so many steps.
             common_random_numbers: whether a seed means the same random numbers at every point and treatment,
@@ -103,7 +103,7 @@ class Study:
         """
         model = ph.load_model(env, trust=trust)
         self._source = _source_text(env)
-        config = {**model.make_env.env_config, **(env_config or {})}
+        config = changed(model.make_env.env_config, env_config or {})
         design = vary if isinstance(vary, Design) else designs.product(vary or {})
         found = dict(designs.ranges_in(config))
         self.design = _named(design * designs.product(found) if found else design)
@@ -129,7 +129,7 @@ class Study:
         out: str | Path | None = None,
         executor: str | Executor[Any, Any] = "local",
         until: Precision | None = None,
-        progress: bool | Callable[[int, int, int], None] = True,
+        progress: ShowProgress | None = None,
     ) -> Results:
         """Play the study, and return its tables.
 
@@ -144,13 +144,13 @@ class Study:
             out: the directory to write to; None: a temporary one, which is removed with the results.
             executor: where it is played: the name of a registered executor, or one that was made.
             until: `px.precision(name, error)`, to stop when there are enough seeds.
-            progress: whether to show a bar with rate and remaining time, if a terminal or a notebook is there to
-                show it; or what is called instead, with the number of tasks that are done, of all tasks (at most
-                so many, with `until`), and of episodes that raised.
+            progress: called with the number of tasks that are done, of all tasks (at most so many, with
+                `until`), and of episodes that raised. None: a bar, in a terminal or a notebook.
 
         Raises:
             ConfigError: if an argument is not what it should be, `out` holds another study, something cannot
                 be sent to processes, or something is to be collected that is not there.
+            PolicyMappingError: if agents and policies do not fit together in the first episode.
             WorkerLostError: if the processes that play a task die.
         """
         leave_if_starting()
@@ -167,9 +167,8 @@ class Study:
         problems = _Problems()
         status = "interrupted"
         try:
-            with one_blas_thread(), progress_bar(show=None if progress is True else False) as shown:
-                report = progress if callable(progress) else shown
-                self._run(plan, playing, runner, store, problems, report)
+            with one_blas_thread(), progress_bar() as bar:
+                self._run(plan, playing, runner, store, problems, progress or bar)
             status = "completed"
         except WorkerLostError as error:
             if isinstance(error.task, Task):
@@ -230,7 +229,7 @@ class Study:
                     f"policies is {policies!r}. Expected policies by id, such as "
                     f"{{'shop': ('random', Shop)}}, or a run directory."
                 )
-            model = ph.Model(model.make_env, {**model.policies, **policies})
+            model = ph.Model(model.make_env, {**_made(model.policies), **policies})
         return Playing(
             model,
             self.design.points,
@@ -256,7 +255,7 @@ class Study:
         runner: Executor[Task, Outcome],
         store: StudyStore,
         problems: _Problems,
-        progress: Callable[[int, int, int], None],
+        progress: ShowProgress,
     ) -> None:
         """Play the tasks that are not stored yet, in their order."""
         left = store.tasks  # of the tasks that are stored
@@ -270,8 +269,8 @@ class Study:
                     if plan.needs_values:
                         plan.take(task, next(stored))
                 for task, outcome in runner.map(tasks):
-                    if outcome.is_mistake and not store.tasks:
-                        raise ph.errors.ConfigError(outcome.problems[0])
+                    if outcome.mistake is not None and not store.tasks:
+                        raise outcome.mistake(outcome.problems[0])
                     if plan.needs_values:
                         plan.take(task, outcome.episodes())
                     store.write(outcome.rows)
@@ -439,6 +438,11 @@ def _source_text(env: Any) -> str:
     if isinstance(env, (str, Path)):
         return str(env)
     return f"{getattr(env, '__module__', '')}:{getattr(env, '__qualname__', repr(env))}"
+
+
+def _made(policies: ph.PolicyMapping) -> dict[str, Any]:
+    """Return the policies of a model without those that are left to a trainer."""
+    return {i: p for i, p in policies.items() if not (isinstance(p, ph.PolicySpec) and p.policy is None)}
 
 
 def _policies_text(policies: Policies) -> Any:

@@ -16,7 +16,7 @@ import phantom_core as ph
 import phantom_experiments as px
 
 sys.path.insert(0, str(Path(__file__).parent))
-from study_models import CountingPolicy, Game, KilledOnce, Player, Process, Saver, Savers  # noqa: E402
+from study_models import CountingPolicy, Game, KilledOnce, Player, Process, Saver, Savers
 
 TABLES = ("episodes.jsonl", "agents.jsonl", "steps.jsonl")
 
@@ -215,8 +215,9 @@ def test_what_cannot_be_collected_is_said_at_once() -> None:
 
 
 def test_agents_that_act_need_a_policy() -> None:
-    (row,) = px.Study(Game).simulate().episodes
-    assert row["error"] == (
+    with pytest.raises(ph.errors.PolicyMappingError) as caught:
+        px.Study(Game).simulate()
+    assert str(caught.value) == (
         "There is no policy for 'P0', 'P1'. Give one to each agent that acts: policies={'all': ('random', "
         "[...])}, or simulate a run."
     )

@@ -11,7 +11,7 @@ from phantom_testing.diagnose_env import diagnose
 from phantom_testing.findings import KINDS, Diagnosis
 from phantom_testing.import_report import ImportReport
 
-PLAYED = ("env-raised", "no-strategic-agent", "no-space", "no-end-flags", "no-end", "no-time-limit")
+PLAYED = ("env-raised", "no-space", "no-end-flags", "no-end", "no-time-limit")
 SEEDED = (
     "global-random",
     "seed-does-not-fix-the-episode",

@@ -320,8 +320,8 @@ AGENTS: dict[str, tuple[Callable[..., Any], str]] = {
     "none acts": (
         env_of(env_members={"__init__": no_strategic_agent}),
         (
-            "error no-strategic-agent: none of its agents is strategic: 'A'. Derive those that learn from "
-            "ph.StrategicAgent."
+            "note no-strategic-agent: none of its agents is strategic: 'A'. If some are to learn, derive "
+            "those from ph.StrategicAgent."
         ),
     ),
     "has no space": (
@@ -480,7 +480,17 @@ class Dice(ph.Trainer):
         return {}
 
 
-@pytest.mark.parametrize("name", CASES)
+def test_an_env_in_which_nobody_acts_can_be_simulated_and_is_no_error() -> None:
+    diagnosis = diagnose(CASES["none acts"][0])
+    (finding,) = diagnosis.findings
+    assert finding.severity == "note"
+    assert finding.consequence == (
+        "It can be simulated (phantom simulate), not trained: no agent can be given a policy."
+    )
+    assert diagnosis.num_steps > 0
+
+
+@pytest.mark.parametrize("name", sorted(CASES.keys() - {"none acts"}))  # which has nothing to train
 def test_training_stops_where_the_doctor_says_so(name: str) -> None:
     env, sentence = CASES[name]
     is_error = sentence.startswith("error")
