@@ -43,7 +43,8 @@ def runs(tmp_path: Path) -> list[Path]:
         run.mkdir()
         (run / "run.json").write_text(json.dumps({"status": "completed", "seed": seed}))
         (run / "config.toml").write_text(
-            f'env = "Market"\nseed = {seed}\n[trainer]\nname = "q-learning"\n[trainer.q-learning]\nalpha = {alpha}\n'
+            f'env = "Market"\nseed = {seed}\n[trainer]\nname = "q-learning"\n'
+            f"[trainer.q-learning]\nalpha = {alpha}\n"
         )
         rows = [
             {"iteration": n, "env_steps": 100 * (n + 1), "values": {"rewards/group": 10 * alpha + seed * n}}
@@ -106,27 +107,30 @@ def test_plot_draws_runs_a_study_or_a_network(
     assert (tmp_path / "d.pdf").read_bytes().startswith(b"%PDF")
 
 
+@pytest.mark.usefixtures("runs", "prices")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (
             ["study", "other", "--kind", "grid"],
-            "phantom plot was given 'study', 'other', but only runs are drawn together. Name one study, or run "
-            "directories.",
+            ("phantom plot was given 'study', 'other', but only runs are drawn together. Name one study, or "
+            "run directories."),
         ),
-        (["study", "--kind", "series", "--x", "a"], "The picture 'series' has no option 'x'. Options: values, by, where, level."),
+        (
+            ["study", "--kind", "series", "--x", "a"],
+            "The picture 'series' has no option 'x'. Options: values, by, where, level.",
+        ),
         (["run-0.1-1", "--by", "alpha"], "The picture 'learning' has no option --by. Leave it out."),
         (
             ["study", "--kind", "histogram", "--value", "price", "--value", "steps"],
-            "The picture 'histogram' has one --value, but 'price', 'steps' were given. Draw several pictures.",
+            ("The picture 'histogram' has one --value, but 'price', 'steps' were given. Draw several "
+            "pictures."),
         ),
     ],
 )  # fmt: skip
 def test_a_wrong_command_is_one_message(
     arguments: list[str],
     message: str,
-    runs: list[Path],
-    prices: px.Results,
     phantom: Phantom,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -146,13 +150,13 @@ def test_table_prints_means_differences_or_rows(prices: px.Results, phantom: Pha
     outcome = phantom("table", prices.directory)
     assert (outcome.code, outcome.err) == (0, "")
     assert outcome.out == f"{prices.summary().to_text()}\n"
-    assert phantom("table", prices.directory, "--by", "treatment").out == (
-        "treatment  value  n  mean      se    low   high     q5  q50    q95\n"
-        "off        price  2     7     0.5  0.647  13.35    1.7  7     12.3\n"
-    ) or len(phantom("table", prices.directory, "--by", "treatment").out.splitlines()) == 3
+    by_treatment = phantom("table", prices.directory, "--by", "treatment").out
+    assert by_treatment == f"{prices.summary(by='treatment').to_text()}\n"
     compared = phantom("table", prices.directory, "--compare", "rule", "--format", "latex").out
     assert compared == prices.compare("rule").to_latex()
-    rows = phantom("table", prices.directory, "--rows", "episodes", "--where", "seed=2", "--format", "csv").out
+    rows = phantom(
+        "table", prices.directory, "--rows", "episodes", "--where", "seed=2", "--format", "csv"
+    ).out
     found = [*csv.DictReader(io.StringIO(rows))]
     assert [row["price"] for row in found] == [str(p) for p in prices.episodes.select(seed=2)["price"]]
 

@@ -51,14 +51,18 @@ def test_in_a_notebook_it_is_drawn_a_few_times_a_second_and_at_the_end() -> None
     view.close()
     assert 20 <= len(drawn) <= 30
     assert drawn[0] == "<div><progress></progress> starting</div>"
-    assert drawn[-1] == '<div><progress value="100" max="100"></progress> 100 of 100 tasks, 20/s, in 5 s</div>'
+    assert (
+        drawn[-1] == '<div><progress value="100" max="100"></progress> 100 of 100 tasks, 20/s, in 5 s</div>'
+    )
     view.update(50, 100, 3)
     assert view.html().endswith("50 of 100 tasks, 10/s, 5 s left, 3 failed</div>")
 
 
 @pytest.mark.integration
 def test_a_notebook_shows_progress_results_tables_and_pictures(tmp_path: Path) -> None:
-    nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed: run make check-integrations")
+    nbclient = pytest.importorskip(
+        "nbclient", reason="nbclient is not installed: run make check-integrations"
+    )
     pytest.importorskip("ipykernel", reason="ipykernel is not installed: run make check-integrations")
     import nbformat
 
