@@ -87,8 +87,9 @@ def test_what_runs_did_not_log_is_named(runs: list[Path]) -> None:
     assert str(caught.value) == "smooth is 0. Expected a whole number from 1."
 
 
+@pytest.mark.usefixtures("prices")
 def test_plot_draws_runs_a_study_or_a_network(
-    runs: list[Path], prices: px.Results, phantom: Phantom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    runs: list[Path], phantom: Phantom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "street.py").write_text(NETWORK)
