@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -13,16 +13,24 @@ from phantom_experiments.over_agents import selected
 from phantom_experiments.treatments import Treatment
 
 
-def played(env: ph.MultiAgentEnv, treatment: Treatment, collect: Collect) -> PlayedEnv:
+def played(
+    env: ph.MultiAgentEnv,
+    make_env: Callable[[], ph.MultiAgentEnv],
+    treatment: Treatment,
+    collect: Collect,
+) -> PlayedEnv:
     """Return an env around another one; messages call it by the name of that one."""
     name = type(env).__name__
     kind = type(name, (PlayedEnv,), {"__doc__": PlayedEnv.__doc__})
-    around: PlayedEnv = kind(env, treatment, collect)
+    around: PlayedEnv = kind(env, make_env, treatment, collect)
     return around
 
 
 class PlayedEnv:
     """A thin layer around an env, which the collector plays.
+
+    A shock may change what no reset restores, such as a parameter, and so may a step that raises; the next
+    episode is played in a new env.
 
     Attributes:
         env: the user's env.
@@ -30,9 +38,18 @@ class PlayedEnv:
         has_failed_in_reset: whether the newest episode never began.
     """
 
-    def __init__(self, env: ph.MultiAgentEnv, treatment: Treatment, collect: Collect) -> None:
+    def __init__(
+        self,
+        env: ph.MultiAgentEnv,
+        make_env: Callable[[], ph.MultiAgentEnv],
+        treatment: Treatment,
+        collect: Collect,
+    ) -> None:
         """Prepare what is read, and when."""
         self.env = env
+        self._make_env = make_env
+        self._recorder: Any = None
+        self._is_spoilt = False  # by a shock or an exception
         self._treatment, self._collect = treatment, collect
         self._read_env = [(name, reader(source)) for name, source in collect.env.items()]
         self._read_agents = [
@@ -80,6 +97,11 @@ class PlayedEnv:
         """Start an episode."""
         self._begin_episode(seed)
         self.has_failed_in_reset = True
+        if self._is_spoilt:
+            self.env.close()
+            self.env = self._make_env()
+            self._is_spoilt = False
+            self.record(self._recorder)
         found = self.env.reset(seed=seed, options=options)
         self.has_failed_in_reset = False
         return found
@@ -100,14 +122,18 @@ class PlayedEnv:
 
     # ------------------------------------------------------------------ the rows
 
-    def begin_task(self, keys: Mapping[str, Any], recorder: Any = None) -> None:
-        """Begin with rows that have these keys; a recorder is given to the env."""
+    def record(self, recorder: Any) -> None:
+        """Give the env a recorder, or take it away: None."""
+        if recorder is not self._recorder or recorder is not None:
+            self.env.recorder = recorder  # type: ignore[attr-defined]  # raises where there is none
+        self._recorder = recorder
+
+    def begin_task(self, keys: Mapping[str, Any]) -> None:
+        """Begin with rows that have these keys."""
         self._keys = keys
         self._rows = {"episodes": [], "agents": [], "steps": []}
         self.num_episodes = 0
         self.has_failed_in_reset = False
-        if recorder is not None:
-            self.env.recorder = recorder  # type: ignore[attr-defined]  # raises where there is none
 
     def take_rows(self) -> dict[str, list[dict[str, Any]]]:
         """Return the rows of the task, by table."""
@@ -131,6 +157,7 @@ class PlayedEnv:
 
     def fail(self, sentence: str) -> None:
         """Add the row of an episode that raised."""
+        self._is_spoilt = True
         self._rows["episodes"].append({**self._episode_row(), "error": sentence, "step": self._step})
         self.num_episodes += 1
 
@@ -154,6 +181,7 @@ class PlayedEnv:
     def _apply_shocks(self) -> None:
         shocks, seed = self._treatment.shocks, self._seed
         assert seed is not None
+        self._is_spoilt = True
         while self._shock_number < len(shocks) and shocks[self._shock_number].step == self._step:
             shocks[self._shock_number].apply(self.env, seed, self._shock_number)
             self._shock_number += 1

@@ -139,7 +139,7 @@ class Playing:
         make_env = ph.EnvFactory(self.model.make_env.env_class, changed(config, treatment.changes))
         env = make_env()
         try:
-            return World(env, self.model.policies, treatment, self.collect, self.max_steps)
+            return World(env, make_env, self.model.policies, treatment, self.collect, self.max_steps)
         except BaseException:
             env.close()
             raise
@@ -156,6 +156,7 @@ class World:
     def __init__(
         self,
         env: ph.MultiAgentEnv,
+        make_env: ph.EnvFactory,
         policies: ph.PolicyMapping,
         treatment: Treatment,
         collect: Collect,
@@ -167,7 +168,7 @@ class World:
             PolicyMappingError: if agents and policies do not fit together.
         """
         env.reset(seed=ph.seeding.derive_seed(0, _SETUP))  # some build their network in reset
-        self.env: PlayedEnv = played(env, treatment, collect)
+        self.env: PlayedEnv = played(env, make_env, treatment, collect)
         self.is_reusable = not hasattr(env, "state_dict")  # one that carries something over is made anew
         self._max_steps = max_steps
         agent_ids = list(env.strategic_agent_ids)
@@ -183,7 +184,8 @@ class World:
     def play(self, keys: Mapping[str, Any], seed: int, episodes: int, *, recorder: Any = None) -> Played:
         """Play the episodes that follow from a seed; see `Playing.play`."""
         env = self.env
-        env.begin_task(keys, recorder)
+        env.begin_task(keys)
+        env.record(recorder)
         collector = self._collector_with(seed)
         problems: list[str] = []
         mistake: type[ph.errors.ConfigError] | None = None
@@ -197,8 +199,7 @@ class World:
                 if env.has_failed_in_reset:
                     break  # the next attempt would be the same
         self._collector = collector if self._frozen.are_unchanged() else None
-        if recorder is not None:
-            env.env.recorder = None  # type: ignore[attr-defined]  # it has one
+        env.record(None)
         return env.take_rows(), env.num_episodes - len(problems), problems, mistake
 
     def _collector_with(self, seed: int) -> ph.Collector:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -37,12 +38,19 @@ class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]  # it has no types
 
     def reducer_override(self, obj: Any) -> Any:
         """Leave classes and functions with an importable name to pickle, which sends the name."""
-        if isinstance(obj, (type, FunctionType)) and _is_importable(obj):
+        if isinstance(obj, (type, FunctionType)) and _has_name(obj):
+            place = ph.tools.reference_to(obj) or ""
+            if place.rpartition(":")[0].endswith(".py"):  # of a file that no module name leads to
+                return _loaded, (place,)
             return NotImplemented
         return super().reducer_override(obj)
 
 
-def _is_importable(obj: type | FunctionType) -> bool:
+def _loaded(place: str) -> Any:
+    return ph.tools.load_reference(place, setting="A part of the study", folder=Path())
+
+
+def _has_name(obj: type | FunctionType) -> bool:
     module = sys.modules.get(obj.__module__ or "")
     if obj.__module__ == "__main__" and not getattr(module, "__file__", None):
         return False  # a notebook, or `python -c`

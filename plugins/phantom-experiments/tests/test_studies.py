@@ -152,6 +152,22 @@ def test_a_shock_draws_from_a_stream_that_its_episode_and_step_decide() -> None:
     assert len(set(drawn)) == 1
 
 
+@pytest.mark.parametrize("episodes", [1, 2])
+def test_what_a_shock_changes_ends_with_the_episode(episodes: int) -> None:
+    def calm(env: Process, _: np.random.Generator) -> None:
+        env.agents["A"].rho = 0.0  # type: ignore[attr-defined]  # which no reset restores
+
+    study = px.Study(
+        Process,
+        seeds=3,
+        treatments={"off": {}, "calm": px.at(4, calm)},
+        collect=px.collect(env=["x"], until=3),
+        episodes=episodes,
+    )
+    found = [row["x"] for row in study.simulate().steps]
+    assert found[: len(found) // 2] == found[len(found) // 2 :]
+
+
 def test_each_row_can_be_replayed_alone(tmp_path: Path) -> None:
     study = px.Study(Game, {"num_players": [1, 2]}, seeds=3, episodes=2)
     policies = {"all": (CountingPolicy, Player)}
