@@ -11,15 +11,13 @@ from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
 from phantom_core.policies.policy_mapping import PolicyMapping, parse_policy_mapping
 from phantom_core.secrets import revealed
-from phantom_core.seeding import derive_seed
+from phantom_core.training.agents_of_run import agents_of_run
 from phantom_core.training.components import Components
 from phantom_core.training.env_factory import EnvFactory
 from phantom_core.training.run_directory import load_policies
 from phantom_core.training.run_file import RunFile
 from phantom_core.training.run_settings import RunSettings
 from phantom_core.training.saved_run import SavedRun
-from phantom_core.types import AgentID
-from phantom_core.world.agents import Agent
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +36,6 @@ class Model:
     def with_config(self, env_config: Mapping[str, Any]) -> Model:
         """Return the model with another `env_config`."""
         return replace(self, make_env=EnvFactory(self.make_env.env_class, env_config))
-
-
-@dataclass(frozen=True, slots=True)
-class AgentsOfRun:
-    """Selects the agents that had a policy in a run, and those of a class that only this policy had."""
-
-    agent_ids: frozenset[AgentID]
-    class_names: frozenset[str]
-
-    def __call__(self, agent: Agent) -> bool:
-        """Return whether an agent is selected."""
-        return agent.id in self.agent_ids or _class_name(agent) in self.class_names
 
 
 def load_model(source: str | Path | Callable[..., MultiAgentEnv], *, trust: bool = False) -> Model:
@@ -98,24 +84,5 @@ def _model_of_run(path: Path, *, trust: bool) -> Model:
     make_env = run.env_factory(trust=trust)
     policy_by_agent = run.policy_by_agent(make_env)
     policies = load_policies(path, trust=trust)
-    env = make_env()
-    try:
-        env.reset(seed=derive_seed(run.facts["seed"], "setup"))  # some build their network in reset
-        class_by_agent = {agent_id: _class_name(agent) for agent_id, agent in env.agents.items()}
-    finally:
-        env.close()
-    owners: dict[str, set[str]] = {}  # the policies of each class
-    for agent_id, policy_id in policy_by_agent.items():
-        owners.setdefault(class_by_agent.get(agent_id, ""), set()).add(policy_id)
-    selections = {
-        policy_id: AgentsOfRun(
-            frozenset(agent_id for agent_id, own in policy_by_agent.items() if own == policy_id),
-            frozenset(name for name, own in owners.items() if name and own == {policy_id}),
-        )
-        for policy_id in policies
-    }
+    selections = agents_of_run(make_env, run.facts["seed"], policy_by_agent, policies)
     return Model(make_env, {i: (policy, selections[i]) for i, policy in policies.items()})
-
-
-def _class_name(agent: Agent) -> str:
-    return f"{type(agent).__module__}.{type(agent).__qualname__}"

@@ -228,7 +228,7 @@ def make_readable(ax: Axes, *names: str) -> None:
     for name in names:
         axis = ax.xaxis if name == "x" else ax.yaxis
         if axis.get_scale() == "linear":
-            axis.set_major_locator(MaxNLocator(6 if name == "x" else 5, steps=[1, 2, 5, 10]))
+            axis.set_major_locator(MaxNLocator(6 if name == "x" else 5, steps=[1, 2, 2.5, 5, 10]))
             ax.ticklabel_format(axis="x" if name == "x" else "y", useOffset=False)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -529,7 +530,9 @@ def _summary(
             raise ph.errors.ConfigError(
                 f"by names {name!r}, which is no key.{nearest} Keys: {', '.join(table.keys)}."
             )
-    return summarised(_selected(table, where), keys, values=names, quantiles=(), level=check_level(level))
+    selected = _selected(table, where)
+    _require_rows([*islice(selected, 1)])
+    return summarised(selected, keys, values=names, quantiles=(), level=check_level(level))
 
 
 def _selected(table: Table, where: Mapping[str, Any] | None) -> Table:

@@ -11,6 +11,8 @@ import phantom_core as ph
 import phantom_experiments as px
 
 pytestmark = pytest.mark.integration
+for name in ("pandas", "polars", "pyarrow", "xarray"):
+    pytest.importorskip(name, reason=f"{name} is not installed: run make check-integrations")
 
 WriteStudy = Callable[..., px.Results]
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -215,7 +216,7 @@ def test_a_library_that_is_missing_is_named_with_its_extra(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, module, None)  # as if it were not installed
+    monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
     with pytest.raises(ph.errors.PluginError) as caught:
         use(table, tmp_path)
     assert str(caught.value) == (
