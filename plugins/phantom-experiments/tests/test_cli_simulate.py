@@ -152,7 +152,8 @@ def test_a_precision_bounds_the_seeds(folder: Path) -> None:
         (
             ["--collect", "a b"],
             (
-                "--collect 'a b' says nothing that can be collected. Expected an attribute of the env (price), "
+                "--collect 'a b' says nothing that can be collected. Expected an attribute of the env "
+                "(price), "
                 "of agents "
                 "(Household.wealth), of infos (info.score) or a value over agents (gini(Household.wealth)), "
                 "with a name "
