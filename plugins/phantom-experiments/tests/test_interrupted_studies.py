@@ -107,40 +107,69 @@ def test_ctrl_c_keeps_what_was_played(
     assert files(tmp_path / "s") == whole[until is not None]
 
 
-def test_a_real_kill_leaves_no_process_and_loses_nothing(tmp_path: Path) -> None:
+SLOW = """
+import sys
+import time
+sys.path.insert(0, {folder!r})
+import phantom_experiments as px
+from study_models import Savers
+
+class Slow(Savers):
+    def on_reset(self):
+        time.sleep(0.05)
+
+if __name__ == "__main__":
+    study = px.Study(Slow, seeds=60, collect=px.collect(env=["mean_wealth"]))
+    study.simulate(workers=2, out=sys.argv[1])
+"""
+
+
+def begun(tmp_path: Path) -> tuple[list[str], subprocess.Popen[bytes], list[int]]:
+    """Begin a slow study in two processes; return its command, its process and their ids."""
     script = tmp_path / "play.py"
-    script.write_text(
-        f"import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "import time\n"
-        "import phantom_experiments as px\n"
-        "from study_models import Savers\n"
-        "class Slow(Savers):\n"
-        "    def on_reset(self):\n"
-        "        time.sleep(0.05)\n"
-        "if __name__ == '__main__':\n"
-        "    px.Study(Slow, seeds=60, collect=px.collect(env=['mean_wealth'])).simulate(workers=2, "
-        "out=sys.argv[1])\n",
-        encoding="utf-8",
-    )
-    command = [sys.executable, str(script)]
-    process = subprocess.Popen([*command, str(tmp_path / "cut")])
-    deadline = time.monotonic() + 30
+    script.write_text(SLOW.format(folder=str(Path(__file__).parent)), encoding="utf-8")
+    command = [sys.executable, str(script), str(tmp_path / "cut")]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 60
     episodes = tmp_path / "cut" / "episodes.jsonl"
     while time.monotonic() < deadline and not (episodes.exists() and episodes.stat().st_size):
         time.sleep(0.05)
-    children = [
-        int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    ]
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert 0 < len(episodes.read_text().splitlines()) < 60
-    deadline = time.monotonic() + 10
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return command, process, list(map(int, children))
+
+
+def are_gone(children: list[int]) -> bool:
+    deadline = time.monotonic() + 20
     while time.monotonic() < deadline and any(map(is_running, children)):
         time.sleep(0.05)
-    assert not any(map(is_running, children))
-    subprocess.run([*command, str(tmp_path / "cut")], check=True)
+    return not any(map(is_running, children))
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="it looks into /proc")
+
+
+@needs_proc
+@pytest.mark.integration  # it starts five interpreters
+@pytest.mark.timeout(120)
+def test_a_real_kill_leaves_no_process_and_loses_nothing(tmp_path: Path) -> None:
+    command, process, children = begun(tmp_path)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert 0 < len((tmp_path / "cut" / "episodes.jsonl").read_text().splitlines()) < 60
+    assert are_gone(children)
+    subprocess.run(command, check=True)
     px.Study(Savers, seeds=60, collect=px.collect(env=["mean_wealth"])).simulate(out=tmp_path / "whole")
     assert files(tmp_path / "cut") == files(tmp_path / "whole")
+
+
+@needs_proc
+@pytest.mark.timeout(120)
+def test_ctrl_c_ends_every_process(tmp_path: Path) -> None:
+    _, process, children = begun(tmp_path)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    assert process.wait(timeout=60) != 0
+    assert are_gone(children)
+    assert json.loads((tmp_path / "cut" / "study.json").read_text())["status"] == "interrupted"
 
 
 def is_running(pid: int) -> bool:
