@@ -22,7 +22,7 @@ import phantom_experiments as px
 from phantom_experiments import store
 
 sys.path.insert(0, str(Path(__file__).parent))
-from study_models import Saver, Savers
+from study_models import Saver, Savers, SlowSavers
 
 UNTIL = px.precision("mean", 0.05, batch=4)
 
@@ -109,23 +109,18 @@ def test_ctrl_c_keeps_what_was_played(
 
 SLOW = """
 import sys
-import time
 sys.path.insert(0, {folder!r})
 import phantom_experiments as px
-from study_models import Savers
-
-class Slow(Savers):
-    def on_reset(self):
-        time.sleep(0.05)
+from study_models import SlowSavers
 
 if __name__ == "__main__":
-    study = px.Study(Slow, seeds=60, collect=px.collect(env=["mean_wealth"]))
+    study = px.Study(SlowSavers, seeds=60, collect=px.collect(env=["mean_wealth"]))
     study.simulate(workers=2, out=sys.argv[1])
 """
 
 
-def begun(tmp_path: Path) -> tuple[list[str], subprocess.Popen[bytes], list[int]]:
-    """Begin a slow study in two processes; return its command, its process and their ids."""
+def begun(tmp_path: Path) -> tuple[subprocess.Popen[bytes], list[int]]:
+    """Begin a slow study in two processes; return its process and their ids."""
     script = tmp_path / "play.py"
     script.write_text(SLOW.format(folder=str(Path(__file__).parent)), encoding="utf-8")
     command = [sys.executable, str(script), str(tmp_path / "cut")]
@@ -135,7 +130,7 @@ def begun(tmp_path: Path) -> tuple[list[str], subprocess.Popen[bytes], list[int]
     while time.monotonic() < deadline and not (episodes.exists() and episodes.stat().st_size):
         time.sleep(0.05)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    return command, process, list(map(int, children))
+    return process, list(map(int, children))
 
 
 def are_gone(children: list[int]) -> bool:
@@ -149,23 +144,23 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="it
 
 
 @needs_proc
-@pytest.mark.integration  # it starts five interpreters
 @pytest.mark.timeout(120)
 def test_a_real_kill_leaves_no_process_and_loses_nothing(tmp_path: Path) -> None:
-    command, process, children = begun(tmp_path)
+    process, children = begun(tmp_path)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert 0 < len((tmp_path / "cut" / "episodes.jsonl").read_text().splitlines()) < 60
     assert are_gone(children)
-    subprocess.run(command, check=True)
-    px.Study(Savers, seeds=60, collect=px.collect(env=["mean_wealth"])).simulate(out=tmp_path / "whole")
+    for name in ("cut", "whole"):
+        study = px.Study(SlowSavers, seeds=60, collect=px.collect(env=["mean_wealth"]))
+        study.simulate(out=tmp_path / name)
     assert files(tmp_path / "cut") == files(tmp_path / "whole")
 
 
 @needs_proc
 @pytest.mark.timeout(120)
 def test_ctrl_c_ends_every_process(tmp_path: Path) -> None:
-    _, process, children = begun(tmp_path)
+    process, children = begun(tmp_path)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     assert process.wait(timeout=60) != 0
     assert are_gone(children)
