@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 
 from phantom_core.envs.step_result import Infos, Observations
 from phantom_core.errors import EnvError
@@ -48,3 +48,11 @@ class RewardLedger:
             return owed
         self._owed = {agent_id: reward for agent_id, reward in owed.items() if agent_id not in payees}
         return {agent_id: reward for agent_id, reward in owed.items() if agent_id in payees}
+
+    def state_dict(self) -> dict[AgentID, float]:
+        """Return the rewards that are owed, by agent id."""
+        return dict(self._owed)
+
+    def load_state_dict(self, state: Mapping[AgentID, float]) -> None:
+        """Owe what was owed when `state_dict` was called."""
+        self._owed = dict(state)
