@@ -11,6 +11,8 @@ class PredecessorRules(ph.StepRules):
     """Views are those of the start of the step, no reward without an observation, `"__all__"` by kind."""
 
     has_fresh_views = False
+    notices_changes = False
+    observes_in_acting_order = True
     pays_unseen = False
     pays_newcomers = True
     reports_leavers = False
