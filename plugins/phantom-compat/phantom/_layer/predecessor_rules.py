@@ -1,7 +1,7 @@
 """How the predecessor settles a step: the core's seams, set to its ways."""
 
 from collections.abc import Container, Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import phantom_core as ph
 from phantom.types import AgentID
@@ -64,6 +64,8 @@ Kept = dict[AgentID, Any]
 class PaidNow(ph.RewardLedger):
     """A reward is returned by the step in which it was computed."""
 
+    returns_none: ClassVar[bool] = True  # what `compute_reward` returns
+
     def __init__(self) -> None:
         super().__init__()
         self._now: Kept = {}
@@ -86,6 +88,8 @@ class PaidNow(ph.RewardLedger):
 
 class PaidWhenSeen(ph.RewardLedger):
     """The newest reward of an agent is returned whenever the agent observes, and at the end."""
+
+    returns_none: ClassVar[bool] = True  # of agents that were never rewarded
 
     def __init__(self, env: Any) -> None:
         super().__init__()
