@@ -225,12 +225,20 @@ class PhantomEnv(ph.PhantomEnv, gym.Env[Any, Any]):
         logger.log_actions(actions)
         logger.log_start_decoding_actions()
         step = ph.PhantomEnv.step(self, actions)
-        logger.log_step_values(*step)
+        logger.log_step_values(*self._to_log(step))
         logger.log_metrics(self)
         self._log_transition()
-        if step.terminations["__all__"] or step.truncations["__all__"]:
+        if self._is_last(step):
             logger.log_episode_done()
+        return step
+
+    def _to_log(self, step: ph.StepResult) -> ph.StepResult:
+        """Return what the logger is told of the result of a step."""
         return step
 
     def _log_transition(self) -> None:
         """Tell the logger about stages, where there are some."""
+
+    def _is_last(self, step: ph.StepResult) -> bool:
+        """Tell whether the episode is over for the logger."""
+        return step.terminations["__all__"] or step.truncations["__all__"]

@@ -115,12 +115,17 @@ class PaidWhenSeen(ph.RewardLedger):
 
 
 class Remembered(PaidWhenSeen):
-    """The newest of everything is returned at the end of an FSM env's episode."""
+    """The newest of everything is returned at the end of an FSM env's episode.
+
+    Attributes:
+        newest: the observations and infos of the last step alone.
+    """
 
     def __init__(self, env: Any) -> None:
         super().__init__(env)
         self.observations: Kept = {}
         self.infos: Kept = {}
+        self.newest: tuple[Kept, Kept] = ({}, {})
 
     def reset(self) -> None:
         """Forget the last episode."""
@@ -131,6 +136,7 @@ class Remembered(PaidWhenSeen):
         self, observations: Kept, infos: Kept, payees: Container[AgentID] | None
     ) -> tuple[Kept, Kept, Kept]:
         """Return this step's, with the newest reward or None; at the end the newest of every agent."""
+        self.newest = observations, infos
         self.observations.update(observations)
         self.infos.update(infos)
         self.env.enter_next_stage()
