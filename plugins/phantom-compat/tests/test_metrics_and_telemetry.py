@@ -298,7 +298,7 @@ def test_the_last_step_writes_what_was_observed_in_it(tmp_path: Path) -> None:
         last = env.step({})
         assert last.observations.keys() == last.infos.keys() == {"F"} | observed.keys()  # of everybody
         step = json.loads(path.read_text().splitlines()[-1])["steps"][-1]
-        assert (step["observations"], step["infos"]) == (observed, dict.fromkeys(observed, {"n": 1}))
+        assert (step["observations"], step["infos"]) == (observed, {i: {"n": 1} for i in observed})
         assert step["rewards"] == {"L": 1 / 3, "F": 1 / 3}  # as returned
 
 
