@@ -210,8 +210,8 @@ class PhantomEnv(ph.PhantomEnv, gym.Env[Any, Any]):
     def _beginner_ids(self) -> list[AgentID]:
         """Return the strategic agents that act first, in the order in which they act."""
         acting = self.acting_agent_ids
-        strategic = self.strategic_agent_ids
-        return strategic if acting is None else [agent_id for agent_id in acting if agent_id in strategic]
+        strategic = dict.fromkeys(self.strategic_agent_ids)
+        return [agent_id for agent_id in (strategic if acting is None else acting) if agent_id in strategic]
 
     def _count_strategic(self) -> int:
         network, version, number = self._num_strategic

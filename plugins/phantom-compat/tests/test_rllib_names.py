@@ -128,8 +128,8 @@ def test_training_takes_neither_ranges_nor_loose_samplers(value: Any) -> None:
             {"env_class": Machine, "env_config": {"num_ways": 2}, "policy_inference_batch_size": 2},
             ValueError,
             (
-                "policy_inference_batch_size is 2, but a stage of Machine has several next stages, so the envs of "
-                "a batch could be in different ones. Set it to 1."
+                "policy_inference_batch_size is 2, but a stage of Machine has several next stages, so the "
+                "envs of a batch could be in different ones. Set it to 1."
             ),
         ),
     ],

@@ -7,6 +7,8 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import phantom as ph
 import phantom_core
@@ -65,7 +67,12 @@ def collected(env: Any, **plan: Any) -> tuple[dict[Any, Any], Any]:
     summaries: list[Any] = []
     policy = phantom_core.FunctionPolicy(SEEN, CHOICE, function=lambda _: 2)
     collector = phantom_core.Collector(
-        [env], {"p": policy}, {"x": "p", "y": "p"}, seed=1, learning=["p"], on_episode=summaries.append
+        [env],
+        {"p": policy},
+        dict.fromkeys(env.agent_ids, "p"),
+        seed=1,
+        learning=["p"],
+        on_episode=summaries.append,
     )
     batch = collector.collect(phantom_core.CollectPlan(**(plan or {"episodes": 1})))["p"]
     rewards: dict[Any, Any] = {}
@@ -118,6 +125,52 @@ def test_returns_are_the_sums_of_what_the_steps_of_the_env_return(env: Any) -> N
     steps = [env.step({"x": 2, "y": 2}).rewards for _ in range(env.num_steps)]
     by_agent = {i: sum(step[i] for step in steps if step.get(i) is not None) for i in ("x", "y")}
     assert returns == by_agent
+
+
+SOME = st.lists(st.sampled_from(["x", "y", "z"]), unique=True)
+
+
+@settings(max_examples=80)
+@given(
+    stages=st.lists(st.tuples(SOME, st.none() | SOME, st.integers(0, 2)), min_size=3, max_size=3),
+    sides=st.none() | SOME,
+    num_steps=st.integers(1, 6),
+    unpaid=st.dictionaries(st.sampled_from(["x", "y", "z"]), st.sets(st.integers(1, 6))),
+)
+def test_in_random_worlds_each_number_goes_to_the_last_action(
+    stages: Any, sides: Any, num_steps: int, unpaid: Any
+) -> None:
+    agents = [Earner(i) for i in ("x", "y", "z")]
+    for agent in agents:
+        agent.unpaid = tuple(unpaid.get(agent.id, ()))
+    env: Any
+    if sides is not None:
+        others = [agent.id for agent in agents if agent.id not in sides]
+        env = ph.StackelbergEnv(num_steps, ph.Network(agents), sides, others)
+    else:
+        listed = [ph.FSMStage(n, acting, paid, [then]) for n, (acting, paid, then) in enumerate(stages)]
+        env = ph.FiniteStateMachineEnv(num_steps, ph.Network(agents), 0, stages=listed)
+    played: list[Any] = []
+    own_step = env.step
+
+    def step(actions: Any) -> Any:
+        result = own_step(actions)
+        played.append((dict(actions), result.rewards))
+        return result
+
+    env.step = step
+    returns, found = collected(env)
+    expected: dict[Any, list[float]] = {}
+    total = dict.fromkeys(env.agent_ids, 0.0)
+    for actions, rewards in played:
+        for agent_id in actions:
+            expected.setdefault(agent_id, []).append(0.0)
+        for agent_id, reward in rewards.items():
+            if reward is not None:
+                total[agent_id] += reward
+                if agent_id in expected:
+                    expected[agent_id][-1] += reward
+    assert (found, returns) == (expected, total)
 
 
 @pytest.mark.parametrize(
