@@ -58,6 +58,14 @@ class RewardLedger:
         self._owed = {agent_id: reward for agent_id, reward in owed.items() if agent_id not in payees}
         return {agent_id: reward for agent_id, reward in owed.items() if agent_id in payees}
 
+    def state_dict(self) -> dict[AgentID, float]:
+        """Return the rewards that are owed, by agent id."""
+        return dict(self._owed)
+
+    def load_state_dict(self, state: Mapping[AgentID, float]) -> None:
+        """Owe what was owed when `state_dict` was called."""
+        self._owed = dict(state)
+
 
 def step_with_numbers(env: MultiAgentEnv) -> Callable[[Mapping[AgentID, Action]], StepResult]:
     """Return the `step` of an env; if its ledger may return None, one that leaves out such rewards."""
