@@ -308,7 +308,9 @@ class PhantomEnv:
         self._in_play = dict.fromkeys(player.agent_id for player in cast.players)
         observations: Observations = {}
         infos: Infos = {}
-        _observe(cast.beginners(turn), observations, infos if self.step_rules.has_first_infos else None)
+        rules = self.step_rules
+        beginners = cast.beginners(turn, in_acting_order=rules.observes_in_acting_order)
+        _observe(beginners, observations, infos if rules.has_first_infos else None)
         self._halted = None
         if self._recorder is not None:
             self._recorder.on_reset(self, turn, observations, infos)
@@ -335,7 +337,7 @@ class PhantomEnv:
             turn = self._turn_without_reset()
         self._halted = "after step {} raised an error"  # stays so if anything below raises
         self._current_step += 1
-        cast = self._current_cast()
+        cast = self._newest_cast()
         self.refresh_views()
         self.network.send_each(self._act(cast, turn, actions))
         next_turn = self.turn_order.advance(self, turn)
@@ -400,6 +402,7 @@ class PhantomEnv:
         turns = [None if turn is None else self._turn_again(turn, by_name) for turn in state["turns"]]
         self._executed_turn, self._turn = turns
         self._settled_cast = cast = self._recast()
+        self.refresh_views()
         self._in_play = dict.fromkeys(player.agent_id for player in cast.players)
         owners = self._owners()
         for name, states in state["generators"]:  # last, because views may draw
@@ -514,32 +517,41 @@ class PhantomEnv:
     def refresh_views(self) -> None:
         """Recompute the views of the agents and of the env; the env's default view is computed when read.
 
-        A step calls this at its start, and again after message resolution if `step_rules.has_fresh_views`.
+        A reset and a step call this once at the start, and a step again after message resolution if
+        `step_rules.has_fresh_views`; and again if the network changed since.
         """
-        cast = self._current_cast()
+        cast = self._newest_cast()
         public: Mapping[AgentID, AgentView | None] = {}
         if cast.has_views:
             public = cast.public_views()
             cast.refresh_agent_views()
         cast.frame.view = self.view(public) if self._has_view else None
 
-    def _current_cast(self) -> Cast:
+    def _newest_cast(self) -> Cast:
         """Return the cast, rebuilt if an agent ended or the network changed."""
         cast = self._cast
         return cast if cast is not None and cast.version == self.network.version else self._recast()
+
+    def _current_cast(self) -> Cast:
+        """Return the cast of the step that is played, with its views; a change may have to wait."""
+        cast = self._cast
+        if cast is not None and (cast.version == self.network.version or not self.step_rules.notices_changes):
+            return cast
+        cast = self._recast()
+        self.refresh_views()
+        return cast
 
     def _cast_of_episode(self) -> Cast:
         """Return the cast of a new episode: that of the last one if the network did not change."""
         cast = self._cast
         if cast is None or cast.frame is not self.network.frame or cast.version != self.network.version:
-            return self._recast()
+            cast = self._recast()
         self.refresh_views()
         return cast
 
     def _recast(self) -> Cast:
         self._cast = Cast(self.network, self._cast)
         self._cast.frame.make = partial(self.view, {})
-        self.refresh_views()
         return self._cast
 
     def _require_seed(self) -> int:
@@ -609,6 +621,10 @@ class StepRules:
     Attributes:
         has_fresh_views: whether observations and rewards use the views after message resolution; if not,
             they use those of the start of the step.
+        notices_changes: whether agents and connections that are added or removed during a step count in that
+            step; if not, they count from the next one on.
+        observes_in_acting_order: whether agents observe at reset in the order in which they act first; if
+            not, in network order.
         pays_unseen: whether a reward is also computed for an agent whose observation is None; it is
             returned with the agent's next observation.
         reports_leavers: whether an agent that was removed from the network in a step is in the result of
@@ -621,6 +637,8 @@ class StepRules:
     """
 
     has_fresh_views: ClassVar[bool] = True
+    notices_changes: ClassVar[bool] = True
+    observes_in_acting_order: ClassVar[bool] = False
     pays_unseen: ClassVar[bool] = True
     reports_leavers: ClassVar[bool] = True
     pays_newcomers: ClassVar[bool] = False

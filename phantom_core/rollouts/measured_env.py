@@ -11,6 +11,7 @@ from typing import Any, Final
 import gymnasium as gym
 
 from phantom_core.envs.env import PhantomEnv
+from phantom_core.envs.reward_ledger import step_with_numbers
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.errors import ConfigError, EnvError, PhantomError, error_place, error_text
 from phantom_core.metrics import Metric, Mode, record_metrics, reduce_metrics
@@ -107,7 +108,8 @@ class MeasuredEnv:
     """Steps one env and reads its metrics, which need the env's own objects."""
 
     def __init__(self, env: MultiAgentEnv) -> None:
-        self.env, self.step = env, env.step
+        self.env = env
+        self.step = self._step = step_with_numbers(env)
         self._carried: dict[str, Any] | None = None  # into the episode that goes on
         self._metrics: Mapping[str, Metric] = {}
         self._mode: Mode = "train"
@@ -116,7 +118,7 @@ class MeasuredEnv:
     def measure(self, metrics: Mapping[str, Metric], mode: Mode) -> None:
         """Record these metrics after each step from now on."""
         self._metrics, self._mode = metrics, mode
-        self.step = self._step_and_measure if metrics else self.env.step
+        self.step = self._step_and_measure if metrics else self._step
 
     def reset(self, seed: int) -> dict[AgentID, Observation]:
         """Start an episode; return the first observations."""
@@ -178,6 +180,6 @@ class MeasuredEnv:
         return digest(generators_of(self.env))
 
     def _step_and_measure(self, actions: Mapping[AgentID, Action]) -> StepResult:
-        result = self.env.step(actions)
+        result = self._step(actions)
         record_metrics(self.env, self._metrics, self._values)
         return result
