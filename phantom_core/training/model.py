@@ -81,7 +81,9 @@ def load_model(source: str | Path | Callable[..., MultiAgentEnv], *, trust: bool
 
 def _model_of_file(path: Path) -> Model:
     run_file = RunFile.read(path)
-    table = {"trainer": "simulation", **run_file.table}  # a file for simulations needs no trainer
+    table = {"trainer": "simulation", **run_file.table}  # a file for simulations needs none
+    if not {"iterations", "total_steps"} & table.keys():
+        table["iterations"] = 1  # nor a length
     settings = RunSettings.from_table(table, source=path.name, folder=path.parent).with_environment()
     components = Components(run_file.plugin_settings(), folder=path.parent, takes_plugins=False)
     specs = {} if settings.policies is None else parse_policy_mapping(settings.policies)

@@ -40,7 +40,7 @@ KEYS: Final = (
 
 
 @dataclass(frozen=True)
-class info:
+class info:  # noqa: N801  called like a function
     """An entry of the infos that a step returns, such as those of a Gymnasium env; no value where it is not.
 
     Attributes:
@@ -326,7 +326,7 @@ def _called(text: str, found: re.Match[str]) -> Callable[[Any], Any]:
             f"one of: {ph.tools.listing(sorted(kinds))}."
         )
     numbers = [ph.tools.parse_assignment(f"x={part}")[1] for part in rest.split(",") if part.strip()]
-    if function == "histogram" and len(numbers) == 3:
+    if function == "histogram" and len(numbers) == 3:  # noqa: PLR2004  bins, low, high
         numbers = [numbers[0], (numbers[1], numbers[2])]
     try:
         return kinds[function](selection.strip(), attribute, *numbers)  # type: ignore[return-value]  # each can be called

@@ -173,7 +173,7 @@ def parse_values(text: str) -> list[Any]:
     ([3, 10, 30], [0.0, 0.5, 1.0], [0, 5, 10], ['uniform', 'none'])
     """
     parts = text.split(":")
-    if len(parts) == 3:
+    if len(parts) == 3:  # noqa: PLR2004  start, end, n
         start, end, n = (_toml(part) for part in parts)
         if all(isinstance(part, (int, float)) for part in (start, end, n)):
             if not isinstance(n, int) or n < 1:
@@ -251,7 +251,7 @@ def _intervals(
 
 
 def _is_interval(interval: Any) -> bool:
-    is_pair = isinstance(interval, tuple) and len(interval) == 2
+    is_pair = isinstance(interval, tuple) and len(interval) == 2  # noqa: PLR2004  low, high
     return is_pair and all(isinstance(end, (int, float)) and not isinstance(end, bool) for end in interval)
 
 

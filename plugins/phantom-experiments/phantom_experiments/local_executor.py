@@ -145,7 +145,7 @@ class _Worker:
     def receive(self) -> list[tuple[int, Any]] | None:
         """Return what came back, often one outcome; None if the process is no more; raise what it raised."""
         try:
-            number, outcome = pickle.loads(self.connection.recv_bytes())
+            number, outcome = pickle.loads(self.connection.recv_bytes())  # noqa: S301  from our own process
         except (EOFError, OSError):
             return None
         self.has_begun = True

@@ -72,7 +72,7 @@ class OverAgents:
 
 
 @dataclass(frozen=True)
-class gini(OverAgents):
+class gini(OverAgents):  # noqa: N801  called like a function
     """The Gini coefficient: 0 if all have the same, near 1 if one has everything; NaN if nobody is there.
 
     G = Σᵢ (2i - n - 1) xᵢ / (n Σᵢ xᵢ) of the sorted values x₁ ≤ … ≤ xₙ; 0 where their sum is 0.
@@ -84,7 +84,7 @@ class gini(OverAgents):
 
 
 @dataclass(frozen=True)
-class quantile(OverAgents):
+class quantile(OverAgents):  # noqa: N801  called like a function
     """The q-quantile, interpolated linearly between two agents; NaN if nobody is there."""
 
     q: float = 0.5
@@ -100,7 +100,7 @@ class quantile(OverAgents):
 
 
 @dataclass(frozen=True)
-class total(OverAgents):
+class total(OverAgents):  # noqa: N801  called like a function
     """The sum over the agents; 0 if nobody is there."""
 
     def __call__(self, env: Any) -> float:
@@ -110,7 +110,7 @@ class total(OverAgents):
 
 
 @dataclass(frozen=True)
-class mean(OverAgents):
+class mean(OverAgents):  # noqa: N801  called like a function
     """The mean over the agents; NaN if nobody is there."""
 
     def __call__(self, env: Any) -> float:
@@ -120,7 +120,7 @@ class mean(OverAgents):
 
 
 @dataclass(frozen=True)
-class histogram(OverAgents):
+class histogram(OverAgents):  # noqa: N801  called like a function
     """How many agents are in each of several bins of equal width: an int64 array [bins].
 
     The last bin holds its upper end too. Agents outside the range are in no bin.
@@ -143,7 +143,7 @@ class histogram(OverAgents):
 
 
 @dataclass(frozen=True)
-class vector(OverAgents):
+class vector(OverAgents):  # noqa: N801  called like a function
     """The value of each agent, in the order of the env: a float64 array [agents]."""
 
     def __call__(self, env: Any) -> NDArray[np.float64]:

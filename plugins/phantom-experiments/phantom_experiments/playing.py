@@ -225,7 +225,7 @@ class FrozenPolicies:
         """Keep policies as they are now."""
         self._policies = dict(policies)
         first = _pickled(self._policies)
-        self._pickled = None if first is None else _pickled(pickle.loads(first))
+        self._pickled = None if first is None else _pickled(pickle.loads(first))  # noqa: S301  pickled here
         self._thawed = self._policies
 
     def thawed(self) -> dict[ph.PolicyID, ph.BasePolicy]:
@@ -233,7 +233,7 @@ class FrozenPolicies:
         if self._pickled is None:
             self._thawed = copy.deepcopy(self._policies)
         else:
-            self._thawed = pickle.loads(self._pickled)
+            self._thawed = pickle.loads(self._pickled)  # noqa: S301  pickled here
         return self._thawed
 
     def are_unchanged(self) -> bool:

@@ -27,7 +27,8 @@ _COUNT: Final = click.IntRange(min=1)
     "variations",
     multiple=True,
     metavar="NAME=VALUES",
-    help="Vary a setting of the env: num_buyers=3,10,30, or markup=0:1:5 for 5 values from 0 to 1. Repeatable.",
+    help="Vary a setting of the env: num_buyers=3,10,30, or markup=0:1:5 for 5 values from 0 to 1. "
+    "Repeatable.",
 )
 @click.option(
     "--set",
@@ -51,7 +52,8 @@ _COUNT: Final = click.IntRange(min=1)
     "collected",
     multiple=True,
     metavar="[NAME=]WHAT",
-    help="Record price (of the env), Household.wealth (of each), info.score or gini(Household.wealth). Repeatable.",
+    help="Record price (of the env), Household.wealth (of each), info.score or gini(Household.wealth). "
+    "Repeatable.",
 )
 @click.option("--every", type=_COUNT, default=1, show_default=True, metavar="N", help="Record every N steps.")
 @click.option(

@@ -46,7 +46,7 @@ def work(connection: Connection) -> None:
     threading.Thread(target=_receive, args=(connection, received), daemon=True).start()
     with suppress(BrokenPipeError, ConnectionResetError):  # nobody is there any more
         try:
-            play = pickle.loads(received.get())
+            play = pickle.loads(received.get())  # noqa: S301  from the process that started this one
         except Exception as error:  # whatever importing a user's module raises
             said = ph.errors.ConfigError(
                 f"The study cannot be imported by a worker process: {ph.tools.error_text(error)}. Define "
@@ -57,7 +57,7 @@ def work(connection: Connection) -> None:
         connection.send_bytes(pickle.dumps((READY, None)))
         with one_blas_thread():
             while True:
-                number, task = pickle.loads(received.get())
+                number, task = pickle.loads(received.get())  # noqa: S301  likewise
                 try:
                     answer = pickle.dumps((number, play(task)), protocol=pickle.HIGHEST_PROTOCOL)
                 except Exception as error:  # whatever a task raises
@@ -100,7 +100,7 @@ def _leave_signals_to_driver() -> None:
 def _failure(error: Exception) -> bytes:
     text: Any = "".join(traceback.format_exception(error))
     try:
-        pickle.loads(pickle.dumps(error))
+        pickle.loads(pickle.dumps(error))  # noqa: S301  our own bytes
     except Exception:  # whatever a user's exception does when it is pickled
         error = ph.errors.EnvError(ph.tools.error_text(error))
     return pickle.dumps((READY, TaskFailure(error, text)))

@@ -89,7 +89,7 @@ def precision(name: str, error: float, *, batch: int = 20) -> Precision:
     """
     if not isinstance(error, (int, float)) or not error > 0 or not math.isfinite(error):
         raise ph.errors.ConfigError(f"precision got error={error!r}. Expected a positive number.")
-    if not isinstance(batch, int) or batch < 2:
+    if not isinstance(batch, int) or batch < 2:  # noqa: PLR2004  a standard error needs two
         raise ph.errors.ConfigError(f"precision got batch={batch!r}. Expected an integer of at least 2.")
     return Precision(name, float(error), batch)
 
@@ -127,6 +127,6 @@ class _UntilPrecise(TaskPlan):
             self._means[task.treatment].append(math.fsum(found) / len(found))
 
     def _is_precise(self, means: Sequence[float]) -> bool:
-        if len(means) < 2:
+        if len(means) < 2:  # noqa: PLR2004  a standard error needs two
             return False
         return statistics.stdev(means) / math.sqrt(len(means)) <= self._wanted.error

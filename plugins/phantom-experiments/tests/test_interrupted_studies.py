@@ -57,7 +57,7 @@ def whole() -> dict[bool, dict[str, bytes]]:
 )
 @settings(max_examples=12, deadline=None)
 def test_a_study_that_is_killed_goes_on_as_if_it_had_not_been(
-    cut: int, waits: int, max_arrays: int, until: bool, tmp_path_factory: pytest.TempPathFactory
+    cut: int, waits: int, max_arrays: int, *, until: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """`cut`: after how many tasks; `waits`: how many of them were not flushed."""
     folder = tmp_path_factory.mktemp("cut")
@@ -68,12 +68,12 @@ def test_a_study_that_is_killed_goes_on_as_if_it_had_not_been(
         flush = store.StudyStore.flush
         flushed = [0]
 
-        def flush_often(self: store.StudyStore, *args: Any) -> None:
+        def flush_often(self: store.StudyStore) -> None:
             if self.tasks - flushed[0] > waits:
                 flush(self)
                 flushed[0] = self.tasks
 
-        def kill(done: int, total: int, failed: int) -> None:
+        def kill(done: int, *_: int) -> None:
             if done == cut:  # what is on the disk now, and a part of a line
                 shutil.copytree(folder / "running", folder / "killed")
                 for path in (folder / "killed").glob("*.jsonl"):
@@ -92,7 +92,7 @@ def test_a_study_that_is_killed_goes_on_as_if_it_had_not_been(
 def test_ctrl_c_keeps_what_was_played(
     tmp_path: Path, until: Any, whole: dict[bool, dict[str, bytes]]
 ) -> None:
-    def interrupt(done: int, total: int, failed: int) -> None:
+    def interrupt(done: int, *_: int) -> None:
         if done == 11:
             raise KeyboardInterrupt
 
@@ -118,7 +118,8 @@ def test_a_real_kill_leaves_no_process_and_loses_nothing(tmp_path: Path) -> None
         "    def on_reset(self):\n"
         "        time.sleep(0.05)\n"
         "if __name__ == '__main__':\n"
-        "    px.Study(Slow, seeds=60, collect=px.collect(env=['mean_wealth'])).simulate(workers=2, out=sys.argv[1])\n",
+        "    px.Study(Slow, seeds=60, collect=px.collect(env=['mean_wealth'])).simulate(workers=2, "
+        "out=sys.argv[1])\n",
         encoding="utf-8",
     )
     command = [sys.executable, str(script)]
@@ -155,7 +156,8 @@ def test_another_study_or_a_complete_one_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
         study(seeds=3).simulate(out=tmp_path / "s")
     assert str(caught.value) == (
-        f"out is {str(tmp_path / 's')!r}, which holds another study: it differs in 'seeds'. Give another out; or "
+        f"out is {str(tmp_path / 's')!r}, which holds another study: it differs in 'seeds'. Give another "
+        "out; or "
         "the same study, to go on with it."
     )
     with pytest.raises(ph.errors.ConfigError) as caught:
@@ -169,7 +171,8 @@ def test_another_study_or_a_complete_one_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
         study().simulate(out=tmp_path / "full")
     assert str(caught.value) == (
-        f"out is {str(tmp_path / 'full')!r}, and there is something in it that is no study. Give a folder that is "
+        f"out is {str(tmp_path / 'full')!r}, and there is something in it that is no study. Give a folder "
+        "that is "
         "empty or does not exist."
     )
 

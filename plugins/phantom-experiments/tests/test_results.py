@@ -177,8 +177,8 @@ def test_not_a_number_comes_back_and_shows_in_the_mean(write_study: WriteStudy) 
         ),
         (
             lambda r: r.summary(by="markups"),
-            ("by names 'markups', which is no key. Did you mean 'markup'? Keys: point, markup, treatment, seed, "
-            "episode, agent, class, step."),
+            ("by names 'markups', which is no key. Did you mean 'markup'? Keys: point, markup, treatment, "
+            "seed, episode, agent, class, step."),
         ),
         (
             lambda r: r.summary(by=["agent", "step"]),

@@ -105,7 +105,7 @@ def test_lambdas_reach_other_processes(tmp_path: Path) -> None:
     study = px.Study(
         Process,
         seeds=4,
-        treatments={"up": px.at(3, lambda env, rng: setattr(env.agents["A"], "x", 5.0))},
+        treatments={"up": px.at(3, lambda env, _: setattr(env.agents["A"], "x", 5.0))},
         collect=px.collect(env={"twice": lambda env: 2 * env.x}),
     )
     for workers in (1, 2):
@@ -120,7 +120,7 @@ def test_an_empty_shock_gives_a_difference_of_exactly_zero(step: int, rho: float
         Process,
         {"rho": [rho]},
         seeds=[seed],
-        treatments={"off": {}, "empty": px.at(step, lambda env, rng: rng.random())},
+        treatments={"off": {}, "empty": px.at(step, lambda _, rng: rng.random())},
         collect=px.collect(env=["x"]),
     )
     found = [row["x"] for row in study.simulate().steps]
@@ -129,7 +129,7 @@ def test_an_empty_shock_gives_a_difference_of_exactly_zero(step: int, rho: float
 
 @pytest.mark.parametrize("rho", [0.5, 0.9, -0.3])
 def test_the_impulse_response_of_an_ar1_process_is_its_closed_form(rho: float) -> None:
-    def push(env: Process, rng: np.random.Generator) -> None:
+    def push(env: Process, _: np.random.Generator) -> None:
         env.agents["A"].x += 1.0 / rho  # type: ignore[attr-defined]  # 1 in the step itself
 
     study = px.Study(
@@ -145,7 +145,7 @@ def test_the_impulse_response_of_an_ar1_process_is_its_closed_form(rho: float) -
 
 def test_a_shock_draws_from_a_stream_that_its_episode_and_step_decide() -> None:
     drawn: list[float] = []
-    shock = px.at(2, lambda env, rng: drawn.append(rng.random()))
+    shock = px.at(2, lambda _, rng: drawn.append(rng.random()))
     study = px.Study(Process, {"rho": [0.1, 0.2]}, treatments={"a": shock, "b": shock}, seeds=1)
     study.simulate()
     assert len(drawn) == 4
@@ -241,8 +241,9 @@ def test_a_task_that_kills_two_processes_is_an_error_with_its_point(tmp_path: Pa
     with pytest.raises(px.WorkerLostError) as caught:
         study.simulate(workers=2, out=tmp_path / "s")
     assert str(caught.value) == (
-        f"The process that played point 0 (folder={str(marks)!r}, times=99), seed 0 died (exit code -9 (SIGKILL)), "
-        "and so did another one. Often memory ran out: use fewer workers, or make the task smaller."
+        f"The process that played point 0 (folder={str(marks)!r}, times=99), seed 0 died (exit code -9 "
+        "(SIGKILL)), and so did another one. Often memory ran out: use fewer workers, or make the task "
+        "smaller."
     )
     assert json.loads((tmp_path / "s" / "study.json").read_text())["status"] == "interrupted"
 
@@ -303,7 +304,8 @@ def test_a_wrong_argument_is_one_sentence() -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
         px.Study(Savers, {"trainer.ppo.lr": [0.1]}).simulate()
     assert str(caught.value) == (
-        "'trainer.ppo.lr' does not belong to the env: nothing is trained in a simulation. Expected a name such "
+        "'trainer.ppo.lr' does not belong to the env: nothing is trained in a simulation. Expected a name "
+        "such "
         "as 'env_config.lr', or without dots 'lr'."
     )
     with pytest.raises(ph.errors.ConfigError) as caught:

@@ -76,27 +76,43 @@ def test_texts_of_the_command_line_say_what_to_collect() -> None:
         (lambda: px.collect(burn_in=5, until=5), "collect got until=5. Expected an integer of at least 6."),
         (
             lambda: px.collect(env={"step": "x"}),
-            "A value is called 'step', which is the name of a column already. Choose another name: {'my_step': …}.",
+            (
+                "A value is called 'step', which is the name of a column already. Choose another name: "
+                "{'my_step': …}."
+            ),
         ),
         (
             lambda: px.collect(env={"price": 3}),
-            "collect cannot read 'price' from 3. Expected an attribute, such as 'market.price', or a function, a "
-            "ph.Metric or px.info('key').",
+            (
+                "collect cannot read 'price' from 3. Expected an attribute, such as 'market.price', or a "
+                "function, a "
+                "ph.Metric or px.info('key')."
+            ),
         ),
         (
             lambda: px.collect(env=["price"], reduce={"prise": "last"}),
-            "collect got reduce={'prise': 'last'}, but no value is called 'prise'. Did you mean 'price'? There "
-            "are: 'price'.",
+            (
+                "collect got reduce={'prise': 'last'}, but no value is called 'prise'. Did you mean "
+                "'price'? There "
+                "are: 'price'."
+            ),
         ),
         (
             lambda: px.collect(env=["price"], reduce="median"),
-            "collect got the reduction 'median' of 'price'. Expected one of: 'mean', 'last', 'sum', 'min', 'max'.",
+            (
+                "collect got the reduction 'median' of 'price'. Expected one of: 'mean', 'last', 'sum', "
+                "'min', "
+                "'max'."
+            ),
         ),
         (lambda: px.quantile(Owner, "wealth", 2), "quantile got q=2. Expected a number from 0 to 1."),
         (
             lambda: parse_collect(["ginni(Owner.wealth)"]),
-            "--collect 'ginni(Owner.wealth)': there is no 'ginni'. Did you mean 'gini'? Expected one of: 'gini', "
-            "'histogram', 'mean', 'quantile', 'total', 'vector'.",
+            (
+                "--collect 'ginni(Owner.wealth)': there is no 'ginni'. Did you mean 'gini'? Expected one "
+                "of: 'gini', "
+                "'histogram', 'mean', 'quantile', 'total', 'vector'."
+            ),
         ),
         (lambda: px.at(0, print), "at got step=0. Expected a positive integer."),
     ],

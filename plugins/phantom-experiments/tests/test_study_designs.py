@@ -81,14 +81,20 @@ def test_a_change_copies_what_it_changes() -> None:
     [
         (
             lambda: px.zipped(a=[1], b=[1, 2]),
-            "zipped got different numbers of values: a has 1, b has 2. Give as many of each; or use product for "
-            "every combination.",
+            (
+                "zipped got different numbers of values: a has 1, b has 2. Give as many of each; or use "
+                "product for "
+                "every combination."
+            ),
         ),
         (lambda: px.product(a=[]), "a has no values. Give at least one."),
         (
             lambda: px.product(a=3),
-            "a has the values 3. Expected a list, such as [3, 10, 30], a range of ph.ranges, or a text such as "
-            "'0:1:5'.",
+            (
+                "a has the values 3. Expected a list, such as [3, 10, 30], a range of ph.ranges, or a text "
+                "such as "
+                "'0:1:5'."
+            ),
         ),
         (
             lambda: px.points([{"a": 1}, {"b": 1}]),
@@ -96,8 +102,10 @@ def test_a_change_copies_what_it_changes() -> None:
         ),
         (
             lambda: px.product({"a.": [1]}),
-            "A parameter is called 'a.'. Expected a name, such as 'num_buyers', or a dotted one, such as "
-            "'env_config.market.size'.",
+            (
+                "A parameter is called 'a.'. Expected a name, such as 'num_buyers', or a dotted one, such as "
+                "'env_config.market.size'."
+            ),
         ),
         (
             lambda: parse_values("0:1:0"),
@@ -105,7 +113,10 @@ def test_a_change_copies_what_it_changes() -> None:
         ),
         (
             lambda: changed({"n": 1}, {"env_config.n.deep": 2}),
-            "'env_config.n.deep' cannot be set: 'deep' is looked for in 1. Expected a dict, a list or a supertype there.",
+            (
+                "'env_config.n.deep' cannot be set: 'deep' is looked for in 1. Expected a dict, a list or a "
+                "supertype there."
+            ),
         ),
         (
             lambda: px.latin_hypercube(4, a=(1.0, 0.0)),
@@ -113,8 +124,10 @@ def test_a_change_copies_what_it_changes() -> None:
         ),
         (
             lambda: px.sobol(6, a=(0.0, 1.0)),
-            "sobol got n=6, which is no power of 2, so the points would not be even. Give 4 or 8, or use "
-            "latin_hypercube.",
+            (
+                "sobol got n=6, which is no power of 2, so the points would not be even. Give 4 or 8, or use "
+                "latin_hypercube."
+            ),
         ),
     ],
 )
