@@ -2,9 +2,9 @@
 
     .venv/bin/python tests/benchmarks/bench_study.py
 
-Paired turns, alternating: of each round the ratio is taken, and its median is printed. One process is
-measured in CPU time, two in wall time. Mesa is compared with if it is installed (`make bench-study` does
-that).
+Each call makes the env once. Paired turns, alternating: of each round the ratio is taken, and its median is
+printed. One process is measured in processor time, two in wall time too. Mesa is compared with if it is
+installed (`make bench-study` does that).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "docs" / "examples"))
 from supply_chain import ShopAgent, SupplyChainEnv
 from wealth_models import Exchange, Trader, Walker, WalkingExchange
 
-ROUNDS = 5
+ROUNDS = 9
 
 
 class OrderTen(ph.Policy):
@@ -63,16 +63,22 @@ def seconds(call: Callable[[], object], clock: Callable[[], float] = time.proces
     return clock() - started
 
 
-def ratios(name: str, calls: dict[str, Callable[[], object]], clock: Callable[[], float], base: str) -> None:
+def ratios(
+    name: str,
+    calls: dict[str, Callable[[], object]],
+    clock: Callable[[], float],
+    base: str,
+    rounds: int = ROUNDS,
+) -> None:
     """Measure calls in turn; print the time of the base, and how many times as fast as it the others are."""
     for call in calls.values():
         call()
-    rounds = [{key: seconds(call, clock) for key, call in calls.items()} for _ in range(ROUNDS)]
-    base_time = statistics.median(one[base] for one in rounds)
+    times = [{key: seconds(call, clock) for key, call in calls.items()} for _ in range(rounds)]
+    base_time = statistics.median(one[base] for one in times)
     print(f"{name}: {base} {base_time * 1000:,.1f} ms")
     for key in calls:
         if key != base:
-            found = sorted(one[base] / one[key] for one in rounds)
+            found = sorted(one[base] / one[key] for one in times)
             print(f"  {key:<28} {statistics.median(found):.2f} [{found[1]:.2f}, {found[-2]:.2f}]")
 
 
@@ -82,12 +88,11 @@ def one_process() -> None:
         env={"total": "total", "mean": px.mean(Trader, "wealth"), "gini": px.gini(Trader, "wealth")}
     )
     play = {
-        "bare": lambda: bare(exchange, None, range(40)),
-        "a study": lambda: px.Study(Exchange, seeds=40).simulate(),
-        "a study with three metrics": lambda: px.Study(Exchange, seeds=40, collect=three).simulate(),
+        "bare": lambda: bare(Exchange(), None, range(20)),
+        "a study": lambda: px.Study(Exchange, seeds=20).simulate(),
+        "a study with three metrics": lambda: px.Study(Exchange, seeds=20, collect=three).simulate(),
     }
-    exchange = Exchange()
-    ratios("wealth exchange, 100 agents, 40 episodes", play, time.process_time, "bare")
+    ratios("wealth exchange, 100 agents, 20 episodes", play, time.process_time, "bare")
     policies = {"shop": (OrderTen, ShopAgent)}
     shop = SupplyChainEnv()
     policy = OrderTen(ShopAgent.observation_space, ShopAgent.action_space)
@@ -98,14 +103,16 @@ def one_process() -> None:
         }
     )
     play = {
-        "bare": lambda: bare(shop, policy, range(200)),
-        "ph.evaluate": lambda: ph.evaluate(shop, {"shop": policy}, {"SHOP": "shop"}, num_episodes=200),
-        "a study": lambda: px.Study(SupplyChainEnv, seeds=200).simulate(policies),
-        "a study with three metrics": lambda: px.Study(SupplyChainEnv, seeds=200, collect=of_shop).simulate(
+        "bare": lambda: bare(SupplyChainEnv(), policy, range(100)),
+        "ph.evaluate": lambda: ph.evaluate(
+            shop, {"shop": policy}, {"SHOP": "shop"}, num_episodes=100, seed=1
+        ),
+        "a study": lambda: px.Study(SupplyChainEnv, seeds=100).simulate(policies),
+        "a study with three metrics": lambda: px.Study(SupplyChainEnv, seeds=100, collect=of_shop).simulate(
             policies
         ),
     }
-    ratios("supply chain, one shop, 200 episodes", play, time.process_time, "bare")
+    ratios("supply chain, one shop, 100 episodes", play, time.process_time, "bare")
 
 
 def two_processes() -> None:
@@ -114,14 +121,13 @@ def two_processes() -> None:
     On cores that others use too, wall time says little; so does it say here what two idle cores would give at
     most: half of the processor time of all processes, their start included.
     """
-    for num_agents, seeds in ((40, 300), (100, 120)):
-        study = px.Study(Exchange, {"num_agents": [num_agents]}, seeds=seeds)
-        calls = {"one process": partial(study.simulate), "two processes": partial(study.simulate, workers=2)}
-        title = f"wealth exchange, {num_agents} agents, {seeds} episodes"
-        ratios(title, calls, time.perf_counter, "one process")
-        ratios(f"{title}, processor time", calls, processor_time, "one process")
-        driver = statistics.median(seconds(calls["two processes"]) for _ in range(3))
-        print(f"  the driver takes {driver / seeds * 1000:.2f} ms of each episode")
+    study = px.Study(Exchange, seeds=150)
+    calls = {"one process": partial(study.simulate), "two processes": partial(study.simulate, workers=2)}
+    title = "wealth exchange, 100 agents, 150 episodes"
+    ratios(title, calls, time.perf_counter, "one process", rounds=5)
+    ratios(f"{title}, processor time", calls, processor_time, "one process", rounds=3)
+    driver = statistics.median(seconds(calls["two processes"]) for _ in range(3))
+    print(f"  the driver takes {driver / 150 * 1000:.2f} ms of each episode")
 
 
 def processor_time() -> float:

@@ -1,9 +1,13 @@
 """The figures of the pages about studies are those that their code draws, and their tables what it prints."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+
+from phantom_core.cli.main import phantom
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
@@ -44,3 +48,22 @@ def test_the_page_shows_the_figure_and_the_table_of_its_code(
     assert "prefers-color-scheme: dark" in shown
     printed = re.findall(r"^```text\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     assert [part.rstrip() for part in printed] == [capsys.readouterr().out.rstrip()]
+
+
+def test_the_table_of_the_readme_is_what_its_commands_print(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = (ROOT / "docs/howto/compare_two_rules.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^study = ", page, re.DOTALL | re.MULTILINE)
+    Path("auction.py").write_text(code, encoding="utf-8")
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```console\n(\$ phantom simulate .*?)^```", readme, re.DOTALL | re.MULTILINE)
+    shown: dict[str, str] = {}
+    for part in block.replace("\\\n", "").split("$ phantom ")[1:]:
+        command, _, output = part.partition("\n")
+        done = CliRunner().invoke(phantom, shlex.split(command), standalone_mode=False)
+        assert not done.exception
+        shown[command.split()[0]] = done.output
+        assert command.split()[0] != "table" or done.output == output
+    assert list(shown) == ["simulate", "table", "plot"]

@@ -118,6 +118,7 @@ class Study:
             raise ph.errors.ConfigError(
                 f"collect is {collect!r}. Expected px.collect(env={{'price': 'price'}}, …)."
             )
+        _check_columns(self.collect, self.design)
         self.episodes, self.max_steps = episodes, max_steps
         self.common_random_numbers = common_random_numbers
 
@@ -423,6 +424,17 @@ def _seeds(given: Any) -> tuple[int, ...]:
     if len(set(found)) < len(found):
         raise ph.errors.ConfigError(f"seeds is {given!r}, which has a seed twice. Give each once.")
     return tuple(found)
+
+
+def _check_columns(collect: Collect, design: Design) -> None:
+    """Raise `ConfigError` if a value would be in the column of a parameter."""
+    names = [*collect.env, *(name for _, own in collect.agents for name in own)]
+    for name in names:
+        if name in design.names:
+            raise ph.errors.ConfigError(
+                f"collect records a value {name!r}, but that is a parameter of the study, which has a column "
+                f"of this name. Give the value another: px.collect(env={{'{name}_then': ...}})."
+            )
 
 
 def _named(design: Design) -> Design:

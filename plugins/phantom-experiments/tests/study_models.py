@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +71,13 @@ class Savers(ph.PhantomEnv):
     @property
     def mean_wealth(self) -> float:
         return float(self.wealths.mean())
+
+
+class SlowSavers(Savers):
+    """Takes its time, so that it can be killed."""
+
+    def on_reset(self) -> None:
+        time.sleep(0.03)
 
 
 class Player(ph.StrategicAgent):

@@ -22,7 +22,7 @@ import phantom_experiments as px
 from phantom_experiments import store
 
 sys.path.insert(0, str(Path(__file__).parent))
-from study_models import Saver, Savers
+from study_models import Saver, Savers, SlowSavers
 
 UNTIL = px.precision("mean", 0.05, batch=4)
 
@@ -107,40 +107,64 @@ def test_ctrl_c_keeps_what_was_played(
     assert files(tmp_path / "s") == whole[until is not None]
 
 
-def test_a_real_kill_leaves_no_process_and_loses_nothing(tmp_path: Path) -> None:
+SLOW = """
+import sys
+sys.path.insert(0, {folder!r})
+import phantom_experiments as px
+from study_models import SlowSavers
+
+if __name__ == "__main__":
+    study = px.Study(SlowSavers, seeds=60, collect=px.collect(env=["mean_wealth"]))
+    study.simulate(workers=2, out=sys.argv[1])
+"""
+
+
+def begun(tmp_path: Path) -> tuple[subprocess.Popen[bytes], list[int]]:
+    """Begin a slow study in two processes; return its process and their ids."""
     script = tmp_path / "play.py"
-    script.write_text(
-        f"import sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-        "import time\n"
-        "import phantom_experiments as px\n"
-        "from study_models import Savers\n"
-        "class Slow(Savers):\n"
-        "    def on_reset(self):\n"
-        "        time.sleep(0.05)\n"
-        "if __name__ == '__main__':\n"
-        "    px.Study(Slow, seeds=60, collect=px.collect(env=['mean_wealth'])).simulate(workers=2, "
-        "out=sys.argv[1])\n",
-        encoding="utf-8",
-    )
-    command = [sys.executable, str(script)]
-    process = subprocess.Popen([*command, str(tmp_path / "cut")])
-    deadline = time.monotonic() + 30
+    script.write_text(SLOW.format(folder=str(Path(__file__).parent)), encoding="utf-8")
+    command = [sys.executable, str(script), str(tmp_path / "cut")]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 60
     episodes = tmp_path / "cut" / "episodes.jsonl"
     while time.monotonic() < deadline and not (episodes.exists() and episodes.stat().st_size):
         time.sleep(0.05)
-    children = [
-        int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    ]
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert 0 < len(episodes.read_text().splitlines()) < 60
-    deadline = time.monotonic() + 10
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return process, list(map(int, children))
+
+
+def are_gone(children: list[int]) -> bool:
+    deadline = time.monotonic() + 20
     while time.monotonic() < deadline and any(map(is_running, children)):
         time.sleep(0.05)
-    assert not any(map(is_running, children))
-    subprocess.run([*command, str(tmp_path / "cut")], check=True)
-    px.Study(Savers, seeds=60, collect=px.collect(env=["mean_wealth"])).simulate(out=tmp_path / "whole")
+    return not any(map(is_running, children))
+
+
+needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="it looks into /proc")
+
+
+@needs_proc
+@pytest.mark.timeout(120)
+def test_a_real_kill_leaves_no_process_and_loses_nothing(tmp_path: Path) -> None:
+    process, children = begun(tmp_path)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert 0 < len((tmp_path / "cut" / "episodes.jsonl").read_text().splitlines()) < 60
+    assert are_gone(children)
+    for name in ("cut", "whole"):
+        study = px.Study(SlowSavers, seeds=60, collect=px.collect(env=["mean_wealth"]))
+        study.simulate(out=tmp_path / name)
     assert files(tmp_path / "cut") == files(tmp_path / "whole")
+
+
+@needs_proc
+@pytest.mark.timeout(120)
+def test_ctrl_c_ends_every_process(tmp_path: Path) -> None:
+    process, children = begun(tmp_path)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    assert process.wait(timeout=60) != 0
+    assert are_gone(children)
+    assert json.loads((tmp_path / "cut" / "study.json").read_text())["status"] == "interrupted"
 
 
 def is_running(pid: int) -> bool:

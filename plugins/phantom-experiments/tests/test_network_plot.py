@@ -5,7 +5,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import phantom_core as ph
@@ -36,6 +36,7 @@ def test_each_class_has_marks_and_those_that_act_are_filled() -> None:
     assert plot.title == "Network of 3 agents and 4 connections, of PhantomEnv"
 
 
+@settings(max_examples=20)
 @given(
     num=st.integers(1, 12),
     data=st.data(),

@@ -252,3 +252,13 @@ def test_results_say_what_they_are_in_one_line_and_show_a_summary_in_a_notebook(
     shown = prices._repr_html_()
     assert shown.count("<tr>") == 5
     assert "<th>mean</th>" in shown
+
+
+def test_a_value_may_not_have_the_name_of_a_parameter() -> None:
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        px.Study(ph.PhantomEnv, {"num_steps": [1, 2]}, collect=px.collect(env=["num_steps"]))
+    assert str(caught.value) == (
+        "collect records a value 'num_steps', but that is a parameter of the study, which has a column of "
+        "this name. "
+        "Give the value another: px.collect(env={'num_steps_then': ...})."
+    )

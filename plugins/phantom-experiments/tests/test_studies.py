@@ -94,11 +94,11 @@ def test_independent_random_numbers_differ_between_points_and_treatments(tmp_pat
     assert len({row["x"] for row in rows(tmp_path / "s")}) == 4
 
 
-@pytest.mark.parametrize("episodes", [1, 3])
-def test_any_number_of_processes_writes_the_same_bytes(tmp_path: Path, episodes: int) -> None:
-    for workers in (1, 2, 3):
-        savers(episodes=episodes).simulate(workers=workers, out=tmp_path / str(workers))
-    assert files(tmp_path / "1") == files(tmp_path / "2") == files(tmp_path / "3")
+@pytest.mark.parametrize(("episodes", "workers"), [(1, 2), (3, 3)])
+def test_any_number_of_processes_writes_the_same_bytes(tmp_path: Path, episodes: int, workers: int) -> None:
+    for number in (1, workers):
+        savers(episodes=episodes).simulate(workers=number, out=tmp_path / str(number))
+    assert files(tmp_path / "1") == files(tmp_path / str(workers))
 
 
 def test_lambdas_reach_other_processes(tmp_path: Path) -> None:

@@ -149,6 +149,7 @@ def test_without_scipy_the_sentence_says_what_to_install(monkeypatch: pytest.Mon
 
 @pytest.mark.integration
 def test_a_latin_hypercube_has_one_point_in_each_strip() -> None:
+    pytest.importorskip("scipy", reason="run make check-integrations")
     design = px.latin_hypercube(8, a=(0.0, 8.0), n=(1, 8), rule=["x", "y"], seed=3)
     assert sorted(int(point["a"]) for point in design) == list(range(8))
     assert sorted(point["n"] for point in design) == list(range(1, 9))
@@ -158,6 +159,7 @@ def test_a_latin_hypercube_has_one_point_in_each_strip() -> None:
 
 @pytest.mark.integration
 def test_a_sobol_sequence_fills_every_quarter_alike() -> None:
+    pytest.importorskip("scipy", reason="run make check-integrations")
     design = px.sobol(16, a=(0.0, 1.0), b=(0.0, 1.0))
     quarters = [(point["a"] < 0.5, point["b"] < 0.5) for point in design]
     assert {quarters.count(quarter) for quarter in quarters} == {4}

@@ -17,6 +17,7 @@ SEEDED = (
     "seed-does-not-fix-the-episode",
     "leak-between-episodes",
     "incomplete-state",
+    "incomplete-episode-state",
     "unrestorable-state",
     "hash-order",
     "unstable-id",

@@ -69,6 +69,9 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "incomplete-state": Kind(
             "warning", "A run that is resumed between two episodes goes on differently, and nothing says so."
         ),
+        "incomplete-episode-state": Kind(
+            "warning", "A run that is resumed in mid-episode goes on differently, and nothing says so."
+        ),
         "unrestorable-state": Kind("error", "No checkpoint can be written, or none be resumed from."),
         "hash-order": Kind(
             "warning", "A run with the same seed differs in each process, unless PYTHONHASHSEED is set."
