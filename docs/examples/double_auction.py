@@ -290,12 +290,12 @@ def draw_prices(ax: Any, look: Any, results: px.Results, schedule: str) -> None:
 def draw_efficiency(ax: Any, look: Any, results: px.Results) -> None:
     """Draw the mean efficiency of each schedule under each rule, with its interval over seeds."""
     found = results.summary(by=["schedule"], values="efficiency", quantiles=())
-    for (rule, colour), marker in zip(COLOURS.items(), "os", strict=True):
+    for (rule, colour), size in zip(COLOURS.items(), (6, 3), strict=True):  # both are seen where they meet
         rows = list(found.select(treatment=rule))
         means, lows, highs = (np.array([100 * row[name] for row in rows]) for name in ("mean", "low", "high"))
         ax.errorbar(
             [row["schedule"] for row in rows], means, [means - lows, highs - means],
-            color=colour, marker=marker, linestyle="", capsize=2,
+            color=colour, marker="o", markersize=size, linestyle="", capsize=2,
         )  # fmt: skip
     ax.axhline(100, color=look.ink, linewidth=0.8, linestyle=":")
     ax.set(title="allocative efficiency (%)", ylim=(-5, 105))

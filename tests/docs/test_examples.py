@@ -333,7 +333,7 @@ def test_unconstrained_traders_reach_what_all_units_together_are_worth(
 
 
 @given(seed=st.integers(0, 1000), schedule=st.sampled_from(list(SURPLUS_PRICE_AND_EFFICIENCY)))
-@settings(max_examples=20)
+@settings(max_examples=12)
 def test_constrained_traders_never_lose_and_trade_at_the_earlier_of_two_prices_that_cross(
     example: LoadExample, seed: int, schedule: str
 ) -> None:
