@@ -62,7 +62,8 @@ class MultiAgentEnv(Roster, Protocol):
     acts in every step may also implement `bare_step(action)`, which returns observation, reward,
     terminated, truncated and info without dicts by agent id, as `GymnasiumEnv` does. It is played faster.
     An env with a global state, for centralised critics, has a `state_space`, and `state()` returns an
-    element of it.
+    element of it. A class whose copies are better stepped together has a class method `vectorized(envs)`,
+    which returns a `VectorEnv` of them.
     """
 
     @property
