@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 PYTEST := $(BIN)/pytest --numprocesses auto --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train setup-tests test fuzz soak check fix bench bench-core bench-arrays bench-ppo bench-quality check-integrations check-alone docs dist clean
+.PHONY: help setup train setup-tests test fuzz soak check fix bench bench-core bench-arrays bench-ppo bench-study bench-quality check-integrations check-alone docs dist clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,10 @@ bench-arrays: $(VENV)/.setup ## measure the speed of array worlds, beside NumPy 
 
 bench-ppo: $(VENV)/.setup-peers ## measure the speed of ppo beside other libraries, after installing them; PARTS=… for some
 	@$(BIN)/python tests/benchmarks/bench_ppo.py $(PARTS)
+
+bench-study: $(VENV)/.setup ## measure the speed of studies, beside a bare loop and Mesa, after installing it (5 minutes)
+	@$(PIP) install -r tests/benchmarks/requirements-studies.txt
+	@$(BIN)/python tests/benchmarks/bench_study.py
 
 bench-quality: $(VENV)/.setup ## train ppo on every task, many seeds (hours), into docs/benchmarks.md; TASKS=… for some
 	@$(PIP) install -r tests/benchmarks/quality/requirements.txt

@@ -110,6 +110,10 @@ class UniformStream:
             return found
         return [self.random() for _ in range(number)]
 
+    def restart(self, rng: np.random.Generator) -> None:
+        """Draw from another generator from now on."""
+        self._rng, self._unused = rng, []
+
     def state_dict(self) -> dict[str, Any]:
         """Return the position of the stream: the generator's state and the draws left in its block."""
         generator = self._block if self._unused else self._rng.bit_generator.state
