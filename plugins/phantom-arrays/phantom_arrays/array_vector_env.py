@@ -17,7 +17,7 @@ from phantom_arrays.array_world import ArrayWorld, PopulationStep, WorldStep
 from phantom_arrays.copy_of_env import CopyOfEnv, rows_by_id
 from phantom_arrays.members import member_id
 from phantom_arrays.message_batch import Mask
-from phantom_arrays.population import Population, StrategicPopulation
+from phantom_arrays.population import StrategicPopulation
 
 _TILE: Final = 1 << 14
 """Copies are stepped in tiles of about so many rows, so that their arrays stay in the cache of a core."""
@@ -51,6 +51,8 @@ class ArrayVectorEnv(ph.VectorEnv):
 
     Copy b plays bit for bit what it would play alone from the same seed, whatever is beside it.
     """
+
+    saves_episodes = True
 
     def __init__(self, envs: Sequence[Any], tile_rows: int = _TILE) -> None:
         """Take the copies, of one class; they are only read.
@@ -195,11 +197,31 @@ class ArrayVectorEnv(ph.VectorEnv):
         world, b = tile.world, number - tile.first
         found = hashlib.sha256(repr((int(world.steps[b]), int(world.episode_keys[b]))).encode())
         for name, population in world.populations.items():
-            start = int(population.starts[b])
-            rows = slice(start, start + int(population.sizes[b]))
-            for _, values in population.saved(rows):
+            for _, values in population.saved(population.rows_of(b)):
                 found.update(f"{name}{values.dtype.str}{values.shape}".encode() + values.tobytes())
         return found.hexdigest()
+
+    def episode_state(self, number: int) -> dict[str, Any]:
+        """Return where the episode of a copy stands: its state as arrays, its step and its metrics.
+
+        Raises:
+            phantom_core.errors.CheckpointError: if a metric recorded something else than numbers and arrays
+                of one shape.
+        """
+        tile = self._tile_of[number]
+        return {
+            "world": tile.world.copy_state(number - tile.first),
+            "metrics": {name: _as_array(name, values) for name, values in self._values[number].items()},
+        }
+
+    def restore_episode(self, number: int, seed: int, state: Mapping[str, Any]) -> None:
+        """Let a copy stand where it stood when `episode_state` was called, in the episode of this seed."""
+        tile = self._tile_of[number]
+        tile.world.restore_copy(number - tile.first, seed, state["world"])
+        self._values[number].clear()
+        for name, values in state["metrics"].items():
+            self._values[number][name] = values.tolist() if values.ndim == 1 else list(values)
+        self._note(number)
 
     def close(self) -> None:
         """Close every copy."""
@@ -298,7 +320,7 @@ def agent_ids_of(world: ArrayWorld, b: int, *, is_acting: bool = False) -> list[
     """Return the ids of strategic members of a copy that take part, or that act in the next step."""
     found: list[ph.AgentID] = []
     for population in world.strategic.values():
-        rows = _rows(population, b)
+        rows = population.rows_of(b)
         mask = population.alive[rows]
         if is_acting and population.acting is not None:
             mask = mask & population.acting[rows]
@@ -321,7 +343,7 @@ def actions_of(world: ArrayWorld, given: Mapping[int, Mapping[ph.AgentID, Any]])
         if isinstance(space, gym.spaces.Discrete) and space.start:
             values += space.start
         for b, actions in given.items():
-            rows = _rows(population, b)
+            rows = population.rows_of(b)
             acts = population.alive[rows]
             if population.acting is not None:
                 acts = acts & population.acting[rows]
@@ -360,7 +382,7 @@ def result_of(
     truncations: dict[ph.AgentID, bool] = {}
     for name, own in found.items():
         population = world.strategic[name]
-        rows = _rows(population, b)
+        rows = population.rows_of(b)
         ids = population.ids(rows.stop - rows.start)
         seen = own.observations[rows]
         is_discrete = isinstance(population.observation_space, gym.spaces.Discrete)
@@ -381,6 +403,20 @@ def result_of(
     )
 
 
+def _as_array(name: str, values: Sequence[Any]) -> NDArray[Any]:
+    """Return what a metric recorded as an array; raise `CheckpointError` if it is none."""
+    try:
+        found = np.array(values)
+    except ValueError:  # arrays of several shapes
+        found = np.array(None)
+    if found.dtype.kind not in "biuf":
+        raise ph.errors.CheckpointError(
+            f"The metric {name!r} recorded values such as {values[-1]!r}, which cannot be saved in the "
+            "middle of an episode. Record numbers, or arrays of one shape."
+        )
+    return found
+
+
 def _kept(
     ids: Sequence[ph.AgentID], values: Sequence[Any], mask: Mask | None, rows: slice
 ) -> dict[ph.AgentID, Any]:
@@ -398,11 +434,6 @@ def _both(one: Mask | None, other: Mask | None) -> Mask | None:
     if one is None or other is None:
         return other if one is None else one
     return one & other
-
-
-def _rows(population: Population, b: int) -> slice:
-    start = int(population.starts[b])
-    return slice(start, start + int(population.sizes[b]))
 
 
 def _either(one: Mask | None, other: Mask | None) -> Mask | None:

@@ -233,6 +233,35 @@ class ArrayWorld:
             self._check_state()
         return found
 
+    def copy_state(self, b: int) -> dict[str, Any]:
+        """Return where copy b stands between two steps, as arrays."""
+        found: dict[str, Any] = {"step": int(self.steps[b]), "was_truncated": bool(self._was_truncated[b])}
+        for name, population in self.populations.items():
+            rows = population.rows_of(b)
+            acting = population.acting
+            found[name] = {
+                "state": [values for _, values in population.saved(rows)],
+                "acting": None if acting is None else acting[rows].copy(),
+            }
+        return found
+
+    def restore_copy(self, b: int, seed: int, state: Mapping[str, Any]) -> None:
+        """Let copy b stand where it stood when `copy_state` was called, in the episode of this seed."""
+        copies = np.arange(self.num_copies) == b
+        self.reset(copies, [seed])
+        self.steps[b], self._was_truncated[b] = state["step"], state["was_truncated"]
+        for name, population in self.populations.items():
+            rows, own = population.rows_of(b), state[name]
+            arrays = [array for array, _ in population.saved(slice(0, 0))]
+            population.restore(rows, list(zip(arrays, own["state"], strict=True)))
+            if population.acting is not None and own["acting"] is not None:
+                population.acting[rows] = own["acting"]
+        for player in self._players:
+            player.begin()
+        self._longest = int(self.steps.max())
+        self._begin_draws(is_anew=True)
+        self._look()
+
     # ------------------------------------------------------------------ messages
 
     def _put(self, queue: list[Messages], sender: Population, sent: Sent, mask: Mask | None = None) -> None:

@@ -323,6 +323,11 @@ class Population:
         """Members ended: they take no further part in the episode."""
         self._set_alive(where, value=False)
 
+    def rows_of(self, b: int) -> slice:
+        """Return the rows of copy b."""
+        start = int(self.starts[b])
+        return slice(start, start + int(self.sizes[b]))
+
     def ids(self, size: int) -> list[ph.AgentID]:
         """Return the ids of the members of a copy of this size."""
         found = self._ids.get(size)

@@ -58,6 +58,7 @@ def test_a_copy_plays_what_it_plays_alone(zoo: Any, copies: list[Any], seed: int
     number = len(copies)
     seeds = [int(rng.integers(2**40)) for _ in range(number)]
     first = together.reset(range(number), seeds)
+    seed_of = list(seeds)
     waiting = []
     for b in range(number):
         assert repr(first[b]) == repr(alone[b].reset([0], [seeds[b]])[0])
@@ -68,7 +69,7 @@ def test_a_copy_plays_what_it_plays_alone(zoo: Any, copies: list[Any], seed: int
             seeds = [int(rng.integers(2**40)) for _ in over]
             for b, own, found in zip(over, seeds, together.reset(over, seeds), strict=True):
                 assert repr(found) == repr(alone[b].reset([0], [own])[0])
-                waiting[b] = False
+                waiting[b], seed_of[b] = False, own
         playing = [b for b in range(number) if rng.random() < 0.8]
         if not playing:
             continue
@@ -83,6 +84,10 @@ def test_a_copy_plays_what_it_plays_alone(zoo: Any, copies: list[Any], seed: int
             assert same(result, expected)
             waiting[b] = result.terminations["__all__"] or result.truncations["__all__"]
         for b in range(number):
+            if rng.random() < 0.2:  # a copy that is saved and restored goes on as if nothing had been
+                state = together.episode_state(b)
+                together.reset([b], [1])
+                together.restore_episode(b, seed_of[b], state)
             assert together.fingerprint(b) == alone[b].fingerprint(0)
             mine, theirs = together.facts(b), alone[b].facts(0)
             assert mine.strategic_agent_ids == theirs.strategic_agent_ids
