@@ -329,6 +329,15 @@ def test_a_policy_is_asked_once_for_a_batch_of_rollouts(run: Path, size: int, si
     assert [r.rollout_id for r in rollouts] == [0, 1, 2, 3]
 
 
+def test_the_envs_of_a_batch_may_have_other_agents_and_lengths(run: Path) -> None:
+    sizes = UniformRange(1, 4, dtype=int)
+    config = {"num_sellers": sizes, "num_steps": sizes}
+    rollouts = play(run, env_config=config, policy_inference_batch_size=3)
+    assert [[list(step.actions) for step in r.steps] for r in rollouts] == [
+        [[f"S{i}" for i in range(size)]] * size for size in (1, 2, 3)
+    ]
+
+
 def test_policies_explore_only_if_that_is_asked_for(run: Path) -> None:
     config = {"num_steps": 40}
     assert {a for a, _ in play(run, env_config=config)[0].count_actions()} == {1}

@@ -102,6 +102,10 @@ def rollout(
                     filled, params = playing.grid.value_at(point), playing.grid.params(point)
                     advance()
                     yield Rollout(rollout_id, repeat_id, filled, params, played.steps, played.metrics)
+    except ph.errors.ConfigError as error:
+        if executor.num_workers > 1:
+            error.add_note("Rollouts are played in this process with num_workers=0.")
+        raise
     finally:
         executor.close()
 
