@@ -22,6 +22,6 @@ def test_a_script_that_begins_without_a_guard_is_told_so(tmp_path: Path) -> None
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr.splitlines()[-1] == (
-        f"phantom_core.errors.ConfigError: A worker process could not begin: it imports {script}, which starts "
-        'the study again. Put what it runs under `if __name__ == "__main__":`, or use workers=1.'
+        f"phantom_core.errors.ConfigError: A worker process could not begin: it imports {script}, which "
+        'starts the study again. Put what it runs under `if __name__ == "__main__":`, or use workers=1.'
     )
