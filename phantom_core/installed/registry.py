@@ -26,9 +26,11 @@ from phantom_core.installed.discovery import CORE_KINDS, InstalledEntry, Kind, c
 DISTRIBUTION_BY_NAME: Final = {
     "console": "phantom-console",
     "csv": "phantom-loggers",
+    "dqn": "phantom-dqn",
     "early-stopping": "phantom-loggers",
     "local": "phantom-experiments",
     "mlp-actor-critic": "phantom-ppo",
+    "mlp-q-network": "phantom-dqn",
     "mlflow": "phantom-mlflow",
     "pettingzoo": "phantom-pettingzoo",
     "ppo": "phantom-ppo",

@@ -11,6 +11,7 @@ from phantom_experiments.over_agents import gini, histogram, mean, quantile, tot
 from phantom_experiments.results import Results
 from phantom_experiments.study import Replay, Study, rollout
 from phantom_experiments.tables import Table
+from phantom_experiments.task_pickling import pickled_by_value
 from phantom_experiments.task_plans import Precision, precision
 from phantom_experiments.treatments import Shock, Treatment, at
 
@@ -36,6 +37,7 @@ __all__ = [
     "latin_hypercube",
     "linspace",
     "mean",
+    "pickled_by_value",
     "plot_learning",
     "plot_network",
     "points",

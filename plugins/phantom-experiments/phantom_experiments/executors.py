@@ -42,7 +42,7 @@ class Executor(ABC, Generic[Task, Outcome]):
 
     @abstractmethod
     def start(self, play: Callable[[Task], Outcome]) -> None:
-        """Get ready to call a function; `play` can be pickled by cloudpickle.
+        """Get ready to call a function, which `pickled_by_value` can send to other processes.
 
         Raises:
             ConfigError: if it cannot be sent to where it is called.

@@ -250,10 +250,11 @@ class Results:
         """Return a picture of the results; it needs the extra `plot`.
 
         Args:
-            kind: `"series"`, `"grid"`, `"differences"`, `"impulse"`, `"histogram"` or `"rewards"`; default:
-                what
-                fits: series if steps were recorded, a grid if there are several points, else a histogram.
-            options: those of the kind, such as `values=["price"]`, and `out="figure.svg"` to write it.
+            kind: `"series"`, `"grid"`, `"heatmap"`, `"differences"`, `"impulse"`, `"histogram"` or
+                `"rewards"`; default: what fits: series if steps were recorded, a grid if there are
+                parameters, else a histogram.
+            options: those of the kind, such as `values=["price"]`, `by=["markup"]` or
+                `where={"markup": 0.5}`; `out="figure.svg"` writes it, with `theme="dark"` in dark colours.
 
         Raises:
             ConfigError: if there is no such kind, or there is nothing to draw.

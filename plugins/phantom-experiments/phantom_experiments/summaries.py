@@ -178,13 +178,15 @@ def value_names(table: Table, wanted: Sequence[str] | None = None) -> list[str]:
 
 def _numeric_columns(table: Table) -> list[str]:
     """Return the values that are numbers in each row that has them; the rows are read for it."""
-    is_number: dict[str, bool] = {}
-    keys = set(table.keys)
+    kinds: dict[str, set[type]] = defaultdict(set)
     for row in table:
         for name, value in row.items():
-            if name not in keys and is_number.get(name, True):
-                is_number[name] = isinstance(value, (int, float, np.number))
-    return [name for name in table.values if is_number.get(name, False)]
+            kinds[name].add(value.__class__)
+    return [
+        name
+        for name, found in kinds.items()
+        if name not in table.keys and all(issubclass(kind, (int, float, np.number)) for kind in found)
+    ]
 
 
 def as_key(value: Any) -> Hashable:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
+from phantom_nn import FlatAdam, clip_norm
 from phantom_ppo.actor_critic import MLPActorCriticPolicy
-from phantom_ppo.flat_adam import FlatAdam, clip_norm
 from phantom_ppo.ppo_loss import LossSettings, LossTerms, Minibatch, Samples, Step, ppo_loss
 from phantom_ppo.twin_mlp import TwinMLP
 
 Array = NDArray[Any]
-CHUNK: Final = 256
-"""Rows that are evaluated at once, so that the hidden layers stay in the cache."""
 
 
 class NumpyBackend:
@@ -32,23 +29,18 @@ class NumpyBackend:
 
     def evaluate(self, features: Array, masks: Array | None, actions: Array) -> tuple[Array, Array]:
         """Return how likely each action is now, and the value of each row: log π(a|s) [B] and V(s) [B]."""
-        network, number = self._network, len(features)
-        outputs = np.empty((number, self._distribution.num_outputs), features.dtype)
-        values = np.empty(number, features.dtype)
-        for start in range(0, number, CHUNK):
-            rows = slice(start, start + CHUNK)
-            outputs[rows], values[rows] = network.forward(features[rows])
-        likelihood = self._distribution.likelihood(outputs, network.extra, actions, masks)
-        return likelihood.log_prob, values
+        outputs, values = self._network.evaluate(features)
+        likelihood = self._distribution.likelihood(outputs, self._network.extra, actions, masks)
+        return likelihood.log_prob, values[:, 0]
 
     def loss(self, samples: Samples, settings: LossSettings) -> LossTerms:
         """Return the loss on a minibatch and leave its gradient in the network."""
         network = self._network
         outputs, values = network.forward(samples.features)
         likelihood = self._distribution.likelihood(outputs, network.extra, samples.actions, samples.masks)
-        terms, gradients = ppo_loss(likelihood.log_prob, likelihood.entropy, values, samples, settings)
+        terms, gradients = ppo_loss(likelihood.log_prob, likelihood.entropy, values[:, 0], samples, settings)
         d_outputs, d_extra = likelihood.gradients(gradients.d_log_prob, gradients.d_entropy)
-        network.backward(d_outputs, gradients.d_values, d_extra)
+        network.backward(d_outputs, gradients.d_values[:, None], d_extra=d_extra)
         return terms
 
     def descend(

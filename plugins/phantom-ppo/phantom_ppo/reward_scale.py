@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import phantom_core as ph
-from phantom_ppo.running_moments import RunningMoments
+from phantom_nn import RunningMoments
 
 
 class RewardScale:

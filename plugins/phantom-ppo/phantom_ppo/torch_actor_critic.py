@@ -7,9 +7,9 @@ from typing import Any
 
 import gymnasium as gym
 
-import phantom_core as ph
+from phantom_nn import import_module_class, name_of_class
 from phantom_ppo.actor_critic import MLPActorCriticPolicy
-from phantom_ppo.torch_network import ModuleNetwork
+from phantom_ppo.torch_network import ActorCriticModule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,32 +49,10 @@ class TorchActorCriticPolicy(MLPActorCriticPolicy):
             ConfigError: if it cannot be imported, or a space has no numbers.
         """
         super().__init__(observation_space, action_space, **config)
-        network = self.config.network
-        if isinstance(network, type):  # what a checkpoint can hold
-            self.given_settings["network"] = f"{network.__module__}:{network.__qualname__}"
+        self.given_settings["network"] = name_of_class(self.config.network)
 
-    def make_network(self) -> ModuleNetwork:
+    def make_network(self) -> ActorCriticModule:
         """Make the module; its weights are drawn by `seed`."""
-        network = self.config.network
-        module_class = network if callable(network) else _imported(network)
+        module_class = import_module_class("torch-actor-critic", self.config.network)
         sizes = self.distribution.num_outputs, self.distribution.num_extra
-        return ModuleNetwork(module_class, self.layout, *sizes)
-
-
-def _imported(reference: object) -> Any:
-    """Import `package.module:Class`."""
-    ph.trust.check_may_import(str(reference), "network")
-    try:
-        found = ph.tools.import_object(str(reference))
-    except (ImportError, AttributeError, ValueError) as error:
-        raise _refusal(reference, f"cannot be imported: {error}") from error
-    if not callable(found):
-        raise _refusal(reference, f"is a {type(found).__name__}")
-    return found
-
-
-def _refusal(reference: object, what: str) -> ph.errors.ConfigError:
-    return ph.errors.ConfigError(
-        f"torch-actor-critic got network={reference!r}, which {what}. Expected a torch.nn.Module class, or "
-        "where to import it from, such as 'my_package.nets:PriceNet'."
-    )
+        return ActorCriticModule(module_class, self.layout, *sizes)

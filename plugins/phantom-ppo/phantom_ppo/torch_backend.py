@@ -6,16 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any, Final
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 
-import phantom_core as ph
+from phantom_nn.mlp import CHUNK
+from phantom_nn.torch_distributions import log_prob_and_entropy
+from phantom_nn.torch_flat_adam import TorchFlatAdam, clip_norm
+from phantom_nn.torch_memory import TorchMemory, to_numpy
 from phantom_ppo.actor_critic import MLPActorCriticPolicy
-from phantom_ppo.numpy_backend import CHUNK
 from phantom_ppo.ppo_loss import LossSettings, LossTerms, Minibatch, Samples, Step
-from phantom_ppo.torch_distributions import log_prob_and_entropy
-from phantom_ppo.torch_flat_adam import TorchFlatAdam, clip_norm
 from phantom_ppo.torch_network import network_on
 
 Array = NDArray[Any]
@@ -40,51 +39,45 @@ class TorchBackend:
         Raises:
             ConfigError: if there is no such device.
         """
-        if device == "cpu":
-            torch.set_num_threads(1)
-        self._distribution, self._device = policy.distribution, device
-        self._acting = torch.from_numpy(policy.network.parameters)
-        self._parameters = _on_device(self._acting, device)  # on a CPU the same tensor
-        self._gradient = torch.zeros_like(self._parameters)
-        self._network = network_on(policy, self._parameters)
-        sizes = [tensor.numel() for tensor in self._network.tensors]
-        for tensor, part in zip(self._network.tensors, self._gradient.split(sizes), strict=True):
-            tensor.grad = part.view_as(tensor)  # where autograd adds up
-        self._adam = TorchFlatAdam(self._parameters)
+        self._distribution = policy.distribution
+        self._memory = memory = TorchMemory(policy.network.parameters, device, "ppo")
+        self._network = network_on(policy, memory.parameters)
+        memory.collect_gradients(self._network.tensors)
+        self._adam = TorchFlatAdam(memory.parameters)
 
     @property
     def gradient(self) -> Array:
         """The gradient of the last loss, as one vector."""
-        return _to_numpy(self._gradient)
+        return to_numpy(self._memory.gradient)
 
     def values(self, features: Array) -> Array:
         """Return the value of each row of features: [B]."""
-        return _to_numpy(self._look_up(features)[1])
+        return to_numpy(self._look_up(features)[1])
 
     def evaluate(self, features: Array, masks: Array | None, actions: Array) -> tuple[Array, Array]:
         """Return how likely each action is now, and the value of each row: log π(a|s) [B] and V(s) [B]."""
         outputs, values = self._look_up(features)
-        mask = None if masks is None else self._tensor(masks)
+        mask = None if masks is None else self._memory.tensor(masks)
         with torch.no_grad():
-            log_probs, _ = self._likelihood(outputs, self._tensor(actions), mask)
-        return _to_numpy(log_probs), _to_numpy(values)
+            log_probs, _ = self._likelihood(outputs, self._memory.tensor(actions), mask)
+        return to_numpy(log_probs), to_numpy(values)
 
     def descend(
         self, samples: Samples, minibatches: Iterable[Minibatch], settings: LossSettings
     ) -> list[Step]:
         """Make a gradient step on each minibatch, as `NumpyBackend.descend`."""
-        self._parameters.copy_(self._acting)
+        self._memory.pull()
         moved, found, is_too_far = self._moved(samples), [], False
         for rows, advantages in minibatches:
-            index = None if rows is None else self._tensor(rows)
-            terms = self._differentiate(moved.minibatch(index, self._tensor(advantages)), settings)
-            norm = clip_norm(self._gradient, settings.max_grad_norm)
+            index = None if rows is None else self._memory.tensor(rows)
+            terms = self._differentiate(moved.minibatch(index, self._memory.tensor(advantages)), settings)
+            norm = clip_norm(self._memory.gradient, settings.max_grad_norm)
             found.append((*terms, norm))
             is_too_far = settings.max_kl is not None and bool(terms[_APPROX_KL] > settings.max_kl)
             if is_too_far:
                 break
-            self._adam.step(self._gradient, settings.learning_rate)
-        self._acting.copy_(self._parameters)
+            self._adam.step(self._memory.gradient, settings.learning_rate)
+        self._memory.push()
         steps: list[Step] = [(LossTerms(*terms), norm) for *terms, norm in _numbers(found)]
         return [*steps[:-1], (steps[-1][0], None)] if is_too_far else steps
 
@@ -102,16 +95,16 @@ class TorchBackend:
 
     def _look_up(self, features: Array) -> tuple[torch.Tensor, torch.Tensor]:
         """Return outputs [B, outputs] and values [B] of the policy as it acts, without gradients."""
-        chunk = CHUNK if self._device == "cpu" else len(features)
+        chunk = CHUNK if self._memory.device == "cpu" else len(features)
         with torch.no_grad():
-            self._parameters.copy_(self._acting)
-            parts = [self._network(part) for part in self._tensor(features).split(chunk)]
+            self._memory.pull()
+            parts = [self._values(part) for part in self._memory.tensor(features).split(chunk)]
             outputs, values = zip(*parts, strict=True)
             return torch.cat(outputs), torch.cat(values)
 
     def _differentiate(self, samples: Any, settings: LossSettings) -> tuple[torch.Tensor, ...]:
         """Write the gradient of the loss on a minibatch of tensors; return the fields of `LossTerms`."""
-        outputs, values = self._network(samples.features)
+        outputs, values = self._values(samples.features)
         log_prob, entropy = self._likelihood(outputs, samples.actions, samples.masks)
         epsilon, advantages = settings.clip_range, samples.advantages
         log_ratio = log_prob - samples.log_probs
@@ -120,7 +113,7 @@ class TorchBackend:
         surrogate = torch.minimum(ratio * advantages, clipped * advantages)
         value_error = _value_error(values, samples, settings.clip_range_value)
         loss = settings.value_coefficient * value_error - surrogate - settings.entropy_coefficient * entropy
-        self._gradient.zero_()
+        self._memory.gradient.zero_()
         loss.mean().backward()
         with torch.no_grad():
             change = ratio - 1.0
@@ -134,29 +127,21 @@ class TorchBackend:
                 deviation.max(),
             )
 
-    def _tensor(self, array: Array) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
+    def _values(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return outputs [B, outputs] and values [B], with gradients."""
+        outputs, values = self._network(features)
+        return outputs, values.reshape(len(features))
 
     def _moved(self, samples: Samples) -> Any:
         """Return samples whose arrays are tensors on the device."""
         arrays = [getattr(samples, field.name) for field in fields(samples)]
-        tensors: list[Any] = [None if array is None else self._tensor(array) for array in arrays]
+        tensors: list[Any] = [None if array is None else self._memory.tensor(array) for array in arrays]
         return Samples(*tensors)
 
     def _likelihood(
         self, outputs: torch.Tensor, actions: torch.Tensor, mask: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor]:
         return log_prob_and_entropy(self._distribution, outputs, self._network.tensors[-1], actions, mask)
-
-
-def _on_device(tensor: torch.Tensor, device: str) -> torch.Tensor:
-    try:
-        return tensor.to(device)
-    except (RuntimeError, AssertionError) as error:  # what torch says depends on how it was built
-        raise ph.errors.ConfigError(
-            f"ppo got device={device!r}, which torch cannot use ({error}). Expected one that it finds on "
-            "this machine, such as 'cpu'."
-        ) from error
 
 
 def _value_error(values: torch.Tensor, samples: Any, limit: float | None) -> torch.Tensor:
@@ -173,8 +158,3 @@ def _numbers(rows: Sequence[Sequence[torch.Tensor]]) -> list[list[float]]:
         torch.stack([number for row in rows for number in row]).reshape(len(rows), -1).tolist()
     )
     return table
-
-
-def _to_numpy(tensor: torch.Tensor) -> Array:
-    array: Array = tensor.cpu().numpy()
-    return array

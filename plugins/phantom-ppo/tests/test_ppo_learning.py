@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import phantom_core as ph
+from phantom_nn.observation_layout import ObservationLayout
 from phantom_ppo import MLPActorCriticPolicy, PPOTrainer, ppo_trainer
-from phantom_ppo.observation_layout import ObservationLayout
 
 FAST = {"copies": 4, "steps_per_copy": 32, "epochs": 5, "minibatch_size": 64, "lr": 5e-3}
 

@@ -171,7 +171,7 @@ def test_a_policy_that_moved_too_far_makes_no_step_with_either_backend() -> None
 
 
 def test_flat_adam_makes_the_steps_of_torchs_own() -> None:
-    from phantom_ppo.torch_flat_adam import TorchFlatAdam, clip_norm
+    from phantom_nn.torch_flat_adam import TorchFlatAdam, clip_norm
 
     gradients = torch.randn(20, 7, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     ours = torch.linspace(-1.0, 1.0, 7, dtype=torch.float64)

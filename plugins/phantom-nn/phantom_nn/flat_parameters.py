@@ -1,4 +1,4 @@
-"""All parameters of a policy in one flat vector, and their names."""
+"""All parameters of a policy in one flat vector: their names, first weights and averages."""
 
 from __future__ import annotations
 
@@ -46,3 +46,21 @@ def orthogonal(rng: np.random.Generator, rows: int, columns: int, gain: float) -
     basis, triangle = np.linalg.qr(drawn)
     basis *= np.where(np.diag(triangle) < 0.0, -1.0, 1.0)  # without it the distribution is not uniform
     return gain * (basis if rows >= columns else basis.T)
+
+
+def polyak(target: NDArray[Any], source: NDArray[Any], rate: float) -> None:
+    """Move a target vector in place towards another one: θ⁻ ← θ⁻ + τ (θ − θ⁻).
+
+    Args:
+        target: θ⁻.
+        source: θ.
+        rate: τ, from 0 to 1; 1 copies.
+
+    Source: Lillicrap et al. 2016, arXiv:1509.02971, algorithm 1; Polyak and Juditsky 1992.
+    """
+    if rate == 1.0:
+        target[:] = source
+        return
+    work = source - target
+    work *= rate
+    target += work

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from phantom_ppo.flat_adam import BETA1, BETA2, EPSILON
+from phantom_nn.flat_adam import BETA1, BETA2, EPSILON
 
 
 class TorchFlatAdam:
@@ -23,9 +23,9 @@ class TorchFlatAdam:
     Source: Kingma and Ba 2015, arXiv:1412.6980, algorithm 1.
     """
 
-    def __init__(self, parameters: torch.Tensor) -> None:
+    def __init__(self, parameters: torch.Tensor, epsilon: float = EPSILON) -> None:
         self.steps = 0
-        self._parameters = parameters
+        self._parameters, self._epsilon = parameters, epsilon
         self._mean = torch.zeros_like(parameters)
         self._square = torch.zeros_like(parameters)
 
@@ -35,7 +35,7 @@ class TorchFlatAdam:
         self._mean.lerp_(gradient, 1.0 - BETA1)
         self._square.mul_(BETA2).addcmul_(gradient, gradient, value=1.0 - BETA2)
         correction = math.sqrt(1.0 - BETA2**self.steps)
-        deviation = self._square.sqrt().add_(EPSILON * correction)
+        deviation = self._square.sqrt().add_(self._epsilon * correction)
         scale = learning_rate * correction / (1.0 - BETA1**self.steps)
         self._parameters.addcdiv_(self._mean, deviation, value=-scale)
 

@@ -6,7 +6,7 @@ import math
 
 import torch
 
-from phantom_ppo.action_distributions import (
+from phantom_nn.action_distributions import (
     MASKED,
     ActionDistribution,
     Bernoulli,
@@ -60,3 +60,17 @@ def _categorical(logits: torch.Tensor, index: torch.Tensor) -> _Pair:
     log_probs = torch.log_softmax(logits, dim=1)
     chosen = log_probs.gather(1, index[:, None].long())[:, 0]
     return chosen, -(log_probs.exp() * log_probs).sum(1)
+
+
+def squashed_draw(means: torch.Tensor, log_std: torch.Tensor, noise: torch.Tensor) -> _Pair:
+    """Return actions [B, K] and log π [B] as `SquashedDraw` does, with gradients through both.
+
+    Args:
+        means: μ [B, K].
+        log_std: log σ [B, K], clamped already.
+        noise: ε [B, K].
+    """
+    raw = means + torch.exp(log_std) * noise
+    log_slope = 2.0 * (math.log(2.0) - raw - torch.nn.functional.softplus(-2.0 * raw))
+    terms = 0.5 * noise * noise + log_std + (0.5 * math.log(2.0 * math.pi) + log_slope)
+    return torch.tanh(raw), -terms.sum(1)

@@ -12,6 +12,10 @@ from numpy.typing import NDArray
 BETA1: Final = 0.9
 BETA2: Final = 0.999
 EPSILON: Final = 1e-5
+FLUSH_EVERY: Final = 256
+"""Steps between two searches for moments that are next to nothing."""
+NOTHING: Final = 1e-30
+"""Moments of this size change no parameter; smaller ones, denormal numbers, take many times as long."""
 
 
 class FlatAdam:
@@ -20,7 +24,8 @@ class FlatAdam:
         m ← β₁m + (1−β₁)g        v ← β₂v + (1−β₂)g²
         θ ← θ − lr · (m / (1−β₁ᵗ)) / (√(v / (1−β₂ᵗ)) + ε)
 
-    with β₁ = 0.9, β₂ = 0.999 and ε = 1e-5, as is usual for PPO.
+    with β₁ = 0.9, β₂ = 0.999 and, if nothing else is said, ε = 1e-5, as is usual for PPO. Moments of size
+    1e-30 and less become 0 now and then: where gradients stay 0, they would become denormal numbers.
 
     Attributes:
         steps: t, the number of steps made.
@@ -28,9 +33,9 @@ class FlatAdam:
     Source: Kingma and Ba 2015, arXiv:1412.6980, algorithm 1.
     """
 
-    def __init__(self, parameters: NDArray[Any]) -> None:
+    def __init__(self, parameters: NDArray[Any], epsilon: float = EPSILON) -> None:
         self.steps = 0
-        self._parameters = parameters
+        self._parameters, self._epsilon = parameters, epsilon
         self._mean = np.zeros_like(parameters)
         self._square = np.zeros_like(parameters)
         self._work = np.empty_like(parameters)
@@ -48,10 +53,13 @@ class FlatAdam:
         square += work
         correction = math.sqrt(1.0 - BETA2**self.steps)  # taken out of the fraction: one pass less
         np.sqrt(square, out=work)
-        work += EPSILON * correction
+        work += self._epsilon * correction
         np.divide(mean, work, out=work)
         work *= learning_rate * correction / (1.0 - BETA1**self.steps)
         self._parameters -= work
+        if self.steps % FLUSH_EVERY == 0:
+            mean *= np.abs(mean) > NOTHING
+            square *= square > NOTHING
 
     def state_dict(self) -> dict[str, Any]:
         """Return the number of steps and both moments."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import phantom_core as ph
-from phantom_ppo.action_distributions import ActionDistribution, make_distribution
+from phantom_nn import ActionDistribution, make_distribution
 
 SPACES = {
     "discrete": gym.spaces.Discrete(4, start=-1),

@@ -3,9 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from phantom_ppo.flat_adam import FlatAdam, clip_norm
-from phantom_ppo.flat_parameters import ParameterLayout, orthogonal
-from phantom_ppo.running_moments import RunningMoments
+from phantom_nn import FlatAdam, ParameterLayout, RunningMoments, clip_norm, orthogonal, polyak
 
 
 def test_views_and_vector_are_the_same_memory() -> None:
@@ -76,3 +74,23 @@ def test_running_moments_are_those_of_all_rows_at_once() -> None:
     other = RunningMoments(2)
     other.load_state_dict(moments.state_dict())
     assert other.scale.tolist() == moments.scale.tolist()
+
+
+def test_moments_that_are_next_to_nothing_become_nothing() -> None:
+    parameters = np.ones(2, np.float32)
+    adam = FlatAdam(parameters)
+    adam.step(np.array([1e-20, 1.0], np.float32), 0.1)
+    for _ in range(255):
+        adam.step(np.zeros(2, np.float32), 0.1)
+    state = adam.state_dict()
+    assert state["mean"][0] == state["square"][0] == 0.0
+    assert state["mean"][1] > 0.0
+    assert state["square"][1] > 0.0
+
+
+def test_a_target_goes_part_of_the_way() -> None:
+    target, source = np.array([0.0, 10.0]), np.array([1.0, 20.0])
+    polyak(target, source, 0.1)
+    assert target.tolist() == [0.1, 11.0]
+    polyak(target, source, 1.0)
+    assert target.tolist() == [1.0, 20.0]

@@ -108,10 +108,9 @@ class ObservationLayout:
         Raises:
             ObservationError: if a row allows no action.
         """
-        if not self._is_masked:
+        mask = self.any_mask(observations)
+        if mask is None:
             return None
-        given = np.asarray(observations[ACTION_MASK])
-        mask = given.reshape(len(given), self.mask_width).astype(bool)
         is_possible = mask.any(axis=1)
         if not is_possible.all():
             raise ph.errors.ObservationError(
@@ -121,6 +120,17 @@ class ObservationLayout:
                 "that does nothing."
             )
         return mask
+
+    def any_mask(self, observations: Any) -> Array | None:
+        """Return the action mask as `mask` does, also of rows that allow no action.
+
+        For what followed a termination, where nobody acts.
+        """
+        if not self._is_masked:
+            return None
+        given = np.asarray(observations[ACTION_MASK])
+        found: Array = given.reshape(len(given), self.mask_width).astype(bool)
+        return found
 
     def unflatten(self, features: Any) -> Any:
         """Return features as the observation they came from, one-hot where it is discrete.

@@ -7,7 +7,7 @@ from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tu
 from gymnasium.vector.utils import concatenate, create_empty_array
 
 import phantom_core as ph
-from phantom_ppo.observation_layout import ObservationLayout, batch_of_one
+from phantom_nn import ObservationLayout, batch_of_one
 
 SPACES = [
     Box(-1.0, 1.0, (3,), np.float32),
