@@ -321,6 +321,17 @@ def test_another_env_class_takes_the_place_of_the_runs(run: Path) -> None:
     assert [step.stage for step in one.steps] == ["A", "B", "A", "B"]
 
 
+def test_an_env_that_cannot_be_imported_is_given_again(tmp_path: Path) -> None:
+    class Local(Trade):
+        pass
+
+    run = train(tmp_path, Local, env_config={"num_steps": 2})
+    (one,) = play(run, env_class=Local, custom_policy_mapping={"S1": Counting})
+    assert [step.actions for step in one.steps] == [{"S0": 1, "S1": 1}, {"S0": 1, "S1": 2}]
+    with pytest.raises(phantom_core.errors.RunDirectoryError, match="cannot be imported"):
+        play(run)
+
+
 @pytest.mark.parametrize(("size", "sizes"), [(1, [2] * 12), (3, [6] * 3 + [2] * 3), (9, [8] * 3)])
 def test_a_policy_is_asked_once_for_a_batch_of_rollouts(run: Path, size: int, sizes: list[int]) -> None:
     Echo.sizes.clear()
@@ -420,13 +431,11 @@ def test_machines_that_stay_together_are_played_in_batches(run: Path) -> None:
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_what_an_env_raises_reaches_the_caller_with_its_rollout(run: Path, workers: int) -> None:
-    config = {"breaks_at": UniformRange(3, 5, name="last", dtype=int)}
-    rollouts = rollout(
-        run, env_config=config, num_repeats=2, num_workers=workers, show_progress_bar=False, metrics={}
-    )
+    config = {"breaks_at": UniformRange(4, 2, -1, name="last", dtype=int)}
+    rollouts = rollout(run, env_config=config, num_workers=workers, show_progress_bar=False)
     with pytest.raises(KeyError, match="no more offers") as caught:
         list(rollouts)
-    assert caught.value.__notes__[0] == "In rollout 0 (last=3)."
+    assert caught.value.__notes__[0] == "In rollout 1 (last=3)."
 
 
 @pytest.mark.parametrize("name", ["phantom-training-params.pkl", "checkpoint_000002"])

@@ -73,7 +73,7 @@ def rollout(
     assert size > 0, f"policy_inference_batch_size is {size}. Expected at least 1."
     _check_samplers(env_config)
     with seeded(0):  # it makes an env, which may draw
-        model = load_run(directory, checkpoint)
+        model = load_run(directory, checkpoint, env_class)
     _check_samplers(model.make_env.env_config if env_config is None else env_config)
     config = dict(model.make_env.env_config if env_config is None else env_config)
     playing = Playing(
