@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import Any, Final, cast
 
@@ -56,13 +55,6 @@ class SquashedDraw:
         terms = 0.5 * noise * noise + log_std + (0.5 * math.log(2.0 * math.pi) + log_slope)
         self.log_prob: Array = -terms.sum(axis=1)
 
-    def first(self, rows: int) -> SquashedDraw:
-        """Return the draw of the first rows alone, in the same memory."""
-        found = copy.copy(self)
-        found.actions, found.log_prob = self.actions[:rows], self.log_prob[:rows]
-        found._spread = self._spread[:rows]
-        return found
-
     def gradients(self, d_actions: Array, d_log_prob: Array) -> tuple[Array, Array]:
         """Return ∂loss/∂μ and ∂loss/∂log σ, both [B, K], with the noise held fixed.
 
@@ -71,13 +63,16 @@ class SquashedDraw:
         Without bounds ∂a/∂u = 1 and ∂log π/∂u = 0.
 
         Args:
-            d_actions: ∂loss/∂a [B, K].
-            d_log_prob: ∂loss/∂log π [B].
+            d_actions: ∂loss/∂a [B, K]; with fewer rows than were drawn, those of the first ones.
+            d_log_prob: ∂loss/∂log π [B], likewise.
         """
+        rows = len(d_log_prob)
         along = d_log_prob[:, None]
-        squashed = self.actions if self._is_bounded is None else self.actions * self._is_bounded
+        squashed = self.actions[:rows]
+        if self._is_bounded is not None:
+            squashed = squashed * self._is_bounded
         d_raw = d_actions * (1.0 - squashed * squashed) + 2.0 * along * squashed
-        return d_raw, d_raw * self._spread - along
+        return d_raw, d_raw * self._spread[:rows] - along
 
 
 class SquashedGaussian:

@@ -126,14 +126,15 @@ class StateDependentActor(ActorNetwork):
     @property
     def log_std(self) -> Array:
         """The parameters log σⱼₖ [width of φ, K]."""
-        return self.extra.reshape(self.width, self.num_actions)
+        found: Array = self.extra.reshape(self.width, self.num_actions)
+        return found
 
     def moments(self, features: Array) -> tuple[Array, Array]:
         """Return means and log-deviations, [B, K] each, for features [B, width]."""
         return self.forward_moments(features)
 
     def noisy(self, features: Array, draws: Array) -> Array:
-        """Return what is to be squashed, [B, K]: means with the noise of these matrices.
+        """Return what is to be squashed [B, K]: means, and the noise of these matrices.
 
         Args:
             features: [B, width].
@@ -142,7 +143,8 @@ class StateDependentActor(ActorNetwork):
         (raw,) = self.forward(features)
         scaled = draws * np.exp(self.log_std)
         noise: Array = np.matmul(self.last_hidden[:, None, :], scaled)[:, 0, :]
-        return np.clip(raw, -MEAN_LIMIT, MEAN_LIMIT) + noise
+        noise += np.clip(raw, -MEAN_LIMIT, MEAN_LIMIT)
+        return noise
 
     def forward_moments(self, features: Array) -> tuple[Array, Array]:
         """Return the same as `moments`, and keep what `backward_moments` needs."""

@@ -69,9 +69,7 @@ class NumpySoftBackend:
         both = np.concatenate([batch.features, batch.next_features])
         return SquashedDraw(*self._actor.forward_moments(both), batch.noise, self._bounded)
 
-    def differentiate_critic(
-        self, batch: Minibatch, draw: SquashedDraw, alpha: float
-    ) -> tuple[float, float]:
+    def differentiate_critic(self, batch: Minibatch, draw: SquashedDraw, alpha: float) -> tuple[float, float]:
         """Return the critics' loss and a mean value, and leave the gradient in the critics."""
         rows = len(batch)
         targets = soft_targets(
@@ -89,13 +87,17 @@ class NumpySoftBackend:
     def differentiate_actor(self, batch: Minibatch, draw: SquashedDraw, alpha: float) -> float:
         """Return the actor's loss, and leave the gradient in the actor; `draw` was its last pass."""
         rows = len(batch)
-        mine = draw.first(rows)
-        values = self._critic.values(batch.features, mine.actions)
-        loss, d_first, d_second = actor_loss(values, mine.log_prob, alpha)
+        values = self._critic.values(batch.features, draw.actions[:rows])
+        loss, d_first, d_second = actor_loss(values, draw.log_prob[:rows], alpha)
         d_actions = self._critic.action_gradient(d_first, d_second)
-        d_log_prob = np.full(rows, alpha / rows, mine.log_prob.dtype)
-        self._actor.backward_moments(*mine.gradients(d_actions, d_log_prob))
+        d_log_prob = np.full(rows, alpha / rows, draw.log_prob.dtype)
+        self._actor.backward_moments(*draw.gradients(d_actions, d_log_prob))
         return loss
+
+    @property
+    def gradients(self) -> tuple[Array, Array]:
+        """The gradients of the last losses of actor and critics, as one vector each."""
+        return self._actor.gradient, self._critic.gradient
 
     def state_dict(self) -> dict[str, Any]:
         """Return critics, targets, temperature and optimisers."""

@@ -1,4 +1,4 @@
-"""`MLPSoftActorPolicy`: acts by a Gaussian that a multilayer perceptron chooses and a tanh keeps in bounds."""
+"""`MLPSoftActorPolicy`: acts by a Gaussian that a perceptron chooses and a tanh keeps in bounds."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class SoftActorConfig:
     activation: Activation = "relu"
     """What follows each hidden layer."""
     exploration: Literal["independent", "state-dependent"] = "independent"
-    """Whether each action has noise of its own, or all between two updates follow one function of the state."""
+    """Whether each action has noise of its own, or a function of the state makes it until the next update."""
     log_std_init: float = -3.0
     """First logarithm of each deviation of what makes the noise of `state-dependent`."""
     normalize_observations: bool = False
@@ -79,7 +79,8 @@ class MLPSoftActorPolicy(NetworkPolicy):
         self.distribution = SquashedGaussian(action_space, self.title)
         self.check_mask(0)
         self.is_uniform = False
-        self._holds_noise, self._noise = False, None
+        self._holds_noise = False
+        self._noise: Array | None = None
         self.network = self.make_network()
 
     def make_network(self) -> Actor:
@@ -131,7 +132,7 @@ class MLPSoftActorPolicy(NetworkPolicy):
         return self.distribution.to_env(actions)
 
     def renew_noise(self) -> None:
-        """Draw the matrices of `state-dependent` anew with the next action, and keep them until the next call.
+        """Draw the matrices of `state-dependent` anew with the next action, and keep these from then on.
 
         A policy of which this was never asked draws them for each action.
         """

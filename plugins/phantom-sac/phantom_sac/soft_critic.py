@@ -31,9 +31,7 @@ class TwinCritic(MLP):
     ) -> None:
         self.num_features = num_features
         heads = {"first": 1, "second": 1}
-        super().__init__(
-            num_features + num_actions, hidden_sizes, heads, activation=activation, dtype=dtype
-        )
+        super().__init__(num_features + num_actions, hidden_sizes, heads, activation=activation, dtype=dtype)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a copy is made of."""

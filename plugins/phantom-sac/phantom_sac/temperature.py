@@ -22,6 +22,9 @@ class Temperature:
 
     Where the entropy −log π is below the target H̄, α grows.
 
+    Attributes:
+        target_entropy: H̄; None: α stays as it is.
+
     Source: Haarnoja et al. 2018, arXiv:1812.05905, equation 18, with log α for α as the authors' code has it.
     """
 
@@ -32,19 +35,19 @@ class Temperature:
             initial: α at the start.
             target_entropy: H̄; None: α stays.
         """
-        self._target, self._fixed = target_entropy, initial
+        self.target_entropy, self._fixed = target_entropy, initial
         self._log = np.array([math.log(initial) if target_entropy is not None else 0.0])
         self._adam = FlatAdam(self._log, EPSILON)
 
     @property
     def value(self) -> float:
         """α."""
-        return self._fixed if self._target is None else math.exp(float(self._log[0]))
+        return self._fixed if self.target_entropy is None else math.exp(float(self._log[0]))
 
     def learn(self, log_prob: NDArray[Any], learning_rate: float) -> None:
         """Make one step, given log π of new actions [B]."""
-        if self._target is not None:
-            slope = -(float(log_prob.mean()) + self._target)
+        if self.target_entropy is not None:
+            slope = -(float(log_prob.mean()) + self.target_entropy)
             self._adam.step(np.array([slope]), learning_rate)
 
     def state_dict(self) -> dict[str, Any]:
