@@ -15,7 +15,7 @@ class SACConfig:
     copies: int = 1
     """Copies of the env that are played side by side."""
     steps: int = 1
-    """Env steps between two updates, over all copies; so long the noise of `state-dependent` stays."""
+    """Env steps between two updates, over all copies; and while state-dependent noise stays."""
     rounds: int = 1000
     """Updates in an iteration, which is logged."""
     decisions_per_gradient_step: int = 1

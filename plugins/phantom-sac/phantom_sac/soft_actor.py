@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Protocol
 
 import gymnasium as gym
 import numpy as np
@@ -30,14 +30,14 @@ class Actor(FlatNetwork, Protocol):
 class SoftActorConfig:
     """Settings of the policy `mlp-soft-actor`."""
 
-    hidden_sizes: tuple[int, ...] = (256, 256)
+    hidden_sizes: tuple[int, ...] = (64, 64)
     """Widths of the hidden layers."""
     activation: Activation = "relu"
     """What follows each hidden layer."""
-    exploration: Literal["independent", "state-dependent"] = "independent"
-    """Whether each action has noise of its own, or a function of the state makes it until the next update."""
+    state_dependent_exploration: bool = False
+    """Whether one function of the state makes the noise of all actions until the next update."""
     log_std_init: float = -3.0
-    """First logarithm of each deviation of what makes the noise of `state-dependent`."""
+    """First logarithm of each deviation of what makes that noise."""
     normalize_observations: bool = False
     """Whether numbers in observations are shifted and scaled by their running mean and deviation."""
     observation_clip: float = 10.0
@@ -86,7 +86,7 @@ class MLPSoftActorPolicy(NetworkPolicy):
     def make_network(self) -> Actor:
         """Make the actor, before its first weights are drawn."""
         width, config = self.layout.width, self.config
-        if config.exploration == "independent":
+        if not config.state_dependent_exploration:
             sizes = width, config.hidden_sizes, self.distribution
             return GaussianActor(*sizes, activation=config.activation)
         return StateDependentActor(
@@ -132,7 +132,7 @@ class MLPSoftActorPolicy(NetworkPolicy):
         return self.distribution.to_env(actions)
 
     def renew_noise(self) -> None:
-        """Draw the matrices of `state-dependent` anew with the next action, and keep these from then on.
+        """Draw the matrices of state-dependent exploration anew with the next action, and then keep them.
 
         A policy of which this was never asked draws them for each action.
         """

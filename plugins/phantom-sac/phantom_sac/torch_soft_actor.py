@@ -13,7 +13,7 @@ from phantom_sac.soft_actor import MLPSoftActorPolicy
 from phantom_sac.soft_critic import TwinCritic
 from phantom_sac.torch_soft_networks import SoftActorModule, TwinCriticModule
 
-CRITIC_SIZES: Final = (256, 256)
+CRITIC_SIZES: Final = (64, 64)
 """Widths of the hidden layers of critics, if nothing else is said."""
 
 
@@ -72,7 +72,7 @@ class TorchSoftActorPolicy(MLPSoftActorPolicy):
         """Make critics for this policy, with first weights; they are no part of it.
 
         Args:
-            hidden_sizes: widths of the hidden layers of each, where they are perceptrons; None for 256, 256.
+            hidden_sizes: widths of the hidden layers of each, where they are perceptrons; None for 64, 64.
             rng: draws the weights.
         """
         num_actions = self.distribution.num_actions

@@ -21,7 +21,9 @@ ROWS: Final = 8
 def make(exploration: str, space: gym.Space[Any], dtype: Any = np.float64) -> tuple[MLPSoftActorPolicy, Any]:
     """Return a policy and critics with networks of a float type, with random weights."""
     rng = np.random.default_rng(1)
-    policy = MLPSoftActorPolicy(OBSERVATIONS, space, exploration=exploration)
+    policy = MLPSoftActorPolicy(
+        OBSERVATIONS, space, state_dependent_exploration=exploration == "state-dependent"
+    )
     if exploration == "independent":
         policy.network = GaussianActor(3, (6, 5), policy.distribution, dtype=dtype)
     else:

@@ -7,7 +7,7 @@ class TestSAC(TrainerConformance):
     name = "sac"
     config: ClassVar = {
         "steps": 5,
-        "rounds": 4,
+        "rounds": 2,
         "warm_up": 10,
         "batch_size": 32,
         "lr": 3e-3,
@@ -15,7 +15,8 @@ class TestSAC(TrainerConformance):
         "critic_hidden_sizes": (32, 32),
         "capacity": 2000,
     }
-    learning_iterations = 60
+    learning_iterations = 110
+    idle_settings = ("capacity",)  # nothing is replaced in three iterations
 
 
 class TestMLPSoftActor(PolicyConformance):
@@ -24,4 +25,4 @@ class TestMLPSoftActor(PolicyConformance):
 
 class TestStateDependentExploration(PolicyConformance):
     name = "mlp-soft-actor"
-    config: ClassVar = {"exploration": "state-dependent", "log_std_init": -1.0}
+    config: ClassVar = {"state_dependent_exploration": True, "log_std_init": -1.0}
