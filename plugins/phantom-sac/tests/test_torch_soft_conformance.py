@@ -22,7 +22,8 @@ CONFIG: dict[str, Any] = {
     "rounds": 2,
     "warm_up": 10,
     "batch_size": 32,
-    "lr": 3e-3,
+    "decisions_per_gradient_step": 2,
+    "lr": 5e-3,
     "gamma": 0.9,
     "capacity": 2000,
 }
@@ -45,7 +46,7 @@ def train(modules: Any, **config: Any) -> Any:
         "sac",
         env=IdentityEnv,
         env_config={"observes": "box", "acts": "box"},
-        policies={"p": ph.PolicySpec(agents=["A1"], policy="torch-soft-actor", config=modules)},
+        policies={"p": ph.PolicySpec(agents=["A1"], policy="torch-soft-actor", config=modules, train=True)},
         num_iterations=3,
         trainer_config={**CONFIG, **config},
         run_dir=None,
