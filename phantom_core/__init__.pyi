@@ -68,7 +68,12 @@ from phantom_core.rollouts.row_table import StepRows as StepRows
 from phantom_core.rollouts.vector_env import CopyError as CopyError
 from phantom_core.rollouts.vector_env import VectorEnv as VectorEnv
 from phantom_core.seeding import RowStreams as RowStreams
+from phantom_core.training.env_factory import EnvFactory as EnvFactory
 from phantom_core.training.env_factory import check_env_config as check_env_config
+from phantom_core.training.make_policies import MadePolicies as MadePolicies
+from phantom_core.training.make_policies import make_policies as make_policies
+from phantom_core.training.model import Model as Model
+from phantom_core.training.model import load_model as load_model
 from phantom_core.training.resume import resume as resume
 from phantom_core.training.run import Run as Run
 from phantom_core.training.run_directory import load_policies as load_policies

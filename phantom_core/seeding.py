@@ -100,6 +100,10 @@ class UniformStream:
             self._unused = self._rng.random(_BLOCK)[::-1].tolist()
         return self._unused.pop()
 
+    def restart(self, rng: np.random.Generator) -> None:
+        """Draw from another generator from now on."""
+        self._rng, self._unused = rng, []
+
     def state_dict(self) -> dict[str, Any]:
         """Return the position of the stream: the generator's state and the draws left in its block."""
         generator = self._block if self._unused else self._rng.bit_generator.state

@@ -16,6 +16,7 @@ far the two get from the first to the second is the profit gain Δ = (π - π_N)
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium as gym
@@ -94,6 +95,8 @@ class FirmAgent(ph.StrategicAgent):
 class DuopolyEnv(ph.PhantomEnv):
     """Two firms that meet for ever. The prices before the first period are drawn."""
 
+    saves_episodes = True  # a run that is resumed need not play millions of periods again
+
     def __init__(self) -> None:
         network = ph.Network([FirmAgent("ANN", "BOB"), FirmAgent("BOB", "ANN")])
         network.add_connection("ANN", "BOB")
@@ -104,6 +107,15 @@ class DuopolyEnv(ph.PhantomEnv):
         ann, bob = self["ANN"], self["BOB"]
         ann.price = bob.rival_price = int(self.rng.integers(NUM_PRICES))
         bob.price = ann.rival_price = int(self.rng.integers(NUM_PRICES))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the prices of the last period."""
+        return {"prices": [self["ANN"].price, self["BOB"].price]}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Let the last period have had these prices."""
+        ann, bob = self["ANN"], self["BOB"]
+        ann.price, bob.price = bob.rival_price, ann.rival_price = state["prices"]
 
     @property
     def profit_gain(self) -> float:

@@ -26,7 +26,9 @@ class GymnasiumEnv:
     """A single-agent Gymnasium env as an env with one agent.
 
     Observations, rewards, terminations, truncations (also those of time-limit wrappers) and infos are
-    passed on as they are; rewards and flags become plain floats and bools.
+    passed on as they are; rewards and flags become plain floats and bools. If the env itself, without its
+    wrappers, has `state_dict` and `load_state_dict`, what they hold is carried from one episode to the next,
+    also in a run that is resumed.
 
     Attributes:
         gym_env: the Gymnasium env.
@@ -61,6 +63,10 @@ class GymnasiumEnv:
         self._agent = GymnasiumAgent(agent_id)
         self._agent.observation_space = self.gym_env.observation_space
         self._agent.action_space = self.gym_env.action_space
+        inner: Any = self.gym_env.unwrapped
+        is_own = hasattr(type(self), "state_dict")  # a subclass says what is carried over
+        if not is_own and hasattr(inner, "state_dict") and hasattr(inner, "load_state_dict"):
+            self.state_dict, self.load_state_dict = inner.state_dict, inner.load_state_dict
 
     @property
     def agents(self) -> Mapping[AgentID, Agent]:

@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from phantom_core.envs.reward_ledger import step_with_numbers
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.errors import ConfigError, EnvError, did_you_mean, listing
 from phantom_core.types import Action, AgentID, Observation
@@ -49,6 +50,7 @@ class Playthrough:
             advice = "Give an instance of a ph.PhantomEnv, or an adapter such as ph.GymnasiumEnv."
             raise ConfigError(f"Expected a multi-agent env, but got {name}. {advice}")
         self.env = env
+        self._step = step_with_numbers(env)
         self._go_on_with([])
         self.observations: dict[AgentID, Observation] = {}
         self.infos: dict[AgentID, dict[str, Any]] = {}
@@ -113,9 +115,9 @@ class Playthrough:
         Returns:
             What the env returned, with the flags completed. Every agent that was in the episode has both
             flags: when the episode ends, an agent without a flag of its own gets the flags of the episode,
-            and one that the env no longer mentions is truncated.
+            and one that the env no longer mentions is truncated. A reward of None is left out.
         """
-        result = self.env.step(actions)
+        result = self._step(actions)
         observed = result.observations
         for agent_id in actions:
             self._unanswered.pop(agent_id, None)

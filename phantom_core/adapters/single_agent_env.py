@@ -115,7 +115,7 @@ class SingleAgentEnvAdapter(gym.Env[Any, Any]):
             self._has_ended, self._earned = False, 0.0
             self._play_on()
             if not self._has_ended:
-                return self._play.observations[self.agent_id], self._play.infos[self.agent_id]
+                return self._play.observations[self.agent_id], self._play.infos.get(self.agent_id, {})
         raise EnvError(
             f"{self.agent_id!r} did not act in {_MOST_EPISODES_WITHOUT_A_TURN} episodes of "
             f"{type(self.env).__name__}. Choose an agent that observes and has a turn."
@@ -135,7 +135,7 @@ class SingleAgentEnvAdapter(gym.Env[Any, Any]):
         if not self._has_ended:
             terminated, truncated = self._play_on()
         earned, self._earned = self._earned, 0.0
-        observation, info = self._play.observations[self.agent_id], self._play.infos[self.agent_id]
+        observation, info = self._play.observations[self.agent_id], self._play.infos.get(self.agent_id, {})
         if observation is seen:  # it made none at its end
             observation, info = copy.deepcopy(seen), {}
         return observation, earned, terminated, truncated, info

@@ -121,9 +121,12 @@ class Cast:
         _remember(self._players_by_turns, key, (turn, next_turn, players))
         return players
 
-    def beginners(self, turn: Turn) -> Iterable[Player]:
+    def beginners(self, turn: Turn, *, in_acting_order: bool) -> Iterable[Player]:
         """Return the strategic agents that observe at reset: those that act in the first turn."""
-        return (p for p in self.players if _is_in(p.agent_id, turn.acting))
+        if turn.acting is None or not in_acting_order:
+            return (p for p in self.players if _is_in(p.agent_id, turn.acting))
+        by_id = {player.agent_id: player for player in self.players}
+        return (by_id[agent_id] for agent_id in dict.fromkeys(turn.acting) if agent_id in by_id)
 
     def overlooked(
         self, turn: Turn, next_turn: Turn | None, agent_ids: Collection[AgentID]

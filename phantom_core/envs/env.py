@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from functools import cached_property, partial
@@ -13,9 +14,16 @@ import numpy as np
 from phantom_core.envs.casting import Cast, Player
 from phantom_core.envs.reward_ledger import RewardLedger
 from phantom_core.envs.step_result import Infos, Observations, StepResult
-from phantom_core.envs.turns import Turn
+from phantom_core.envs.turns import ACTING_NEXT, Turn
 from phantom_core.errors import ConfigError, EnvError, EpisodeError, did_you_mean, listing
-from phantom_core.seeding import MAX_SEED, fresh_seed, make_random, make_rng
+from phantom_core.seeding import (
+    MAX_SEED,
+    fresh_seed,
+    generator_states,
+    make_random,
+    make_rng,
+    restore_generators,
+)
 from phantom_core.types import Action, AgentID, Observation
 from phantom_core.world.agents import ALL, Agent, AgentView, EnvView
 from phantom_core.world.messages import MessageList
@@ -45,9 +53,13 @@ class PhantomEnv:
         terminated_agent_ids: the agents that were terminated in this episode.
         truncated_agent_ids: the agents that were truncated in this episode.
         state_space: the space of `state()`, set by a subclass that has a global state; None: there is none.
+        saves_episodes: whether the subclass has `state_dict()` and `load_state_dict(state)` for everything
+            that it and its agents keep *within* an episode, so that a checkpoint holds that instead of the
+            actions since the episode began.
     """
 
     state_space: gym.Space[Any] | None = None
+    saves_episodes: ClassVar[bool] = False
     _recorder: EnvRecorder | None = None
 
     def __init__(
@@ -296,7 +308,9 @@ class PhantomEnv:
         self._in_play = dict.fromkeys(player.agent_id for player in cast.players)
         observations: Observations = {}
         infos: Infos = {}
-        _observe(cast.beginners(turn), observations, infos if self.step_rules.has_first_infos else None)
+        rules = self.step_rules
+        beginners = cast.beginners(turn, in_acting_order=rules.observes_in_acting_order)
+        _observe(beginners, observations, infos if rules.has_first_infos else None)
         self._halted = None
         if self._recorder is not None:
             self._recorder.on_reset(self, turn, observations, infos)
@@ -323,7 +337,7 @@ class PhantomEnv:
             turn = self._turn_without_reset()
         self._halted = "after step {} raised an error"  # stays so if anything below raises
         self._current_step += 1
-        cast = self._current_cast()
+        cast = self._newest_cast()
         self.refresh_views()
         self.network.send_each(self._act(cast, turn, actions))
         next_turn = self.turn_order.advance(self, turn)
@@ -345,6 +359,81 @@ class PhantomEnv:
         self.pre_message_resolution()
         self.network.resolve()
         self.post_message_resolution()
+
+    # ------------------------------------------------------------------ saving an episode that goes on
+
+    def episode_state(self) -> dict[str, Any]:
+        """Return where the episode stands, but for what the subclass and its agents keep themselves.
+
+        That is the step, the turn, who ended, which rewards are owed, and how far each generator is that is
+        an attribute of the env, an agent, the network or its resolver. It holds nothing but JSON values.
+        """
+        return {
+            "step": self._current_step,
+            "turns": [None if turn is None else _as_json(turn) for turn in (self._executed_turn, self._turn)],
+            "terminated": sorted(map(repr, self.terminated_agent_ids)),
+            "truncated": sorted(map(repr, self.truncated_agent_ids)),
+            "withdrawn": [repr(i) for i in self.agents if i not in self.network.contexts],
+            "owed": {repr(agent_id): owed for agent_id, owed in self.reward_ledger.state_dict().items()},
+            "network": self._layout(),
+            "generators": [[name, generator_states(owner)] for name, owner in self._owners().items()],
+        }
+
+    def restore_episode(self, state: Mapping[str, Any]) -> None:
+        """Stand where an episode stood when `episode_state` was called.
+
+        Call it after a reset with the same seed, when what the subclass and its agents keep is back.
+
+        Raises:
+            EnvError: if the agents, the connections or the turns are others now.
+        """
+        if state["network"] != self._layout():
+            raise EnvError(
+                f"{type(self).__name__} has other agents or connections than its episode had when it was "
+                "saved. Let load_state_dict() make those that reset() does not make."
+            )
+        by_name = {repr(agent_id): agent_id for agent_id in self.agents}
+        self._current_step = int(state["step"])
+        self.terminated_agent_ids = {by_name.get(name, name) for name in state["terminated"]}
+        self.truncated_agent_ids = {by_name.get(name, name) for name in state["truncated"]}
+        self.reward_ledger.load_state_dict({by_name[name]: owed for name, owed in state["owed"].items()})
+        if state["withdrawn"]:
+            self.network.withdraw([by_name[name] for name in state["withdrawn"]])
+        turns = [None if turn is None else self._turn_again(turn, by_name) for turn in state["turns"]]
+        self._executed_turn, self._turn = turns
+        self._settled_cast = cast = self._recast()
+        self.refresh_views()
+        self._in_play = dict.fromkeys(player.agent_id for player in cast.players)
+        owners = self._owners()
+        for name, states in state["generators"]:  # last, because views may draw
+            restore_generators(owners[name], states)
+
+    def _owners(self) -> dict[str, object]:
+        """Return whose generators are saved, by name."""
+        agents = {f"agent {agent_id!r}": agent for agent_id, agent in self.agents.items()}
+        return {"env": self, "network": self.network, "resolver": self.network.resolver, **agents}
+
+    def _layout(self) -> str:
+        """Return a hash of the agents and their connections, each in order."""
+        parts = [list(self.agents), list(self.network.connections())]
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+    def _turn_again(self, saved: Mapping[str, Any], agent_ids: Mapping[str, AgentID]) -> Turn:
+        """Return a turn that was saved."""
+        turn = self.turn_order.first(self)
+        if _as_json(turn) == saved:
+            return turn
+        if saved["name"] != repr(saved["plain_name"]):
+            raise EnvError(
+                f"{type(self).__name__} cannot go back to the turn {saved['name']}. Give turns a str or an "
+                "int as name, or do not set saves_episodes."
+            )
+        acting, rewarded, observing = (
+            tuple(agent_ids[name] for name in names) if isinstance(names, list) else None
+            for names in (saved["acting"], saved["rewarded"], saved["observing"])
+        )
+        sees_next = isinstance(saved["observing"], str)
+        return Turn(saved["plain_name"], acting, rewarded, ACTING_NEXT if sees_next else observing)
 
     # ------------------------------------------------------------------ the parts of reset and step
 
@@ -428,32 +517,41 @@ class PhantomEnv:
     def refresh_views(self) -> None:
         """Recompute the views of the agents and of the env; the env's default view is computed when read.
 
-        A step calls this at its start, and again after message resolution if `step_rules.has_fresh_views`.
+        A reset and a step call this once at the start, and a step again after message resolution if
+        `step_rules.has_fresh_views`; and again if the network changed since.
         """
-        cast = self._current_cast()
+        cast = self._newest_cast()
         public: Mapping[AgentID, AgentView | None] = {}
         if cast.has_views:
             public = cast.public_views()
             cast.refresh_agent_views()
         cast.frame.view = self.view(public) if self._has_view else None
 
-    def _current_cast(self) -> Cast:
+    def _newest_cast(self) -> Cast:
         """Return the cast, rebuilt if an agent ended or the network changed."""
         cast = self._cast
         return cast if cast is not None and cast.version == self.network.version else self._recast()
+
+    def _current_cast(self) -> Cast:
+        """Return the cast of the step that is played, with its views; a change may have to wait."""
+        cast = self._cast
+        if cast is not None and (cast.version == self.network.version or not self.step_rules.notices_changes):
+            return cast
+        cast = self._recast()
+        self.refresh_views()
+        return cast
 
     def _cast_of_episode(self) -> Cast:
         """Return the cast of a new episode: that of the last one if the network did not change."""
         cast = self._cast
         if cast is None or cast.frame is not self.network.frame or cast.version != self.network.version:
-            return self._recast()
+            cast = self._recast()
         self.refresh_views()
         return cast
 
     def _recast(self) -> Cast:
         self._cast = Cast(self.network, self._cast)
         self._cast.frame.make = partial(self.view, {})
-        self.refresh_views()
         return self._cast
 
     def _require_seed(self) -> int:
@@ -523,6 +621,10 @@ class StepRules:
     Attributes:
         has_fresh_views: whether observations and rewards use the views after message resolution; if not,
             they use those of the start of the step.
+        notices_changes: whether agents and connections that are added or removed during a step count in that
+            step; if not, they count from the next one on.
+        observes_in_acting_order: whether agents observe at reset in the order in which they act first; if
+            not, in network order.
         pays_unseen: whether a reward is also computed for an agent whose observation is None; it is
             returned with the agent's next observation.
         reports_leavers: whether an agent that was removed from the network in a step is in the result of
@@ -535,6 +637,8 @@ class StepRules:
     """
 
     has_fresh_views: ClassVar[bool] = True
+    notices_changes: ClassVar[bool] = True
+    observes_in_acting_order: ClassVar[bool] = False
     pays_unseen: ClassVar[bool] = True
     reports_leavers: ClassVar[bool] = True
     pays_newcomers: ClassVar[bool] = False
@@ -643,6 +747,19 @@ class EnvRecorder(Protocol):
 
     def close(self) -> None:
         """Called by `env.close()`: finish what was recorded. It may be called again."""
+
+
+def _as_json(turn: Turn) -> dict[str, Any]:
+    """Return a turn as JSON values, with the `repr` of ids in their place."""
+    ids = [turn.acting, turn.rewarded, turn.observing]
+    acting, rewarded, observing = [[*map(repr, i)] if isinstance(i, tuple) else i for i in ids]
+    return {
+        "name": repr(turn.name),
+        "plain_name": turn.name if isinstance(turn.name, (str, int)) else None,
+        "acting": acting,
+        "rewarded": rewarded,
+        "observing": observing if observing is None or isinstance(observing, list) else "acting next",
+    }
 
 
 def _observe(players: Iterable[Player], observations: Observations, infos: Infos | None) -> None:

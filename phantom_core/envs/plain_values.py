@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from numbers import Real
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -70,6 +70,36 @@ def as_number(value: Any) -> float:
         return float(value)
     except OverflowError:
         return math.copysign(math.inf, -1.0 if value < 0 else 1.0)
+
+
+class Spread(NamedTuple):
+    """How the values of several episodes are spread.
+
+    Attributes:
+        n: how many there are.
+        mean: their mean.
+        se: the standard error of the mean: their sample deviation / √n. NaN for one value.
+        low: the least.
+        high: the greatest.
+    """
+
+    n: int
+    mean: float
+    se: float
+    low: float
+    high: float
+
+
+def spread_of(values: Sequence[float]) -> Spread:
+    """Return how at least one value is spread.
+
+    >>> spread_of([1.0, 3.0])
+    Spread(n=2, mean=2.0, se=1.0, low=1.0, high=3.0)
+    """
+    n, found = len(values), np.asarray(values, dtype=float)
+    with np.errstate(invalid="ignore"):  # infinities have no spread
+        se = float(found.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan
+    return Spread(n, float(found.mean()), se, float(found.min()), float(found.max()))
 
 
 def mean_of(values: Sequence[Any]) -> float:

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Callable, Container, Mapping
+from typing import Any, ClassVar
 
-from phantom_core.envs.step_result import Infos, Observations
+from phantom_core.envs.step_result import Infos, MultiAgentEnv, Observations, StepResult
 from phantom_core.errors import EnvError
-from phantom_core.types import AgentID
+from phantom_core.types import Action, AgentID
 
 
 class RewardLedger:
-    """Sums the rewards of each agent until it observes or ends, and then returns the sum, once."""
+    """Sums the rewards of each agent until it observes or ends, and then returns the sum, once.
+
+    Attributes:
+        returns_none: whether `settle` may return None as the reward of an agent. Training, evaluation and
+            adapters pass over it, as if the agent were not among the rewards of that step: it is no reward
+            of zero, and the next number counts for the agent's last action.
+    """
+
+    returns_none: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self._owed: dict[AgentID, float] = {}
@@ -48,3 +57,28 @@ class RewardLedger:
             return owed
         self._owed = {agent_id: reward for agent_id, reward in owed.items() if agent_id not in payees}
         return {agent_id: reward for agent_id, reward in owed.items() if agent_id in payees}
+
+    def state_dict(self) -> dict[AgentID, float]:
+        """Return the rewards that are owed, by agent id."""
+        return dict(self._owed)
+
+    def load_state_dict(self, state: Mapping[AgentID, float]) -> None:
+        """Owe what was owed when `state_dict` was called."""
+        self._owed = dict(state)
+
+
+def step_with_numbers(env: MultiAgentEnv) -> Callable[[Mapping[AgentID, Action]], StepResult]:
+    """Return the `step` of an env; if its ledger may return None, one that leaves out such rewards."""
+    step = env.step
+    ledger: Any = getattr(env, "reward_ledger", None)
+    if not getattr(ledger, "returns_none", False):
+        return step
+
+    def step_and_leave_out(actions: Mapping[AgentID, Action]) -> StepResult:
+        result = step(actions)
+        if None not in result.rewards.values():
+            return result
+        numbers = {agent_id: reward for agent_id, reward in result.rewards.items() if reward is not None}
+        return result._replace(rewards=numbers)
+
+    return step_and_leave_out

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 from phantom_core.envs.agent_selection import AgentSelection, as_tuple, check_hashable, check_ids, select
 from phantom_core.envs.env import PhantomEnv
 from phantom_core.envs.turns import Turn
-from phantom_core.errors import ConfigError, StageError, did_you_mean, listing
+from phantom_core.errors import ConfigError, EnvError, StageError, did_you_mean, listing
 from phantom_core.types import AgentID, StageID
 from phantom_core.world.agents import AgentView, EnvView
 from phantom_core.world.network import Network
@@ -133,7 +133,7 @@ class Stages:
         """Return the turn of the initial stage, after `check_agents` if the network was empty until now."""
         if not self._is_checked:
             self.check_agents(env.network)
-        turn = self._turn_of(self.initial_stage, env.network)
+        turn = self.turn_of(self.initial_stage, env.network)
         assert turn is not None  # only None has no turn
         return turn
 
@@ -142,7 +142,7 @@ class Stages:
         stage_id = turn.name
         if stage_id not in self._handlers:
             env.resolve_network()
-            return self._turn_of(self._next[stage_id][0], env.network)
+            return self.turn_of(self._next[stage_id][0], env.network)
         assert isinstance(env, FiniteStateMachineEnv)
         handler, is_given_env = self._handlers[stage_id]
         env.is_resolved = False
@@ -151,9 +151,10 @@ class Stages:
             env.resolve_network()
         if next_id not in self._next[stage_id]:
             raise StageError(stage=stage_id, next_stage=next_id, allowed=self._next[stage_id])
-        return self._turn_of(next_id, env.network)
+        return self.turn_of(next_id, env.network)
 
-    def _turn_of(self, stage_id: StageID | None, network: Network) -> Turn | None:
+    def turn_of(self, stage_id: StageID | None, network: Network) -> Turn | None:
+        """Return the turn of a stage, as the agents of the network are now; None for None."""
         if self._version != network.version or self._network is not network:
             self._turns = {None: None, **{stage.id: _make_turn(stage, network) for stage in self.stages}}
             self._network, self._version = network, network.version
@@ -230,6 +231,17 @@ class FiniteStateMachineEnv(PhantomEnv):
         """The id of the stage that the last step played; None before the first step of an episode."""
         turn = self.executed_turn
         return None if turn is None else turn.name
+
+    def _turn_again(self, saved: Mapping[str, Any], agent_ids: Mapping[str, AgentID]) -> Turn:
+        name = saved["name"]
+        for stage in self._stages.stages:
+            turn = self._stages.turn_of(stage.id, self.network)
+            if turn is not None and repr(stage.id) == name:
+                return turn
+        raise EnvError(
+            f"{type(self).__name__} has no stage {name} now, but its episode had when it was saved. Give it "
+            "the stages that it had."
+        )
 
     def is_fsm_deterministic(self) -> bool:
         """Return whether every stage has exactly one next stage."""

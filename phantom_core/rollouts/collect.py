@@ -42,6 +42,9 @@ from phantom_core.types import Action, AgentID, Observation, PolicyID
 
 _log = logging.getLogger("phantom_core")
 
+_FEW_STEPS: Final = 1000
+"""So many steps are kept of episodes that need not be played again."""
+
 LONG_EPISODE: Final = 100_000
 """After so many steps of waiting for the end of an episode, the collector says so."""
 
@@ -126,7 +129,7 @@ class Collector:
         self._has_warned = False
         self._actors = {policy_id: Actor(policy_id, policy) for policy_id, policy in policies.items()}
         self._streams: dict[PolicyID, dict[int, UniformStream]] = {i: {} for i in policies}
-        self._history = ActionHistory(MAX_HISTORY)
+        self._history = ActionHistory(_FEW_STEPS if self._envs.saves_episodes else MAX_HISTORY)
         self._copies = [
             EnvCopy(self._envs, index, self._seed, self._make_rows, self._history)
             for index in range(self._envs.num_copies)
@@ -263,8 +266,8 @@ class Collector:
         """Return where the collector stands between two calls of `collect`.
 
         It covers what is carried over to the next call, every stream of random draws, and each copy's
-        episode, as the actions that were played in it. Without episodes the next ones begin, and what agents
-        went through in those that go on is not carried over.
+        episode: where its env says that it stands, or the actions that were played in it. Without episodes
+        the next ones begin, and what agents went through in those that go on is not carried over.
 
         Raises:
             CheckpointError: if an episode is too long, or its env cannot be saved in the middle of one.
@@ -294,6 +297,7 @@ class Collector:
                     row.actor.policy_id,
                     row.number,
                     row.last if with_episodes else -1,
+                    row.agent_id if isinstance(row.agent_id, (str, int)) else None,
                 ]
                 for row in own_rows
             ],
@@ -312,7 +316,8 @@ class Collector:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Stand where a collector of the same policies, seed and number of copies stood.
 
-        Each copy plays its episode again, from its seed and with the same actions.
+        Each copy plays its episode again, from its seed and with the same actions, unless its env saves its
+        episodes.
 
         Raises:
             CheckpointError: if the collector differs, or an env goes otherwise this time.
@@ -328,16 +333,18 @@ class Collector:
             for number, position in saved.items():
                 self._stream(policy_id, int(number)).load_state_dict(position)
         spaces = {policy_id: actor.policy.action_space for policy_id, actor in self._actors.items()}
-        for env_index, name, policy_id, number, _ in state["rows"]:
+        for env_index, name, policy_id, number, _, *plain_ids in state["rows"]:
             self._numbers[env_index, name] = number
+            if name in map(repr, plain_ids):  # whoever joined is known, also if it has left since
+                self.policy_by_agent.setdefault(plain_ids[0], policy_id)
             self._actors[policy_id].num_rows = max(self._actors[policy_id].num_rows, number + 1)
         self._rows.leave()
         self._table_of.cache_clear()  # rows are numbered anew
-        for copy, position in zip(self._copies, state["copies"], strict=True):
-            self._history.restored[copy.env_index] = copy.load_state_dict(position, spaces)
-        rows = {(row.env_index, repr(row.agent_id)): row for copy in self._copies for row in copy.known_rows}
         agent_ids = {repr(agent_id): agent_id for agent_id in self.policy_by_agent}
-        for env_index, name, _, number, last in state["rows"]:
+        for copy, position in zip(self._copies, state["copies"], strict=True):
+            self._history.restored[copy.env_index] = copy.load_state_dict(position, spaces, agent_ids)
+        rows = {(row.env_index, repr(row.agent_id)): row for copy in self._copies for row in copy.known_rows}
+        for env_index, name, _, number, last, *_ in state["rows"]:
             if (env_index, name) in rows:
                 row = rows[env_index, name]
                 row.number, row.last = number, last
@@ -349,6 +356,23 @@ class Collector:
             actor = self._actors[policy_id]
             actor.buffer.load_state_dict(saved, self._history.num_steps, agent_ids, actor.initial_state)
         self._look_at_states([copy.env_index for copy in self._copies if not copy.is_over])
+
+    def reseed(self, seed: int) -> None:
+        """Begin anew, as a new collector of the same envs and policies with this seed would.
+
+        The next episodes are the first that follow from the seed, and what was begun is forgotten. Who was
+        met keeps the policy, and the policies stay as they are. It costs less than a new collector.
+        """
+        self._begin_anew()
+        self._checks_all = True
+        for actor in self._actors.values():
+            actor.checks_all = True
+        self._seed = int(seed)
+        for policy_id, streams in self._streams.items():
+            for number, stream in streams.items():
+                stream.restart(make_rng(self._seed, "actions", policy_id, number))
+        for copy in self._copies:
+            copy.reseed(self._seed)
 
     def close(self) -> None:
         """Close every copy of the env."""
@@ -717,7 +741,9 @@ class Collector:
             if agent_id not in self.policy_by_agent:
                 self.policy_by_agent[agent_id] = self._policy_of_joiner(copy, agent_id)
             actor = self._actors[self.policy_by_agent[agent_id]]
-            actor.check_spaces(agent_id, observation_spaces[agent_id], action_spaces[agent_id])
+            has_left = copy.is_over and agent_id not in observation_spaces  # an episode is being restored
+            if not has_left:
+                actor.check_spaces(agent_id, observation_spaces[agent_id], action_spaces[agent_id])
             stream = self._stream(actor.policy_id, copy.env_index)
             number = self._numbers.get((copy.env_index, repr(agent_id)), actor.num_rows)
             rows.append(AgentRow(copy.env_index, agent_id, actor, stream, number))

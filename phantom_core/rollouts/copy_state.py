@@ -1,19 +1,22 @@
-"""Where a copy of an env stands, as arrays and JSON values; an env is restored by replaying its episode."""
+"""Where a copy of an env stands, as arrays and JSON values."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
+from phantom_core.errors import CheckpointError
 from phantom_core.policies.batching import rows_of
 from phantom_core.rollouts.space_batcher import make_batcher
 from phantom_core.types import Action, AgentID, PolicyID
+
+_PLAIN: Final = {bool, int, float}
 
 
 def encode_history(
@@ -31,7 +34,7 @@ def encode_history(
         repr(agent_id): {
             "policy": policies[agent_id][0],
             "steps": _small(np.diff(list(actions), prepend=0)),
-            "actions": _batched(policies[agent_id][1], list(actions.values())),
+            "actions": encode_elements(policies[agent_id][1], list(actions.values())),
         }
         for agent_id, actions in found.items()
     }
@@ -44,10 +47,46 @@ def decode_history(
     """Return what `encode_history` encoded, with the `repr` of each agent in the place of its id."""
     history: list[dict[str, Action]] = [{} for _ in range(int(state["length"]))]
     for name, taken in state["agents"].items():
-        actions = _unbatched(action_spaces[taken["policy"]], taken["actions"])
+        actions = decode_elements(action_spaces[taken["policy"]], taken["actions"])
         for step, action in zip(np.cumsum(taken["steps"]).tolist(), actions, strict=True):
             history[step][name] = action
     return history
+
+
+def encode_values(values: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """Return what metrics recorded, by name: as an array if all values of a metric are of one type.
+
+    Raises:
+        CheckpointError: if a metric has values other than numbers, or arrays of numbers of one shape.
+    """
+    found = {}
+    for name, recorded in values.items():
+        kinds = set(map(type, recorded))
+        if kinds <= _PLAIN:
+            one_type = len(kinds) == 1 and np.asarray(recorded).dtype.kind in "bif"
+            found[name] = {"plain": np.array(recorded) if one_type else list(recorded)}
+            continue
+        try:
+            array = np.array(recorded)
+        except ValueError:  # of several shapes
+            array = np.array(None)
+        is_numpy = all(issubclass(kind, (np.generic, np.ndarray)) for kind in kinds)
+        if len(kinds) > 1 or not is_numpy or array.dtype.hasobject:
+            raise CheckpointError(
+                f"The metric {name!r} recorded {recorded[-1]!r} in an episode that goes on, and that cannot "
+                "be saved. Let it record numbers, or arrays of numbers of one shape."
+            )
+        found[name] = {"numpy": array}
+    return found
+
+
+def decode_values(saved: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Return what `encode_values` encoded."""
+    found = {}
+    for name, own in saved.items():
+        plain = own.get("plain", ())
+        found[name] = list(own["numpy"]) if "numpy" in own else np.asarray(plain, object).tolist()
+    return found
 
 
 def digest(parts: Iterable[object]) -> str:
@@ -71,6 +110,25 @@ def generators_of(env: Any) -> list[object]:
     return states
 
 
+def encode_elements(space: gym.Space[Any], elements: list[Any]) -> Any:
+    """Return elements of a space, such as observations or actions, as a checkpoint holds them."""
+    if isinstance(space, (gym.spaces.Box, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)):
+        return np.array(elements)
+    if isinstance(space, gym.spaces.Discrete):
+        return _small(np.array(elements, dtype=np.int64))
+    batcher = make_batcher(space)
+    return encode_batch(batcher.joined([batcher.batch(elements)]))
+
+
+def decode_elements(space: gym.Space[Any], saved: Any) -> list[Any]:
+    """Return what `encode_elements` encoded."""
+    if isinstance(space, gym.spaces.Box):
+        return [np.array(element) for element in saved]  # also where the shape is ()
+    if isinstance(space, gym.spaces.Discrete):
+        return list(saved.tolist())
+    return rows_of(decode_batch(space, saved))
+
+
 def encode_batch(batch: Any) -> Any:
     """Return a batch with its tuples as lists, as a checkpoint holds them."""
     if isinstance(batch, dict):
@@ -85,23 +143,6 @@ def decode_batch(space: gym.Space[Any], saved: Any) -> Any:
     if isinstance(space, gym.spaces.Tuple):
         return tuple(decode_batch(part, own) for part, own in zip(space.spaces, saved, strict=True))
     return saved
-
-
-def _batched(space: gym.Space[Any], actions: list[Action]) -> Any:
-    if isinstance(space, (gym.spaces.Box, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)):
-        return np.array(actions)
-    if isinstance(space, gym.spaces.Discrete):
-        return _small(np.array(actions, dtype=np.int64))
-    batcher = make_batcher(space)
-    return encode_batch(batcher.joined([batcher.batch(actions)]))
-
-
-def _unbatched(space: gym.Space[Any], saved: Any) -> list[Action]:
-    if isinstance(space, gym.spaces.Box):
-        return [np.array(action) for action in saved]  # also where the shape is ()
-    if isinstance(space, gym.spaces.Discrete):
-        return list(saved.tolist())
-    return rows_of(decode_batch(space, saved))
 
 
 def _small(numbers: NDArray[np.int64]) -> NDArray[Any]:

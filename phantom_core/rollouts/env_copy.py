@@ -18,11 +18,18 @@ from phantom_core.errors import (
     PhantomError,
     error_place,
     error_text,
+    without_stop,
 )
 from phantom_core.rollouts.action_history import ActionHistory
 from phantom_core.rollouts.actor import Actor
 from phantom_core.rollouts.batch import EpisodeSummary
-from phantom_core.rollouts.copy_state import decode_history, digest, encode_history
+from phantom_core.rollouts.copy_state import (
+    decode_elements,
+    decode_history,
+    digest,
+    encode_elements,
+    encode_history,
+)
 from phantom_core.rollouts.rollout_buffer import End
 from phantom_core.rollouts.row_table import AgentRow, CopyRows
 from phantom_core.rollouts.snapshot import snapshot
@@ -55,7 +62,7 @@ class EnvCopy:
         self.now = CopyRows(env_index, (), (), frozenset())  # of the next step
         self._envs = envs
         self._facts = envs.facts(env_index)
-        self.seed_of = lru_cache(maxsize=2)(partial(derive_seed, seed, "episode", env_index))  # of an episode
+        self.reseed(seed)
         self._make_rows = make_rows
         self._history = history
         self._is_playing = False
@@ -66,6 +73,11 @@ class EnvCopy:
         self._live: frozenset[AgentID] = frozenset()  # those in the episode that were met, and `ALL`
         self._has_joiners = False
         self._rows_of = lru_cache(maxsize=64)(CopyRows)
+
+    def reseed(self, seed: int) -> None:
+        """Begin with the first episode that follows from a seed."""
+        self.episode = -1
+        self.seed_of = lru_cache(maxsize=2)(partial(derive_seed, seed, "episode", self.env_index))
 
     @property
     def length(self) -> int:
@@ -191,33 +203,49 @@ class EnvCopy:
     def state_dict(
         self, history: Sequence[Mapping[AgentID, Action]], *, with_episode: bool = True
     ) -> dict[str, Any]:
-        """Return where the copy stands between two collections, with or without its episode's actions."""
+        """Return where the copy stands between two collections, with or without the episode that goes on.
+
+        That is what its env and agents say, if it saves its episodes; else the actions that were played.
+        """
         is_over = self.is_over or not with_episode
-        if self.length > MAX_HISTORY and not is_over:
+        is_saved = self._envs.saves_episodes and not is_over
+        if self.length > MAX_HISTORY and not is_over and not is_saved:
             raise CheckpointError(
                 f"Episode {self.episode} of copy {self.env_index} of {self._envs.env_name} has gone on for "
                 f"{self.length:,} steps, and only the actions of {MAX_HISTORY:,} are kept to play it again. "
-                "Give the env a time limit, or save after an episode ended."
+                "Give the env a time limit, save after an episode ended, or let the env save its episodes "
+                "(saves_episodes)."
             )
         actors = {agent_id: row.actor for agent_id, row in self._known.items()}
         policies = {i: (actor.policy_id, actor.policy.action_space) for i, actor in actors.items()}
+        is_replayed = not is_over and not is_saved
         return {
             "episode": self.episode,
             "is_over": is_over,
             "carried": self._envs.carried(self.env_index, is_over=self.is_over),
-            "history": encode_history([] if is_over else history, policies),
-            "digest": "" if is_over else self._digest(),
+            "history": encode_history(history if is_replayed else [], policies),
+            "digest": self._digest() if is_replayed else "",
+            "saved": self._saved() if is_saved else None,
         }
 
     def load_state_dict(
-        self, state: Mapping[str, Any], action_spaces: Mapping[PolicyID, gym.Space[Any]]
+        self,
+        state: Mapping[str, Any],
+        action_spaces: Mapping[PolicyID, gym.Space[Any]],
+        agent_ids: Mapping[str, AgentID],
     ) -> list[dict[AgentID, Action]]:
-        """Stand where a copy stood: play its episode again, and return the actions of its steps."""
+        """Stand where a copy stood; return the actions that were played again for that.
+
+        `agent_ids` are those of agents that may have left, by their `repr`.
+        """
         self.rows, self.is_over = {}, True
         self.episode = int(state["episode"])
         if state["carried"] is not None:
             self._envs.carry(self.env_index, state["carried"])
         if state["is_over"]:
+            return []
+        if state.get("saved") is not None:
+            self._restore(state["saved"], agent_ids)
             return []
         self.episode -= 1
         named = decode_history(state["history"], action_spaces)
@@ -233,6 +261,53 @@ class EnvCopy:
                 "observations, rewards or random draws. Let everything in it follow from reset(seed=...)."
             )
         return history
+
+    def _saved(self) -> dict[str, Any]:
+        """Return the episode that goes on: where the env stands, and what each agent saw last and earned."""
+        waiting = (*self.now.rows, *self.now.waiting)
+        return {
+            "env": self._envs.episode_state(self.env_index),
+            "fingerprint": self._envs.fingerprint(self.env_index),
+            "length": self.length,
+            "agents": [[repr(agent_id), row.episode_return] for agent_id, row in self.rows.items()],
+            "waiting": [
+                [repr(row.agent_id), encode_elements(row.actor.policy.observation_space, [row.observation])]
+                for row in waiting
+            ],
+            "live": sorted(map(repr, self._live)),
+            "has_joiners": self._has_joiners,
+        }
+
+    def _restore(self, saved: Mapping[str, Any], agent_ids: Mapping[str, AgentID]) -> None:
+        """Go back to an episode that `_saved` returned."""
+        try:
+            self._envs.restore_episode(self.env_index, self.seed_of(self.episode), saved["env"])
+        except (CopyError, PhantomError) as error:
+            reason = error.__cause__ if isinstance(error, CopyError) and error.__cause__ else error
+            said = str(reason) if isinstance(reason, PhantomError) else error_text(reason)
+            raise self._not_restored(without_stop(said)) from error
+        if self._envs.fingerprint(self.env_index) != saved["fingerprint"]:
+            raise self._not_restored("a generator of it stands elsewhere. Let load_state_dict() put it back")
+        named = {**agent_ids, **{repr(i): i for i in (*self._facts.strategic_agent_ids, ALL)}}
+        missing = [name for name, _ in saved["agents"] if name not in named]
+        if missing:
+            raise self._not_restored(f"nobody knows {missing[0]}, who took part in it")
+        self._take_part([named[name] for name, _ in saved["agents"]])
+        for name, earned in saved["agents"]:
+            self.rows[named[name]].episode_return = earned
+        waiting = {named[name]: self.rows[named[name]] for name, _ in saved["waiting"]}
+        for row, (_, seen) in zip(waiting.values(), saved["waiting"], strict=True):
+            (row.observation,) = decode_elements(row.actor.policy.observation_space, seen)
+        self._live = frozenset(named[name] for name in saved["live"])
+        self._has_joiners = bool(saved["has_joiners"])
+        self._length, self._counted = int(saved["length"]), self._history.num_steps
+        self.began = self._counted
+        self.is_over = False
+        self.now = self._arranged(waiting, {})
+
+    def _not_restored(self, reason: str) -> CheckpointError:
+        what = f"Copy {self.env_index} of {self._envs.env_name} cannot be restored to the middle of"
+        return CheckpointError(f"{what} episode {self.episode}: {reason}.")
 
     def failed(self, failure: CopyError, where: str) -> Exception:
         """Say where it happened: in which episode and line, and how to play it again."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import html
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +13,7 @@ import numpy as np
 
 from phantom_core.component_config import is_whole
 from phantom_core.envs.endless import check_it_ends
+from phantom_core.envs.plain_values import Spread, as_number, mean_of, spread_of
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, EnvError, error_text, listing
 from phantom_core.metrics import Metric
@@ -63,6 +66,48 @@ class Evaluation:
         """For each metric name, its reduced value in each episode that recorded it."""
         names = dict.fromkeys(name for e in self.episodes for name in e.metrics)
         return {name: tuple(e.metrics[name] for e in self.episodes if name in e.metrics) for name in names}
+
+    @property
+    def return_spreads(self) -> dict[AgentID, Spread]:
+        """For each agent id, how its returns are spread: `n`, `mean`, `se`, `low` and `high`.
+
+        `se` is the standard error of the mean over the episodes: their sample deviation / √n, NaN for one.
+        """
+        return {agent_id: spread_of(returns) for agent_id, returns in self.episode_returns.items()}
+
+    @property
+    def metric_numbers(self) -> dict[str, tuple[float, ...]]:
+        """For each metric whose values are numbers, the number of each episode that recorded it.
+
+        An array counts as the mean of its elements.
+        """
+        found = {}
+        for name, values in self.metrics.items():
+            with contextlib.suppress(TypeError, ValueError):
+                found[name] = tuple(mean_of([_as_numbers(value)]) for value in values)
+        return found
+
+    @property
+    def metric_spreads(self) -> dict[str, Spread]:
+        """For each metric whose values are numbers, how they are spread over the episodes, likewise."""
+        return {name: spread_of(numbers) for name, numbers in self.metric_numbers.items()}
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks: what is measured, and how it is spread over the episodes."""
+        rows = {f"return of {agent_id}": spread for agent_id, spread in self.return_spreads.items()}
+        body = "".join(
+            f"<tr><th>{html.escape(name)}</th>"
+            + "".join(f"<td>{value:.4g}</td>" for value in (s.mean, s.se, s.low, s.high))
+            + f"<td>{s.n}</td></tr>"
+            for name, s in (rows | self.metric_spreads).items()
+        )
+        head = "".join(f"<th>{name}</th>" for name in ("", "mean", "s.e.", "least", "greatest", "episodes"))
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _as_numbers(value: Any) -> Any:
+    """Return an array as it is, and anything else as a float; raise TypeError if it is no number."""
+    return value if isinstance(value, np.ndarray) and value.dtype.kind in "fiub" else as_number(value)
 
 
 def copied(policies: Mapping[PolicyID, BasePolicy]) -> dict[PolicyID, BasePolicy]:

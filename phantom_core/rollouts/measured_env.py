@@ -10,11 +10,14 @@ from typing import Any, Final
 
 import gymnasium as gym
 
+from phantom_core.envs.env import PhantomEnv
+from phantom_core.envs.reward_ledger import step_with_numbers
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.errors import ConfigError, EnvError, PhantomError, error_place, error_text
 from phantom_core.metrics import Metric, Mode, record_metrics, reduce_metrics
 from phantom_core.policies.policy_mapping import PolicySpec, policies_for
-from phantom_core.rollouts.copy_state import digest, generators_of
+from phantom_core.rollouts.copy_state import decode_values, digest, encode_values, generators_of
+from phantom_core.rollouts.snapshot import snapshot
 from phantom_core.secrets import Secrets, masked
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
@@ -30,6 +33,7 @@ class CopyFacts:
     observation_spaces: dict[AgentID, gym.Space[Any]]
     action_spaces: dict[AgentID, gym.Space[Any]]
     state_space: gym.Space[Any] | None = None  # of the global state; None: there is none
+    saves_episodes: bool = False  # whether an episode that goes on can be saved without its actions
 
     @classmethod
     def of(cls, env: MultiAgentEnv) -> CopyFacts:
@@ -37,7 +41,8 @@ class CopyFacts:
         ids = tuple(env.strategic_agent_ids)
         spaces = env.observation_spaces, env.action_spaces
         seen, done = ({i: of_all[i] for i in ids} for of_all in spaces)
-        return cls(acting_ids(env, ids), ids, seen, done, getattr(env, "state_space", None))
+        saves = bool(getattr(env, "saves_episodes", False))
+        return cls(acting_ids(env, ids), ids, seen, done, getattr(env, "state_space", None), saves)
 
 
 def acting_ids(env: MultiAgentEnv, agent_ids: Sequence[AgentID]) -> tuple[AgentID, ...] | None:
@@ -103,7 +108,8 @@ class MeasuredEnv:
     """Steps one env and reads its metrics, which need the env's own objects."""
 
     def __init__(self, env: MultiAgentEnv) -> None:
-        self.env, self.step = env, env.step
+        self.env = env
+        self.step = self._step = step_with_numbers(env)
         self._carried: dict[str, Any] | None = None  # into the episode that goes on
         self._metrics: Mapping[str, Metric] = {}
         self._mode: Mode = "train"
@@ -112,7 +118,7 @@ class MeasuredEnv:
     def measure(self, metrics: Mapping[str, Metric], mode: Mode) -> None:
         """Record these metrics after each step from now on."""
         self._metrics, self._mode = metrics, mode
-        self.step = self._step_and_measure if metrics else self.env.step
+        self.step = self._step_and_measure if metrics else self._step
 
     def reset(self, seed: int) -> dict[AgentID, Observation]:
         """Start an episode; return the first observations."""
@@ -123,7 +129,7 @@ class MeasuredEnv:
     def carried_over(self) -> dict[str, Any] | None:
         """Return what the env carries from this episode to the next; None: nothing."""
         env: Any = self.env
-        return env.state_dict() if hasattr(env, "state_dict") else None
+        return snapshot(env.state_dict()) if hasattr(env, "state_dict") else None
 
     def carried_in(self) -> dict[str, Any] | None:
         """Return what the env carried into the episode that goes on."""
@@ -133,6 +139,28 @@ class MeasuredEnv:
         """Let the env carry into the next episode what it did before that episode the last time."""
         env: Any = self.env
         env.load_state_dict(state)
+
+    def episode_state(self) -> dict[str, Any]:
+        """Return where the episode stands that goes on, of an env that saves its episodes.
+
+        Raises `CheckpointError` if the values of a metric are none that can be saved.
+        """
+        env: Any = self.env
+        framework = env.episode_state() if isinstance(env, PhantomEnv) else None
+        return {
+            "env": snapshot(env.state_dict()),
+            "framework": framework,
+            "metrics": encode_values(self._values),
+        }
+
+    def restore_episode(self, seed: int, state: Mapping[str, Any]) -> None:
+        """Stand where an episode stood when `episode_state` was called."""
+        env: Any = self.env
+        self.reset(seed)
+        env.load_state_dict(state["env"])
+        if isinstance(env, PhantomEnv):
+            env.restore_episode(state["framework"])
+        self._values.update(decode_values(state["metrics"]))
 
     def state(self) -> Any:
         """Return the global state."""
@@ -152,6 +180,6 @@ class MeasuredEnv:
         return digest(generators_of(self.env))
 
     def _step_and_measure(self, actions: Mapping[AgentID, Action]) -> StepResult:
-        result = self.env.step(actions)
+        result = self._step(actions)
         record_metrics(self.env, self._metrics, self._values)
         return result

@@ -123,6 +123,11 @@ class ReplayBuffer:
         """Return how many transitions can be drawn."""
         return min(self._added, self.capacity)
 
+    @property
+    def added(self) -> int:
+        """How many transitions were added since the beginning: the newest is at (added − 1) % capacity."""
+        return self._added
+
     def add(self, transitions: Transitions) -> None:
         """Add what happened since the last call, of any agents in any copies, in time order.
 
@@ -149,7 +154,15 @@ class ReplayBuffer:
                 f"The ReplayBuffer is empty; {len(self._chains)} transitions wait for their successors. Add "
                 "more, and sample once len(buffer) is as large as you need it."
             )
-        return ReplaySample(**take_rows(self._columns, rng.integers(len(self), size=batch_size)))
+        return self.take(rng.integers(len(self), size=batch_size))
+
+    def take(self, places: NDArray[np.int64]) -> ReplaySample:
+        """Return the transitions at these places [B], each from 0 to len(buffer) − 1.
+
+        For draws that are not uniform. The transition that was added as number n, from 0, is at
+        n % capacity, until another one takes its place.
+        """
+        return ReplaySample(**take_rows(self._columns, places))
 
     def state_dict(self) -> dict[str, Any]:
         """Return all transitions, also those that wait, as arrays and JSON values."""

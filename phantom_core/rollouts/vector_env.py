@@ -37,10 +37,13 @@ class VectorEnv(ABC):
     Attributes:
         num_copies: n.
         env_name: what the env is called in messages.
+        saves_episodes: whether the episodes that go on can be saved without the actions that were played in
+            them; then there are `episode_state` and `restore_episode`.
     """
 
     num_copies: int
     env_name: str
+    saves_episodes: bool = False
 
     @abstractmethod
     def reset(self, numbers: Sequence[int], seeds: Sequence[int]) -> list[dict[AgentID, Observation] | None]:
@@ -124,6 +127,22 @@ class VectorEnv(ABC):
     def carry(self, number: int, state: Mapping[str, Any]) -> None:
         """Give a copy what `carried` returned, before its next reset; called where that is not None."""
 
+    def episode_state(self, number: int) -> dict[str, Any]:
+        """Return where the episode of a copy stands: arrays and JSON values, nested in dicts and lists.
+
+        What metrics recorded in it is part of that. Called where `saves_episodes` is set.
+
+        Raises:
+            CheckpointError: if it cannot be saved now.
+        """
+        raise EnvError(f"{type(self).__name__} sets saves_episodes, but has no episode_state(). Override it.")
+
+    def restore_episode(self, number: int, seed: int, state: Mapping[str, Any]) -> None:
+        """Let a copy stand where it stood when `episode_state` was called, in the episode of this seed."""
+        raise EnvError(
+            f"{type(self).__name__} sets saves_episodes, but has no restore_episode(). Override it."
+        )
+
     @abstractmethod
     def close(self) -> None:
         """Close every copy."""
@@ -145,6 +164,7 @@ class LocalVectorEnv(VectorEnv):
         check_apart(envs)
         self.num_copies = len(envs)
         self.env_name = type(envs[0]).__name__
+        self.saves_episodes = all(getattr(env, "saves_episodes", False) for env in envs)
         self._envs = [MeasuredEnv(env) for env in envs]
         self._bare_steps: list[Callable[[Action], Any]] = []  # of envs of one agent, if nobody measures
 
@@ -257,6 +277,14 @@ class LocalVectorEnv(VectorEnv):
     def carry(self, number: int, state: Mapping[str, Any]) -> None:
         """Give a copy what `carried` returned."""
         self._envs[number].carry(state)
+
+    def episode_state(self, number: int) -> dict[str, Any]:
+        """Return where the episode of a copy stands."""
+        return self._envs[number].episode_state()
+
+    def restore_episode(self, number: int, seed: int, state: Mapping[str, Any]) -> None:
+        """Let a copy stand where it stood when `episode_state` was called."""
+        self._envs[number].restore_episode(seed, state)
 
     def close(self) -> None:
         """Close every copy, also if closing one of them raises."""

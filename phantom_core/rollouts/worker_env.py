@@ -49,6 +49,7 @@ class WorkerVectorEnv(VectorEnv):
         self._facts = [CopyFacts.of(first) for _ in range(num_copies)]
         first.close()
         facts = self._facts[0]
+        self.saves_episodes = facts.saves_episodes
         self._metrics: list[dict[str, Any]] = [{}] * num_copies
         self._told: dict[CopyRows, tuple[int, tuple[Any, ...]]] = {}  # numbers of what workers know
         pickled(make_env, self.env_name)
@@ -153,6 +154,14 @@ class WorkerVectorEnv(VectorEnv):
     def carry(self, number: int, state: Mapping[str, Any]) -> None:
         """Give a copy what `carried` returned."""
         self._call("call", {number: ("carry", state)})
+
+    def episode_state(self, number: int) -> dict[str, Any]:
+        """Return where the episode of a copy stands."""
+        return dict(self._call("call", {number: ("episode_state",)})[number])
+
+    def restore_episode(self, number: int, seed: int, state: Mapping[str, Any]) -> None:
+        """Let a copy stand where it stood when `episode_state` was called."""
+        self._play("restore", {number: (seed, state)})
 
     def close(self) -> None:
         """Close every copy and end every worker."""

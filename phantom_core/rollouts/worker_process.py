@@ -154,6 +154,11 @@ class Worker:
         """Start an episode in a copy."""
         return self._reply(number, self._envs[number].reset(seed))
 
+    def restore(self, number: int, seed: int, state: Mapping[str, Any]) -> Reply:
+        """Go back to an episode of a copy."""
+        self._envs[number].restore_episode(seed, state)
+        return self._reply(number, None)
+
     def step(self, number: int, actions: Mapping[AgentID, Action]) -> Reply:
         """Play one step in a copy."""
         return self._reply(number, self._envs[number].step(actions))

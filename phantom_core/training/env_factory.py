@@ -129,7 +129,7 @@ def check_env_config(env_config: Mapping[str, Any]) -> None:
             if isinstance(part, Range):
                 raise ConfigError(
                     f"{path} is a {type(part).__name__}, but training takes one value. Use a sampler in a "
-                    "supertype; ranges are for rollouts."
+                    "supertype; ranges are for studies: px.Study(env, env_config=…) of phantom-experiments."
                 )
             if isinstance(part, Sampler) and key not in _SAMPLED:
                 raise ConfigError(

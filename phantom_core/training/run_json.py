@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, TypedDict
+from typing import Annotated, Any, Final, NotRequired, TypedDict
 
 import msgspec
 
@@ -45,6 +45,7 @@ class _Evaluation(TypedDict):
     episodes: _Count
     mean_return: float | None
     episode_returns: list[tuple[Any, list[float | None]]]
+    metrics: NotRequired[dict[str, list[float | None]]]
 
 
 class _Resumption(TypedDict):

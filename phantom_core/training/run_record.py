@@ -116,6 +116,7 @@ class RunRecord:
                 "episodes": len(results.evaluation.episodes),
                 "mean_return": results.evaluation.mean_return,
                 "episode_returns": [[encode_id(agent_id), list(of_agent)] for agent_id, of_agent in returns],
+                "metrics": results.evaluation.metric_numbers,
             }
         self._close(results.status)
 

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,13 +17,15 @@ from phantom_core.errors import CheckpointError, RunDirectoryError, listing, wit
 from phantom_core.hooks.events import MetricsRecorded
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy import BasePolicy
+from phantom_core.policies.policy_mapping import PolicySpec, group_agents
 from phantom_core.reading import read_file
 from phantom_core.rollouts.evaluate import Evaluation, evaluate
 from phantom_core.secrets import Secrets, masked_names, read_environment, revealed
 from phantom_core.seeding import derive_seed
+from phantom_core.training.agents_of_run import agents_of_run
 from phantom_core.training.checkpoint import decode_id, is_lossless, load_checkpoint
 from phantom_core.training.components import Components
-from phantom_core.training.env_factory import EnvFactory
+from phantom_core.training.env_factory import EnvFactory, reset_once
 from phantom_core.training.metrics_file import METRICS_FILE, MetricsRow, read_last_rows, read_rows
 from phantom_core.training.process_mark import is_gone, is_running
 from phantom_core.training.progress_of_run import RunProgress
@@ -160,6 +162,34 @@ class SavedRun:
             named |= {f"{folder.name} {name}": code for name, code in found}
         return named
 
+    def env_factory(self, *, trust: bool = False) -> EnvFactory:
+        """Return what makes the env of the run anew, with the settings that the run had.
+
+        Args:
+            trust: whether to import whatever the run names, though it was not written here.
+
+        Raises:
+            RunDirectoryError: if the env cannot be made again because `config.toml` cannot hold it or its
+                `env_config`, or holds masks of secrets.
+            ConfigError: if the env cannot be imported, or an environment variable is missing.
+            TrustError: if the run was not written here, and names code that is of no installed plugin.
+        """
+        directory = RunDirectory(self.path)
+        _check_env_config(directory, self.facts)
+        with untrusted(f"The run {self.path}", unless=trust or self.is_signed):
+            run_file = _run_file(directory)
+            return EnvFactory(_env_class(run_file), revealed(_env_config(directory, run_file)))
+
+    def policy_by_agent(self, make_env: EnvFactory) -> dict[AgentID, PolicyID]:
+        """Return the policy id of each agent of the run; `make_env` is asked where JSON cannot hold an id.
+
+        Raises:
+            RunDirectoryError: if the run ended before it had policies.
+        """
+        if "policy_by_agent" not in self.facts or "seed" not in self.facts:
+            raise RunDirectoryError(f"The run {self.path} has status {self.status!r}, and no policies yet.")
+        return _policy_by_agent(self.facts, make_env)
+
     def sign(self) -> None:
         """Sign the run as if it had been written here; then all that it names is imported when it is loaded.
 
@@ -186,6 +216,7 @@ def evaluate_run(
     num_episodes: int | None = None,
     seed: int | None = None,
     max_steps: int | None = None,
+    env_config: Mapping[str, Any] | None = None,
     prepare: Callable[[MultiAgentEnv, Mapping[str, Any]], None] | None = None,
     trust: bool = False,
 ) -> tuple[Evaluation, float | None]:
@@ -201,6 +232,8 @@ def evaluate_run(
         seed: what the episodes follow from; None: the seed of the run's own evaluation, or one that follows
             from the run's seed.
         max_steps: episodes are truncated after so many steps; None: as in the run's own evaluation.
+        env_config: settings of the env by dotted name, such as `{"num_shops": 5}`, over those of the run.
+            Agents that the run did not have play the policy that all agents of their class had.
         prepare: called once with the env and its `env_config`, before the first reset; may set a recorder,
             or refuse the env by an exception, after which the env is closed too.
         trust: whether to import whatever the run names, though it was not written here.
@@ -213,6 +246,7 @@ def evaluate_run(
         RunDirectoryError: if `run` is neither, the run ended before it had policies, or the env cannot be
             made again because `config.toml` cannot hold it or its `env_config`, or holds masks of secrets.
         ConfigError: if the env cannot be imported, or an environment variable is missing.
+        PolicyMappingError: if an agent has no policy, because of `env_config`.
         CheckpointError: if the policies cannot be read.
         EnvError: if the env cannot be made, or raises in an episode.
         TrustError: if the run was not written here, and names code that is of no installed plugin.
@@ -229,10 +263,10 @@ def evaluate_run(
     for key in ("seed", "policies_to_train"):
         if key not in facts:
             raise RunDirectoryError(f"{directory.path / RUN_FILE} is damaged: it has no {key}.")
-    _check_env_config(directory, facts)
+    _check_env_config(directory, facts, given=env_config or {})
     load = functools.partial(load_policies, run, trust=trust)
     with untrusted(f"The run {directory.path}", unless=trust or directory.is_signed()):
-        return _evaluate(directory, facts, load, num_episodes, seed, max_steps, prepare)
+        return _evaluate(directory, facts, load, num_episodes, seed, max_steps, env_config or {}, prepare)
 
 
 def _evaluate(
@@ -242,30 +276,41 @@ def _evaluate(
     num_episodes: int | None,
     seed: int | None,
     max_steps: int | None,
+    changes: Mapping[str, Any],
     prepare: Callable[[MultiAgentEnv, Mapping[str, Any]], None] | None,
 ) -> tuple[Evaluation, float | None]:
     """Make the env of a run, and play it with the policies that are loaded; see `evaluate_run`."""
-    run_file = RunFile.read(directory.path / CONFIG_FILE)
-    for key, kind in (("env", str), ("env_config", dict), ("metrics", dict)):
-        value = run_file.table.get(key, None if key == "env" else {})
-        if not isinstance(value, kind):
-            expected = "the name of an env" if key == "env" else "a table"
-            raise RunDirectoryError(f"{run_file.path} is damaged: {key} is {value!r}. Expected {expected}.")
-    components = Components(run_file.plugin_settings(), folder=run_file.folder, start="the run file")
+    run_file = _run_file(directory)
+    components = _components(run_file)
     plan = run_file.evaluation() or EvaluationPlan()
+    env_class = components.env_class(run_file.table["env"])
+    make_run_env = EnvFactory(env_class, revealed(_env_config(directory, run_file, given=changes)))
+    policy_by_agent = _policy_by_agent(facts, make_run_env)
+    for name, value in changes.items():
+        run_file.set(f"env_config.{name}", value, "--set")
     env_config = _env_config(directory, run_file)
-    make_env = EnvFactory(components.env_class(run_file.table["env"]), revealed(env_config))
-    policy_by_agent = _policy_by_agent(facts, make_env)
+    make_env = EnvFactory(env_class, revealed(env_config))
     if seed is None:
         seed = derive_seed(facts["seed"], "evaluation") if plan.seed is None else plan.seed
     policies = load()
     with Secrets.of(env_config).hidden(), contextlib.closing(make_env()) as env:
         if prepare is not None:
             prepare(env, env_config)
+        specs: dict[PolicyID, PolicySpec] = {}
+        if changes:
+            selections = agents_of_run(make_run_env, facts["seed"], policy_by_agent, policies)
+            specs = {i: PolicySpec(agents=selections[i], policy=policy) for i, policy in policies.items()}
+            reset_once(env, facts["seed"])  # some build their network in reset
+            policy_by_agent = {
+                agent_id: policy_id
+                for policy_id, group in group_agents(env, specs).items()
+                for agent_id in group.agent_ids
+            }
         evaluation = evaluate(
             env,
             policies,
             policy_by_agent,
+            specs=specs,
             num_episodes=num_episodes or plan.episodes,
             seed=seed,
             max_steps=max_steps or plan.max_steps,
@@ -273,6 +318,25 @@ def _evaluate(
             agent_ids=[a for a, i in policy_by_agent.items() if i in facts["policies_to_train"]],
         )
     return evaluation, plan.reference_return
+
+
+def _run_file(directory: RunDirectory) -> RunFile:
+    """Return the `config.toml` of a run; raise `RunDirectoryError` if it is damaged."""
+    run_file = RunFile.read(directory.path / CONFIG_FILE)
+    for key, kind in (("env", str), ("env_config", dict), ("metrics", dict)):
+        value = run_file.table.get(key, None if key == "env" else {})
+        if not isinstance(value, kind):
+            expected = "the name of an env" if key == "env" else "a table"
+            raise RunDirectoryError(f"{run_file.path} is damaged: {key} is {value!r}. Expected {expected}.")
+    return run_file
+
+
+def _components(run_file: RunFile) -> Components:
+    return Components(run_file.plugin_settings(), folder=run_file.folder, start="the run file")
+
+
+def _env_class(run_file: RunFile) -> Callable[..., MultiAgentEnv]:
+    return _components(run_file).env_class(run_file.table["env"])
 
 
 def _event(row: MetricsRow) -> MetricsRecorded:
@@ -331,14 +395,15 @@ def _open(path: Path) -> tuple[RunDirectory, dict[str, Any]]:
     return directory, directory.read_run() | {key: saved[key] for key in _WHO}
 
 
-def _check_env_config(directory: RunDirectory, facts: Mapping[str, Any]) -> None:
-    """Raise if the env of the run cannot be rebuilt from `config.toml`."""
+def _check_env_config(directory: RunDirectory, facts: Mapping[str, Any], given: Collection[str] = ()) -> None:
+    """Raise if the env of the run cannot be rebuilt from `config.toml`, and what it lacks is not given."""
     if "env" in facts.get("not_in_config", ()):
         raise RunDirectoryError(
             f"The env of the run {directory.path} was made by code that cannot be imported, so it cannot be "
             "made again. Use ph.load_policies(run) and ph.evaluate(env, ...)."
         )
     names = [name for name in facts.get("not_in_config", ()) if re.match(r"env(_config)?\b", name)]
+    names = [name for name in names if name.removeprefix("env_config.") not in given]
     if names:
         raise RunDirectoryError(
             f"The env of the run {directory.path} cannot be made again: {CONFIG_FILE} cannot hold the values "
@@ -346,10 +411,11 @@ def _check_env_config(directory: RunDirectory, facts: Mapping[str, Any]) -> None
         )
 
 
-def _env_config(directory: RunDirectory, run_file: RunFile) -> Any:
+def _env_config(directory: RunDirectory, run_file: RunFile, given: Collection[str] = ()) -> Any:
     """Return the settings of the env, with `"env:NAME"` read; raise if secrets among them were masked."""
     env_config = run_file.table.get("env_config", {})
     names = masked_names(env_config, "env_config")
+    names = [name for name in names if name.removeprefix("env_config.") not in given]
     if names:
         raise RunDirectoryError(
             f"The env of the run {directory.path} cannot be made again: {CONFIG_FILE} does not hold "

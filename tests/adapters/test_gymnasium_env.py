@@ -239,3 +239,46 @@ def test_what_makes_no_env_is_refused() -> None:
         "GymnasiumEnv could not make Odd: TypeError: Odd.__init__() got an unexpected keyword argument "
         "'wheels'."
     )
+
+
+class Rising(Counter):
+    """Pays more in each episode, and says itself what it keeps."""
+
+    level = 0
+
+    def reset(self, **given: Any) -> tuple[int, dict[str, Any]]:
+        self.level += 1
+        return super().reset(**given)
+
+    def step(self, action: int) -> tuple[int, Any, bool, bool, dict[str, Any]]:
+        seen, _, *rest = super().step(action)
+        return seen, float(self.level), *rest  # type: ignore[return-value]  # the rest are three
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"level": self.level}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.level = state["level"]
+
+
+def test_what_the_env_itself_carries_over_is_saved_and_given_back() -> None:
+    def make() -> tuple[ph.Collector, list[float]]:
+        earned: list[float] = []
+        env = ph.GymnasiumEnv(lambda: gym.wrappers.TimeLimit(Rising(), 2))
+        policy = ph.RandomPolicy(env.observation_spaces["agent"], env.action_spaces["agent"])
+        return (
+            ph.Collector(
+                [env],
+                {"p": policy},
+                {"agent": "p"},
+                seed=1,
+                on_episode=lambda episode: earned.append(episode.episode_returns["agent"]),
+            ),
+            earned,
+        )
+
+    (first, _), (second, earned) = make(), make()
+    first.collect(ph.CollectPlan(steps=5))
+    second.load_state_dict(first.state_dict())
+    second.collect(ph.CollectPlan(steps=5))
+    assert earned == [6.0, 8.0, 10.0], "the third episode goes on, then the fourth and the fifth are played"

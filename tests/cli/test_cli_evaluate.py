@@ -1,7 +1,9 @@
 """`phantom evaluate RUN`."""
 
+import csv
 import json
 import os
+import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,9 +27,12 @@ def test_evaluating_again_repeats_the_evaluation_of_the_run(run: Path, phantom: 
     outcome = phantom("evaluate", run)
     assert (outcome.code, outcome.err) == (0, "")
     ((agent_id, returns),) = recorded["episode_returns"]
-    mean = recorded["mean_return"]
+    mean, error = recorded["mean_return"], statistics.stdev(returns) / 2  # √4
     assert outcome.out.splitlines() == [
-        f"{agent_id}: mean {mean:.1f}, from {min(returns):.1f} to {max(returns):.1f}, 4 episodes",
+        (
+            f"{agent_id}: mean {mean:.1f} ± {error:.1f}, from {min(returns):.1f} to {max(returns):.1f}, 4 "
+            "episodes"
+        ),
         f"mean return {mean:.1f} = {100 * mean / 5:.1f} % of 5.0",
     ]
 
@@ -62,9 +67,10 @@ def test_evaluating_again_plays_the_very_episodes_of_the_evaluation_of_the_run(
     run = Path(phantom("train", path).out.splitlines()[0].removeprefix("run directory: "))
     ((_, tickets),) = json.loads((run / "run.json").read_text())["evaluation"]["episode_returns"]
     mean, lowest, highest = sum(tickets) / 4, min(tickets), max(tickets)
+    error = statistics.stdev(tickets) / 2
     assert lowest < highest
     assert phantom("evaluate", run).out.splitlines()[0] == (
-        f"A1: mean {mean:.1f}, from {lowest:.1f} to {highest:.1f}, 4 episodes"
+        f"A1: mean {mean:.1f} ± {error:.1f}, from {lowest:.1f} to {highest:.1f}, 4 episodes"
     )
 
 
@@ -209,3 +215,139 @@ def test_a_checkpoint_that_is_not_there_is_one_message(
         f"Error: {path} is no checkpoint of its run. There are: iteration-000001, iteration-000002, "
         "iteration-000003.\n"
     )
+
+
+SHOPS = """
+import gymnasium as gym
+import phantom_core as ph
+
+class Shop(ph.StrategicAgent):
+    observation_space, action_space = gym.spaces.Discrete(1), gym.spaces.Discrete(2)
+    price = 0.0
+    def decode_action(self, ctx, action):
+        self.price = self.random.randrange(10) + self.rent
+    def encode_observation(self, ctx):
+        return 0
+    def compute_reward(self, ctx):
+        return float(self.price)
+
+class Landlord(Shop):
+    pass
+
+class Street(ph.PhantomEnv):
+    def __init__(self, num_shops=2, with_landlord=False, market=None):
+        self.rent = (market or {}).get("rent", 0)
+        agents = [Shop(f"S{number}") for number in range(num_shops)] + [Landlord("L")] * with_landlord
+        for agent in agents:
+            agent.rent = self.rent
+        super().__init__(1, ph.Network(agents))
+    @property
+    def mean_price(self):
+        return sum(agent.price for agent in self.agents.values()) / len(self.agents)
+"""
+
+
+@pytest.fixture
+def street(phantom: Callable[..., Any], run_file: Callable[..., Path]) -> Path:
+    """A finished run of two shops that play one policy, with a metric."""
+    tail = (
+        '[policies.shops]\nagents = ["S0", "S1"]\n[evaluate]\nepisodes = 4\n[metrics.price]\nmetric = "env"\n'
+        'env_property = "mean_price"\n[metrics.rent]\nmetric = "env"\nenv_property = "rent"\n'
+    )
+    path = run_file(tail, env='"./street_world.py:Street"')
+    path.with_name("street_world.py").write_text(SHOPS)
+    outcome = phantom("train", path)
+    assert outcome.code == 0, outcome.err
+    return Path(outcome.out.splitlines()[0].removeprefix("run directory: "))
+
+
+def test_metrics_have_their_spread_and_are_stored_with_the_run(
+    street: Path, phantom: Callable[..., Any]
+) -> None:
+    facts = json.loads((street / "run.json").read_text())
+    prices = facts["evaluation"]["metrics"]["price"]
+    assert (len(prices), facts["evaluation"]["metrics"]["rent"]) == (4, [0.0] * 4)
+    assert facts["policy_by_agent"] == [["S0", "shops"], ["S1", "shops"]]
+    error = statistics.stdev(prices) / 2
+    lines = phantom("evaluate", street).out.splitlines()
+    assert lines[2] == f"price: mean {statistics.fmean(prices):.4g} ± {error:.2g}"
+    assert lines[3] == "rent: mean 0 ± 0"
+    assert phantom("evaluate", street, "--episodes", "1").out.splitlines()[3] == "rent: mean 0"
+
+
+def test_json_has_the_same_numbers_and_null_where_there_is_no_spread(
+    street: Path, phantom: Callable[..., Any]
+) -> None:
+    found = json.loads(phantom("evaluate", street, "--json").out)
+    recorded = json.loads((street / "run.json").read_text())["evaluation"]
+    assert list(found) == ["episodes", "mean_return", "reference_return", "returns", "metrics"]
+    assert (found["episodes"], found["mean_return"]) == (4, recorded["mean_return"])
+    prices = recorded["metrics"]["price"]
+    assert found["metrics"]["price"] == {
+        "n": 4,
+        "mean": pytest.approx(statistics.fmean(prices)),
+        "se": pytest.approx(statistics.stdev(prices) / 2),
+        "low": min(prices),
+        "high": max(prices),
+    }
+    alone = json.loads(phantom("evaluate", street, "--json", "--episodes", "1").out)
+    assert alone["returns"]["S0"]["se"] is None
+
+
+def test_csv_has_a_row_for_each_episode(street: Path, phantom: Callable[..., Any], tmp_path: Path) -> None:
+    outcome = phantom("evaluate", street, "--csv", tmp_path / "e.csv")
+    assert (outcome.code, outcome.err) == (0, "")
+    rows = [*csv.DictReader((tmp_path / "e.csv").read_text().splitlines())]
+    recorded = json.loads((street / "run.json").read_text())["evaluation"]
+    assert list(rows[0]) == ["episode", "seed", "length", "return/S0", "return/S1", "price", "rent"]
+    assert [float(row["price"]) for row in rows] == recorded["metrics"]["price"]
+    assert [float(row["return/S1"]) for row in rows] == dict(recorded["episode_returns"])["S1"]
+    outcome = phantom("evaluate", street, "--csv", tmp_path / "no" / "e.csv")
+    assert (outcome.code, outcome.err) == (
+        2,
+        (
+            f"Error: --csv {tmp_path / 'no' / 'e.csv'} cannot be written: No such file or "
+            "directory. Name another "
+            "file, in a folder that exists.\n"
+        ),
+    )
+
+
+def test_settings_of_the_env_can_be_changed_and_new_agents_play_the_policy_of_their_class(
+    street: Path, phantom: Callable[..., Any]
+) -> None:
+    found = json.loads(phantom("evaluate", street, "--json", "--set", "env_config.num_shops=3").out)
+    assert list(found["returns"]) == ["S0", "S1", "S2"]
+    found = json.loads(phantom("evaluate", street, "--json", "--set", "env_config.market.rent=100").out)
+    assert found["metrics"]["rent"]["mean"] == 100.0
+    assert found["returns"]["S0"]["low"] >= 100.0
+    assert json.loads((street / "run.json").read_text())["evaluation"]["metrics"]["rent"] == [0.0] * 4
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        (
+            "trainer.q-learning.alpha=1",
+            (
+                "--set trainer.q-learning.alpha changes nothing in an evaluation, which has "
+                "policies and an env "
+                "only. Expected a setting of the env, such as --set env_config.num_shops=5."
+            ),
+        ),
+        (
+            "env_config.with_landlord=true",
+            (
+                "There is no policy for 'L'. Select every agent that acts in one of the policies "
+                "('shops'), or give it "
+                "one that does not learn, such as 'random'."
+            ),
+        ),
+        ("num_shops", "--set 'num_shops' is no assignment. Expected key=value, such as seed=2."),
+    ],
+)
+def test_a_setting_that_cannot_be_changed_is_one_message(
+    assignment: str, message: str, street: Path, phantom: Callable[..., Any]
+) -> None:
+    outcome = phantom("evaluate", street, "--set", assignment)
+    assert (outcome.code, outcome.out, outcome.err) == (2, "", f"Error: {message}\n")

@@ -63,7 +63,7 @@ def test_python_block_runs(code: str, name: str, tmp_path: Path, monkeypatch: py
     ("library", "code", "name"),
     [
         pytest.param(library, *block.values, id=block.id)
-        for library in ("mlflow", "mpe2", "stable_baselines3", "wandb")
+        for library in ("mlflow", "mpe2", "ray", "stable_baselines3", "wandb")
         for block in blocks(f"python needs={library}")
     ],
 )

@@ -3,6 +3,9 @@
 import math
 from typing import Any
 
+import gymnasium as gym
+import pytest
+
 import phantom_core as ph
 
 
@@ -91,3 +94,72 @@ def test_an_env_can_be_given_another_ledger() -> None:
     env.reward_ledger = HalfNow()
     env.reset(1)
     assert env.step({}).rewards == {"A": 5.0}
+
+
+class SecondOnly(ph.RewardLedger):
+    """Returns None until the second reward."""
+
+    returns_none = True
+
+    def settle(self, observations: Any, infos: Any, payees: Any) -> Any:
+        found = self.deliver(payees)
+        return observations, {i: None if reward == 1.0 else reward for i, reward in found.items()}, infos
+
+
+class Clerk(Worker):
+    observation_space = action_space = gym.spaces.Discrete(4)
+
+
+def make_sometimes_unpaid(ledger: ph.RewardLedger | None = None) -> ph.PhantomEnv:
+    workers = [Clerk(i, [1.0, 2.0, 4.0], {0, 1, 2, 3}) for i in ("A", "B")]
+    env = ph.PhantomEnv(3, ph.Network(workers))
+    env.reward_ledger = SecondOnly() if ledger is None else ledger
+    return env
+
+
+def rewards_in(env: ph.PhantomEnv, plan: ph.CollectPlan, metrics: Any = None) -> tuple[Any, list[Any]]:
+    summaries: list[ph.EpisodeSummary] = []
+    policies = {"p": ph.RandomPolicy(Clerk.observation_space, Clerk.action_space)}
+    collector = ph.Collector(
+        [env],
+        policies,
+        {"A": "p", "B": "p"},
+        seed=1,
+        learning=["p"],
+        on_episode=summaries.append,
+        metrics=metrics,
+    )
+    batch = collector.collect(plan)["p"]
+    return batch.transitions.rewards.tolist(), [summary.episode_returns for summary in summaries]
+
+
+def test_a_reward_of_none_counts_for_no_action_where_the_ledger_returns_it() -> None:
+    env = make_sometimes_unpaid()
+    env.reset(1)
+    assert [env.step({}).rewards for _ in range(2)] == [{"A": None, "B": None}, {"A": 2.0, "B": 2.0}]
+    for metrics in (None, {"step": ph.metrics.SimpleEnvMetric("current_step")}):
+        rewards, returns = rewards_in(env, ph.CollectPlan(episodes=2), metrics)
+        assert sorted(rewards) == [0.0] * 4 + [2.0] * 4 + [4.0] * 4
+        assert returns == [{"A": 6.0, "B": 6.0}] * 2
+
+
+def test_a_reward_of_none_is_an_error_where_the_ledger_does_not_say_so() -> None:
+    class Careless(SecondOnly):
+        returns_none = False
+
+    with pytest.raises(ph.errors.EnvError) as caught:
+        rewards_in(make_sometimes_unpaid(Careless()), ph.CollectPlan(episodes=1))
+    assert str(caught.value) == (
+        "The reward of 'A' at step 1 is None. Expected a finite number: change compute_reward(), or step() "
+        "of a Gymnasium env."
+    )
+
+
+def test_adapters_leave_out_rewards_of_none() -> None:
+    play = ph.tools.Playthrough(make_sometimes_unpaid())
+    play.reset(1)
+    assert [play.step({}).rewards for _ in range(2)] == [{}, {"A": 2.0, "B": 2.0}]
+    policy = ph.RandomPolicy(Clerk.observation_space, Clerk.action_space)
+    adapter = ph.SingleAgentEnvAdapter(make_sometimes_unpaid, "A", {"B": policy})
+    adapter.reset(seed=1)
+    assert [adapter.step(0)[1] for _ in range(3)] == [0.0, 2.0, 4.0]

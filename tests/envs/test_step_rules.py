@@ -83,6 +83,51 @@ def test_agents_may_observe_the_views_of_the_start_of_the_step() -> None:
         assert [env.step({"K": 0}).observations["K"] for _ in range(3)] == seen
 
 
+def test_a_change_during_a_step_may_count_from_the_next_one_on() -> None:
+    class Later(ph.StepRules):
+        notices_changes = False
+
+    class Inviting(ph.PhantomEnv):
+        def post_message_resolution(self) -> None:
+            super().post_message_resolution()
+            if self.current_step == 1:
+                self.network.add_agent(Keeper("L"))
+                self.network.add_connection("L", "TANK")
+
+    observed = []
+    for rules in (ph.StepRules(), Later()):
+        env = Inviting(3, ph.Network([Keeper("K"), Tank("TANK")], connections=[("K", "TANK")]))
+        env.step_rules = rules
+        env.reset(1)
+        observed.append([env.step({}).observations for _ in range(2)])
+    assert observed == [[{"K": 0, "L": 0}, {"K": 0, "L": 0}], [{"K": 0}, {"K": 0, "L": 0}]]
+
+
+class _LastFirst:
+    """L acts before K."""
+
+    def first(self, env: ph.PhantomEnv) -> ph.Turn:
+        return ph.Turn("both", acting=("L", "TANK", "K", "L"))
+
+    def advance(self, env: ph.PhantomEnv, turn: ph.Turn) -> ph.Turn:
+        env.resolve_network()
+        return turn
+
+
+def test_those_who_act_first_may_observe_in_that_order() -> None:
+    class InOrder(ph.StepRules):
+        observes_in_acting_order = True
+
+    for rules, order in ((ph.StepRules(), ["K", "L"]), (InOrder(), ["L", "K"])):
+        network = ph.Network([Keeper("K"), Tank("TANK"), Keeper("L")])
+        network.add_connections_between(["TANK"], ["K", "L"])
+        env = ph.PhantomEnv(3, network, turn_order=_LastFirst())
+        env.step_rules = rules
+        assert list(env.reset(1)[0]) == order
+        simultaneous = make_env(rules)
+        assert list(simultaneous.reset(1)[0]) == ["K"]
+
+
 def test_a_reward_may_need_an_observation() -> None:
     class Seen(ph.StepRules):
         pays_unseen = False

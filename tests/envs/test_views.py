@@ -198,6 +198,27 @@ def test_views_are_asked_for_twice_in_a_step_and_once_at_reset() -> None:
     assert shop.asked_by.count("BUYER") == shop.asked_by.count(None) == 3
 
 
+@pytest.mark.parametrize("change", ["an agent ended", "a connection", "an agent joined"])
+def test_views_are_asked_for_no_more_often_after_a_change(change: str) -> None:
+    class Leaver(Buyer):
+        def is_terminated(self, ctx: ph.Context) -> bool:
+            return change == "an agent ended"
+
+    env = make_market(Leaver("LEAVER"))
+    env.reset(1)
+    env.step({})
+    if change == "a connection":
+        env.network.add_connection("BUYER", "LEAVER")
+    elif change == "an agent joined":
+        env.network.add_agent(Buyer("NEW"))
+        env.network.add_connection("NEW", "SHOP")
+    shop = env["SHOP"]
+    assert isinstance(shop, Shop)
+    shop.asked_by.clear()
+    env.step({})
+    assert shop.asked_by.count("BUYER") == shop.asked_by.count(None) == 2
+
+
 def test_the_view_of_an_env_that_does_not_override_it_tells_the_time() -> None:
     seen: list[ph.EnvView] = []
 

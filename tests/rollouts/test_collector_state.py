@@ -227,5 +227,6 @@ def test_an_episode_that_is_too_long_to_be_played_again_cannot_be_saved() -> Non
         collector.state_dict()
     assert str(caught.value) == (
         "Episode 0 of copy 0 of GymnasiumEnv has gone on for 100,001 steps, and only the actions of 100,000 "
-        "are kept to play it again. Give the env a time limit, or save after an episode ended."
+        "are kept to play it again. Give the env a time limit, save after an episode ended, or "
+        "let the env save its episodes (saves_episodes)."
     )

@@ -1,3 +1,4 @@
+import math
 from typing import Any
 
 import gymnasium as gym
@@ -232,4 +233,40 @@ def test_a_game_without_end_is_not_waited_for() -> None:
         "The evaluation plays whole episodes, but an episode of ForeverEnv never ends. Say after how many "
         "steps it is cut off: --max-steps 1000, max_steps in [evaluate], ph.EvaluationPlan(max_steps=1000) "
         "or ph.evaluate(..., max_steps=1000)."
+    )
+
+
+def summary(number: int, returns: dict[str, float], **metrics: Any) -> ph.EpisodeSummary:
+    return ph.EpisodeSummary(
+        env_index=0,
+        episode=number,
+        seed=number,
+        length=3,
+        episode_returns=returns,
+        terminated=True,
+        metrics=metrics,
+    )
+
+
+def test_spreads_are_over_the_episodes_that_have_a_value_and_arrays_count_as_their_mean() -> None:
+    episodes = [
+        summary(0, {"A": 1.0, "B": 5.0}, price=2, wealth=np.array([1.0, 3.0]), word="x"),
+        summary(1, {"A": 3.0}, price=4, wealth=np.array([6.0]), word="y"),
+    ]
+    found = ph.Evaluation(episodes, ["A"])
+    assert found.return_spreads["A"] == (2, 2.0, 1.0, 1.0, 3.0)
+    assert found.return_spreads["B"][:2] == (1, 5.0)
+    assert math.isnan(found.return_spreads["B"].se)
+    assert found.metric_numbers == {"price": (2.0, 4.0), "wealth": (2.0, 6.0)}
+    assert found.metric_spreads["wealth"] == (2, 4.0, 2.0, 2.0, 6.0)
+
+
+def test_a_notebook_shows_an_evaluation_as_a_table() -> None:
+    found = ph.Evaluation([summary(0, {"<A>": 1.0}, price=2), summary(1, {"<A>": 3.0}, price=2)], ["<A>"])
+    assert found._repr_html_() == (
+        "<table><thead><tr><th></th><th>mean</th><th>s.e.</th><th>least</th><th>greatest</th><th>episodes</th></tr>"
+        "</thead><tbody>"
+        "<tr><th>return of &lt;A&gt;</th><td>2</td><td>1</td><td>1</td><td>3</td><td>2</td></tr>"
+        "<tr><th>price</th><td>2</td><td>0</td><td>2</td><td>2</td><td>2</td></tr>"
+        "</tbody></table>"
     )

@@ -590,3 +590,15 @@ def test_a_state_space_that_is_missing_is_told_too() -> None:
         "The saved ReplayBuffer has state_space=Discrete(10), but this one has state_space=None. Make it "
         "with the same."
     )
+
+
+def test_places_that_are_chosen_give_the_transitions_that_were_added_last_there() -> None:
+    buffer = ph.ReplayBuffer(BOX, ACTIONS, capacity=3)
+    assert buffer.added == 0
+    rows = [Row(number, float(number), number + 1) for number in range(5)]
+    buffer.add(transitions(rows[:2]))
+    assert (buffer.added, len(buffer)) == (2, 2)
+    assert buffer.take(np.array([1, 0, 1])).rewards.tolist() == [1.0, 0.0, 1.0]
+    buffer.add(transitions(rows[2:]))
+    assert (buffer.added, len(buffer)) == (5, 3)
+    assert buffer.take(np.arange(3)).rewards.tolist() == [3.0, 4.0, 2.0]  # number n is at n % 3

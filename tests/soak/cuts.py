@@ -26,7 +26,7 @@ KINDS = (*WRITES, *SIGNALS, *OTHERS)
 ITERATIONS = 8
 
 RUN_FILE = """
-env = "{world}:SoakMarket"
+env = "{world}:{env}"
 iterations = {iterations}
 seed = {seed}
 workers = {workers}
@@ -70,8 +70,8 @@ class Trial:
 class Harness:
     """Makes runs in a folder, cuts them, and compares."""
 
-    def __init__(self, folder: Path, *, trainer: str = "", seed: int = 1) -> None:
-        self.folder, self.seed = folder, seed
+    def __init__(self, folder: Path, *, trainer: str = "", seed: int = 1, env: str = "SoakMarket") -> None:
+        self.folder, self.seed, self.env = folder, seed, env
         self.trainer = trainer or f"{HERE / 'soak_world.py'}:SoakTrainer"
         self._expected: tuple[Any, Any] | None = None
 
@@ -157,6 +157,7 @@ class Harness:
         file = folder / "soak.toml"
         text = RUN_FILE.format(
             world=HERE / "soak_world.py",
+            env=self.env,
             iterations=ITERATIONS,
             seed=self.seed,
             workers=workers,

@@ -15,13 +15,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cuts", type=int, default=200, help="how many runs are cut")
     parser.add_argument("--trainer", default="", help="of one of the two policies, such as ppo")
+    parser.add_argument("--env", default="SoakMarket", help="SoakMarket or SavedMarket, of soak_world.py")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     started, counts, problems = time.monotonic(), Counter[str](), []
     with tempfile.TemporaryDirectory() as folder:
         early, late = Harness(Path(folder, "memory")).memory_of_a_long_run(20_000)
         print(f"20,000 iterations: {early:.1f} MB after a fifth, {late:.1f} MB before the end")  # noqa: T201
-        harness = Harness(Path(folder), trainer=given.trainer, seed=given.seed)
+        harness = Harness(Path(folder), trainer=given.trainer, seed=given.seed, env=given.env)
         for number in range(given.cuts):
             trial = harness.trial(KINDS[number % len(KINDS)], number)
             counts["before there was a run" if trial.cut_after < 0 else trial.kind] += 1

@@ -41,6 +41,24 @@ class SoakMarket(ph.PhantomEnv):
         return super().step(actions)
 
 
+class SavedMarket(SoakMarket):
+    """Has long episodes, and saves them."""
+
+    saves_episodes = True
+
+    def __init__(self, num_steps: int = 70, seconds: float = 0.001) -> None:
+        super().__init__(num_steps, seconds)
+
+    def state_dict(self) -> dict[str, Any]:
+        sellers: Any = self.agents.values()
+        return {"sellers": [[seller.demand, seller.sold] for seller in sellers]}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        sellers: Any = self.agents.values()
+        for seller, (demand, sold) in zip(sellers, state["sellers"], strict=True):
+            seller.demand, seller.sold = demand, sold
+
+
 class SoakPolicy(ph.Policy):
     acts_randomly = True
 

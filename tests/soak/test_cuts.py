@@ -31,3 +31,8 @@ def harness(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.mark.parametrize("kind", CUTS.KINDS)
 def test_a_run_that_was_cut_ends_as_one_that_was_not(kind: str, harness: Any) -> None:
     assert harness.trial(kind, 1).problem == ""
+
+
+@pytest.mark.parametrize("kind", ["SIGKILL", "driver with workers"])
+def test_so_does_one_whose_env_saves_its_episodes(kind: str, tmp_path: Path) -> None:
+    assert CUTS.Harness(tmp_path, env="SavedMarket").trial(kind, 2).problem == ""

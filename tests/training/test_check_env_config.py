@@ -32,7 +32,10 @@ class Settings:
 
 
 SAMPLER = ph.samplers.UniformFloatSampler()
-RANGE = ", but training takes one value. Use a sampler in a supertype; ranges are for rollouts."
+RANGE = (
+    ", but training takes one value. Use a sampler in a supertype; ranges are for studies: px.Study(env, "
+    "env_config=…) of phantom-experiments."
+)
 DRAW = ", and nobody would draw from it. Samplers are drawn from in env_supertype and agent_supertypes."
 NO_DICT = (
     "env_config is [('num_steps', 2)]. Expected a dict of keyword arguments for the env, such as "

@@ -325,7 +325,8 @@ def test_of_an_episode_that_is_too_long_the_weights_are_saved_all_the_same(
     assert message == (
         "Checkpoints have policies and trainers from now on, but no episodes: those begin anew when a run "
         "goes on. Episode 0 of copy 0 of EndlessLeverEnv has gone on for 60 steps, and only the actions of "
-        "50 are kept to play it again. Give the env a time limit, or save after an episode ended."
+        "50 are kept to play it again. Give the env a time limit, save after an episode ended, or "
+        "let the env save its episodes (saves_episodes)."
     )
 
 

@@ -673,7 +673,7 @@ def test_check_env_config_refuses_ranges_and_samplers_that_nobody_would_draw_fro
     ph.check_env_config({"num_steps": 3, "env_supertype": {"size": ph.samplers.UniformFloatSampler()}})
     assert message_of(lambda: ph.check_env_config({"num_steps": ph.ranges.LinspaceRange(1, 2, 2)})) == (
         "env_config['num_steps'] is a LinspaceRange, but training takes one value. Use a sampler in a "
-        "supertype; ranges are for rollouts."
+        "supertype; ranges are for studies: px.Study(env, env_config=…) of phantom-experiments."
     )
     assert message_of(
         lambda: OwnLoop().train(

@@ -115,7 +115,7 @@ def run(phantom: Callable[..., Any], guess_folder: Path) -> Path:
 
 def test_what_was_trained_is_evaluated_from_the_run(run: Path, phantom: Callable[..., Any]) -> None:
     outcome = phantom("evaluate", run)
-    assert outcome.out.splitlines()[0] == "T1: mean 4.0, from 4.0 to 4.0, 6 episodes"
+    assert outcome.out.splitlines()[0] == "T1: mean 4.0 ± 0.0, from 4.0 to 4.0, 6 episodes"
     policies = ph.load_policies(run)
     assert {i: policy.state_dict()["table"].tolist() for i, policy in policies.items()} == {
         "tellers": [0, 1, 2],

@@ -41,8 +41,9 @@ class PhantomEnv(ph.PhantomEnv, gym.Env[Any, Any]):
         self.step_rules = PredecessorRules()
         self.reward_ledger = PaidNow()
         self._samplers: list[Sampler[Any]] = []
-        self._chosen_ctxs: dict[AgentID, Any] | None = None
+        self._ctxs: dict[AgentID, Any] = self.network.contexts
         self._lookout: Lookout | None = None
+        self._num_strategic: tuple[Any, int, int] = (None, 0, 0)  # of which network, in which version
         if env_supertype is not None:
             self.env_supertype = self._managed(type(self), env_supertype)
             assert isinstance(self.env_supertype, type(self).Supertype), (  # type: ignore[attr-defined]  # the inner class
@@ -90,7 +91,6 @@ class PhantomEnv(ph.PhantomEnv, gym.Env[Any, Any]):
             logger.log_reset()
         if seed is not None:
             gym.Env.reset(self, seed=seed)
-        self._chosen_ctxs = None
         self._sample()
         observations, _ = ph.PhantomEnv.reset(self, seed=seed)
         if logger.is_on:
@@ -99,26 +99,19 @@ class PhantomEnv(ph.PhantomEnv, gym.Env[Any, Any]):
 
     def step(self, actions: Mapping[AgentID, Any]) -> ph.StepResult:  # type: ignore[override, misc]  # likewise
         """Play one step."""
-        self._chosen_ctxs = None
         if self.terminated_agent_ids or self.truncated_agent_ids:
             self._leave_out_the_ended()
         return self._logged_step(actions) if logger.is_on else ph.PhantomEnv.step(self, actions)
 
     def is_terminated(self) -> bool:
         """Tell whether every strategic agent is terminated."""
-        lookout = self._lookout
-        if lookout is None or lookout.version != self.network.version:
-            lookout = self._look_out()
-        return len(self.terminated_agent_ids) == lookout.num_strategic
+        return len(self.terminated_agent_ids) == self._count_strategic()
 
     def is_truncated(self) -> bool:
         """Tell whether the time limit is reached, or every strategic agent is truncated."""
         if self._current_step == self.num_steps:
             return True
-        lookout = self._lookout
-        if lookout is None or lookout.version != self.network.version:
-            lookout = self._look_out()
-        return len(self.truncated_agent_ids) == lookout.num_strategic
+        return len(self.truncated_agent_ids) == self._count_strategic()
 
     def render(self) -> None:
         """Show nothing."""
@@ -126,32 +119,44 @@ class PhantomEnv(ph.PhantomEnv, gym.Env[Any, Any]):
     # ------------------------------------------------------------------ for programs with their own `step`
 
     def refresh_views(self) -> None:
-        """Ask the agents what they show to the env, then the env, then the agents what neighbours see."""
-        lookout = self._lookout
-        if lookout is None or lookout.version != self.network.version:
-            lookout = self._look_out()
-        if lookout.is_needed:
+        """Called once in each step, and at reset: make the contexts, and ask for the views in them."""
+        lookout = self._look_out()
+        if self._current_step:
+            self._ctxs = lookout.contexts
             lookout.refresh(self)
         else:
-            self.network.frame.view = None  # made when somebody reads it
+            self._look_with(lookout, self._beginner_ids())
+
+    def pre_message_resolution(self) -> None:
+        """Call the hook of each agent that has a context."""
+        if self._has_all_ctxs:
+            super().pre_message_resolution()
+            return
+        for ctx in self._ctxs.values():
+            ctx.agent.pre_message_resolution(ctx)
 
     def resolve_network(self) -> None:
         """Deliver all messages between the agents that have a context."""
         self.pre_message_resolution()
-        self.network.resolve(self._chosen_ctxs)  # type: ignore[call-arg]  # this package's network
+        self.network.resolve(self._ctxs)  # type: ignore[call-arg]  # this package's network
         self.post_message_resolution()
 
+    def post_message_resolution(self) -> None:
+        """Call the hook of each agent that has a context."""
+        if self._has_all_ctxs:
+            super().post_message_resolution()
+            return
+        for ctx in self._ctxs.values():
+            ctx.agent.post_message_resolution(ctx)
+
     @property
-    def _ctxs(self) -> dict[AgentID, Any]:
-        """Context by id of the agents that are in this step."""
-        return self.network.contexts if self._chosen_ctxs is None else self._chosen_ctxs
+    def _has_all_ctxs(self) -> bool:
+        return self._lookout is not None and self._ctxs is self._lookout.contexts
 
     def _make_ctxs(self, agent_ids: Iterable[AgentID]) -> None:
         """Look at everybody's views anew, for those of these agents that did not end."""
         self._leave_out_the_ended()
-        self.refresh_views()
-        contexts = self.network.contexts
-        self._chosen_ctxs = {i: contexts[i] for i in agent_ids if i in contexts}
+        self._look_with(self._look_out(), agent_ids)
 
     def _handle_acting_agents(self, agent_ids: Iterable[AgentID], actions: Mapping[AgentID, Any]) -> None:
         """Let these agents act, or generate messages, in order; those without a context do neither."""
@@ -189,20 +194,51 @@ class PhantomEnv(ph.PhantomEnv, gym.Env[Any, Any]):
             sampler.sample()
 
     def _look_out(self) -> Lookout:
-        self._lookout = lookout = Lookout(self)
+        """Return the lookout, made anew if the network changed."""
+        lookout = self._lookout
+        if lookout is None or not lookout.is_of(self.network):
+            lookout = self._lookout = Lookout(self)
+            self.network.everybody = lookout.contexts  # type: ignore[attr-defined]  # this package's network
         return lookout
+
+    def _look_with(self, lookout: Lookout, agent_ids: Iterable[AgentID]) -> None:
+        """Give contexts, with new views, to those of these agents that are in play."""
+        in_play = lookout.contexts
+        self._ctxs = {agent_id: in_play[agent_id] for agent_id in agent_ids if agent_id in in_play}
+        lookout.refresh(self, self._ctxs)
+
+    def _beginner_ids(self) -> list[AgentID]:
+        """Return the strategic agents that act first, in the order in which they act."""
+        acting = self.acting_agent_ids
+        strategic = dict.fromkeys(self.strategic_agent_ids)
+        return [agent_id for agent_id in (strategic if acting is None else acting) if agent_id in strategic]
+
+    def _count_strategic(self) -> int:
+        network, version, number = self._num_strategic
+        if network is not self.network or version != self.network.version:
+            number = len(self.strategic_agents)
+            self._num_strategic = self.network, self.network.version, number
+        return number
 
     def _logged_step(self, actions: Mapping[AgentID, Any]) -> ph.StepResult:
         logger.log_step(self._current_step + 1, self.num_steps)
         logger.log_actions(actions)
         logger.log_start_decoding_actions()
         step = ph.PhantomEnv.step(self, actions)
-        logger.log_step_values(*step)
+        logger.log_step_values(*self._to_log(step))
         logger.log_metrics(self)
         self._log_transition()
-        if step.terminations["__all__"] or step.truncations["__all__"]:
+        if self._is_last(step):
             logger.log_episode_done()
+        return step
+
+    def _to_log(self, step: ph.StepResult) -> ph.StepResult:
+        """Return what the logger is told of the result of a step."""
         return step
 
     def _log_transition(self) -> None:
         """Tell the logger about stages, where there are some."""
+
+    def _is_last(self, step: ph.StepResult) -> bool:
+        """Tell whether the episode is over for the logger."""
+        return step.terminations["__all__"] or step.truncations["__all__"]

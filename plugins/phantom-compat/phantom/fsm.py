@@ -105,6 +105,13 @@ class FiniteStateMachineEnv(PhantomEnv):
         """Called at the end of a step, when everybody observed."""
         self.previous_stage, self.current_stage = self.current_stage, self._next_stage
 
+    def _to_log(self, step: ph.StepResult) -> ph.StepResult:
+        observations, infos = self._memory.newest
+        return step._replace(observations=observations, infos=infos)
+
+    def _is_last(self, step: ph.StepResult) -> bool:
+        return self.current_stage is None or super()._is_last(step)
+
     def _log_transition(self) -> None:
         logger.log_fsm_transition(self.previous_stage, self.current_stage)
 

@@ -30,6 +30,7 @@ class Network(ph.Network):
     Attributes:
         is_special: whether a message may be on its way over a connection that never was, or each has to
             go through `send`, which a subclass overrides.
+        everybody: the contexts of all agents in play, as the env knows them.
         resolved_version: the version of the network when messages were last resolved; while it is this
             one, no connection was removed under a message.
     """
@@ -56,6 +57,7 @@ class Network(ph.Network):
         self._graph: tuple[int, Any] | None = None
         self._has_warned = False
         self.resolved_version = 0
+        self.everybody: Any = None
         super().__init__(
             resolver=BatchResolver() if resolver is None else resolver,
             ignore_connection_errors=ignore_connection_errors,

@@ -111,8 +111,9 @@ class BatchResolver(Resolver):
             RuntimeError: if messages are left after the last allowed round.
         """
         messages, rounds, limit = self.messages, 0, self.round_limit
-        everybody: object = network.contexts
-        is_plain = contexts is everybody and not (self.shuffle_batches or network.is_special or logger.is_on)
+        own: object = network.contexts
+        is_usual = contexts is network.everybody or contexts is own
+        is_plain = is_usual and not (self.shuffle_batches or network.is_special or logger.is_on)
         while messages and rounds != limit:
             if is_plain and network.version == network.resolved_version:
                 batches = list(messages.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
@@ -20,8 +21,17 @@ class Note:
     n: int
 
 
+@dataclass(frozen=True)
+class Shown(ph.AgentView):
+    """How much was written down when it was asked for: the order of all calls shows in it."""
+
+    when: int
+
+
 class Recorded(ph.Agent):
     """Writes down every call; what it does follows from the plan of the example."""
+
+    net: ph.Network
 
     def __init__(self, agent_id: str, plan: dict[str, Any], notes: list[Any]) -> None:
         super().__init__(agent_id)
@@ -33,6 +43,15 @@ class Recorded(ph.Agent):
     def reset(self) -> None:
         self.note("reset")
 
+    def view(self, neighbour_id: Any = None) -> Any:
+        self.note("view", neighbour_id)
+        return Shown(len(self.notes)) if self.plan["shows"] else None
+
+    def connects(self, when: str, ctx: ph.Context) -> None:
+        step, planned, other = self.plan["connects"]
+        if (step, planned) == (ctx.env_view.current_step, when):
+            self.net.add_connection(self.id, other)
+
     def sends(self, ctx: ph.Context) -> list[Any]:
         return [(i, Note(ctx.env_view.current_step)) for i in self.plan["sends"] if i in ctx]
 
@@ -42,13 +61,16 @@ class Recorded(ph.Agent):
 
     def pre_message_resolution(self, ctx: ph.Context) -> None:
         self.note("pre")
+        self.connects("pre", ctx)
 
     def post_message_resolution(self, ctx: ph.Context) -> None:
         self.note("post")
+        self.connects("post", ctx)
 
     @ph.agents.msg_handler(Note)
     def on_note(self, ctx: ph.Context, message: ph.Message[Note]) -> Any:
         self.note("note", message.sender_id, message.payload.n)
+        self.connects("note", ctx)
         if self.plan["replies"] and message.payload.n < 100:
             return [(message.sender_id, Note(message.payload.n + 100))]
         return None
@@ -64,7 +86,7 @@ class Strategic(Recorded, ph.StrategicAgent):
     def encode_observation(self, ctx: ph.Context) -> Any:
         step = ctx.env_view.current_step
         self.note("encode", step)
-        return None if step in self.plan["blind"] else (self.id, step)
+        return None if step in self.plan["blind"] else (self.id, step, tuple(ctx.agent_views.items()))
 
     def collect_infos(self, ctx: ph.Context) -> dict[str, Any]:
         self.note("infos")
@@ -86,14 +108,40 @@ class Strategic(Recorded, ph.StrategicAgent):
 def world(plans: dict[str, Any], edges: Any) -> tuple[ph.Network, list[Any]]:
     notes: list[Any] = []
     agents = [(Strategic if plan["acts"] else Recorded)(i, plan, notes) for i, plan in plans.items()]
-    return ph.Network(agents, connections=edges), notes
+    network = ph.Network(agents, connections=edges)
+    for agent in agents:
+        agent.net = network
+    return network, notes
+
+
+class NotedView(ph.PhantomEnv):
+    """Writes down what it is shown when it is asked for its view."""
+
+    notes: list[Any]
+
+    def view(self, agent_views: Any) -> Any:
+        self.notes.append(("env view", *agent_views.items()))
+        return super().view(agent_views)
+
+
+class Simultaneous(NotedView):
+    """Everybody acts."""
+
+
+class Machine(NotedView, ph.FiniteStateMachineEnv):
+    """Agents act in stages."""
+
+
+class Leading(NotedView, ph.StackelbergEnv):
+    """Leaders act, then followers."""
 
 
 class Written:
     """The rules, one after the other. `kind` is "base", "fsm" or "stackelberg"."""
 
-    def __init__(self, kind: str, network: ph.Network, stages: Any, sides: Any) -> None:
+    def __init__(self, kind: str, network: ph.Network, notes: Any, stages: Any, sides: Any) -> None:
         self.kind, self.network, self.stages, self.sides = kind, network, stages, sides
+        self.notes = notes
         self.agents: Any = network.agents
         self.learners = [i for i, agent in self.agents.items() if isinstance(agent, ph.StrategicAgent)]
         for agent in self.agents.values():
@@ -109,9 +157,11 @@ class Written:
         self.informed: Any = {}
         self.stage = 0
 
-    def contexts(self) -> dict[Any, ph.Context]:
+    def contexts(self, ids: Any) -> dict[Any, ph.Context]:
+        shown = {i: agent.view(None) for i, agent in self.agents.items()}
+        self.notes.append(("env view", *shown.items()))
         view = ph.EnvView(self.step_number, self.step_number / NUM_STEPS)
-        return {i: self.network.context_for(i, view) for i in self.agents if i not in self.ended}
+        return {i: self.network.context_for(i, view) for i in ids if i not in self.ended}
 
     @property
     def ended(self) -> set[Any]:
@@ -120,9 +170,9 @@ class Written:
     def reset(self) -> Any:
         self.begin()
         self.network.reset()
-        contexts = self.contexts()
         first = {"base": self.learners, "fsm": self.stages[0][0], "stackelberg": self.sides[0]}[self.kind]
-        seen = {i: self.agents[i].encode_observation(contexts[i]) for i in self.learners if i in first}
+        contexts = self.contexts([i for i in first if i in self.learners])
+        seen = {i: ctx.agent.encode_observation(ctx) for i, ctx in contexts.items()}
         return {i: o for i, o in seen.items() if o is not None}, {}
 
     def turn(self) -> tuple[Any, Any, Any]:
@@ -139,7 +189,7 @@ class Written:
 
     def step(self, actions: dict[str, Any]) -> Any:
         self.step_number += 1
-        contexts = self.contexts()
+        contexts = self.contexts(self.agents)
         acting, rewarded, observing = self.turn()
         for i in acting:
             if i in contexts:
@@ -193,6 +243,10 @@ PLAN = st.fixed_dictionaries(
         "acts": st.booleans(),
         "sends": SOME,
         "replies": st.booleans(),
+        "shows": st.booleans(),
+        "connects": st.tuples(
+            st.integers(0, NUM_STEPS), st.sampled_from(["pre", "note", "post"]), st.sampled_from(IDS)
+        ),
         "blind": st.sets(st.integers(0, NUM_STEPS), max_size=3),
         "terminates": st.sampled_from([NEVER, NEVER, 1, 2, 3]),
         "truncates": st.sampled_from([NEVER, NEVER, 1, 2, 3]),
@@ -216,15 +270,16 @@ def test_every_call_and_every_result_is_as_written(
     sides = (leaders, [i for i in IDS if i not in leaders][:2])
     network, notes = world(plans, edges)
     other_network, expected_notes = world(plans, edges)
-    env: ph.PhantomEnv
+    env: NotedView
     if kind == "base":
-        env = ph.PhantomEnv(NUM_STEPS, network)
+        env = Simultaneous(NUM_STEPS, network)
     elif kind == "fsm":
         listed = [ph.FSMStage(n, a, rewarded, [then]) for n, (a, rewarded, then) in enumerate(stages)]
-        env = ph.FiniteStateMachineEnv(NUM_STEPS, network, 0, stages=listed)
+        env = Machine(NUM_STEPS, network, 0, stages=listed)
     else:
-        env = ph.StackelbergEnv(NUM_STEPS, network, *sides)
-    written = Written(kind, other_network, stages, sides)
+        env = Leading(NUM_STEPS, network, *sides)
+    env.notes = notes
+    written = Written(kind, other_network, expected_notes, stages, sides)
     can_act = {i for i, plan in plans.items() if plan["acts"]}
     for _ in range(2):
         assert env.reset() == written.reset()

@@ -261,6 +261,47 @@ def test_machines_note_their_stages(tmp_path: Path) -> None:
     assert [s["metrics"]["a"] for s in steps[1:]] == ["<NotRecorded>", 2]
 
 
+def ending_in_none() -> ph.FiniteStateMachineEnv:
+    """L acts in A, then F in B; then comes the stage with id None."""
+    stages = [
+        ph.FSMStage("A", ["L"], ["L"], ["B"]),
+        ph.FSMStage("B", ["F"], ["F"], [None]),
+        ph.FSMStage(None, [], [], [None]),
+    ]
+    return ph.FiniteStateMachineEnv(9, ph.Network([Learner("L"), Learner("F")]), "A", stages=stages)
+
+
+def test_an_episode_that_ends_in_the_stage_none_is_written_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "log.jsonl"
+    logger.configure_file_logging(path)
+    logger.configure_print_logging(enable=True)
+    env = ending_in_none()
+    play(env, steps=1)
+    assert path.read_text() == ""
+    env.step({})
+    assert len(json.loads(path.read_text())["steps"]) == 3
+    assert capsys.readouterr().out.count("EPISODE DONE") == 1
+    play(env)
+    assert len(path.read_text().splitlines()) == 2  # each once
+
+
+def test_the_last_step_writes_what_was_observed_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    logger.configure_file_logging(path)
+    stages = [ph.FSMStage("A", ["L"], ["L"], ["B"]), ph.FSMStage("B", ["F"], ["F"], ["A"])]
+    turns = ph.FiniteStateMachineEnv(2, ph.Network([Learner("L"), Learner("F")]), "A", stages=stages)
+    for env, observed in ((turns, {"L": [2]}), (ending_in_none(), {})):
+        env.reset()
+        env.step({})
+        last = env.step({})
+        assert last.observations.keys() == last.infos.keys() == {"F"} | observed.keys()  # of everybody
+        step = json.loads(path.read_text().splitlines()[-1])["steps"][-1]
+        assert (step["observations"], step["infos"]) == (observed, {i: {"n": 1} for i in observed})
+        assert step["rewards"] == {"L": 1 / 3, "F": 1 / 3}  # as returned
+
+
 def test_leaders_and_followers_write_the_rewards_that_are_returned(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     logger.configure_file_logging(path)

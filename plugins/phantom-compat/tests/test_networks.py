@@ -179,6 +179,7 @@ def test_a_context_is_frozen_and_shows_views_by_neighbour() -> None:
         hash(ctx)
     env = ph.PhantomEnv(3, net)
     env.reset()
+    env._make_ctxs(["A"])
     live = env._ctxs["A"]
     assert isinstance(live, ph.Context)
     assert (live["B"], live["C"], live.env_view, live.agent) == (Price(3), None, VIEW, net["A"])

@@ -288,3 +288,38 @@ def test_tables_of_unusual_rollouts() -> None:
     assert rollouts_to_dataframe(unequal)["a"].tolist() == [3.0]
     texts = [measured({"p": 1}, a="low"), measured({"p": 1}, a="high")]
     assert rollouts_to_dataframe(texts)["a"].tolist() == ["low"]
+
+
+# ---------------------------------------------------------------- progress
+
+
+def test_progress_follows_what_is_iterated_over() -> None:
+    rich_console = pytest.importorskip("rich.console")
+    progress = ph.utils.rich_progress("T")
+    progress.live.console = rich_console.Console(file=io.StringIO(), force_terminal=True, width=100)
+    with progress:
+        assert list(progress.track(range(3))) == [0, 1, 2]
+        done = progress.tasks[0]
+    assert (done.completed, done.total) == (3, 3)
+
+
+def test_progress_has_no_rate_at_first_and_then_the_newest() -> None:
+    rich_console = pytest.importorskip("rich.console")
+    console = rich_console.Console(file=io.StringIO(), width=100)
+    now = [0.0]
+    progress = ph.utils.rich_progress("T")
+    progress.get_time = lambda: now[0]
+    number = progress.add_task("", total=8)
+
+    def shown() -> str:
+        with console.capture() as captured:
+            console.print(progress.make_tasks_table(progress.tasks))
+        text: str = captured.get()
+        return text
+
+    assert shown().startswith("T ")
+    assert "it/s" not in shown()
+    progress.advance(number, 1)
+    now[0] = 2.0
+    progress.advance(number, 3)
+    assert " 4/8 1.50 it/s " in shown()

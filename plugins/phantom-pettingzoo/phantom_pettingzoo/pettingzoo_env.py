@@ -26,6 +26,9 @@ class PettingZooEnv:
     at once. Any other `AECEnv` is played as it is: one agent acts in each step, and observes when its
     turn comes, or at its end, together with what it earned since its last turn.
 
+    An env with `state_dict` and `load_state_dict` carries what they hold from one episode to the next, also
+    in a run that is resumed.
+
     Attributes:
         pettingzoo_env: the env of PettingZoo.
     """
@@ -52,6 +55,10 @@ class PettingZooEnv:
             self._meet(made.agents)
         else:
             self._meet(made.possible_agents)
+        inner = made.unwrapped
+        is_own = hasattr(type(self), "state_dict")  # a subclass says what is carried over
+        if not is_own and hasattr(inner, "state_dict") and hasattr(inner, "load_state_dict"):
+            self.state_dict, self.load_state_dict = inner.state_dict, inner.load_state_dict
 
     @property
     def agents(self) -> Mapping[ph.AgentID, ph.Agent]:

@@ -90,6 +90,16 @@ class HandedOver(PettingZooEnv):
         self.game.level = state["level"]
 
 
+class SavedByItself(Rising):
+    """Says itself what it keeps."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"level": self.level}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.level = state["level"]
+
+
 def test_what_a_game_keeps_is_found_unless_it_is_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(CHILD, "1")  # without other processes
     (finding,) = diagnose(lambda: PettingZooEnv(Rising())).findings
@@ -99,3 +109,4 @@ def test_what_a_game_keeps_is_found_unless_it_is_handed_over(monkeypatch: pytest
         "the env state_dict() and load_state_dict()."
     )
     assert diagnose(HandedOver).findings == ()
+    assert diagnose(lambda: PettingZooEnv(SavedByItself())).findings == ()

@@ -130,6 +130,25 @@ def test_every_reward_is_delivered_once(
     assert paid == computed(env)
 
 
+def test_a_reward_of_none_is_paid_as_nothing(players_env: Any) -> None:
+    class Unpaid(ph.RewardLedger):
+        returns_none = True
+
+        def settle(self, observations: Any, infos: Any, payees: Any) -> Any:
+            return observations, dict.fromkeys(self.deliver(payees), None), infos
+
+    def make() -> ph.PhantomEnv:
+        env: ph.PhantomEnv = players_env(2, 2)
+        env.reward_ledger = Unpaid()
+        return env
+
+    parallel = to_parallel(make())
+    parallel.reset(seed=1)
+    assert parallel.step({"player_0": 2, "player_1": 2})[1] == {"player_0": 0.0, "player_1": 0.0}
+    turns = aec_episode(to_aec(make()), seed=1)
+    assert {last[1] for _, last, _ in turns} == {0.0}
+
+
 def test_parallel_repeats_the_newest_observation_until_the_agent_observes_again(players_env: Any) -> None:
     env = to_parallel(players_env(2, 4, takes_turns=True))
     observations, infos = env.reset(seed=1)

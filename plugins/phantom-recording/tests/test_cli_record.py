@@ -1,6 +1,7 @@
 """`phantom record`: the episodes of a run's policies, on file."""
 
 import shlex
+import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,9 @@ def test_the_evaluation_of_a_run_is_recorded_in_its_directory(run: Path, phantom
     episodes = list(read_recording(file))
     assert [(episode.num_steps, episode.is_finished) for episode in episodes] == [(5, True)] * 4
     found = returns(file)
+    mean = f"{sum(found) / 4:.1f} ± {statistics.stdev(found) / 2:.1f}"
     assert phantom("evaluate", run).out.splitlines()[0] == (
-        f"G1: mean {sum(found) / 4:.1f}, from {min(found):.1f} to {max(found):.1f}, 4 episodes"
+        f"G1: mean {mean}, from {min(found):.1f} to {max(found):.1f}, 4 episodes"
     )
 
 

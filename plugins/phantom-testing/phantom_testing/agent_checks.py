@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import gymnasium as gym
@@ -17,13 +17,13 @@ def check_agents(env: ph.MultiAgentEnv) -> Iterator[Finding]:
     """Look at the agents of an env that was reset once."""
     if not env.strategic_agent_ids:
         found = (
-            f"none of its agents is strategic: {ph.tools.listing(env.agents)}"
+            f"none of its agents is strategic: {_some(list(env.agents))}"
             if env.agents
             else "it has no agents"
         )
         yield Finding(
             check="no-strategic-agent",
-            message=f"{found}. Derive those that learn from ph.StrategicAgent.",
+            message=f"{found}. If some are to learn, derive those from ph.StrategicAgent.",
         )
     for agent_id in env.agents:
         if re.search(r"\bat 0x[0-9a-fA-F]+", repr(agent_id)):
@@ -73,3 +73,13 @@ def _space(env: ph.MultiAgentEnv, agent_id: ph.AgentID, attribute: str) -> Any:
 
 def _is_unbounded(space: gym.Space[Any]) -> bool:
     return isinstance(space, gym.spaces.Box) and not np.isfinite([space.low, space.high]).all()
+
+
+def _some(agent_ids: Sequence[ph.AgentID]) -> str:
+    """Return the first ids, and how many more there are."""
+    more = f" and {len(agent_ids) - _NAMED:,} more" if len(agent_ids) > _NAMED else ""
+    return f"{ph.tools.listing(agent_ids[:_NAMED])}{more}"
+
+
+_NAMED: Final = 5
+"""So many agents are named."""

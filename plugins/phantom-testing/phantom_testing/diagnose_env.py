@@ -14,6 +14,7 @@ from phantom_testing.findings import Diagnosis, Finding
 from phantom_testing.global_random import GlobalRandom, restored_afterwards
 from phantom_testing.hash_order import MAX_STEPS, NotChecked, find_hash_order
 from phantom_testing.made_env import made_env
+from phantom_testing.moved_episode import MovedEpisodeEnv
 from phantom_testing.observation_checks import AliasingCheck, MaskCheck, SpaceCheck
 from phantom_testing.play_episode import EnvCheck, PlayedEpisode, play_episode
 from phantom_testing.presence_checks import (
@@ -146,6 +147,8 @@ class _Visit:
         first = self._episodes[0]
         last = play_episode(env, first.seed, self._max_steps, self._global_random, actions=first.actions)
         found = self._alone(first, env) or self._alone(last, env)
+        if found is None and getattr(env, "saves_episodes", False):
+            found = self._moved(first, env)
         if found is not None:
             self._note([found])
         if found is not None and found.check == "seed-does-not-fix-the-episode":
@@ -177,6 +180,28 @@ class _Visit:
             return _differs("incomplete-state", _INCOMPLETE, difference, env, episode.seed)
         message = _LEAK if chance is None else _SHARED
         return _differs("leak-between-episodes", message, difference, env, episode.seed)
+
+    def _moved(self, episode: PlayedEpisode, env: ph.MultiAgentEnv) -> Finding | None:
+        """Play an episode that goes on in a new env from its middle on."""
+        if len(episode.actions) < 2:  # noqa: PLR2004  it has no middle
+            return None
+        moving: Any = MovedEpisodeEnv(self._make, len(episode.actions) // 2, episode.carried)
+        try:
+            moved = play_episode(
+                moving,
+                episode.seed,
+                self._max_steps,
+                self._global_random,
+                actions=episode.actions,
+                carried=episode.carried,
+            )
+        finally:
+            moving.close()
+        broken = [finding for finding in moved.findings if finding.check == "unrestorable-state"]
+        difference = None if broken else first_difference(moved.trace, episode.trace)
+        if difference is None:
+            return broken[0] if broken else None
+        return _differs("incomplete-episode-state", _INCOMPLETE_EPISODE, difference, env, episode.seed)
 
     def _in_new_env(self, episode: PlayedEpisode) -> PlayedEpisode:
         new = self._make()
@@ -220,6 +245,11 @@ _INCOMPLETE = (
     "a new env that is given the state_dict() of one that played other episodes goes on differently in "
     "{what}: {one} instead of {other}. Let state_dict() return, and load_state_dict() restore, everything "
     "that an episode hands to the next."
+)
+_INCOMPLETE_EPISODE = (
+    "an episode that goes on in a new env, from where state_dict() says that it stands, goes on differently "
+    "in {what}: {one} instead of {other}. Let state_dict() return, and load_state_dict() restore, everything "
+    "that changes in an episode, or do not set saves_episodes."
 )
 _HASH_ORDER = (
     "the same episode differs in {what} between processes that hash strings differently. Do not go through "

@@ -11,12 +11,13 @@ from phantom_testing.diagnose_env import diagnose
 from phantom_testing.findings import KINDS, Diagnosis
 from phantom_testing.import_report import ImportReport
 
-PLAYED = ("env-raised", "no-strategic-agent", "no-space", "no-end-flags", "no-end", "no-time-limit")
+PLAYED = ("env-raised", "no-space", "no-end-flags", "no-end", "no-time-limit")
 SEEDED = (
     "global-random",
     "seed-does-not-fix-the-episode",
     "leak-between-episodes",
     "incomplete-state",
+    "incomplete-episode-state",
     "unrestorable-state",
     "hash-order",
     "unstable-id",

@@ -23,7 +23,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
         "env-raised": Kind("error", "Training ends with this error."),
         "no-strategic-agent": Kind(
-            "error", "Training is refused before its first iteration: no agent can be given a policy."
+            "note", "It can be simulated (phantom simulate), not trained: no agent can be given a policy."
         ),
         "no-space": Kind(
             "error", "Training is refused before its first iteration: no policy can be built for the agent."
@@ -68,6 +68,9 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         ),
         "incomplete-state": Kind(
             "warning", "A run that is resumed between two episodes goes on differently, and nothing says so."
+        ),
+        "incomplete-episode-state": Kind(
+            "warning", "A run that is resumed in mid-episode goes on differently, and nothing says so."
         ),
         "unrestorable-state": Kind("error", "No checkpoint can be written, or none be resumed from."),
         "hash-order": Kind(

@@ -15,6 +15,7 @@ from phantom_testing.carried_state import StateError, carried_over, carry
 from phantom_testing.episode_trace import Trace, entries_of, generator_entries
 from phantom_testing.findings import Finding
 from phantom_testing.global_random import GlobalRandom
+from phantom_testing.moved_episode import MovedEpisodeEnv
 from phantom_testing.raised_place import raised_place
 
 MASK = "action_mask"
@@ -121,7 +122,8 @@ def play_episode(
         episode.findings.append(Finding(check="unrestorable-state", message=str(error)))
     else:
         if last is not None:
-            episode.trace[-1] += generator_entries(env)
+            now = env.now if isinstance(env, MovedEpisodeEnv) else env
+            episode.trace[-1] += generator_entries(now)
             for check in checks:
                 episode.findings += check.end(last)
     return episode
@@ -157,6 +159,8 @@ def _moments(
             pending.pop(agent_id, None)
         try:
             result = ph.StepResult(*env.step({i: copy.deepcopy(action) for i, action in chosen.items()}))
+        except StateError:
+            raise
         except Exception as error:
             raise _RaisedError(_raised(error, seed, step)) from error
         is_over = _is_over(result, seed, step)

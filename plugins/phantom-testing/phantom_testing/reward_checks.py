@@ -18,6 +18,7 @@ class RewardCheck(EnvCheck):
         """Look at every reward of the step."""
         rewards = {} if moment.result is None else moment.result.rewards
         strategic = moment.env.strategic_agent_ids if rewards else ()
+        may_be_none = getattr(getattr(moment.env, "reward_ledger", None), "returns_none", False)
         for agent_id, reward in rewards.items():
             if agent_id not in strategic:
                 yield moment.finding(
@@ -27,6 +28,8 @@ class RewardCheck(EnvCheck):
                     f"{ph.tools.listing(strategic)}.",
                     agent_id,
                 )
+            elif reward is None and may_be_none:
+                continue
             elif not isinstance(reward, Real):
                 yield moment.finding(
                     "reward-not-a-number",

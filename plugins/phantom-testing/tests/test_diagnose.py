@@ -320,8 +320,8 @@ AGENTS: dict[str, tuple[Callable[..., Any], str]] = {
     "none acts": (
         env_of(env_members={"__init__": no_strategic_agent}),
         (
-            "error no-strategic-agent: none of its agents is strategic: 'A'. Derive those that learn from "
-            "ph.StrategicAgent."
+            "note no-strategic-agent: none of its agents is strategic: 'A'. If some are to learn, derive "
+            "those from ph.StrategicAgent."
         ),
     ),
     "has no space": (
@@ -464,7 +464,7 @@ def test_the_doctor_finds_what_is_wrong_and_nothing_else(name: str) -> None:
 
 def test_every_kind_of_finding_is_triggered_by_a_broken_env() -> None:
     triggered = {sentence.split()[1].rstrip(":") for _, sentence in CASES.values()}
-    elsewhere = {"hash-order", "no-end", "incomplete-state", "unrestorable-state"}  # other tests
+    elsewhere = {"hash-order", "no-end", "incomplete-state", "incomplete-episode-state", "unrestorable-state"}
     assert triggered | elsewhere == set(KINDS)
 
 
@@ -480,7 +480,17 @@ class Dice(ph.Trainer):
         return {}
 
 
-@pytest.mark.parametrize("name", CASES)
+def test_an_env_in_which_nobody_acts_can_be_simulated_and_is_no_error() -> None:
+    diagnosis = diagnose(CASES["none acts"][0])
+    (finding,) = diagnosis.findings
+    assert finding.severity == "note"
+    assert finding.consequence == (
+        "It can be simulated (phantom simulate), not trained: no agent can be given a policy."
+    )
+    assert diagnosis.num_steps > 0
+
+
+@pytest.mark.parametrize("name", sorted(CASES.keys() - {"none acts"}))  # which has nothing to train
 def test_training_stops_where_the_doctor_says_so(name: str) -> None:
     env, sentence = CASES[name]
     is_error = sentence.startswith("error")

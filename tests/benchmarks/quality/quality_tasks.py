@@ -10,7 +10,7 @@ from typing import Any
 
 import phantom_core as ph
 
-sys.path[:0] = [str(Path(__file__).parents[3] / "docs" / "examples")]
+sys.path[:0] = [str(Path(__file__).parents[3] / "docs" / "examples"), str(Path(__file__).parents[1])]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +25,13 @@ class Task:
         seeds: how many seeds, from 1 on.
         bar: the mean return that the worst seed must reach.
         mean_bar: the mean return that all seeds together must reach.
-        trainer: settings of the trainer `ppo` that differ from its defaults.
-        policy: settings of the policy `mlp-actor-critic` that differ from its defaults.
+        algorithm: the name of the trainer.
+        trainer: settings of the trainer that differ from its defaults.
+        policy: settings of its policy that differ from its defaults.
+        policies: makes the policies, if there are several; each gets the settings of `policy`.
         episodes: episodes of the final evaluation.
+        best_every: env steps between two evaluations, over 20 episodes, of which the best one counts, too.
+        best_bar: what the best evaluation of each seed must reach.
     """
 
     name: str
@@ -37,9 +41,13 @@ class Task:
     seeds: int
     bar: float
     mean_bar: float | None = None
+    algorithm: str = "ppo"
     trainer: Mapping[str, Any] = field(default_factory=dict)
     policy: Mapping[str, Any] = field(default_factory=dict)
+    policies: Mapping[str, Any] = field(default_factory=lambda: {"p": lambda _: True})
     episodes: int = 100
+    best_every: int | None = None
+    best_bar: float | None = None
 
     def settings(self) -> str:
         """Return the settings that differ from the defaults, for people."""
@@ -65,6 +73,23 @@ def pettingzoo_env() -> Any:
 
     return PettingZooEnv
 
+
+def two_cart_poles() -> Any:
+    """Return the env of two agents with a CartPole each."""
+    from multi_agent_envs import TwoCartPoles
+
+    return TwoCartPoles
+
+
+DQN_CARTPOLE = {
+    "steps": 256,
+    "rounds": 4,
+    "decisions_per_gradient_step": 2,
+    "lr": 2.3e-3,
+    "target_every": 10,
+    "num_steps": 3,
+}
+"""RL-Zoo's settings of CartPole, but for 3 steps, double learning and a learning rate that falls to 0."""
 
 TASKS = [
     Task(
@@ -160,5 +185,62 @@ TASKS = [
         },
         policy={"hidden_sizes": (128, 128), "normalize_observations": True},
         episodes=400,
+    ),
+    Task(
+        name="CartPole-v1, dqn",
+        algorithm="dqn",
+        env=gymnasium_env,
+        env_config={"env": "CartPole-v1"},
+        total_steps=50_000,
+        seeds=10,
+        bar=0.0,
+        mean_bar=None,
+        trainer=DQN_CARTPOLE,
+        policy={"hidden_sizes": (256, 256)},
+        best_every=5_000,
+        best_bar=475.0,
+    ),
+    Task(
+        name="MountainCar-v0, dqn",
+        algorithm="dqn",
+        env=gymnasium_env,
+        env_config={"env": "MountainCar-v0"},
+        total_steps=120_000,
+        seeds=3,
+        bar=-130.0,
+        trainer={
+            "steps": 16,
+            "rounds": 64,
+            "decisions_per_gradient_step": 2,
+            "batch_size": 128,
+            "capacity": 10_000,
+            "gamma": 0.98,
+            "lr": 4e-3,
+            "target_every": 600,
+            "epsilon_final": 0.07,
+            "exploration_fraction": 0.2,
+        },
+        policy={"hidden_sizes": (256, 256)},
+    ),
+    Task(
+        name="two-agent CartPole, one shared policy, dqn",
+        algorithm="dqn",
+        env=two_cart_poles,
+        total_steps=50_000,
+        seeds=1,
+        bar=475.0,
+        trainer=DQN_CARTPOLE,
+        policy={"hidden_sizes": (64, 64)},
+    ),
+    Task(
+        name="two-agent CartPole, separate policies, dqn",
+        algorithm="dqn",
+        env=two_cart_poles,
+        total_steps=50_000,
+        seeds=1,
+        bar=475.0,
+        trainer=DQN_CARTPOLE,
+        policy={"hidden_sizes": (64, 64)},
+        policies={"left": ["left"], "right": ["right"]},
     ),
 ]

@@ -1,41 +1,70 @@
 """Who shows what to whom, in the predecessor's order; made anew when agents or connections change."""
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 import phantom_core as ph
 from phantom.types import AgentID
 
 
+class _Onlooker(NamedTuple):
+    """What an agent sees: where its views are kept, and the neighbours that have one."""
+
+    views: dict[AgentID, Any]
+    neighbours: list[Any]
+
+
 class Lookout:
-    """The views of the agents in play.
+    """The contexts of a step, and the views of which they are made.
+
+    Contexts keep the neighbours that their agents had when the lookout was made: a connection that is added
+    or removed during a step shows in the next one.
 
     Attributes:
-        version: the version of the network that it was made from.
-        num_strategic: the number of strategic agents, in play or not.
-        is_needed: whether any agent, or the env's class, has a view of its own.
+        network: the network that it was made from.
+        version: its version then.
+        contexts: context by id of the agents in play.
     """
 
     def __init__(self, env: Any) -> None:
         network = env.network
-        self.version: int = network.version
-        self.num_strategic = sum(isinstance(a, ph.StrategicAgent) for a in network.agents.values())
-        self._ids: list[AgentID] = list(network.contexts)
-        agents = [ctx.agent for ctx in network.contexts.values()]
-        self._publishers = [agent for agent in agents if _publishes(agent)]
-        self._sightings = [
-            seen for seen in network.sightings() if _publishes(seen[1]) and seen[2] in network.contexts
-        ]
-        has_view = type(env).view is not ph.PhantomEnv.view
-        self.is_needed = has_view or bool(self._publishers) or bool(self._sightings)
+        self.network, self.version = network, network.version
+        self.contexts: dict[AgentID, Any] = dict(network.contexts)
+        agents = network.agents
+        self._ids: list[AgentID] = list(agents)  # who ended is still seen
+        publishing = {agent_id for agent_id, agent in agents.items() if _publishes(agent)}
+        self._publishers = [agents[agent_id] for agent_id in agents if agent_id in publishing]
+        self._onlookers: dict[AgentID, _Onlooker] = {}
+        for agent_id, ctx in self.contexts.items():
+            neighbour_ids = network.neighbours_of(agent_id)
+            views = ctx.look_at(neighbour_ids)
+            seen = [agents[other_id] for other_id in neighbour_ids if other_id in publishing]
+            if seen:
+                self._onlookers[agent_id] = _Onlooker(views, seen)
+        self._is_needed = type(env).view is not ph.PhantomEnv.view or bool(publishing)
 
-    def refresh(self, env: Any) -> None:
-        """Ask everybody for what they show now."""
+    def is_of(self, network: Any) -> bool:
+        """Tell whether it was made from this network, as it is now."""
+        return network is self.network and network.version == self.version
+
+    def refresh(self, env: Any, onlooker_ids: Iterable[AgentID] | None = None) -> None:
+        """Ask all agents what they show to the env, then the env, then neighbours what these agents see.
+
+        None: what all agents in play see.
+        """
+        if not self._is_needed:
+            env.network.frame.view = None  # made when somebody reads it
+            return
         public: dict[AgentID, Any] = dict.fromkeys(self._ids)
         for agent in self._publishers:
             public[agent.id] = agent.view(None)
         env.network.frame.view = env.view(public)
-        for views, agent, onlooker_id in self._sightings:
-            views[agent.id] = agent.view(onlooker_id)
+        onlookers = self._onlookers
+        for agent_id in onlookers if onlooker_ids is None else onlooker_ids:
+            if agent_id in onlookers:
+                views, neighbours = onlookers[agent_id]
+                for agent in neighbours:
+                    views[agent.id] = agent.view(agent_id)
 
 
 def _publishes(agent: Any) -> bool:

@@ -1,7 +1,7 @@
 """How the predecessor settles a step: the core's seams, set to its ways."""
 
 from collections.abc import Container, Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import phantom_core as ph
 from phantom.types import AgentID
@@ -11,6 +11,8 @@ class PredecessorRules(ph.StepRules):
     """Views are those of the start of the step, no reward without an observation, `"__all__"` by kind."""
 
     has_fresh_views = False
+    notices_changes = False
+    observes_in_acting_order = True
     pays_unseen = False
     pays_newcomers = True
     reports_leavers = False
@@ -62,6 +64,8 @@ Kept = dict[AgentID, Any]
 class PaidNow(ph.RewardLedger):
     """A reward is returned by the step in which it was computed."""
 
+    returns_none: ClassVar[bool] = True  # what `compute_reward` returns
+
     def __init__(self) -> None:
         super().__init__()
         self._now: Kept = {}
@@ -84,6 +88,8 @@ class PaidNow(ph.RewardLedger):
 
 class PaidWhenSeen(ph.RewardLedger):
     """The newest reward of an agent is returned whenever the agent observes, and at the end."""
+
+    returns_none: ClassVar[bool] = True  # of agents that were never rewarded
 
     def __init__(self, env: Any) -> None:
         super().__init__()
@@ -109,12 +115,17 @@ class PaidWhenSeen(ph.RewardLedger):
 
 
 class Remembered(PaidWhenSeen):
-    """The newest of everything is returned at the end of an FSM env's episode."""
+    """The newest of everything is returned at the end of an FSM env's episode.
+
+    Attributes:
+        newest: the observations and infos of the last step alone.
+    """
 
     def __init__(self, env: Any) -> None:
         super().__init__(env)
         self.observations: Kept = {}
         self.infos: Kept = {}
+        self.newest: tuple[Kept, Kept] = ({}, {})
 
     def reset(self) -> None:
         """Forget the last episode."""
@@ -125,6 +136,7 @@ class Remembered(PaidWhenSeen):
         self, observations: Kept, infos: Kept, payees: Container[AgentID] | None
     ) -> tuple[Kept, Kept, Kept]:
         """Return this step's, with the newest reward or None; at the end the newest of every agent."""
+        self.newest = observations, infos
         self.observations.update(observations)
         self.infos.update(infos)
         self.env.enter_next_stage()

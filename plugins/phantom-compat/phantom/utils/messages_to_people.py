@@ -22,13 +22,22 @@ def rich_progress(text: str) -> Any:
     """
     try:
         from rich import progress
+        from rich.text import Text
     except ImportError as error:
         raise ImportError("rich_progress shows its bar with rich. Run: pip install rich") from error
+
+    class SpeedColumn(progress.ProgressColumn):
+        """The rate of a task; nothing before there is one."""
+
+        def render(self, task: progress.Task) -> Text:
+            speed = task.finished_speed or task.speed
+            return Text("" if speed is None else f"{speed:.2f} it/s", justify="right")
+
     return progress.Progress(
         progress.TextColumn(text),
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
-        progress.TextColumn("{task.speed:.2f} it/s", justify="right"),
+        SpeedColumn(),
         progress.TimeElapsedColumn(),
         progress.TimeRemainingColumn(),
     )
