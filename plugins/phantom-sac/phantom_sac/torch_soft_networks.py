@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
-import numpy as np
 import torch
 from numpy.typing import NDArray
 
@@ -43,7 +42,7 @@ class SoftActorModule(ModuleNetwork):
     def moments(self, features: Array) -> tuple[Array, Array]:
         """Return means and log-deviations, [B, K] each, for features [B, width]."""
         with torch.no_grad():
-            outputs = self(torch.from_numpy(np.ascontiguousarray(features))).numpy()
+            outputs = self(torch.tensor(features)).numpy()  # a copy: observations may be read-only
         return self._distribution.parts(outputs)
 
 

@@ -10,7 +10,7 @@ import pytest
 import phantom_core as ph
 from phantom_testing import IdentityEnv, PolicyConformance, TrainerConformance
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 torch = pytest.importorskip("torch", reason="run make check-integrations", exc_type=ImportError)
 
 sys.path.append(str(Path(__file__).parent))  # for the modules, also in a spawned worker
