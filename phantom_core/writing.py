@@ -28,6 +28,7 @@ __all__ = [
     "append",
     "cut_back",
     "drop_broken_line",
+    "locked",
     "printable",
     "temporary_beside",
 ]
@@ -101,6 +102,33 @@ class RetryQueue(Generic[T]):
                 self._name, "event" if self._num_lost == 1 else f"{self._num_lost:,} events", f"{MAX_KEPT:,}",
             )  # fmt: skip
             self._num_lost = 0
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let nobody else who asks for it have a folder while the block runs; the end of the process ends it.
+
+    Where there are no locks, as on Windows and some file systems, everybody has it.
+
+    Raises:
+        BlockingIOError: if somebody else has it, in this process or another.
+    """
+    try:
+        import fcntl  # not on Windows
+    except ImportError:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError:  # a file system without locks
+            pass
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def append(path: Path, content: bytes) -> None:

@@ -177,3 +177,13 @@ def test_a_line_that_was_cut_off_is_removed(tmp_path: Path, content: bytes, left
     path.write_bytes(content)
     ph.writing.drop_broken_line(path)
     assert path.read_bytes() == left
+
+
+def test_one_at_a_time_has_a_folder(tmp_path: Path) -> None:
+    with ph.writing.locked(tmp_path):
+        with pytest.raises(BlockingIOError), ph.writing.locked(tmp_path):
+            pass
+        with ph.writing.locked(tmp_path.parent):
+            pass
+    with ph.writing.locked(tmp_path):
+        pass

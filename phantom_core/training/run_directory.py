@@ -12,7 +12,7 @@ import secrets
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,7 +40,7 @@ from phantom_core.training.run_json import decode_run
 from phantom_core.training.stale_files import sweep_runs
 from phantom_core.trust import check_may_import, is_signed, sign, untrusted
 from phantom_core.types import PolicyID
-from phantom_core.writing import temporary_beside
+from phantom_core.writing import locked, temporary_beside
 
 POLICIES: Final = "policies"
 CHECKPOINTS: Final = "checkpoints"
@@ -147,24 +147,14 @@ class RunDirectory:
         Raises:
             RunDirectoryError: if another process is resuming it.
         """
-        try:
-            import fcntl  # not on Windows
-        except ImportError:
-            yield
-            return
-        descriptor = os.open(self.path, os.O_RDONLY)
-        try:
+        with ExitStack() as stack:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                stack.enter_context(locked(self.path))
             except BlockingIOError:
                 raise RunDirectoryError(
                     f"The run {self.path} is being resumed by another process. Wait for its end, or end it."
                 ) from None
-            except OSError:  # a file system without locks
-                pass
             yield
-        finally:
-            os.close(descriptor)
 
     def discard(self) -> None:
         """Remove the folder if it was made here: a run that cannot begin leaves nothing behind."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import gymnasium as gym
 
@@ -80,6 +81,31 @@ class TrainingResults:
     problems: tuple[str, ...] = ()
     run_directory: Path | None = None
     evaluation: Evaluation | None = field(default=None, repr=False)
+
+    def _repr_html_(self) -> str:
+        """Return tables for notebooks: how the run ended, what it logged last, and its evaluation."""
+        facts: dict[str, object] = {
+            "status": self.status,
+            "iterations": f"{self.iterations:,}",
+            "env steps": f"{self.env_steps:,}",
+            "run directory": self.run_directory or "none",
+        }
+        said = {"stopped because": self.stop_reasons, "failures": (*self.hook_failures, *self.problems)}
+        facts |= {name: " ".join(sentences) for name, sentences in said.items() if sentences}
+        newest = self.history[-1] if self.history else {}
+        values = {name: f"{value:.4g}" for name, value in newest.items() if name not in _COUNTS}
+        evaluation = "" if self.evaluation is None else self.evaluation._repr_html_()
+        return _as_html(facts) + _as_html(values) + evaluation
+
+
+_COUNTS: Final = ("iteration", "env_steps")
+
+
+def _as_html(rows: Mapping[str, object]) -> str:
+    cells = (
+        f"<tr><th>{html.escape(name)}</th><td>{html.escape(str(v))}</td></tr>" for name, v in rows.items()
+    )
+    return f"<table><tbody>{''.join(cells)}</tbody></table>" if rows else ""
 
 
 @dataclass(slots=True)

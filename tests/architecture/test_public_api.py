@@ -45,7 +45,7 @@ PUBLIC_MODULES = {
     "reading": "MAX_BYTES read_file read_lines",
     "secrets": "MASK FromEnvironment Secrets masked masked_names read_environment revealed",
     "trust": "check_may_import check_may_read is_signed key_file sign unsigned untrusted untrusted_source",
-    "writing": "MAX_KEPT RetryQueue append cut_back drop_broken_line printable temporary_beside",
+    "writing": "MAX_KEPT RetryQueue append cut_back drop_broken_line locked printable temporary_beside",
 }
 MOVED = [
     (name, f"ph.{module}.{name}")

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import phantom_core as ph
+import phantom_experiments as px
 
 LoadExample = Callable[[str], ModuleType]
 
@@ -271,3 +272,115 @@ def test_nobody_spends_more_than_its_budget_and_earnings_are_clicks_minus_prices
 def test_a_learner_earns_more_than_a_truthful_bidder_whose_money_is_short(example: LoadExample) -> None:
     learned, truthful = example("digital_ads").main()
     assert learned > 1.2 * truthful
+
+
+# ---------------------------------------------------------------------- the double auction
+
+
+def trade_until_the_end(env: Any, seed: int) -> list[Any]:
+    """Play a period; return the payloads of its messages."""
+    env.network.resolver.enable_tracking = True
+    env.network.resolver.clear_tracked_messages()
+    env.reset(seed)
+    result = env.step({})
+    while not (result.terminations["__all__"] or result.truncations["__all__"]):
+        result = env.step({})
+    return [message.payload for message in env.network.resolver.tracked_messages]
+
+
+def prices_of(module: ModuleType, payloads: list[Any]) -> list[int]:
+    """Return the prices of the trades, if each bid and ask stands until the next trade."""
+    bids: list[int] = []
+    asks: list[int] = []
+    prices: list[int] = []
+    for shout in payloads:
+        if isinstance(shout, module.Bid):
+            bids.append(shout.price)
+        elif isinstance(shout, module.Ask):
+            asks.append(shout.price)
+        else:
+            continue
+        if bids and asks and max(bids) >= min(asks):
+            prices.append(min(asks) if isinstance(shout, module.Bid) else max(bids))
+            bids, asks = [], []
+    return prices
+
+
+SURPLUS_PRICE_AND_EFFICIENCY = {  # of all units, counted by hand
+    "all gain": (6 * (100 + 80 + 60), 100, Fraction(1)),
+    "market 1": (6 * (68 + 51 + 34 + 17), 82, Fraction(153, 170)),
+    "market 2": (6 * (68 + 51 + 34 + 17), 69, Fraction(153, 170)),
+    "market 3": (6 * 43, 95, Fraction(33, 43)),
+    "market 4": (6 * (90 + 33), 170, Fraction(60, 123)),
+    "market 5": (sum(range(4, 61, 4)), 129, 1 - Fraction(15 * 4, 480)),
+    "half lose": (6 * 100, 105, Fraction(0)),
+}
+
+
+@pytest.mark.parametrize("schedule", SURPLUS_PRICE_AND_EFFICIENCY)
+def test_unconstrained_traders_reach_what_all_units_together_are_worth(
+    schedule: str, example: LoadExample
+) -> None:
+    module = example("double_auction")
+    assert list(module.SCHEDULES) == list(SURPLUS_PRICE_AND_EFFICIENCY)
+    env = module.DoubleAuctionEnv(schedule, is_constrained=False)
+    surplus, price, efficiency = SURPLUS_PRICE_AND_EFFICIENCY[schedule]
+    assert (env.schedule.max_surplus, env.schedule.price) == (surplus, price)
+    for seed in range(3):
+        trade_until_the_end(env, seed)
+        assert all(trader.limit is None for trader in (*env.buyers, *env.sellers))
+        assert env.efficiency == pytest.approx(float(efficiency))
+
+
+@given(seed=st.integers(0, 1000), schedule=st.sampled_from(list(SURPLUS_PRICE_AND_EFFICIENCY)))
+@settings(max_examples=12)
+def test_constrained_traders_never_lose_and_trade_at_the_earlier_of_two_prices_that_cross(
+    example: LoadExample, seed: int, schedule: str
+) -> None:
+    module = example("double_auction")
+    env = module.DoubleAuctionEnv(schedule)
+    payloads = trade_until_the_end(env, seed)
+    assert env.auctioneer.prices == prices_of(module, payloads)
+    trades = [payload.price for payload in payloads if isinstance(payload, module.Trade)]
+    assert trades == [price for price in env.auctioneer.prices for _ in ("buyer", "seller")]
+    bought, sold = ([limit for trader in side for limit in trader.limits[: trader.num_traded]]
+                    for side in (env.buyers, env.sellers))  # fmt: skip
+    assert len(bought) == len(sold) == len(env.auctioneer.prices)
+    assert env.efficiency == pytest.approx((sum(bought) - sum(sold)) / env.schedule.max_surplus)
+    assert 0 <= env.efficiency <= 1
+    assert all(trader.profit >= 0 for trader in (*env.buyers, *env.sellers))
+
+
+def test_a_constrained_trader_shouts_no_price_at_which_it_would_lose(example: LoadExample) -> None:
+    module = example("double_auction")
+    turn = ph.Message("AUCTIONEER", "X", module.Turn())
+    for trader_class, allowed in ((module.BuyerAgent, range(1, 151)), (module.SellerAgent, range(150, 201))):
+        trader = trader_class("X", [150], is_constrained=True)
+        trader.begin_episode(1)
+        trader.reset()
+        assert {trader.shout(None, turn)[0][1].price for _ in range(2000)} == set(allowed)
+
+
+@pytest.mark.parametrize("schedule", SURPLUS_PRICE_AND_EFFICIENCY)
+def test_constrained_traders_find_nearly_all_gains_from_trade(schedule: str, example: LoadExample) -> None:
+    env = example("double_auction").DoubleAuctionEnv(schedule)
+    found = []
+    for seed in range(6):
+        trade_until_the_end(env, seed)
+        found.append(env.efficiency)
+    assert np.mean(found) >= 0.95
+
+
+def test_the_study_of_the_double_auction_prints_and_draws_what_its_page_shows(
+    example: LoadExample, tmp_path: Path, repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results: px.Results = example("double_auction").main(
+        num_seeds=1, num_periods=1, workers=1, out=tmp_path / "drawn.svg"
+    )
+    assert len(results.episodes) == 7 * 2
+    assert "half lose  unconstrained  efficiency  1       0 " in capsys.readouterr().out
+    drawn, shown = (
+        re.findall(r"<title>(.*?)</title>|>([^<>]+)</text>", path.read_text(encoding="utf-8"))
+        for path in (tmp_path / "drawn.svg", repository / "docs/images/double_auction_study.svg")
+    )
+    assert drawn == shown

@@ -63,6 +63,7 @@ CASES = {
         ],
         seed=4,
     ),
+    "double_auction.txt": Case("double_auction", lambda example: example.DoubleAuctionEnv(), [{}] * 10),
     "pricing_duopoly.txt": Case(
         "pricing_duopoly",
         lambda example: example.DuopolyEnv(),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import pytest
 
 import phantom_core as ph
@@ -127,3 +128,30 @@ def test_another_logger_of_that_name_is_not_the_record(
     assert results.run_directory is not None
     assert not (results.run_directory / "metrics.jsonl").exists()
     assert len(results.history) == 5
+
+
+def test_results_are_tables_in_a_notebook() -> None:
+    evaluation = ph.evaluate(
+        ph.GymnasiumEnv("FrozenLake-v1"),
+        {"p": ph.ConstantPolicy(gym.spaces.Discrete(16), gym.spaces.Discrete(4), action=0)},
+        {"agent": "p"},
+        num_episodes=1,
+        seed=1,
+    )
+    results = ph.TrainingResults(
+        {},
+        history=[{"iteration": 0, "env_steps": 1200, "a<b": 2 / 3}],
+        iterations=1,
+        env_steps=1200,
+        status="stopped",
+        stop_reasons=("It is enough.",),
+        problems=("The disk is full.",),
+        evaluation=evaluation,
+    )
+    assert results._repr_html_() == (
+        "<table><tbody><tr><th>status</th><td>stopped</td></tr><tr><th>iterations</th><td>1</td></tr>"
+        "<tr><th>env steps</th><td>1,200</td></tr><tr><th>run directory</th><td>none</td></tr>"
+        "<tr><th>stopped because</th><td>It is enough.</td></tr>"
+        "<tr><th>failures</th><td>The disk is full.</td></tr></tbody></table>"
+        "<table><tbody><tr><th>a&lt;b</th><td>0.6667</td></tr></tbody></table>" + evaluation._repr_html_()
+    )

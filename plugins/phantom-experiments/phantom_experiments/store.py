@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -67,8 +68,16 @@ class StudyStore:
     """
 
     def __init__(self, directory: Path, header: Mapping[str, Any], progress: Mapping[str, Any]) -> None:
-        """Use `create` or `resume`."""
+        """Use `create` or `resume`; raise `ConfigError` if another process writes to the directory."""
         self.directory = directory
+        self._lock = contextlib.ExitStack()
+        try:
+            self._lock.enter_context(ph.writing.locked(directory))
+        except BlockingIOError:
+            raise ph.errors.ConfigError(
+                f"out is {str(directory)!r}, where this study is being played now. Wait for its end, or give "
+                "another out."
+            ) from None
         self.header = dict(header)
         self.tasks = int(progress["tasks"])
         self._waiting: dict[str, list[bytes]] = {table: [] for table in TABLES}
@@ -115,15 +124,17 @@ class StudyStore:
             ConfigError: if its files are damaged.
         """
         header = read_header(directory)
-        try:
-            progress = json.loads((directory / PROGRESS).read_bytes())
-            store = cls(directory, header, progress)
-            store._cut_back()
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ph.errors.ConfigError(
-                f"The study in {directory} cannot go on: {ph.tools.error_text(error)}. Give another out, and "
-                "play it anew."
-            ) from error
+        with contextlib.ExitStack() as stack:
+            try:
+                progress = json.loads((directory / PROGRESS).read_bytes())
+                store = cls(directory, header, progress)
+                stack.push(store._lock)
+                store._cut_back()
+            except ph.errors.ConfigError:
+                raise
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise _damaged(directory, error) from error
+            stack.pop_all()
         store.header["status"] = "running"
         store._write_header()
         return store
@@ -166,6 +177,7 @@ class StudyStore:
         self.flush()
         self.header |= {"status": status, **facts}
         self._write_header()
+        self._lock.close()
 
     def _encode(self, table: str, rows: Sequence[Mapping[str, Any]]) -> bytes:
         """Return rows as lines, and keep their arrays."""
@@ -192,6 +204,13 @@ class StudyStore:
             "arrays": {table: arrays.position for table, arrays in self._arrays.items()},
         }
         _replace(self.directory / PROGRESS, json.dumps(progress).encode())
+
+
+def _damaged(directory: Path, error: Exception) -> ph.errors.ConfigError:
+    return ph.errors.ConfigError(
+        f"The study in {directory} cannot go on: {ph.tools.error_text(error)}. Give another out, and play it "
+        "anew."
+    )
 
 
 class ArrayFiles:

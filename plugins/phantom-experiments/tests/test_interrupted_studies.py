@@ -228,3 +228,22 @@ def test_a_precision_of_what_is_not_collected_is_refused() -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
         px.precision("mean", 0)
     assert str(caught.value) == "precision got error=0. Expected a positive number."
+
+
+def test_a_study_that_is_being_played_is_not_played_by_another(tmp_path: Path) -> None:
+    said = []
+
+    def meanwhile(done: int, *_: int) -> None:
+        if done == 1:
+            with pytest.raises(ph.errors.ConfigError) as caught:
+                study().simulate(out=tmp_path / "one")
+            said.append(str(caught.value))
+
+    results = study().simulate(out=tmp_path / "one", progress=meanwhile)
+    assert said == [
+        (
+            f"out is {str(tmp_path / 'one')!r}, where this study is being played now. Wait for its end, or "
+            "give another out."
+        )
+    ]
+    assert len(results.episodes) == 32
