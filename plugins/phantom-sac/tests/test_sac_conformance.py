@@ -1,6 +1,10 @@
 from typing import ClassVar
 
+import pytest
+
 from phantom_testing import PolicyConformance, TrainerConformance
+
+pytestmark = pytest.mark.timeout(180)  # learning takes a thousand gradient steps and more
 
 
 class TestSAC(TrainerConformance):
@@ -10,7 +14,8 @@ class TestSAC(TrainerConformance):
         "rounds": 2,
         "warm_up": 10,
         "batch_size": 32,
-        "lr": 3e-3,
+        "decisions_per_gradient_step": 2,
+        "lr": 5e-3,
         "gamma": 0.9,
         "critic_hidden_sizes": (32, 32),
         "capacity": 2000,
