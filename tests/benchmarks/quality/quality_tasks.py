@@ -261,7 +261,7 @@ TASKS = [
         env=gymnasium_env,
         env_config={"env": "MountainCarContinuous-v0"},
         total_steps=50_000,
-        seeds=2,
+        seeds=1,
         bar=90.0,
         trainer={
             "steps": 32,
@@ -280,7 +280,7 @@ TASKS = [
         algorithm="sac",
         env=supply_chain,
         total_steps=30_000,
-        seeds=5,
+        seeds=3,
         bar=797.0,
         trainer={"steps": 8, "rounds": 125, "decisions_per_gradient_step": 2},
         episodes=500,
