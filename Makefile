@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 PYTEST := $(BIN)/pytest --numprocesses auto --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train setup-tests test fuzz soak check fix bench bench-core bench-ppo bench-dqn bench-sac bench-study bench-quality bench-quality-nightly check-integrations check-alone docs dist clean
+.PHONY: help setup train setup-tests test fuzz soak check fix bench bench-core bench-arrays bench-ppo bench-dqn bench-sac bench-study bench-quality bench-quality-nightly check-integrations check-alone docs dist clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +39,7 @@ fix: $(VENV)/.setup-tests ## format, and mend what ruff can mend
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --fix .
 
-bench: bench-core bench-ppo bench-dqn bench-sac ## measure the speed of everything, beside other libraries (about 10 minutes)
+bench: bench-core bench-arrays bench-ppo bench-dqn bench-sac ## measure the speed of everything, beside other libraries (about 11 minutes)
 
 bench-core: $(VENV)/.setup ## measure the speed of env.step, of collection, hooks and plugins list (5 minutes)
 	@$(BIN)/python tests/benchmarks/bench_env_step.py
@@ -51,6 +51,9 @@ bench-core: $(VENV)/.setup ## measure the speed of env.step, of collection, hook
 	@$(BIN)/python tests/benchmarks/bench_plugins_list.py
 	@$(BIN)/python tests/benchmarks/bench_recording.py
 	@$(BIN)/python tests/benchmarks/bench_compat_step.py
+
+bench-arrays: $(VENV)/.setup ## measure the speed of array worlds, beside NumPy and objects (a minute); PARTS=… for some
+	@$(BIN)/python tests/benchmarks/bench_arrays.py $(PARTS)
 
 bench-ppo: $(VENV)/.setup-peers ## measure the speed of ppo beside other libraries, after installing them; PARTS=… for some
 	@$(BIN)/python tests/benchmarks/bench_ppo.py $(PARTS)

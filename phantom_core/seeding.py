@@ -100,6 +100,16 @@ class UniformStream:
             self._unused = self._rng.random(_BLOCK)[::-1].tolist()
         return self._unused.pop()
 
+    def take(self, number: int) -> list[float]:
+        """Return the next so many draws, in order: much faster than one at a time."""
+        unused = self._unused
+        if 0 < number <= len(unused):
+            found = unused[-number:]
+            del unused[-number:]
+            found.reverse()
+            return found
+        return [self.random() for _ in range(number)]
+
     def restart(self, rng: np.random.Generator) -> None:
         """Draw from another generator from now on."""
         self._rng, self._unused = rng, []
@@ -160,22 +170,33 @@ class RowStreams:
     that what happens in one copy of an env does not depend on how many copies there are.
     """
 
-    __slots__ = ("_streams",)
+    __slots__ = ("_groups", "_number", "_streams")
 
     def __init__(self, streams: Sequence[UniformStream]) -> None:
-        self._streams = streams
+        self._streams, self._number = streams, len(streams)
+        groups: list[list[Any]] = []  # a stream, and how many rows in a row have it
+        for stream in streams:
+            if groups and groups[-1][0] is stream:
+                groups[-1][1] += 1
+            else:
+                groups.append([stream, 1])
+        self._groups = [(stream.take, number) for stream, number in groups]
 
     def __len__(self) -> int:
-        return len(self._streams)
+        return self._number
 
     def uniform(self) -> list[float]:
         """Return B draws in [0, 1), one for each row."""
-        return [stream.random() for stream in self._streams]
+        if len(self._groups) == self._number:
+            return [stream.random() for stream in self._streams]
+        return [draw for take, rows in self._groups for draw in take(rows)]
 
     def uniforms(self, width: int) -> NDArray[np.float64]:
         """Return draws in [0, 1) as a float64 array [B, width]."""
-        rows = [[stream.random() for _ in range(width)] for stream in self._streams]
-        return np.asarray(rows, dtype=np.float64).reshape(len(rows), width)
+        found: list[float] = []
+        for take, rows in self._groups:
+            found += take(rows * width)
+        return np.array(found, np.float64).reshape(self._number, width)
 
     def normals(self, width: int) -> NDArray[np.float64]:
         """Return standard normal draws as a float64 array [B, width] (Box and Muller 1958)."""

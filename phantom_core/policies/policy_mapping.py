@@ -76,9 +76,9 @@ class Group:
         self, observation_space: gym.Space[Any], action_space: gym.Space[Any]
     ) -> Iterator[tuple[str, gym.Space[Any], gym.Space[Any]]]:
         """Yield each space that differs from that of the group: its kind, the space and the group's."""
-        if observation_space != self.observation_space:
+        if observation_space is not self.observation_space and observation_space != self.observation_space:
             yield "observation", observation_space, self.observation_space
-        if action_space != self.action_space:
+        if action_space is not self.action_space and action_space != self.action_space:
             yield "action", action_space, self.action_space
 
 

@@ -164,7 +164,7 @@ class Actor:
         """Raise if the policy was made for other spaces of observations and actions."""
         own = self.policy.observation_space, self.policy.action_space
         for what, needed, found in zip(("observation", "action"), spaces, own, strict=True):
-            if needed != found:
+            if needed is not found and needed != found:  # thousands may share a space
                 raise PolicyMappingError(
                     f"Policy {self.policy_id!r} was made for the {what} space {found}, but agent "
                     f"{agent_id!r} has {needed}. Give the agent another policy, or the space of the others."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal, TypeAlias, get_args
 
 from phantom_core.envs.step_result import MultiAgentEnv
@@ -26,7 +26,9 @@ def make_vector_env(
 ) -> VectorEnv:
     """Return n copies of an env that a `Collector` can play.
 
-    The experience depends on the policies and on the number of copies, not on the number of workers.
+    The experience depends on the policies and on the number of copies, not on the number of workers. If the
+    class of the env has a class method `vectorized(envs)`, that makes the vector env of copies in this
+    process.
 
     Args:
         make_env: makes one copy. For workers it must be importable: a class or function at the top
@@ -66,8 +68,22 @@ def make_vector_env(
         first.close()
         return envs
     if not workers:
-        return LocalVectorEnv([first, *(make_env() for _ in range(copies - 1))])
+        return _vectorized([first, *(make_env() for _ in range(copies - 1))])
     return WorkerVectorEnv(make_env, copies, min(workers, copies), first)
+
+
+def _vectorized(envs: Sequence[MultiAgentEnv]) -> VectorEnv:
+    """Return the vector env that the class of these copies offers, or one that steps them one by one."""
+    own = getattr(type(envs[0]), "vectorized", None)
+    if own is None:
+        return LocalVectorEnv(envs)
+    found = own(envs)
+    if not isinstance(found, VectorEnv) or found.num_copies != len(envs):
+        raise ConfigError(
+            f"{type(envs[0]).__name__}.vectorized() returned {found!r} for {len(envs)} envs. Expected a "
+            "ph.VectorEnv of as many copies."
+        )
+    return found
 
 
 def check_vectorization_mode(value: str) -> None:

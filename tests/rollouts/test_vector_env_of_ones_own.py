@@ -180,3 +180,41 @@ def test_a_state_space_without_states_is_named() -> None:
         "StatefulWalkers has a state_space, but no states(). Override it, and return the global state of "
         "each of these copies."
     )
+
+
+class WalkerEnv(WalkerFacts):
+    """One walker as an env, whose class steps copies together."""
+
+    agents: Mapping[Any, Any] = {}
+
+    def reset(self, seed: int | None = None, options: Any = None) -> Any:
+        return {"walker": np.zeros(1)}, {}
+
+    def step(self, actions: Any) -> ph.StepResult:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    @classmethod
+    def vectorized(cls, envs: Sequence[Any]) -> Any:
+        return ArrayWalkers(len(envs))
+
+
+def test_a_class_may_say_how_its_copies_are_stepped_together() -> None:
+    envs = ph.make_vector_env(WalkerEnv, 4)
+    assert isinstance(envs, ArrayWalkers)
+    assert collected(envs) == collected(ArrayWalkers(4))
+
+
+def test_what_steps_another_number_of_copies_is_refused() -> None:
+    class Wrong(WalkerEnv):
+        @classmethod
+        def vectorized(cls, envs: Sequence[Any]) -> Any:
+            return len(envs)
+
+    with pytest.raises(ph.errors.ConfigError) as raised:
+        ph.make_vector_env(Wrong, 3)
+    assert str(raised.value) == (
+        "Wrong.vectorized() returned 3 for 3 envs. Expected a ph.VectorEnv of as many copies."
+    )

@@ -57,25 +57,13 @@ def test_functions_and_modules_of_one_name_are_both_reached() -> None:
     assert ph.rllib.rollout is rollout
 
 
-@pytest.mark.parametrize(
-    ("name", "arguments", "instead"),
-    [
-        ("train", TRAINING, "phantom_core.train(...)"),
-        ("rollout", {"directory": "PPO", "num_workers": 0}, "phantom_core.evaluate(...)"),
-        (
-            "evaluate_policy",
-            {"directory": "PPO", "policy_id": "p", "obs": [0], "explore": False},
-            "phantom_core.evaluate(...)",
-        ),
-    ],
-)
-def test_what_drives_rllib_says_what_exists(name: str, arguments: Any, instead: str) -> None:
+def test_what_drives_rllib_says_what_exists() -> None:
     with pytest.raises(ImportError) as caught:
-        getattr(ph.rllib, name)(**arguments)
+        train(**TRAINING)
     assert str(caught.value) == (
-        f"phantom.utils.rllib.{name} drives ray 2.7.1, which phantom-compat does not. RLlib itself trains on "
+        "phantom.utils.rllib.train drives ray 2.7.1, which phantom-compat does not. RLlib itself trains on "
         "phantom_pettingzoo.to_parallel(env): pip install phantom-pettingzoo 'ray[rllib]'. Without RLlib, "
-        f"call {instead}, which takes the same env classes and policies."
+        "call phantom_core.train(...), which takes the same env classes and policies."
     )
 
 
@@ -107,51 +95,6 @@ def test_training_takes_neither_ranges_nor_loose_samplers(value: Any) -> None:
     assert type(caught.value) is Exception
     with pytest.raises(ImportError):
         train(**TRAINING, env_config={"env_supertype": {"price": UniformFloatSampler()}})
-
-
-@pytest.mark.parametrize(
-    ("wrong", "kind", "message"),
-    [
-        ({"num_repeats": 0}, AssertionError, "num_repeats is 0. Expected at least 1."),
-        ({"num_workers": -1}, AssertionError, "num_workers is -1. Expected at least 0."),
-        (
-            {"policy_inference_batch_size": 0},
-            AssertionError,
-            "policy_inference_batch_size is 0. Expected at least 1.",
-        ),
-        (
-            {"env_config": {"price": UniformFloatSampler()}},
-            TypeError,
-            "env_config holds a sampler. Rollouts take values and ranges.",
-        ),
-        (
-            {"env_class": Machine, "env_config": {"num_ways": 2}, "policy_inference_batch_size": 2},
-            ValueError,
-            (
-                "policy_inference_batch_size is 2, but a stage of Machine has several next stages, so the "
-                "envs of a batch could be in different ones. Set it to 1."
-            ),
-        ),
-    ],
-)
-def test_rollouts_check_their_arguments_when_the_first_is_asked_for(
-    wrong: Any, kind: Any, message: str
-) -> None:
-    rollouts = rollout("PPO", **wrong)
-    with pytest.raises(kind) as caught:
-        next(rollouts)
-    assert str(caught.value).split("\n")[0] == message
-
-
-@pytest.mark.parametrize("config", [{"num_ways": 1}, {"num_ways": LinspaceRange(1, 2, 2)}])
-def test_rollouts_take_ranges_and_batches_of_machines_that_stay_together(config: Any) -> None:
-    with pytest.raises(ImportError):
-        rollout("PPO", Machine, config, policy_inference_batch_size=2)
-
-
-def test_policies_are_evaluated_in_batches_of_at_least_one() -> None:
-    with pytest.raises(AssertionError, match=r"^batch_size is 0\. Expected at least 1\."):
-        list(ph.rllib.evaluate_policy("PPO", "p", [0], explore=False, batch_size=0))
 
 
 # ---------------------------------------------------------------- metrics

@@ -17,7 +17,14 @@ from typing import Any, Final
 
 import phantom_core as ph
 from phantom_experiments.executors import Executor, Outcome, Task, WorkerLostError
-from phantom_experiments.study_worker import READY, UNGUARDED, TaskFailure, end_process, work
+from phantom_experiments.study_worker import (
+    READY,
+    UNGUARDED,
+    TaskFailure,
+    end_process,
+    leave_if_starting,
+    work,
+)
 from phantom_experiments.task_pickling import pickled
 
 DEPTH: Final = 4
@@ -59,6 +66,7 @@ class LocalExecutor(Executor[Task, Outcome]):
 
     def start(self, play: Callable[[Task], Outcome]) -> None:
         """Start the processes, if there are to be several."""
+        leave_if_starting()
         if self.num_workers == 1:
             self._play = play
             return

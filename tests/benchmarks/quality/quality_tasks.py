@@ -228,7 +228,7 @@ TASKS = [
         name="two-agent CartPole, one shared policy, dqn",
         algorithm="dqn",
         env=two_cart_poles,
-        total_steps=50_000,
+        total_steps=30_000,
         seeds=1,
         bar=475.0,
         trainer=DQN_CARTPOLE,
@@ -242,7 +242,7 @@ TASKS = [
         seeds=1,
         bar=475.0,
         trainer=DQN_CARTPOLE,
-        policy={"hidden_sizes": (64, 64)},
+        policy={"hidden_sizes": (256, 256)},
         policies={"left": ["left"], "right": ["right"]},
     ),
     Task(

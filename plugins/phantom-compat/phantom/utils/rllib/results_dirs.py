@@ -1,11 +1,11 @@
-"""Where runs of RLlib are, and the checkpoints in them."""
+"""Where runs are, and the checkpoints in them."""
 
 import re
 from pathlib import Path
 
 RAY_RESULTS = Path("~/ray_results")
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}_\d{2}-\d{2}-\d{2}")
-_CHECKPOINT = re.compile(r"checkpoint_(\d+)")
+_CHECKPOINT = re.compile(r"(?:checkpoint_|checkpoints/iteration-)(\d+)")
 
 
 def find_most_recent_results_dir(base_path: str | Path) -> Path:
@@ -30,8 +30,7 @@ def get_checkpoints(results_dir: str | Path) -> list[int]:
         FileNotFoundError: if there is none.
     """
     folder = Path(results_dir).expanduser()
-    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    numbers = sorted(int(match[1]) for name in names if (match := _CHECKPOINT.fullmatch(name)))
+    numbers = sorted(checkpoints_of(folder))
     if not numbers:
         raise FileNotFoundError(f"There is no checkpoint in '{folder}'. Give the directory of a run.")
     return numbers
@@ -48,23 +47,39 @@ def construct_results_paths(directory: str | Path, checkpoint: int | None = None
     Raises:
         FileNotFoundError: if the run or the checkpoint does not exist.
     """
-    given = Path(directory).expanduser()
-    for folder in (given, RAY_RESULTS.expanduser() / given):
-        if given.name == "LATEST" and folder.parent != Path() and folder.parent.is_dir():
-            run = find_most_recent_results_dir(folder.parent)
-            break
-        if folder.is_dir():
-            run = folder
-            break
-    else:
-        raise FileNotFoundError(f"There is no directory '{directory}', nor one in '{RAY_RESULTS}'.")
+    run = find_run(directory)
     number = get_checkpoints(run)[-1] if checkpoint is None else checkpoint
-    path = run / f"checkpoint_{number:06d}"
-    if not path.is_dir():
+    found = checkpoints_of(run)
+    if number not in found:
         raise FileNotFoundError(
             f"There is no checkpoint {number} in '{run}'. There are: {get_checkpoints(run)}."
         )
-    return run, path
+    return run, found[number]
+
+
+def find_run(directory: str | Path) -> Path:
+    """Return the directory of a run, which is given as for `construct_results_paths`.
+
+    Raises:
+        FileNotFoundError: if it does not exist.
+    """
+    given = Path(directory).expanduser()
+    for folder in (given, RAY_RESULTS.expanduser() / given):
+        if given.name == "LATEST" and folder.parent != Path() and folder.parent.is_dir():
+            return find_most_recent_results_dir(folder.parent)
+        if folder.is_dir():
+            return folder
+    raise FileNotFoundError(f"There is no directory '{directory}', nor one in '{RAY_RESULTS}'.")
+
+
+def checkpoints_of(run: Path) -> dict[int, Path]:
+    """Return the checkpoints of a run by number, whether RLlib or phantom_core wrote them."""
+    found = {}
+    for path in (*run.glob("checkpoint_*"), *run.glob("checkpoints/iteration-*")):
+        match = _CHECKPOINT.fullmatch(path.relative_to(run).as_posix())
+        if match:
+            found[int(match[1])] = path
+    return found
 
 
 def _age(run: Path) -> tuple[str, float]:

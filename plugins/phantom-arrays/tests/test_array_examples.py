@@ -1,0 +1,67 @@
+"""The examples of array worlds run, and what they say holds."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import phantom_arrays as pa
+import phantom_core as ph
+
+EXAMPLES = Path(__file__).parents[3] / "docs" / "examples" / "arrays"
+
+
+def example(name: str, attribute: str) -> Any:
+    """Return something of an example."""
+    reference = f"{EXAMPLES / name}.py:{attribute}"
+    return ph.tools.load_reference(reference, setting="env", folder=Path())
+
+
+def test_the_order_book_clears(capsys: pytest.CaptureFixture[str]) -> None:
+    assert 95.0 < example("order_book", "main")(num_traders=200, num_steps=20) < 105.0
+    assert "units changed hands" in capsys.readouterr().out
+
+
+def test_the_order_book_trades_what_a_loop_over_sorted_orders_trades() -> None:
+    env = example("order_book", "OrderBookEnv")(30, 50)
+    seen: list[pa.Messages] = []
+    env.world.recorder = lambda _, messages: seen.append(messages)
+    env.reset(seed=3)
+    for _ in range(20):
+        seen.clear()
+        env.step({})
+        orders = seen[0].payload
+        bids = sorted(orders.limit[orders.is_bid].tolist(), reverse=True)
+        asks = sorted(orders.limit[~orders.is_bid].tolist())
+        volume = 0
+        while volume < min(len(bids), len(asks)) and bids[volume] >= asks[volume]:
+            volume += 1
+        assert env["exchange"].volume.tolist() == [volume]
+        if volume:
+            assert env["exchange"].price.tolist() == [(bids[volume - 1] + asks[volume - 1]) / 2.0]
+            fills = seen[1]
+            filled = fills.receivers[fills.is_sent].tolist()
+            best = orders.is_bid & (orders.limit >= bids[volume - 1])
+            best |= ~orders.is_bid & (orders.limit <= asks[volume - 1])
+            assert filled == np.flatnonzero(best).tolist()
+
+
+def test_the_firm_of_the_households_pays_marginal_products() -> None:
+    env = example("households", "HouseholdsEnv")(100)
+    observations, _ = env.reset(seed=1)
+    env.step(dict.fromkeys(observations, 5))
+    households = env["households"]
+    capital = float(households.saved.sum())
+    output = capital**0.36 * 100**0.64
+    assert households.wage == pytest.approx(0.64 * output / 100)
+    assert env.capital[0] == pytest.approx(capital / 100)
+    hours = (households.wealth - households.saved * (0.9 + 0.36 * output / capital)) / households.wage
+    assert 0.5 <= hours.min() <= hours.max() < 1.5
+
+
+def test_random_prices_earn_something_between_competition_and_a_cartel(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert 0.3 < example("array_duopoly", "main")(sessions=20, periods=50) < 0.7
+    assert capsys.readouterr().out

@@ -1,0 +1,241 @@
+"""Speed of array worlds, beside the same models written by hand in NumPy, and beside objects.
+
+    make bench-arrays
+
+All versions of a case run in turn, many short rounds in one process, with one thread. The rate is by CPU
+time, which a busy machine disturbs less: read the ratios, not the absolute numbers. Page faults are counted
+after a warm-up; peak memory is that of a process of its own.
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+HERE = Path(__file__).parent
+EXAMPLES = HERE.parents[1] / "docs" / "examples"
+sys.path[:0] = [str(EXAMPLES), str(EXAMPLES / "arrays"), str(HERE)]
+
+from array_duopoly import PROFITS, ArrayDuopolyEnv  # noqa: E402  an example
+from array_supply_chain import ArraySupplyChainEnv  # noqa: E402  an example
+from bare_arrays import BareArrayDuopoly, BareArraySupplyChain, OnlineQ  # noqa: E402  beside this file
+from supply_chain import SupplyChainEnv  # noqa: E402  an example
+
+import phantom_arrays as pa  # noqa: E402  after the path
+import phantom_core as ph  # noqa: E402
+
+ROUNDS, ROUND_SECONDS = 30, 0.03
+
+Run = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Something to do n times, in several versions; the first is the yardstick."""
+
+    name: str
+    versions: dict[str, Run]
+    weights: dict[str, int]  # env steps of one time
+
+
+def stepping_arrays(num_customers: int, copies: int) -> Run:
+    """Step copies of the array world, and reset those whose episodes ended."""
+    envs = pa.ArrayVectorEnv([ArraySupplyChainEnv(num_customers) for _ in range(copies)])
+    envs.reset(range(copies), range(copies))
+    actions = np.full((copies, 1), 0.1, np.float32)
+
+    def run(times: int) -> None:
+        for _ in range(times):
+            for world in envs.worlds:
+                is_over = world.step({"SHOP": actions[: world.num_copies]}).is_over
+                if is_over is not None:
+                    world.reset(is_over, np.flatnonzero(is_over).tolist())
+
+    return run
+
+
+def stepping_bare(num_customers: int, copies: int) -> Run:
+    """Step the model written by hand."""
+    world = BareArraySupplyChain(num_customers, copies)
+    actions = np.full((copies, 1), 0.1, np.float32)
+
+    def run(times: int) -> None:
+        for _ in range(times):
+            world.step(actions)
+
+    return run
+
+
+def stepping_objects(num_customers: int) -> Run:
+    """Step the model of objects."""
+    env = SupplyChainEnv(num_customers)
+    env.reset(seed=1)
+    actions = {"SHOP": np.array([10.0], np.float32)}
+
+    def run(times: int) -> None:
+        for _ in range(times):
+            if env.step(actions).truncations["__all__"]:
+                env.reset()
+
+    return run
+
+
+def learning_duopoly(sessions: int) -> Run:
+    """Let the firms of many sessions learn online, in the array world."""
+    envs = pa.ArrayVectorEnv([ArrayDuopolyEnv() for _ in range(sessions)])
+    envs.reset(range(sessions), range(sessions))
+    (world,) = envs.worlds
+    learner, seen = OnlineQ(2 * sessions), world.observe()["firms"].observations
+
+    def run(times: int) -> None:
+        nonlocal seen
+        for _ in range(times):
+            actions = learner.act(seen, 0.1)
+            step = world.step({"firms": actions}).by_population["firms"]
+            learner.learn(seen, actions, step.rewards, step.observations)
+            seen = step.observations
+
+    return run
+
+
+def learning_bare(sessions: int) -> Run:
+    """The same, written by hand."""
+    world = BareArrayDuopoly(sessions, PROFITS)
+    learner, seen = OnlineQ(2 * sessions), (15 * world.prices + world.prices[:, ::-1]).reshape(-1)
+
+    def run(times: int) -> None:
+        nonlocal seen
+        for _ in range(times):
+            actions = learner.act(seen, 0.1)
+            following, rewards = world.step(actions.reshape(-1, 2))
+            learner.learn(seen, actions, rewards.reshape(-1), following.reshape(-1))
+            seen = following.reshape(-1)
+
+    return run
+
+
+def collecting(env_class: Callable[[], Any], copies: int) -> Run:
+    """Collect with an untrained ppo policy."""
+    from phantom_ppo import MLPActorCriticPolicy
+
+    envs = ph.make_vector_env(env_class, copies)
+    facts = envs.facts(0)
+    space, actions = facts.observation_spaces["SHOP"], facts.action_spaces["SHOP"]
+    policy = MLPActorCriticPolicy(space, actions)
+    policy.seed(np.random.default_rng(1))
+    collector = ph.Collector(envs, {"shop": policy}, {"SHOP": "shop"}, seed=1, learning=["shop"])
+
+    def run(times: int) -> None:
+        collector.collect(ph.CollectPlan(steps=times * copies))
+
+    return run
+
+
+def cases() -> Iterator[Case]:
+    """Yield what is measured."""
+    for customers, copies in ((500, 1), (500, 256), (10**6, 1)):
+        yield Case(
+            f"{customers:,} × {copies}, beside NumPy",
+            {"NumPy": stepping_bare(customers, copies), "arrays": stepping_arrays(customers, copies)},
+            {"NumPy": copies, "arrays": copies},
+        )
+    for customers, copies in ((500, 1), (5, 256)):
+        yield Case(
+            f"{customers} × {copies}, beside objects",
+            {"objects": stepping_objects(customers), "arrays": stepping_arrays(customers, copies)},
+            {"objects": 1, "arrays": copies},
+        )
+    yield Case(
+        "duopoly, 1,000 sessions",
+        {"NumPy": learning_bare(1000), "arrays": learning_duopoly(1000)},
+        {"NumPy": 1000, "arrays": 1000},
+    )
+    yield Case(
+        "ppo collects, 5 × 256",
+        {
+            "objects": collecting(lambda: SupplyChainEnv(5), 256),
+            "arrays": collecting(lambda: ArraySupplyChainEnv(5), 256),
+        },
+        {"objects": 256, "arrays": 256},
+    )
+
+
+def seconds_for(run: Run, times: int) -> float:
+    """Return the CPU time of doing something n times."""
+    start = time.process_time()
+    run(times)
+    return time.process_time() - start
+
+
+def times_per_round(run: Run) -> int:
+    """Return how often something can be done in a round."""
+    run(3)
+    times = 1
+    while (seconds := seconds_for(run, times)) < ROUND_SECONDS / 4:
+        times *= 2
+    return max(1, int(times * ROUND_SECONDS / seconds))
+
+
+def faults_per_step(run: Run, times: int = 200) -> float:
+    """Return the page faults of a step, after a warm-up."""
+    run(times)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    run(times)
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) / times
+
+
+def measure(case: Case) -> None:
+    """Print the rate of each version of a case, and its ratio to the first."""
+    times = {name: times_per_round(run) for name, run in case.versions.items()}
+    best = dict.fromkeys(case.versions, float("inf"))
+    for _ in range(ROUNDS):
+        for name, run in case.versions.items():
+            best[name] = min(best[name], seconds_for(run, times[name]) / times[name] / case.weights[name])
+    first = next(iter(best.values()))
+    for name, seconds in best.items():
+        rate, ratio = 1 / seconds, first / seconds
+        print(f"{case.name:<28}{name:<12}{rate:>14,.0f} env steps/s   ratio {ratio:.2f}", flush=True)
+
+
+def peak_memory(what: str) -> float:
+    """Return the peak memory of a process that makes ten steps with a million customers, in MB."""
+    code = f"import bench_arrays as b; b.{what}(10**6, 1)(10)"
+    script = f"{code}; print(open('/proc/self/status').read().partition('VmHWM:')[2].split()[0])"
+    found = subprocess.run(
+        [sys.executable, "-c", script], cwd=HERE, capture_output=True, check=True, text=True
+    )
+    return int(found.stdout) / 1024
+
+
+def main(parts: list[str]) -> None:
+    """Measure everything, or cases whose names begin with one of the parts; with one thread, as in runs."""
+    threadpool_limits(1)
+    for case in cases():
+        if not parts or any(case.name.startswith(part) for part in parts):
+            measure(case)
+    if not parts or "faults" in parts:
+        for customers, copies in ((500, 1), (5, 256), (500, 256)):
+            found = faults_per_step(stepping_arrays(customers, copies))
+            print(f"page faults of a step, {customers} × {copies}: {found:.1f}", flush=True)
+    if not parts or "cost" in parts:
+        for customers in (10**2, 10**3, 10**4, 10**5, 10**6):
+            run = stepping_arrays(customers, 1)
+            times = times_per_round(run)
+            best = min(seconds_for(run, times) for _ in range(ROUNDS)) / times
+            print(f"a step with {customers:,} customers: {1e6 * best:,.0f} µs", flush=True)
+    if not parts or "memory" in parts:
+        for what in ("stepping_bare", "stepping_arrays"):
+            print(f"peak memory of a million customers, {what}: {peak_memory(what):,.0f} MB", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
