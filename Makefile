@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 PYTEST := $(BIN)/pytest --numprocesses auto --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train setup-tests test fuzz soak check fix bench bench-core bench-arrays bench-ppo bench-dqn bench-study bench-quality check-integrations check-alone docs dist clean
+.PHONY: help setup train setup-tests test fuzz soak check fix bench bench-core bench-arrays bench-ppo bench-dqn bench-sac bench-study bench-quality bench-quality-nightly check-integrations check-alone docs dist clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +39,7 @@ fix: $(VENV)/.setup-tests ## format, and mend what ruff can mend
 	@$(BIN)/ruff format --quiet .
 	@$(BIN)/ruff check --fix .
 
-bench: bench-core bench-arrays bench-ppo bench-dqn ## measure the speed of everything, beside other libraries (about 11 minutes)
+bench: bench-core bench-arrays bench-ppo bench-dqn bench-sac ## measure the speed of everything, beside other libraries (about 11 minutes)
 
 bench-core: $(VENV)/.setup ## measure the speed of env.step, of collection, hooks and plugins list (5 minutes)
 	@$(BIN)/python tests/benchmarks/bench_env_step.py
@@ -61,6 +61,9 @@ bench-ppo: $(VENV)/.setup-peers ## measure the speed of ppo beside other librari
 bench-dqn: $(VENV)/.setup-peers ## measure the speed of dqn beside other libraries, after installing them
 	@$(BIN)/python tests/benchmarks/bench_dqn.py
 
+bench-sac: $(VENV)/.setup-peers ## measure the speed of sac beside other libraries, after installing them
+	@$(BIN)/python tests/benchmarks/bench_sac.py
+
 bench-study: $(VENV)/.setup ## measure the speed of studies, beside a bare loop and Mesa, after installing it (5 minutes)
 	@$(PIP) install -r tests/benchmarks/requirements-studies.txt
 	@$(BIN)/python tests/benchmarks/bench_study.py
@@ -68,6 +71,10 @@ bench-study: $(VENV)/.setup ## measure the speed of studies, beside a bare loop 
 bench-quality: $(VENV)/.setup ## train on every task, many seeds (hours), into docs/benchmarks.md; TASKS=… for some
 	@$(PIP) install -r tests/benchmarks/quality/requirements.txt
 	@$(BIN)/python tests/benchmarks/quality/run_quality.py $(TASKS)
+
+bench-quality-nightly: $(VENV)/.setup ## train sac on LunarLanderContinuous, one seed (hours), into docs/benchmarks.md
+	@$(PIP) install -r tests/benchmarks/quality/requirements.txt
+	@$(BIN)/python tests/benchmarks/quality/run_quality.py "LunarLanderContinuous-v3, sac"
 
 soak: $(VENV)/.setup-tests ## cut 200 real runs in every way, resume and compare them (about 6 minutes); CUTS=… for some
 	@$(BIN)/python tests/soak/soak.py --cuts $(or $(CUTS),200)

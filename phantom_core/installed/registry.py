@@ -31,11 +31,13 @@ DISTRIBUTION_BY_NAME: Final = {
     "local": "phantom-experiments",
     "mlp-actor-critic": "phantom-ppo",
     "mlp-q-network": "phantom-dqn",
+    "mlp-soft-actor": "phantom-sac",
     "mlflow": "phantom-mlflow",
     "pettingzoo": "phantom-pettingzoo",
     "ppo": "phantom-ppo",
     "q-learning": "phantom-qlearning",
     "q-table": "phantom-qlearning",
+    "sac": "phantom-sac",
     "tensorboard": "phantom-tensorboard",
     "wandb": "phantom-wandb",
 }

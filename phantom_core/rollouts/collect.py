@@ -466,8 +466,8 @@ class Collector:
             own = actions if actor.is_discrete else snapshot(actions)
             if block.is_whole:
                 return actions, own
-            chosen += actions
-            kept += own
+            chosen.extend(actions)  # an array added to a list would become a sum
+            kept.extend(own)
         return table.unpick(chosen), table.unpick(kept)
 
     def _observed(self, block: Block) -> Any:

@@ -13,11 +13,11 @@ from phantom_core.installed.registry import Component
 from phantom_testing.scaffold import OWN_DISTRIBUTIONS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/reference/loggers.md"
-NEEDS_MORE = "torch-actor-critic"  # takes the settings of mlp-actor-critic, and needs torch to be imported
+NEEDS_MORE = ("torch-actor-critic", "torch-q-network")  # need torch to be imported
 OURS = [
     component
     for component in PluginManager().registry.components()
-    if component.distribution in {CORE_DISTRIBUTION, *OWN_DISTRIBUTIONS} and component.name != NEEDS_MORE
+    if component.distribution in {CORE_DISTRIBUTION, *OWN_DISTRIBUTIONS} and component.name not in NEEDS_MORE
 ]
 
 

@@ -2,6 +2,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import pytest
 
 import phantom_core as ph
@@ -384,3 +385,44 @@ def test_a_reward_of_an_env_of_another_library_is_checked_too(reward: Any) -> No
         f"The reward of 'agent' at step 1 is {reward!r}. Expected a finite number: change "
         "compute_reward(), or step() of a Gymnasium env."
     )
+
+
+class ArrayPolicy(ph.Policy):
+    """Does with its whole array of actions what it was made for."""
+
+    def __init__(self, *spaces: gym.Space[Any], value: float = 0.0) -> None:
+        super().__init__(*spaces)
+        self.value = value
+
+    def compute_action(self, observation: ph.Observation) -> Any:
+        return np.full(1, self.value, np.float32)
+
+    def compute_actions(self, observations: Any) -> Any:
+        return np.full((len(observations), 1), self.value, np.float32)
+
+    def sample_actions(self, observations: Any, rng: ph.RowStreams) -> tuple[Any, Any]:
+        return self.compute_actions(observations), {}
+
+    def env_actions(self, actions: Any) -> Any:
+        return actions * 2.0
+
+
+class SteeringAgent(CounterAgent):
+    """Does a number; notes what it did."""
+
+    action_space = gym.spaces.Box(-9.0, 9.0, (1,))
+
+    def decode_action(self, ctx: ph.Context, action: Any) -> None:
+        super().decode_action(ctx, 0)
+        self.did = action.tolist()
+
+
+def test_several_policies_may_return_their_actions_as_arrays() -> None:
+    agents = SteeringAgent("A"), SteeringAgent("B")
+    env = make_env(*agents)
+    spaces = env.observation_spaces["A"], env.action_spaces["A"]
+    policies = {name: ArrayPolicy(*spaces, value=value) for name, value in (("a", 1.0), ("b", 2.0))}
+    collector = ph.Collector([env], policies, {"A": "a", "B": "b"}, seed=1, learning=["a", "b"])
+    batches = collector.collect(ph.CollectPlan(steps=2))
+    assert [agent.did for agent in agents] == [[2.0], [4.0]]
+    assert [batches[name].transitions.actions.tolist() for name in "ab"] == [[[1.0]] * 2, [[2.0]] * 2]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import inspect
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import phantom_core as ph
@@ -26,6 +27,27 @@ def env_path(name: str) -> tuple[str, ...]:
             f"as 'env_config.{rest[-1]}', or without dots {rest[-1]!r}."
         )
     return tuple(rest)
+
+
+def check_names(env_class: Any, names: Iterable[str]) -> None:
+    """Raise `ConfigError` if what makes an env takes no argument of one of these names.
+
+    Names within arguments, such as `market.size`, are not looked at.
+    """
+    try:
+        parameters = inspect.signature(env_class).parameters
+    except (TypeError, ValueError):  # some that are built in have no signature
+        return
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    for name in names:
+        first = env_path(name)[0]
+        if first not in parameters:
+            what = getattr(env_class, "__name__", "The env")
+            raise ph.errors.ConfigError(
+                f"{what} takes no {first!r}.{ph.tools.did_you_mean(first, parameters)} It takes: "
+                f"{ph.tools.listing(parameters)}."
+            )
 
 
 def changed(env_config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

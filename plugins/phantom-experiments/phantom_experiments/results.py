@@ -180,10 +180,17 @@ class Results:
             ConfigError: if a name is not there, or the level is out of its range.
         """
         names = _names(by)
+        treatment = self._treatment("treatment", treatment)
+        baseline = self._treatment("baseline", self.treatments[0] if baseline is None else baseline)
+        if treatment == baseline:
+            raise ph.errors.ConfigError(
+                f"treatment is {treatment!r}, and so is the baseline. Name another baseline; treatments: "
+                f"{ph.tools.listing(self.treatments)}."
+            )
         return paired_differences(
             self._table_with(names),
-            self._treatment("treatment", treatment),
-            self._treatment("baseline", self.treatments[0] if baseline is None else baseline),
+            treatment,
+            baseline,
             by=names,
             values=None if values is None else _names(values),
             level=check_level(level),

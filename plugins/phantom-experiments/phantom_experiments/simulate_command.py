@@ -55,6 +55,14 @@ _COUNT: Final = click.IntRange(min=1)
     help="Record price (of the env), Household.wealth (of each), info.score or gini(Household.wealth). "
     "Repeatable.",
 )
+@click.option(
+    "--reduce",
+    "reductions",
+    multiple=True,
+    metavar="[NAME=]HOW",
+    help="How a value becomes one for each episode: mean, last, sum, min or max. Repeatable.  "
+    "[default: mean]",
+)
 @click.option("--every", type=_COUNT, default=1, show_default=True, metavar="N", help="Record every N steps.")
 @click.option(
     "--burn-in", type=click.IntRange(min=0), default=0, show_default=True, metavar="N",
@@ -104,6 +112,7 @@ def simulate_command(
     episodes: int,
     max_steps: int | None,
     collected: tuple[str, ...],
+    reductions: tuple[str, ...],
     every: int,
     burn_in: int,
     until: int | None,
@@ -129,7 +138,14 @@ def simulate_command(
         product({name: parse_values(text) for name, text in _split("--vary", variations)}),
         seeds=seeds,
         treatments=_treatments(treatments),
-        collect=parse_collect(collected, every=every, burn_in=burn_in, until=until, steps=not no_steps),
+        collect=parse_collect(
+            collected,
+            every=every,
+            burn_in=burn_in,
+            until=until,
+            steps=not no_steps,
+            reduce=_reductions(reductions),
+        ),
         env_config=dict(map(ph.tools.parse_assignment, assignments)),
         episodes=episodes,
         max_steps=max_steps,
@@ -161,9 +177,17 @@ def _split(option: str, texts: Sequence[str]) -> list[tuple[str, str]]:
         name, equals, value = (part.strip() for part in text.partition("="))
         if not equals or not name or not value:
             example = {"--vary": "num_buyers=3,10,30", "--policy": "Shop=random", "--precision": "price=0.01"}
+            example["--reduce"] = "price=last"
             raise ph.errors.ConfigError(f"{option} {text!r} has no value. Expected {example[option]}.")
         pairs.append((name, value))
     return pairs
+
+
+def _reductions(texts: Sequence[str]) -> Any:
+    """Return how values are reduced: all alike, or by name."""
+    if len(texts) == 1 and "=" not in texts[0]:
+        return texts[0]
+    return dict(_split("--reduce", texts)) or None
 
 
 def _policies(texts: Sequence[str], known: ph.PolicyMapping) -> dict[str, Any] | None:

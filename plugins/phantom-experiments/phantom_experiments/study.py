@@ -13,11 +13,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
+import numpy as np
+
 import phantom_core as ph
 from phantom_experiments import designs
 from phantom_experiments.collecting import Collect
 from phantom_experiments.designs import Design
-from phantom_experiments.env_changes import changed, env_path
+from phantom_experiments.env_changes import changed, check_names, env_path
 from phantom_experiments.executors import Executor, WorkerLostError
 from phantom_experiments.one_blas_thread import one_blas_thread
 from phantom_experiments.playing import Outcome, Playing, Task
@@ -109,6 +111,9 @@ class Study:
         self.design = _named(design * designs.product(found) if found else design)
         self.model = model.with_config(config)
         self.treatments = parse_treatments(treatments)
+        own = [*(env_config or {}), *self.design.names, *(n for t in self.treatments for n in t.changes)]
+        of_env = [name for name in own if "." not in name or name.startswith("env_config.")]
+        check_names(self.model.make_env.env_class, of_env)
         self.seeds = _seeds(seeds)
         self.collect = Collect() if collect is None else collect
         for name, number in (("episodes", episodes), ("max_steps", 1 if max_steps is None else max_steps)):
@@ -335,13 +340,14 @@ def rollout(
         max_steps: truncate each episode after so many steps.
         workers: how many processes.
         out: the directory to write to; None: a temporary one.
-        **parameters: keyword arguments of the env. A list, a range or a text with values is varied.
+        **parameters: keyword arguments of the env. A list, an array or a range is varied; to give a list as
+            one value, put it into a list.
 
     Raises:
         ConfigError: if an argument is not what it should be.
-
     """
-    vary = {n: v if isinstance(v, (list, ph.ranges.Range)) else [v] for n, v in parameters.items()}
+    varied = (list, np.ndarray, ph.ranges.Range)
+    vary = {name: value if isinstance(value, varied) else [value] for name, value in parameters.items()}
     study = Study(
         env,
         vary,

@@ -195,7 +195,9 @@ class MLP:
         """
         return self._inputs[-1]
 
-    def backward(self, *d_heads: Array, d_extra: Array | float = 0.0) -> None:
+    def backward(
+        self, *d_heads: Array, d_extra: Array | float = 0.0, d_last_hidden: Array | None = None
+    ) -> None:
         """Write the gradient of a loss into `gradient`, given those for the results of `forward`.
 
         It uses up what `forward` kept.
@@ -204,6 +206,8 @@ class MLP:
             *d_heads: ∂loss/∂outputs of each head [B, outputs]. With fewer rows than `forward` got: those of
                 its first rows; the others have no part in the loss.
             d_extra: ∂loss/∂extra.
+            d_last_hidden: ∂loss/∂`last_hidden`, where it has a part in the loss beside the heads, as it is
+                shaped; of as many rows as `d_heads`. Without hidden layers it changes nothing.
         """
         gradients = self._gradients
         gradients["extra"][:] = d_extra
@@ -213,7 +217,7 @@ class MLP:
         for tower, (head, d_head) in enumerate(zip(self.heads, d_heads, strict=True)):
             np.matmul(self._of(last, tower).T, d_head, out=gradients[f"{head}.weights"])
             np.matmul(ones[0], d_head, out=gradients[f"{head}.bias"])
-        for layer, hidden, d_hidden in self._descend(last, d_heads):
+        for layer, hidden, d_hidden in self._descend(last, d_heads, d_last_hidden):
             np.matmul(hidden.swapaxes(-1, -2), d_hidden, out=gradients[f"hidden{layer}.weights"])
             np.matmul(ones, d_hidden, out=gradients[f"hidden{layer}.bias"])
 
@@ -234,7 +238,9 @@ class MLP:
         hidden = self._inputs.pop()
         return hidden if hidden.shape[-2] == rows else hidden[..., :rows, :]
 
-    def _descend(self, hidden: Array, d_heads: Sequence[Array]) -> Iterator[tuple[int, Array, Array]]:
+    def _descend(
+        self, hidden: Array, d_heads: Sequence[Array], d_last_hidden: Array | None = None
+    ) -> Iterator[tuple[int, Array, Array]]:
         """Yield layer, its input and ∂loss/∂(before φ), from the last hidden layer to the first."""
         views, rows = self._views, len(d_heads[0])
         if not self.depth:
@@ -249,6 +255,8 @@ class MLP:
                 _times_transposed(d_head, weights, out=d_hidden)
             else:
                 d_hidden += d_head @ weights.T
+        if d_last_hidden is not None:
+            d_hidden += d_last_hidden
         for layer in reversed(range(self.depth)):
             d_hidden *= self._slope(hidden)
             hidden = self._last_input(rows)

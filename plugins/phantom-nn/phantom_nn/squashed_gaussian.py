@@ -22,28 +22,36 @@ class SquashedDraw:
         u = μ + σ ε        a = tanh(u)        log(1 − tanh²u) = 2 (log 2 − u − softplus(−2u))
         log π(a|s) = −Σ (ε²/2 + log σ + log √2π) − Σ log(1 − tanh²u)
 
-    The last form of log(1 − tanh²u) is exact for every u, where log(1 − a² + 1e-6) stops at −13.8.
+    The last form of log(1 − tanh²u) is exact for every u, where log(1 − a² + 1e-6) stops at −13.8. In a
+    dimension without bounds there is no tanh: a = u, and its slope is 1.
 
     Attributes:
-        actions: a [B, K], in [−1, 1].
+        actions: a [B, K]; in [−1, 1] where there are bounds.
         log_prob: log π(a|s), float [B].
 
     Source: Haarnoja et al. 2018, arXiv:1812.05905, appendix C.
     """
 
-    def __init__(self, means: Array, log_std: Array, noise: Array) -> None:
+    def __init__(
+        self, means: Array, log_std: Array, noise: Array, is_bounded: NDArray[np.bool_] | None = None
+    ) -> None:
         """Draw.
 
         Args:
             means: μ [B, K].
             log_std: log σ, [B, K] or [K].
             noise: ε [B, K], standard normal.
+            is_bounded: which dimensions the tanh is for, bool [K]; None: all.
         """
+        self._is_bounded = is_bounded
         self._spread = np.exp(log_std) * noise
         raw = means + self._spread
         self.actions: Array = np.tanh(raw)
         softplus = np.logaddexp(0.0, -2.0 * raw)
         log_slope = 2.0 * (math.log(2.0) - raw - softplus)
+        if is_bounded is not None:
+            self.actions = np.where(is_bounded, self.actions, raw)
+            log_slope *= is_bounded
         terms = 0.5 * noise * noise + log_std + (0.5 * math.log(2.0 * math.pi) + log_slope)
         self.log_prob: Array = -terms.sum(axis=1)
 
@@ -52,23 +60,32 @@ class SquashedDraw:
 
             ∂a/∂u = 1 − a²,   ∂log π/∂u = 2a,   ∂u/∂log σ = σ ε,   ∂log π/∂log σ = 2a σ ε − 1
 
+        Without bounds ∂a/∂u = 1 and ∂log π/∂u = 0.
+
         Args:
-            d_actions: ∂loss/∂a [B, K].
-            d_log_prob: ∂loss/∂log π [B].
+            d_actions: ∂loss/∂a [B, K]; with fewer rows than were drawn, those of the first ones.
+            d_log_prob: ∂loss/∂log π [B], likewise.
         """
+        rows = len(d_log_prob)
         along = d_log_prob[:, None]
-        d_raw = d_actions * (1.0 - self.actions * self.actions) + 2.0 * along * self.actions
-        return d_raw, d_raw * self._spread - along
+        squashed = self.actions[:rows]
+        if self._is_bounded is not None:
+            squashed = squashed * self._is_bounded
+        d_raw = d_actions * (1.0 - squashed * squashed) + 2.0 * along * squashed
+        return d_raw, d_raw * self._spread[:rows] - along
 
 
 class SquashedGaussian:
-    """A family of distributions over the actions of a bounded Box; outputs are K means and K log-deviations.
+    """A family of distributions over the actions of a Box; outputs are K means and K log-deviations.
 
-    Actions are stored as they were drawn, flat in [−1, 1]; for the env −1 and 1 stand for the bounds. In a
-    dimension without two finite bounds they stand for −1 and 1 themselves, clipped to the bound there is.
+    Actions are stored as they were drawn, flat, in [−1, 1] where there are two finite bounds; for the env −1
+    and 1 stand for these. A dimension without two finite bounds has a plain Gaussian, without a tanh; what
+    was drawn is clipped for the env to the bound there is. Bounds near the largest number of the type count
+    as infinite.
 
     Attributes:
         num_actions: K.
+        is_bounded: which dimensions have two finite bounds, bool [K]; None: all.
         num_outputs: 2K.
     """
 
@@ -98,6 +115,7 @@ class SquashedGaussian:
         with np.errstate(invalid="ignore", over="ignore"):  # of infinities, which are not taken
             self._centre = np.where(is_finite, (low + high) / 2.0, 0.0)
             self._half = np.where(is_finite, (high - low) / 2.0, 1.0)
+        self.is_bounded: NDArray[np.bool_] | None = None if is_finite.all() else is_finite.ravel()
 
     def parts(self, outputs: Array) -> tuple[Array, Array]:
         """Return the means and the log-deviations, clamped to [−20, 2], of outputs [B, 2K]."""
@@ -106,7 +124,7 @@ class SquashedGaussian:
 
     def draw(self, outputs: Array, noise: Array) -> SquashedDraw:
         """Draw an action for each row from standard normal noise [B, K]."""
-        return SquashedDraw(*self.parts(outputs), noise)
+        return SquashedDraw(*self.parts(outputs), noise, self.is_bounded)
 
     def output_gradients(self, outputs: Array, d_means: Array, d_log_std: Array) -> Array:
         """Return ∂loss/∂outputs [B, 2K]; a log-deviation that is clamped has none.
@@ -124,13 +142,16 @@ class SquashedGaussian:
         """Draw an action for each row, each from its own stream: [B, K] of the type of the outputs."""
         noise = rng.normals(self.num_actions).astype(outputs.dtype)
         means, log_std = self.parts(outputs)
-        found: Array = np.tanh(means + np.exp(log_std) * noise)
-        return found
+        return self.squash(means + np.exp(log_std) * noise)
 
     def mode(self, outputs: Array) -> Array:
-        """Return tanh of the means of each row: [B, K]."""
-        found: Array = np.tanh(outputs[:, : self.num_actions])
-        return found
+        """Return the means of each row behind the tanh: [B, K]."""
+        return self.squash(outputs[:, : self.num_actions])
+
+    def squash(self, raw: Array) -> Array:
+        """Return tanh of what was drawn [B, K], where there are bounds."""
+        squashed: Array = np.tanh(raw)
+        return squashed if self.is_bounded is None else np.where(self.is_bounded, squashed, raw)
 
     def to_env(self, actions: Array) -> Array:
         """Return stored actions [B, K] in the shape, the bounds and the type of the space."""

@@ -62,15 +62,25 @@ def _categorical(logits: torch.Tensor, index: torch.Tensor) -> _Pair:
     return chosen, -(log_probs.exp() * log_probs).sum(1)
 
 
-def squashed_draw(means: torch.Tensor, log_std: torch.Tensor, noise: torch.Tensor) -> _Pair:
+def squashed_draw(
+    means: torch.Tensor,
+    log_std: torch.Tensor,
+    noise: torch.Tensor,
+    is_bounded: torch.Tensor | None = None,
+) -> _Pair:
     """Return actions [B, K] and log π [B] as `SquashedDraw` does, with gradients through both.
 
     Args:
         means: μ [B, K].
         log_std: log σ [B, K], clamped already.
         noise: ε [B, K].
+        is_bounded: which dimensions the tanh is for, bool [K]; None: all.
     """
     raw = means + torch.exp(log_std) * noise
     log_slope = 2.0 * (math.log(2.0) - raw - torch.nn.functional.softplus(-2.0 * raw))
+    actions = torch.tanh(raw)
+    if is_bounded is not None:
+        log_slope = torch.where(is_bounded, log_slope, 0.0)
+        actions = torch.where(is_bounded, actions, raw)
     terms = 0.5 * noise * noise + log_std + (0.5 * math.log(2.0 * math.pi) + log_slope)
-    return torch.tanh(raw), -terms.sum(1)
+    return actions, -terms.sum(1)

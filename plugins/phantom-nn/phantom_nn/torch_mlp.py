@@ -30,6 +30,10 @@ class TorchMLP:
 
     def __call__(self, features: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Return what each head says about features [B, inputs]: [B, outputs] each."""
+        return self.with_hidden(features)[0]
+
+    def with_hidden(self, features: torch.Tensor) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
+        """Return what each head says, and the last hidden layer, [B, width] or [towers, B, width]."""
         hidden = features
         for layer in range(self._depth):
             weights, bias = self.tensors[2 * layer : 2 * layer + 2]
@@ -43,4 +47,4 @@ class TorchMLP:
         towers = hidden.unbind(0) if parted else [hidden] * self._num_heads
         heads = self.tensors[2 * self._depth : -1]
         pairs = zip(heads[::2], heads[1::2], towers, strict=True)
-        return tuple(torch.addmm(bias, tower, weights) for weights, bias, tower in pairs)
+        return tuple(torch.addmm(bias, tower, weights) for weights, bias, tower in pairs), hidden

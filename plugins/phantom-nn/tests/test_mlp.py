@@ -193,3 +193,19 @@ def test_orthogonal_weights_have_the_gains_of_their_heads() -> None:
         assert tower.T @ tower == pytest.approx(2.0 * np.eye(16), abs=1e-5)
     assert views["a.weights"].T @ views["a.weights"] == pytest.approx(0.01 * np.eye(3), abs=1e-7)
     assert not views["b.bias"].any()
+
+
+@pytest.mark.parametrize("structure", [((5, 4), {"q": 3}, 0), ((5, 4), {"a": 2, "b": 1}, 0)], ids=str)
+def test_the_last_hidden_layer_may_have_a_part_in_the_loss(structure: Any) -> None:
+    network = make(structure)
+    features, weights = drawn(network)
+    network.forward(features)
+    of_hidden = np.random.default_rng(3).normal(size=network.last_hidden.shape)
+
+    def loss() -> float:
+        return weighted(network, features, weights) + float((of_hidden * network.last_hidden).sum())
+
+    loss()
+    network.backward(*weights, d_last_hidden=of_hidden)
+    found = network.gradient.copy()
+    np.testing.assert_allclose(found, slope(loss, network.parameters), rtol=1e-6, atol=1e-7)

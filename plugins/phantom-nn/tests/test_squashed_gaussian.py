@@ -15,13 +15,17 @@ def streams(number: int) -> ph.RowStreams:
     return ph.RowStreams([ph.seeding.UniformStream(ph.seeding.make_rng(1, n)) for n in range(number)])
 
 
-def loss(outputs: Any, noise: Any, weights: tuple[Any, Any]) -> float:
-    found = SquashedGaussian(BOX, "sac").draw(outputs, noise)
+HALF_BOUNDED = gym.spaces.Box(np.array([-2.0, -np.inf], np.float32), np.array([2.0, np.inf], np.float32))
+
+
+def loss(space: Any, outputs: Any, noise: Any, weights: tuple[Any, Any]) -> float:
+    found = SquashedGaussian(space, "sac").draw(outputs, noise)
     return float((weights[0] * found.actions).sum() + weights[1] @ found.log_prob)
 
 
-def test_gradients_through_actions_and_likelihoods_agree_with_finite_differences() -> None:
-    rng, distribution = np.random.default_rng(1), SquashedGaussian(BOX, "sac")
+@pytest.mark.parametrize("space", [BOX, HALF_BOUNDED], ids=["bounded", "half-bounded"])
+def test_gradients_through_actions_and_likelihoods_agree_with_finite_differences(space: Any) -> None:
+    rng, distribution = np.random.default_rng(1), SquashedGaussian(space, "sac")
     outputs, noise = rng.normal(size=(8, 4)), rng.normal(size=(8, 2))
     outputs[0, 2], outputs[1, 3] = 2.5, -21.0  # clamped
     weights = rng.normal(size=(8, 2)), rng.normal(size=8)
@@ -31,7 +35,9 @@ def test_gradients_through_actions_and_likelihoods_agree_with_finite_differences
     for index in np.ndindex(outputs.shape):
         step = np.zeros_like(outputs)
         step[index] = 1e-6
-        slope = (loss(outputs + step, noise, weights) - loss(outputs - step, noise, weights)) / 2e-6
+        slope = (
+            loss(space, outputs + step, noise, weights) - loss(space, outputs - step, noise, weights)
+        ) / 2e-6
         assert found[index] == pytest.approx(slope, abs=1e-7, rel=1e-6)
 
 
@@ -40,6 +46,22 @@ def test_the_density_is_that_of_the_normal_over_the_slope_of_tanh() -> None:
     normal = -0.5 * 0.25**2 - math.log(2.0) - 0.5 * math.log(2.0 * math.pi)
     assert draw.actions.item() == pytest.approx(math.tanh(1.0))
     assert draw.log_prob.item() == pytest.approx(normal - math.log(1.0 - math.tanh(1.0) ** 2))
+
+
+def test_without_bounds_the_density_is_that_of_the_normal() -> None:
+    draw = SquashedDraw(np.array([[0.5]]), np.log([[2.0]]), np.array([[4.0]]), np.array([False]))
+    assert draw.actions.item() == 8.5
+    assert draw.log_prob.item() == pytest.approx(-8.0 - math.log(2.0) - 0.5 * math.log(2.0 * math.pi))
+
+
+def test_gradients_of_the_first_rows_are_those_of_a_draw_of_these() -> None:
+    rng = np.random.default_rng(1)
+    columns = [rng.normal(size=(6, 2)) for _ in range(3)]
+    d_actions, d_log_prob = rng.normal(size=(4, 2)), rng.normal(size=4)
+    some = SquashedDraw(*columns).gradients(d_actions, d_log_prob)
+    alone = SquashedDraw(*(column[:4] for column in columns)).gradients(d_actions, d_log_prob)
+    for one, other in zip(some, alone, strict=True):
+        assert one.tolist() == other.tolist()
 
 
 def test_the_log_determinant_does_not_saturate() -> None:

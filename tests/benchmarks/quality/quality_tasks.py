@@ -32,6 +32,7 @@ class Task:
         episodes: episodes of the final evaluation.
         best_every: env steps between two evaluations, over 20 episodes, of which the best one counts, too.
         best_bar: what the best evaluation of each seed must reach.
+        is_nightly: whether it is trained only when it is named.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Task:
     episodes: int = 100
     best_every: int | None = None
     best_bar: float | None = None
+    is_nightly: bool = False
 
     def settings(self) -> str:
         """Return the settings that differ from the defaults, for people."""
@@ -226,7 +228,7 @@ TASKS = [
         name="two-agent CartPole, one shared policy, dqn",
         algorithm="dqn",
         env=two_cart_poles,
-        total_steps=50_000,
+        total_steps=30_000,
         seeds=1,
         bar=475.0,
         trainer=DQN_CARTPOLE,
@@ -240,7 +242,59 @@ TASKS = [
         seeds=1,
         bar=475.0,
         trainer=DQN_CARTPOLE,
-        policy={"hidden_sizes": (64, 64)},
+        policy={"hidden_sizes": (256, 256)},
         policies={"left": ["left"], "right": ["right"]},
+    ),
+    Task(
+        name="Pendulum-v1, sac",
+        algorithm="sac",
+        env=gymnasium_env,
+        env_config={"env": "Pendulum-v1"},
+        total_steps=20_000,
+        seeds=5,
+        bar=-180.0,
+        trainer={"lr": 1e-3},
+    ),
+    Task(
+        name="MountainCarContinuous-v0, sac",
+        algorithm="sac",
+        env=gymnasium_env,
+        env_config={"env": "MountainCarContinuous-v0"},
+        total_steps=50_000,
+        seeds=1,
+        bar=90.0,
+        trainer={
+            "steps": 32,
+            "rounds": 64,
+            "batch_size": 512,
+            "warm_up": 1,
+            "capacity": 50_000,
+            "gamma": 0.9999,
+            "target_rate": 0.01,
+            "temperature": 0.1,
+        },
+        policy={"state_dependent_exploration": True, "log_std_init": -3.67},
+    ),
+    Task(
+        name="supply chain (Box), sac",
+        algorithm="sac",
+        env=supply_chain,
+        total_steps=30_000,
+        seeds=3,
+        bar=797.0,
+        trainer={"steps": 8, "rounds": 125, "decisions_per_gradient_step": 2},
+        episodes=500,
+    ),
+    Task(
+        name="LunarLanderContinuous-v3, sac",
+        algorithm="sac",
+        env=gymnasium_env,
+        env_config={"env": "LunarLanderContinuous-v3"},
+        total_steps=500_000,
+        seeds=1,
+        bar=200.0,
+        trainer={"warm_up": 10_000, "lr": 7.3e-4, "lr_final": 0.0, "target_rate": 0.01},
+        policy={"hidden_sizes": (400, 300)},
+        is_nightly=True,
     ),
 ]
