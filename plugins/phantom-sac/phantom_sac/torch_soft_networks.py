@@ -18,7 +18,7 @@ from phantom_sac.soft_actor import MLPSoftActorPolicy
 from phantom_sac.soft_critic import TwinCritic
 
 Array = NDArray[Any]
-Pair: TypeAlias = tuple[torch.Tensor, torch.Tensor]
+Pair: TypeAlias = "tuple[torch.Tensor, torch.Tensor]"
 
 
 class SoftActorModule(ModuleNetwork):
@@ -53,7 +53,7 @@ class TwinCriticModule(ModuleNetwork):
         self, module_class: Callable[..., torch.nn.Module], layout: ObservationLayout, num_actions: int
     ) -> None:
         """Make both modules."""
-        super().__init__(partial(_Twins, module_class), layout, num_actions)
+        super().__init__(partial(_twins, module_class), layout, num_actions)
         self._made_with, self._layout_of_inputs = (module_class, layout, num_actions), layout
 
     def __getstate__(self) -> tuple[Any, Array]:
@@ -65,19 +65,19 @@ class TwinCriticModule(ModuleNetwork):
         return self.module(self._layout_of_inputs.unflatten(features), actions)
 
 
-class _Twins(torch.nn.Module):  # type: ignore[misc]  # torch is not installed where types are checked
-    """Two modules of one class."""
+def _twins(module_class: Callable[..., torch.nn.Module], space: Any, num_actions: int) -> torch.nn.Module:
+    """Return two modules of one class as one, which returns both values, [B] each."""
 
-    def __init__(self, module_class: Callable[..., torch.nn.Module], space: Any, num_actions: int) -> None:
-        super().__init__()
-        self.first, self.second = module_class(space, num_actions), module_class(space, num_actions)
+    class Twins(torch.nn.Module):  # type: ignore[misc]  # torch is not installed where types are checked
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = module_class(space, num_actions), module_class(space, num_actions)
 
-    def forward(self, observations: Any, actions: torch.Tensor) -> Pair:
-        """Return both values, [B] each."""
-        rows = len(actions)
-        return self.first(observations, actions).reshape(rows), self.second(observations, actions).reshape(
-            rows
-        )
+        def forward(self, observations: Any, actions: torch.Tensor) -> Pair:
+            first, second = self.first(observations, actions), self.second(observations, actions)
+            return first.reshape(len(actions)), second.reshape(len(actions))
+
+    return Twins()
 
 
 def moments_on(
