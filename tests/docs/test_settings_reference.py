@@ -13,7 +13,7 @@ from phantom_core.installed.registry import Component
 from phantom_testing.scaffold import OWN_DISTRIBUTIONS
 
 PAGE = Path(__file__).resolve().parents[2] / "docs/reference/loggers.md"
-NEEDS_MORE = ("torch-actor-critic", "torch-q-network")  # need torch to be imported
+NEEDS_MORE = ("torch-actor-critic", "torch-q-network", "torch-soft-actor")  # need torch to be imported
 OURS = [
     component
     for component in PluginManager().registry.components()

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -15,7 +15,7 @@ from phantom_dqn.numpy_q_backend import NumpyQBackend
 from phantom_dqn.q_loss import Minibatch
 from phantom_dqn.q_network import QNetwork
 from phantom_dqn.q_step import StepSettings
-from phantom_testing import IdentityEnv, PolicyConformance, TrainerConformance
+from phantom_testing import IdentityEnv
 
 pytestmark = pytest.mark.integration
 torch = pytest.importorskip("torch", reason="run make check-integrations", exc_type=ImportError)
@@ -136,13 +136,3 @@ def test_a_network_of_the_users_needs_the_backend() -> None:
     assert str(caught.value) == (
         "A TorchQPolicy computes in torch, but dqn has backend='numpy'. Set backend='torch' for the trainer."
     )
-
-
-class TestDQNInTorch(TrainerConformance):
-    name = "dqn"
-    config: ClassVar = {**FAST, "backend": "torch"}
-
-
-class TestTorchQNetwork(PolicyConformance):
-    name = "torch-q-network"
-    config: ClassVar = {"network": "flat_q_network:FlatQNetwork"}

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 import phantom_core as ph
 import phantom_experiments as px
-from phantom_core.cli.main import phantom
+from phantom_experiments.simulate_command import simulate_command
 
 
 class Counting(ph.PhantomEnv):
@@ -67,13 +67,13 @@ def test_the_command_line_reduces_as_it_is_told(tmp_path: Path, monkeypatch: pyt
         "import phantom_core as ph\n\nclass Counting(ph.PhantomEnv):\n"
         "    def __init__(self, num_steps=4):\n        super().__init__(num_steps)\n"
     )
-    command = ["simulate", "counting.py:Counting", "--collect", "current_step"]
+    command = ["counting.py:Counting", "--collect", "current_step"]
     for options, expected in (
         ([], 2.5),
         (["--reduce", "last"], 4),
         (["--reduce", "current_step=max"], 4),
         (["--reduce", "current_step=sum"], 10),
     ):
-        done = CliRunner().invoke(phantom, [*command, *options, "--out", "found.csv"])
+        done = CliRunner().invoke(simulate_command, [*command, *options, "--out", "found.csv"])
         assert done.exit_code == 0, done.output
         assert float(Path("found.csv").read_text().splitlines()[1].rpartition(",")[2]) == expected

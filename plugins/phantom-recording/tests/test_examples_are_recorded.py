@@ -10,7 +10,7 @@ import pytest
 import phantom_core as ph
 from phantom_recording import EpisodePrinter, Recorder, read_recording, replay
 
-MOST_STEPS = 500  # of a game without end
+MOST_STEPS = 2000  # of a game without end
 EXAMPLES = sorted((Path(__file__).parents[3] / "docs" / "examples").glob("*.py"))
 
 

@@ -1,6 +1,7 @@
 """`phantom doctor`: what it prints, and how it exits."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,8 +50,13 @@ def test_an_env_that_is_well_exits_with_0(phantom: Callable[..., Any]) -> None:
     assert (outcome.code, outcome.err) == (0, "")
     first, *others = outcome.out.splitlines()
     assert first == "Played 2 episodes, 10 steps. Found nothing that will bite."
-    assert " ".join(" ".join(others).split()) == (
-        "Trainers double-q-learning, expected-sarsa, ppo, q-learning, sarsa can train this env."
+    said = " ".join(" ".join(others).split())
+    able, _, unable = said.removeprefix("Trainers ").partition(" can train this env.")
+    tables = {"double-q-learning", "expected-sarsa", "ppo", "q-learning", "sarsa"}
+    assert tables <= set(able.split(", ")) <= tables | {"dqn"}
+    assert unable in (
+        "",
+        " Trainer sac cannot: Agent 'G1': mlp-soft-actor cannot act in Discrete(3). Use a Box of floats.",
     )
 
 
@@ -93,9 +99,12 @@ def test_what_is_wrong_with_several_agents_is_said_once(
 
 def test_trainers_can_train_an_env_once_its_errors_are_fixed(phantom: Callable[..., Any], ill: str) -> None:
     outcome = phantom("doctor", ill)
-    assert "Trainer ppo can train this env once the error above is fixed." in outcome.out
+    (said,) = re.findall(
+        r"^Trainers? (.*) can train this env once the error above is fixed", outcome.out, re.MULTILINE
+    )
+    assert "ppo" in said.split(", ")
     outcome = phantom("doctor", "ill_shop.py:Empty")
-    assert outcome.code == 1
+    assert outcome.code == 0, "it can be simulated"
     assert "Trainer" not in outcome.out
 
 
