@@ -3,6 +3,7 @@
 import functools
 import importlib.util
 import itertools
+import os
 import random
 import resource
 import subprocess
@@ -545,6 +546,18 @@ def fake_distribution(tmp_path: Path) -> Iterator[MakeDistribution]:
 
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+@pytest.fixture(autouse=True)
+def _variables_of_threads_stay() -> Iterator[None]:
+    """A command sets them for its process; in that of the tests they would let later runs use more."""
+    before = {name: os.environ.get(name) for name in THREADS}
+    yield
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 class Outcome(NamedTuple):

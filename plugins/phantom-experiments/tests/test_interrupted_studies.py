@@ -108,7 +108,9 @@ def test_ctrl_c_keeps_what_was_played(
 
 
 SLOW = """
+import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the tests run in the background
 sys.path.insert(0, {folder!r})
 import phantom_experiments as px
 from study_models import SlowSavers
