@@ -31,6 +31,7 @@ def main() -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     shutil.copytree(DOCS / "images", target / "images")
+    shutil.copytree(DOCS / "images", target / "files" / "docs" / "images")  # for the README
 
 
 def staged_pages() -> dict[str, str]:

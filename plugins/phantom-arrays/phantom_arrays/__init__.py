@@ -5,7 +5,7 @@ from phantom_arrays.array_vector_env import ArrayVectorEnv
 from phantom_arrays.declared_state import parameter, state
 from phantom_arrays.draws import Draws
 from phantom_arrays.links import Edges, Link
-from phantom_arrays.members import Member
+from phantom_arrays.members import Member as Member
 from phantom_arrays.message_batch import Messages
 from phantom_arrays.payload_handlers import handler
 from phantom_arrays.population import Population, StrategicPopulation, View
@@ -16,7 +16,6 @@ __all__ = [
     "Draws",
     "Edges",
     "Link",
-    "Member",
     "Messages",
     "Population",
     "StrategicPopulation",

@@ -25,7 +25,7 @@ class Population:
     All methods act on all members in all copies at once. A row is a member: with B copies of N members, row
     `b N + i` is member i of copy b. So write no `if` on values of rows: use masks and `np.where`.
 
-    Subclasses declare `state` and `parameter`s, and override methods.
+    Subclasses declare `state` and each `parameter`, and override methods.
 
     Attributes:
         name: what it is called, in links and in the ids of its members.
