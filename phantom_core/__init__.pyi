@@ -1,5 +1,6 @@
 from phantom_core import errors as errors
 from phantom_core import metrics as metrics
+from phantom_core import processes as processes
 from phantom_core import reading as reading
 from phantom_core import secrets as secrets
 from phantom_core import seeding as seeding

@@ -25,6 +25,7 @@ TITLES: Final = {  # of layers and of public modules, in the order of the pages
     "metrics": "Metrics",
     "hooks": "Hooks",
     "installed": "Installed plugins",
+    "processes": "Processes",
     "reading": "Reading",
     "trust": "Trust",
     "writing": "Writing",

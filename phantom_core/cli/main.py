@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> None:
     what the user gave. 130: interrupted.
     """
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")  # as training/blas_threads.py does, before NumPy starts any
+        os.environ.setdefault(variable, "1")  # as processes.py does, before NumPy starts any
     given = sys.argv[1:] if arguments is None else arguments
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # what a terminal cannot show ends no command

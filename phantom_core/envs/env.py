@@ -14,7 +14,7 @@ import numpy as np
 from phantom_core.envs.casting import Cast, Player
 from phantom_core.envs.reward_ledger import RewardLedger
 from phantom_core.envs.step_result import Infos, Observations, StepResult
-from phantom_core.envs.turns import ACTING_NEXT, Turn
+from phantom_core.envs.turns import Turn
 from phantom_core.errors import ConfigError, EnvError, EpisodeError, did_you_mean, listing
 from phantom_core.seeding import (
     MAX_SEED,
@@ -370,7 +370,7 @@ class PhantomEnv:
         """
         return {
             "step": self._current_step,
-            "turns": [None if turn is None else _as_json(turn) for turn in (self._executed_turn, self._turn)],
+            "turns": [None if turn is None else turn.as_json() for turn in (self._executed_turn, self._turn)],
             "terminated": sorted(map(repr, self.terminated_agent_ids)),
             "truncated": sorted(map(repr, self.truncated_agent_ids)),
             "withdrawn": [repr(i) for i in self.agents if i not in self.network.contexts],
@@ -419,21 +419,9 @@ class PhantomEnv:
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     def _turn_again(self, saved: Mapping[str, Any], agent_ids: Mapping[str, AgentID]) -> Turn:
-        """Return a turn that was saved."""
-        turn = self.turn_order.first(self)
-        if _as_json(turn) == saved:
-            return turn
-        if saved["name"] != repr(saved["plain_name"]):
-            raise EnvError(
-                f"{type(self).__name__} cannot go back to the turn {saved['name']}. Give turns a str or an "
-                "int as name, or do not set saves_episodes."
-            )
-        acting, rewarded, observing = (
-            tuple(agent_ids[name] for name in names) if isinstance(names, list) else None
-            for names in (saved["acting"], saved["rewarded"], saved["observing"])
-        )
-        sees_next = isinstance(saved["observing"], str)
-        return Turn(saved["plain_name"], acting, rewarded, ACTING_NEXT if sees_next else observing)
+        """Return a turn that was saved: the same object where it is known, since casts go by that."""
+        first = self.turn_order.first(self)
+        return first if first.as_json() == saved else Turn.from_json(saved, agent_ids)
 
     # ------------------------------------------------------------------ the parts of reset and step
 
@@ -747,19 +735,6 @@ class EnvRecorder(Protocol):
 
     def close(self) -> None:
         """Called by `env.close()`: finish what was recorded. It may be called again."""
-
-
-def _as_json(turn: Turn) -> dict[str, Any]:
-    """Return a turn as JSON values, with the `repr` of ids in their place."""
-    ids = [turn.acting, turn.rewarded, turn.observing]
-    acting, rewarded, observing = [[*map(repr, i)] if isinstance(i, tuple) else i for i in ids]
-    return {
-        "name": repr(turn.name),
-        "plain_name": turn.name if isinstance(turn.name, (str, int)) else None,
-        "acting": acting,
-        "rewarded": rewarded,
-        "observing": observing if observing is None or isinstance(observing, list) else "acting next",
-    }
 
 
 def _observe(players: Iterable[Player], observations: Observations, infos: Infos | None) -> None:

@@ -265,8 +265,12 @@ class EnvCopy:
     def _saved(self) -> dict[str, Any]:
         """Return the episode that goes on: where the env stands, and what each agent saw last and earned."""
         waiting = (*self.now.rows, *self.now.waiting)
+        try:
+            of_env = self._envs.episode_state(self.env_index)
+        except (CopyError, PhantomError) as error:
+            raise self._not_possible("saved in", _reason(error)) from error
         return {
-            "env": self._envs.episode_state(self.env_index),
+            "env": of_env,
             "fingerprint": self._envs.fingerprint(self.env_index),
             "length": self.length,
             "agents": [[repr(agent_id), row.episode_return] for agent_id, row in self.rows.items()],
@@ -283,15 +287,15 @@ class EnvCopy:
         try:
             self._envs.restore_episode(self.env_index, self.seed_of(self.episode), saved["env"])
         except (CopyError, PhantomError) as error:
-            reason = error.__cause__ if isinstance(error, CopyError) and error.__cause__ else error
-            said = str(reason) if isinstance(reason, PhantomError) else error_text(reason)
-            raise self._not_restored(without_stop(said)) from error
+            raise self._not_possible("restored to", _reason(error)) from error
         if self._envs.fingerprint(self.env_index) != saved["fingerprint"]:
-            raise self._not_restored("a generator of it stands elsewhere. Let load_state_dict() put it back")
+            raise self._not_possible(
+                "restored to", "a generator of it stands elsewhere. Let load_state_dict() put it back"
+            )
         named = {**agent_ids, **{repr(i): i for i in (*self._facts.strategic_agent_ids, ALL)}}
         missing = [name for name, _ in saved["agents"] if name not in named]
         if missing:
-            raise self._not_restored(f"nobody knows {missing[0]}, who took part in it")
+            raise self._not_possible("restored to", f"nobody knows {missing[0]}, who took part in it")
         self._take_part([named[name] for name, _ in saved["agents"]])
         for name, earned in saved["agents"]:
             self.rows[named[name]].episode_return = earned
@@ -305,9 +309,9 @@ class EnvCopy:
         self.is_over = False
         self.now = self._arranged(waiting, {})
 
-    def _not_restored(self, reason: str) -> CheckpointError:
-        what = f"Copy {self.env_index} of {self._envs.env_name} cannot be restored to the middle of"
-        return CheckpointError(f"{what} episode {self.episode}: {reason}.")
+    def _not_possible(self, what: str, reason: str) -> CheckpointError:
+        copy = f"Copy {self.env_index} of {self._envs.env_name}"
+        return CheckpointError(f"{copy} cannot be {what} the middle of episode {self.episode}: {reason}.")
 
     def failed(self, failure: CopyError, where: str) -> Exception:
         """Say where it happened: in which episode and line, and how to play it again."""
@@ -428,3 +432,12 @@ class EnvCopy:
             terminated,
             self._envs.take_metrics(self.env_index),
         )
+
+
+def _reason(error: Exception) -> str:
+    """Return why an episode cannot be saved or restored, and where in the user's code."""
+    cause = error.__cause__ if isinstance(error, CopyError) else None
+    if cause is None or isinstance(cause, PhantomError):
+        return without_stop(str(cause or error))
+    place = error.place if isinstance(error, CopyError) else ""
+    return f"{error_text(cause)}{place or error_place(cause)}"

@@ -133,12 +133,16 @@ class VectorEnv(ABC):
         What metrics recorded in it is part of that. Called where `saves_episodes` is set.
 
         Raises:
-            CheckpointError: if it cannot be saved now.
+            CopyError: if the copy raises.
         """
         raise EnvError(f"{type(self).__name__} sets saves_episodes, but has no episode_state(). Override it.")
 
     def restore_episode(self, number: int, seed: int, state: Mapping[str, Any]) -> None:
-        """Let a copy stand where it stood when `episode_state` was called, in the episode of this seed."""
+        """Let a copy stand where it stood when `episode_state` was called, in the episode of this seed.
+
+        Raises:
+            CopyError: if the copy raises.
+        """
         raise EnvError(
             f"{type(self).__name__} sets saves_episodes, but has no restore_episode(). Override it."
         )
@@ -280,11 +284,17 @@ class LocalVectorEnv(VectorEnv):
 
     def episode_state(self, number: int) -> dict[str, Any]:
         """Return where the episode of a copy stands."""
-        return self._envs[number].episode_state()
+        try:
+            return self._envs[number].episode_state()
+        except Exception as error:
+            raise CopyError(number) from error
 
     def restore_episode(self, number: int, seed: int, state: Mapping[str, Any]) -> None:
         """Let a copy stand where it stood when `episode_state` was called."""
-        self._envs[number].restore_episode(seed, state)
+        try:
+            self._envs[number].restore_episode(seed, state)
+        except Exception as error:
+            raise CopyError(number) from error
 
     def close(self) -> None:
         """Close every copy, also if closing one of them raises."""

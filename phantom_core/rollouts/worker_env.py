@@ -9,12 +9,12 @@ from typing import Any, Final
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.metrics import Metric, Mode
 from phantom_core.policies.policy_mapping import PolicySpec
+from phantom_core.processes import leave_if_starting, starting
 from phantom_core.rollouts.measured_env import CopyFacts
 from phantom_core.rollouts.row_table import CopyRows, ListsOfRows, RowTable, StepRows
 from phantom_core.rollouts.shared_rows import SharedRows
 from phantom_core.rollouts.vector_env import CopyError, VectorEnv
-from phantom_core.rollouts.worker_handle import WorkerHandle, end_workers, pickled, starting
-from phantom_core.rollouts.worker_process import leave_if_starting
+from phantom_core.rollouts.worker_handle import WorkerHandle, end_workers, pickled
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
 _MOST_TOLD: Final = 64
@@ -157,7 +157,7 @@ class WorkerVectorEnv(VectorEnv):
 
     def episode_state(self, number: int) -> dict[str, Any]:
         """Return where the episode of a copy stands."""
-        return dict(self._call("call", {number: ("episode_state",)})[number])
+        return dict(self._ask("call", {number: ("episode_state",)}, _ANYTHING)[number])
 
     def restore_episode(self, number: int, seed: int, state: Mapping[str, Any]) -> None:
         """Let a copy stand where it stood when `episode_state` was called."""

@@ -9,16 +9,15 @@ import pickle
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from multiprocessing import resource_tracker
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from multiprocessing.connection import wait
-from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from phantom_core.errors import ConfigError, EnvError, PhantomError, PluginError, error_text
+from phantom_core.processes import UNGUARDED
 from phantom_core.rollouts.vector_env import CopyError
-from phantom_core.rollouts.worker_process import PATIENCE, UNGUARDED, Failure, work
+from phantom_core.rollouts.worker_process import PATIENCE, Failure, work
 
 _log = logging.getLogger("phantom_core")
 
@@ -139,29 +138,6 @@ class WorkerHandle:
                 "Fix the script, or use workers=0."
             ) from None
         raise CopyError(number) from EnvError(f"{died} while it played copy {number} of {self._env_name}.")
-
-
-@contextmanager
-def starting() -> Iterator[None]:
-    """Hold signals back while workers start, until these can leave them to the driver.
-
-    Nor do workers import the script meanwhile, if it is no file, such as stdin.
-    """
-    main, set_mask = sys.modules["__main__"], getattr(signal, "pthread_sigmask", None)  # not on Windows
-    script = getattr(main, "__file__", None)
-    is_no_file = script is not None and not Path(script).exists()
-    if set_mask is not None:
-        resource_tracker.ensure_running()  # starting it would let signals through
-        before = set_mask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
-    try:
-        if is_no_file:
-            main.__file__ = None
-        yield
-    finally:
-        if is_no_file:
-            main.__file__ = script
-        if set_mask is not None:
-            set_mask(signal.SIG_SETMASK, before)
 
 
 def end_workers(workers: Sequence[WorkerHandle]) -> None:

@@ -6,18 +6,17 @@ import multiprocessing
 import os
 import pickle
 import signal
-import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any, Final, NamedTuple
 
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.errors import EnvError, PhantomError, error_place, error_text
+from phantom_core.processes import leave_signals_to_driver
 from phantom_core.rollouts.measured_env import CopyFacts, MeasuredEnv, acting_ids, check_apart
 from phantom_core.rollouts.row_table import CopyRows
 from phantom_core.rollouts.shared_rows import SharedRows
@@ -26,9 +25,6 @@ from phantom_core.world.agents import ALL
 
 PATIENCE: Final = 2.0
 """Seconds that a worker has to close its envs before it is killed."""
-
-UNGUARDED: Final = 86
-"""The exit code of a worker that would start a run of its own while it imports the script."""
 
 
 class Reply(NamedTuple):
@@ -49,12 +45,6 @@ class Failure(NamedTuple):
     place: str  # where in the user's code it was raised, as a part of a sentence
 
 
-def leave_if_starting() -> None:
-    """End a worker process that is importing the script, which begins a run without a guard."""
-    if getattr(multiprocessing.current_process(), "_inheriting", False):  # as multiprocessing itself asks
-        sys.exit(UNGUARDED)  # the driver says what happened
-
-
 def work(connection: Connection, buffer: Any, current: Any) -> None:
     """Answer the driver until it closes the connection or ends; then close the copies.
 
@@ -63,25 +53,13 @@ def work(connection: Connection, buffer: Any, current: Any) -> None:
         buffer: the memory of the shared rows.
         current: shared: the index of the copy that is being played.
     """
-    _leave_signals_to_driver()
+    leave_signals_to_driver()
     threading.Thread(target=_end_with_driver, daemon=True).start()
     worker = Worker(buffer, current)
     with suppress(EOFError, OSError):  # the driver is gone, or done
         while True:
             connection.send_bytes(worker.answer(connection.recv_bytes()))
     worker.close()
-
-
-def _leave_signals_to_driver() -> None:
-    """Let signals pass: the driver gets them too, and ends its workers. An env's own processes get them."""
-    if hasattr(os, "setpgrp"):
-        os.setpgrp()  # so that the driver can kill the worker with its children
-    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
-        signal.signal(number, lambda *_: None)  # not SIG_IGN, which other programs would inherit
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=partial(signal.signal, number, usual))
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
 
 
 def _end_with_driver() -> None:

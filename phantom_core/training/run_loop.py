@@ -19,11 +19,11 @@ from phantom_core.errors import ConfigError, error_text
 from phantom_core.hooks import events
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.metrics import Metric
+from phantom_core.processes import one_blas_thread
 from phantom_core.rollouts.collect import Collector
 from phantom_core.rollouts.evaluate import Evaluation, copied, evaluate
 from phantom_core.rollouts.measured_env import check_apart
 from phantom_core.seeding import derive_seed, fresh_seed
-from phantom_core.training.blas_threads import one_blas_thread
 from phantom_core.training.checkpointer import Checkpointer
 from phantom_core.training.components import Components
 from phantom_core.training.directory_watch import DirectoryWatch

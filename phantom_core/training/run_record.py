@@ -16,7 +16,7 @@ from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS
 from phantom_core.importing import find_module, top_package
 from phantom_core.installed import discovery
 from phantom_core.installed.discovery import InstalledEntry
-from phantom_core.training.blas_threads import blas_threads, one_blas_thread
+from phantom_core.processes import blas_threads, one_blas_thread
 from phantom_core.training.checkpoint import encode_id, encode_mapping
 from phantom_core.training.components import Components
 from phantom_core.training.directory_watch import DirectoryWatch

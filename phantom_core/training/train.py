@@ -15,8 +15,8 @@ from phantom_core.hooks.hookspecs import Hooks
 from phantom_core.installed.plugin_settings import PluginSettings
 from phantom_core.metrics import Metric
 from phantom_core.policies.policy_mapping import PolicyMapping, PolicySpec, parse_policy_mapping
+from phantom_core.processes import leave_if_starting
 from phantom_core.rollouts.make_vector_env import VectorizationMode
-from phantom_core.rollouts.worker_process import leave_if_starting
 from phantom_core.secrets import Secrets
 from phantom_core.seeding import fresh_seed
 from phantom_core.training import checkpointer, run_settings

@@ -330,8 +330,8 @@ def test_metrics_whose_values_cannot_be_saved_are_told() -> None:
     with pytest.raises(ph.errors.CheckpointError) as caught:
         collector.state_dict()
     assert str(caught.value) == (
-        "The metric 'names' recorded 'here' in an episode that goes on, and that cannot be saved. Let it "
-        "record numbers, or arrays of numbers of one shape."
+        "Copy 0 of Journey cannot be saved in the middle of episode 0: the metric 'names' recorded 'here'. Let "
+        "it record numbers, or arrays of numbers of one shape."
     )
 
 
@@ -425,3 +425,73 @@ class Place(Seen):
 class TableOfJourneys(Journey):
     def make_travellers(self) -> list[ph.Agent]:
         return [Place("A"), Place("B")]
+
+
+class Broken(Journey):
+    """Finds nothing of what it saved."""
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        raise KeyError("D")
+
+
+class Mute(Journey):
+    """Can say nothing in mid-episode."""
+
+    def state_dict(self) -> dict[str, Any]:
+        if self.current_step:
+            raise LookupError("lost")
+        return {}
+
+
+BROKEN_LINE = Broken.load_state_dict.__code__.co_firstlineno + 1
+MUTE_LINE = Mute.state_dict.__code__.co_firstlineno + 2
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_load_state_dict_raises_is_a_sentence_with_its_place(workers: int) -> None:
+    first = make_collector(Journey)
+    first.collect(ph.CollectPlan(steps=6, copies=2))
+    state = first.state_dict()
+    for copy in state["copies"]:
+        copy["carried"] = None
+    second = make_collector(Broken, workers=workers)
+    try:
+        with pytest.raises(ph.errors.CheckpointError) as caught:
+            second.load_state_dict(state)
+    finally:
+        second.close()
+    assert str(caught.value) == (
+        "Copy 0 of Broken cannot be restored to the middle of episode 0: KeyError: 'D' "
+        f"(test_saved_episodes.py, line {BROKEN_LINE}, in load_state_dict)."
+    )
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_state_dict_raises_is_a_sentence_with_its_place(workers: int) -> None:
+    collector = make_collector(Mute, workers=workers)
+    try:
+        collector.collect(ph.CollectPlan(steps=6, copies=2))
+        with pytest.raises(ph.errors.CheckpointError) as caught:
+            collector.state_dict()
+    finally:
+        collector.close()
+    assert str(caught.value) == (
+        "Copy 0 of Mute cannot be saved in the middle of episode 0: LookupError: lost "
+        f"(test_saved_episodes.py, line {MUTE_LINE}, in state_dict)."
+    )
+
+
+def test_turns_with_odd_names_and_missing_agents_are_told() -> None:
+    names = {repr(agent_id): agent_id for agent_id in ("A", "B")}
+    turn = ph.Turn("bid", acting=("A",), rewarded=None, observing=("B", "A"))
+    assert ph.Turn.from_json(json.loads(json.dumps(turn.as_json())), names) == turn
+    plain = ph.Turn(3)
+    assert ph.Turn.from_json(json.loads(json.dumps(plain.as_json())), names) == plain
+    with pytest.raises(ph.errors.EnvError) as caught:
+        ph.Turn.from_json(ph.Turn(("bid", 1)).as_json(), names)
+    assert str(caught.value) == (
+        "The turn ('bid', 1) cannot be made again. Give turns a str or an int as name."
+    )
+    with pytest.raises(ph.errors.EnvError) as caught:
+        ph.Turn.from_json(turn.as_json(), {repr("A"): "A"})
+    assert str(caught.value) == "The turn 'bid' cannot be made again: there is no agent 'B'."

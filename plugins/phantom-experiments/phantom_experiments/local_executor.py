@@ -8,21 +8,17 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from multiprocessing import resource_tracker
+from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import wait as wait_for
-from pathlib import Path
 from typing import Any, Final
 
 import phantom_core as ph
 from phantom_experiments.executors import Executor, Outcome, Task, WorkerLostError
 from phantom_experiments.study_worker import (
     READY,
-    UNGUARDED,
     TaskFailure,
     end_process,
-    leave_if_starting,
     work,
 )
 from phantom_experiments.task_pickling import pickled
@@ -66,7 +62,7 @@ class LocalExecutor(Executor[Task, Outcome]):
 
     def start(self, play: Callable[[Task], Outcome]) -> None:
         """Start the processes, if there are to be several."""
-        leave_if_starting()
+        ph.processes.leave_if_starting()
         if self.num_workers == 1:
             self._play = play
             return
@@ -139,7 +135,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.connection, remote = context.Pipe()
         self.process = context.Process(target=work, args=(remote,), name=f"Study worker {index}")
-        with _starting():
+        with ph.processes.starting():
             self.process.start()
         remote.close()
         self.tasks: dict[int, Any] = {}
@@ -178,32 +174,9 @@ class _Worker:
             self.connection.send_bytes(content)
 
 
-@contextmanager
-def _starting() -> Iterator[None]:
-    """Hold signals back while a process starts, until it can leave them to this one.
-
-    Nor does it import the script meanwhile, if that is no file, such as stdin.
-    """
-    main, set_mask = sys.modules["__main__"], getattr(signal, "pthread_sigmask", None)  # not on Windows
-    script = getattr(main, "__file__", None)
-    is_no_file = script is not None and not Path(script).exists()
-    if set_mask is not None:
-        resource_tracker.ensure_running()  # starting it would let signals through
-        before = set_mask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
-    try:
-        if is_no_file:
-            main.__file__ = None
-        yield
-    finally:
-        if is_no_file:
-            main.__file__ = script
-        if set_mask is not None:
-            set_mask(signal.SIG_SETMASK, before)
-
-
 def _not_begun(code: int) -> Exception:
     script = getattr(sys.modules["__main__"], "__file__", "the script")
-    if code == UNGUARDED:
+    if code == ph.processes.UNGUARDED:
         return ph.errors.ConfigError(
             f"A worker process could not begin: it imports {script}, which starts the study again. Put what "
             'it runs under `if __name__ == "__main__":`, or use workers=1.'

@@ -21,12 +21,10 @@ from phantom_experiments.collecting import Collect
 from phantom_experiments.designs import Design
 from phantom_experiments.env_changes import changed, check_names, env_path
 from phantom_experiments.executors import Executor, WorkerLostError
-from phantom_experiments.one_blas_thread import one_blas_thread
 from phantom_experiments.playing import Outcome, Playing, Task
 from phantom_experiments.progress import ShowProgress, progress_bar
 from phantom_experiments.results import Results
 from phantom_experiments.store import HEADER, StudyStore, read_header
-from phantom_experiments.study_worker import leave_if_starting
 from phantom_experiments.task_plans import EverySeed, Precision, TaskPlan
 from phantom_experiments.treatments import parse_treatments
 
@@ -159,7 +157,7 @@ class Study:
             PolicyMappingError: if agents and policies do not fit together in the first episode.
             WorkerLostError: if the processes that play a task die.
         """
-        leave_if_starting()
+        ph.processes.leave_if_starting()
         playing = self._playing(policies)
         plan = self._plan(until)
         header = self._header(policies, until)
@@ -173,7 +171,7 @@ class Study:
         problems = _Problems()
         status = "interrupted"
         try:
-            with one_blas_thread(), progress_bar() as bar:
+            with ph.processes.one_blas_thread(), progress_bar() as bar:
                 self._run(plan, playing, runner, store, problems, progress or bar)
             status = "completed"
         except WorkerLostError as error:

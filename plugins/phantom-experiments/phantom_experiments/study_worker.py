@@ -8,19 +8,13 @@ import os
 import pickle
 import queue
 import signal
-import sys
 import threading
 import traceback
 from contextlib import suppress
-from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any, Final, NamedTuple
 
 import phantom_core as ph
-from phantom_experiments.one_blas_thread import one_blas_thread
-
-UNGUARDED: Final = 86
-"""The exit code of a process that would start a study of its own while it imports the script."""
 
 READY: Final = -1
 """The number of the message that says that a process has what it needs to begin."""
@@ -33,15 +27,9 @@ class TaskFailure(NamedTuple):
     text: str  # its traceback
 
 
-def leave_if_starting() -> None:
-    """End a process that is importing the script, which begins a study without a guard."""
-    if getattr(multiprocessing.current_process(), "_inheriting", False):  # as multiprocessing itself asks
-        sys.exit(UNGUARDED)  # who started it says what happened
-
-
 def work(connection: Connection) -> None:
     """Play the tasks that come; end at once when the other end of the connection is closed."""
-    _leave_signals_to_driver()
+    ph.processes.leave_signals_to_driver()
     received: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(connection, received), daemon=True).start()
     with suppress(BrokenPipeError, ConnectionResetError):  # nobody is there any more
@@ -55,7 +43,7 @@ def work(connection: Connection) -> None:
             connection.send_bytes(_failure(said))
             return
         connection.send_bytes(pickle.dumps((READY, None)))
-        with one_blas_thread():
+        with ph.processes.one_blas_thread():
             while True:
                 number, task = pickle.loads(received.get())  # noqa: S301  likewise
                 try:
@@ -83,18 +71,6 @@ def _receive(connection: Connection, received: queue.SimpleQueue[bytes]) -> None
     if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
         os.killpg(os.getpgrp(), signal.SIGKILL)
     os._exit(1)
-
-
-def _leave_signals_to_driver() -> None:
-    """Let signals pass: who started this process gets them too, and ends it."""
-    if hasattr(os, "setpgrp"):
-        os.setpgrp()  # so that it can be killed with its children
-    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
-        signal.signal(number, lambda *_: None)  # not SIG_IGN, which other programs would inherit
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=partial(signal.signal, number, usual))
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
 
 
 def _failure(error: Exception) -> bytes:

@@ -24,9 +24,7 @@ class Player:
 
     def __init__(self) -> None:
         self._play: Callable[[Any], Any] | None = None
-        threadpoolctl.threadpool_limits(
-            limits=1, user_api="blas"
-        )  # sums are the same on every machine's cores
+        threadpoolctl.threadpool_limits(limits=1, user_api="blas")  # sums shall not depend on the machine
 
     def begin(self, job: bytes) -> Failure | None:
         """Unpickle what plays the tasks; return what was raised, if anything was."""
