@@ -73,8 +73,8 @@ def encode_values(values: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
         is_numpy = all(issubclass(kind, (np.generic, np.ndarray)) for kind in kinds)
         if len(kinds) > 1 or not is_numpy or array.dtype.hasobject:
             raise CheckpointError(
-                f"the metric {name!r} recorded {recorded[-1]!r}. Let it record numbers, or arrays of numbers of "
-                "one shape."
+                f"the metric {name!r} recorded {recorded[-1]!r}. Let it record numbers, or arrays of numbers "
+                "of one shape."
             )
         found[name] = {"numpy": array}
     return found

@@ -330,8 +330,8 @@ def test_metrics_whose_values_cannot_be_saved_are_told() -> None:
     with pytest.raises(ph.errors.CheckpointError) as caught:
         collector.state_dict()
     assert str(caught.value) == (
-        "Copy 0 of Journey cannot be saved in the middle of episode 0: the metric 'names' recorded 'here'. Let "
-        "it record numbers, or arrays of numbers of one shape."
+        "Copy 0 of Journey cannot be saved in the middle of episode 0: the metric 'names' recorded 'here'. "
+        "Let it record numbers, or arrays of numbers of one shape."
     )
 
 
