@@ -80,6 +80,7 @@ class Trainer(Learner):
         config_class: frozen dataclass of the settings. None if the settings, if any, are the parameters of
             the class's own `__init__`.
         policy_class: the class of the policies that it trains.
+        policy_base: what they must derive from, if it trains policies of other classes too.
         config: the settings, an instance of `config_class`; None without one.
         tensorboard_log_dir: where the logger plugin `tensorboard` writes, over iterations; None: it is not
             attached.

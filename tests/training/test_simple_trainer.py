@@ -37,7 +37,7 @@ class BanditEnv(ph.PhantomEnv):
         super().__init__(num_steps, ph.Network([BanditAgent("A"), BanditAgent("B"), ph.Agent("PLAIN")]))
 
 
-class BestArm(ph.Policy):
+class ArmPolicy(ph.Policy):
     """Takes the action `arm`."""
 
     arm = 0
@@ -50,6 +50,10 @@ class BestArm(ph.Policy):
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.arm = state["arm"]
+
+
+class BestArm(ArmPolicy):
+    """That of the trainer below."""
 
 
 class HillClimber(ph.Trainer):
@@ -73,7 +77,7 @@ class HillClimber(ph.Trainer):
             observations = {} if result.truncations["__all__"] else result.observations
         for policy_id in policies_to_train:
             policy = policies[policy_id]
-            assert isinstance(policy, BestArm)
+            assert isinstance(policy, ArmPolicy)
             policy.arm = min(2, policy.arm + 1)
         self.tbx_write_scalar("custom", float(env.current_step), 10 * self.run.iteration)
 
@@ -319,6 +323,27 @@ def test_a_policy_of_another_class_cannot_be_trained() -> None:
     policies = {"a": (ph.RandomPolicy, ["A"]), "b": ["B"]}
     assert message_of(lambda: HillClimber().train(BanditEnv, 1, policies, ["a"])) == (
         "Policy 'a' is a RandomPolicy, but HillClimber trains only BestArm. Take it out of "
+        "policies_to_train, or leave its policy class out."
+    )
+
+
+class BroadHillClimber(HillClimber):
+    """Trains every policy with an arm that is best."""
+
+    policy_base = ArmPolicy
+
+
+class SecondBestArm(ArmPolicy):
+    """Another class than `BestArm`."""
+
+
+def test_a_trainer_may_train_other_classes_with_a_common_base() -> None:
+    policies = {"a": (SecondBestArm, ["A"]), "b": ["B"]}
+    results = BroadHillClimber().train(BanditEnv, 1, policies, ["a", "b"])
+    assert [type(policy) for policy in results.policies.values()] == [SecondBestArm, BestArm]
+    policies["a"] = (ph.RandomPolicy, ["A"])
+    assert message_of(lambda: BroadHillClimber().train(BanditEnv, 1, policies, ["a"])) == (
+        "Policy 'a' is a RandomPolicy, but BroadHillClimber trains only ArmPolicy. Take it out of "
         "policies_to_train, or leave its policy class out."
     )
 
