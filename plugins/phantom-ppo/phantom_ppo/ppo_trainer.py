@@ -135,7 +135,7 @@ class PPOTrainer(ph.Trainer):
             return NumpyBackend(policy)
         if self.config.backend == "numpy":
             raise ph.errors.ConfigError(
-                f"A {type(policy).__name__} computes in torch, but ppo has backend='numpy'. Set "
+                f"A {type(policy).__name__} learns in torch, but ppo has backend='numpy'. Set "
                 "backend='torch' for the trainer."
             )
         try:

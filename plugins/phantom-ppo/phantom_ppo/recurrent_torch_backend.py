@@ -23,11 +23,14 @@ class RecurrentTorchBackend(TorchBackend):
     def _look_up(self, features: Any) -> tuple[torch.Tensor, torch.Tensor]:
         with torch.no_grad():
             self._memory.pull()
-            return self._values(self._padded(self._on_device(features)))
+            rows, states = map(self._memory.tensor, (features.features, features.states))
+            return self._values(self._padded(replace(features, features=rows, states=states)))
 
     def _moved(self, samples: Samples) -> Any:
-        moved = super()._moved(replace(samples, features=samples.features.features))
-        return replace(moved, features=self._on_device(samples.features))
+        sequences = samples.features
+        moved = super()._moved(replace(samples, features=sequences.features))
+        states = self._memory.tensor(sequences.states)
+        return replace(moved, features=replace(sequences, features=moved.features, states=states))
 
     def _picked(self, samples: Any, rows: Array | None, advantages: Array) -> Any:
         picked = super()._picked(replace(samples, features=samples.features.features), rows, advantages)
@@ -35,11 +38,6 @@ class RecurrentTorchBackend(TorchBackend):
         if rows is not None:
             chosen = replace(chosen, numbers=chosen.numbers[rows], steps=chosen.steps[rows])
         return replace(picked, features=self._padded(chosen))
-
-    def _on_device(self, sequences: Sequences) -> Sequences:
-        """Return sequences whose features and states are tensors."""
-        features, states = map(self._memory.tensor, (sequences.features, sequences.states))
-        return replace(sequences, features=features, states=states)
 
     def _padded(self, sequences: Sequences) -> PaddedSequences:
         """Return sequences, whose features and states are tensors, side by side."""
