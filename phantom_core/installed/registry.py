@@ -28,6 +28,7 @@ DISTRIBUTION_BY_NAME: Final = {
     "csv": "phantom-loggers",
     "dqn": "phantom-dqn",
     "early-stopping": "phantom-loggers",
+    "gru-actor-critic": "phantom-ppo",
     "local": "phantom-experiments",
     "mlp-actor-critic": "phantom-ppo",
     "mlp-q-network": "phantom-dqn",
