@@ -9,7 +9,7 @@ import gymnasium as gym
 from numpy.typing import NDArray
 
 import phantom_core as ph
-from phantom_nn import BaseNetworkPolicy, DiagonalGaussian, FlatNetwork, make_distribution
+from phantom_nn import BaseNetworkPolicy, FlatNetwork, make_distribution
 from phantom_ppo.sequences import Inputs
 
 Array = NDArray[Any]
@@ -28,9 +28,8 @@ class Network(FlatNetwork, Protocol):
 class ActorCriticPolicy(BaseNetworkPolicy):
     """Samples actions from a distribution that a network chooses; a second network values observations.
 
-    It takes observations of Box, Discrete, MultiDiscrete and MultiBinary spaces, and of Dict and Tuple
-    spaces of these, with or without an action mask, and acts in Discrete, MultiDiscrete, MultiBinary and
-    Box spaces. The finished policy takes the likeliest action.
+    It observes and acts in Box, Discrete, MultiDiscrete and MultiBinary spaces, and in Dict and Tuple
+    spaces of these, with or without an action mask. The finished policy takes the likeliest action.
 
     Attributes:
         layout: how observations become features.
@@ -53,8 +52,7 @@ class ActorCriticPolicy(BaseNetworkPolicy):
         self.distribution = make_distribution(action_space)
         self.check_mask(self.distribution.mask_width)
         self.network = self.make_network()
-        if isinstance(self.distribution, DiagonalGaussian):
-            self.network.extra[:] = self.config.log_std_init
+        self.network.extra[:] = self.config.log_std_init  # there is none without a Box
 
     @abstractmethod
     def make_network(self) -> Network:
