@@ -113,7 +113,8 @@ MEMORY_GAME = {"copies": 16, "steps_per_copy": 40, "epochs": 10, "minibatch_size
 """Two whole episodes of 20 steps in each copy, so that no sequence begins after its cue."""
 
 NO_VELOCITIES = {
-    "steps_per_copy": 128,
+    "copies": 16,
+    "steps_per_copy": 64,
     "epochs": 10,
     "minibatch_size": 512,
     "entropy_coefficient": 0.0,
@@ -235,7 +236,7 @@ TASKS = [
         total_steps=200_000,
         seeds=5,
         bar=475.0,
-        trainer={"backend": "torch", **NO_VELOCITIES},
+        trainer={"backend": "torch", "sequence_length": 16, **NO_VELOCITIES},
         policy={"normalize_observations": True},
     ),
     Task(
