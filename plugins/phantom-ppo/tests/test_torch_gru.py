@@ -23,6 +23,7 @@ ACTIONS = {
     "multi-discrete": gym.spaces.MultiDiscrete([2, 3], start=[1, 0]),
     "multi-binary": gym.spaces.MultiBinary(3),
     "box": gym.spaces.Box(-2.0, 2.0, (2,)),
+    "dict": gym.spaces.Dict({"choice": gym.spaces.Discrete(3), "price": gym.spaces.Box(-2.0, 2.0, (1,))}),
 }
 SETTINGS = LossSettings(
     learning_rate=1e-3,
@@ -57,6 +58,10 @@ def make(
     stream = ph.seeding.UniformStream(ph.seeding.make_rng(1))
     outputs = rng.normal(size=(24, policy.distribution.num_outputs)).astype(dtype)
     actions = policy.distribution.sample(outputs, policy.network.extra, ph.RowStreams([stream] * 24), masks)
+    if isinstance(actions, list):
+        actions = policy.distribution.as_array(
+            {key: np.stack([one[key] for one in actions]) for key in actions[0]}
+        )
     log_probs, values = RecurrentTorchBackend(policy).evaluate(sequences, masks, actions)
     advantages = rng.normal(size=24).astype(dtype)
     return policy, Samples(
