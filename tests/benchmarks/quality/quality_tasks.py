@@ -109,7 +109,17 @@ def two_cart_poles() -> Any:
 MEMORY = "ppo with a memory"
 """The table of what `ppo` learns with a policy that remembers, and beside it without one."""
 
-MEMORY_GAME = {"copies": 16, "steps_per_copy": 40, "epochs": 10, "minibatch_size": 320, "lr": 3e-3}
+MEMORY_GAME = {
+    "copies": 16,
+    "steps_per_copy": 40,
+    "epochs": 10,
+    "minibatch_size": 320,
+    "gamma": 0.98,
+    "gae_lambda": 0.8,
+    "lr": 3e-3,
+    "clip_range_final": 0.0,
+    "entropy_coefficient": 0.005,
+}
 """Two whole episodes of 20 steps in each copy, so that no sequence begins after its cue."""
 
 NO_VELOCITIES = {
@@ -117,7 +127,11 @@ NO_VELOCITIES = {
     "steps_per_copy": 64,
     "epochs": 10,
     "minibatch_size": 512,
-    "entropy_coefficient": 0.0,
+    "gamma": 0.98,
+    "gae_lambda": 0.8,
+    "lr": 1e-3,
+    "clip_range_final": 0.0,
+    "entropy_coefficient": 0.005,
     "normalize_rewards": True,
 }
 """Larger minibatches than RL-Zoo's, because a step of the optimiser costs little more with more sequences."""
