@@ -119,6 +119,7 @@ MEMORY_GAME = {
     "lr": 3e-3,
     "clip_range_final": 0.0,
     "entropy_coefficient": 0.005,
+    "normalize_rewards": False,
 }
 """Two whole episodes of 20 steps in each copy, so that no sequence begins after its cue."""
 
