@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 import phantom_core as ph
 from phantom_ppo.actor_critic import MLPActorCriticPolicy
+from phantom_ppo.actor_policy import ActorPolicy
 from phantom_ppo.advantages import gae
 from phantom_ppo.numpy_backend import NumpyBackend
 from phantom_ppo.ppo_config import PPOConfig
@@ -66,8 +67,8 @@ class PPOTrainer(ph.Trainer):
     as collected by Huang et al. 2022, "The 37 implementation details of proximal policy optimization".
     """
 
-    config_class = PPOConfig
-    policy_class = MLPActorCriticPolicy
+    config_class: ClassVar[type[PPOConfig]] = PPOConfig
+    policy_class: ClassVar[type[ActorPolicy]] = MLPActorCriticPolicy
     keep_last = ("learning_rate",)
     config: PPOConfig
 
@@ -80,15 +81,15 @@ class PPOTrainer(ph.Trainer):
         copies = self.config.copies
         return ph.CollectPlan(steps=copies * self.config.steps_per_copy, copies=copies)
 
-    def setup(self, policy_id: ph.PolicyID, policy: MLPActorCriticPolicy, rng: np.random.Generator) -> None:
+    def setup(self, policy_id: ph.PolicyID, policy: ActorPolicy, rng: np.random.Generator) -> None:
         """Make the optimiser before anything is played: what it lacks is said at once."""
         scale = RewardScale(self.config.gamma, self.config.reward_clip)
-        self._learners[policy_id] = Learner(self._backend(policy), scale)
+        self._learners[policy_id] = Learner(self._backend(policy_id, policy, rng), scale)
 
     def update(
         self,
         policy_id: ph.PolicyID,
-        policy: MLPActorCriticPolicy,
+        policy: ActorPolicy,
         batch: ph.Batch,
         rng: np.random.Generator,
     ) -> Mapping[str, float]:
@@ -126,7 +127,8 @@ class PPOTrainer(ph.Trainer):
             self._learners[policy_id].backend.load_state_dict(saved["optimizer"])
             self._learners[policy_id].reward_scale.load_state_dict(saved["rewards"])
 
-    def _backend(self, policy: MLPActorCriticPolicy) -> Backend:
+    def _backend(self, policy_id: ph.PolicyID, policy: Any, rng: np.random.Generator) -> Backend:
+        """Return what computes gradients for a policy."""
         if self.config.backend == "numpy" and isinstance(policy.network, TwinMLP):
             return NumpyBackend(policy)
         if self.config.backend == "numpy":
@@ -159,11 +161,16 @@ class PPOTrainer(ph.Trainer):
             max_kl=None if config.target_kl is None else 1.5 * config.target_kl,
         )
 
-    def _samples(self, policy: MLPActorCriticPolicy, learner: Learner, batch: ph.Trajectories) -> Samples:
+    def _features(self, policy: ActorPolicy, backend: Any, batch: ph.Trajectories) -> tuple[Array, Array]:
+        """Return what the networks see: at each decision [B, D], and after each trajectory [K, D]."""
+        return policy.features(batch.observations), policy.features(batch.next_observations)
+
+    def _samples(self, policy: ActorPolicy, learner: Learner, batch: ph.Trajectories) -> Samples:
         """Return what was collected, with values, advantages and log-probabilities."""
         backend = learner.backend
         rewards = learner.reward_scale(batch) if self.config.normalize_rewards else batch.rewards
-        features, masks = policy.features(batch.observations), policy.layout.mask(batch.observations)
+        features, next_features = self._features(policy, backend, batch)
+        masks = policy.layout.mask(batch.observations)
         log_probs, values = backend.evaluate(features, masks, batch.actions)
         is_over, is_unknown = batch.terminated, ~(batch.has_next | batch.terminated)
         last_unknown = batch.starts[1:][is_unknown] - 1
@@ -174,7 +181,7 @@ class PPOTrainer(ph.Trainer):
         advantages = gae(
             rewards,
             values,
-            backend.values(policy.features(batch.next_observations)),
+            backend.values(next_features),
             is_over,
             batch.starts,
             gamma=self.config.gamma,

@@ -1,0 +1,35 @@
+"""`MAPPOConfig`: every setting of the trainer `mappo`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+import phantom_core as ph
+from phantom_ppo.ppo_config import PPOConfig
+
+
+@dataclass(frozen=True)
+class MAPPOConfig(PPOConfig):
+    """Settings of the trainer `mappo`: those of `ppo`, and those of the critic."""
+
+    critic_hidden_sizes: tuple[int, ...] | None = None
+    """Widths of the hidden layers of the critic; None: those of the policy."""
+    agent_specific: bool = True
+    """Whether the critic also sees what the agent itself observes, and which agent it is."""
+    normalize_values: bool = True
+    """Whether the critic learns returns shifted and scaled by their running mean and deviation."""
+    backend: Literal["numpy"] = "numpy"
+    """What computes gradients: NumPy only."""
+    device: str = field(default="cpu", init=False)
+
+    title: ClassVar[str] = "mappo"
+
+    def __post_init__(self) -> None:
+        """Refuse values outside their range."""
+        super().__post_init__()
+        sizes = self.critic_hidden_sizes
+        if sizes is not None and any(size < 1 for size in sizes):
+            raise ph.errors.ConfigError(
+                f"mappo got critic_hidden_sizes={sizes}. Expected positive integers, or None."
+            )
