@@ -75,7 +75,7 @@ class GlobalState:
             self._layout = ObservationLayout(space)
         except ph.errors.ConfigError as error:
             raise ph.errors.ConfigError(
-                f"mappo cannot use the env's state_space, {space}, for its critic. {error}"
+                f"The critic of mappo cannot read the env's state_space. {error}"
             ) from error
         self.width = self._layout.width
         self._scaler = None if clip is None else FeatureScaler(self._layout.is_number, clip)
@@ -117,9 +117,9 @@ class Seats:
         except KeyError as error:
             raise ph.errors.ConfigError(
                 f"Agent {error.args[0]!r} plays policy {self._policy_id!r}, but was not there when the run "
-                f"began. The critic of mappo knows {ph.tools.listing(list(self._numbers))}. Have the env list "
-                "all its agents from the start, give it state() and state_space with agent_specific=false, "
-                "or use ppo."
+                f"began. The critic of mappo knows {ph.tools.listing(list(self._numbers))}. Have the env "
+                "list all its agents from the start, give it state() and state_space with "
+                "agent_specific=false, or use ppo."
             ) from None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import phantom_core as ph
@@ -19,14 +19,20 @@ class MAPPOConfig(PPOConfig):
     """Whether the critic also sees what the agent itself observes, and which agent it is."""
     normalize_values: bool = True
     """Whether the critic learns returns shifted and scaled by their running mean and deviation."""
-    backend: Literal["numpy"] = "numpy"
-    """What computes gradients: NumPy only."""
-    device: str = field(default="cpu", init=False)
+    backend: Literal["numpy", "torch"] = "numpy"
+    """What computes gradients; of `mappo` NumPy only."""
+    device: str = "cpu"
+    """Where gradients are computed; of `mappo` on the CPU only."""
 
     title: ClassVar[str] = "mappo"
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
+        if (self.backend, self.device) != ("numpy", "cpu"):
+            raise ph.errors.ConfigError(
+                f"mappo got backend={self.backend!r} and device={self.device!r}. It computes in NumPy, on the "
+                "CPU: leave both out, or use ppo."
+            )
         super().__post_init__()
         sizes = self.critic_hidden_sizes
         if sizes is not None and any(size < 1 for size in sizes):
