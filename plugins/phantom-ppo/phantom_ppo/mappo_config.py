@@ -30,8 +30,8 @@ class MAPPOConfig(PPOConfig):
         """Refuse values outside their range."""
         if (self.backend, self.device) != ("numpy", "cpu"):
             raise ph.errors.ConfigError(
-                f"mappo got backend={self.backend!r} and device={self.device!r}. It computes in NumPy, on the "
-                "CPU: leave both out, or use ppo."
+                f"mappo got backend={self.backend!r} and device={self.device!r}. It computes in NumPy, on "
+                "the CPU: leave both out, or use ppo."
             )
         super().__post_init__()
         sizes = self.critic_hidden_sizes

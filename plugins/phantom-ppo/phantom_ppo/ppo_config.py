@@ -72,8 +72,8 @@ class PPOConfig:
             self._check(name, "a positive number, or None", is_right=value is None or value > 0.0)
         if self.device != "cpu" and self.backend != "torch":
             raise ph.errors.ConfigError(
-                f"{self.title} got device={self.device!r} with backend={self.backend!r}, which computes on the "
-                "CPU. Set backend='torch', or leave the device out."
+                f"{self.title} got device={self.device!r} with backend={self.backend!r}, which computes "
+                "on the CPU. Set backend='torch', or leave the device out."
             )
 
     def _check(self, name: str, expected: str, *, is_right: bool) -> None:

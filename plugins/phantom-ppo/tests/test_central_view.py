@@ -119,6 +119,7 @@ def test_a_state_space_without_numbers_is_refused() -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
         GlobalState(TEXT, clip=None)
     assert str(caught.value) == (
-        f"The critic of mappo cannot read the env's state_space. An observation space with a part {TEXT} cannot "
-        "be turned into numbers. Use Box, Discrete, MultiDiscrete and MultiBinary, and Dict and Tuple of these."
+        "The critic of mappo cannot read the env's state_space. An observation space with a part "
+        f"{TEXT} cannot be turned into numbers. Use Box, Discrete, MultiDiscrete and MultiBinary, and Dict "
+        "and Tuple of these."
     )

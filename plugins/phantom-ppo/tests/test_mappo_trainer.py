@@ -108,7 +108,7 @@ def test_joined_observations_do_not_show_the_luck_either() -> None:
     assert unseen.history[-1]["team/explained_variance"] < 0.1
 
 
-def test_what_is_saved_is_the_actor_alone_and_it_acts_without_the_state(tmp_path: Path) -> None:
+def test_what_is_saved_is_the_actor_alone_and_it_acts_without_the_state() -> None:
     results = train()
     policy = results.policies["team"]
     assert isinstance(policy, MLPActorPolicy)
@@ -125,15 +125,15 @@ def test_a_state_is_asked_for_where_there_is_one_and_otherwise_observations_are_
 
 
 @pytest.mark.parametrize("env", [TeamEnv, StatelessEnv])
-@pytest.mark.parametrize("normalises", [False, True])
+@pytest.mark.parametrize("settings", [{}, {"normalize_observations": True}])
 def test_a_resumed_run_is_the_run_that_was_not_interrupted(
-    tmp_path: Path, env: Any, normalises: bool
+    tmp_path: Path, env: Any, settings: dict[str, Any]
 ) -> None:
     class Interruption(ph.Hooks):
         def should_stop(self, event: ph.IterationEnd) -> str | None:
             return "enough" if event.iteration == 1 else None
 
-    config = {"normalize_observations": normalises, "hidden_sizes": (8,)}
+    config = {**settings, "hidden_sizes": (8,)}
     policies = {"team": ph.PolicySpec(agents=["A", "B"], config=config)}
     options: dict[str, Any] = {"policies": policies, "num_iterations": 4}
     whole = train(env, **options)
@@ -194,8 +194,8 @@ def test_an_actor_critic_of_ppo_is_refused() -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
         train(policies={"team": spec})
     assert str(caught.value) == (
-        "Policy 'team' is a MLPActorCriticPolicy, but MAPPOTrainer trains only MLPActorPolicy. Take it out of "
-        "policies_to_train, or leave its policy class out."
+        "Policy 'team' is a MLPActorCriticPolicy, but MAPPOTrainer trains only MLPActorPolicy. Take it out "
+        "of policies_to_train, or leave its policy class out."
     )
 
 
