@@ -29,6 +29,8 @@ DISTRIBUTION_BY_NAME: Final = {
     "dqn": "phantom-dqn",
     "early-stopping": "phantom-loggers",
     "local": "phantom-experiments",
+    "mappo": "phantom-ppo",
+    "mlp-actor": "phantom-ppo",
     "mlp-actor-critic": "phantom-ppo",
     "mlp-q-network": "phantom-dqn",
     "mlp-soft-actor": "phantom-sac",

@@ -22,9 +22,8 @@ class ActorCriticConfig(ActorConfig):
 class MLPActorCriticPolicy(ActorPolicy):
     """Samples actions from a distribution that a network chooses; a second network values observations.
 
-    It takes observations of Box, Discrete, MultiDiscrete and MultiBinary spaces, and of Dict and Tuple
-    spaces of these, with or without an action mask, and acts in Discrete, MultiDiscrete, MultiBinary and
-    Box spaces. The finished policy takes the likeliest action.
+    It observes and acts in Box, Discrete, MultiDiscrete and MultiBinary spaces, and in Dict and Tuple
+    spaces of these, with or without an action mask. The finished policy takes the likeliest action.
 
     Attributes:
         layout: how observations become features.

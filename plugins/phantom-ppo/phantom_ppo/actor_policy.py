@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 import phantom_core as ph
 from phantom_nn import (
     MLP,
-    DiagonalGaussian,
     FlatNetwork,
     NetworkPolicy,
     check_network_settings,
@@ -41,9 +40,8 @@ class Network(FlatNetwork, Protocol):
 class ActorPolicy(NetworkPolicy):
     """Samples actions from a distribution that a network chooses.
 
-    It takes observations of Box, Discrete, MultiDiscrete and MultiBinary spaces, and of Dict and Tuple
-    spaces of these, with or without an action mask, and acts in Discrete, MultiDiscrete, MultiBinary and
-    Box spaces. The finished policy takes the likeliest action.
+    It observes and acts in Box, Discrete, MultiDiscrete and MultiBinary spaces, and in Dict and Tuple
+    spaces of these, with or without an action mask. The finished policy takes the likeliest action.
 
     A subclass makes the network. Its `config_class` has the field `log_std_init`, and those that
     `NetworkPolicy` wants.
@@ -69,8 +67,7 @@ class ActorPolicy(NetworkPolicy):
         self.distribution = make_distribution(action_space)
         self.check_mask(self.distribution.mask_width)
         self.network = self.make_network()
-        if isinstance(self.distribution, DiagonalGaussian):
-            self.network.extra[:] = self.config.log_std_init
+        self.network.extra[:] = self.config.log_std_init  # there is none without a Box
 
     @abstractmethod
     def make_network(self) -> Network:
