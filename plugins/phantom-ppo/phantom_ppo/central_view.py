@@ -127,7 +127,7 @@ class JoinedObservations(Momentless):
     """What all agents of the policy observe at one moment, each in columns of its own.
 
     Behind each observation stands a 1. An agent that ended, that does not act at that moment or that is not
-    there has zeros in all its columns ("death masking", Yu et al. 2022, section 5.5).
+    there has zeros in all its columns ("death masking" of Yu et al. 2022, arXiv:2103.01955).
     """
 
     def __init__(self, seats: Seats, own_width: int) -> None:
@@ -136,18 +136,13 @@ class JoinedObservations(Momentless):
     def __call__(self, batch: ph.Trajectories, own: Array, own_next: Array) -> tuple[Array, Array]:
         """Return what was observed at the moment of each decision, and at that after each trajectory."""
         moments, number = self._moments(batch)
-        seats = self._seats.of(batch.agent_ids)
+        decided, following = moments[: len(own)], moments[len(own) :]
+        seats, goes_on = self._seats.of(batch.agent_ids), batch.has_next & ~batch.terminated
         table = np.zeros((number, len(self._seats), own.shape[1] + 1), own.dtype)
-        row_seats, decided = np.repeat(seats, np.diff(batch.starts)), moments[: len(own)]
-        table[decided, row_seats, :-1] = own
-        table[decided, row_seats, -1] = 1.0
-        table = table.reshape(number, self.width)
-        now = table[decided]
-        goes_on = batch.has_next & ~batch.terminated
-        following = table.reshape(number, len(self._seats), -1)
-        following[moments[len(own) :][goes_on], seats[goes_on], :-1] = own_next[goes_on]
-        following[moments[len(own) :][goes_on], seats[goes_on], -1] = 1.0
-        return now, table[moments[len(own) :]]
+        table[decided, np.repeat(seats, np.diff(batch.starts))] = _with_one(own)
+        now = table[decided]  # before what follows is written: it is seen by nobody who decides
+        table[following[goes_on], seats[goes_on]] = _with_one(own_next[goes_on])
+        return now.reshape(-1, self.width), table[following].reshape(-1, self.width)
 
     def _moments(self, batch: ph.Trajectories) -> tuple[NDArray[np.int64], int]:
         """Number the moments of the batch: those of B decisions, then those after K trajectories."""
@@ -166,6 +161,10 @@ class JoinedObservations(Momentless):
         numbers = np.empty(len(order), np.int64)
         numbers[order] = np.concatenate(([0], np.cumsum(is_new)))
         return numbers, int(np.count_nonzero(is_new)) + 1
+
+
+def _with_one(rows: Array) -> Array:
+    return np.concatenate((rows, np.ones((len(rows), 1), rows.dtype)), axis=1)
 
 
 class Oneself(Momentless):

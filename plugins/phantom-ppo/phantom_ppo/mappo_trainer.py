@@ -41,7 +41,7 @@ class MAPPOTrainer(PPOTrainer):
     that sees no more than itself: then this is `ppo`.
 
     Source: Yu et al. 2022, "The surprising effectiveness of PPO in cooperative multi-agent games",
-    arXiv:2103.01955, section 5 and appendix A.
+    arXiv:2103.01955, section 5.
     """
 
     config_class: ClassVar[type[MAPPOConfig]] = MAPPOConfig

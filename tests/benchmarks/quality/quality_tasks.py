@@ -202,9 +202,9 @@ SPREAD_TRAINER = {
 LUCKY: dict[str, Any] = {
     "env": lucky_match,
     "evaluation_env": plain_match,
-    "total_steps": 10_000,
-    "seeds": 10,
-    "trainer": {"gamma": 0.0, "lr": 3e-3, "epochs": 10},
+    "total_steps": 4096,
+    "seeds": 5,
+    "trainer": {"gamma": 0.0, "lr": 1e-2, "epochs": 10},
 }
 
 TASKS = [
