@@ -163,16 +163,16 @@ def row(task: Task, results: Sequence[Result]) -> str:
     return f"{begin}{found} {rate:,.0f} | {task.settings()} |"
 
 
-def write(table_name: str, rows: dict[str, str]) -> None:
+def write(title: str, rows: dict[str, str]) -> None:
     """Replace these rows of a table on the page, and keep the others."""
-    begin, end = f"<!-- quality of {table_name}: begin -->", f"<!-- quality of {table_name}: end -->"
-    tasks = [task for task in TASKS if (task.table or task.algorithm) == table_name]
+    begin, end = f"<!-- quality of {title}: begin -->", f"<!-- quality of {title}: end -->"
+    tasks = [task for task in TASKS if (task.table or task.algorithm) == title]
     page = PAGE.read_text(encoding="utf-8")
     before, _, rest = page.partition(begin)
     table, _, after = rest.partition(end)
     kept = {name: line for line in table.splitlines() if (name := _name(line)) in {t.name for t in tasks}}
     lines = [line for task in tasks if (line := {**kept, **rows}.get(task.name))]
-    PAGE.write_text("\n".join([before + begin, *HEADS[table_name], *lines, end + after]), encoding="utf-8")
+    PAGE.write_text("\n".join([before + begin, *HEADS[title], *lines, end + after]), encoding="utf-8")
 
 
 def is_reached(task: Task, results: Sequence[Result]) -> bool:
