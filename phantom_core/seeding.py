@@ -185,6 +185,10 @@ class RowStreams:
     def __len__(self) -> int:
         return self._number
 
+    def of_rows(self, rows: NDArray[np.int64]) -> RowStreams:
+        """Return the streams of some rows, for a batch of these."""
+        return RowStreams([self._streams[row] for row in rows.tolist()])
+
     def uniform(self) -> list[float]:
         """Return B draws in [0, 1), one for each row."""
         if len(self._groups) == self._number:
