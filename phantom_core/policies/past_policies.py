@@ -6,7 +6,7 @@ import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import gymnasium as gym
 import numpy as np
@@ -247,8 +247,7 @@ def _put(memory: Any, rows: Any, values: Any) -> None:
 def _in_order(parts: Sequence[Sequence[Action]], places: _Rows) -> Sequence[Action]:
     """Return the actions of several batches in the order of the rows that they are for."""
     if all(isinstance(part, np.ndarray) for part in parts):
-        joined: Sequence[Action] = np.concatenate(parts)[np.argsort(places)]
-        return joined
+        return cast("Sequence[Action]", np.concatenate(parts)[np.argsort(places)])
     actions = [action for part in parts for action in part]
     return [actions[place] for place in np.argsort(places).tolist()]
 
