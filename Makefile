@@ -59,10 +59,10 @@ bench-ppo: $(VENV)/.setup-peers ## measure the speed of ppo beside other librari
 	@$(BIN)/python tests/benchmarks/bench_ppo.py $(PARTS)
 
 bench-dqn: $(VENV)/.setup-peers ## measure the speed of dqn beside other libraries, after installing them
-	@$(BIN)/python tests/benchmarks/bench_dqn.py
+	@$(BIN)/python tests/benchmarks/bench_off_policy.py dqn
 
 bench-sac: $(VENV)/.setup-peers ## measure the speed of sac beside other libraries, after installing them
-	@$(BIN)/python tests/benchmarks/bench_sac.py
+	@$(BIN)/python tests/benchmarks/bench_off_policy.py sac
 
 bench-study: $(VENV)/.setup ## measure the speed of studies, beside a bare loop and Mesa, after installing it (5 minutes)
 	@$(PIP) install -r tests/benchmarks/requirements-studies.txt
