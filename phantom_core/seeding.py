@@ -247,7 +247,8 @@ class RowStreams:
 
     def of_rows(self, rows: NDArray[np.int64]) -> RowStreams:
         """Return the streams of some rows, for a batch of these."""
-        return RowStreams([self._streams[row] for row in rows.tolist()])
+        streams = [stream for stream, number in self._groups for _ in range(number)]
+        return RowStreams([streams[row] for row in rows.tolist()])
 
     def uniform(self) -> list[float]:
         """Return B draws in [0, 1), one for each row."""

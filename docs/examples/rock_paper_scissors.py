@@ -1,10 +1,8 @@
-"""Rock, paper, scissors: a game in which who knows the other's move wins, so that it pays to be unpredictable.
+"""Rock, paper, scissors: who can be foreseen loses.
 
 Two players make a move at the same time, ten times in an episode. Each move beats one of the others: who wins
 earns 1, who loses -1. Nobody earns anything on average against somebody who makes all three moves equally
-often; against anybody else something can be earned.
-
-    python docs/examples/rock_paper_scissors.py
+often; from everybody else something can be earned.
 """
 
 from __future__ import annotations

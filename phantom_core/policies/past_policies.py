@@ -325,5 +325,6 @@ def _policy_to_follow(
     return of
 
 
-def _differences(group: Group, other: Group) -> list[tuple[str, gym.Space[Any], gym.Space[Any]]]:
+def _differences(other: Group, group: Group) -> list[tuple[str, gym.Space[Any], gym.Space[Any]]]:
+    """Return each space of another group that differs from that of a group: its kind, and both."""
     return list(group.differences(other.observation_space, other.action_space))

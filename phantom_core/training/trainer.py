@@ -187,7 +187,10 @@ class Trainer(Learner):
                 made |= copied({policy_id: made[policy_id]})
         state.policies = made
         plugins = loop.dispatcher.order("extra_values")
-        check_logged_names(self.metrics, state.policies_to_train, env.agents, plugins)
+        logged = [
+            i for i, spec in specs.items() if i in state.policies_to_train or spec.opponents is not None
+        ]
+        check_logged_names(self.metrics, logged, env.agents, plugins)
         trainers = {policy_id: self.trainer_of(specs[policy_id]) for policy_id in state.policies_to_train}
         for policy_id, trainer in trainers.items():
             check_trains(policy_id, made[policy_id], trainer, is_saved=loop.facts.directory is not None)
