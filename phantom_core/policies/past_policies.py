@@ -175,7 +175,7 @@ class PastPolicies(RecurrentPolicy):
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Restore what `state_dict` returned."""
         self._every, self.snapshots = int(state["every"]), {}
-        for name, saved in sorted(state["snapshots"].items(), key=lambda one: int(one[0])):
+        for name, saved in state["snapshots"].items():
             snapshot = self.snapshots[int(name)] = self._made(int(name))
             snapshot.load_state_dict(saved["state"])
             restore_generators(snapshot, saved["generators"])

@@ -64,6 +64,16 @@ class Adding(ph.RecurrentPolicy):
         self.number = state["number"]
 
 
+class Drawing(Fixed):
+    """Acts by chance, and by what a generator of its own draws."""
+
+    def seed(self, rng: np.random.Generator) -> None:
+        self.own = rng
+
+    def sample_actions(self, observations: Any, rng: ph.RowStreams) -> Any:
+        return [int(1000 * draw) for draw in rng.uniform()], {"own": self.own.random(len(rng))}
+
+
 def pool(policy_class: Any = Fixed, space: Any = MANY, config: Any = (), **given: Any) -> ph.PastPolicies:
     return ph.PastPolicies(PLACE, space, policy_class=policy_class, policy_config=dict(config), **given)
 
@@ -150,11 +160,13 @@ def test_all_snapshots_are_equally_likely() -> None:
 
 
 def test_what_a_row_draws_does_not_depend_on_the_others() -> None:
-    past = learned(5)
-    state = past.initial_state()["snapshot"]
-    together, _, _ = past.sample_actions(seen(0, 0, 0), streams(3), {"snapshot": np.stack([state] * 3)})
-    alone, _, _ = past.sample_actions(seen(0), streams(1), {"snapshot": np.stack([state])})
-    assert together[0] == alone[0]
+    past, nothing = learned(5, Drawing), np.array([-1])
+    together, _, after = past.sample_actions(seen(*[0] * 9), streams(9), {"snapshot": nothing.repeat(9)})
+    assert len(set(after["snapshot"].tolist())) > 2
+    for row in range(9):
+        own = ph.RowStreams([UniformStream(make_rng(1, "actions", row))])
+        alone, _, drawn = past.sample_actions(seen(0), own, {"snapshot": nothing})
+        assert (alone[0], drawn["snapshot"][0]) == (together[row], after["snapshot"][row])
 
 
 def test_one_that_is_dropped_is_replaced_by_the_newest_of_those_before_it() -> None:
@@ -204,13 +216,25 @@ def test_a_finished_one_acts_by_the_newest_snapshot_if_none_was_drawn() -> None:
 
 
 def test_its_state_is_that_of_all_snapshots() -> None:
-    past, other = learned(9, every=2, keep=3), pool(every=2, keep=3)
+    past, other = learned(5, Drawing, keep=4), pool(Drawing, keep=4)
+    past.sample_actions(seen(0, 0, 0), streams(3), {"snapshot": np.array([0, 2, 2])})
     other.load_state_dict(past.state_dict())
-    learner = Fixed(PLACE, MANY)
-    for one in (past, other):
-        learn(one, learner, range(9, 17))
-    assert list(past.snapshots) == list(other.snapshots) == [0, 8, 16]
     assert other.state_dict() == past.state_dict()
+    assert other.snapshots[2].own.random() == past.snapshots[2].own.random()
+    for one in (past, other):
+        learn(one, Drawing(PLACE, MANY), range(5, 6))
+    assert list(past.snapshots) == list(other.snapshots) == [0, 2, 4]
+
+
+def test_what_snapshots_draw_of_their_own_accord_follows_from_its_seed() -> None:
+    def drawn(seed: int) -> list[float]:
+        past = pool(Drawing)
+        past.seed(np.random.default_rng(seed))
+        learn(past, Drawing(PLACE, MANY), range(2))
+        return [one.own.random() for one in past.snapshots.values()]
+
+    assert drawn(1) == drawn(1)
+    assert len({*drawn(1), *drawn(2)}) == 4
 
 
 def test_without_a_snapshot_nobody_acts() -> None:

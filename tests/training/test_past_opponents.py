@@ -198,6 +198,22 @@ def test_a_policy_that_goes_on_learning_begins_its_past_as_it_was_given() -> Non
     assert past.snapshots[0].logits.tolist() == first.logits.tolist()
 
 
+def test_what_snapshots_draw_of_their_own_accord_follows_from_the_seed_of_the_run() -> None:
+    class Own(Logits):
+        def seed(self, rng: np.random.Generator) -> None:
+            super().seed(rng)
+            self.own = rng
+
+    class Trainer(SmoothReply):
+        policy_class = Own
+
+    def drawn(seed: int) -> float:
+        past: Any = train(trainer=Trainer, seed=seed, num_iterations=1).policies["rival"]
+        return past.snapshots[0].own.random()
+
+    assert drawn(1) == drawn(1) != drawn(2)
+
+
 def test_the_settings_of_the_policy_are_those_of_its_snapshots() -> None:
     class Scaled(Logits):
         def __init__(self, *spaces: Any, scale: float = 1.0) -> None:

@@ -183,7 +183,7 @@ class Curriculum(Walks):
 
 
 TWO = {"a": ["A"], "b": ["B"]}
-PAST = {"a": ["A"], "b": ph.PolicySpec(agents=["B"], opponents="past", config={"every": 2, "keep": 2})}
+PAST = {"a": ["A"], "b": ph.PolicySpec(agents=["B"], opponents="past", config={"keep": 4})}
 RUNS: dict[str, Callable[[], dict[str, Any]]] = {
     "q-learning": lambda: {"trainer": "q-learning", **LAKE},
     "q-learning in batches": lambda: {
