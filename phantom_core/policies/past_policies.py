@@ -90,7 +90,7 @@ class PastPolicies(RecurrentPolicy):
             action_space: the space of the actions.
             policy_class: the class of the policy that learns.
             policy_config: its settings.
-            **config: the fields of `PastPoliciesConfig`.
+            **config: `of`, `every` and `keep`, as `config` of a spec with `opponents="past"`.
         """
         super().__init__(observation_space, action_space, **config)
         self._policy_class, self._policy_config = policy_class, policy_config
