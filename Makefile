@@ -4,7 +4,8 @@ BIN := $(VENV)/bin
 PYPROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 PROJECTS := $(patsubst %/,%,$(dir $(PYPROJECTS)))
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
-PYTEST := $(BIN)/pytest --numprocesses auto --dist loadscope
+# in memory, where there is such a folder: runs wait for the disk whenever they write
+PYTEST := $(if $(wildcard /dev/shm/.),PYTEST_DEBUG_TEMPROOT=/dev/shm) $(BIN)/pytest --numprocesses auto --dist loadscope
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train setup-tests test fuzz soak check fix bench bench-core bench-arrays bench-ppo bench-dqn bench-sac bench-study bench-quality bench-quality-nightly check-integrations check-alone docs dist clean

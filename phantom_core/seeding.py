@@ -239,7 +239,7 @@ class RowStreams:
         is_alike = len(shares) == 1 and len(set(map(id, self._streams))) == len(groups) >= _MANY
         self._share = shares.pop() if is_alike else 0  # how many rows each stream has, if it may lend
         self._ahead = 1  # for how many calls draws are borrowed
-        self._loan: NDArray[np.float64] | None = None  # [streams, draws]
+        self._loan: NDArray[np.float64] | None = None  # [draws, streams]
         self._used = 0  # how many draws of each stream
 
     def __len__(self) -> int:
@@ -289,7 +289,7 @@ class RowStreams:
 
     def _borrowed(self, number: int) -> NDArray[np.float64] | None:
         """Return the next draws of each stream [streams, number]; None if not all have so many at hand."""
-        if self._loan is None or self._used + number > self._loan.shape[1]:
+        if self._loan is None or self._used + number > len(self._loan):
             ahead = 2 * self._ahead if self._loan is not None else 1
             self.give_back()
             at_hand = self._streams[0].at_hand()
@@ -298,7 +298,8 @@ class RowStreams:
             if not wanted or any(stream.at_hand() != at_hand for stream in self._streams):
                 return None
             lent = [stream.lend(self, wanted) for stream in self._streams]
-            self._loan, self._used, self._ahead = np.array(lent)[:, ::-1], 0, ahead
-        found = self._loan[:, self._used : self._used + number]
+            self._loan = np.ascontiguousarray(np.array(lent).T[::-1])
+            self._used, self._ahead = 0, ahead
+        found = self._loan[self._used : self._used + number]
         self._used += number
-        return np.ascontiguousarray(found)
+        return np.ascontiguousarray(found.T)
