@@ -18,6 +18,7 @@ from phantom_core.policies.batching import map_arrays, take_rows
 from phantom_core.policies.policy import (
     BasePolicy,
     BatchedObservations,
+    PolicyByCopy,
     PolicyState,
     RecurrentPolicy,
     made_policy,
@@ -283,6 +284,11 @@ def add_past_policies(
             raise PolicyMappingError(
                 f"Policy {policy_id!r} is to act by snapshots of {of!r}, but {name} has no state_dict() of "
                 "its own, so all of them would be alike. Override state_dict() and load_state_dict()."
+            )
+        if isinstance(policy, PolicyByCopy):
+            raise PolicyMappingError(
+                f"Policy {policy_id!r} is to act by snapshots of {of!r}, but a {type(policy).__name__} is "
+                "another policy in each copy of the env. Use a trainer that has one policy for all of them."
             )
         settings = {"of": of, "every": config.every, "keep": config.keep}
         settings |= {"policy_class": type(policy), "policy_config": policy.given_settings}

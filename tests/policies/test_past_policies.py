@@ -114,7 +114,8 @@ class Asker:
 
     def ask(self, observations: Any, rows: Any = None) -> list[Any]:
         rows = np.arange(self.rows) if rows is None else np.array(rows)
-        return list(self.actor.decide(0, rows, self.draws, observations, [f"B{row}" for row in rows]))
+        agent_ids = [f"B{row}" for row in rows]
+        return list(self.actor.decide(0, rows, self.draws, observations, agent_ids, rows))
 
 
 @pytest.mark.parametrize(

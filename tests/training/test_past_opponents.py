@@ -281,6 +281,23 @@ class Stepping(ph.Trainer):
         """Learn nothing."""
 
 
+class LogitsByCopy(ph.PolicyByCopy):
+    num_copies = 1
+
+    def compute_actions(self, observations: Any, env_indices: Any) -> Any:
+        return [0] * len(observations)
+
+    def of_copy(self, env_index: int) -> ph.Policy:
+        return Logits(self.observation_space, self.action_space)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+
+class ByCopy(SmoothReply):
+    policy_class = LogitsByCopy
+
+
 class Stateless(Logits):
     state_dict = ph.Policy.state_dict
 
@@ -405,6 +422,15 @@ def test_a_trainer_that_steps_the_env_itself_has_no_past() -> None:
     assert str(caught.value) == (
         "Stepping steps the env itself, so policy 'rival' cannot act by snapshots of one that it trains. "
         "Leave opponents='past' out, or use a trainer with update()."
+    )
+
+
+def test_a_policy_that_is_another_one_in_each_copy_has_no_past() -> None:
+    with pytest.raises(ph.errors.PolicyMappingError) as caught:
+        train(trainer=ByCopy)
+    assert str(caught.value) == (
+        "Policy 'rival' is to act by snapshots of 'player', but a LogitsByCopy is another policy in each "
+        "copy of the env. Use a trainer that has one policy for all of them."
     )
 
 
