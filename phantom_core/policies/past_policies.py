@@ -103,12 +103,12 @@ class PastPolicies(RecurrentPolicy):
         self._seed = int(rng.integers(2**31))
 
     def take_snapshot(self, iterations: int, policy: BasePolicy) -> None:
-        """Take a snapshot of the policy that learns, if one is due after so many iterations.
+        """Take a snapshot of the policy that learns, if one is due after so many iterations or is the first.
 
         Raises:
             ConfigError: if it does not take its own state.
         """
-        if iterations % self._every:
+        if self.snapshots and iterations % self._every:
             return
         if len(self.snapshots) >= self.config.keep:
             self._every *= 2
@@ -216,7 +216,8 @@ class PastPolicies(RecurrentPolicy):
         `new` are the rows that have it since now, so that their memory begins as the snapshot says.
         """
         known = np.array(self._numbers())
-        numbers = known[np.searchsorted(known, numbers, side="right") - 1]  # some may be dropped by now
+        places = np.searchsorted(known, numbers, side="right") - 1  # some may be dropped by now
+        numbers = known[places.clip(min=0)]
         after: dict[str, Any] = {"snapshot": numbers}
         memory = None
         if self._memory:
@@ -229,7 +230,7 @@ class PastPolicies(RecurrentPolicy):
             if memory is not None:
                 after["memory"] = own
             return actions, after
-        parts, places = [], []
+        parts, asked = [], []
         for number in found:
             rows = np.flatnonzero(numbers == number)
             remembered = None if memory is None else take_rows(memory, rows)
@@ -237,8 +238,8 @@ class PastPolicies(RecurrentPolicy):
             if memory is not None:
                 _put(memory, rows, own)
             parts.append(part)
-            places.append(rows)
-        return _in_order(parts, np.concatenate(places)), after
+            asked.append(rows)
+        return _in_order(parts, np.concatenate(asked)), after
 
 
 def _put(memory: Any, rows: Any, values: Any) -> None:

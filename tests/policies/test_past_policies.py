@@ -179,6 +179,17 @@ def test_one_that_is_dropped_is_replaced_by_the_newest_of_those_before_it() -> N
     assert asker.ask(seen(*[0.0] * 40)) == [{0: 0, 1: 0, 2: 2, 3: 2}[own] for own in before]
 
 
+def test_the_first_is_taken_whenever_that_is_and_may_be_dropped() -> None:
+    past = pool(every=4, keep=2)
+    learn(past, Fixed(PLACE, MANY), range(3, 8))
+    assert list(past.snapshots) == [3, 4]
+    asker = Asker(past, rows=20)
+    assert set(asker.ask(seen(*[0.0] * 20))) == {3, 4}
+    learn(past, Fixed(PLACE, MANY), range(8, 9))
+    assert list(past.snapshots) == [8]
+    assert asker.ask(seen(*[0.0] * 20)) == [8] * 20
+
+
 def test_the_memory_of_an_agent_begins_as_its_snapshot_says() -> None:
     asker = Asker(learned(5, Adding), rows=40)
     first = asker.ask(seen(*[0.0] * 40))

@@ -183,6 +183,17 @@ def test_a_run_is_evaluated_against_its_past_too_and_so_is_what_is_saved(tmp_pat
     assert again.episode_returns == results.evaluation.episode_returns
 
 
+def test_a_trainer_that_trains_twice_in_a_run_begins_with_another_past() -> None:
+    class Twice(SmoothReply):
+        def train(self, env_class: Any, num_iterations: Any, *args: Any, **more: Any) -> Any:
+            super().train(env_class, 3, *args, **more)
+            return super().train(env_class, 2, *args, **more)
+
+    rival = ph.PolicySpec(agents=There, opponents="past", config={"every": 2})
+    past: Any = train({"player": Here, "rival": rival}, trainer=Twice, num_iterations=5).policies["rival"]
+    assert list(past.snapshots) == [3, 4]
+
+
 def test_the_past_of_an_earlier_run_can_be_played_against_and_stays_as_it_was() -> None:
     past: Any = train().policies["rival"]
     results = train({"player": Here, "rival": (past, There)}, num_iterations=5)
