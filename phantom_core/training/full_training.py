@@ -26,6 +26,7 @@ from phantom_core.errors import (
 )
 from phantom_core.hooks.events import EpisodeEnd
 from phantom_core.metrics import Metric, not_recorded
+from phantom_core.policies.past_policies import PastPolicies
 from phantom_core.policies.policy import BasePolicy
 from phantom_core.rollouts.batch import EpisodeSummary, Transitions
 from phantom_core.rollouts.collect import Collector
@@ -211,15 +212,22 @@ class FullTraining:
         self._playing: Sequence[Cadence] = ()  # those who wait for something
         state, seed = loop.state, loop.facts.seed
         trained = {i: cadence.trainer for cadence in cadences for i in cadence.policy_ids}
+        self._past = {
+            policy_id: policy
+            for policy_id, policy in state.policies.items()
+            if isinstance(policy, PastPolicies) and state.policy_specs[policy_id].opponents is not None
+        }
         self._rngs = {policy_id: make_rng(seed, "update", policy_id) for policy_id in trained}
         for policy_id, trainer in trained.items():
             trainer.setup(policy_id, state.policies[policy_id], make_rng(seed, "setup", policy_id))
+        copies = range(state.copies) if cadences[0].plan.is_independent else None
         self.collector = Collector(
             envs,
             state.policies,
             state.policy_by_agent,
             specs=state.policy_specs,
             seed=derive_seed(seed, "training"),
+            seeds=None if copies is None else [derive_seed(seed + number, "training") for number in copies],
             learning=tuple(trained),
             metrics=metrics,
             on_episode=self._take_episode,
@@ -238,6 +246,9 @@ class FullTraining:
         loop, state, collector, main = self._loop, self._loop.state, self.collector, self._cadences[0]
         started, self._update_seconds = perf_counter(), 0.0
         env_before, policy_before = collector.env_seconds, collector.policy_seconds
+        for policy_id, past in self._past.items():
+            past.take_snapshot(iteration, state.policies[past.config.of])
+            loop.log({f"{policy_id}/snapshots": len(past.snapshots)})
         self._choose_learners(iteration)
         rounds = main.next_plan().rounds
         for number in range(rounds):

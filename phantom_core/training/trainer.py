@@ -18,6 +18,7 @@ from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, error_text
 from phantom_core.metrics import Metric, record_metrics, reduce_metrics
 from phantom_core.policies import policy_mapping
+from phantom_core.policies.past_policies import add_past_policies
 from phantom_core.policies.policy import BasePolicy
 from phantom_core.policies.policy_mapping import PolicyMapping, PolicySpec
 from phantom_core.rollouts.batch import EpisodeSummary
@@ -187,7 +188,10 @@ class Trainer(Learner):
                 made |= copied({policy_id: made[policy_id]})
         state.policies = made
         plugins = loop.dispatcher.order("extra_values")
-        check_logged_names(self.metrics, state.policies_to_train, env.agents, plugins)
+        logged = [
+            i for i, spec in specs.items() if i in state.policies_to_train or spec.opponents is not None
+        ]
+        check_logged_names(self.metrics, logged, env.agents, plugins)
         trainers = {policy_id: self.trainer_of(specs[policy_id]) for policy_id in state.policies_to_train}
         for policy_id, trainer in trainers.items():
             check_trains(policy_id, made[policy_id], trainer, is_saved=loop.facts.directory is not None)
@@ -315,18 +319,30 @@ class Trainer(Learner):
         secrets = Secrets() if self._run is None else self._run.facts.secrets
         groups = policy_mapping.group_agents(env, policy_mapping.parse_policy_mapping(policies))
         mapping = {agent_id: group.policy_id for group in groups.values() for agent_id in group.agent_ids}
+        past = [policy_id for policy_id, group in groups.items() if group.spec.opponents is not None]
+        if past and not self.is_full:
+            raise ConfigError(
+                f"{type(self).__name__} steps the env itself, so policy {past[0]!r} cannot act by snapshots "
+                "of one that it trains. Leave opponents='past' out, or use a trainer with update()."
+            )
         defaults = {}
         for policy_id, group in groups.items():
             trainer = self.trainer_of(group.spec)
             defaults[policy_id] = trainer.policy_class
-            if group.spec.policy is None:
+            if group.spec.policy is None and group.spec.opponents is None:
                 config = {**secrets.traced(trainer.policy_settings()), **group.spec.config}
                 groups[policy_id] = replace(group, spec=replace(group.spec, config=config))
         if self._run is not None:
             load, seed = self._run.facts.load_policy_class, self._run.facts.seed
         else:
             load, seed = Components().policy_class, fresh_seed()
-        return mapping, policy_mapping.make_policies(groups, defaults, load, seed)
+        made = policy_mapping.make_policies(groups, defaults, load, seed)
+        if past:
+            specs = {policy_id: group.spec for policy_id, group in groups.items()}
+            trained = () if self._run is None else self._run.state.policies_to_train
+            trained = trained or policy_mapping.select_policies_to_train(specs, None)
+            made = add_past_policies(made, groups, trained, seed)
+        return mapping, made
 
     def trainer_of(self, spec: PolicySpec) -> Trainer:
         """Return the trainer that a spec names, or this one; `ConfigError` if the run has no such trainer."""
