@@ -170,10 +170,11 @@ def load_policy_states(state: RunState, saved: Mapping[str, Any]) -> None:
 
 def check_trains(policy_id: PolicyID, policy: BasePolicy, trainer: Learner, *, is_saved: bool) -> None:
     """Raise if a trainer does not train such a policy; warn if what it learns would not be saved."""
-    if not isinstance(policy, trainer.policy_class):
+    trainable = trainer.trainable_class or trainer.policy_class
+    if not isinstance(policy, trainable):
         raise PolicyMappingError(
             f"Policy {policy_id!r} is a {type(policy).__name__}, but {type(trainer).__name__} trains only "
-            f"{trainer.policy_class.__name__}. Take it out of policies_to_train, or leave its "
+            f"{trainable.__name__}. Take it out of policies_to_train, or leave its "
             "policy class out."
         )
     name = type(policy).__name__

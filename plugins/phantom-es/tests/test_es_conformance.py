@@ -1,0 +1,12 @@
+from typing import ClassVar
+
+from phantom_testing import PolicyConformance, TrainerConformance
+
+
+class TestES(TrainerConformance):
+    name = "es"
+    config: ClassVar = {"episodes": 2}
+
+
+class TestMLPActor(PolicyConformance):
+    name = "mlp-actor"
