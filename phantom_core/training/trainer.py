@@ -13,6 +13,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from phantom_core.component_config import is_whole, make_config
+from phantom_core.envs.endless import check_episodes_end
 from phantom_core.envs.plain_values import as_number
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, error_text
@@ -269,6 +270,14 @@ class Trainer(Learner):
         )
         self._collectors.append(collector)
         return collector
+
+    def check_episodes_end(self, env: MultiAgentEnv) -> None:
+        """Raise `ConfigError` if it is certain that an episode of an env never ends.
+
+        A simple trainer that plays whole episodes calls it before the first one. For a full trainer the run
+        does that.
+        """
+        check_episodes_end(type(self).__name__, env)
 
     @property
     def run(self) -> Run:

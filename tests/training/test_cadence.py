@@ -505,7 +505,6 @@ class Searcher(ph.Trainer):
         collector = self.make_collector(envs, policies, policy_mapping)
         collector.collect(ph.CollectPlan(episodes=2))
         self.log_scalar("workers", len(getattr(envs, "workers", ())))
-        collector.close()
 
 
 @pytest.mark.parametrize("workers", [0, 2])

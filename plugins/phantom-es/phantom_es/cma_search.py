@@ -44,6 +44,8 @@ class CMASearch:
     linear time (Ros and Hansen 2008, "A simple modification in CMA-ES achieving linear time and space
     complexity").
 
+    c_σ, d_σ, c_c, c₁, c_μ and wᵢ are those of the package `cma`.
+
     A generation in which everybody earned the same teaches nothing: m, σ and C stay. So they do once no
     deviation is above 1e-12.
 
@@ -115,8 +117,9 @@ class CMASearch:
     def tell(self, candidates: Sequence[Vector], returns: Sequence[float]) -> None:
         """Say what each candidate of the last `ask` earned: more is better."""
         if min(returns) == max(returns) or self.deviations.max() < _CONVERGED:
-            return
-        self._strategy.tell(candidates, [-earned for earned in returns])
+            self.load_state_dict(self.state_dict())  # this one waits for news of its candidates, and keeps them
+        else:
+            self._strategy.tell(candidates, [-earned for earned in returns])
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the search stands between two generations, as arrays and JSON values."""
@@ -142,7 +145,8 @@ class CMASearch:
                 "{}, {} and {}. Go on with the policy and the settings that it had.".format(*saved, *own)
             )
         strategy = self._make_strategy()
-        strategy.tell(strategy.ask(), list(range(self._size)))  # now it has all that the first generation makes
+        if fields["countiter"]:  # what the first generation makes is there when it is set
+            strategy.tell(strategy.ask(), list(range(self._size)))
         for path, value in fields.items():
             _set(strategy, path, np.array(value) if isinstance(value, np.ndarray) else value)
         self._strategy = strategy

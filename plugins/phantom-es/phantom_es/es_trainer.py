@@ -35,7 +35,7 @@ class ESTrainer(ph.Trainer):
     policy_class = MLPActorPolicy
     trainable_class = ph.BasePolicy
     uses_workers = True
-    conformance: ClassVar[Mapping[str, Any]] = {"bootstraps": False}
+    conformance: ClassVar[Mapping[str, Any]] = {"bootstraps": False, "is_collective": True}
 
     def __init__(self, tensorboard_log_dir: Any = None, **settings: Any) -> None:
         """Check the settings; `ConfigError` if one is unknown or out of its range."""
@@ -63,6 +63,7 @@ class ESTrainer(ph.Trainer):
     ) -> None:
         """Play a generation of each policy."""
         if self._collector is None:
+            self.check_episodes_end(env)
             envs = self.run.make_vector_env(self.config.episodes)
             self._collector = self.make_collector(
                 envs, policies, policy_mapping, on_episode=self._played.append

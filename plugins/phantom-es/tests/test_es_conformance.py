@@ -6,6 +6,7 @@ from phantom_testing import PolicyConformance, TrainerConformance
 class TestES(TrainerConformance):
     name = "es"
     config: ClassVar = {"episodes": 2}
+    learning_iterations = 35
 
 
 class TestMLPActor(PolicyConformance):
