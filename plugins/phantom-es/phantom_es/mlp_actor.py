@@ -17,8 +17,8 @@ from phantom_nn.mlp import Activation
 class MLPActorConfig:
     """Settings of the policy `mlp-actor`."""
 
-    hidden_sizes: tuple[int, ...] = (16,)
-    """Widths of the hidden layers; none: a linear policy."""
+    hidden_sizes: tuple[int, ...] = ()
+    """Widths of the hidden layers; none: the outputs are linear functions of what is observed."""
     activation: Activation = "tanh"
     """What follows each hidden layer."""
     normalize_observations: ClassVar[bool] = False
