@@ -6,8 +6,9 @@ import csv
 import json
 import math
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -16,6 +17,9 @@ from phantom_core.cli.lazy_group import TRUST, VERBOSE
 if TYPE_CHECKING:
     from phantom_core.envs.plain_values import Spread
     from phantom_core.rollouts.evaluate import Evaluation
+
+_MOST_AGENTS: Final = 20
+"""So many agents have a line of text."""
 
 
 @click.command("evaluate")
@@ -85,11 +89,14 @@ def evaluate_command(
     if as_json:
         click.echo(_json(evaluation, reference_return))
         return
-    for agent_id, spread in evaluation.return_spreads.items():
+    spreads = evaluation.return_spreads
+    for agent_id, spread in islice(spreads.items(), _MOST_AGENTS):
         reached = f"from {spread.low:.1f} to {spread.high:.1f}"
         noun = "episode" if spread.n == 1 else "episodes"
         mean = f"{spread.mean:.1f}{_error(spread, '.1f')}"
         click.echo(printable(f"{agent_id}: mean {mean}, {reached}, {spread.n} {noun}"))
+    if len(spreads) > _MOST_AGENTS:
+        click.echo(f"… and {len(spreads) - _MOST_AGENTS:,} more agents, which --json and --csv have too")
     say_result(evaluation, reference_return)
 
 

@@ -101,8 +101,8 @@ class MetricsRecorded:
     Attributes:
         iteration: the iteration that the values belong to; for the final evaluation, the last iteration.
         env_steps: the number of env steps in the run so far.
-        values: scalar by name: a metric's own name, `rewards/<agent>`, `rewards/group`,
-            `<policy>/<quantity>`, `eval/…`, `time/…`.
+        values: scalar by name: a metric's own name, `rewards/<agent>` (of at most 100 agents),
+            `rewards/group`, `<policy>/<quantity>`, `eval/…`, `time/…`.
         is_of_iteration: whether these are values of an iteration. Others a trainer wrote at once, with
             a step of its own, which is both `iteration` and `env_steps`.
     """

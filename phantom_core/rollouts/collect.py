@@ -35,7 +35,7 @@ from phantom_core.rollouts.rollout_buffer import End
 from phantom_core.rollouts.row_table import AgentRow, Block, CurrentRows, RowTable, StepRows
 from phantom_core.rollouts.snapshot import snapshot
 from phantom_core.rollouts.space_batcher import OutsideSpaceError, filler
-from phantom_core.rollouts.step_transitions import Owner, StepTransitions, transitions_of_step
+from phantom_core.rollouts.step_transitions import Owners, transitions_of_step
 from phantom_core.rollouts.vector_env import CopyError, LocalVectorEnv, VectorEnv
 from phantom_core.seeding import UniformStream, make_rng
 from phantom_core.types import Action, AgentID, Observation, PolicyID
@@ -645,7 +645,7 @@ class Collector:
         block = self._rows.just_decided(actor)
         if block is not None:  # every row acts next, on what it observed
             first = len(actor.buffer.rewards) - len(block.rows)
-            ends = [End(last, *owner) for last, owner in enumerate(self._owners(block), first)]
+            ends = [End(last, *owner) for last, owner in enumerate(self._owners(block).rows, first)]
             actor.buffer.end(ends, self._observed(block))
             for row in block.rows:
                 row.last = -1
@@ -660,10 +660,10 @@ class Collector:
             row.last = -1
         return [row for row in rows if row.last >= 0]
 
-    def _owners(self, block: Block) -> Sequence[Owner]:
+    def _owners(self, block: Block) -> Owners:
         """Return whose decisions are those of the rows of a block."""
         if block.owners is None:
-            block.owners = [self._copies[row.env_index].owner_of(row) for row in block.rows]
+            block.owners = Owners([self._copies[row.env_index].owner_of(row) for row in block.rows])
         return block.owners
 
     def _checked(self, rows: Sequence[AgentRow], seen: Sequence[Observation]) -> Any:
@@ -692,7 +692,7 @@ class Collector:
         for actor in self._online:
             actor.keep_newest()
 
-    def _outcomes(self, actor: Actor, newest: Decisions) -> StepTransitions:
+    def _outcomes(self, actor: Actor, newest: Decisions) -> Transitions:
         """Return what every row of a learner did in a step after which it goes on, or its episode is over."""
         step, _, observations, actions, extras, _ = newest
         block = self._rows.learners[actor]
@@ -707,10 +707,17 @@ class Collector:
         else:
             following = self._observed(block)
         block.has_decided = False
-        found = transitions_of_step(
-            step, self._owners(block), observations, actions, actor.earned, following, extras, ended
+        return transitions_of_step(
+            step,
+            self._owners(block),
+            observations,
+            actions,
+            actor.earned,
+            following,
+            extras,
+            ended,
+            actor.buffer,
         )
-        return StepTransitions(found, actor.buffer)
 
     def _look_at_states(self, env_indices: Sequence[int]) -> None:
         """Ask copies for their global states, if they are needed."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from phantom_core.envs.step_result import StepResult
 from phantom_core.rollouts.actor import Actor
-from phantom_core.rollouts.step_transitions import Owner
+from phantom_core.rollouts.step_transitions import Owners
 from phantom_core.seeding import RowStreams, UniformStream
 from phantom_core.types import AgentID, Observation
 from phantom_core.world.agents import ALL
@@ -121,7 +121,7 @@ class Block:
         self.has_decided = False  # in the current table, since its decisions were last taken
         self.pick = _picker(places, len(rows))  # picks the rows' values from those of the table
         self._checked: tuple[Any, Any] = (None, None)
-        self.owners: list[Owner] | None = None  # whose decisions they are; None: to be looked up
+        self.owners: Owners | None = None  # whose decisions they are; None: to be looked up
 
     def checked(self, observations: Any) -> Any:
         """Return the rows' observations, picked from those of the table, as a batch.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from time import perf_counter
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -43,6 +43,9 @@ from phantom_core.training.run_state import RunState
 from phantom_core.types import AgentID, PolicyID
 
 _log = logging.getLogger("phantom_core")
+
+MOST_AGENTS: Final = 100
+"""Where more agents act, their rewards are logged together only."""
 
 
 def train_simple(trainer: Learner, loop: RunLoop, env: MultiAgentEnv, num_iterations: int | None) -> None:
@@ -434,7 +437,8 @@ def log_episodes(loop: RunLoop, iteration: int, episodes: Sequence[EpisodeSummar
         for name, value in episode.metrics.items():
             metrics[name].append(value)
     per_step = {agent_id: earned[agent_id] / lived[agent_id] for agent_id in earned}
-    loop.log({f"rewards/{agent_id}": reward for agent_id, reward in per_step.items()})
+    if len(per_step) <= MOST_AGENTS:
+        loop.log({f"rewards/{agent_id}": reward for agent_id, reward in per_step.items()})
     if per_step:
         loop.log({"rewards/group": float(np.mean(list(per_step.values())))})
     for policy_id in loop.state.policies_to_train:

@@ -14,7 +14,9 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -116,18 +118,28 @@ def one_process() -> None:
 
 
 def two_processes() -> None:
-    """Compare two processes with one, for episodes of about 10 ms and more.
+    """Compare two processes with one, for episodes of about 25 ms.
 
-    On cores that others use too, wall time says little; so does it say here what two idle cores would give at
-    most: half of the processor time of all processes, their start included.
+    Beside it: how much more of the bare loop two processes get done that know nothing of each other. That is
+    what the machine gives; on cores that others use too it is less than 2.
     """
-    study = px.Study(Exchange, seeds=150)
-    calls = {"one process": partial(study.simulate), "two processes": partial(study.simulate, workers=2)}
-    title = "wealth exchange, 100 agents, 150 episodes"
-    ratios(title, calls, time.perf_counter, "one process", rounds=5)
+    for episodes in (150, 600):
+        study = px.Study(Exchange, seeds=episodes)
+        calls = {"one process": study.simulate, "two processes": partial(study.simulate, workers=2)}
+        title = f"wealth exchange, 100 agents, {episodes} episodes"
+        ratios(title, calls, time.perf_counter, "one process", rounds=5)
     ratios(f"{title}, processor time", calls, processor_time, "one process", rounds=3)
-    driver = statistics.median(seconds(calls["two processes"]) for _ in range(3))
-    print(f"  the driver takes {driver / 150 * 1000:.2f} ms of each episode")
+    with ProcessPoolExecutor(2, get_context("spawn")) as pool:
+        alone = {
+            "one bare loop": lambda: pool.submit(bare_exchange, 300).result(),
+            "two bare loops": lambda: list(pool.map(bare_exchange, [150, 150])),
+        }
+        ratios("what the machine gives", alone, time.perf_counter, "one bare loop", rounds=5)
+
+
+def bare_exchange(episodes: int) -> None:
+    """Play the wealth exchange without anything else."""
+    bare(Exchange(), None, range(episodes))
 
 
 def processor_time() -> float:

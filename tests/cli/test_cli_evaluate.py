@@ -294,6 +294,13 @@ def test_json_has_the_same_numbers_and_null_where_there_is_no_spread(
     assert alone["returns"]["S0"]["se"] is None
 
 
+def test_of_many_agents_the_first_twenty_have_a_line(street: Path, phantom: Callable[..., Any]) -> None:
+    lines = phantom("evaluate", street, "--set", "env_config.num_shops=23").out.splitlines()
+    assert [line.split(":")[0] for line in lines[:20]] == [f"S{number}" for number in range(20)]
+    assert lines[20] == "… and 3 more agents, which --json and --csv have too"
+    assert lines[21].startswith("price: mean ")
+
+
 def test_csv_has_a_row_for_each_episode(street: Path, phantom: Callable[..., Any], tmp_path: Path) -> None:
     outcome = phantom("evaluate", street, "--csv", tmp_path / "e.csv")
     assert (outcome.code, outcome.err) == (0, "")

@@ -152,3 +152,10 @@ def test_an_agent_id_that_is_no_unicode_costs_no_run(tmp_path: Path) -> None:
     facts = json.loads((results.run_directory / "run.json").read_text())
     assert facts["policy_by_agent"] == [["\ud800", "p"]]
     assert "policies.p.agents[0]" in facts["not_in_config"]
+
+
+@pytest.mark.parametrize(("number", "num_names"), [(100, 101), (101, 1)])
+def test_more_than_a_hundred_agents_are_logged_together(number: int, num_names: int) -> None:
+    row = run(*range(number)).history[-1]
+    assert sum(name.startswith("rewards/") for name in row) == num_names
+    assert (row["rewards/group"], row["default/episode_return"]) == (1.0, 2.0)

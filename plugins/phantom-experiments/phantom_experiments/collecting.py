@@ -31,6 +31,7 @@ KEYS: Final = (
     "episode_seed",
     "step",
     "steps",
+    "mean_reward",
     "agent",
     "class",
     "reward",

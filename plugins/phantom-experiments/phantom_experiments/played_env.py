@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import Any
 
@@ -143,6 +144,8 @@ class PlayedEnv:
         """Add the rows of an episode that ended."""
         row = self._episode_row()
         row["steps"] = summary.length
+        if summary.episode_returns:
+            row["mean_reward"] = math.fsum(summary.episode_returns.values()) / len(summary.episode_returns)
         for name, source in self._collect.env.items():
             values = self._values.get(name)
             if values:

@@ -490,10 +490,16 @@ def _axis_parameter(results: Results, argument: str, name: str | None, *, withou
     if name not in free:
         known = ", ".join(free) or "none"
         advice = " A study has parameters with px.Study(..., vary=...)." if not free else ""
+        if name is None and without is not None:
+            raise ph.errors.ConfigError(
+                f"A heat map needs two parameters, and the study has only {without!r}. Draw a line instead: "
+                'plot("grid").'
+            )
+        if name is None:
+            raise ph.errors.ConfigError("The study varies nothing to draw over: px.Study(..., vary=...).")
         raise ph.errors.ConfigError(
             f"{argument} is {name!r}, but it must be a parameter.{ph.tools.did_you_mean(name, free)} "
-            "Parameters: "
-            f"{known}.{advice}"
+            f"Parameters: {known}.{advice}"
         )
     return name
 

@@ -228,7 +228,10 @@ class Table:
             if name not in self.columns:
                 nearest = ph.tools.did_you_mean(name, self.columns)
                 known = ", ".join(self.columns) or "none"
-                raise ph.errors.ConfigError(f"The table has no column {name!r}.{nearest} Columns: {known}.")
+                empty = "" if len(self) else " It has no rows, and columns of values come with them."
+                raise ph.errors.ConfigError(
+                    f"The table has no column {name!r}.{nearest} Columns: {known}.{empty}"
+                )
 
 
 def as_column(values: Sequence[Any]) -> np.ndarray[Any, Any]:

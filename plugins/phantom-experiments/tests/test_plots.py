@@ -195,14 +195,20 @@ def test_what_cannot_be_drawn_is_named(
     assert str(caught.value) == message
 
 
+def test_a_heat_map_of_one_parameter_is_a_line(write_study: WriteStudy) -> None:
+    rows = [{"point": p, "treatment": "off", "seed": 0, "episode": 0, "x": 1.0} for p in (0, 1)]
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        write_study(rows, points=[{"fee": 0.0}, {"fee": 0.5}]).plot("heatmap")
+    assert str(caught.value) == (
+        "A heat map needs two parameters, and the study has only 'fee'. Draw a line instead: plot(\"grid\")."
+    )
+
+
 def test_one_treatment_has_nothing_to_compare_and_no_values_nothing_to_draw(write_study: WriteStudy) -> None:
     results = write_study([{"point": 0, "treatment": "off", "seed": 0, "episode": 0, "steps": 3}])
     with pytest.raises(ph.errors.ConfigError) as caught:
         results.plot("grid")
-    assert str(caught.value) == (
-        "x is None, but it must be a parameter. Parameters: none. A study has parameters with px.Study(..., "
-        "vary=...)."
-    )
+    assert str(caught.value) == ("The study varies nothing to draw over: px.Study(..., vary=...).")
     with pytest.raises(ph.errors.ConfigError) as caught:
         results.plot("series")
     assert str(caught.value) == (

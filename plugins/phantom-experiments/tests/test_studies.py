@@ -186,6 +186,15 @@ def test_a_policy_begins_each_task_as_it_was_made(tmp_path: Path) -> None:
     assert rewards == rewards[:2] * 3
 
 
+def test_an_episode_has_the_mean_of_what_its_agents_earned() -> None:
+    found = px.Study(Game, {"num_players": [1, 3]}, seeds=2).simulate({"all": ("random", Player)})
+    for row in found.episodes:
+        own = [a["reward"] for a in found.agents if (a["point"], a["seed"]) == (row["point"], row["seed"])]
+        assert row["mean_reward"] == pytest.approx(sum(own) / len(own))
+    assert [row["value"] for row in found.summary(by=["num_players"])] == ["mean_reward"] * 2
+    assert "mean_reward" not in px.Study(Savers, seeds=1).simulate().episodes.columns
+
+
 def test_random_policies_follow_from_the_seed(tmp_path: Path) -> None:
     study = px.Study(Game, seeds=4)
     for workers in (1, 2):

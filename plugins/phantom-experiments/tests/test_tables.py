@@ -78,6 +78,15 @@ def test_an_unknown_column_is_named_with_the_nearest(use: Callable[[px.Table], A
     )
 
 
+def test_a_selection_of_nothing_says_why_it_lacks_a_column(table: px.Table) -> None:
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        table.select(seed=99)["price"]
+    assert str(caught.value) == (
+        "The table has no column 'price'. Columns: markup, seed. It has no rows, and columns of values come "
+        "with them."
+    )
+
+
 def test_as_text_numbers_are_short_and_to_the_right_with_units(table: px.Table) -> None:
     assert str(table).splitlines() == [
         "markup  seed  price (EUR)  sold  rule",

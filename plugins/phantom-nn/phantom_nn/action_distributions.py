@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import gymnasium as gym
@@ -46,27 +47,34 @@ class ActionDistribution(ABC):
         num_outputs: network outputs that it needs.
         num_extra: parameters that it needs beside them, the same for every observation.
         mask_width: entries of an action mask: one for each action; 0 where masks make no sense.
+        shape: the shape of one stored action.
     """
 
     num_outputs: int
     num_extra: int = 0
     mask_width: int = 0
+    shape: tuple[int, ...] = ()
 
     @abstractmethod
-    def sample(self, outputs: Array, extra: Array, rng: ph.RowStreams, mask: Array | None = None) -> Array:
+    def sample(self, outputs: Array, extra: Array, rng: ph.RowStreams, mask: Array | None = None) -> Any:
         """Draw one action for each row, as it is stored: batched, before `to_env`."""
 
     @abstractmethod
-    def mode(self, outputs: Array, mask: Array | None = None) -> Array:
+    def mode(self, outputs: Array, mask: Array | None = None) -> Any:
         """Return the likeliest action of each row, as it is stored."""
 
     @abstractmethod
     def likelihood(
         self, outputs: Array, extra: Array, actions: Array, mask: Array | None = None
     ) -> Likelihood:
-        """Return how likely these actions were."""
+        """Return how likely these actions were: [B, *shape], as `as_array` returns them."""
 
-    def to_env(self, actions: Array) -> Array:
+    def as_array(self, actions: Any) -> Array:
+        """Return stored actions, batched as a space batches them, as one array [B, *shape]."""
+        found: Array = actions
+        return found
+
+    def to_env(self, actions: Any) -> Any:
         """Return stored actions as the env takes them."""
         return actions
 
@@ -90,8 +98,14 @@ def make_distribution(space: gym.Space[Any]) -> ActionDistribution:
         return Bernoulli(space.shape)
     if isinstance(space, gym.spaces.Box) and np.issubdtype(space.dtype, np.floating):
         return DiagonalGaussian(space)
+    if isinstance(space, gym.spaces.Dict) and space.spaces:
+        return JointDistribution({key: make_distribution(part) for key, part in space.items()}, is_dict=True)
+    if isinstance(space, gym.spaces.Tuple) and space.spaces:
+        parts = enumerate(map(make_distribution, space))
+        return JointDistribution(dict(parts), is_dict=False)
     raise ph.errors.ConfigError(
-        f"An actor-critic cannot act in {space}. Use Discrete, MultiDiscrete, MultiBinary or a Box of floats."
+        f"An actor-critic cannot act in {space}. Use Discrete, MultiDiscrete, MultiBinary or a Box of "
+        "floats, or a Dict or Tuple of these."
     )
 
 
@@ -127,7 +141,7 @@ class Categorical(ActionDistribution):
         self, outputs: Array, extra: Array, actions: Array, mask: Array | None = None
     ) -> Likelihood:
         """Return how likely these actions [B] were."""
-        return _CategoricalLikelihood(_masked(outputs, mask), actions - self.start)
+        return _CategoricalLikelihood(_masked(outputs, mask), np.asarray(actions, np.int64) - self.start)
 
 
 class _CategoricalLikelihood(Likelihood):
@@ -167,6 +181,7 @@ class MultiCategorical(ActionDistribution):
 
     def __init__(self, nvec: Array, start: Array) -> None:
         self.start, self.sizes = start, [int(number) for number in nvec.ravel()]
+        self.shape = start.shape
         self.num_outputs = self.mask_width = sum(self.sizes)
         self._heads = [Categorical(size) for size in self.sizes]
         self._ends = np.cumsum(self.sizes)[:-1]
@@ -189,7 +204,7 @@ class MultiCategorical(ActionDistribution):
     ) -> Likelihood:
         """Return how likely these actions [B, *shape] were."""
         _, parts = self._parts(outputs, mask)
-        chosen = (actions - self.start).reshape(len(actions), -1).T
+        chosen = (np.asarray(actions, np.int64) - self.start).reshape(len(actions), -1).T
         return _JointLikelihood([_CategoricalLikelihood(*pair) for pair in zip(parts, chosen, strict=True)])
 
     def to_env(self, actions: Array) -> Array:
@@ -210,16 +225,18 @@ class _JointLikelihood(Likelihood):
         self.log_prob = np.stack([part.log_prob for part in parts]).sum(axis=0, dtype=np.float64)
         self.entropy = np.stack([part.entropy for part in parts]).sum(axis=0)
 
-    def gradients(self, d_log_prob: Array, d_entropy: float) -> tuple[Array, float]:
-        parts = [part.gradients(d_log_prob, d_entropy)[0] for part in self._parts]
-        return np.concatenate(parts, axis=1), 0.0
+    def gradients(self, d_log_prob: Array, d_entropy: float) -> tuple[Array, Array | float]:
+        parts = [part.gradients(d_log_prob, d_entropy) for part in self._parts]
+        extras = [d_extra for _, d_extra in parts if isinstance(d_extra, np.ndarray)]
+        d_outputs = np.concatenate([d_part for d_part, _ in parts], axis=1)
+        return d_outputs, np.concatenate(extras) if extras else 0.0
 
 
 class Bernoulli(ActionDistribution):
     """Independent bits: π(1) = σ(z). The outputs z are the logits."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
-        self._shape = shape
+        self.shape = shape
         self.num_outputs = math.prod(shape)
 
     def sample(self, outputs: Array, extra: Array, rng: ph.RowStreams, mask: Array | None = None) -> Array:
@@ -237,7 +254,7 @@ class Bernoulli(ActionDistribution):
         return _BernoulliLikelihood(outputs, actions.reshape(len(actions), -1))
 
     def _bits(self, flat: Array) -> Array:
-        return flat.astype(np.int8).reshape(-1, *self._shape)
+        return flat.astype(np.int8).reshape(-1, *self.shape)
 
 
 class _BernoulliLikelihood(Likelihood):
@@ -266,7 +283,7 @@ class DiagonalGaussian(ActionDistribution):
     """
 
     def __init__(self, space: gym.spaces.Box) -> None:
-        self._space = space
+        self._space, self.shape = space, space.shape
         self.num_outputs = self.num_extra = math.prod(space.shape)
         low, high = space.low.astype(np.float64), space.high.astype(np.float64)
         limit = float(np.finfo(cast("Any", space.dtype)).max) / 2.0
@@ -316,6 +333,108 @@ class _GaussianLikelihood(Likelihood):
         weighted = self._z * d_log_prob[:, None]
         d_log_std = np.einsum("bk,bk->k", weighted, self._z) - d_log_prob.sum() + d_entropy * len(self._z)
         return weighted * self._inverse_std, d_log_std
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of the distributions that make up a `JointDistribution`.
+
+    Attributes:
+        key: its key in a Dict, or its number in a Tuple.
+        distribution: the distribution.
+        outputs: its columns among the outputs of the network.
+        extra: its columns among the parameters beside them.
+        mask: its columns in the mask.
+        columns: its columns in an array of stored actions.
+    """
+
+    key: str | int
+    distribution: ActionDistribution
+    outputs: slice
+    extra: slice
+    mask: slice
+    columns: slice
+
+    def masked(self, mask: Any) -> Any:
+        """Return its columns of a mask; None if there is none, or no mask makes sense for it."""
+        return None if mask is None or not self.distribution.mask_width else mask[:, self.mask]
+
+    def chosen(self, actions: Any) -> Any:
+        """Return its actions [B, *shape] out of an array of stored actions, of NumPy or torch."""
+        return actions[:, self.columns].reshape(len(actions), *self.distribution.shape)
+
+
+class JointDistribution(ActionDistribution):
+    """Independent parts, each with a distribution of its own; log-probabilities and entropies add up.
+
+    Stored actions are elements of the Dict or Tuple space, but for what a Box clips. `as_array` lays their
+    parts side by side, in float64, which holds every choice exactly. A mask has one entry for each choice of
+    the Discrete and MultiDiscrete parts, in the order of the parts.
+
+    Attributes:
+        parts: its parts, in the order of the space.
+    """
+
+    def __init__(self, distributions: Mapping[Any, ActionDistribution], *, is_dict: bool) -> None:
+        self._is_dict = is_dict
+        self.parts: list[Part] = []
+        ends = [0, 0, 0, 0]  # of outputs, extra, mask and columns
+        for key, one in distributions.items():
+            sizes = one.num_outputs, one.num_extra, one.mask_width, math.prod(one.shape)
+            slices = [slice(end, end + size) for end, size in zip(ends, sizes, strict=True)]
+            self.parts.append(Part(key, one, *slices))
+            ends = [found.stop for found in slices]
+        self.num_outputs, self.num_extra, self.mask_width, width = ends
+        self.shape = (width,)
+
+    def sample(self, outputs: Array, extra: Array, rng: ph.RowStreams, mask: Array | None = None) -> Any:
+        """Draw each part by itself, in order: a list of B dicts or tuples."""
+        return self._elements(
+            part.distribution.sample(outputs[:, part.outputs], extra[part.extra], rng, part.masked(mask))
+            for part in self.parts
+        )
+
+    def mode(self, outputs: Array, mask: Array | None = None) -> Any:
+        """Return the likeliest action of each part."""
+        return self._elements(
+            part.distribution.mode(outputs[:, part.outputs], part.masked(mask)) for part in self.parts
+        )
+
+    def likelihood(
+        self, outputs: Array, extra: Array, actions: Array, mask: Array | None = None
+    ) -> Likelihood:
+        """Return how likely these actions [B, *shape] were."""
+        return _JointLikelihood(
+            [
+                part.distribution.likelihood(
+                    outputs[:, part.outputs], extra[part.extra], part.chosen(actions), part.masked(mask)
+                )
+                for part in self.parts
+            ]
+        )
+
+    def as_array(self, actions: Any) -> Array:
+        """Return stored actions, a dict or tuple of batches, as one float64 array [B, width]."""
+        found = [part.distribution.as_array(actions[part.key]) for part in self.parts]
+        return np.concatenate([np.reshape(one, (len(one), -1)) for one in found], axis=1, dtype=np.float64)
+
+    def to_env(self, actions: Any) -> Any:
+        """Return each part as the env takes it: a list of B dicts or tuples."""
+        return self._elements(
+            part.distribution.to_env(_stacked([action[part.key] for action in actions]))
+            for part in self.parts
+        )
+
+    def _elements(self, columns: Iterable[Any]) -> list[Any]:
+        """Return B elements of the space, whose parts are given as B values each."""
+        rows = zip(*columns, strict=True)
+        keys = [part.key for part in self.parts]
+        return [dict(zip(keys, row, strict=True)) for row in rows] if self._is_dict else list(rows)
+
+
+def _stacked(actions: list[Any]) -> Any:
+    """Return B actions as an array; those that are dicts or tuples stay a list."""
+    return actions if isinstance(actions[0], (dict, tuple)) else np.stack(actions)
 
 
 def _masked(logits: Array, mask: Array | None) -> Array:

@@ -74,7 +74,9 @@ class NetworkPolicy(ph.Policy):
     def compute_action(self, observation: ph.Observation) -> ph.Action:
         """Return the action of the trained policy for one observation."""
         action = self.compute_actions(batch_of_one(self.observation_space, observation))[0]
-        return action.item() if isinstance(self.action_space, gym.spaces.Discrete) else np.asarray(action)
+        if isinstance(self.action_space, gym.spaces.Discrete):
+            return action.item()
+        return action if isinstance(action, (dict, tuple)) else np.asarray(action)
 
     def features(self, observations: Any) -> Array:
         """Return batched observations as the networks take them: float32 [B, width]."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 
@@ -12,6 +13,7 @@ from phantom_nn.action_distributions import (
     Bernoulli,
     Categorical,
     DiagonalGaussian,
+    JointDistribution,
     MultiCategorical,
 )
 
@@ -31,9 +33,21 @@ def log_prob_and_entropy(
         distribution: the family of distributions.
         outputs: what the network says [B, outputs].
         extra: parameters that are the same for every row.
-        actions: stored actions [B, …].
+        actions: stored actions [B, …], as `ActionDistribution.as_array` returns them.
         mask: which actions are allowed, bool [B, A]; None: all.
     """
+    if isinstance(distribution, JointDistribution):
+        found = [
+            log_prob_and_entropy(
+                part.distribution,
+                outputs[:, part.outputs],
+                extra[part.extra],
+                part.chosen(actions),
+                part.masked(mask),
+            )
+            for part in distribution.parts
+        ]
+        return _added(found)
     if mask is not None:
         outputs = torch.where(mask, outputs, MASKED)
     flat = actions.reshape(len(actions), -1)
@@ -42,9 +56,7 @@ def log_prob_and_entropy(
     if isinstance(distribution, MultiCategorical):
         index = (actions - torch.from_numpy(distribution.start).to(actions.device)).reshape(flat.shape)
         columns = zip(outputs.split(distribution.sizes, dim=1), index.unbind(1), strict=True)
-        parts = [_categorical(logits, chosen) for logits, chosen in columns]
-        log_probs, entropies = (torch.stack(part) for part in zip(*parts, strict=True))
-        return log_probs.sum(0, dtype=torch.float64), entropies.sum(0)
+        return _added([_categorical(logits, chosen) for logits, chosen in columns])
     if isinstance(distribution, Bernoulli):
         softplus = torch.logaddexp(torch.zeros_like(outputs), outputs)
         entropy = (softplus - outputs * torch.sigmoid(outputs)).sum(1)
@@ -54,6 +66,12 @@ def log_prob_and_entropy(
     scale = extra.double().sum() + 0.5 * flat.shape[1] * math.log(2.0 * math.pi)
     log_prob = -0.5 * (z * z).sum(1, dtype=torch.float64) - scale
     return log_prob, (scale + 0.5 * flat.shape[1]).expand(len(flat))
+
+
+def _added(parts: Sequence[_Pair]) -> _Pair:
+    """Return the log-probabilities and entropies of independent parts together."""
+    log_probs, entropies = (torch.stack(part) for part in zip(*parts, strict=True))
+    return log_probs.sum(0, dtype=torch.float64), entropies.sum(0)
 
 
 def _categorical(logits: torch.Tensor, index: torch.Tensor) -> _Pair:

@@ -14,6 +14,8 @@ SPACES = {
     "multi-binary": gym.spaces.MultiBinary(3),
     "box": gym.spaces.Box(np.array([-2.0, 0.0], np.float32), np.array([2.0, 10.0], np.float32)),
 }
+SPACES["dict"] = gym.spaces.Dict({"price": SPACES["box"], "shop": SPACES["discrete"]})
+SPACES["tuple"] = gym.spaces.Tuple([SPACES["multi-discrete"], SPACES["dict"], SPACES["multi-binary"]])
 
 
 def streams(number: int, seed: int = 1) -> ph.RowStreams:
@@ -27,7 +29,22 @@ def make(name: str, rows: int = 5) -> tuple[ActionDistribution, Any, Any, Any]:
     rng = np.random.default_rng(3)
     outputs = rng.normal(size=(rows, distribution.num_outputs))
     extra = rng.normal(size=distribution.num_extra) * 0.3
-    return distribution, outputs, extra, distribution.sample(outputs, extra, streams(rows))
+    return distribution, outputs, extra, draw(distribution, outputs, extra)
+
+
+def draw(distribution: ActionDistribution, outputs: Any, extra: Any, mask: Any = None) -> Any:
+    """Return an action for each row as an array."""
+    stored = distribution.sample(outputs, extra, streams(len(outputs)), mask)
+    return distribution.as_array(as_batch(stored))
+
+
+def as_batch(actions: Any) -> Any:
+    """Return dicts or tuples as a dict or tuple of batches; others as they are."""
+    if isinstance(actions, list) and isinstance(actions[0], dict):
+        return {key: as_batch([action[key] for action in actions]) for key in actions[0]}
+    if isinstance(actions, list) and isinstance(actions[0], tuple):
+        return tuple(as_batch(list(column)) for column in zip(*actions, strict=True))
+    return np.asarray(actions)
 
 
 def slope(function: Callable[[Any], float], point: Any) -> Any:
@@ -55,11 +72,11 @@ def test_gradients_agree_with_finite_differences(name: str) -> None:
         assert d_extra == pytest.approx(slope(lambda e: weighted(outputs, e), extra), abs=1e-7)
 
 
-@pytest.mark.parametrize("name", ["discrete", "multi-discrete"])
+@pytest.mark.parametrize("name", ["discrete", "multi-discrete", "dict"])
 def test_gradients_agree_with_finite_differences_behind_a_mask(name: str) -> None:
     distribution, outputs, extra, _ = make(name)
     mask = np.tile([True, False, True, True, True][: distribution.mask_width], (len(outputs), 1))
-    actions = distribution.sample(outputs, extra, streams(len(outputs)), mask)
+    actions = draw(distribution, outputs, extra, mask)
 
     def weighted(outputs: Any) -> float:
         found = distribution.likelihood(outputs, extra, actions, mask)
@@ -67,7 +84,7 @@ def test_gradients_agree_with_finite_differences_behind_a_mask(name: str) -> Non
 
     d_outputs, _ = distribution.likelihood(outputs, extra, actions, mask).gradients(np.ones(5), 0.7)
     assert d_outputs == pytest.approx(slope(weighted, outputs), abs=1e-7)
-    assert not d_outputs[~mask].any()
+    assert not d_outputs[:, -distribution.mask_width :][~mask].any()
 
 
 @pytest.mark.parametrize("name", ["discrete", "multi-discrete", "multi-binary"])
@@ -85,8 +102,8 @@ def test_probabilities_of_all_actions_add_up_to_one_and_match_what_is_drawn(name
 
 @pytest.mark.parametrize("name", SPACES)
 def test_what_is_drawn_and_what_is_likeliest_is_in_the_space(name: str) -> None:
-    distribution, outputs, _, actions = make(name, rows=50)
-    for stored in (actions, distribution.mode(outputs)):
+    distribution, outputs, extra, _ = make(name, rows=50)
+    for stored in (distribution.sample(outputs, extra, streams(50)), distribution.mode(outputs)):
         for action in distribution.to_env(stored):
             assert action in SPACES[name]
 
@@ -151,6 +168,41 @@ def test_arrays_of_choices_and_bits_keep_their_shape() -> None:
         assert distribution.likelihood(outputs, np.empty(0), actions).log_prob.shape == (3,)
 
 
+def test_parts_are_independent_and_what_is_stored_is_an_element_that_no_box_clipped() -> None:
+    joint, outputs, extra, actions = make("tuple")
+    assert actions.shape == (5, *joint.shape) == (5, 8)  # 2 choices, 2 numbers and a choice, 3 bits
+    found = joint.likelihood(outputs, extra, actions)
+    columns = ((0, 5, 0, 2), (5, 7, 2, 4), (7, 11, 4, 5), (11, 14, 5, 8))  # outputs and actions of each part
+    log_prob, entropy = np.zeros(5), np.zeros(5)
+    for name, (first, end, begin, stop) in zip(
+        ("multi-discrete", "box", "discrete", "multi-binary"), columns, strict=True
+    ):
+        own = make_distribution(SPACES[name])
+        chosen = actions[:, begin:stop].reshape(5, *own.shape).astype(float if name == "box" else int)
+        part = own.likelihood(outputs[:, first:end], extra[: own.num_extra], chosen)
+        log_prob += part.log_prob
+        entropy += part.entropy
+    assert found.log_prob == pytest.approx(log_prob, rel=1e-12)
+    assert found.entropy == pytest.approx(entropy, rel=1e-12)
+    wide = joint.sample(np.full((5, 14), 4.0), extra, streams(5))
+    assert wide[0][1]["price"].min() > 1.0
+    played = joint.to_env(wide)
+    assert played[0][1]["price"].tolist() == [2.0, 10.0]
+    assert played[0][1]["shop"] == wide[0][1]["shop"]
+
+
+def test_a_mask_has_an_entry_for_each_choice_of_the_parts_that_choose() -> None:
+    space = gym.spaces.Dict(
+        {"a": gym.spaces.Discrete(2), "b": gym.spaces.Box(-1, 1), "c": gym.spaces.Discrete(3)}
+    )
+    joint = make_distribution(space)
+    assert joint.mask_width == 5
+    mask = np.tile([False, True, True, False, False], (50, 1))
+    drawn = joint.sample(np.zeros((50, 6)), np.zeros(1), streams(50), mask)
+    assert {(action["a"], action["c"]) for action in drawn} == {(1, 0)}
+    assert {(action["a"], action["c"]) for action in joint.mode(np.zeros((50, 6)), mask)} == {(1, 0)}
+
+
 @pytest.mark.parametrize(
     "space", [gym.spaces.Box(0, 5, (2,), np.int64), gym.spaces.Text(3), gym.spaces.Tuple([])]
 )
@@ -158,5 +210,6 @@ def test_a_space_without_a_distribution_is_refused(space: gym.Space[Any]) -> Non
     with pytest.raises(ph.errors.ConfigError) as caught:
         make_distribution(space)
     assert str(caught.value) == (
-        f"An actor-critic cannot act in {space}. Use Discrete, MultiDiscrete, MultiBinary or a Box of floats."
+        f"An actor-critic cannot act in {space}. Use Discrete, MultiDiscrete, MultiBinary or a Box of "
+        "floats, or a Dict or Tuple of these."
     )

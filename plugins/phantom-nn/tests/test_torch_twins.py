@@ -58,6 +58,7 @@ def test_networks_have_the_gradients_of_autograd(structure: Any, activation: Any
         gym.spaces.MultiDiscrete([2, 3], start=[1, 0]),
         gym.spaces.MultiBinary(3),
         gym.spaces.Box(-2.0, 2.0, (2,)),
+        gym.spaces.Dict({"price": gym.spaces.Box(-2.0, 2.0, (2,)), "shop": gym.spaces.Discrete(3, start=1)}),
     ],
     ids=str,
 )
@@ -72,7 +73,10 @@ def test_distributions_have_the_gradients_of_autograd(space: Any) -> None:
     if distribution.mask_width:
         mask = np.ones((9, distribution.mask_width), np.bool_)
         mask[:4, 1] = False
-    actions = distribution.sample(outputs, extra, ph.RowStreams([stream] * 9), mask)
+    drawn = distribution.sample(outputs, extra, ph.RowStreams([stream] * 9), mask)
+    if isinstance(space, gym.spaces.Dict):
+        drawn = {key: np.stack([action[key] for action in drawn]) for key in space}
+    actions = distribution.as_array(drawn)
     likelihood, weights = distribution.likelihood(outputs, extra, actions, mask), rng.normal(size=9)
     d_outputs, d_extra = likelihood.gradients(weights, 0.7)
     tensors = [torch.from_numpy(array).requires_grad_() for array in (outputs, extra)]

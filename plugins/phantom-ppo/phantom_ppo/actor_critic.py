@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 import phantom_core as ph
 from phantom_nn import (
-    DiagonalGaussian,
     FlatNetwork,
     NetworkPolicy,
     check_network_settings,
@@ -61,9 +60,8 @@ class ActorCriticConfig:
 class MLPActorCriticPolicy(NetworkPolicy):
     """Samples actions from a distribution that a network chooses; a second network values observations.
 
-    It takes observations of Box, Discrete, MultiDiscrete and MultiBinary spaces, and of Dict and Tuple
-    spaces of these, with or without an action mask, and acts in Discrete, MultiDiscrete, MultiBinary and
-    Box spaces. The finished policy takes the likeliest action.
+    It observes and acts in Box, Discrete, MultiDiscrete and MultiBinary spaces, and in Dict and Tuple
+    spaces of these, with or without an action mask. The finished policy takes the likeliest action.
 
     Attributes:
         layout: how observations become features.
@@ -88,8 +86,7 @@ class MLPActorCriticPolicy(NetworkPolicy):
         self.distribution = make_distribution(action_space)
         self.check_mask(self.distribution.mask_width)
         self.network = self.make_network()
-        if isinstance(self.distribution, DiagonalGaussian):
-            self.network.extra[:] = self.config.log_std_init
+        self.network.extra[:] = self.config.log_std_init  # there is none without a Box
 
     def make_network(self) -> Network:
         """Make both networks, before their first weights are drawn."""

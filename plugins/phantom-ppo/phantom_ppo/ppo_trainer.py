@@ -164,7 +164,8 @@ class PPOTrainer(ph.Trainer):
         backend = learner.backend
         rewards = learner.reward_scale(batch) if self.config.normalize_rewards else batch.rewards
         features, masks = policy.features(batch.observations), policy.layout.mask(batch.observations)
-        log_probs, values = backend.evaluate(features, masks, batch.actions)
+        actions = policy.distribution.as_array(batch.actions)
+        log_probs, values = backend.evaluate(features, masks, actions)
         is_over, is_unknown = batch.terminated, ~(batch.has_next | batch.terminated)
         last_unknown = batch.starts[1:][is_unknown] - 1
         if is_unknown.any():  # such a decision earned what the critic promised, and teaches nothing
@@ -183,7 +184,7 @@ class PPOTrainer(ph.Trainer):
         samples = Samples(
             features,
             masks,
-            batch.actions,
+            actions,
             log_probs,
             values,
             advantages.astype(values.dtype),

@@ -1,6 +1,7 @@
 """What `ppo` must learn within seconds, and that defects of the kind that hide in PPO make it fail."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -56,6 +57,16 @@ class BoxEchoAgent(EchoAgent):
 
     def worth(self, action: Any) -> float:
         return 1.0 - abs(float(action[0]) - 8.0 - 2.0 * self.shown) / 10.0
+
+
+class DictEchoAgent(EchoAgent):
+    action_space = gym.spaces.Dict(
+        {"price": BoxEchoAgent.action_space, "shops": gym.spaces.Tuple([gym.spaces.Discrete(3, start=1)])}
+    )
+
+    def worth(self, action: Any) -> float:
+        is_there = float(action["shops"][0] - 1 == self.shown)
+        return 0.5 * is_there + 0.5 * (1.0 - abs(float(action["price"][0]) - 8.0 - 2.0 * self.shown) / 10.0)
 
 
 class SafeAgent(ph.StrategicAgent):
@@ -154,6 +165,39 @@ def test_ppo_learns_in_a_box() -> None:
     results = train(make_env(BoxEchoAgent), 40, copies=8, entropy_coefficient=0.0)
     assert mean_return(results) > 20.0 * 0.95
     assert results.policies["default"].compute_action(0)[0] == pytest.approx(8.0, abs=1.0)
+
+
+def test_ppo_learns_a_price_and_a_choice_at_once() -> None:
+    results = train(make_env(DictEchoAgent), 40, copies=8, entropy_coefficient=0.0)
+    assert mean_return(results) > 20.0 * 0.95
+    action = results.policies["default"].compute_action(2)  # type: ignore[attr-defined]
+    assert action in DictEchoAgent.action_space
+    assert (action["shops"], action["price"][0]) == ((3,), pytest.approx(12.0, abs=1.0))
+
+
+def test_a_run_with_actions_of_parts_goes_on_as_if_it_had_not_stopped(tmp_path: Path) -> None:
+    class Stop(ph.Hooks):
+        def should_stop(self, event: ph.IterationEnd) -> str | None:
+            return "cut" if event.iteration == 1 else None
+
+    def play(*hooks: ph.Hooks) -> ph.TrainingResults:
+        return ph.train(
+            "ppo",
+            env=env,
+            num_iterations=4,
+            trainer_config=FAST,
+            seed=1,
+            run_dir=tmp_path,
+            hooks=hooks,
+        )
+
+    env = make_env(DictEchoAgent, num_steps=50)  # episodes go on at the cut
+    whole, cut = play(), play(Stop())
+    assert cut.run_directory is not None
+    resumed = ph.resume(cut.run_directory, env=env)
+    found, expected = resumed.policies["default"], whole.policies["default"]
+    assert np.array_equal(found.state_dict()["parameters"], expected.state_dict()["parameters"])
+    assert len(resumed.history) == 4
 
 
 def test_a_time_limit_is_not_an_end_to_the_value_function() -> None:

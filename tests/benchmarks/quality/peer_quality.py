@@ -1,6 +1,6 @@
-"""How well Stable-Baselines3's DQN does on the tasks of `dqn`, with RL-Zoo's settings, on given seeds.
+"""How well Stable-Baselines3 does on the tasks of `dqn` and `sac`, with RL-Zoo's settings, on given seeds.
 
-    python tests/benchmarks/quality/peer_dqn_quality.py CartPole-v1 1 2 3
+    python tests/benchmarks/quality/peer_quality.py CartPole-v1 1 2 3
 
 Prints the mean return of the last policy over 100 episodes. It needs stable-baselines3
 (`tests/benchmarks/requirements-peers.txt`) and torch.
@@ -18,8 +18,9 @@ from typing import Any, Final
 
 import gymnasium as gym
 
-RL_ZOO: Final[dict[str, tuple[int, dict[str, Any]]]] = {
+RL_ZOO: Final[dict[str, tuple[str, int, dict[str, Any]]]] = {
     "CartPole-v1": (
+        "DQN",
         50_000,
         {
             "learning_rate": 2.3e-3,
@@ -36,6 +37,7 @@ RL_ZOO: Final[dict[str, tuple[int, dict[str, Any]]]] = {
         },
     ),
     "MountainCar-v0": (
+        "DQN",
         120_000,
         {
             "learning_rate": 4e-3,
@@ -51,21 +53,40 @@ RL_ZOO: Final[dict[str, tuple[int, dict[str, Any]]]] = {
             "policy_kwargs": {"net_arch": [256, 256]},
         },
     ),
+    "Pendulum-v1": ("SAC", 20_000, {"learning_rate": 1e-3}),
+    "MountainCarContinuous-v0": (
+        "SAC",
+        50_000,
+        {
+            "learning_rate": 3e-4,
+            "batch_size": 512,
+            "buffer_size": 50_000,
+            "learning_starts": 0,
+            "ent_coef": 0.1,
+            "gamma": 0.9999,
+            "gradient_steps": 32,
+            "tau": 0.01,
+            "train_freq": 32,
+            "use_sde": True,
+            "policy_kwargs": {"log_std_init": -3.67, "net_arch": [64, 64]},
+        },
+    ),
 }
-"""Env steps and settings by env; RL-Zoo trains CartPole for 50,000 env steps and MountainCar for 120,000."""
+"""By env: the algorithm, the env steps that RL-Zoo trains it for, and the settings."""
 
 
 def main(name: str, seeds: Sequence[str]) -> None:
     """Train an env on each seed, and print what the last policy earns."""
+    import stable_baselines3
     import torch
-    from stable_baselines3 import DQN
     from stable_baselines3.common.evaluation import evaluate_policy
     from stable_baselines3.common.monitor import Monitor
 
     torch.set_num_threads(1)
-    steps, settings = RL_ZOO[name]
+    algorithm, steps, settings = RL_ZOO[name]
+    model_class = getattr(stable_baselines3, algorithm)
     for seed in map(int, seeds):
-        model = DQN("MlpPolicy", Monitor(gym.make(name)), seed=seed, device="cpu", **settings)
+        model = model_class("MlpPolicy", Monitor(gym.make(name)), seed=seed, device="cpu", **settings)
         model.learn(steps)
         env = Monitor(gym.make(name))
         env.reset(seed=10_000 + seed)
