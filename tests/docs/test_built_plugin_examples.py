@@ -46,13 +46,18 @@ def installed(plugin_examples: Path, tmp_path_factory: pytest.TempPathFactory) -
         source = (plugin_examples / f"{name}.py").read_text("utf-8")
         (folder / name).mkdir()
         (folder / name / f"{name}.py").write_text(source, "utf-8")
-        said = re.findall(r"^    (.+)$|^$", source.split('"""')[1].split("`pyproject.toml` with")[1], re.MULTILINE)
+        said = re.findall(
+            r"^    (.+)$|^$", source.split('"""')[1].split("`pyproject.toml` with")[1], re.MULTILINE
+        )
         lines = PYPROJECT.format(name=name) + "\n".join(said)
         (folder / name / "pyproject.toml").write_text(lines, "utf-8")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", "--no-deps"]
     target = ["--no-index", "--no-build-isolation", "--target", str(folder / "site")]
     done = subprocess.run(
-        [*pip, *target, *(str(folder / name) for name in PLUGINS)], capture_output=True, text=True, check=False
+        [*pip, *target, *(str(folder / name) for name in PLUGINS)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return folder / "site"

@@ -117,7 +117,9 @@ class CMASearch:
     def tell(self, candidates: Sequence[Vector], returns: Sequence[float]) -> None:
         """Say what each candidate of the last `ask` earned: more is better."""
         if min(returns) == max(returns) or self.deviations.max() < _CONVERGED:
-            self.load_state_dict(self.state_dict())  # this one waits for news of its candidates, and keeps them
+            self.load_state_dict(
+                self.state_dict()
+            )  # this one waits for news of its candidates, and keeps them
         else:
             self._strategy.tell(candidates, [-earned for earned in returns])
 

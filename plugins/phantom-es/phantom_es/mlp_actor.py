@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -47,9 +48,9 @@ class ActorMLP(MLP):
 class MLPActorPolicy(NetworkPolicy):
     """Takes the likeliest action of the distribution that a perceptron chooses; never draws.
 
-    It takes observations of Box, Discrete, MultiDiscrete and MultiBinary spaces, and of Dict and Tuple
-    spaces of these, with or without an action mask, and acts in Discrete, MultiDiscrete, MultiBinary and
-    Box spaces. In a Box the perceptron's outputs are actions: −1 and 1 stand for two finite bounds.
+    It observes and acts in Box, Discrete, MultiDiscrete and MultiBinary spaces, and in Dict and Tuple
+    spaces of these, with or without an action mask. In a Box the perceptron's outputs are actions: −1 and 1
+    stand for two finite bounds.
 
     Attributes:
         distribution: the family of distributions of its actions.
@@ -57,6 +58,7 @@ class MLPActorPolicy(NetworkPolicy):
     """
 
     config_class: ClassVar[type | None] = MLPActorConfig
+    conformance: ClassVar[Mapping[str, Any]] = {"idle_settings": ("activation",)}  # of linear ones
     title = "mlp-actor"
     network: ActorMLP
 

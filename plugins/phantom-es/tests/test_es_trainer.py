@@ -210,15 +210,19 @@ def test_more_than_200_parameters_have_a_diagonal_covariance() -> None:
     [
         (
             {"policies": {"line": ph.PolicySpec(agents=Aimer, policy=Unsearchable, train=True)}},
-            "Policy 'line' (Unsearchable) has no parameters: its state_dict() has none. es searches the "
-            "numbers in state_dict()['parameters']: return an array of floats there, and take it over in "
-            "load_state_dict().",
+            (
+                "Policy 'line' (Unsearchable) has no parameters: its state_dict() has none. es searches the "
+                "numbers in state_dict()['parameters']: return an array of floats there, and take it over in "
+                "load_state_dict()."
+            ),
         ),
         (
             {"policies": {"line": ph.PolicySpec(agents=Aimer, policy=Whole, train=True)}},
-            "Policy 'line' (Whole) has the parameters [1, 2]. es searches the numbers in "
-            "state_dict()['parameters']: return an array of floats there, and take it over in "
-            "load_state_dict().",
+            (
+                "Policy 'line' (Whole) has the parameters [1, 2]. es searches the numbers in "
+                "state_dict()['parameters']: return an array of floats there, and take it over in "
+                "load_state_dict()."
+            ),
         ),
         (
             {"trainer_config": {"population": 3}},
