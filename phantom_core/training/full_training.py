@@ -372,17 +372,22 @@ class FullTraining:
         self._episodes.clear()
 
     def _take_episode(self, episode: EpisodeSummary) -> None:
-        """Keep an episode; record metrics that failed in a worker process."""
+        """Keep an episode."""
         if self._loop.facts.workers:
-            received = {
-                name: metric.received(episode.metrics[name])
-                for name, metric in self._metrics.items()
-                if name in episode.metrics and isinstance(metric, GuardedMetric)
-            }
-            metrics = {**episode.metrics, **received}
-            recorded = {name: value for name, value in metrics.items() if value is not not_recorded}
-            episode = replace(episode, metrics=recorded)
+            episode = received(episode, self._metrics)
         self._episodes.append(episode)
+
+
+def received(episode: EpisodeSummary, metrics: Mapping[str, Metric]) -> EpisodeSummary:
+    """Return an episode of a worker process without the metrics that failed there, which is recorded."""
+    found = {
+        name: metric.received(episode.metrics[name])
+        for name, metric in metrics.items()
+        if name in episode.metrics and isinstance(metric, GuardedMetric)
+    }
+    values = {**episode.metrics, **found}
+    recorded = {name: value for name, value in values.items() if value is not not_recorded}
+    return replace(episode, metrics=recorded)
 
 
 def _numbers(trainer: Learner, quantities: object) -> Iterator[tuple[str, float]]:

@@ -29,7 +29,13 @@ from phantom_core.secrets import Secrets
 from phantom_core.seeding import derive_seed, fresh_seed, make_rng
 from phantom_core.training.components import Components
 from phantom_core.training.env_factory import EnvFactory, check_env_config, reset_once
-from phantom_core.training.full_training import check_trains, log_episodes, train_full, train_simple
+from phantom_core.training.full_training import (
+    check_trains,
+    log_episodes,
+    received,
+    train_full,
+    train_simple,
+)
 from phantom_core.training.learner import Learner
 from phantom_core.training.logged_values import GuardedMetric, check_logged_names, guarded
 from phantom_core.training.references import trainer_key
@@ -124,7 +130,7 @@ class Trainer(Learner):
         self._run: RunLoop | None = None
         self._idle: _IdleRun | None = None
         self._rng: np.random.Generator | None = None
-        self._make_env: EnvFactory | None = None
+        self._make_env: Callable[[], MultiAgentEnv] | None = None
 
     @_within_run
     def train(
@@ -254,6 +260,8 @@ class Trainer(Learner):
         run, episodes = self._loop, self._episodes
 
         def take(episode: EpisodeSummary) -> None:
+            if run.facts.workers:
+                episode = received(episode, self.metrics)
             episodes.append(episode)
             if on_episode is not None:
                 on_episode(episode)

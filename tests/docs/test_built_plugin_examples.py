@@ -1,4 +1,4 @@
-"""A plugin in one file becomes a wheel by the lines that it says itself, and trains by its name once installed."""
+"""A plugin in one file becomes a wheel by the lines that it says itself, and then trains by its name."""
 
 import os
 import re

@@ -80,7 +80,7 @@ class CMASearch:
         self._strategy = self._make_strategy()
 
     def _make_strategy(self) -> Any:
-        import cma  # noqa: PLC0415  it takes seconds where matplotlib is installed, so only who trains pays
+        import cma  # where matplotlib is installed that takes seconds, so only who trains pays
 
         rng = self.rng
         return cma.CMAEvolutionStrategy(
@@ -117,9 +117,7 @@ class CMASearch:
     def tell(self, candidates: Sequence[Vector], returns: Sequence[float]) -> None:
         """Say what each candidate of the last `ask` earned: more is better."""
         if min(returns) == max(returns) or self.deviations.max() < _CONVERGED:
-            self.load_state_dict(
-                self.state_dict()
-            )  # this one waits for news of its candidates, and keeps them
+            self.load_state_dict(self.state_dict())  # the old one keeps what it waits for
         else:
             self._strategy.tell(candidates, [-earned for earned in returns])
 
@@ -143,13 +141,14 @@ class CMASearch:
         own = (len(self._start), self.covariance, self._size)
         if saved != own:
             raise ph.errors.CheckpointError(
-                "The saved search has {} parameters, a {} covariance and a population of {}, but this one has "
-                "{}, {} and {}. Go on with the policy and the settings that it had.".format(*saved, *own)
+                "The saved search has {} parameters, a {} covariance and a population of {}, but this one "
+                "has {}, {} and {}. Go on with the policy and the settings that it had.".format(*saved, *own)
             )
         strategy = self._make_strategy()
         if fields["countiter"]:  # what the first generation makes is there when it is set
             strategy.tell(strategy.ask(), list(range(self._size)))
-        for path, value in fields.items():
+        for path in self._paths:
+            value = fields[path]
             _set(strategy, path, np.array(value) if isinstance(value, np.ndarray) else value)
         self._strategy = strategy
         self.rng.bit_generator.state = state["generator"]

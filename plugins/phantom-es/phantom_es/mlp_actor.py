@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import gymnasium as gym
 import numpy as np
 
-import phantom_core as ph
 from phantom_nn import MLP, NetworkPolicy, check_network_settings, make_distribution
 from phantom_nn.mlp import Activation
 

@@ -87,7 +87,7 @@ def test_a_generation_in_which_all_earn_the_same_teaches_nothing() -> None:
     one = search()
     run(one, 3)
     before = one.state_dict()
-    first, second = run(one, 2, earned=lambda x: 500.0)
+    first, second = run(one, 2, earned=lambda _: 500.0)
     after = one.state_dict()
     for name in ("mean", "sigma", "pc", "sm.C", "countiter"):
         assert after["fields"][name] == pytest.approx(before["fields"][name])
