@@ -121,9 +121,9 @@ def message(**options: Any) -> str:
 @pytest.mark.parametrize("policy", [Line, RememberedLine])
 def test_it_finds_the_two_numbers_of_a_rule(policy: Any) -> None:
     policies = {"line": ph.PolicySpec(agents=Aimer, policy=policy, train=True)}
-    results = trained(policies=policies, num_iterations=40)
+    results = trained(policies=policies, num_iterations=30)
     state = results.policies["line"].state_dict()
-    assert state["parameters"] == pytest.approx([2.0, 1.0], abs=0.02)
+    assert state["parameters"] == pytest.approx([2.0, 1.0], abs=0.05)
     assert state["kept"] == "this"
 
 
@@ -151,12 +151,12 @@ def test_several_policies_are_searched_in_turn_and_others_stay() -> None:
         "two": ph.PolicySpec(agents=["A2"], policy=Line, train=True),
         "fixed": ph.PolicySpec(agents=["A3"], policy=Line),
     }
-    results = trained(num_agents=3, policies=policies, num_iterations=40)
+    results = trained(num_agents=3, policies=policies, num_iterations=25)
     found = {policy_id: policy.state_dict()["parameters"] for policy_id, policy in results.policies.items()}
-    assert found["one"] == pytest.approx([2.0, 1.0], abs=0.05)
-    assert found["two"] == pytest.approx([2.0, 1.0], abs=0.05)
+    assert found["one"] == pytest.approx([2.0, 1.0], abs=0.2)
+    assert found["two"] == pytest.approx([2.0, 1.0], abs=0.2)
     assert found["fixed"].tolist() == [0.0, 0.0]
-    assert results.env_steps == 40 * 2 * 6 * 2 * 5
+    assert results.env_steps == 25 * 2 * 6 * 2 * 5
 
 
 @pytest.mark.parametrize("workers", [1, 2])
