@@ -116,6 +116,7 @@ class Block:
         self.rows = [rows[place] for place in places]
         self.agent_ids = [row.agent_id for row in self.rows]
         self.numbers = np.array([row.number for row in self.rows], dtype=np.int64)
+        self.env_indices = np.array([row.env_index for row in self.rows], dtype=np.int64)
         self.draws = RowStreams([row.stream for row in self.rows])
         self.is_whole = len(places) == len(rows)  # whether it is the whole table
         self.has_decided = False  # in the current table, since its decisions were last taken
