@@ -174,11 +174,12 @@ def load_policy_states(state: RunState, saved: Mapping[str, Any]) -> None:
 
 def check_trains(policy_id: PolicyID, policy: BasePolicy, trainer: Learner, *, is_saved: bool) -> None:
     """Raise if a trainer does not train such a policy; warn if what it learns would not be saved."""
-    wanted = trainer.policy_base or trainer.policy_class
-    if not isinstance(policy, wanted):
+    trainable = trainer.trainable_class or trainer.policy_class
+    if not isinstance(policy, trainable):
         raise PolicyMappingError(
             f"Policy {policy_id!r} is a {type(policy).__name__}, but {type(trainer).__name__} trains only "
-            f"{wanted.__name__}. Take it out of policies_to_train, or leave its policy class out."
+            f"{trainable.__name__}. Take it out of policies_to_train, or leave its "
+            "policy class out."
         )
     name = type(policy).__name__
     if is_saved and type(policy).state_dict is BasePolicy.state_dict:  # it may have none, so this is no error
@@ -382,17 +383,22 @@ class FullTraining:
         self._episodes.clear()
 
     def _take_episode(self, episode: EpisodeSummary) -> None:
-        """Keep an episode; record metrics that failed in a worker process."""
+        """Keep an episode."""
         if self._loop.facts.workers:
-            received = {
-                name: metric.received(episode.metrics[name])
-                for name, metric in self._metrics.items()
-                if name in episode.metrics and isinstance(metric, GuardedMetric)
-            }
-            metrics = {**episode.metrics, **received}
-            recorded = {name: value for name, value in metrics.items() if value is not not_recorded}
-            episode = replace(episode, metrics=recorded)
+            episode = received(episode, self._metrics)
         self._episodes.append(episode)
+
+
+def received(episode: EpisodeSummary, metrics: Mapping[str, Metric]) -> EpisodeSummary:
+    """Return an episode of a worker process without the metrics that failed there, which is recorded."""
+    found = {
+        name: metric.received(episode.metrics[name])
+        for name, metric in metrics.items()
+        if name in episode.metrics and isinstance(metric, GuardedMetric)
+    }
+    values = {**episode.metrics, **found}
+    recorded = {name: value for name, value in values.items() if value is not not_recorded}
+    return replace(episode, metrics=recorded)
 
 
 def _numbers(trainer: Learner, quantities: object) -> Iterator[tuple[str, float]]:

@@ -70,7 +70,7 @@ class PPOTrainer(ph.Trainer):
 
     config_class = PPOConfig
     policy_class = MLPActorCriticPolicy
-    policy_base = ActorCriticPolicy
+    trainable_class = ActorCriticPolicy
     conformance: Mapping[str, Any] = {"idle_settings": ("sequence_length",)}  # its policies have no memory
     keep_last = ("learning_rate",)
     config: PPOConfig
