@@ -46,7 +46,7 @@ class MAPPOTrainer(PPOTrainer):
 
     config_class: ClassVar[type[MAPPOConfig]] = MAPPOConfig
     policy_class: ClassVar[type[MLPActorPolicy]] = MLPActorPolicy
-    policy_base = MLPActorPolicy
+    trainable_class = MLPActorPolicy
     config: MAPPOConfig
 
     def collect_plan(self) -> ph.CollectPlan:

@@ -70,7 +70,7 @@ class PPOTrainer(ph.Trainer):
 
     config_class: ClassVar[type[PPOConfig]] = PPOConfig
     policy_class: ClassVar[type[ActorPolicy]] = MLPActorCriticPolicy
-    policy_base: ClassVar[type[ph.BasePolicy] | None] = ActorCriticPolicy
+    trainable_class: ClassVar[type[ph.BasePolicy] | None] = ActorCriticPolicy
     conformance: Mapping[str, Any] = {"idle_settings": ("sequence_length",)}  # its policies have no memory
     keep_last = ("learning_rate",)
     config: PPOConfig
