@@ -282,6 +282,7 @@ TASKS = [
             "gamma": 0.98,
             "lr": 4e-3,
             "target_every": 600,
+            "num_steps": 3,
             "epsilon_final": 0.07,
             "exploration_fraction": 0.2,
         },
