@@ -19,6 +19,8 @@ class MAPPOConfig(PPOConfig):
     """Whether the critic also sees what the agent itself observes, and which agent it is."""
     normalize_values: bool = True
     """Whether the critic learns returns shifted and scaled by their running mean and deviation."""
+    normalize_rewards: bool = False
+    """Whether rewards are divided by the running deviation of the discounted return; values are anyway."""
     backend: Literal["numpy", "torch"] = "numpy"
     """What computes gradients; of `mappo` NumPy only."""
     device: str = "cpu"

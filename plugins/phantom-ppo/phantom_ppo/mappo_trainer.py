@@ -37,8 +37,9 @@ class MAPPOTrainer(PPOTrainer):
 
     Actor and critic are two networks, each with an optimiser of its own. The critic belongs to the trainer:
     its weights are saved in the trainer's state, are resumed, and are no part of the policy, which needs
-    nothing but its own observation. A policy whose agent is alone, in an env without a state, has a critic
-    that sees no more than itself: then this is `ppo`.
+    nothing but its own observation. Where a policy has one agent, in an env without a state, the critic sees
+    no more than that of `ppo`. Agents are those that are there when the run begins; one that joins later is
+    a `ConfigError`, unless the critic sees a state and nothing of who is judged.
 
     Source: Yu et al. 2022, "The surprising effectiveness of PPO in cooperative multi-agent games",
     arXiv:2103.01955, section 5.
