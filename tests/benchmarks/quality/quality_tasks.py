@@ -372,4 +372,22 @@ TASKS = [
         trainer={**SPREAD_TRAINER, "normalize_rewards": True},
         **SPREAD,
     ),
+    Task(
+        name="supply chain (Box), es",
+        algorithm="es",
+        env=supply_chain,
+        total_steps=100_000,
+        seeds=5,
+        bar=806.0,
+        episodes=500,
+    ),
+    Task(
+        name="CartPole-v1, es",
+        algorithm="es",
+        env=gymnasium_env,
+        env_config={"env": "CartPole-v1"},
+        total_steps=200_000,
+        seeds=5,
+        bar=500.0,
+    ),
 ]

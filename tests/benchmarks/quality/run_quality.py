@@ -5,7 +5,7 @@
 
 A row is finished policies in fresh episodes: the worst seed, the interquartile mean with a 95 % bootstrap
 interval (Agarwal et al. 2021, arXiv:2108.13264), the mean, and the wall-clock of training. The tables of
-`dqn` and `sac` list every seed; the interquartile mean and its interval stand there from 10 seeds on.
+`dqn`, `sac` and `es` list every seed; the interquartile mean and its interval stand there from 10 seeds on.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ HEADS = {
         "|---|---|---|---|---|---|---|---|",
     ],
 }
-HEADS["sac"] = HEADS["mappo"] = HEADS["dqn"]
+HEADS["sac"] = HEADS["es"] = HEADS["mappo"] = HEADS["dqn"]
 """The head of each trainer's table."""
 
 
