@@ -29,6 +29,7 @@ DISTRIBUTION_BY_NAME: Final = {
     "dqn": "phantom-dqn",
     "early-stopping": "phantom-loggers",
     "es": "phantom-es",
+    "gru-actor-critic": "phantom-ppo",
     "local": "phantom-experiments",
     "mappo": "phantom-ppo",
     "mlp-actor": "phantom-es",

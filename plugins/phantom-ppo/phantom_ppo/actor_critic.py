@@ -5,8 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from phantom_ppo.actor_policy import ActorConfig, ActorPolicy, Network
+from phantom_ppo.actor_policy import ActorConfig, ActorPolicy, FeedForwardActorPolicy, FeedForwardNetwork
 from phantom_ppo.twin_mlp import TwinMLP
+
+
+class ActorCriticPolicy(ActorPolicy):
+    """Samples actions from a distribution that a network chooses; a second network values observations.
+
+    This is what `ppo` trains. Both networks are in `network`.
+    """
 
 
 @dataclass(frozen=True)
@@ -19,23 +26,13 @@ class ActorCriticConfig(ActorConfig):
     title: ClassVar[str] = "mlp-actor-critic"
 
 
-class MLPActorCriticPolicy(ActorPolicy):
-    """Samples actions from a distribution that a network chooses; a second network values observations.
-
-    It observes and acts in Box, Discrete, MultiDiscrete and MultiBinary spaces, and in Dict and Tuple
-    spaces of these, with or without an action mask. The finished policy takes the likeliest action.
-
-    Attributes:
-        layout: how observations become features.
-        distribution: the family of distributions of its actions.
-        network: both networks; all their parameters are one vector.
-        moments: mean and deviation of the features, part of the policy; they stand still while it acts.
-    """
+class MLPActorCriticPolicy(ActorCriticPolicy, FeedForwardActorPolicy):
+    """An actor-critic whose networks are two multilayer perceptrons."""
 
     config_class: ClassVar[type | None] = ActorCriticConfig
     title = ActorCriticConfig.title
 
-    def make_network(self) -> Network:
+    def make_network(self) -> FeedForwardNetwork:
         """Make both networks, before their first weights are drawn."""
         return TwinMLP(
             self.layout.width,

@@ -14,12 +14,14 @@ from numpy.typing import NDArray
 import phantom_core as ph
 from phantom_nn import (
     MLP,
+    BaseNetworkPolicy,
     FlatNetwork,
     NetworkPolicy,
     check_network_settings,
     make_distribution,
 )
 from phantom_nn.mlp import Activation
+from phantom_ppo.sequences import Inputs
 
 Array = NDArray[Any]
 
@@ -33,11 +35,15 @@ class Network(FlatNetwork, Protocol):
 
     extra: Array
 
+
+class FeedForwardNetwork(Network, Protocol):
+    """A network without a memory."""
+
     def policy_outputs(self, features: Array) -> Array:
         """Return what the actor says about features [B, width]: [B, outputs]."""
 
 
-class ActorPolicy(NetworkPolicy):
+class ActorPolicy(BaseNetworkPolicy):
     """Samples actions from a distribution that a network chooses.
 
     It observes and acts in Box, Discrete, MultiDiscrete and MultiBinary spaces, and in Dict and Tuple
@@ -73,6 +79,25 @@ class ActorPolicy(NetworkPolicy):
     def make_network(self) -> Network:
         """Make the network, before its first weights are drawn."""
 
+    def inputs(self, batch: ph.Trajectories, sequence_length: int) -> tuple[Inputs, Inputs]:
+        """Return what networks are given: for each decision, and for what followed each trajectory.
+
+        Args:
+            batch: what the policy's agents went through.
+            sequence_length: most decisions of a sequence; only a policy with a memory is given sequences.
+        """
+        return self.features(batch.observations), self.features(batch.next_observations)
+
+    def env_actions(self, actions: Any) -> Any:
+        """Scale what was drawn in a Box to its bounds and clip it there; others stay as they are."""
+        return self.distribution.to_env(actions)
+
+
+class FeedForwardActorPolicy(ActorPolicy, NetworkPolicy):
+    """An `ActorPolicy` without a memory."""
+
+    network: FeedForwardNetwork
+
     def compute_actions(self, observations: Any) -> Any:
         """Return the likeliest action for each of B observations."""
         outputs = self.network.policy_outputs(self.features(observations))
@@ -83,10 +108,6 @@ class ActorPolicy(NetworkPolicy):
         outputs = self.network.policy_outputs(self.features(observations))
         mask = self.layout.mask(observations)
         return self.distribution.sample(outputs, self.network.extra, rng, mask), {}
-
-    def env_actions(self, actions: Any) -> Any:
-        """Scale what was drawn in a Box to its bounds and clip it there; others stay as they are."""
-        return self.distribution.to_env(actions)
 
 
 @dataclass(frozen=True)
@@ -113,7 +134,7 @@ class ActorConfig:
         )
 
 
-class MLPStochasticActorPolicy(ActorPolicy):
+class MLPStochasticActorPolicy(FeedForwardActorPolicy):
     """An actor that is a multilayer perceptron; its critic is the trainer's.
 
     As `ActorPolicy` says, it takes most spaces and acts in most. What the critic sees, and whether there is

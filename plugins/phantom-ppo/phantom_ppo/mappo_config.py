@@ -26,6 +26,9 @@ class MAPPOConfig(PPOConfig):
     device: str = "cpu"
     """Where gradients are computed; of `mappo` on the CPU only."""
 
+    sequence_length: int = 32
+    """Makes no difference to `mappo`, whose policies have no memory."""
+
     title: ClassVar[str] = "mappo"
 
     def __post_init__(self) -> None:

@@ -47,6 +47,7 @@ class MAPPOTrainer(PPOTrainer):
 
     config_class: ClassVar[type[MAPPOConfig]] = MAPPOConfig
     policy_class: ClassVar[type[MLPStochasticActorPolicy]] = MLPStochasticActorPolicy
+    trainable_class = MLPStochasticActorPolicy
     config: MAPPOConfig
 
     def collect_plan(self) -> ph.CollectPlan:

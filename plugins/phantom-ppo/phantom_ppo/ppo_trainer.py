@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 import phantom_core as ph
-from phantom_ppo.actor_critic import MLPActorCriticPolicy
+from phantom_ppo.actor_critic import ActorCriticPolicy, MLPActorCriticPolicy
 from phantom_ppo.actor_policy import ActorPolicy
 from phantom_ppo.advantages import gae
 from phantom_ppo.numpy_backend import NumpyBackend
 from phantom_ppo.ppo_config import PPOConfig
 from phantom_ppo.ppo_loss import LossSettings, Minibatch, Samples, Step, normalised
 from phantom_ppo.reward_scale import RewardScale
+from phantom_ppo.sequences import Inputs, shuffled_rows
 from phantom_ppo.twin_mlp import TwinMLP
 from phantom_ppo.update_report import UpdateReport, check_first_ratio
 
@@ -27,10 +28,10 @@ Array = NDArray[Any]
 class Backend(Protocol):
     """Computes values, probabilities and gradient steps of one policy."""
 
-    def values(self, features: Array) -> Array:
+    def values(self, features: Inputs) -> Array:
         """Return the value of each row of features: [B]."""
 
-    def evaluate(self, features: Array, masks: Array | None, actions: Array) -> tuple[Array, Array]:
+    def evaluate(self, features: Inputs, masks: Array | None, actions: Array) -> tuple[Array, Array]:
         """Return how likely each action is now, and the value of each row: log π(a|s) [B] and V(s) [B]."""
 
     def descend(
@@ -69,6 +70,8 @@ class PPOTrainer(ph.Trainer):
 
     config_class: ClassVar[type[PPOConfig]] = PPOConfig
     policy_class: ClassVar[type[ActorPolicy]] = MLPActorCriticPolicy
+    trainable_class: ClassVar[type[ph.BasePolicy] | None] = ActorCriticPolicy
+    conformance: Mapping[str, Any] = {"idle_settings": ("sequence_length",)}  # its policies have no memory
     keep_last = ("learning_rate",)
     config: PPOConfig
 
@@ -133,16 +136,18 @@ class PPOTrainer(ph.Trainer):
             return NumpyBackend(policy)
         if self.config.backend == "numpy":
             raise ph.errors.ConfigError(
-                f"A {type(policy).__name__} computes in torch, but ppo has backend='numpy'. Set "
+                f"A {type(policy).__name__} learns in torch, but ppo has backend='numpy'. Set "
                 "backend='torch' for the trainer."
             )
         try:
+            from phantom_ppo.recurrent_torch_backend import RecurrentTorchBackend
             from phantom_ppo.torch_backend import TorchBackend
         except ImportError as error:
             raise ph.errors.ConfigError(
                 "ppo has backend='torch', but torch is not installed. Run: pip install 'phantom-ppo[torch]'"
             ) from error
-        return TorchBackend(policy, self.config.device)
+        is_recurrent = isinstance(policy, ph.RecurrentPolicy)
+        return (RecurrentTorchBackend if is_recurrent else TorchBackend)(policy, self.config.device)
 
     def _settings(self) -> LossSettings:
         """Return the settings of this update: schedules go linearly from first to final value."""
@@ -161,9 +166,9 @@ class PPOTrainer(ph.Trainer):
             max_kl=None if config.target_kl is None else 1.5 * config.target_kl,
         )
 
-    def _features(self, policy: ActorPolicy, backend: Any, batch: ph.Trajectories) -> tuple[Array, Array]:
-        """Return what the networks see: at each decision [B, D], and after each trajectory [K, D]."""
-        return policy.features(batch.observations), policy.features(batch.next_observations)
+    def _features(self, policy: ActorPolicy, backend: Any, batch: ph.Trajectories) -> tuple[Inputs, Inputs]:
+        """Return what the networks are given: for each decision, and for what followed each trajectory."""
+        return policy.inputs(batch, self.config.sequence_length)
 
     def _samples(self, policy: ActorPolicy, learner: Learner, batch: ph.Trajectories) -> Samples:
         """Return what was collected, with values, advantages and log-probabilities."""
@@ -206,7 +211,7 @@ class PPOTrainer(ph.Trainer):
             yield from repeat((None, self._comparable(samples.advantages)), self.config.epochs)
             return
         for _ in range(self.config.epochs):
-            for rows in np.array_split(rng.permutation(len(samples)), number):
+            for rows in shuffled_rows(samples.features, number, rng):
                 yield rows, self._comparable(samples.advantages[rows])
 
     def _comparable(self, advantages: Array) -> Array:

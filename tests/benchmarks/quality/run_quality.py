@@ -29,7 +29,7 @@ import phantom_core as ph
 
 sys.path[:0] = [str(Path(__file__).parent)]
 
-from quality_tasks import TASKS, Task  # noqa: E402  beside this file
+from quality_tasks import MEMORY, TASKS, Task  # noqa: E402  beside this file
 
 PAGE = Path(__file__).parents[3] / "docs" / "benchmarks.md"
 HEADS = {
@@ -49,6 +49,10 @@ HEADS = {
     ],
 }
 HEADS["sac"] = HEADS["es"] = HEADS["mappo"] = HEADS["dqn"]
+HEADS[MEMORY] = [
+    "| task | policy | env steps | bar | last policy, by seed | mean | steps/s | settings |",
+    "|---|---|---|---|---|---|---|---|",
+]
 """The head of each trainer's table."""
 
 
@@ -94,9 +98,10 @@ def train(task: Task, seed: int) -> Result:
         env=task.env(),
         env_config=task.env_config,
         policies={
-            policy_id: ph.PolicySpec(agents=agents, config=config)
+            policy_id: ph.PolicySpec(agents=agents, policy=task.policy_name, config=config)
             for policy_id, agents in task.policies.items()
         },
+        policies_to_train=list(task.policies),
         total_steps=task.total_steps,
         trainer_config=task.trainer,
         evaluation=ph.EvaluationPlan(episodes=20 if hooks else task.episodes),
@@ -146,7 +151,11 @@ def row(task: Task, results: Sequence[Result]) -> str:
     rate = task.total_steps * len(results) / sum(result.seconds for result in results)
     bar = f"{task.bar:g}" if task.mean_bar is None else f"{task.bar:g}, mean {task.mean_bar:g}"
     begin = f"| {task.name} | {task.total_steps:,} |"
-    if not is_listed:
+    if task.table == MEMORY:
+        each = ", ".join(f"{value:.4g}" for value in values)
+        begin = f"| {task.name} | {task.policy_name} | {task.total_steps:,} |"
+        found = f" {bar} | {each} | {values.mean():.4g} |"
+    elif not is_listed:
         found = f" {len(results)} | {bar} | {values.min():.1f} | {middle} | {values.mean():.1f} |"
     else:
         bars = [] if task.best_bar is None else [f"best ≥ {task.best_bar:g}"]
