@@ -37,6 +37,7 @@ DISTRIBUTION_BY_NAME: Final = {
     "mlp-actor-critic": "phantom-ppo",
     "mlp-q-network": "phantom-dqn",
     "mlp-soft-actor": "phantom-sac",
+    "mlp-stochastic-actor": "phantom-ppo",
     "mlflow": "phantom-mlflow",
     "pettingzoo": "phantom-pettingzoo",
     "ppo": "phantom-ppo",

@@ -1,7 +1,7 @@
-"""PPO for phantom_core: trainers `ppo` and `mappo`, policies `mlp-actor-critic` and `mlp-actor`."""
+"""PPO: trainers `ppo` and `mappo`, policies `mlp-actor-critic` and `mlp-stochastic-actor`."""
 
 from phantom_ppo.actor_critic import ActorCriticConfig, MLPActorCriticPolicy
-from phantom_ppo.actor_policy import ActorConfig, MLPActorPolicy
+from phantom_ppo.actor_policy import ActorConfig, MLPStochasticActorPolicy
 from phantom_ppo.advantages import gae
 from phantom_ppo.mappo_config import MAPPOConfig
 from phantom_ppo.mappo_trainer import MAPPOTrainer
@@ -14,7 +14,7 @@ __all__ = [
     "MAPPOConfig",
     "MAPPOTrainer",
     "MLPActorCriticPolicy",
-    "MLPActorPolicy",
+    "MLPStochasticActorPolicy",
     "PPOConfig",
     "PPOTrainer",
     "gae",

@@ -1,4 +1,4 @@
-"""`ActorPolicy`: draws actions from a distribution that a network chooses; and `mlp-actor`, the plainest."""
+"""`ActorPolicy`: draws actions from a distribution that a network chooses; `mlp-stochastic-actor`."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class FeedForwardActorPolicy(ActorPolicy, NetworkPolicy):
 
 @dataclass(frozen=True)
 class ActorConfig:
-    """Settings of the policy `mlp-actor`."""
+    """Settings of the policy `mlp-stochastic-actor`."""
 
     hidden_sizes: tuple[int, ...] = (64, 64)
     """Widths of the hidden layers."""
@@ -125,7 +125,7 @@ class ActorConfig:
     observation_clip: float = 10.0
     """Bound on the size of an observation that was normalised; others are never clipped."""
 
-    title: ClassVar[str] = "mlp-actor"
+    title: ClassVar[str] = "mlp-stochastic-actor"
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
@@ -134,7 +134,7 @@ class ActorConfig:
         )
 
 
-class MLPActorPolicy(FeedForwardActorPolicy):
+class MLPStochasticActorPolicy(FeedForwardActorPolicy):
     """An actor that is a multilayer perceptron; its critic is the trainer's.
 
     As `ActorPolicy` says, it takes most spaces and acts in most. What the critic sees, and whether there is

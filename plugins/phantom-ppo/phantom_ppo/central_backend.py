@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from phantom_nn import MLP, FlatAdam, clip_norm
 from phantom_nn.mlp import Activation
-from phantom_ppo.actor_policy import ActorMLP, MLPActorPolicy
+from phantom_ppo.actor_policy import ActorMLP, MLPStochasticActorPolicy
 from phantom_ppo.central_view import CentralView
 from phantom_ppo.numpy_backend import NumpyBackend
 from phantom_ppo.ppo_loss import LossSettings, Minibatch, Samples, Step
@@ -53,7 +53,7 @@ class CentralBackend(NumpyBackend):
     of the two are clipped each by itself; the norm that is reported is the actor's.
     """
 
-    def __init__(self, policy: MLPActorPolicy, critic: CentralCritic) -> None:
+    def __init__(self, policy: MLPStochasticActorPolicy, critic: CentralCritic) -> None:
         super().__init__(policy, _SideBySide(policy.network, critic.network, policy.layout.width))
         self.critic = critic
         self._critic_adam = FlatAdam(critic.network.parameters)

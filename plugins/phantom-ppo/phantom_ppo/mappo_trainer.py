@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import phantom_core as ph
-from phantom_ppo.actor_policy import ActorPolicy, MLPActorPolicy
+from phantom_ppo.actor_policy import ActorPolicy, MLPStochasticActorPolicy
 from phantom_ppo.central_backend import CentralBackend, CentralCritic
 from phantom_ppo.central_view import CentralView, GlobalState, JoinedObservations, Oneself, Seats, View
 from phantom_ppo.mappo_config import MAPPOConfig
@@ -46,8 +46,8 @@ class MAPPOTrainer(PPOTrainer):
     """
 
     config_class: ClassVar[type[MAPPOConfig]] = MAPPOConfig
-    policy_class: ClassVar[type[MLPActorPolicy]] = MLPActorPolicy
-    trainable_class = MLPActorPolicy
+    policy_class: ClassVar[type[MLPStochasticActorPolicy]] = MLPStochasticActorPolicy
+    trainable_class = MLPStochasticActorPolicy
     config: MAPPOConfig
 
     def collect_plan(self) -> ph.CollectPlan:
@@ -70,7 +70,7 @@ class MAPPOTrainer(PPOTrainer):
         return quantities
 
     def _backend(
-        self, policy_id: ph.PolicyID, policy: MLPActorPolicy, rng: np.random.Generator
+        self, policy_id: ph.PolicyID, policy: MLPStochasticActorPolicy, rng: np.random.Generator
     ) -> CentralBackend:
         """Make the critic of a policy."""
         sizes = self.config.critic_hidden_sizes
@@ -83,7 +83,7 @@ class MAPPOTrainer(PPOTrainer):
         )
         return CentralBackend(policy, critic)
 
-    def _view(self, policy_id: ph.PolicyID, policy: MLPActorPolicy) -> CentralView:
+    def _view(self, policy_id: ph.PolicyID, policy: MLPStochasticActorPolicy) -> CentralView:
         """Return what the critic of a policy sees."""
         run, width = self.run, policy.layout.width
         seats = Seats(policy_id, [agent for agent, its in run.policy_by_agent.items() if its == policy_id])

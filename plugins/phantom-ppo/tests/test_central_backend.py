@@ -5,7 +5,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from phantom_ppo import MLPActorPolicy
+from phantom_ppo import MLPStochasticActorPolicy
 from phantom_ppo.actor_policy import ActorMLP
 from phantom_ppo.central_backend import CentralBackend, CentralCritic
 from phantom_ppo.central_view import CentralView, GlobalState
@@ -27,7 +27,7 @@ STATE = gym.spaces.Box(-1.0, 1.0, (2,))
 def make(actions: gym.Space[Any], *, is_scaled: bool = False) -> tuple[Any, Any, CentralBackend, Samples]:
     """Return a float64 actor and critic, their backend, and samples whose ratios are on both sides."""
     rng = np.random.default_rng(1)
-    policy = MLPActorPolicy(OWN, actions, hidden_sizes=(5, 4))
+    policy = MLPStochasticActorPolicy(OWN, actions, hidden_sizes=(5, 4))
     outputs, extra = policy.distribution.num_outputs, policy.distribution.num_extra
     policy.network = actor = ActorMLP(3, (5, 4), outputs, extra, dtype=np.float64)
     critic = CentralCritic(CentralView(GlobalState(STATE, None)), (4,), "tanh", rng, is_scaled=is_scaled)

@@ -10,4 +10,4 @@ class TestMAPPO(TrainerConformance):
 
 
 class TestMLPActor(PolicyConformance):
-    name = "mlp-actor"
+    name = "mlp-stochastic-actor"

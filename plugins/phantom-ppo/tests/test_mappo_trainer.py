@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import phantom_core as ph
-from phantom_ppo import MAPPOTrainer, MLPActorCriticPolicy, MLPActorPolicy
+from phantom_ppo import MAPPOTrainer, MLPActorCriticPolicy, MLPStochasticActorPolicy
 
 CARDS, LUCKS = 3, 5
 SMALL = {"copies": 2, "steps_per_copy": 16, "epochs": 2, "minibatch_size": 16}
@@ -111,7 +111,7 @@ def test_joined_observations_do_not_show_the_luck_either() -> None:
 def test_what_is_saved_is_the_actor_alone_and_it_acts_without_the_state() -> None:
     results = train()
     policy = results.policies["team"]
-    assert isinstance(policy, MLPActorPolicy)
+    assert isinstance(policy, MLPStochasticActorPolicy)
     sizes = [(CARDS, 64), (64,), (64, 64), (64,), (64, CARDS), (CARDS,)]
     assert len(parameters(results)) == sum(int(np.prod(size)) for size in sizes)
     mapping = {"A": "team", "B": "team"}
@@ -194,8 +194,8 @@ def test_an_actor_critic_of_ppo_is_refused() -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
         train(policies={"team": spec})
     assert str(caught.value) == (
-        "Policy 'team' is a MLPActorCriticPolicy, but MAPPOTrainer trains only MLPActorPolicy. Take it out "
-        "of policies_to_train, or leave its policy class out."
+        "Policy 'team' is a MLPActorCriticPolicy, but MAPPOTrainer trains only MLPStochasticActorPolicy. "
+        "Take it out of policies_to_train, or leave its policy class out."
     )
 
 
