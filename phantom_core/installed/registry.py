@@ -33,7 +33,6 @@ DISTRIBUTION_BY_NAME: Final = {
     "gru-actor-critic": "phantom-ppo",
     "local": "phantom-experiments",
     "mappo": "phantom-ppo",
-    "mlp-actor": "phantom-ppo",
     "mlp-actor-critic": "phantom-ppo",
     "mlp-q-network": "phantom-dqn",
     "mlp-soft-actor": "phantom-sac",
