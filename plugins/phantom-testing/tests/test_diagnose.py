@@ -201,6 +201,28 @@ OBSERVATIONS: dict[str, tuple[Callable[..., Any], str]] = {
             "least one."
         ),
     ),
+    "hardly varies": (
+        env_of(
+            observation_space=gym.spaces.Dict({"place": BOX}),
+            encode_observation=lambda self, ctx: {
+                "place": np.array([self.step % 2, 0.5 + 0.001 * (self.step % 2)], np.float32)
+            },
+        ),
+        (
+            "note observation-scale: agent 'A': its observation['place'] went from 0.5 to 0.501 at (1,). Set "
+            "normalize_observations=True for its policy, or scale it in encode_observation()."
+        ),
+    ),
+    "in thousands": (
+        env_of(
+            observation_space=gym.spaces.Box(0.0, 1e6, (2,), np.float32),
+            encode_observation=lambda self, ctx: np.array([1.0, 5000.0 + self.step], np.float32),
+        ),
+        (
+            "note observation-scale: agent 'A': its observation went from 5e+03 to 5.01e+03 at (1,). Set "
+            "normalize_observations=True for its policy, or scale it in encode_observation()."
+        ),
+    ),
     "for nobody": (
         passed_on(lambda step, r: r._replace(observations={**r.observations, "BB": 0}) if step == 2 else r),
         (
@@ -551,7 +573,24 @@ def test_gymnasium_envs_are_well(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv(CHILD, "1")  # without other processes
     limit = gym.spec(name).max_episode_steps
     config = {"env": name, **({} if limit else {"max_episode_steps": 200})}
-    assert found_in(ph.GymnasiumEnv, env_config=config, num_episodes=2) == []
+    known = ["observation-scale"] if name.startswith("MountainCar") else []  # its velocity
+    diagnosis = diagnose(ph.GymnasiumEnv, config, num_episodes=2)
+    assert [finding.check for finding in diagnosis.findings] == known
+    assert not diagnosis.will_bite
+
+
+def test_a_network_is_told_to_normalise_the_velocity_of_a_mountain_car(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(CHILD, "1")
+    (finding,) = diagnose(ph.GymnasiumEnv, {"env": "MountainCarContinuous-v0"}, num_episodes=1).findings
+    assert finding.severity == "note"
+    assert finding.message.endswith(
+        " at (1,). Set normalize_observations=True for its policy, or scale it in encode_observation()."
+    )
+    assert finding.consequence.startswith(
+        "A network hardly sees what changes so little, and saturates where numbers are so large:"
+    )
 
 
 def test_a_gymnasium_env_without_a_limit_gets_a_note_only() -> None:
