@@ -4,7 +4,8 @@ BIN := $(VENV)/bin
 PYPROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 PROJECTS := $(patsubst %/,%,$(dir $(PYPROJECTS)))
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
-PYTEST := $(BIN)/pytest --numprocesses auto --dist loadscope
+# in memory, where there is such a folder: runs wait for the disk whenever they write
+PYTEST := $(if $(wildcard /dev/shm/.),PYTEST_DEBUG_TEMPROOT=/dev/shm) $(BIN)/pytest --numprocesses auto --dist loadscope
 
 .DEFAULT_GOAL := help
 .PHONY: help setup train setup-tests test fuzz soak check fix bench bench-core bench-arrays bench-ppo bench-dqn bench-sac bench-study bench-quality bench-quality-nightly check-integrations check-alone docs dist clean
@@ -59,10 +60,10 @@ bench-ppo: $(VENV)/.setup-peers ## measure the speed of ppo beside other librari
 	@$(BIN)/python tests/benchmarks/bench_ppo.py $(PARTS)
 
 bench-dqn: $(VENV)/.setup-peers ## measure the speed of dqn beside other libraries, after installing them
-	@$(BIN)/python tests/benchmarks/bench_dqn.py
+	@$(BIN)/python tests/benchmarks/bench_off_policy.py dqn
 
 bench-sac: $(VENV)/.setup-peers ## measure the speed of sac beside other libraries, after installing them
-	@$(BIN)/python tests/benchmarks/bench_sac.py
+	@$(BIN)/python tests/benchmarks/bench_off_policy.py sac
 
 bench-study: $(VENV)/.setup ## measure the speed of studies, beside a bare loop and Mesa, after installing it (5 minutes)
 	@$(PIP) install -r tests/benchmarks/requirements-studies.txt

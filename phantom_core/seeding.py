@@ -18,7 +18,12 @@ from numpy.typing import NDArray
 MAX_SEED = 2**63 - 1
 """Seeds are integers from 0 to this number, so that they fit into a TOML file."""
 
-_BLOCK = 1024
+_BLOCK: Final = 1024
+"""So many draws a stream makes at once."""
+_MANY: Final = 16
+"""So many streams lend draws; fewer are asked one by one."""
+_LOAN: Final = 2**18
+"""So many draws are borrowed at once at most."""
 
 
 def name_key(name: object) -> int:
@@ -86,45 +91,90 @@ class UniformStream:
     It draws blocks from a NumPy generator, so the numbers are those of `rng.random()`.
     """
 
-    __slots__ = ("_block", "_rng", "_unused")
+    __slots__ = ("_block", "_borrower", "_lent", "_rng", "_unused")
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
         self._block: Mapping[str, Any] = rng.bit_generator.state  # the state that made the block
-        self._unused: list[float] = []
+        self._unused: list[float] = []  # backwards
+        self._lent: list[float] = []  # what was unused, while somebody draws from it
+        self._borrower: RowStreams | None = None
 
     def random(self) -> float:
         """Return the next draw."""
         if not self._unused:
-            self._block = self._rng.bit_generator.state
-            self._unused = self._rng.random(_BLOCK)[::-1].tolist()
+            self._have_some()
         return self._unused.pop()
 
     def take(self, number: int) -> list[float]:
         """Return the next so many draws, in order: much faster than one at a time."""
+        if not number:
+            return []
+        if not self._unused:
+            self._have_some()
         unused = self._unused
-        if 0 < number <= len(unused):
+        if number <= len(unused):
             found = unused[-number:]
             del unused[-number:]
             found.reverse()
             return found
-        return [self.random() for _ in range(number)]
+        many: list[float] = self.take_array(number).tolist()
+        return many
+
+    def take_array(self, number: int) -> NDArray[np.float64]:
+        """Return the next so many draws as an array, which is faster still for more than a block."""
+        first = self.take(min(number, self.at_hand()))
+        missing = number - len(first)
+        if not missing:
+            return np.array(first, np.float64)
+        whole = self._rng.random(missing // _BLOCK * _BLOCK)
+        return np.concatenate([first, whole, self.take(missing % _BLOCK)])
+
+    def at_hand(self) -> int:
+        """Return how many draws there are before the generator is asked again: at least one."""
+        if not self._unused:
+            self._have_some()
+        return len(self._unused)
+
+    def lend(self, borrower: RowStreams, number: int) -> list[float]:
+        """Lend the next so many draws, which are at hand, until `take_back`; return them backwards."""
+        self._borrower, self._lent, self._unused = borrower, self._unused, []
+        return self._lent[-number:]
+
+    def take_back(self, number: int) -> None:
+        """Go on after the first so many draws that were lent."""
+        self._borrower, self._unused, self._lent = None, self._lent, []
+        if number:
+            del self._unused[-number:]
 
     def restart(self, rng: np.random.Generator) -> None:
         """Draw from another generator from now on."""
+        self._return_loan()
         self._rng, self._unused = rng, []
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position of the stream: the generator's state and the draws left in its block."""
+        self._return_loan()
         generator = self._block if self._unused else self._rng.bit_generator.state
         return {"generator": generator, "unused": len(self._unused)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from the position that `state_dict` returned."""
+        self._return_loan()
         unused = int(state["unused"])
         self._rng.bit_generator.state = state["generator"]
         self._block = self._rng.bit_generator.state
         self._unused = self._rng.random(_BLOCK)[::-1][:unused].tolist() if unused else []
+
+    def _have_some(self) -> None:
+        self._return_loan()
+        if not self._unused:
+            self._block = self._rng.bit_generator.state
+            self._unused = self._rng.random(_BLOCK)[::-1].tolist()
+
+    def _return_loan(self) -> None:
+        if self._borrower is not None:
+            self._borrower.give_back()
 
 
 _BIT_GENERATORS: Final = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
@@ -168,34 +218,55 @@ class RowStreams:
 
     A policy that samples a batch of B actions draws from this instead of from one generator, so
     that what happens in one copy of an env does not depend on how many copies there are.
+
+    Many streams lend it draws for several calls, as one array; whoever else asks one of them gets what was
+    not used first. So the numbers are the same as if each row asked its stream by itself.
     """
 
-    __slots__ = ("_groups", "_number", "_streams")
+    __slots__ = ("_ahead", "_groups", "_loan", "_number", "_share", "_streams", "_used")
 
     def __init__(self, streams: Sequence[UniformStream]) -> None:
-        self._streams, self._number = streams, len(streams)
+        self._number = len(streams)
         groups: list[list[Any]] = []  # a stream, and how many rows in a row have it
         for stream in streams:
             if groups and groups[-1][0] is stream:
                 groups[-1][1] += 1
             else:
                 groups.append([stream, 1])
-        self._groups = [(stream.take, number) for stream, number in groups]
+        self._groups = [(stream, number) for stream, number in groups]
+        self._streams: list[UniformStream] = [stream for stream, _ in groups]
+        shares = {number for _, number in groups}
+        is_alike = len(shares) == 1 and len(set(map(id, self._streams))) == len(groups) >= _MANY
+        self._share = shares.pop() if is_alike else 0  # how many rows each stream has, if it may lend
+        self._ahead = 1  # for how many calls draws are borrowed
+        self._loan: NDArray[np.float64] | None = None  # [draws, streams]
+        self._used = 0  # how many draws of each stream
 
     def __len__(self) -> int:
         return self._number
 
     def uniform(self) -> list[float]:
         """Return B draws in [0, 1), one for each row."""
+        if self._share:
+            found = self._borrowed(self._share)
+            if found is not None:
+                return found.ravel().tolist()
         if len(self._groups) == self._number:
             return [stream.random() for stream in self._streams]
-        return [draw for take, rows in self._groups for draw in take(rows)]
+        return [draw for stream, rows in self._groups for draw in stream.take(rows)]
 
     def uniforms(self, width: int) -> NDArray[np.float64]:
         """Return draws in [0, 1) as a float64 array [B, width]."""
+        if self._share and width:
+            borrowed = self._borrowed(self._share * width)
+            if borrowed is not None:
+                return borrowed.reshape(self._number, width)
+        if self._number * width > _BLOCK * len(self._groups):
+            parts = [stream.take_array(rows * width) for stream, rows in self._groups]
+            return np.concatenate(parts).reshape(self._number, width)
         found: list[float] = []
-        for take, rows in self._groups:
-            found += take(rows * width)
+        for stream, rows in self._groups:
+            found += stream.take(rows * width)
         return np.array(found, np.float64).reshape(self._number, width)
 
     def normals(self, width: int) -> NDArray[np.float64]:
@@ -203,3 +274,27 @@ class RowStreams:
         draws = self.uniforms(2 * width)
         radius, angle = draws[:, :width], draws[:, width:]
         return np.sqrt(-2.0 * np.log1p(-radius)) * np.cos(2.0 * np.pi * angle)
+
+    def give_back(self) -> None:
+        """Let the streams go on after the draws that were used of those that they lent."""
+        if self._loan is not None:
+            self._loan, self._ahead = None, 1
+            for stream in self._streams:
+                stream.take_back(self._used)
+
+    def _borrowed(self, number: int) -> NDArray[np.float64] | None:
+        """Return the next draws of each stream [streams, number]; None if not all have so many at hand."""
+        if self._loan is None or self._used + number > len(self._loan):
+            ahead = 2 * self._ahead if self._loan is not None else 1
+            self.give_back()
+            at_hand = self._streams[0].at_hand()
+            most = max(number, _LOAN // len(self._streams))
+            wanted = min(number * ahead, most, at_hand) // number * number
+            if not wanted or any(stream.at_hand() != at_hand for stream in self._streams):
+                return None
+            lent = [stream.lend(self, wanted) for stream in self._streams]
+            self._loan = np.ascontiguousarray(np.array(lent).T[::-1])
+            self._used, self._ahead = 0, ahead
+        found = self._loan[self._used : self._used + number]
+        self._used += number
+        return np.ascontiguousarray(found.T)

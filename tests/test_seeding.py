@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -113,6 +114,68 @@ def test_the_draws_of_a_row_do_not_depend_on_how_many_rows_there_are(
         assert draw(few).tolist() == draw(many).tolist()
 
 
+class Draws(NamedTuple):
+    """The streams of a batch, by number and in the order of the rows."""
+
+    numbers: list[int]
+    rows: ph.RowStreams
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["uniform", "uniforms", "random", "take", "take_array", "state", "restart"]),
+            st.integers(0, 3),  # which batch, or stream
+            st.integers(0, 700) | st.integers(0, 3000),  # how many draws
+        ),
+        max_size=40,
+    )
+)
+def test_streams_draw_the_same_whoever_asks_and_in_which_order(asked: list[tuple[str, int, int]]) -> None:
+    streams = [stream(number) for number in range(20)]
+    expected = [np.random.default_rng(number) for number in range(20)]
+    orders = [range(20), range(19, -1, -1), [n // 2 for n in range(40)], [0, 1, *range(20)]]
+    batches = [Draws(list(order), ph.RowStreams([streams[n] for n in order])) for order in orders]
+    for what, which, number in asked:
+        numbers, rows = batches[which]
+        if what == "uniform":
+            assert rows.uniform() == [expected[n].random() for n in numbers]
+        elif what == "uniforms":
+            found = rows.uniforms(number)
+            assert found.tolist() == [expected[n].random(number).tolist() for n in numbers]
+        elif what == "random":
+            assert streams[which].random() == expected[which].random()
+        elif what == "take_array":
+            assert streams[which].take_array(number).tolist() == expected[which].random(number).tolist()
+        elif what == "take":
+            assert streams[which].take(number) == expected[which].random(number).tolist()
+        elif what == "state":
+            state = json.loads(json.dumps(streams[which].state_dict()))
+            streams[which].load_state_dict(state)
+            assert streams[which].state_dict() == state
+        else:
+            streams[which].restart(np.random.default_rng(number))
+            expected[which] = np.random.default_rng(number)
+
+
+def test_many_streams_are_asked_for_many_draws_at_once() -> None:
+    class Counting(ph.seeding.UniformStream):
+        calls = 0
+
+        def lend(self, borrower: ph.RowStreams, number: int) -> list[float]:
+            Counting.calls += 1
+            return super().lend(borrower, number)
+
+        def take(self, number: int) -> list[float]:
+            Counting.calls += 1
+            return super().take(number)
+
+    rows = ph.RowStreams([Counting(np.random.default_rng(n)) for n in range(100)])
+    for _ in range(1000):
+        rows.uniforms(2)
+    assert Counting.calls < 100 * 30  # not one for each row and call
+
+
 @pytest.mark.parametrize(("rows", "width"), [(0, 3), (2, 0), (0, 0)])
 def test_there_may_be_no_rows_and_no_draws(rows: int, width: int) -> None:
     streams = ph.RowStreams([stream(row) for row in range(rows)])
@@ -131,8 +194,8 @@ def test_normal_draws_are_standard_normal() -> None:
 
 def test_normal_draws_are_finite_where_a_uniform_draw_is_zero() -> None:
     class Zero(ph.seeding.UniformStream):
-        def random(self) -> float:
-            return 0.0
+        def take(self, number: int) -> list[float]:
+            return [0.0] * number
 
     assert ph.RowStreams([Zero(np.random.default_rng(1))]).normals(2).tolist() == [[0.0, 0.0]]
 

@@ -7,6 +7,7 @@ import inspect
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, cast
 
 import pluggy
@@ -369,7 +370,7 @@ def _problems(plugin: object, names: Iterable[str], options: Mapping[str, Any], 
 
 def _problem_unmarked(plugin: object, attribute: str, name: str) -> str:
     """Return why an attribute that seems to be meant as a hook is not one; else an empty string."""
-    is_meant = bool(difflib.get_close_matches(attribute, HOOK_NAMES, n=1, cutoff=_NEAR)) or (
+    is_meant = _is_near_a_hook(attribute) or (
         isinstance(plugin, Hooks) and attribute.startswith(("on_", "phantom_"))
     )
     if not is_meant or isinstance(inspect.getattr_static(plugin, attribute, None), property):
@@ -388,6 +389,11 @@ def _problem_unmarked(plugin: object, attribute: str, name: str) -> str:
     if attribute in vars(plugin) or getattr(type(plugin), attribute) is not getattr(Hooks, attribute):
         return f"{attribute} of plugin {name!r} is {value!r}, not a function. Write a method."
     return ""
+
+
+@lru_cache(maxsize=1024)
+def _is_near_a_hook(attribute: str) -> bool:
+    return bool(difflib.get_close_matches(attribute, HOOK_NAMES, n=1, cutoff=_NEAR))
 
 
 def _problem_marked(function: Callable[..., Any], hook: str, options: Mapping[str, Any], name: str) -> str:

@@ -451,5 +451,9 @@ def _requirement(line: str) -> Requirement | None:
 
 def base_versions() -> dict[str, str | None]:
     """Return the versions of Python, of the core and of what it computes with."""
-    names = (CORE_DISTRIBUTION, "numpy", "gymnasium")
-    return {"python": platform.python_version(), **{name: distribution_version(name) for name in names}}
+    return {"python": platform.python_version(), **_versions_in_use()}
+
+
+@cache
+def _versions_in_use() -> dict[str, str | None]:
+    return {name: distribution_version(name) for name in (CORE_DISTRIBUTION, "numpy", "gymnasium")}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import inspect
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -245,15 +246,22 @@ def code_files(entry: InstalledEntry) -> list[Path]:
 
 def hash_of_files(files: Iterable[Path]) -> str:
     """Return one hash of the contents and relative names of files, independent of order and location."""
-    paths = sorted({path.resolve() for path in files if path.is_file()})
+    paths = sorted({Path(os.path.realpath(path)) for path in files if path.is_file()})
     if not paths:
         return ""
     root = os.path.commonpath([path.parent for path in paths])
     digest = hashlib.sha256()
     for path in paths:
         digest.update(f"{path.relative_to(root).as_posix()}\0".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+        facts = path.stat()
+        digest.update(_hash_of_contents(path, facts.st_ino, facts.st_mtime_ns, facts.st_size))
     return digest.hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _hash_of_contents(path: Path, *_facts: int) -> bytes:
+    """Return the hash of a file, read once as long as its facts are the same."""
+    return hashlib.sha256(path.read_bytes()).digest()
 
 
 def _is_code(path: Path) -> bool:
@@ -273,4 +281,10 @@ def _files_of(module: str) -> list[Path]:
         return []
     if spec is None or spec.submodule_search_locations is None:
         return [Path(spec.origin)] if spec and spec.origin else []
-    return [path for folder in spec.submodule_search_locations for path in Path(folder).rglob("*")]
+    return [path for folder in spec.submodule_search_locations for path in _files_below(folder)]
+
+
+def _files_below(place: str) -> Iterator[Path]:
+    for folder, folders, names in os.walk(place):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        yield from (Path(folder, name) for name in names)
