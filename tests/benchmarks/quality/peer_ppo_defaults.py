@@ -23,8 +23,8 @@ import gymnasium as gym
 import numpy as np
 import torch
 from stable_baselines3 import PPO
+from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.evaluation import evaluate_policy
-from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
 import phantom_core as ph
@@ -77,35 +77,38 @@ class AgentsAsCopies(VecEnv):
         return [False] * self.num_envs
 
 
-def make_env(task: Task) -> tuple[Any, int]:
-    """Return a task's env for Stable-Baselines3, and how many of its steps one env step is.
+def make_envs(task: Task, copies: int, seed: int) -> VecEnv:
+    """Return copies of a task's env for Stable-Baselines3; of simple_spread one, with a copy for each agent.
 
     The shop's orders are scaled to [-1, 1], as Stable-Baselines3 asks for.
     """
-    if task.name == "supply chain":
-        env: Any = ph.SingleAgentEnvAdapter(task.env(), "SHOP")
-        return Monitor(gym.wrappers.RescaleAction(env, np.float32(-1.0), np.float32(1.0))), 1
+    envs: VecEnv
     if "simple_spread" in task.name:
         from mpe2 import simple_spread_v3
 
-        env = AgentsAsCopies(simple_spread_v3.parallel_env(N=3, max_cycles=25))
-        return env, env.num_envs
-    return Monitor(gym.make(task.env_config["env"])), 1
+        envs = AgentsAsCopies(simple_spread_v3.parallel_env(N=3, max_cycles=25))
+        envs.seed(seed)
+    elif task.name == "supply chain":
+        envs = make_vec_env(lambda: scaled_shop(task), copies, seed=seed)
+    else:
+        envs = make_vec_env(task.env_config["env"], copies, seed=seed)
+    return envs
+
+
+def scaled_shop(task: Task) -> gym.Env[Any, Any]:
+    """Return the supply chain as an env of its shop."""
+    shop = ph.SingleAgentEnvAdapter(task.env(), "SHOP")
+    return gym.wrappers.RescaleAction(shop, np.float32(-1.0), np.float32(1.0))
 
 
 def mean_return(task: Task, seed: int) -> float:
     """Train a task on a seed, and return what the last policy earns."""
-    env, num_agents = make_env(task)
-    model = PPO("MlpPolicy", env, seed=seed, device="cpu")
-    model.learn(task.total_steps * num_agents)
-    env, num_agents = make_env(task)
-    if num_agents == 1:
-        env.reset(seed=10_000 + seed)
-    else:
-        env.seed(10_000 + seed)
-    earned, _ = evaluate_policy(
-        model, env, n_eval_episodes=task.episodes * num_agents, deterministic=True, warn=False
-    )
+    envs = make_envs(task, 1, seed)
+    model = PPO("MlpPolicy", envs, seed=seed, device="cpu")
+    model.learn(task.total_steps * envs.num_envs)
+    fresh = make_envs(task, 20, 10_000 + seed)
+    number = task.episodes * envs.num_envs
+    earned, _ = evaluate_policy(model, fresh, n_eval_episodes=number, deterministic=True, warn=False)
     return float(np.mean(earned))
 
 

@@ -1,7 +1,7 @@
 """What `ppo` earns with its defaults, on the tasks and budgets of `defaults_tasks.py`.
 
-    python tests/benchmarks/quality/ppo_defaults.py > ours.log            # every task, seeds 1 to 5
-    python tests/benchmarks/quality/ppo_defaults.py CartPole-v1 > log     # some
+    python tests/benchmarks/quality/ppo_defaults.py > ours.log               # every task, seeds 1 to 5
+    python tests/benchmarks/quality/ppo_defaults.py CartPole-v1 > ours.log   # some
     python tests/benchmarks/quality/ppo_defaults.py --table ours.log peers.log
 
 The last writes the table into `docs/benchmarks.md`, from what this script and `peer_ppo_defaults.py` printed.
@@ -25,7 +25,7 @@ from defaults_tasks import DEFAULTS_TASKS, NUM_SEEDS, chosen_tasks, line, read_l
 from run_quality import PAGE, train  # noqa: E402
 
 BEGIN, END = "<!-- defaults of ppo: begin -->", "<!-- defaults of ppo: end -->"
-HEAD = ["| task | env steps | | by seed, 1 to 5 | mean |", "|---|---|---|---|---|"]
+HEAD = ["| task | env steps | | seeds | by seed | mean |", "|---|---|---|---|---|---|"]
 NAMES = {"ppo": "`ppo`", "stable-baselines3": "Stable-Baselines3"}
 
 
@@ -36,12 +36,12 @@ def write_table(logs: Sequence[str]) -> None:
     for task in DEFAULTS_TASKS:
         for who, name in NAMES.items():
             by_seed = found.get((who, task.name), {})
-            values = [by_seed[seed] for seed in sorted(by_seed)]
-            if values:
+            seeds = sorted(by_seed)
+            if seeds:
+                which, values = ", ".join(map(str, seeds)), [by_seed[seed] for seed in seeds]
                 each = ", ".join(f"{value:.1f}" for value in values)
-                rows.append(
-                    f"| {task.name} | {task.total_steps:,} | {name} | {each} | {np.mean(values):.1f} |"
-                )
+                begin = f"| {task.name} | {task.total_steps:,} | {name} | {which} |"
+                rows.append(f"{begin} {each} | {np.mean(values):.1f} |")
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     PAGE.write_text("\n".join([before + BEGIN, *HEAD, *rows, END + after]), encoding="utf-8")

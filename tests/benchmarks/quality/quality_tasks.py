@@ -148,6 +148,7 @@ TASKS = [
             "gae_lambda": 0.95,
             "clip_range_final": 0.2,
             "entropy_coefficient": 0.0,
+            "normalize_rewards": False,
         },
     ),
     Task(
@@ -165,6 +166,7 @@ TASKS = [
             "gae_lambda": 0.98,
             "clip_range_final": 0.2,
             "entropy_coefficient": 0.01,
+            "normalize_rewards": False,
         },
     ),
     Task(
