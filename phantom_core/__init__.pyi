@@ -45,6 +45,7 @@ from phantom_core.policies.fixed_policies import FunctionPolicy as FunctionPolic
 from phantom_core.policies.fixed_policies import RandomPolicy as RandomPolicy
 from phantom_core.policies.policy import BasePolicy as BasePolicy
 from phantom_core.policies.policy import Policy as Policy
+from phantom_core.policies.policy import PolicyByCopy as PolicyByCopy
 from phantom_core.policies.policy import RecurrentPolicy as RecurrentPolicy
 from phantom_core.policies.policy_mapping import PolicyMapping as PolicyMapping
 from phantom_core.policies.policy_mapping import PolicySpec as PolicySpec

@@ -1,4 +1,4 @@
-"""Policies map observations to actions: `Policy`, `RecurrentPolicy` with a memory, `BasePolicy` of both.
+"""Policies map observations to actions: `Policy`, `RecurrentPolicy` with a memory, `PolicyByCopy`.
 
 The layout of a batch of observations or actions is described in `policies/batching.py`.
 """
@@ -12,8 +12,10 @@ from typing import Any, ClassVar, Final, Self, TypeAlias
 
 import gymnasium as gym
 import numpy as np
+from numpy.typing import NDArray
 
 from phantom_core.component_config import make_config
+from phantom_core.errors import ConfigError
 from phantom_core.policies.batching import rows_of
 from phantom_core.secrets import revealed
 from phantom_core.seeding import RowStreams
@@ -30,7 +32,7 @@ _SPACES: Final = ("observation_space", "action_space")
 
 
 class BasePolicy(ABC):
-    """What every policy has, whether it remembers or not: derive from `Policy` or `RecurrentPolicy`.
+    """What every policy has: derive from `Policy`, `RecurrentPolicy` or `PolicyByCopy`.
 
     Attributes:
         config_class: frozen dataclass of the settings; None: the settings, if any, are parameters of
@@ -173,6 +175,55 @@ class RecurrentPolicy(BasePolicy):
         """
         actions, after = self.compute_actions(observations, state)
         return actions, {}, after
+
+
+class PolicyByCopy(BasePolicy):
+    """Chooses actions by parameters of its own in each copy of the env: independent experiments side by side.
+
+    A trainer whose plan is `is_independent` makes it, and only as many copies as it was made for can play it.
+    Everybody else is given the policy of one copy, which `of_copy` returns.
+
+    Attributes:
+        num_copies: how many copies it has parameters for.
+    """
+
+    num_copies: int
+
+    @abstractmethod
+    def compute_actions(
+        self, observations: BatchedObservations, env_indices: NDArray[np.int64]
+    ) -> Sequence[Action]:
+        """Return the actions of the trained policy for B observations.
+
+        Args:
+            observations: B observations, in the layout of `Policy.compute_actions`.
+            env_indices: int64 array [B]: the copy of the env of each. It is only valid during the call.
+        """
+
+    def sample_actions(
+        self, observations: BatchedObservations, rng: RowStreams, env_indices: NDArray[np.int64]
+    ) -> tuple[Sequence[Action], Mapping[str, Sequence[Any]]]:
+        """Return actions for training, and extras, as `Policy.sample_actions` does.
+
+        Args:
+            observations: B observations, in the layout of `Policy.compute_actions`.
+            rng: draws one row of random numbers for each observation.
+            env_indices: the copy of the env of each, as for `compute_actions`.
+        """
+        return self.compute_actions(observations, env_indices), {}
+
+    @abstractmethod
+    def of_copy(self, env_index: int) -> Policy:
+        """Return the policy of one copy, with parameters of its own."""
+
+    def check_copies(self, policy_id: str, num_copies: int) -> None:
+        """Raise `ConfigError` if it is to be played in another number of copies."""
+        if num_copies != self.num_copies:
+            raise ConfigError(
+                f"Policy {policy_id!r} has parameters for {self.num_copies:,} copies of the env, but is to "
+                f"be played in {num_copies:,}. Play the policy of one of them: "
+                f"policies[{policy_id!r}].of_copy(0)."
+            )
 
 
 def made_policy(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phantom_core.errors import ConfigError, EnvError, ObservationError, PolicyMappingError
-from phantom_core.policies.policy import BasePolicy, RecurrentPolicy
+from phantom_core.policies.policy import BasePolicy, PolicyByCopy, RecurrentPolicy
 from phantom_core.policies.policy_states import PolicyStates
 from phantom_core.rollouts.rollout_buffer import End, RolloutBuffer
 from phantom_core.rollouts.space_batcher import contains
@@ -29,7 +29,7 @@ class Actor:
     def __init__(self, policy_id: PolicyID, policy: BasePolicy) -> None:
         space = policy.action_space
         self.policy_id = policy_id
-        self.policy: Any = policy  # a Policy or a RecurrentPolicy
+        self.policy: Any = policy  # a Policy, a RecurrentPolicy or a PolicyByCopy
         self.buffer = RolloutBuffer(policy.observation_space, space)
         self.is_learning = False  # whether it explores, and its agents' transitions are kept
         self.is_online = False  # whether it learns from each step
@@ -45,6 +45,7 @@ class Actor:
         if isinstance(space, gym.spaces.Discrete):
             self._limits = int(space.start), int(space.start + space.n)
         self.memory = PolicyStates(policy) if isinstance(policy, RecurrentPolicy) else None
+        self._is_by_copy = isinstance(policy, PolicyByCopy)
         self._changes_what_it_plays = type(policy).env_actions is not BasePolicy.env_actions
 
     def decide(
@@ -54,11 +55,13 @@ class Actor:
         draws: RowStreams,
         batch: Any,
         agent_ids: Sequence[AgentID],
+        env_indices: NDArray[np.int64],
     ) -> Sequence[Action]:
         """Ask the policy once for the actions of rows; keep a learner's in its buffer, or as `newest`.
 
         `numbers` is the same array in the next step if the rows are the same; `batch` is what they observe.
         """
+        where = (env_indices,) if self._is_by_copy else ()
         explores = self.is_learning or self.policy.acts_randomly
         before = None
         if self.memory is not None:
@@ -66,7 +69,7 @@ class Actor:
             asked = self.memory.ask(self.policy_id, numbers, before, batch, draws if explores else None)
             actions, extras = asked
         elif explores:
-            sampled = self.policy.sample_actions(batch, draws)
+            sampled = self.policy.sample_actions(batch, draws, *where)
             if (
                 type(sampled) is not tuple
                 or len(sampled) != _PAIR
@@ -79,7 +82,7 @@ class Actor:
                 )
             actions, extras = sampled
         else:
-            actions, extras = self.policy.compute_actions(batch), {}
+            actions, extras = self.policy.compute_actions(batch, *where), {}
         played = self.policy.env_actions(actions) if explores and self._changes_what_it_plays else actions
         is_same = played is actions
         if self.is_discrete and isinstance(played, np.ndarray):

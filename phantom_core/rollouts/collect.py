@@ -22,7 +22,7 @@ from phantom_core.errors import (
     listing,
 )
 from phantom_core.metrics import Metric, Mode
-from phantom_core.policies.policy import BasePolicy
+from phantom_core.policies.policy import BasePolicy, PolicyByCopy
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.action_history import ActionHistory
 from phantom_core.rollouts.actor import Actor, Decisions
@@ -35,7 +35,7 @@ from phantom_core.rollouts.rollout_buffer import End
 from phantom_core.rollouts.row_table import AgentRow, Block, CurrentRows, RowTable, StepRows
 from phantom_core.rollouts.snapshot import snapshot
 from phantom_core.rollouts.space_batcher import OutsideSpaceError, filler
-from phantom_core.rollouts.step_transitions import Owner, StepTransitions, transitions_of_step
+from phantom_core.rollouts.step_transitions import Owners, transitions_of_step
 from phantom_core.rollouts.vector_env import CopyError, LocalVectorEnv, VectorEnv
 from phantom_core.seeding import UniformStream, make_rng
 from phantom_core.types import Action, AgentID, Observation, PolicyID
@@ -79,6 +79,7 @@ class Collector:
         max_steps: int | None = None,
         needs: Group[str] = (),
         learn_steps: Mapping[PolicyID, Callable[[Transitions], None]] | None = None,
+        seeds: Sequence[int] | None = None,
     ) -> None:
         """Set up the copies.
 
@@ -97,10 +98,12 @@ class Collector:
             needs: what transitions hold in addition, as in `CollectPlan`.
             learn_steps: what is called after each env step, instead of keeping transitions, for some
                 policies: with those whose outcome is known since that step.
+            seeds: one for each copy, which then plays what the only copy of a collector with that seed does;
+                None: all copies follow from `seed`.
 
         Raises:
-            ConfigError: if `max_steps` is no positive integer, the envs are not a list of envs, or they have
-                no global state and it is needed.
+            ConfigError: if `max_steps` is no positive integer, the envs are not a list of envs, they have no
+                global state and it is needed, or a `PolicyByCopy` is for another number of copies.
             PolicyMappingError: if an agent has a policy that there is not.
         """
         self.env_steps = 0
@@ -125,13 +128,17 @@ class Collector:
             )
         self._max_steps = max_steps
         self._seed = int(seed)  # a NumPy integer has another name
+        self._seeds = None if seeds is None else [int(one) for one in seeds]
         self._on_episode = on_episode
         self._has_warned = False
         self._actors = {policy_id: Actor(policy_id, policy) for policy_id, policy in policies.items()}
+        for policy_id, policy in policies.items():
+            if isinstance(policy, PolicyByCopy):
+                policy.check_copies(policy_id, self._envs.num_copies)
         self._streams: dict[PolicyID, dict[int, UniformStream]] = {i: {} for i in policies}
         self._history = ActionHistory(_FEW_STEPS if self._envs.saves_episodes else MAX_HISTORY)
         self._copies = [
-            EnvCopy(self._envs, index, self._seed, self._make_rows, self._history)
+            EnvCopy(self._envs, index, self._seed_of(index), self._make_rows, self._history)
             for index in range(self._envs.num_copies)
         ]
         self._numbers: dict[tuple[int, str], int] = {}  # of rows that a saved collector knew
@@ -367,12 +374,12 @@ class Collector:
         self._checks_all = True
         for actor in self._actors.values():
             actor.checks_all = True
-        self._seed = int(seed)
+        self._seed, self._seeds = int(seed), None
         for policy_id, streams in self._streams.items():
             for number, stream in streams.items():
                 stream.restart(make_rng(self._seed, "actions", policy_id, number))
         for copy in self._copies:
-            copy.reseed(self._seed)
+            copy.reseed(self._seed_of(copy.env_index))
 
     def close(self) -> None:
         """Close every copy of the env."""
@@ -457,7 +464,9 @@ class Collector:
             actor, batch = block.actor, self._observed(block)
             if actor.is_online:
                 actor.defers = may_go_on and actor.buffer.is_empty
-            actions = actor.decide(step, block.numbers, block.draws, batch, block.agent_ids)
+            actions = actor.decide(
+                step, block.numbers, block.draws, batch, block.agent_ids, block.env_indices
+            )
             if actor.is_learning and not actor.defers:
                 if not rows.is_flat:
                     block.begin_transitions()
@@ -645,7 +654,7 @@ class Collector:
         block = self._rows.just_decided(actor)
         if block is not None:  # every row acts next, on what it observed
             first = len(actor.buffer.rewards) - len(block.rows)
-            ends = [End(last, *owner) for last, owner in enumerate(self._owners(block), first)]
+            ends = [End(last, *owner) for last, owner in enumerate(self._owners(block).rows, first)]
             actor.buffer.end(ends, self._observed(block))
             for row in block.rows:
                 row.last = -1
@@ -660,10 +669,10 @@ class Collector:
             row.last = -1
         return [row for row in rows if row.last >= 0]
 
-    def _owners(self, block: Block) -> Sequence[Owner]:
+    def _owners(self, block: Block) -> Owners:
         """Return whose decisions are those of the rows of a block."""
         if block.owners is None:
-            block.owners = [self._copies[row.env_index].owner_of(row) for row in block.rows]
+            block.owners = Owners([self._copies[row.env_index].owner_of(row) for row in block.rows])
         return block.owners
 
     def _checked(self, rows: Sequence[AgentRow], seen: Sequence[Observation]) -> Any:
@@ -692,7 +701,7 @@ class Collector:
         for actor in self._online:
             actor.keep_newest()
 
-    def _outcomes(self, actor: Actor, newest: Decisions) -> StepTransitions:
+    def _outcomes(self, actor: Actor, newest: Decisions) -> Transitions:
         """Return what every row of a learner did in a step after which it goes on, or its episode is over."""
         step, _, observations, actions, extras, _ = newest
         block = self._rows.learners[actor]
@@ -707,10 +716,17 @@ class Collector:
         else:
             following = self._observed(block)
         block.has_decided = False
-        found = transitions_of_step(
-            step, self._owners(block), observations, actions, actor.earned, following, extras, ended
+        return transitions_of_step(
+            step,
+            self._owners(block),
+            observations,
+            actions,
+            actor.earned,
+            following,
+            extras,
+            ended,
+            actor.buffer,
         )
-        return StepTransitions(found, actor.buffer)
 
     def _look_at_states(self, env_indices: Sequence[int]) -> None:
         """Ask copies for their global states, if they are needed."""
@@ -775,5 +791,10 @@ class Collector:
         """Return what a policy's draws in a copy come from."""
         own = self._streams.setdefault(policy_id, {})
         if number not in own:
-            own[number] = UniformStream(make_rng(self._seed, "actions", policy_id, number))
+            seed, place = self._seed_of(number)
+            own[number] = UniformStream(make_rng(seed, "actions", policy_id, place))
         return own[number]
+
+    def _seed_of(self, number: int) -> tuple[int, int]:
+        """Return what a copy's episodes and draws follow from: a seed, and which of its copies this is."""
+        return (self._seed, number) if self._seeds is None else (self._seeds[number], 0)

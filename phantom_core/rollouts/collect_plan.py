@@ -27,6 +27,8 @@ class CollectPlan:
         rounds: how many collections, each with an update, make one iteration; of the main trainer.
         needs: what transitions hold in addition; of `"state"`, the global state of the env. It is fixed
             when a run begins.
+        is_independent: whether each copy is an experiment of its own: copy k plays, and draws, what the only
+            copy of a run with the seed `seed + k` does. It is fixed when a run begins.
     """
 
     steps: int | None = None
@@ -34,6 +36,7 @@ class CollectPlan:
     copies: int | None = None
     rounds: int = 1
     needs: Group[str] = ()
+    is_independent: bool = False
 
     def __post_init__(self) -> None:
         amount = self.steps if self.episodes is None else self.episodes

@@ -51,7 +51,7 @@ class EnvCopy:
         self,
         envs: VectorEnv,
         env_index: int,
-        seed: int,
+        seed: tuple[int, int],
         make_rows: Callable[[EnvCopy, Sequence[AgentID]], Sequence[AgentRow]],
         history: ActionHistory,
     ) -> None:
@@ -74,10 +74,10 @@ class EnvCopy:
         self._has_joiners = False
         self._rows_of = lru_cache(maxsize=64)(CopyRows)
 
-    def reseed(self, seed: int) -> None:
-        """Begin with the first episode that follows from a seed."""
+    def reseed(self, seed: tuple[int, int]) -> None:
+        """Begin with the first episode that follows from a seed and a number of a copy."""
         self.episode = -1
-        self.seed_of = lru_cache(maxsize=2)(partial(derive_seed, seed, "episode", self.env_index))
+        self.seed_of = lru_cache(maxsize=2)(partial(derive_seed, seed[0], "episode", seed[1]))
 
     @property
     def length(self) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 
 from phantom_core.envs.step_result import StepResult
 from phantom_core.rollouts.actor import Actor
-from phantom_core.rollouts.step_transitions import Owner
+from phantom_core.rollouts.step_transitions import Owners
 from phantom_core.seeding import RowStreams, UniformStream
 from phantom_core.types import AgentID, Observation
 from phantom_core.world.agents import ALL
@@ -116,12 +116,13 @@ class Block:
         self.rows = [rows[place] for place in places]
         self.agent_ids = [row.agent_id for row in self.rows]
         self.numbers = np.array([row.number for row in self.rows], dtype=np.int64)
+        self.env_indices = np.array([row.env_index for row in self.rows], dtype=np.int64)
         self.draws = RowStreams([row.stream for row in self.rows])
         self.is_whole = len(places) == len(rows)  # whether it is the whole table
         self.has_decided = False  # in the current table, since its decisions were last taken
         self.pick = _picker(places, len(rows))  # picks the rows' values from those of the table
         self._checked: tuple[Any, Any] = (None, None)
-        self.owners: list[Owner] | None = None  # whose decisions they are; None: to be looked up
+        self.owners: Owners | None = None  # whose decisions they are; None: to be looked up
 
     def checked(self, observations: Any) -> Any:
         """Return the rows' observations, picked from those of the table, as a batch.

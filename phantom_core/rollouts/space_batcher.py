@@ -133,6 +133,8 @@ class ArrayBatcher(SpaceBatcher):
 
     def batch(self, values: Sequence[Any]) -> NDArray[Any]:
         """Return elements as an array."""
+        if isinstance(values, np.ndarray) and values.shape == (len(values), *self._shape):
+            return values.astype(self._dtype)
         rows = np.empty((len(values), *self._shape), self._dtype)
         for row, value in enumerate(values):
             rows[row] = value

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from phantom_core.policies.batching import rows_of
 from phantom_core.rollouts.batch import Transition, Transitions
@@ -15,7 +17,27 @@ from phantom_core.types import AgentID
 Owner: TypeAlias = tuple[AgentID, int, int, int]
 """Whose decision it is: agent, index of the copy, episode, the collector's step before which that began."""
 
+_MANY: Final = 64
+"""So many rows are arrays at once; fewer are faster as plain values."""
 _new: Final = tuple.__new__  # of a Transition: half the time of Transition(...)
+
+
+class Owners:
+    """Whose decisions those of some rows are, which stays the same while nobody ends.
+
+    Attributes:
+        rows: of each row.
+        agent_ids: the agent of each row.
+    """
+
+    def __init__(self, rows: Sequence[Owner]) -> None:
+        self.rows = rows
+        self.agent_ids = [agent_id for agent_id, _, _, _ in rows]
+
+    @cached_property
+    def numbers(self) -> NDArray[np.int64]:
+        """The copy, the episode and the step before which it began of each row: [3, B]."""
+        return np.array([numbers for _, *numbers in self.rows], np.int64).T
 
 
 class Batchers(Protocol):
@@ -75,15 +97,16 @@ class StepTransitions(Transitions):
 
 def transitions_of_step(
     step: int,
-    owners: Sequence[Owner],
+    owners: Owners,
     observations: Any,
     actions: Any,
     rewards: Sequence[float],
     following: Any,
     extras: Mapping[str, Any],
     ended: Mapping[int, tuple[bool, bool]],
-) -> list[Transition]:
-    """Return the transitions of a step.
+    batchers: Batchers,
+) -> Transitions:
+    """Return the transitions of a step: a few as plain values first, many as arrays.
 
     Args:
         step: the collector's step.
@@ -95,7 +118,41 @@ def transitions_of_step(
         extras: what the policy said about the decisions.
         ended: by place, those with which an agent ended: whether something followed, and whether it was
             terminated, else truncated. All others go on.
+        batchers: make arrays of observations and actions.
     """
+    if len(owners.rows) < _MANY:
+        rows = _plain_rows(step, owners.rows, observations, actions, rewards, following, extras, ended)
+        return StepTransitions(rows, batchers)
+    has_next, terminated, truncated = np.ones(len(rewards), np.bool_), *np.zeros((2, len(rewards)), np.bool_)
+    for n, (something_follows, is_terminated) in ended.items():
+        has_next[n], terminated[n], truncated[n] = something_follows, is_terminated, not is_terminated
+    env_indices, episodes, began = owners.numbers
+    return Transitions(
+        batchers.batcher.joined([observations]),
+        batchers.action_batcher.joined([batchers.action_batcher.batch(actions)]),
+        np.array(rewards, np.float64),
+        batchers.batcher.joined([following]),
+        has_next,
+        terminated,
+        truncated,
+        {name: np.array(values) for name, values in extras.items()},
+        list(owners.agent_ids),
+        env_indices.copy(),
+        episodes.copy(),
+        step - began,
+    )
+
+
+def _plain_rows(
+    step: int,
+    owners: Sequence[Owner],
+    observations: Any,
+    actions: Any,
+    rewards: Sequence[float],
+    following: Any,
+    extras: Mapping[str, Any],
+    ended: Mapping[int, tuple[bool, bool]],
+) -> list[Transition]:
     if type(observations) is not list:
         observations, following = rows_of(observations), rows_of(following)
     if type(actions) is not list:

@@ -60,6 +60,13 @@ class Cadence:
                     f"{name} plans copies={cadence.plan.copies}, but {loop.facts.trainer_name}, the main "
                     f"trainer of the run, plays {copies}. Give both the same number."
                 )
+        for cadence in found:
+            if cadence.plan.is_independent and len(found) > 1:
+                raise ConfigError(
+                    f"{type(cadence.trainer).__name__} plays each copy of the env as an experiment of its "
+                    f"own, so no other trainer can learn in the same run, but {len(found)} do. Give the run "
+                    "one trainer."
+                )
         waiting = [type(cadence.trainer).__name__ for cadence in found if cadence.plan.episodes is not None]
         if waiting and never_ends(env):
             raise ConfigError(
@@ -133,9 +140,14 @@ class Cadence:
                 f"{name}.collect_plan() returned {plan!r}. Expected how much to collect, such as "
                 "ph.CollectPlan(episodes=10)."
             )
-        if before and (plan.copies, set(plan.needs)) != (before.copies, set(before.needs)):
+        if before and _of_whole_run(plan) != _of_whole_run(before):
             raise ConfigError(
-                f"{name}.collect_plan() returned {plan}, but copies={before.copies} and "
-                f"needs={before.needs!r} when the run began. Keep both as they were."
+                f"{name}.collect_plan() returned {plan}, but copies={before.copies}, needs={before.needs!r} "
+                f"and is_independent={before.is_independent} when the run began. Keep them as they were."
             )
         return plan
+
+
+def _of_whole_run(plan: CollectPlan) -> tuple[Any, ...]:
+    """Return what of a plan must stay as it was when the run began."""
+    return plan.copies, set(plan.needs), plan.is_independent

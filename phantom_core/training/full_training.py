@@ -214,12 +214,14 @@ class FullTraining:
         self._rngs = {policy_id: make_rng(seed, "update", policy_id) for policy_id in trained}
         for policy_id, trainer in trained.items():
             trainer.setup(policy_id, state.policies[policy_id], make_rng(seed, "setup", policy_id))
+        copies = range(state.copies) if cadences[0].plan.is_independent else None
         self.collector = Collector(
             envs,
             state.policies,
             state.policy_by_agent,
             specs=state.policy_specs,
             seed=derive_seed(seed, "training"),
+            seeds=None if copies is None else [derive_seed(seed + number, "training") for number in copies],
             learning=tuple(trained),
             metrics=metrics,
             on_episode=self._take_episode,

@@ -19,6 +19,7 @@ from phantom_core.errors import ConfigError, error_text
 from phantom_core.hooks import events
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.metrics import Metric
+from phantom_core.policies.policy import PolicyByCopy
 from phantom_core.processes import one_blas_thread
 from phantom_core.rollouts.collect import Collector
 from phantom_core.rollouts.evaluate import Evaluation, copied, evaluate
@@ -283,6 +284,9 @@ class Evaluator:
     def check(self, env: MultiAgentEnv) -> None:
         """Raise `ConfigError` if evaluations cannot be: the env never ends, is shared, or policies are."""
         check_it_ends(env, self.plan.max_steps)
+        for policy_id, policy in self.loop.state.policies.items():
+            if isinstance(policy, PolicyByCopy):
+                policy.check_copies(policy_id, 1)  # an evaluation plays one copy of the env
         copied(self.loop.state.policies)
         own = self.make_env()
         try:

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import phantom_core as ph
+from phantom_core.rollouts import step_transitions
 
 ALL = "__all__"
 IDS = ("A", "B", "C")
@@ -116,6 +117,7 @@ def collector_of(envs: Any, policy_by_agent: Mapping[str, str], **options: Any) 
     owners=st.tuples(*[st.sampled_from(("p", "q", "r"))] * 3),
     online=st.sets(st.sampled_from(("p", "q", "r")), min_size=1),
     plans=st.lists(st.integers(1, 30), min_size=1, max_size=4),
+    many=st.sampled_from((1, 64)),
 )
 def test_it_gets_the_same_in_each_step_however_that_is_made(
     space: str,
@@ -124,6 +126,7 @@ def test_it_gets_the_same_in_each_step_however_that_is_made(
     owners: tuple[str, ...],
     online: set[str],
     plans: list[int],
+    many: int,
 ) -> None:
     mapping, online = dict(zip(IDS, owners, strict=True)), online.intersection(owners)
 
@@ -138,7 +141,9 @@ def test_it_gets_the_same_in_each_step_however_that_is_made(
             batches += [text for batch in found.values() for text in plain(batch.transitions)]
         return heard, batches
 
-    at_once, kept = play(learns=True), play(learns=True, needs=["state"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(step_transitions, "_MANY", many)  # so many rows are arrays at once
+        at_once, kept = play(learns=True), play(learns=True, needs=["state"])
     assert at_once == kept
     _, everything = play(learns=False)
     assert sorted([text for _, rows in at_once[0] for text in rows] + at_once[1]) == sorted(everything)

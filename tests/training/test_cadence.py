@@ -224,15 +224,17 @@ def test_a_plan_may_grow() -> None:
         (
             ph.CollectPlan(steps=5, copies=2),
             (
-                "collect_plan() returned CollectPlan(steps=5, episodes=None, copies=2, rounds=1, needs=()), "
-                "but copies=None and needs=() when the run began. Keep both as they were."
+                "collect_plan() returned CollectPlan(steps=5, episodes=None, copies=2, rounds=1, needs=(), "
+                "is_independent=False), but copies=None, needs=() and is_independent=False when the run "
+                "began. Keep them as they were."
             ),
         ),
         (
             ph.CollectPlan(steps=5, needs=["state"]),
             (
                 "collect_plan() returned CollectPlan(steps=5, episodes=None, copies=None, rounds=1, "
-                "needs=['state']), but copies=None and needs=() when the run began. Keep both as they were."
+                "needs=['state'], is_independent=False), but copies=None, needs=() and "
+                "is_independent=False when the run began. Keep them as they were."
             ),
         ),
         (

@@ -1,0 +1,159 @@
+"""Copies of an env as experiments of their own, each with its own seed and its own parameters."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import gymnasium as gym
+import numpy as np
+import pytest
+
+import phantom_core as ph
+
+
+class Walker(ph.StrategicAgent):
+    """Goes where it is told, a little further or less far."""
+
+    observation_space = gym.spaces.Box(-np.inf, np.inf, (1,), np.float64)
+    action_space = gym.spaces.Discrete(5)
+
+    def reset(self) -> None:
+        self.place = self.random.random()
+
+    def decode_action(self, ctx: ph.Context, action: int) -> None:
+        self.place += action * self.random.random()
+
+    def encode_observation(self, ctx: ph.Context) -> Any:
+        return np.array([self.place])
+
+    def compute_reward(self, ctx: ph.Context) -> float:
+        return self.place
+
+
+class Walks(ph.PhantomEnv):
+    """Two walkers, and episodes of four steps."""
+
+    def __init__(self) -> None:
+        super().__init__(4, ph.Network([Walker("A"), Walker("B")]))
+
+
+class Tired(ph.Policy):
+    """Draws a step that is at most so long."""
+
+    def __init__(self, observation_space: Any, action_space: Any, *, most: int) -> None:
+        super().__init__(observation_space, action_space)
+        self.most = most
+
+    def compute_action(self, observation: Any) -> int:
+        return self.most
+
+    def sample_actions(self, observations: Any, rng: ph.RowStreams) -> Any:
+        return [int(draw * (self.most + 1)) for draw in rng.uniform()], {}
+
+
+class TiredByCopy(ph.PolicyByCopy):
+    """Likewise, with another length in each copy."""
+
+    def __init__(self, observation_space: Any, action_space: Any, *, most: Sequence[int]) -> None:
+        super().__init__(observation_space, action_space)
+        self.most, self.num_copies = np.array(most), len(most)
+
+    def compute_actions(self, observations: Any, env_indices: Any) -> Any:
+        return self.most[env_indices].tolist()
+
+    def sample_actions(self, observations: Any, rng: ph.RowStreams, env_indices: Any) -> Any:
+        return (np.array(rng.uniform()) * (self.most[env_indices] + 1)).astype(int).tolist(), {}
+
+    def of_copy(self, env_index: int) -> Tired:
+        return Tired(self.observation_space, self.action_space, most=int(self.most[env_index]))
+
+
+def by_copy(*most: int) -> TiredByCopy:
+    return TiredByCopy(Walker.observation_space, Walker.action_space, most=most)
+
+
+def played(envs: Any, policy: ph.BasePolicy, seeds: Sequence[int]) -> ph.Transitions:
+    mapping = {"A": "p", "B": "p"}
+    collector = ph.Collector(envs, {"p": policy}, mapping, seed=7, seeds=seeds, learning=["p"])
+    return collector.collect(ph.CollectPlan(steps=10 * len(seeds)))["p"].transitions
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_copy_plays_what_it_would_play_alone_with_its_seed(workers: int) -> None:
+    seeds, policy = [5, 6, 7], by_copy(1, 2, 4)
+    envs = ph.make_vector_env(Walks, 3, workers=workers)
+    together = played(envs, policy, seeds)
+    envs.close()
+    for number, seed in enumerate(seeds):
+        alone = played([Walks()], policy.of_copy(number), [seed])
+        own = together.env_indices == number
+        assert len(alone) == 20
+        assert together.observations[own].tolist() == alone.observations.tolist()
+        assert together.actions[own].tolist() == alone.actions.tolist()
+        assert together.rewards[own].tolist() == alone.rewards.tolist()
+        assert together.episodes[own].tolist() == alone.episodes.tolist()
+
+
+def test_finished_policies_are_told_the_copy_too() -> None:
+    ends: list[ph.EpisodeSummary] = []
+    collector = ph.Collector(
+        [Walks(), Walks()],
+        {"p": by_copy(0, 3)},
+        {"A": "p", "B": "p"},
+        seed=1,
+        mode="evaluate",
+        on_episode=ends.append,
+    )
+    collector.collect(ph.CollectPlan(episodes=2))
+    still, going = (end.episode_returns["A"] for end in sorted(ends, key=lambda end: end.env_index))
+    assert still < 4 < going
+
+
+def test_it_is_played_in_as_many_copies_as_it_is_for() -> None:
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        ph.evaluate(Walks(), {"p": by_copy(1, 2)}, {"A": "p", "B": "p"}, num_episodes=1, seed=1)
+    assert str(caught.value) == (
+        "Policy 'p' has parameters for 2 copies of the env, but is to be played in 1. Play the policy of one "
+        "of them: policies['p'].of_copy(0)."
+    )
+
+
+class Experiments(ph.Trainer):
+    """Plays three copies, each as an experiment of its own."""
+
+    policy_class = ph.RandomPolicy
+    plan = ph.CollectPlan(steps=12, copies=3, is_independent=True)
+    earned: ClassVar[list[ph.Transitions]] = []
+
+    def collect_plan(self) -> ph.CollectPlan:
+        return self.plan
+
+    def update(self, policy_id: str, policy: Any, batch: ph.Batch, rng: Any) -> dict[str, float]:
+        self.earned.append(batch.transitions)
+        return {}
+
+
+class Alone(Experiments):
+    """Plays one."""
+
+    plan = ph.CollectPlan(steps=4)
+
+
+def test_copy_k_of_a_run_is_the_run_with_the_seed_k_later() -> None:
+    Experiments.earned.clear()
+    ph.train(Experiments(), env=Walks, num_iterations=1, seed=11, run_dir=None)
+    for number in range(3):
+        ph.train(Alone(), env=Walks, num_iterations=1, seed=11 + number, run_dir=None)
+        together, alone = Experiments.earned[0], Experiments.earned[-1]
+        own = together.rewards[together.env_indices == number]
+        assert own.tolist() == alone.rewards.tolist()
+        assert len(own) == 8
+
+
+def test_experiments_are_those_of_one_trainer() -> None:
+    policies = {"p": ["A"], "q": ph.PolicySpec(agents=["B"], trainer=Alone())}
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        ph.train(Experiments(), env=Walks, policies=policies, num_iterations=1, run_dir=None)
+    assert str(caught.value) == (
+        "Experiments plays each copy of the env as an experiment of its own, so no other trainer can learn "
+        "in the same run, but 2 do. Give the run one trainer."
+    )
