@@ -86,8 +86,8 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         ),
         "observation-scale": Kind(
             "note",
-            "A network hardly sees what changes so little, and saturates where numbers are so large: on "
-            "MountainCarContinuous-v0 ppo earns 0 without normalised observations, and more than 90 with "
+            "A network hardly sees what changes so little, and saturates where numbers are so large: on five "
+            "seeds of MountainCarContinuous-v0 ppo earned 0, and with normalised observations 93 on four of "
             "them. Tables do not mind.",
         ),
         "unbounded-action-space": Kind(
