@@ -45,7 +45,6 @@ class Setting:
             "lr": self.lr,
             "gamma": self.gamma,
             "gae_lambda": self.gae_lambda,
-            "normalize_rewards": False,
         }
 
 

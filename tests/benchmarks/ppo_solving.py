@@ -126,10 +126,7 @@ def solve(seeds: int = 10, peer_seeds: int = 5) -> None:
     """Print how long everybody takes, in turn, and how good they are at the end."""
     runs: dict[str, Callable[[int], tuple[float, Act]]] = {
         "ppo, defaults": solve_ours,
-        "ppo": lambda seed: solve_ours(seed, normalize_rewards=False),
-        "ppo, without entropy bonus": lambda seed: solve_ours(
-            seed, normalize_rewards=False, entropy_coefficient=0.0
-        ),
+        "ppo, without entropy bonus": lambda seed: solve_ours(seed, entropy_coefficient=0.0),
     }
     if has("stable_baselines3"):
         runs["Stable-Baselines3"] = solve_sb3

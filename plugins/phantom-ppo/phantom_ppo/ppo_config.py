@@ -46,7 +46,7 @@ class PPOConfig:
     """An update stops once the policy moved by 1.5 times this (approximate KL); None: never."""
     normalize_advantages: bool = True
     """Whether advantages have mean 0 and deviation 1 in each minibatch."""
-    normalize_rewards: bool = True
+    normalize_rewards: bool = False
     """Whether rewards are divided by the running deviation of the discounted return."""
     reward_clip: float = 10.0
     """Bound on the size of a reward that was normalised; others are never clipped."""

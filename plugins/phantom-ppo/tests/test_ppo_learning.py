@@ -205,9 +205,7 @@ def test_a_time_limit_is_not_an_end_to_the_value_function() -> None:
         def worth(self, action: Any) -> float:
             return 1.0
 
-    results = train(
-        make_env(SteadyAgent, num_steps=5), 60, gamma=0.8, gae_lambda=0.9, normalize_rewards=False
-    )
+    results = train(make_env(SteadyAgent, num_steps=5), 60, gamma=0.8, gae_lambda=0.9)
     policy = results.policies["default"]
     assert isinstance(policy, MLPActorCriticPolicy)
     # 1 / (1 − γ) = 5 for ever; were the limit an end, the first of five steps would be worth 3.4.

@@ -118,7 +118,7 @@ def test_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
     assert parameters(1) != parameters(2)
 
 
-@pytest.mark.parametrize("settings", [{"normalize_rewards": False}, {"target_kl": 0.01}])
+@pytest.mark.parametrize("settings", [{}, {"normalize_rewards": True, "target_kl": 0.01}])
 def test_training_goes_on_bit_for_bit_from_a_saved_state(settings: dict[str, Any]) -> None:
     rng = np.random.default_rng(3)
     batches = [batch(rng, [5, 9, 6]) for _ in range(4)]
@@ -170,7 +170,7 @@ def test_a_decision_without_a_known_outcome_is_left_out() -> None:
     after = []
     for one in (whole, cut):
         policy = make_policy()
-        updated(UnhurriedTrainer.of(policy, **SMALL, normalize_rewards=False), policy, one)
+        updated(UnhurriedTrainer.of(policy, **SMALL), policy, one)
         after.append(policy.network.parameters.copy())
     assert after[1] == pytest.approx(after[0], abs=1e-6)
 

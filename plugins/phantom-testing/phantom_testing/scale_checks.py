@@ -1,8 +1,10 @@
-"""Whether numbers in observations are of a size that a network can learn from."""
+"""Whether observations and rewards are of a size that a network can learn from."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
+from numbers import Real
 from typing import Any, Final
 
 import gymnasium as gym
@@ -17,6 +19,9 @@ _SMALL: Final = 0.1
 """A number that changes by less is hardly seen beside others, as the velocity in MountainCar."""
 _LARGE: Final = 100.0
 """Numbers of this size saturate a layer of tanh."""
+
+_LARGE_REWARD: Final = 5.0
+"""Pendulum's rewards, which a critic does not learn as they are, have a size of 7, CartPole's 1."""
 
 Vector = NDArray[np.float64]
 
@@ -54,6 +59,46 @@ class ScaleCheck(EnvCheck):
                     "encode_observation().",
                     agent_id=agent_id,
                 )
+
+
+class RewardScaleCheck(EnvCheck):
+    """Whether rewards are so large that a critic needs them normalised.
+
+    Looks at agents that observe a Box of floats: for them networks learn, not tables.
+    """
+
+    def __init__(self) -> None:
+        self._squares: dict[ph.AgentID, tuple[int, float]] = {}
+
+    def look(self, moment: Moment) -> Iterator[Finding]:
+        """Take in what each agent earned."""
+        spaces = moment.env.observation_spaces
+        for agent_id, reward in ({} if moment.result is None else moment.result.rewards).items():
+            is_for_networks = agent_id in spaces and _has_floats(spaces[agent_id])
+            if is_for_networks and isinstance(reward, Real) and math.isfinite(reward):
+                number, total = self._squares.get(agent_id, (0, 0.0))
+                self._squares[agent_id] = number + 1, total + float(reward) ** 2
+        return iter(())
+
+    def finish(self) -> Iterator[Finding]:
+        """Name each agent whose rewards are large."""
+        for agent_id, (number, total) in self._squares.items():
+            size = math.sqrt(total / number)
+            if size > _LARGE_REWARD:
+                yield Finding(
+                    check="reward-scale",
+                    message=f"its rewards have a root mean square of {size:.3g}. Set "
+                    "normalize_rewards=True for the trainer ppo, or scale them in compute_reward().",
+                    agent_id=agent_id,
+                )
+
+
+def _has_floats(space: gym.Space[Any]) -> bool:
+    if isinstance(space, gym.spaces.Dict):
+        return any(map(_has_floats, space.spaces.values()))
+    if isinstance(space, gym.spaces.Tuple):
+        return any(map(_has_floats, space.spaces))
+    return isinstance(space, gym.spaces.Box) and np.dtype(space.dtype).kind == "f"
 
 
 def _vectors(

@@ -573,9 +573,10 @@ def test_gymnasium_envs_are_well(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv(CHILD, "1")  # without other processes
     limit = gym.spec(name).max_episode_steps
     config = {"env": name, **({} if limit else {"max_episode_steps": 200})}
-    known = ["observation-scale"] if name.startswith("MountainCar") else []  # its velocity
+    known = {"MountainCar-v0": ["observation-scale"], "MountainCarContinuous-v0": ["observation-scale"]}
+    known["Pendulum-v1"] = ["reward-scale"]
     diagnosis = diagnose(ph.GymnasiumEnv, config, num_episodes=2)
-    assert [finding.check for finding in diagnosis.findings] == known
+    assert [finding.check for finding in diagnosis.findings] == known.get(name, [])
     assert not diagnosis.will_bite
 
 
@@ -591,6 +592,17 @@ def test_a_network_is_told_to_normalise_the_velocity_of_a_mountain_car(
     assert finding.consequence.startswith(
         "A network hardly sees what changes so little, and saturates where numbers are so large:"
     )
+
+
+def test_large_rewards_get_a_note_only() -> None:
+    diagnosis = diagnose(env_of(compute_reward=lambda self, ctx: 6.0 if self.step % 2 else 8.0))
+    assert [f"{f.severity} {f.check}: {f}" for f in diagnosis.findings] == [
+        (
+            "note reward-scale: agent 'A': its rewards have a root mean square of 7.07. Set "
+            "normalize_rewards=True for the trainer ppo, or scale them in compute_reward()."
+        )
+    ]
+    assert not diagnosis.will_bite
 
 
 def test_a_gymnasium_env_without_a_limit_gets_a_note_only() -> None:
@@ -647,7 +659,7 @@ def test_the_examples_are_well(path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     for env in envs:
         if not env().strategic_agents:  # a model in which nobody learns
             assert found[env.__name__].pop(0).startswith("note no-strategic-agent: ")
-    assert found == expected
+    assert {name: [f for f in each if " reward-scale: " not in f] for name, each in found.items()} == expected
 
 
 def test_the_example_is_well_in_other_processes_too(supply_chain: ModuleType) -> None:

@@ -1,7 +1,8 @@
-"""What `ppo` earns with its defaults, on the tasks and budgets of `defaults_tasks.py`.
+"""What `ppo` earns with its defaults, and normalised, on the tasks and budgets of `defaults_tasks.py`.
 
-    python tests/benchmarks/quality/ppo_defaults.py > ours.log               # every task, seeds 1 to 5
-    python tests/benchmarks/quality/ppo_defaults.py CartPole-v1 > ours.log   # some
+    python tests/benchmarks/quality/ppo_defaults.py ppo > ours.log            # every task, seeds 1 to 5
+    python tests/benchmarks/quality/ppo_defaults.py ppo CartPole-v1 > ours.log
+    python tests/benchmarks/quality/ppo_defaults.py ppo+rewards Pendulum-v1 > ours.log
     python tests/benchmarks/quality/ppo_defaults.py --table ours.log peers.log
 
 The last writes the table into `docs/benchmarks.md`, from what this script and `peer_ppo_defaults.py` printed.
@@ -15,7 +16,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +29,18 @@ from run_quality import PAGE, train  # noqa: E402
 
 BEGIN, END = "<!-- defaults of ppo: begin -->", "<!-- defaults of ppo: end -->"
 HEAD = ["| task | env steps | | seeds | by seed | mean |", "|---|---|---|---|---|---|"]
-NAMES = {"ppo": "`ppo`", "stable-baselines3": "Stable-Baselines3"}
+SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "ppo": ({}, {}),
+    "ppo+rewards": ({"normalize_rewards": True}, {}),
+    "ppo+both": ({"normalize_rewards": True}, {"normalize_observations": True}),
+}
+"""Settings of the trainer and of its policy."""
+NAMES = {
+    "ppo": "`ppo`",
+    "ppo+rewards": "`ppo`, rewards normalised",
+    "ppo+both": "`ppo`, both normalised",
+    "stable-baselines3": "Stable-Baselines3",
+}
 
 
 def write_table(logs: Sequence[str]) -> None:
@@ -47,15 +61,17 @@ def write_table(logs: Sequence[str]) -> None:
     PAGE.write_text("\n".join([before + BEGIN, *HEAD, *rows, END + after]), encoding="utf-8")
 
 
-def main(names: Sequence[str]) -> None:
+def main(who: str, names: Sequence[str]) -> None:
     """Train the tasks of these names, or all, and print what each seed came to."""
+    trainer, policy = SETTINGS[who]
     for seed in range(1, NUM_SEEDS + 1):
         for task in chosen_tasks(names):
-            print(line("ppo", task, seed, train(task, seed).mean_return), flush=True)
+            result = train(replace(task, trainer=trainer, policy=policy), seed)
+            print(line(who, task, seed, result.mean_return), flush=True)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--table"]:
         write_table(sys.argv[2:])
     else:
-        main(sys.argv[1:])
+        main(sys.argv[1], sys.argv[2:])

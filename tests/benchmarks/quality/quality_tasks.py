@@ -148,7 +148,6 @@ TASKS = [
             "gae_lambda": 0.95,
             "clip_range_final": 0.2,
             "entropy_coefficient": 0.0,
-            "normalize_rewards": False,
         },
     ),
     Task(
@@ -166,7 +165,6 @@ TASKS = [
             "gae_lambda": 0.98,
             "clip_range_final": 0.2,
             "entropy_coefficient": 0.01,
-            "normalize_rewards": False,
         },
     ),
     Task(
