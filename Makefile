@@ -70,6 +70,7 @@ bench-study: $(VENV)/.setup ## measure the speed of studies, beside a bare loop 
 	@$(BIN)/python tests/benchmarks/bench_study.py
 
 bench-quality: $(VENV)/.setup ## train on every task, many seeds (hours), into docs/benchmarks.md; TASKS=… for some
+	@$(PIP) install torch==2.13.0
 	@$(PIP) install -r tests/benchmarks/quality/requirements.txt
 	@$(BIN)/python tests/benchmarks/quality/run_quality.py $(TASKS)
 

@@ -43,6 +43,7 @@ from phantom_core.metrics import Metric as Metric
 from phantom_core.policies.fixed_policies import ConstantPolicy as ConstantPolicy
 from phantom_core.policies.fixed_policies import FunctionPolicy as FunctionPolicy
 from phantom_core.policies.fixed_policies import RandomPolicy as RandomPolicy
+from phantom_core.policies.past_policies import PastPolicies as PastPolicies
 from phantom_core.policies.policy import BasePolicy as BasePolicy
 from phantom_core.policies.policy import Policy as Policy
 from phantom_core.policies.policy import PolicyByCopy as PolicyByCopy

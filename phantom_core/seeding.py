@@ -245,6 +245,11 @@ class RowStreams:
     def __len__(self) -> int:
         return self._number
 
+    def of_rows(self, rows: NDArray[np.int64]) -> RowStreams:
+        """Return the streams of some rows, for a batch of these."""
+        streams = [stream for stream, number in self._groups for _ in range(number)]
+        return RowStreams([streams[row] for row in rows.tolist()])
+
     def uniform(self) -> list[float]:
         """Return B draws in [0, 1), one for each row."""
         if self._share:

@@ -114,6 +114,15 @@ def test_the_draws_of_a_row_do_not_depend_on_how_many_rows_there_are(
         assert draw(few).tolist() == draw(many).tolist()
 
 
+def test_some_of_the_rows_draw_from_the_same_streams_as_before() -> None:
+    shared = stream(1)
+    rows = ph.RowStreams([shared, shared, stream(2), stream(3)])
+    some, first, last = rows.of_rows(np.array([3, 0])), stream(1), stream(3)
+    assert len(some) == 2
+    assert some.uniform() == [last.random(), first.random()]
+    assert rows.uniform() == [first.random(), first.random(), stream(2).random(), last.random()]
+
+
 class Draws(NamedTuple):
     """The streams of a batch, by number and in the order of the rows."""
 

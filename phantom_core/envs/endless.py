@@ -18,6 +18,16 @@ def check_it_ends(env: MultiAgentEnv, max_steps: int | None) -> None:
         )
 
 
+def check_episodes_end(trainer_name: str, env: MultiAgentEnv) -> None:
+    """Raise `ConfigError` if a trainer waits for whole episodes and it is certain that they never end."""
+    if never_ends(env):
+        raise ConfigError(
+            f"{trainer_name} waits for whole episodes, but an episode of {type(env).__name__} never ends: "
+            "num_steps is None, and neither it nor an agent overrides is_terminated() or is_truncated(). "
+            "Give the env num_steps, or use a trainer, or settings of it, that collects steps."
+        )
+
+
 def never_ends(env: MultiAgentEnv) -> bool:
     """Return whether it is certain that an episode goes on for ever."""
     if not isinstance(env, PhantomEnv) or env.num_steps is not None:

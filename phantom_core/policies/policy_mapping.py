@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import gymnasium as gym
 
@@ -34,11 +34,12 @@ class PolicySpec:
     Attributes:
         agents: the agents that use the policy.
         policy: the policy; None: the policy class of the trainer.
-        config: the settings of the policy.
+        config: the settings of the policy; with `opponents`, those of `PastPolicies`.
         trainer: the trainer that trains it: a registered name, a reference, a class or an object; None: the
             trainer of the run.
         train: whether the policy is trained; None: whether `policies_to_train` names it, which by default
             names the policies with `policy=None`.
+        opponents: `"past"`: its agents act by snapshots of a policy that is trained, see `PastPolicies`.
     """
 
     agents: AgentSelection
@@ -46,6 +47,7 @@ class PolicySpec:
     config: Mapping[str, Any] = field(default_factory=dict)
     trainer: Any = None
     train: bool | None = None
+    opponents: Literal["past"] | None = None
 
 
 PolicyMapping: TypeAlias = Mapping[
@@ -146,7 +148,9 @@ def select_policies_to_train(
     """
     if policies_to_train is None:
         chosen = [
-            i for i, spec in specs.items() if spec.train or (spec.train is None and spec.policy is None)
+            i
+            for i, spec in specs.items()
+            if spec.train or (spec.train is None and spec.policy is None and spec.opponents is None)
         ]
         for policy_id, spec in specs.items():
             if spec.trainer is not None and spec.policy is not None and spec.train is None:
@@ -172,6 +176,11 @@ def select_policies_to_train(
             wrong = f"policies_to_train names {policy_id!r}, but there is no such policy"
             hint = did_you_mean(policy_id, specs)
             raise PolicyMappingError(f"{wrong}.{hint} Policies: {listing(specs)}.")
+        if specs[policy_id].opponents is not None:
+            raise PolicyMappingError(
+                f"policies_to_train names {policy_id!r}, but it acts by snapshots of another policy: "
+                f"opponents={specs[policy_id].opponents!r}. Name that one."
+            )
         if specs[policy_id].train is False:
             names = f"policies_to_train names {policy_id!r}"
             raise PolicyMappingError(f"{names}, but its spec says train=False. Change one of the two.")
@@ -190,7 +199,7 @@ def make_policies(
     load: Callable[[str], type[BasePolicy]],
     seed: int,
 ) -> dict[PolicyID, BasePolicy]:
-    """Construct the policy of each group; instances are used as they are.
+    """Construct the policy of each group; instances are used as they are, those with `opponents` left out.
 
     `load` returns the policy class with a registered name. The seed of each policy is derived from the run's
     seed and the policy's id. Raises PolicyMappingError if a policy cannot be constructed, or an instance has
@@ -198,6 +207,8 @@ def make_policies(
     """
     policies: dict[PolicyID, BasePolicy] = {}
     for policy_id, group in groups.items():
+        if group.spec.opponents is not None:
+            continue  # made of others, by `add_past_policies`
         choice: object = group.spec.policy
         if choice is None:
             choice = default_class_by_policy[policy_id]
@@ -242,6 +253,8 @@ def _parse(policy_id: PolicyID, value: Any) -> PolicySpec:
         if value.train is not None and not isinstance(value.train, bool):
             wrong = f"Policy {policy_id!r} has train={value.train!r}"
             raise PolicyMappingError(f"{wrong}. Expected True, False or None.")
+        if value.opponents is not None:
+            _check_opponents(policy_id, value)
         return value
     if _is_selection(value):
         return PolicySpec(agents=value)
@@ -260,6 +273,20 @@ def _parse(policy_id: PolicyID, value: Any) -> PolicySpec:
         f"Policy {policy_id!r} is {value!r}. Expected (policy, agents) or (policy, agents, config), "
         "where agents is an agent class or a list of ids; a group of ids alone is a list."
     )
+
+
+def _check_opponents(policy_id: PolicyID, spec: PolicySpec) -> None:
+    """Raise if a policy that is to act by the past of another is to be something else too."""
+    if spec.opponents != "past":
+        expected = "Expected 'past', or None."
+        raise PolicyMappingError(f"Policy {policy_id!r} has opponents={spec.opponents!r}. {expected}")
+    for name in ("policy", "trainer", "train"):
+        value = getattr(spec, name)
+        if value is not None and value is not False:
+            raise PolicyMappingError(
+                f"Policy {policy_id!r} has opponents='past', so it acts by snapshots of a policy that is "
+                f"trained, but {name}={value!r} too. Leave one of the two out."
+            )
 
 
 def _is_choice(value: object) -> bool:

@@ -13,7 +13,7 @@ from phantom_core.errors import ConfigError, EnvError, ObservationError, PolicyM
 from phantom_core.policies.policy import BasePolicy, PolicyByCopy, RecurrentPolicy
 from phantom_core.policies.policy_states import PolicyStates
 from phantom_core.rollouts.rollout_buffer import End, RolloutBuffer
-from phantom_core.rollouts.space_batcher import contains
+from phantom_core.rollouts.space_batcher import are_ints, contains
 from phantom_core.seeding import RowStreams
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
@@ -96,11 +96,8 @@ class Actor:
                 "Return one for each."
             )
         if self.is_discrete:
-            first, end = self._limits
-            for action in played:
-                if type(action) is not int or not first <= action < end:
-                    self._check_actions(agent_ids, played)
-                    break
+            if not are_ints(played, *self._limits):
+                self._check_actions(agent_ids, played)
         elif self.checks_all:
             self._check_actions(agent_ids, played)
         if self.defers:

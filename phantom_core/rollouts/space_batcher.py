@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import gymnasium as gym
@@ -15,6 +16,9 @@ from phantom_core.policies.batching import join_rows
 
 _MOST_BOUNDS: Final = 16
 """For so many numbers of rows the bounds are kept repeated."""
+
+_MANY: Final = 16
+"""So many values are looked at by functions of C."""
 
 
 class OutsideSpaceError(Exception):
@@ -27,6 +31,16 @@ class OutsideSpaceError(Exception):
 
 class _DoubtError(Exception):
     """The elements are not as usual: look at them one by one."""
+
+
+def are_ints(values: Sequence[Any], first: int, end: int) -> bool:
+    """Return whether all values are ints from `first` on and below `end`."""
+    if len(values) > _MANY:
+        return set(map(type, values)) == {int} and first <= min(values) and max(values) < end
+    for value in values:  # noqa: SIM110  a generator costs more than a few values
+        if type(value) is not int or not first <= value < end:
+            return False
+    return True
 
 
 class SpaceBatcher:
@@ -150,15 +164,11 @@ class DiscreteBatcher(SpaceBatcher):
 
     def checked(self, values: Sequence[Any]) -> Any:
         """Return elements as a list of ints."""
-        first, end = self._first, self._end
-        for value in values:
-            if type(value) is not int or not first <= value < end:
-                return super().checked(values)
-        return list(values)
+        return list(values) if are_ints(values, self._first, self._end) else super().checked(values)
 
     def joined(self, batches: Sequence[Any]) -> NDArray[np.int64]:
         """Return batches as an array."""
-        return np.array([value for batch in batches for value in batch], dtype=np.int64)
+        return np.array([*chain.from_iterable(batches)], dtype=np.int64)
 
 
 class NestedBatcher(SpaceBatcher):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from phantom_core.envs.endless import never_ends
+from phantom_core.envs.endless import check_episodes_end
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
 from phantom_core.rollouts.collect import Collector
@@ -67,13 +67,8 @@ class Cadence:
                     f"own, so no other trainer can learn in the same run, but {len(found)} do. Give the run "
                     "one trainer."
                 )
-        waiting = [type(cadence.trainer).__name__ for cadence in found if cadence.plan.episodes is not None]
-        if waiting and never_ends(env):
-            raise ConfigError(
-                f"{waiting[0]} waits for whole episodes, but an episode of {type(env).__name__} never ends: "
-                "num_steps is None, and neither it nor an agent overrides is_terminated() or is_truncated(). "
-                "Give the env num_steps, or use a trainer, or settings of it, that collects steps."
-            )
+            if cadence.plan.episodes is not None:
+                check_episodes_end(type(cadence.trainer).__name__, env)
         return found
 
     @property

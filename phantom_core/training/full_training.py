@@ -26,6 +26,7 @@ from phantom_core.errors import (
 )
 from phantom_core.hooks.events import EpisodeEnd
 from phantom_core.metrics import Metric, not_recorded
+from phantom_core.policies.past_policies import PastPolicies
 from phantom_core.policies.policy import BasePolicy
 from phantom_core.rollouts.batch import EpisodeSummary, Transitions
 from phantom_core.rollouts.collect import Collector
@@ -173,10 +174,11 @@ def load_policy_states(state: RunState, saved: Mapping[str, Any]) -> None:
 
 def check_trains(policy_id: PolicyID, policy: BasePolicy, trainer: Learner, *, is_saved: bool) -> None:
     """Raise if a trainer does not train such a policy; warn if what it learns would not be saved."""
-    if not isinstance(policy, trainer.policy_class):
+    trainable = trainer.trainable_class or trainer.policy_class
+    if not isinstance(policy, trainable):
         raise PolicyMappingError(
             f"Policy {policy_id!r} is a {type(policy).__name__}, but {type(trainer).__name__} trains only "
-            f"{trainer.policy_class.__name__}. Take it out of policies_to_train, or leave its "
+            f"{trainable.__name__}. Take it out of policies_to_train, or leave its "
             "policy class out."
         )
     name = type(policy).__name__
@@ -211,6 +213,11 @@ class FullTraining:
         self._playing: Sequence[Cadence] = ()  # those who wait for something
         state, seed = loop.state, loop.facts.seed
         trained = {i: cadence.trainer for cadence in cadences for i in cadence.policy_ids}
+        self._past = {
+            policy_id: policy
+            for policy_id, policy in state.policies.items()
+            if isinstance(policy, PastPolicies) and state.policy_specs[policy_id].opponents is not None
+        }
         self._rngs = {policy_id: make_rng(seed, "update", policy_id) for policy_id in trained}
         for policy_id, trainer in trained.items():
             trainer.setup(policy_id, state.policies[policy_id], make_rng(seed, "setup", policy_id))
@@ -240,6 +247,9 @@ class FullTraining:
         loop, state, collector, main = self._loop, self._loop.state, self.collector, self._cadences[0]
         started, self._update_seconds = perf_counter(), 0.0
         env_before, policy_before = collector.env_seconds, collector.policy_seconds
+        for policy_id, past in self._past.items():
+            past.take_snapshot(iteration, state.policies[past.config.of])
+            loop.log({f"{policy_id}/snapshots": len(past.snapshots)})
         self._choose_learners(iteration)
         rounds = main.next_plan().rounds
         for number in range(rounds):
@@ -373,17 +383,22 @@ class FullTraining:
         self._episodes.clear()
 
     def _take_episode(self, episode: EpisodeSummary) -> None:
-        """Keep an episode; record metrics that failed in a worker process."""
+        """Keep an episode."""
         if self._loop.facts.workers:
-            received = {
-                name: metric.received(episode.metrics[name])
-                for name, metric in self._metrics.items()
-                if name in episode.metrics and isinstance(metric, GuardedMetric)
-            }
-            metrics = {**episode.metrics, **received}
-            recorded = {name: value for name, value in metrics.items() if value is not not_recorded}
-            episode = replace(episode, metrics=recorded)
+            episode = received(episode, self._metrics)
         self._episodes.append(episode)
+
+
+def received(episode: EpisodeSummary, metrics: Mapping[str, Metric]) -> EpisodeSummary:
+    """Return an episode of a worker process without the metrics that failed there, which is recorded."""
+    found = {
+        name: metric.received(episode.metrics[name])
+        for name, metric in metrics.items()
+        if name in episode.metrics and isinstance(metric, GuardedMetric)
+    }
+    values = {**episode.metrics, **found}
+    recorded = {name: value for name, value in values.items() if value is not not_recorded}
+    return replace(episode, metrics=recorded)
 
 
 def _numbers(trainer: Learner, quantities: object) -> Iterator[tuple[str, float]]:

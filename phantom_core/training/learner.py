@@ -19,6 +19,8 @@ class Learner:
 
     Attributes:
         policy_class: the class of the policies that it trains.
+        trainable_class: what a policy must be derived from to be trained, if that is more than
+            `policy_class`, which then is the class of those that name none; None: `policy_class`.
         keep_last: names of what `update` returns of which an iteration logs the last value, such as counters
             and schedules. Of all others it logs the mean over its updates.
         uses_workers: whether a simple trainer plays in `self.run.make_vector_env(copies)`, so that a run
@@ -27,6 +29,7 @@ class Learner:
     """
 
     policy_class: ClassVar[type[BasePolicy]]
+    trainable_class: ClassVar[type[BasePolicy] | None] = None
     keep_last: ClassVar[Collection[str]] = ()
     uses_workers: ClassVar[bool] = False
     metrics: Mapping[str, Metric]

@@ -26,10 +26,11 @@ class Run:
         directory: the run directory; None if the run writes none.
         total_steps: after so many env steps it ends; None: after `num_iterations`.
         workers: how many worker processes the run was given; 0: envs are stepped in this process.
+        make_env: makes the run's env; None if the trainer overrides `train`, to which the env is passed.
     """
 
     def __init__(self, loop: RunLoop, make_env: Callable[[], MultiAgentEnv] | None) -> None:
-        self.loop, self._make_env = loop, make_env
+        self.loop, self.make_env = loop, make_env
         facts = loop.facts
         self.name: str = facts.name
         self.seed: int = facts.seed
@@ -105,9 +106,9 @@ class Run:
             ConfigError: if the trainer overrides `train`, to which the env is passed.
             EnvError: if an env cannot be made.
         """
-        if self._make_env is None:
+        if self.make_env is None:
             raise ConfigError(
                 "The run does not know its env, because the trainer overrides train(). Make it from the "
                 "env_class that train() is given: ph.make_vector_env(env_class, copies)."
             )
-        return make_vector_env(self._make_env, copies, workers=self.workers)
+        return make_vector_env(self.make_env, copies, workers=self.workers)

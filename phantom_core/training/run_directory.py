@@ -30,6 +30,7 @@ from phantom_core.errors import (
     error_text,
     listing,
 )
+from phantom_core.policies.past_policies import PastPolicies
 from phantom_core.policies.policy import BasePolicy, made_policy
 from phantom_core.reading import read_file
 from phantom_core.secrets import FromEnvironment, masked, masked_names, read_environment
@@ -360,14 +361,15 @@ def _checked_reference(reference: str | None, value: Any, name: str) -> dict[str
     )
 
 
-def _decode_setting(value: Any, name: str, folder: Path) -> Any:
+def _decode_setting(value: Any, name: str, folder: Path, *, is_policy_class: bool = False) -> Any:
     if isinstance(value, list):
         return [_decode_setting(part, name, folder) for part in value]
     if not isinstance(value, dict):
         return value
     if value.keys() == {_REFERENCE}:
-        found = load_reference(value[_REFERENCE], setting=name, folder=folder, expected=object)
-        if not (dataclasses.is_dataclass(found) or isinstance(found, enum.Enum)):
+        expected = BasePolicy if is_policy_class else object
+        found = load_reference(value[_REFERENCE], setting=name, folder=folder, expected=expected)
+        if not (is_policy_class or dataclasses.is_dataclass(found) or isinstance(found, enum.Enum)):
             check_may_import(value[_REFERENCE], name)
         return found
     if value.keys() == {_ENVIRONMENT}:
@@ -384,7 +386,12 @@ def _decode(
         policy_class = classes.get(policy_id) or _load_class(policy_id, data["class"], folder)
         _check_is_unmasked(policy_id, data["settings"], folder)
         settings = {
-            key: _decode_setting(value, f"setting {key} of policy {policy_id!r}", folder)
+            key: _decode_setting(
+                value,
+                f"setting {key} of policy {policy_id!r}",
+                folder,
+                is_policy_class=policy_class is PastPolicies and key == "policy_class",
+            )
             for key, value in data["settings"].items()
         }
         spaces, state = [checkpoint.decode_space(data[key]) for key in _SPACES], dict(data["state"])

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 import numpy as np
 
@@ -329,7 +329,9 @@ class PolicyTable:
     trainer: str | None = None
     """The trainer of this policy, a registered name or a reference; default: the trainer of the run."""
     train: bool | None = None
-    """Whether the policy is trained; default: true if it has no `policy`."""
+    """Whether the policy is trained; default: true if it has no `policy` and no `opponents`."""
+    opponents: Literal["past"] | None = None
+    """`"past"`: its agents act by snapshots of a policy that is trained."""
 
 
 def _policy(policy_id: str, settings: Mapping[str, Any], folder: Path) -> PolicySpec:
@@ -346,7 +348,7 @@ def _policy(policy_id: str, settings: Mapping[str, Any], folder: Path) -> Policy
                 f"{path}.class = {table.agent_class!r} is no agent class. Expected a subclass of "
                 "ph.Agent, or a function that says of an agent whether it is meant."
             )
-    choices = {name: getattr(table, name) for name in ("policy", "config", "trainer", "train")}
+    choices = {name: getattr(table, name) for name in ("policy", "config", "trainer", "train", "opponents")}
     return PolicySpec(agents=agents, **choices)
 
 

@@ -106,6 +106,8 @@ class SettingsWriter:
             table["trainer"] = self._place(spec.trainer, f"{path}.trainer")
         if spec.train is not None:
             table["train"] = spec.train
+        if spec.opponents is not None:
+            table["opponents"] = spec.opponents
         return table
 
     def _metric(self, metric: Any, path: str) -> dict[str, Any]:

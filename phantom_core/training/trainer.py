@@ -13,11 +13,13 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from phantom_core.component_config import is_whole, make_config
+from phantom_core.envs.endless import check_episodes_end
 from phantom_core.envs.plain_values import as_number
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError, error_text
 from phantom_core.metrics import Metric, record_metrics, reduce_metrics
 from phantom_core.policies import policy_mapping
+from phantom_core.policies.past_policies import add_past_policies
 from phantom_core.policies.policy import BasePolicy
 from phantom_core.policies.policy_mapping import PolicyMapping, PolicySpec
 from phantom_core.rollouts.batch import EpisodeSummary
@@ -28,12 +30,18 @@ from phantom_core.secrets import Secrets
 from phantom_core.seeding import derive_seed, fresh_seed, make_rng
 from phantom_core.training.components import Components
 from phantom_core.training.env_factory import EnvFactory, check_env_config, reset_once
-from phantom_core.training.full_training import check_trains, log_episodes, train_full, train_simple
+from phantom_core.training.full_training import (
+    check_trains,
+    log_episodes,
+    received,
+    train_full,
+    train_simple,
+)
 from phantom_core.training.learner import Learner
 from phantom_core.training.logged_values import GuardedMetric, check_logged_names, guarded
 from phantom_core.training.references import trainer_key
 from phantom_core.training.run import Run
-from phantom_core.training.run_loop import RunLoop, standalone_run
+from phantom_core.training.run_loop import RunLoop, close_env, standalone_run
 from phantom_core.training.run_plans import check_training_plan
 from phantom_core.training.run_state import TrainingResults
 from phantom_core.training.stop_signals import signals_end
@@ -80,6 +88,7 @@ class Trainer(Learner):
         config_class: frozen dataclass of the settings. None if the settings, if any, are the parameters of
             the class's own `__init__`.
         policy_class: the class of the policies that it trains.
+        trainable_class: what a policy must be derived from to be trained; None: `policy_class`.
         config: the settings, an instance of `config_class`; None without one.
         tensorboard_log_dir: where the logger plugin `tensorboard` writes, over iterations; None: it is not
             attached.
@@ -122,7 +131,7 @@ class Trainer(Learner):
         self._run: RunLoop | None = None
         self._idle: _IdleRun | None = None
         self._rng: np.random.Generator | None = None
-        self._make_env: EnvFactory | None = None
+        self._make_env: Callable[[], MultiAgentEnv] | None = None
 
     @_within_run
     def train(
@@ -186,7 +195,10 @@ class Trainer(Learner):
                 made |= copied({policy_id: made[policy_id]})
         state.policies = made
         plugins = loop.dispatcher.order("extra_values")
-        check_logged_names(self.metrics, state.policies_to_train, env.agents, plugins)
+        logged = [
+            i for i, spec in specs.items() if i in state.policies_to_train or spec.opponents is not None
+        ]
+        check_logged_names(self.metrics, logged, env.agents, plugins)
         trainers = {policy_id: self.trainer_of(specs[policy_id]) for policy_id in state.policies_to_train}
         for policy_id, trainer in trainers.items():
             check_trains(policy_id, made[policy_id], trainer, is_saved=loop.facts.directory is not None)
@@ -235,19 +247,29 @@ class Trainer(Learner):
         policy_by_agent: Mapping[AgentID, PolicyID],
         *,
         learning: Sequence[PolicyID] = (),
+        on_episode: Callable[[EpisodeSummary], None] | None = None,
     ) -> Collector:
         """Return a `Collector` whose episodes and env steps count in the run.
 
         At the end of each iteration, `on_episode_end` fires for each finished episode, and rewards, returns,
-        lengths and metrics are logged as for a full trainer.
+        lengths and metrics are logged as for a full trainer. Its envs are closed when the run ends.
 
         Args:
             envs: a list of envs, such as the env passed to `training_step`.
             policies: policy by id; they are not copied, so updates take effect at once.
             policy_by_agent: policy id by agent id.
             learning: ids of the policies whose experience `collect` returns.
+            on_episode: called with each episode that ends.
         """
-        run = self._loop
+        run, episodes = self._loop, self._episodes
+
+        def take(episode: EpisodeSummary) -> None:
+            if run.facts.workers:
+                episode = received(episode, self.metrics)
+            episodes.append(episode)
+            if on_episode is not None:
+                on_episode(episode)
+
         collector = Collector(
             envs,
             policies,
@@ -256,10 +278,18 @@ class Trainer(Learner):
             seed=derive_seed(run.facts.seed, "training", len(self._collectors)),
             learning=tuple(learning),
             metrics=self.metrics,
-            on_episode=self._episodes.append,
+            on_episode=take,
         )
         self._collectors.append(collector)
         return collector
+
+    def check_episodes_end(self, env: MultiAgentEnv) -> None:
+        """Raise `ConfigError` if it is certain that an episode of an env never ends.
+
+        A simple trainer that plays whole episodes calls it before the first one. For a full trainer the run
+        does that.
+        """
+        check_episodes_end(type(self).__name__, env)
 
     @property
     def run(self) -> Run:
@@ -286,11 +316,16 @@ class Trainer(Learner):
             self._idle.end()
             self._idle = None
         self.leave()
-        self._run = run if isinstance(run, RunLoop) else run.loop
+        if isinstance(run, RunLoop):
+            self._run = run
+        else:
+            self._run, self._make_env = run.loop, run.make_env
 
     def leave(self) -> None:
-        """Leave the run, and clear values that were not logged."""
+        """Leave the run, close what was collected in, and clear values that were not logged."""
         self._run = self._rng = self._make_env = None
+        for collector in self._collectors:
+            close_env(collector)
         self._collectors.clear()
         self._counted_steps = 0
         self._episodes.clear()
@@ -314,18 +349,30 @@ class Trainer(Learner):
         secrets = Secrets() if self._run is None else self._run.facts.secrets
         groups = policy_mapping.group_agents(env, policy_mapping.parse_policy_mapping(policies))
         mapping = {agent_id: group.policy_id for group in groups.values() for agent_id in group.agent_ids}
+        past = [policy_id for policy_id, group in groups.items() if group.spec.opponents is not None]
+        if past and not self.is_full:
+            raise ConfigError(
+                f"{type(self).__name__} steps the env itself, so policy {past[0]!r} cannot act by snapshots "
+                "of one that it trains. Leave opponents='past' out, or use a trainer with update()."
+            )
         defaults = {}
         for policy_id, group in groups.items():
             trainer = self.trainer_of(group.spec)
             defaults[policy_id] = trainer.policy_class
-            if group.spec.policy is None:
+            if group.spec.policy is None and group.spec.opponents is None:
                 config = {**secrets.traced(trainer.policy_settings()), **group.spec.config}
                 groups[policy_id] = replace(group, spec=replace(group.spec, config=config))
         if self._run is not None:
             load, seed = self._run.facts.load_policy_class, self._run.facts.seed
         else:
             load, seed = Components().policy_class, fresh_seed()
-        return mapping, policy_mapping.make_policies(groups, defaults, load, seed)
+        made = policy_mapping.make_policies(groups, defaults, load, seed)
+        if past:
+            specs = {policy_id: group.spec for policy_id, group in groups.items()}
+            trained = () if self._run is None else self._run.state.policies_to_train
+            trained = trained or policy_mapping.select_policies_to_train(specs, None)
+            made = add_past_policies(made, groups, trained, seed)
+        return mapping, made
 
     def trainer_of(self, spec: PolicySpec) -> Trainer:
         """Return the trainer that a spec names, or this one; `ConfigError` if the run has no such trainer."""

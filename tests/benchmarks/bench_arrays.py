@@ -140,6 +140,35 @@ def collecting(env_class: Callable[[], Any], copies: int) -> Run:
     return run
 
 
+def session_seconds(sessions: int, steps: int = 500) -> tuple[float, float]:
+    """Return the CPU time in which NumPy by hand, and `q-learning`, learn in so many sessions of the duopoly.
+
+    What a run takes however long it is, is left out: a short one is subtracted.
+    """
+
+    def train(periods: int) -> None:
+        ph.train(
+            "q-learning",
+            env=ArrayDuopolyEnv,
+            policies={"first": [("firms", 0)], "second": [("firms", 1)]},
+            trainer_config={
+                "sessions": sessions,
+                "steps_per_iteration": 100,
+                "alpha_final": 0.7,
+                "epsilon": 0.1,
+                "epsilon_final": 0.1,
+            },
+            total_steps=sessions * periods,
+            seed=1,
+            run_dir=None,
+        )
+
+    bare = learning_bare(sessions)
+    bare(100)
+    own = seconds_for(train, 100 + steps) - seconds_for(train, 100)
+    return seconds_for(bare, steps), own
+
+
 def cases() -> Iterator[Case]:
     """Yield what is measured."""
     for customers, copies in ((500, 1), (500, 256), (10**6, 1)):
@@ -232,6 +261,10 @@ def main(parts: list[str]) -> None:
             times = times_per_round(run)
             best = min(seconds_for(run, times) for _ in range(ROUNDS)) / times
             print(f"a step with {customers:,} customers: {1e6 * best:,.0f} µs", flush=True)
+    if not parts or "sessions" in parts:
+        ratios = sorted(bare / own for bare, own in (session_seconds(1000) for _ in range(5)))
+        low, middle, high = ratios[0], ratios[2], ratios[-1]
+        print(f"q-learning trains 1,000 sessions, beside NumPy: {middle:.2f} [{low:.2f}, {high:.2f}]")
     if not parts or "memory" in parts:
         for what in ("stepping_bare", "stepping_arrays"):
             print(f"peak memory of a million customers, {what}: {peak_memory(what):,.0f} MB", flush=True)

@@ -10,6 +10,7 @@ import pytest
 from phantom_testing import fake_distribution
 
 TRAINERS = {
+    "bandit": "bandit:BanditTrainer",
     "central-critic": "centralised_critic:CentralCriticTrainer",
     "recurrent-actor-critic": "recurrent_actor_critic:RecurrentActorCriticTrainer",
     "recurrent-reinforce": "recurrent_reinforce:RecurrentReinforceTrainer",
@@ -18,6 +19,7 @@ TRAINERS = {
     "torch-dqn": "dqn:DQNTrainer",
 }
 POLICIES = {
+    "arms": "bandit:ArmsPolicy",
     "elman": "recurrent_reinforce:ElmanPolicy",
     "gru": "recurrent_actor_critic:GRUPolicy",
     "linear-softmax": "reinforce:SoftmaxPolicy",

@@ -53,6 +53,7 @@ def test_python_block_runs(code: str, name: str, tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(ROOT / "docs" / "examples")
     monkeypatch.syspath_prepend(ROOT / "docs" / "examples" / "plugins")
+    monkeypatch.syspath_prepend(ROOT / "docs" / "examples" / "arrays")
     exec(compile(code, name, "exec", dont_inherit=True), {"__name__": "__main__"})  # noqa: S102  our own docs
 
 

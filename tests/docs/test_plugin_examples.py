@@ -3,13 +3,14 @@
 import importlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
 import phantom_core as ph
-from phantom_testing import IdentityEnv, PolicyConformance, TrainerConformance
+from phantom_testing import CoinEnv, IdentityEnv, PolicyConformance, TrainerConformance
 
 pytestmark = pytest.mark.usefixtures("installed_plugins")
 
@@ -48,6 +49,15 @@ class TestCentralCritic(TrainerConformance):
     learning_iterations = 30
 
 
+class TestBandit(TrainerConformance):
+    name = "bandit"
+    config: ClassVar = {"steps": 10}
+
+
+class TestTheArmsOfABandit(PolicyConformance):
+    name = "arms"
+
+
 class TestTheTableOfReplayQ(PolicyConformance):
     name = "q-values"
 
@@ -73,6 +83,72 @@ def test_replay_q_waits_for_its_buffer_and_logs_its_schedule() -> None:
         (300, pytest.approx(0.1), 300),
         (400, pytest.approx(0.1), 400),
     ]
+
+
+class TwoRooms(ph.StrategicAgent):
+    """To stay pays 1 in room 0, where one begins, and 3 in room 1; to go to the other room pays nothing.
+
+    Solved by hand: in four steps, who stays in room 0 earns 4; who goes and then stays earns 0 + 3 + 3 + 3
+    = 9, and nobody earns more, since every other way has less than three stays in room 1.
+    """
+
+    observation_space = gym.spaces.Box(0.0, 1.0, (2,), np.float32)
+    action_space = gym.spaces.Discrete(2)
+
+    def reset(self) -> None:
+        self.room, self.paid = 0, 0.0
+
+    def decode_action(self, ctx: ph.Context, action: int) -> None:
+        self.paid = 0.0 if action else (1.0, 3.0)[self.room]
+        self.room = 1 - self.room if action else self.room
+
+    def encode_observation(self, ctx: ph.Context) -> np.ndarray[Any, Any]:
+        return np.eye(2, dtype=np.float32)[self.room]
+
+    def compute_reward(self, ctx: ph.Context) -> float:
+        return self.paid
+
+
+class TwoRoomsEnv(ph.PhantomEnv):
+    """Four steps."""
+
+    def __init__(self) -> None:
+        super().__init__(4, ph.Network([TwoRooms("A")]))
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_reinforce_finds_what_is_best_in_two_states(seed: int) -> None:
+    plan = ph.EvaluationPlan(episodes=1)
+    results = ph.train(
+        "reinforce", env=TwoRoomsEnv, num_iterations=15, evaluation=plan, seed=seed, run_dir=None
+    )
+    assert results.evaluation is not None
+    assert results.evaluation.mean_return == 9.0
+    go, stay = 1, 0
+    policy = results.policies["default"]
+    assert [policy.compute_action(room) for room in np.eye(2, dtype=np.float32)] == [go, stay]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_bandit_finds_the_best_arm_and_tries_others_as_often_as_it_says(seed: int) -> None:
+    results = ph.train("bandit", env=CoinEnv, num_iterations=20, seed=seed, run_dir=None)
+    (policy,) = results.policies.values()
+    plays = policy.state_dict()["plays"].sum(axis=0)
+    assert plays.sum() == results.history[-1]["default/plays"] == 2000
+    assert results.history[-1]["default/share_of_best"] == plays[1] / 2000
+    # heads is best; half of what is drawn with εₙ = min(1, 10 / n) is tails, in the mean
+    expected = 0.5 * sum(min(1.0, 10.0 / n) for n in range(1, 2000))
+    assert plays[0] == pytest.approx(expected, abs=4.0 * expected**0.5)
+    assert policy.compute_action(0) == 1  # type: ignore[attr-defined]
+
+
+def test_a_bandit_explores_less_with_every_play_of_what_it_sees() -> None:
+    policy = importlib.import_module("bandit").ArmsPolicy(gym.spaces.Discrete(2), gym.spaces.Discrete(2))
+    policy.tries = 3.0
+    policy.plays[0], policy.paid[0] = [8.0, 4.0], [4.0, 3.0]
+    assert (policy.epsilon(0), policy.epsilon(1)) == (0.5, 1.0)
+    assert policy.means(0).tolist() == [0.5, 0.75]
+    assert (policy.compute_action(0), policy.compute_action(1)) == (1, 0)
 
 
 def test_reinforce_learns_to_balance_a_pole() -> None:

@@ -507,7 +507,6 @@ class Searcher(ph.Trainer):
         collector = self.make_collector(envs, policies, policy_mapping)
         collector.collect(ph.CollectPlan(episodes=2))
         self.log_scalar("workers", len(getattr(envs, "workers", ())))
-        collector.close()
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -522,6 +521,29 @@ def test_a_simple_trainer_may_use_workers(workers: int) -> None:
         run_dir=None,
     )
     assert (results.history[0]["workers"], results.env_steps) == (workers, 14)
+
+
+class Failing(ph.metrics.SimpleEnvMetric):
+    """Has no value."""
+
+    def extract(self, env: Any) -> float:
+        raise ZeroDivisionError("there is none")
+
+
+def test_a_metric_that_fails_in_a_worker_of_a_simple_trainer_ends_nothing() -> None:
+    results = ph.train(
+        Searcher,
+        env=f"{__file__}:Walks",
+        policies={"p": ["A", "B", "C"]},
+        metrics={"failing": Failing("current_step"), "time": ph.metrics.SimpleEnvMetric("current_step")},
+        num_iterations=1,
+        workers=1,
+        seed=1,
+        run_dir=None,
+    )
+    assert "failing" not in results.history[0]
+    assert results.history[0]["time"] == 4.0
+    assert [failure.split(" failed ")[0] for failure in results.hook_failures] == ["Plugin 'metrics.failing'"]
 
 
 def test_a_simple_trainer_that_does_not_say_so_may_not() -> None:

@@ -219,6 +219,24 @@ def test_episodes_of_a_simple_trainer_with_a_collector_are_told_and_logged() -> 
     assert all(row["time"] == 2 for row in results.history)  # the mean over an episode
 
 
+def test_a_simple_trainer_is_told_of_each_episode_of_its_collector_and_its_envs_are_closed() -> None:
+    lengths: list[int] = []
+    closed: list[object] = []
+
+    class Told(Collecting):
+        def training_step(self, env: Any, policy_mapping: Any, policies: Any, policies_to_train: Any) -> None:
+            env.close = lambda: closed.append(env)
+            collector = self.make_collector(
+                [env], policies, policy_mapping, on_episode=lambda episode: lengths.append(episode.length)
+            )
+            collector.collect(ph.CollectPlan(episodes=2))
+            assert closed == []
+
+    episodes = Episodes()
+    train(Told, hooks=[episodes], num_iterations=1)
+    assert (lengths, len(episodes.seen), len(closed)) == ([3, 3], 2, 1)
+
+
 @pytest.mark.parametrize(
     ("source", "code", "said"),
     [

@@ -118,6 +118,35 @@ class Longer(DrawingTrainer):
         return ph.CollectPlan(steps=4 + 2 * self.step, copies=2)
 
 
+class Counting(ph.RecurrentPolicy):
+    """Learns as `Drawing` does, and counts what it decided in an episode, from a number that is learned."""
+
+    def __init__(self, *spaces: Any, **settings: Any) -> None:
+        super().__init__(*spaces, **settings)
+        self.weights = np.zeros(4)
+
+    def initial_state(self) -> Any:
+        return {"count": np.array(self.weights[0])}
+
+    def compute_actions(self, observations: Any, state: Any) -> Any:
+        return [int(count * 10) % 3 for count in state["count"]], {"count": state["count"] + 1.0}
+
+    def sample_actions(self, observations: Any, rng: Any, state: Any) -> Any:
+        draws = np.array(rng.uniform())
+        actions = [int(10 * count + 3 * draw) % 3 for count, draw in zip(state["count"], draws, strict=True)]
+        return actions, {"draw": draws}, {"count": state["count"] + draws}
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"weights": self.weights}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.weights = np.array(state["weights"])
+
+
+class CountingTrainer(DrawingTrainer):
+    policy_class = Counting
+
+
 class Plain(ph.Trainer):
     """Steps the env itself, one episode in each iteration."""
 
@@ -154,6 +183,7 @@ class Curriculum(Walks):
 
 
 TWO = {"a": ["A"], "b": ["B"]}
+PAST = {"a": ["A"], "b": ph.PolicySpec(agents=["B"], opponents="past", config={"keep": 4})}
 RUNS: dict[str, Callable[[], dict[str, Any]]] = {
     "q-learning": lambda: {"trainer": "q-learning", **LAKE},
     "q-learning in batches": lambda: {
@@ -200,6 +230,13 @@ RUNS: dict[str, Callable[[], dict[str, Any]]] = {
         "env": Curriculum,
     },
     "a simple trainer": lambda: {"trainer": Plain, "policies": TWO},
+    "opponents of the past": lambda: {"trainer": DrawingTrainer, "policies": PAST},
+    "opponents of the past, in whole episodes and evaluations": lambda: {
+        "trainer": WholeEpisodes,
+        "policies": PAST,
+        "evaluation": ph.EvaluationPlan(episodes=2, every=3),
+    },
+    "opponents of the past that remember": lambda: {"trainer": CountingTrainer, "policies": PAST},
 }
 
 
@@ -219,10 +256,13 @@ def logged(run: Path) -> list[dict[str, Any]]:
 
 
 def weights(run: Path) -> dict[str, Any]:
-    return {
-        policy_id: {name: np.asarray(part).tolist() for name, part in policy.state_dict().items()}
-        for policy_id, policy in ph.load_policies(run).items()
-    }
+    return {i: as_lists(policy.state_dict()) for i, policy in ph.load_policies(run).items()}
+
+
+def as_lists(state: Any) -> Any:
+    if isinstance(state, dict):
+        return {name: as_lists(part) for name, part in state.items()}
+    return np.asarray(state).tolist()
 
 
 def whole(tmp_path: Path, **settings: Any) -> Path:
@@ -272,6 +312,15 @@ def test_the_number_of_workers_makes_no_difference(before: int, after: int, tmp_
     settings |= {"num_iterations": 4, "seed": 2, "checkpoint": ph.CheckpointPlan(every=1)}
     run = cut(tmp_path, 2, **settings, workers=before)
     ph.resume(run, hooks=[], workers=after)
+    check_alike(whole(tmp_path, **settings), run)
+    (resumed,) = json.loads((run / "run.json").read_text())["resumed"]
+    assert resumed["differences"] == []
+
+
+def test_nor_does_it_against_opponents_of_the_past(tmp_path: Path) -> None:
+    settings = settings_of("opponents of the past that remember")
+    run = cut(tmp_path, 5, **settings, workers=2)
+    ph.resume(run, hooks=[], workers=0)
     check_alike(whole(tmp_path, **settings), run)
     (resumed,) = json.loads((run / "run.json").read_text())["resumed"]
     assert resumed["differences"] == []

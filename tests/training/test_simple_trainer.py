@@ -323,6 +323,18 @@ def test_a_policy_of_another_class_cannot_be_trained() -> None:
     )
 
 
+def test_a_trainer_may_train_more_classes_of_policies_than_the_one_that_it_makes() -> None:
+    class AnyClimber(HillClimber):
+        trainable_class = ph.Policy
+
+        def training_step(self, env: Any, policy_mapping: Any, policies: Any, policies_to_train: Any) -> None:
+            trained.update({i: type(policies[i]) for i in policies_to_train})
+
+    trained: dict[str, type] = {}
+    AnyClimber().train(BanditEnv, 1, {"a": (ph.RandomPolicy, ["A"]), "b": ["B"]}, ["a", "b"])
+    assert trained == {"a": ph.RandomPolicy, "b": BestArm}
+
+
 def test_a_trainer_outside_of_a_run_says_so() -> None:
     assert message_of(lambda: HillClimber().log_scalar("x", 1.0)) == (
         "HillClimber is not in a run. Call train() first."

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import phantom_core as ph
+from phantom_qlearning import QTablePolicy
 from phantom_testing.fake_distributions import forget_modules
 
 EVIL = '''
@@ -194,6 +195,36 @@ class TestChangedSince:
         assert str(caught.value) == expected
         if ".py" not in reference:
             assert callable(ph.load_policies(run, trust=True)["default"].given_settings["function"])
+
+    @pytest.mark.parametrize(
+        ("reference", "loaded"),
+        [
+            ("phantom_qlearning.q_table_policy:QTablePolicy", QTablePolicy),
+            ("phantom_core.policies.fixed_policies:ConstantConfig", None),  # no policy
+            ("evil.py:choose", None),
+        ],
+    )
+    def test_past_policies_are_of_a_class_of_policies(
+        self, reference: str, loaded: type | None, tmp_path: Path
+    ) -> None:
+        run = ph.train("q-learning", **LAKE, num_iterations=1, run_dir=tmp_path).run_directory
+        assert run is not None
+
+        def change(state: Any) -> None:
+            policy = state["default"]
+            policy["class"] = "phantom_core.policies.past_policies:PastPolicies"
+            own = {"policy_class": {"__reference__": reference}, "policy_config": {}}
+            policy["settings"], policy["state"] = own, {"every": 1, "snapshots": {}}
+
+        change_state(run / "policies", change)
+        if loaded is not None:
+            assert ph.load_policies(run)["default"].given_settings["policy_class"] is loaded
+            return
+        with pytest.raises(ph.errors.TrustError) as caught:
+            ph.load_policies(run)
+        assert str(caught.value) == refusal(
+            f"The checkpoint {run / 'policies'}", reference, "setting policy_class of policy 'default'"
+        )
 
     @pytest.mark.parametrize(
         ("reference", "loaded"),

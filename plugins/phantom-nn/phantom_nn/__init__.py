@@ -20,7 +20,7 @@ from phantom_nn.flat_adam import FlatAdam, clip_norm
 from phantom_nn.flat_parameters import ParameterLayout, orthogonal, polyak
 from phantom_nn.mlp import MLP
 from phantom_nn.module_reference import import_module_class, name_of_class
-from phantom_nn.network_policy import FlatNetwork, NetworkPolicy, check_network_settings
+from phantom_nn.network_policy import BaseNetworkPolicy, FlatNetwork, NetworkPolicy, check_network_settings
 from phantom_nn.observation_layout import ObservationLayout, batch_of_one
 from phantom_nn.running_moments import RunningMoments
 from phantom_nn.squashed_gaussian import SquashedDraw, SquashedGaussian
@@ -28,6 +28,7 @@ from phantom_nn.squashed_gaussian import SquashedDraw, SquashedGaussian
 __all__ = [
     "MLP",
     "ActionDistribution",
+    "BaseNetworkPolicy",
     "Bernoulli",
     "Categorical",
     "DiagonalGaussian",

@@ -87,7 +87,7 @@ def make_distribution(space: gym.Space[Any]) -> ActionDistribution:
     """
     if space.shape is not None and 0 in space.shape:
         raise ph.errors.ConfigError(
-            f"An actor-critic cannot act in {space}: its actions hold no number. Give it a policy that does "
+            f"A network cannot act in {space}: its actions hold no number. Give it a policy that does "
             "not learn, such as 'random', or an action."
         )
     if isinstance(space, gym.spaces.Discrete):
@@ -104,7 +104,7 @@ def make_distribution(space: gym.Space[Any]) -> ActionDistribution:
         parts = enumerate(map(make_distribution, space))
         return JointDistribution(dict(parts), is_dict=False)
     raise ph.errors.ConfigError(
-        f"An actor-critic cannot act in {space}. Use Discrete, MultiDiscrete, MultiBinary or a Box of "
+        f"A network cannot act in {space}. Use Discrete, MultiDiscrete, MultiBinary or a Box of "
         "floats, or a Dict or Tuple of these."
     )
 

@@ -1,4 +1,4 @@
-"""`NetworkPolicy`: what policies have in common whose parameters are one flat vector."""
+"""`BaseNetworkPolicy`, `NetworkPolicy`: what policies have in common whose parameters are one flat vector."""
 
 from __future__ import annotations
 
@@ -31,11 +31,12 @@ class FlatNetwork(Protocol):
         """Draw the first weights."""
 
 
-class NetworkPolicy(ph.Policy):
+class BaseNetworkPolicy(ph.BasePolicy):
     """A policy that sees features, acts by a network, and is saved as one vector of parameters.
 
-    A subclass sets `network` in its constructor and acts in `compute_actions`. Its `config_class` has the
-    fields `normalize_observations` and `observation_clip`.
+    One with a memory derives from `ph.RecurrentPolicy`, too; any other is a `NetworkPolicy`. A subclass sets
+    `network` in its constructor and acts in `compute_actions`. Its `config_class` has the fields
+    `normalize_observations` and `observation_clip`.
 
     Attributes:
         title: what the policy is called in messages.
@@ -63,20 +64,9 @@ class NetworkPolicy(ph.Policy):
         """Mean and deviation of the features, part of the policy; they stand still while it acts."""
         return self._scaler.moments
 
-    @abstractmethod
-    def compute_actions(self, observations: Any) -> Any:
-        """Return the actions of the trained policy for B observations."""
-
     def seed(self, rng: np.random.Generator) -> None:
         """Draw the first weights."""
         self.network.initialise(rng)
-
-    def compute_action(self, observation: ph.Observation) -> ph.Action:
-        """Return the action of the trained policy for one observation."""
-        action = self.compute_actions(batch_of_one(self.observation_space, observation))[0]
-        if isinstance(self.action_space, gym.spaces.Discrete):
-            return action.item()
-        return action if isinstance(action, (dict, tuple)) else np.asarray(action)
 
     def features(self, observations: Any) -> Array:
         """Return batched observations as the networks take them: float32 [B, width]."""
@@ -132,6 +122,21 @@ class NetworkPolicy(ph.Policy):
             f"The observations come with {reason} for the action space {self.action_space}. Give the mask "
             "one entry for each choice of a Discrete or MultiDiscrete space, or leave it out."
         )
+
+
+class NetworkPolicy(BaseNetworkPolicy, ph.Policy):
+    """A policy with a network and without a memory."""
+
+    @abstractmethod
+    def compute_actions(self, observations: Any) -> Any:
+        """Return the actions of the trained policy for B observations."""
+
+    def compute_action(self, observation: ph.Observation) -> ph.Action:
+        """Return the action of the trained policy for one observation."""
+        action = self.compute_actions(batch_of_one(self.observation_space, observation))[0]
+        if isinstance(self.action_space, gym.spaces.Discrete):
+            return action.item()
+        return action if isinstance(action, (dict, tuple)) else np.asarray(action)
 
 
 def check_network_settings(

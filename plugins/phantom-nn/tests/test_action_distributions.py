@@ -210,6 +210,6 @@ def test_a_space_without_a_distribution_is_refused(space: gym.Space[Any]) -> Non
     with pytest.raises(ph.errors.ConfigError) as caught:
         make_distribution(space)
     assert str(caught.value) == (
-        f"An actor-critic cannot act in {space}. Use Discrete, MultiDiscrete, MultiBinary or a Box of "
+        f"A network cannot act in {space}. Use Discrete, MultiDiscrete, MultiBinary or a Box of "
         "floats, or a Dict or Tuple of these."
     )

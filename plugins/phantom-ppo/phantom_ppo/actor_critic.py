@@ -6,30 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
-import gymnasium as gym
 from numpy.typing import NDArray
 
 import phantom_core as ph
-from phantom_nn import (
-    FlatNetwork,
-    NetworkPolicy,
-    check_network_settings,
-    make_distribution,
-)
+from phantom_nn import NetworkPolicy, check_network_settings
 from phantom_nn.mlp import Activation
+from phantom_ppo.base_actor_critic import ActorCriticPolicy, Network
 from phantom_ppo.twin_mlp import TwinMLP
 
 Array = NDArray[Any]
 
 
-class Network(FlatNetwork, Protocol):
-    """An actor and a critic, as a policy uses them.
-
-    Attributes:
-        extra: those of the parameters that do not depend on the input; the last ones of the vector.
-    """
-
-    extra: Array
+class FeedForwardNetwork(Network, Protocol):
+    """An actor and a critic without a memory."""
 
     def policy_outputs(self, features: Array) -> Array:
         """Return what the actor says about features [B, width]: [B, outputs]."""
@@ -57,38 +46,14 @@ class ActorCriticConfig:
         )
 
 
-class MLPActorCriticPolicy(NetworkPolicy):
-    """Samples actions from a distribution that a network chooses; a second network values observations.
-
-    It observes and acts in Box, Discrete, MultiDiscrete and MultiBinary spaces, and in Dict and Tuple
-    spaces of these, with or without an action mask. The finished policy takes the likeliest action.
-
-    Attributes:
-        layout: how observations become features.
-        distribution: the family of distributions of its actions.
-        network: both networks; all their parameters are one vector.
-        moments: mean and deviation of the features, part of the policy; they stand still while it acts.
-    """
+class MLPActorCriticPolicy(ActorCriticPolicy, NetworkPolicy):
+    """An actor-critic whose networks are two multilayer perceptrons."""
 
     config_class: ClassVar[type | None] = ActorCriticConfig
     title = "mlp-actor-critic"
-    network: Network
+    network: FeedForwardNetwork
 
-    def __init__(
-        self, observation_space: gym.Space[Any], action_space: gym.Space[Any], **config: Any
-    ) -> None:
-        """Make networks for these spaces.
-
-        Raises:
-            ConfigError: if a space has no numbers, or a mask does not fit the actions.
-        """
-        super().__init__(observation_space, action_space, **config)
-        self.distribution = make_distribution(action_space)
-        self.check_mask(self.distribution.mask_width)
-        self.network = self.make_network()
-        self.network.extra[:] = self.config.log_std_init  # there is none without a Box
-
-    def make_network(self) -> Network:
+    def make_network(self) -> FeedForwardNetwork:
         """Make both networks, before their first weights are drawn."""
         return TwinMLP(
             self.layout.width,
@@ -108,7 +73,3 @@ class MLPActorCriticPolicy(NetworkPolicy):
         outputs = self.network.policy_outputs(self.features(observations))
         mask = self.layout.mask(observations)
         return self.distribution.sample(outputs, self.network.extra, rng, mask), {}
-
-    def env_actions(self, actions: Any) -> Any:
-        """Scale what was drawn in a Box to its bounds and clip it there; others stay as they are."""
-        return self.distribution.to_env(actions)

@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from phantom_nn import FlatAdam, clip_norm
-from phantom_ppo.actor_critic import MLPActorCriticPolicy
+from phantom_ppo.base_actor_critic import ActorCriticPolicy
 from phantom_ppo.ppo_loss import LossSettings, LossTerms, Minibatch, Samples, Step, ppo_loss
 from phantom_ppo.twin_mlp import TwinMLP
 
@@ -18,7 +18,7 @@ Array = NDArray[Any]
 class NumpyBackend:
     """Computes with the policy's own networks and changes their parameters in place."""
 
-    def __init__(self, policy: MLPActorCriticPolicy) -> None:
+    def __init__(self, policy: ActorCriticPolicy) -> None:
         assert isinstance(policy.network, TwinMLP)  # the trainer sees to it
         self._network, self._distribution = policy.network, policy.distribution
         self._adam = FlatAdam(self._network.parameters)

@@ -44,6 +44,8 @@ class PPOConfig:
     """The norm that a gradient is scaled down to."""
     target_kl: float | None = None
     """An update stops once the policy moved by 1.5 times this (approximate KL); None: never."""
+    sequence_length: int = 32
+    """Most decisions that the gradient goes back through. Only policies with a memory have sequences."""
     normalize_advantages: bool = True
     """Whether advantages have mean 0 and deviation 1 in each minibatch."""
     normalize_rewards: bool = False
@@ -57,7 +59,7 @@ class PPOConfig:
 
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
-        for name in ("copies", "steps_per_copy", "epochs", "minibatch_size"):
+        for name in ("copies", "steps_per_copy", "epochs", "minibatch_size", "sequence_length"):
             self._check(name, "a positive integer", is_right=getattr(self, name) >= 1)
         for name in ("gamma", "gae_lambda"):
             self._check(name, "a number from 0 to 1", is_right=0.0 <= getattr(self, name) <= 1.0)

@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from phantom_ppo.sequences import Inputs
+
 Array = NDArray[Any]
 Minibatch: TypeAlias = "tuple[Array | None, Array]"
 """The rows of a minibatch, None for all, and their advantages as they are to be learned from."""
@@ -20,7 +22,7 @@ class Samples:
     """N decisions to learn from, as arrays of length N.
 
     Attributes:
-        features: what was observed [N, D], as the network takes it.
+        features: what was observed [N, D], as the network takes it; for one with a memory in sequences.
         masks: which actions were allowed, bool [N, A]; None: all.
         actions: what was sampled [N, …].
         log_probs: log π(a|s) of the policy that is now about to change.
@@ -29,7 +31,7 @@ class Samples:
         returns: the target of the value function, advantage + value.
     """
 
-    features: Array
+    features: Inputs
     masks: Array | None
     actions: Array
     log_probs: Array

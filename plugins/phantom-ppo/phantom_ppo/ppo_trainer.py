@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 import phantom_core as ph
 from phantom_ppo.actor_critic import MLPActorCriticPolicy
 from phantom_ppo.advantages import gae
+from phantom_ppo.base_actor_critic import ActorCriticPolicy
 from phantom_ppo.numpy_backend import NumpyBackend
 from phantom_ppo.ppo_config import PPOConfig
 from phantom_ppo.ppo_loss import LossSettings, Minibatch, Samples, Step, normalised
 from phantom_ppo.reward_scale import RewardScale
+from phantom_ppo.sequences import Inputs, shuffled_rows
 from phantom_ppo.twin_mlp import TwinMLP
 from phantom_ppo.update_report import UpdateReport, check_first_ratio
 
@@ -26,10 +28,10 @@ Array = NDArray[Any]
 class Backend(Protocol):
     """Computes values, probabilities and gradient steps of one policy."""
 
-    def values(self, features: Array) -> Array:
+    def values(self, features: Inputs) -> Array:
         """Return the value of each row of features: [B]."""
 
-    def evaluate(self, features: Array, masks: Array | None, actions: Array) -> tuple[Array, Array]:
+    def evaluate(self, features: Inputs, masks: Array | None, actions: Array) -> tuple[Array, Array]:
         """Return how likely each action is now, and the value of each row: log π(a|s) [B] and V(s) [B]."""
 
     def descend(
@@ -68,6 +70,8 @@ class PPOTrainer(ph.Trainer):
 
     config_class = PPOConfig
     policy_class = MLPActorCriticPolicy
+    trainable_class = ActorCriticPolicy
+    conformance: Mapping[str, Any] = {"idle_settings": ("sequence_length",)}  # its policies have no memory
     keep_last = ("learning_rate",)
     config: PPOConfig
 
@@ -80,7 +84,7 @@ class PPOTrainer(ph.Trainer):
         copies = self.config.copies
         return ph.CollectPlan(steps=copies * self.config.steps_per_copy, copies=copies)
 
-    def setup(self, policy_id: ph.PolicyID, policy: MLPActorCriticPolicy, rng: np.random.Generator) -> None:
+    def setup(self, policy_id: ph.PolicyID, policy: ActorCriticPolicy, rng: np.random.Generator) -> None:
         """Make the optimiser before anything is played: what it lacks is said at once."""
         scale = RewardScale(self.config.gamma, self.config.reward_clip)
         self._learners[policy_id] = Learner(self._backend(policy), scale)
@@ -88,7 +92,7 @@ class PPOTrainer(ph.Trainer):
     def update(
         self,
         policy_id: ph.PolicyID,
-        policy: MLPActorCriticPolicy,
+        policy: ActorCriticPolicy,
         batch: ph.Batch,
         rng: np.random.Generator,
     ) -> Mapping[str, float]:
@@ -126,21 +130,23 @@ class PPOTrainer(ph.Trainer):
             self._learners[policy_id].backend.load_state_dict(saved["optimizer"])
             self._learners[policy_id].reward_scale.load_state_dict(saved["rewards"])
 
-    def _backend(self, policy: MLPActorCriticPolicy) -> Backend:
+    def _backend(self, policy: ActorCriticPolicy) -> Backend:
         if self.config.backend == "numpy" and isinstance(policy.network, TwinMLP):
             return NumpyBackend(policy)
         if self.config.backend == "numpy":
             raise ph.errors.ConfigError(
-                f"A {type(policy).__name__} computes in torch, but ppo has backend='numpy'. Set "
+                f"A {type(policy).__name__} learns in torch, but ppo has backend='numpy'. Set "
                 "backend='torch' for the trainer."
             )
         try:
+            from phantom_ppo.recurrent_torch_backend import RecurrentTorchBackend
             from phantom_ppo.torch_backend import TorchBackend
         except ImportError as error:
             raise ph.errors.ConfigError(
                 "ppo has backend='torch', but torch is not installed. Run: pip install 'phantom-ppo[torch]'"
             ) from error
-        return TorchBackend(policy, self.config.device)
+        is_recurrent = isinstance(policy, ph.RecurrentPolicy)
+        return (RecurrentTorchBackend if is_recurrent else TorchBackend)(policy, self.config.device)
 
     def _settings(self) -> LossSettings:
         """Return the settings of this update: schedules go linearly from first to final value."""
@@ -159,11 +165,12 @@ class PPOTrainer(ph.Trainer):
             max_kl=None if config.target_kl is None else 1.5 * config.target_kl,
         )
 
-    def _samples(self, policy: MLPActorCriticPolicy, learner: Learner, batch: ph.Trajectories) -> Samples:
+    def _samples(self, policy: ActorCriticPolicy, learner: Learner, batch: ph.Trajectories) -> Samples:
         """Return what was collected, with values, advantages and log-probabilities."""
         backend = learner.backend
         rewards = learner.reward_scale(batch) if self.config.normalize_rewards else batch.rewards
-        features, masks = policy.features(batch.observations), policy.layout.mask(batch.observations)
+        features, following = policy.inputs(batch, self.config.sequence_length)
+        masks = policy.layout.mask(batch.observations)
         actions = policy.distribution.as_array(batch.actions)
         log_probs, values = backend.evaluate(features, masks, actions)
         is_over, is_unknown = batch.terminated, ~(batch.has_next | batch.terminated)
@@ -175,7 +182,7 @@ class PPOTrainer(ph.Trainer):
         advantages = gae(
             rewards,
             values,
-            backend.values(policy.features(batch.next_observations)),
+            backend.values(following),
             is_over,
             batch.starts,
             gamma=self.config.gamma,
@@ -199,7 +206,7 @@ class PPOTrainer(ph.Trainer):
             yield from repeat((None, self._comparable(samples.advantages)), self.config.epochs)
             return
         for _ in range(self.config.epochs):
-            for rows in np.array_split(rng.permutation(len(samples)), number):
+            for rows in shuffled_rows(samples.features, number, rng):
                 yield rows, self._comparable(samples.advantages[rows])
 
     def _comparable(self, advantages: Array) -> Array:

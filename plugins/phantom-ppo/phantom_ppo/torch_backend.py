@@ -13,8 +13,9 @@ from phantom_nn.mlp import CHUNK
 from phantom_nn.torch_distributions import log_prob_and_entropy
 from phantom_nn.torch_flat_adam import TorchFlatAdam, clip_norm
 from phantom_nn.torch_memory import TorchMemory, to_numpy
-from phantom_ppo.actor_critic import MLPActorCriticPolicy
+from phantom_ppo.base_actor_critic import ActorCriticPolicy
 from phantom_ppo.ppo_loss import LossSettings, LossTerms, Minibatch, Samples, Step
+from phantom_ppo.sequences import Inputs
 from phantom_ppo.torch_network import network_on
 
 Array = NDArray[Any]
@@ -33,7 +34,7 @@ class TorchBackend:
     are what costs time with networks of this size.
     """
 
-    def __init__(self, policy: MLPActorCriticPolicy, device: str = "cpu") -> None:
+    def __init__(self, policy: ActorCriticPolicy, device: str = "cpu") -> None:
         """Take over a policy.
 
         Raises:
@@ -50,11 +51,11 @@ class TorchBackend:
         """The gradient of the last loss, as one vector."""
         return to_numpy(self._memory.gradient)
 
-    def values(self, features: Array) -> Array:
+    def values(self, features: Inputs) -> Array:
         """Return the value of each row of features: [B]."""
         return to_numpy(self._look_up(features)[1])
 
-    def evaluate(self, features: Array, masks: Array | None, actions: Array) -> tuple[Array, Array]:
+    def evaluate(self, features: Inputs, masks: Array | None, actions: Array) -> tuple[Array, Array]:
         """Return how likely each action is now, and the value of each row: log π(a|s) [B] and V(s) [B]."""
         outputs, values = self._look_up(features)
         mask = None if masks is None else self._memory.tensor(masks)
@@ -69,8 +70,7 @@ class TorchBackend:
         self._memory.pull()
         moved, found, is_too_far = self._moved(samples), [], False
         for rows, advantages in minibatches:
-            index = None if rows is None else self._memory.tensor(rows)
-            terms = self._differentiate(moved.minibatch(index, self._memory.tensor(advantages)), settings)
+            terms = self._differentiate(self._picked(moved, rows, advantages), settings)
             norm = clip_norm(self._memory.gradient, settings.max_grad_norm)
             found.append((*terms, norm))
             is_too_far = settings.max_kl is not None and bool(terms[_APPROX_KL] > settings.max_kl)
@@ -83,7 +83,8 @@ class TorchBackend:
 
     def loss(self, samples: Samples, settings: LossSettings) -> LossTerms:
         """Return the loss on a minibatch, that of `phantom_ppo.ppo_loss.ppo_loss`, and keep its gradient."""
-        return LossTerms(*_numbers([self._differentiate(self._moved(samples), settings)])[0])
+        minibatch = self._picked(self._moved(samples), None, samples.advantages)
+        return LossTerms(*_numbers([self._differentiate(minibatch, settings)])[0])
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the optimiser, as `NumpyBackend` does."""
@@ -93,7 +94,7 @@ class TorchBackend:
         """Take over what `state_dict` of either backend returned."""
         self._adam.load_state_dict(state)
 
-    def _look_up(self, features: Array) -> tuple[torch.Tensor, torch.Tensor]:
+    def _look_up(self, features: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """Return outputs [B, outputs] and values [B] of the policy as it acts, without gradients."""
         chunk = CHUNK if self._memory.device == "cpu" else len(features)
         with torch.no_grad():
@@ -127,10 +128,15 @@ class TorchBackend:
                 deviation.max(),
             )
 
-    def _values(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _picked(self, samples: Any, rows: Array | None, advantages: Array) -> Any:
+        """Return a minibatch of what `_moved` returned."""
+        index = None if rows is None else self._memory.tensor(rows)
+        return samples.minibatch(index, self._memory.tensor(advantages))
+
+    def _values(self, features: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """Return outputs [B, outputs] and values [B], with gradients."""
         outputs, values = self._network(features)
-        return outputs, values.reshape(len(features))
+        return outputs, values.reshape(len(outputs))
 
     def _moved(self, samples: Samples) -> Any:
         """Return samples whose arrays are tensors on the device."""

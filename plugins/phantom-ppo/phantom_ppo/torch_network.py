@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 
 from phantom_nn.module_network import ModuleNetwork
 from phantom_nn.torch_mlp import TorchMLP
-from phantom_ppo.actor_critic import MLPActorCriticPolicy
+from phantom_ppo.base_actor_critic import ActorCriticPolicy
+from phantom_ppo.torch_gru import TorchGRU
+from phantom_ppo.twin_gru import TwinGRU
 from phantom_ppo.twin_mlp import TwinMLP
 
 Array = NDArray[Any]
 
 
 class DifferentiableNetwork(Protocol):
-    """From features to outputs and values, with gradients.
+    """From features, or padded sequences, to outputs and values, with gradients.
 
     Attributes:
         tensors: the parameters in the order of the policy's flat vector; `extra` is the last.
@@ -26,16 +28,18 @@ class DifferentiableNetwork(Protocol):
 
     tensors: Sequence[torch.Tensor]
 
-    def __call__(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def __call__(self, features: Any, /) -> tuple[torch.Tensor, torch.Tensor]:
         """Return outputs [B, outputs] and values, [B] or [B, 1]."""
 
 
-def network_on(policy: MLPActorCriticPolicy, parameters: torch.Tensor) -> DifferentiableNetwork:
+def network_on(policy: ActorCriticPolicy, parameters: torch.Tensor) -> DifferentiableNetwork:
     """Return the networks of a policy, to compute in the memory of these parameters, on their device."""
     network: Any = policy.network
     if isinstance(network, TwinMLP):
         found: DifferentiableNetwork = TorchMLP(network, parameters)
         return found
+    if isinstance(network, TwinGRU):
+        return TorchGRU(network, parameters)
     assert isinstance(network, ActorCriticModule)
     return network.on(parameters)
 

@@ -11,3 +11,7 @@ class TestPPO(TrainerConformance):
 
 class TestMLPActorCritic(PolicyConformance):
     name = "mlp-actor-critic"
+
+
+class TestGRUActorCritic(PolicyConformance):
+    name = "gru-actor-critic"

@@ -132,6 +132,6 @@ def test_a_policy_that_no_actor_critic_can_be_is_named() -> None:
             {"all": ph.PolicySpec(agents=lambda _: True, policy=ph.RandomPolicy)}, policies_to_train=["all"]
         )
     assert str(caught.value) == (
-        "Policy 'all' is a RandomPolicy, but PPOTrainer trains only MLPActorCriticPolicy. Take it out of "
+        "Policy 'all' is a RandomPolicy, but PPOTrainer trains only ActorCriticPolicy. Take it out of "
         "policies_to_train, or leave its policy class out."
     )

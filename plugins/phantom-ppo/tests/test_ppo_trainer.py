@@ -298,6 +298,6 @@ def test_actions_without_a_number_are_refused_before_the_run(space: gym.Space[An
     with pytest.raises(ph.errors.PolicyMappingError) as caught:
         picky(space)
     assert str(caught.value) == (
-        f"Policy 'default': An actor-critic cannot act in {space}: its actions hold no number. Give it a "
+        f"Policy 'default': A network cannot act in {space}: its actions hold no number. Give it a "
         "policy that does not learn, such as 'random', or an action."
     )

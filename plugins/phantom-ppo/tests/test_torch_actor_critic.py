@@ -193,7 +193,7 @@ def test_a_network_of_the_users_needs_the_backend_torch() -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
         train(ShelfNet, trainer_config={**FAST, "backend": "numpy"})
     assert str(caught.value) == (
-        "A TorchActorCriticPolicy computes in torch, but ppo has backend='numpy'. Set backend='torch' for "
+        "A TorchActorCriticPolicy learns in torch, but ppo has backend='numpy'. Set backend='torch' for "
         "the trainer."
     )
 

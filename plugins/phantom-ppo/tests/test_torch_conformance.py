@@ -1,6 +1,6 @@
 import sys
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -21,3 +21,16 @@ class TestPPOInTorch(TrainerConformance):
 class TestTorchActorCritic(PolicyConformance):
     name = "torch-actor-critic"
     config: ClassVar = {"network": "flat_network:FlatNetwork"}
+
+
+class TestPPOWithAMemory(TrainerConformance):
+    name = "ppo"
+    config: ClassVar = {"backend": "torch", "epochs": 8, "lr": 3e-3, "sequence_length": 4}
+    learning_iterations = 12
+
+    @property
+    def target(self) -> Any:
+        """The trainer with another policy."""
+        from recurrent_ppo import RecurrentPPOTrainer
+
+        return RecurrentPPOTrainer

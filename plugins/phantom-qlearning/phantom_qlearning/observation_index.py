@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import gymnasium as gym
 import numpy as np
+from numpy.typing import NDArray
 
 import phantom_core as ph
 
@@ -106,6 +107,22 @@ class ObservationIndex:
             ), allowed
         rows = np.reshape(observations, (len(observations), -1))
         return (rows @ self._strides - first).tolist(), allowed
+
+    def arrays(self, observations: Any) -> tuple[NDArray[np.int64], NDArray[np.bool_] | None]:
+        """Return the number of each observation of a batch [B], and which actions it allows [B, actions].
+
+        None: all are allowed. A row without an allowed action, where nobody decides, allows all.
+        """
+        allowed = None
+        if self.is_masked:
+            given = np.asarray(observations[ACTION_MASK])
+            allowed = given.reshape(len(given), -1).astype(np.bool_)
+            allowed |= ~allowed.any(axis=1, keepdims=True)
+            observations = observations[OBSERVATION]
+        found = np.asarray(observations, np.int64)
+        if not self._is_number:
+            found = found.reshape(len(found), -1) @ self._strides
+        return found - self._first, allowed
 
     def table_of(self, initial: Any, first_action: int, num_actions: int) -> list[list[float]]:
         """Return initial values as a table; raise `ConfigError` if they are none."""

@@ -130,7 +130,8 @@ class TabularTrainer(ph.Trainer):
         super().__init__(**config)
         self._alpha, self._epsilon = self.config.schedule_of("alpha"), self.config.schedule_of("epsilon")
         self._progress, self._copies = 0.0, 1
-        self._learning: dict[ph.PolicyID, Learning] = {}
+        self.num_sessions = 1  # how many experiments of their own the run's env steps are shared out to
+        self._learning: dict[ph.PolicyID, Any] = {}  # a `Learning`, or a `SessionLearning`
         self._gamma = self.config.gamma
 
     @property
@@ -153,7 +154,8 @@ class TabularTrainer(ph.Trainer):
         """Set step size and exploration."""
         learning = self._learning[policy_id]
         run = self.run
-        learning.env_steps, self._progress, self._copies = run.env_steps, run.progress, run.copies
+        learning.env_steps, self._progress = run.env_steps // self.num_sessions, run.progress
+        self._copies = run.copies // self.num_sessions
         learning.alpha = self._alpha.at(learning.env_steps, self._progress)
         policy.epsilon = self._epsilon.at(learning.env_steps, self._progress)
 
@@ -163,8 +165,7 @@ class TabularTrainer(ph.Trainer):
         """Learn from each decision whose outcome is known since this env step."""
         learning = self._learning[policy_id]
         learning.env_steps += self._copies
-        for one in rows:
-            self.learn_one(learning, one, rng)
+        self.learn_rows(learning, rows, rng)
         if self._alpha.moves_by_step:
             learning.alpha = self._alpha.at(learning.env_steps, self._progress)
         if self._epsilon.moves_by_step:
@@ -175,11 +176,10 @@ class TabularTrainer(ph.Trainer):
     ) -> Mapping[str, float]:
         """Learn from every decision in the order in which they were made, unless that was done at once."""
         learning = self._learning[policy_id]
-        learning.env_steps = self.run.env_steps
+        learning.env_steps = self.run.env_steps // self.num_sessions
         if not self.learns_online:
             learning.alpha = self._alpha.at(learning.env_steps, self.run.progress)
-            for one in batch.transitions:
-                self.learn_one(learning, one, rng)
+            self.learn_rows(learning, batch.transitions, rng)
         found = {
             "td_error": learning.errors / max(1, learning.num_errors),
             "alpha": learning.alpha,
@@ -192,6 +192,11 @@ class TabularTrainer(ph.Trainer):
         changed_at = max(one.changed_at for one in tables if isinstance(one, QTablePolicy))
         run.log({"stable_steps": float(learning.env_steps - changed_at)}, keep_last=True)
         return found
+
+    def learn_rows(self, learning: Learning, rows: ph.Transitions, rng: np.random.Generator) -> None:
+        """Learn from decisions, one after the other."""
+        for one in rows:
+            self.learn_one(learning, one, rng)
 
     def learn_one(self, learning: Learning, one: ph.Transition, rng: np.random.Generator) -> None:
         """Learn from one decision."""

@@ -2,20 +2,131 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import phantom_core as ph
 from phantom_qlearning.q_table_policy import QTablePolicy
-from phantom_qlearning.tabular_trainer import Learning, TabularTrainer
+from phantom_qlearning.session_learning import SessionLearning, over_sessions
+from phantom_qlearning.session_tables import SessionTablesPolicy
+from phantom_qlearning.tabular_trainer import Learning, TabularConfig, TabularTrainer
+
+
+@dataclass(frozen=True)
+class QLearningConfig(TabularConfig):
+    """Settings of the trainer `q-learning`."""
+
+    sessions: int | None = None
+    """So many independent sessions are learned at once, each in a copy of the env with tables of its own:
+    session k is what a run with the seed `seed + k` learns. Counts of env steps are those of one session, but
+    `total_steps` of the run. None: one table for all copies."""
+    sessions_end_after: int | None = None
+    """A session ends after so many env steps in which none of its greedy actions changed, and the run when
+    all have; None: they last as long as the run."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range or contradicts itself; raises `ValueError`."""
+        super().__post_init__()
+        for name in ("sessions", "sessions_end_after"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} is {value}. Expected a positive number")
+        if self.sessions is None:
+            if self.sessions_end_after is not None:
+                raise ValueError("sessions_end_after is given without sessions. Give sessions too")
+            return
+        if self.steps_per_iteration is None:
+            raise ValueError("sessions are played by steps. Give steps_per_iteration, those of one session")
+        if self.update != "step":
+            raise ValueError("sessions learn after each env step. Leave update out")
+        if self.copies is not None:
+            raise ValueError("each session has a copy of its own. Leave copies out")
 
 
 class QLearningTrainer(TabularTrainer):
     """Learns the value of acting as well as it can from then on: V(s′) = maxₐ′ Q(s′, a′).
 
+    With `sessions` it logs means over sessions, and their quantiles as `<name>_q5`, `_q50`, `_q95`, of
+    `td_error`, `stable_steps` and `reward` (per decision, in this iteration), and `sessions_left`.
+
     Source: Watkins and Dayan 1992, "Q-learning", Machine Learning 8, 279-292.
     """
+
+    config_class = QLearningConfig
+    config: QLearningConfig
+
+    def __init__(self, **config: Any) -> None:
+        """Read the settings; raise `ConfigError` if they are wrong."""
+        super().__init__(**config)
+        if self.config.sessions is not None:
+            self.num_sessions = self.config.sessions
+            self.policy_class = SessionTablesPolicy  # type: ignore[misc,assignment]  # of this trainer only
+        self._is_over = np.zeros(self.num_sessions, np.bool_)
+
+    def policy_settings(self) -> Mapping[str, Any]:
+        """Return the number of sessions, if there are any."""
+        return {} if self.config.sessions is None else {"sessions": self.num_sessions}
+
+    def collect_plan(self) -> ph.CollectPlan:
+        """Plan an iteration."""
+        steps = self.config.steps_per_iteration
+        if self.config.sessions is None or steps is None:
+            return super().collect_plan()
+        return ph.CollectPlan(steps=steps * self.num_sessions, copies=self.num_sessions, is_independent=True)
+
+    def setup(self, policy_id: ph.PolicyID, policy: Any, rng: np.random.Generator) -> None:
+        """Begin with a table, or with those of all sessions."""
+        if self.config.sessions is None:
+            super().setup(policy_id, policy, rng)
+        else:
+            self._learning[policy_id] = SessionLearning(policy)
+
+    def learn_rows(self, learning: Any, rows: ph.Transitions, rng: np.random.Generator) -> None:
+        """Learn from decisions, one after the other in each session."""
+        if self.config.sessions is None:
+            super().learn_rows(learning, rows, rng)
+        else:
+            learning.learn(rows, self._gamma, self._is_over)
+
+    def update(
+        self, policy_id: ph.PolicyID, policy: Any, batch: ph.Batch, rng: np.random.Generator
+    ) -> Mapping[str, float]:
+        """Report what was learned after each env step; end the sessions that are stable."""
+        if self.config.sessions is None:
+            return super().update(policy_id, policy, batch, rng)
+        learning = self._learning[policy_id]
+        learning.env_steps = self.run.env_steps // self.num_sessions
+        found = {"alpha": learning.alpha, "epsilon": policy.epsilon}
+        for name, values in learning.report().items():
+            found |= over_sessions(name, values)
+        stable = learning.env_steps - learning.changed_at
+        of_session = learning.env_steps - np.max([o.changed_at for o in self._learning.values()], axis=0)
+        if self.config.sessions_end_after is not None and not self._is_over.all():
+            self._is_over |= of_session >= self.config.sessions_end_after
+            if self._is_over.all():
+                self.run.stop("the greedy actions of every session are stable")
+        left = {"sessions_left": float(np.count_nonzero(~self._is_over))}
+        self.run.log({"stable_steps": float(of_session.min()), **left}, keep_last=True)
+        return found | over_sessions("stable_steps", stable)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return when greedy actions changed, and which sessions have ended."""
+        if self.config.sessions is None:
+            return super().state_dict()
+        changed_at = {policy_id: one.changed_at.copy() for policy_id, one in self._learning.items()}
+        return {"changed_at": changed_at, "is_over": self._is_over.copy()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        if self.config.sessions is None:
+            super().load_state_dict(state)
+            return
+        self._is_over = np.array(state["is_over"], np.bool_)
+        for policy_id, changed_at in state["changed_at"].items():
+            self._learning[policy_id].changed_at = np.array(changed_at, np.int64)
 
     def value_of(self, policy: QTablePolicy, observation: Any) -> float:
         """Return the highest value of an allowed action."""

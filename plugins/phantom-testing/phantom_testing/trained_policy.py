@@ -40,7 +40,12 @@ def of_trainer(
             return trial.trainer.policy_class
 
         def option(self, name: str) -> Any:
-            """Return the trainer's spaces, and defaults: what a policy declares is for its own checks."""
+            """Return the trainer's spaces, the policy's idle settings, and defaults.
+
+            What else a policy declares is for its own checks.
+            """
+            if name == "idle_settings":
+                return getattr(self.target, "conformance", {}).get(name, ())
             return getattr(type(self), name)
 
         def build(self) -> ph.Policy:

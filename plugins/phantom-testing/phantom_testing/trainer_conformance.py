@@ -68,6 +68,8 @@ class TrainerConformance(Conformance):
         bootstraps: whether it values what follows the last decision that it was given; False for what
             learns from whole episodes or from single rewards.
         is_bandit: whether it learns from single rewards alone, as if nothing followed from a decision.
+        is_collective: whether it learns by what all agents of a policy earn together, as evolution strategies
+            do; they then learn to give where that is best for all.
         learning_iterations: iterations in which it learns a toy env with three states.
         warm_up_iterations: iterations in which it only collects, before it changes a policy for the first
             time. They come on top of the two or three that most checks make, and of learning_iterations.
@@ -79,6 +81,7 @@ class TrainerConformance(Conformance):
     is_deterministic: ClassVar[bool] = False
     bootstraps: ClassVar[bool] = True
     is_bandit: ClassVar[bool] = False
+    is_collective: ClassVar[bool] = False
     learning_iterations: ClassVar[int] = 60
     warm_up_iterations: ClassVar[int] = 0
 
@@ -386,8 +389,10 @@ class TrainerConformance(Conformance):
 
     def test_it_learns_from_the_rewards_of_each_agent(self) -> None:
         """Each decision is paid with what the same agent earned in the same step."""
-        votes = RivalVotes(self.form, {"A1": "one", "A2": "rest", "A3": "rest", "A4": "rest"})
         policies = {"one": ["A1"], "rest": ["A2", "A3", "A4"]}
+        if self.option("is_collective"):
+            policies = {"one": ["A1"], "two": ["A2"], "three": ["A3"], "four": ["A4"]}
+        votes = RivalVotes(self.form, {a: policy_id for policy_id, own in policies.items() for a in own})
         results = self._learned(RivalsEnv, policies=policies, hooks=[votes])
         wrong = [
             f"{agent_id} in step{'s'[: len(steps) > 1]} {', '.join(map(str, steps))}"

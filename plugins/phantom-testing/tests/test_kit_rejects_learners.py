@@ -599,6 +599,14 @@ def test_a_bandit_need_not_look_ahead(failures: Failures) -> None:
     assert failures(TrainerConformance, "broken_learners", "IsMyopic", **options) == {}
 
 
+def test_what_learns_by_what_a_policy_earns_together_gets_a_policy_for_each_agent(failures: Failures) -> None:
+    check = "it_learns_from_the_rewards_of_each_agent"
+    found = failures(
+        TrainerConformance, "broken_learners", "LearnsFromTheTeam", only=check, is_collective=True
+    )
+    assert found == {}
+
+
 TORCH = """
 threads = 2
 

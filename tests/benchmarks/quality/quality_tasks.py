@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
+import numpy as np
+
 import phantom_core as ph
 
-sys.path[:0] = [str(Path(__file__).parents[3] / "docs" / "examples"), str(Path(__file__).parents[1])]
+EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
+sys.path[:0] = [str(EXAMPLES), str(EXAMPLES / "plugins"), str(Path(__file__).parents[1])]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +30,8 @@ class Task:
         bar: the mean return that the worst seed must reach.
         mean_bar: the mean return that all seeds together must reach.
         algorithm: the name of the trainer.
+        policy_name: the name of its policies; None: those that the trainer makes by itself.
+        table: the table that it is a row of; None: that of the algorithm.
         trainer: settings of the trainer that differ from its defaults.
         policy: settings of its policy that differ from its defaults.
         policies: makes the policies, if there are several; each gets the settings of `policy`.
@@ -43,6 +49,8 @@ class Task:
     bar: float
     mean_bar: float | None = None
     algorithm: str = "ppo"
+    policy_name: str | None = None
+    table: str | None = None
     trainer: Mapping[str, Any] = field(default_factory=dict)
     policy: Mapping[str, Any] = field(default_factory=dict)
     policies: Mapping[str, Any] = field(default_factory=lambda: {"p": lambda _: True})
@@ -76,12 +84,58 @@ def pettingzoo_env() -> Any:
     return PettingZooEnv
 
 
+def cart_pole_without_velocities() -> gym.Env[Any, Any]:
+    """Return a CartPole that shows where cart and pole are, not how fast they move."""
+    env = gym.make("CartPole-v1")
+    bounds: Any = env.observation_space
+    space = gym.spaces.Box(bounds.low[[0, 2]], bounds.high[[0, 2]], dtype=np.float32)
+    return gym.wrappers.TransformObservation(env, lambda observation: observation[[0, 2]], space)
+
+
+def memory_game() -> Any:
+    """Return the example in which the cue of the first step is asked for in the last."""
+    from memory_game import MemoryEnv
+
+    return MemoryEnv
+
+
 def two_cart_poles() -> Any:
     """Return the env of two agents with a CartPole each."""
     from multi_agent_envs import TwoCartPoles
 
     return TwoCartPoles
 
+
+MEMORY = "ppo with a memory"
+"""The table of what `ppo` learns with a policy that remembers, and beside it without one."""
+
+MEMORY_GAME = {
+    "copies": 16,
+    "steps_per_copy": 40,
+    "epochs": 10,
+    "minibatch_size": 320,
+    "gamma": 0.98,
+    "gae_lambda": 0.8,
+    "lr": 3e-3,
+    "clip_range_final": 0.0,
+    "entropy_coefficient": 0.005,
+    "normalize_rewards": False,
+}
+"""Two whole episodes of 20 steps in each copy, so that no sequence begins after its cue."""
+
+NO_VELOCITIES = {
+    "copies": 16,
+    "steps_per_copy": 64,
+    "epochs": 10,
+    "minibatch_size": 512,
+    "gamma": 0.98,
+    "gae_lambda": 0.8,
+    "lr": 1e-3,
+    "clip_range_final": 0.0,
+    "entropy_coefficient": 0.005,
+    "normalize_rewards": True,
+}
+"""Larger minibatches than RL-Zoo's, because a step of the optimiser costs little more with more sequences."""
 
 DQN_CARTPOLE = {
     "steps": 256,
@@ -189,6 +243,52 @@ TASKS = [
         episodes=400,
     ),
     Task(
+        name="CartPole-v1 without velocities",
+        table=MEMORY,
+        policy_name="gru-actor-critic",
+        env=gymnasium_env,
+        env_config={"env": cart_pole_without_velocities},
+        total_steps=200_000,
+        seeds=5,
+        bar=475.0,
+        trainer={"backend": "torch", "sequence_length": 16, **NO_VELOCITIES},
+        policy={"normalize_observations": True},
+    ),
+    Task(
+        name="CartPole-v1 without velocities or memory",
+        table=MEMORY,
+        policy_name="mlp-actor-critic",
+        env=gymnasium_env,
+        env_config={"env": cart_pole_without_velocities},
+        total_steps=200_000,
+        seeds=5,
+        bar=0.0,
+        trainer=NO_VELOCITIES,
+        policy={"normalize_observations": True},
+    ),
+    Task(
+        name="memory game of 20 steps",
+        table=MEMORY,
+        policy_name="gru-actor-critic",
+        env=memory_game,
+        env_config={"length": 20},
+        total_steps=30_000,
+        seeds=5,
+        bar=0.99,
+        trainer={"backend": "torch", **MEMORY_GAME},
+    ),
+    Task(
+        name="memory game of 20 steps, without memory",
+        table=MEMORY,
+        policy_name="mlp-actor-critic",
+        env=memory_game,
+        env_config={"length": 20},
+        total_steps=30_000,
+        seeds=5,
+        bar=0.0,
+        trainer=MEMORY_GAME,
+    ),
+    Task(
         name="CartPole-v1, dqn",
         algorithm="dqn",
         env=gymnasium_env,
@@ -219,6 +319,7 @@ TASKS = [
             "gamma": 0.98,
             "lr": 4e-3,
             "target_every": 600,
+            "num_steps": 3,
             "epsilon_final": 0.07,
             "exploration_fraction": 0.2,
         },
@@ -296,5 +397,23 @@ TASKS = [
         trainer={"warm_up": 10_000, "lr": 7.3e-4, "lr_final": 0.0, "target_rate": 0.01},
         policy={"hidden_sizes": (400, 300)},
         is_nightly=True,
+    ),
+    Task(
+        name="supply chain (Box), es",
+        algorithm="es",
+        env=supply_chain,
+        total_steps=100_000,
+        seeds=5,
+        bar=806.0,
+        episodes=500,
+    ),
+    Task(
+        name="CartPole-v1, es",
+        algorithm="es",
+        env=gymnasium_env,
+        env_config={"env": "CartPole-v1"},
+        total_steps=200_000,
+        seeds=5,
+        bar=500.0,
     ),
 ]

@@ -5,7 +5,7 @@
 
 A row is finished policies in fresh episodes: the worst seed, the interquartile mean with a 95 % bootstrap
 interval (Agarwal et al. 2021, arXiv:2108.13264), the mean, and the wall-clock of training. The tables of
-`dqn` and `sac` list every seed; the interquartile mean and its interval stand there from 10 seeds on.
+`dqn`, `sac` and `es` list every seed; the interquartile mean and its interval stand there from 10 seeds on.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import phantom_core as ph
 
 sys.path[:0] = [str(Path(__file__).parent)]
 
-from quality_tasks import TASKS, Task  # noqa: E402  beside this file
+from quality_tasks import MEMORY, TASKS, Task  # noqa: E402  beside this file
 
 PAGE = Path(__file__).parents[3] / "docs" / "benchmarks.md"
 HEADS = {
@@ -48,7 +48,11 @@ HEADS = {
         "|---|---|---|---|---|---|---|---|",
     ],
 }
-HEADS["sac"] = HEADS["dqn"]
+HEADS["sac"] = HEADS["es"] = HEADS["dqn"]
+HEADS[MEMORY] = [
+    "| task | policy | env steps | bar | last policy, by seed | mean | steps/s | settings |",
+    "|---|---|---|---|---|---|---|---|",
+]
 """The head of each trainer's table."""
 
 
@@ -94,9 +98,10 @@ def train(task: Task, seed: int) -> Result:
         env=task.env(),
         env_config=task.env_config,
         policies={
-            policy_id: ph.PolicySpec(agents=agents, config=config)
+            policy_id: ph.PolicySpec(agents=agents, policy=task.policy_name, config=config)
             for policy_id, agents in task.policies.items()
         },
+        policies_to_train=list(task.policies),
         total_steps=task.total_steps,
         trainer_config=task.trainer,
         evaluation=ph.EvaluationPlan(episodes=20 if hooks else task.episodes),
@@ -143,7 +148,11 @@ def row(task: Task, results: Sequence[Result]) -> str:
     rate = task.total_steps * len(results) / sum(result.seconds for result in results)
     bar = f"{task.bar:g}" if task.mean_bar is None else f"{task.bar:g}, mean {task.mean_bar:g}"
     begin = f"| {task.name} | {task.total_steps:,} |"
-    if task.algorithm == "ppo":
+    if task.table == MEMORY:
+        each = ", ".join(f"{value:.4g}" for value in values)
+        begin = f"| {task.name} | {task.policy_name} | {task.total_steps:,} |"
+        found = f" {bar} | {each} | {values.mean():.4g} |"
+    elif task.algorithm == "ppo":
         found = f" {task.seeds} | {bar} | {values.min():.1f} | {middle} | {values.mean():.1f} |"
     else:
         bars = [] if task.best_bar is None else [f"best ≥ {task.best_bar:g}"]
@@ -154,16 +163,16 @@ def row(task: Task, results: Sequence[Result]) -> str:
     return f"{begin}{found} {rate:,.0f} | {task.settings()} |"
 
 
-def write(algorithm: str, rows: dict[str, str]) -> None:
-    """Replace these rows of a trainer's table on the page, and keep the others."""
-    begin, end = f"<!-- quality of {algorithm}: begin -->", f"<!-- quality of {algorithm}: end -->"
-    tasks = [task for task in TASKS if task.algorithm == algorithm]
+def write(title: str, rows: dict[str, str]) -> None:
+    """Replace these rows of a table on the page, and keep the others."""
+    begin, end = f"<!-- quality of {title}: begin -->", f"<!-- quality of {title}: end -->"
+    tasks = [task for task in TASKS if (task.table or task.algorithm) == title]
     page = PAGE.read_text(encoding="utf-8")
     before, _, rest = page.partition(begin)
     table, _, after = rest.partition(end)
     kept = {name: line for line in table.splitlines() if (name := _name(line)) in {t.name for t in tasks}}
     lines = [line for task in tasks if (line := {**kept, **rows}.get(task.name))]
-    PAGE.write_text("\n".join([before + begin, *HEADS[algorithm], *lines, end + after]), encoding="utf-8")
+    PAGE.write_text("\n".join([before + begin, *HEADS[title], *lines, end + after]), encoding="utf-8")
 
 
 def is_reached(task: Task, results: Sequence[Result]) -> bool:
@@ -192,7 +201,7 @@ def main(names: Sequence[str]) -> int:
         reached = is_reached(task, results)
         missed += not reached
         line = row(task, results)
-        write(task.algorithm, {task.name: line})
+        write(task.table or task.algorithm, {task.name: line})
         print(line, "" if reached else "  MISSED", flush=True)
     return 1 if missed else 0
 

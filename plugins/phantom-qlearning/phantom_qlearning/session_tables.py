@@ -1,0 +1,152 @@
+"""`SessionTablesPolicy`: a q-table for each of many independent sessions, as one array."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import phantom_core as ph
+from phantom_qlearning.observation_index import MOST_VALUES, ObservationIndex
+from phantom_qlearning.q_table_policy import QTableConfig, QTablePolicy
+
+Places = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class SessionTablesConfig(QTableConfig):
+    """Settings of the policy `session-q-tables`."""
+
+    sessions: int = 1
+    """How many sessions there are, each in a copy of the env."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is out of range; raises `ValueError`."""
+        if self.sessions < 1:
+            raise ValueError(f"sessions is {self.sessions}. Expected a positive number")
+
+
+class SessionTablesPolicy(ph.PolicyByCopy):
+    """A `QTablePolicy` for each session, as one array: session k is played in copy k of the env.
+
+    `of_copy(k)` returns the `QTablePolicy` of session k.
+
+    Attributes:
+        epsilon: the probability of a uniformly random allowed action in `sample_actions`, in all sessions.
+        observations: the place of each observation in a table.
+        first_action: the action with the number 0.
+        num_actions: how many actions there are.
+        table: float64 array [sessions, observations, actions]; change it with `put`, or set it.
+        greedy: int64 array [sessions, observations]: of each row the place of the highest value, of equals
+            the first.
+    """
+
+    config_class = SessionTablesConfig
+
+    def __init__(self, observation_space: Any, action_space: Any, **config: Any) -> None:
+        """Make the tables.
+
+        Raises:
+            ConfigError: as `QTablePolicy`, or if they have too many values.
+        """
+        super().__init__(observation_space, action_space, **config)
+        self.num_copies = self.config.sessions
+        self.observations = ObservationIndex(observation_space, action_space)
+        self.first_action, self.num_actions = int(action_space.start), int(action_space.n)
+        size = self.num_copies * self.observations.size * self.num_actions
+        if size > MOST_VALUES:
+            raise ph.errors.ConfigError(
+                f"{self.num_copies:,} sessions with tables of {self.observations.size:,} observations and "
+                f"{self.num_actions} actions have {size:,} values, more than {MOST_VALUES:,}. Play fewer "
+                "sessions at once, in several runs with seeds that do not overlap."
+            )
+        self.epsilon = 0.0
+        first = self.observations.table_of(self.config.initial_value, self.first_action, self.num_actions)
+        self.table = np.repeat(np.array(first, np.float64)[None], self.num_copies, axis=0)
+
+    @property
+    def table(self) -> NDArray[np.float64]:
+        """The values: [sessions, observations, actions]."""
+        return self._table
+
+    @table.setter
+    def table(self, table: NDArray[np.float64]) -> None:
+        self._table = table
+        self.greedy = table.argmax(axis=2)
+
+    def put(
+        self, sessions: Places, places: Places, actions: Places, values: NDArray[np.float64], allowed: Any
+    ) -> NDArray[np.bool_]:
+        """Change one value in each of B different sessions; return in which the greedy action changed.
+
+        Args:
+            sessions: which sessions [B], none twice.
+            places: the place of the observation in each [B].
+            actions: the action, counted from 0 [B].
+            values: the new values [B].
+            allowed: which actions are allowed, bool [B, actions]: the greedy action is the best of these;
+                None: all.
+        """
+        before = self.best(sessions, places, allowed)
+        self._table[sessions, places, actions] = values
+        self.greedy[sessions, places] = self._table[sessions, places].argmax(axis=1)
+        has_changed: NDArray[np.bool_] = before != self.best(sessions, places, allowed)
+        return has_changed
+
+    def best(self, sessions: Places, places: Places, allowed: Any) -> Places:
+        """Return the action, counted from 0, with the highest value of those that are allowed: [B]."""
+        found: Places = self.greedy[sessions, places]
+        if allowed is not None:
+            found = np.where(allowed, self._table[sessions, places], -np.inf).argmax(axis=1)
+        return found
+
+    def compute_actions(self, observations: Any, env_indices: Places) -> Sequence[ph.Action]:
+        """Return the allowed action with the highest value for each observation."""
+        places, allowed = self.observations.arrays(observations)
+        actions: Any = self.best(env_indices, places, allowed) + self.first_action
+        return actions  # type: ignore[no-any-return]  # an array is as good as a list
+
+    def sample_actions(
+        self, observations: Any, rng: ph.RowStreams, env_indices: Places
+    ) -> tuple[Sequence[ph.Action], Mapping[str, Sequence[Any]]]:
+        """Return with probability ε a random allowed action, else the one with the highest value."""
+        if self.epsilon <= 0.0:
+            return self.compute_actions(observations, env_indices), {}
+        places, allowed = self.observations.arrays(observations)
+        shares = rng.uniforms(1)[:, 0]
+        explores = shares < self.epsilon
+        shares /= self.epsilon  # given that it explores, uniform in [0, 1)
+        if allowed is None:
+            random = (shares * self.num_actions).astype(np.int64)
+        else:
+            counted = allowed.cumsum(axis=1)
+            random = (counted > (shares * counted[:, -1]).astype(np.int64)[:, None]).argmax(axis=1)
+        actions: Any = np.where(explores, random, self.best(env_indices, places, allowed)) + self.first_action
+        return actions, {}
+
+    def of_copy(self, env_index: int) -> QTablePolicy:
+        """Return the policy of one session; its table is a copy."""
+        policy = QTablePolicy(self.observation_space, self.action_space)
+        policy.table = self._table[env_index].tolist()
+        return policy
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the tables as a float64 array [sessions, observations, actions]."""
+        return {"table": self._table.copy()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over tables.
+
+        Raises:
+            CheckpointError: if there are more or fewer, or they have another shape.
+        """
+        table = np.array(state["table"], dtype=np.float64)
+        if table.shape != self._table.shape:
+            raise ph.errors.CheckpointError(
+                f"The saved q-tables have shape {table.shape}, but this policy's have {self._table.shape}. "
+                "Load them into a policy with the sessions and spaces that they were trained for."
+            )
+        self.table = table
