@@ -20,7 +20,9 @@ _SMALL: Final = 0.1
 _LARGE: Final = 100.0
 """Numbers of this size saturate a layer of tanh."""
 
-_LARGE_REWARD: Final = 5.0
+_ENOUGH: Final = 30
+"""Fewer observations than this say nothing about how much a number changes."""
+_LARGE_REWARD: Final = 6.0
 """Pendulum's rewards, which a critic does not learn as they are, have a size of 7, CartPole's 1."""
 
 Vector = NDArray[np.float64]
@@ -33,7 +35,7 @@ class ScaleCheck(EnvCheck):
     """
 
     def __init__(self) -> None:
-        self._bounds: dict[tuple[ph.AgentID, str], tuple[Vector, Vector]] = {}
+        self._bounds: dict[tuple[ph.AgentID, str], tuple[int, Vector, Vector]] = {}
 
     def look(self, moment: Moment) -> Iterator[Finding]:
         """Take in what each agent observes."""
@@ -41,13 +43,16 @@ class ScaleCheck(EnvCheck):
         for agent_id, observation in moment.observations.items():
             if agent_id in spaces:
                 for path, vector in _vectors(spaces[agent_id], observation):
-                    least, most = self._bounds.get((agent_id, path), (vector, vector))
-                    self._bounds[agent_id, path] = np.minimum(least, vector), np.maximum(most, vector)
+                    key = agent_id, path
+                    number, least, most = self._bounds.get(key, (0, vector, vector))
+                    self._bounds[key] = number + 1, np.minimum(least, vector), np.maximum(most, vector)
         return iter(())
 
     def finish(self) -> Iterator[Finding]:
         """Name the first number of each agent that changes too little, or is too large."""
-        for (agent_id, path), (least, most) in self._bounds.items():
+        for (agent_id, path), (number, least, most) in self._bounds.items():
+            if number < _ENOUGH:
+                continue
             is_large = np.maximum(np.abs(least), np.abs(most)) > _LARGE
             found = np.flatnonzero((most > least) & (is_large | (most - least < _SMALL)))
             if found.size:
