@@ -3,6 +3,6 @@
 from phantom_es.cma_search import CMASearch
 from phantom_es.es_config import ESConfig
 from phantom_es.es_trainer import ESTrainer
-from phantom_es.mlp_actor import MLPActorConfig, MLPActorPolicy
+from phantom_es.greedy_actor import GreedyActorConfig, GreedyActorPolicy
 
-__all__ = ["CMASearch", "ESConfig", "ESTrainer", "MLPActorConfig", "MLPActorPolicy"]
+__all__ = ["CMASearch", "ESConfig", "ESTrainer", "GreedyActorConfig", "GreedyActorPolicy"]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import phantom_core as ph
 from phantom_es.cma_search import CMASearch
 from phantom_es.es_config import ESConfig
-from phantom_es.mlp_actor import MLPActorPolicy
+from phantom_es.greedy_actor import GreedyActorPolicy
 from phantom_es.policy_parameters import read_parameters, write_parameters
 
 _MAX_FULL = 200
@@ -32,7 +32,7 @@ class ESTrainer(ph.Trainer):
     """
 
     config_class = ESConfig
-    policy_class = MLPActorPolicy
+    policy_class = GreedyActorPolicy
     trainable_class = ph.BasePolicy
     uses_workers = True
     conformance: ClassVar[Mapping[str, Any]] = {"bootstraps": False, "is_collective": True}

@@ -10,6 +10,6 @@ class TestES(TrainerConformance):
 
 
 class TestMLPActor(PolicyConformance):
-    name = "mlp-actor"
+    name = "greedy-actor"
     config: ClassVar = {"hidden_sizes": (8,)}
     idle_settings = ()

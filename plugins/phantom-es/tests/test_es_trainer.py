@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import phantom_core as ph
-from phantom_es import ESTrainer, MLPActorPolicy
+from phantom_es import ESTrainer, GreedyActorPolicy
 from phantom_testing import IdentityEnv
 
 
@@ -199,7 +199,7 @@ def test_more_than_200_parameters_have_a_diagonal_covariance() -> None:
     spaces = gym.spaces.Box(-1.0, 1.0, (3,)), gym.spaces.Discrete(2)
     sizes = {"small": (32,), "large": (40,)}  # 194 and 242 parameters
     for policy_id, size in sizes.items():
-        policy = MLPActorPolicy(*spaces, hidden_sizes=size)
+        policy = GreedyActorPolicy(*spaces, hidden_sizes=size)
         trainer.setup(policy_id, policy, np.random.default_rng(1))
     found = {policy_id: state["covariance"] for policy_id, state in trainer.state_dict().items()}
     assert found == {"small": "full", "large": "diagonal"}

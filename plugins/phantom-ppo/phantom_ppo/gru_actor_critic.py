@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 import phantom_core as ph
 from phantom_nn import check_network_settings
 from phantom_nn.mlp import Activation
-from phantom_ppo.base_actor_critic import ActorCriticPolicy
+from phantom_ppo.actor_critic import ActorCriticPolicy
 from phantom_ppo.sequences import Inputs, Sequences, cut_into_sequences
 from phantom_ppo.twin_gru import TwinGRU
 

@@ -3,25 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
 from phantom_nn import FlatAdam, clip_norm
-from phantom_ppo.base_actor_critic import ActorCriticPolicy
+from phantom_ppo.actor_policy import ActorPolicy
 from phantom_ppo.ppo_loss import LossSettings, LossTerms, Minibatch, Samples, Step, ppo_loss
 from phantom_ppo.twin_mlp import TwinMLP
 
 Array = NDArray[Any]
 
 
+class ActorCriticNetwork(Protocol):
+    """An actor and a critic with gradients by hand, such as `TwinMLP`.
+
+    Attributes:
+        parameters: one vector.
+        gradient: the vector that `backward` writes.
+        extra: those of the parameters that do not depend on the input.
+    """
+
+    parameters: Array
+    gradient: Array
+    extra: Array
+
+    def values(self, features: Array) -> Array:
+        """Return what the critic says about features [B, inputs]: [B]."""
+
+    def evaluate(self, features: Array) -> tuple[Array, ...]:
+        """Return outputs [B, outputs] and values [B, 1] of many rows."""
+
+    def forward(self, features: Array) -> tuple[Array, ...]:
+        """Return outputs and values; keep what `backward` needs."""
+
+    def backward(self, *d_heads: Array, d_extra: Array | float = 0.0) -> None:
+        """Write the gradient of a loss, given those for outputs and values."""
+
+
 class NumpyBackend:
     """Computes with the policy's own networks and changes their parameters in place."""
 
-    def __init__(self, policy: ActorCriticPolicy) -> None:
-        assert isinstance(policy.network, TwinMLP)  # the trainer sees to it
-        self._network, self._distribution = policy.network, policy.distribution
-        self._adam = FlatAdam(self._network.parameters)
+    def __init__(self, policy: ActorPolicy, network: ActorCriticNetwork | None = None) -> None:
+        """Take over a policy; `network` is its actor with a critic, by default its own network."""
+        if network is None:
+            assert isinstance(policy.network, TwinMLP)  # the trainer sees to it
+            network = policy.network
+        self._network, self._distribution = network, policy.distribution
+        self._adam = FlatAdam(network.parameters)
 
     def values(self, features: Array) -> Array:
         """Return the value of each row of features: [B]."""
@@ -65,9 +94,13 @@ class NumpyBackend:
         terms = self.loss(samples, settings)
         if settings.max_kl is not None and terms.approx_kl > settings.max_kl:
             return terms, None
+        return terms, self._follow_gradient(settings)
+
+    def _follow_gradient(self, settings: LossSettings) -> float:
+        """Change the parameters; return the norm that their gradient had."""
         norm = clip_norm(self._network.gradient, settings.max_grad_norm)
         self._adam.step(self._network.gradient, settings.learning_rate)
-        return terms, norm
+        return norm
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state of the optimiser."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import phantom_core as ph
 
@@ -57,6 +57,8 @@ class PPOConfig:
     device: str = "cpu"
     """Where torch computes, such as `cuda`."""
 
+    title: ClassVar[str] = "ppo"
+
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
         for name in ("copies", "steps_per_copy", "epochs", "minibatch_size", "sequence_length"):
@@ -72,10 +74,12 @@ class PPOConfig:
             self._check(name, "a positive number, or None", is_right=value is None or value > 0.0)
         if self.device != "cpu" and self.backend != "torch":
             raise ph.errors.ConfigError(
-                f"ppo got device={self.device!r} with backend={self.backend!r}, which computes on the CPU. "
-                "Set backend='torch', or leave the device out."
+                f"{self.title} got device={self.device!r} with backend={self.backend!r}, which computes "
+                "on the CPU. Set backend='torch', or leave the device out."
             )
 
     def _check(self, name: str, expected: str, *, is_right: bool) -> None:
         if not is_right:
-            raise ph.errors.ConfigError(f"ppo got {name}={getattr(self, name)}. Expected {expected}.")
+            raise ph.errors.ConfigError(
+                f"{self.title} got {name}={getattr(self, name)}. Expected {expected}."
+            )

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 import phantom_core as ph
-from phantom_ppo.actor_critic import MLPActorCriticPolicy
+from phantom_ppo.actor_critic import ActorCriticPolicy, MLPActorCriticPolicy
+from phantom_ppo.actor_policy import ActorPolicy
 from phantom_ppo.advantages import gae
-from phantom_ppo.base_actor_critic import ActorCriticPolicy
 from phantom_ppo.numpy_backend import NumpyBackend
 from phantom_ppo.ppo_config import PPOConfig
 from phantom_ppo.ppo_loss import LossSettings, Minibatch, Samples, Step, normalised
@@ -68,9 +68,9 @@ class PPOTrainer(ph.Trainer):
     as collected by Huang et al. 2022, "The 37 implementation details of proximal policy optimization".
     """
 
-    config_class = PPOConfig
-    policy_class = MLPActorCriticPolicy
-    trainable_class = ActorCriticPolicy
+    config_class: ClassVar[type[PPOConfig]] = PPOConfig
+    policy_class: ClassVar[type[ActorPolicy]] = MLPActorCriticPolicy
+    trainable_class: ClassVar[type[ph.BasePolicy] | None] = ActorCriticPolicy
     conformance: Mapping[str, Any] = {"idle_settings": ("sequence_length",)}  # its policies have no memory
     keep_last = ("learning_rate",)
     config: PPOConfig
@@ -84,15 +84,15 @@ class PPOTrainer(ph.Trainer):
         copies = self.config.copies
         return ph.CollectPlan(steps=copies * self.config.steps_per_copy, copies=copies)
 
-    def setup(self, policy_id: ph.PolicyID, policy: ActorCriticPolicy, rng: np.random.Generator) -> None:
+    def setup(self, policy_id: ph.PolicyID, policy: ActorPolicy, rng: np.random.Generator) -> None:
         """Make the optimiser before anything is played: what it lacks is said at once."""
         scale = RewardScale(self.config.gamma, self.config.reward_clip)
-        self._learners[policy_id] = Learner(self._backend(policy), scale)
+        self._learners[policy_id] = Learner(self._backend(policy_id, policy, rng), scale)
 
     def update(
         self,
         policy_id: ph.PolicyID,
-        policy: ActorCriticPolicy,
+        policy: ActorPolicy,
         batch: ph.Batch,
         rng: np.random.Generator,
     ) -> Mapping[str, float]:
@@ -130,7 +130,8 @@ class PPOTrainer(ph.Trainer):
             self._learners[policy_id].backend.load_state_dict(saved["optimizer"])
             self._learners[policy_id].reward_scale.load_state_dict(saved["rewards"])
 
-    def _backend(self, policy: ActorCriticPolicy) -> Backend:
+    def _backend(self, policy_id: ph.PolicyID, policy: Any, rng: np.random.Generator) -> Backend:
+        """Return what computes gradients for a policy."""
         if self.config.backend == "numpy" and isinstance(policy.network, TwinMLP):
             return NumpyBackend(policy)
         if self.config.backend == "numpy":
@@ -165,11 +166,15 @@ class PPOTrainer(ph.Trainer):
             max_kl=None if config.target_kl is None else 1.5 * config.target_kl,
         )
 
-    def _samples(self, policy: ActorCriticPolicy, learner: Learner, batch: ph.Trajectories) -> Samples:
+    def _features(self, policy: ActorPolicy, backend: Any, batch: ph.Trajectories) -> tuple[Inputs, Inputs]:
+        """Return what the networks are given: for each decision, and for what followed each trajectory."""
+        return policy.inputs(batch, self.config.sequence_length)
+
+    def _samples(self, policy: ActorPolicy, learner: Learner, batch: ph.Trajectories) -> Samples:
         """Return what was collected, with values, advantages and log-probabilities."""
         backend = learner.backend
         rewards = learner.reward_scale(batch) if self.config.normalize_rewards else batch.rewards
-        features, following = policy.inputs(batch, self.config.sequence_length)
+        features, next_features = self._features(policy, backend, batch)
         masks = policy.layout.mask(batch.observations)
         actions = policy.distribution.as_array(batch.actions)
         log_probs, values = backend.evaluate(features, masks, actions)
@@ -182,7 +187,7 @@ class PPOTrainer(ph.Trainer):
         advantages = gae(
             rewards,
             values,
-            backend.values(following),
+            backend.values(next_features),
             is_over,
             batch.starts,
             gamma=self.config.gamma,

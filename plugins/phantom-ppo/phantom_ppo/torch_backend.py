@@ -13,7 +13,7 @@ from phantom_nn.mlp import CHUNK
 from phantom_nn.torch_distributions import log_prob_and_entropy
 from phantom_nn.torch_flat_adam import TorchFlatAdam, clip_norm
 from phantom_nn.torch_memory import TorchMemory, to_numpy
-from phantom_ppo.base_actor_critic import ActorCriticPolicy
+from phantom_ppo.actor_policy import ActorPolicy
 from phantom_ppo.ppo_loss import LossSettings, LossTerms, Minibatch, Samples, Step
 from phantom_ppo.sequences import Inputs
 from phantom_ppo.torch_network import network_on
@@ -34,7 +34,7 @@ class TorchBackend:
     are what costs time with networks of this size.
     """
 
-    def __init__(self, policy: ActorCriticPolicy, device: str = "cpu") -> None:
+    def __init__(self, policy: ActorPolicy, device: str = "cpu") -> None:
         """Take over a policy.
 
         Raises:

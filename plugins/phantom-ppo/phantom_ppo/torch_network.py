@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from phantom_nn.module_network import ModuleNetwork
 from phantom_nn.torch_mlp import TorchMLP
-from phantom_ppo.base_actor_critic import ActorCriticPolicy
+from phantom_ppo.actor_policy import ActorPolicy
 from phantom_ppo.torch_gru import TorchGRU
 from phantom_ppo.twin_gru import TwinGRU
 from phantom_ppo.twin_mlp import TwinMLP
@@ -32,7 +32,7 @@ class DifferentiableNetwork(Protocol):
         """Return outputs [B, outputs] and values, [B] or [B, 1]."""
 
 
-def network_on(policy: ActorCriticPolicy, parameters: torch.Tensor) -> DifferentiableNetwork:
+def network_on(policy: ActorPolicy, parameters: torch.Tensor) -> DifferentiableNetwork:
     """Return the networks of a policy, to compute in the memory of these parameters, on their device."""
     network: Any = policy.network
     if isinstance(network, TwinMLP):

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 import phantom_core as ph
-from phantom_ppo.base_actor_critic import ActorCriticPolicy
+from phantom_ppo.actor_policy import ActorPolicy
 from phantom_ppo.ppo_loss import LossSettings, LossTerms, Samples, Step, explained_variance
 
 RATIO_TOLERANCE: Final = 1e-5
@@ -42,7 +42,7 @@ class UpdateReport:
         return found
 
 
-def check_first_ratio(first: LossTerms, policy: ActorCriticPolicy) -> None:
+def check_first_ratio(first: LossTerms, policy: ActorPolicy) -> None:
     """Check that nothing but the weights decides how likely an action is: at first the ratio is 1.
 
     Where a deviation σ below 1 makes log-probabilities steeper, rounding may make 1 / σ times as much.

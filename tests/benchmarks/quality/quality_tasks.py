@@ -13,8 +13,8 @@ import numpy as np
 
 import phantom_core as ph
 
-EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
-sys.path[:0] = [str(EXAMPLES), str(EXAMPLES / "plugins"), str(Path(__file__).parents[1])]
+_EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
+sys.path[:0] = [str(_EXAMPLES), str(_EXAMPLES / "plugins"), *map(str, Path(__file__).parents[:2])]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,8 @@ class Task:
         best_every: env steps between two evaluations, over 20 episodes, of which the best one counts, too.
         best_bar: what the best evaluation of each seed must reach.
         is_nightly: whether it is trained only when it is named.
+        evaluation_env: makes the env that the finished policy is evaluated in; None: `env`.
+        evaluation_config: keyword arguments for it.
     """
 
     name: str
@@ -58,6 +60,8 @@ class Task:
     best_every: int | None = None
     best_bar: float | None = None
     is_nightly: bool = False
+    evaluation_env: Callable[[], Any] | None = None
+    evaluation_config: Mapping[str, Any] = field(default_factory=dict)
 
     def settings(self) -> str:
         """Return the settings that differ from the defaults, for people."""
@@ -97,6 +101,32 @@ def memory_game() -> Any:
     from memory_game import MemoryEnv
 
     return MemoryEnv
+
+
+def swift_spread() -> Any:
+    """Return simple_spread with copies that are stepped together: what it plays is the same."""
+    from swift_spread import SwiftSpread
+
+    return SwiftSpread
+
+
+def lucky_match() -> Any:
+    """Return the game whose rewards hang on what only the state shows."""
+    from lucky_match import LuckyMatchEnv
+
+    return LuckyMatchEnv
+
+
+def plain_match() -> Any:
+    """Return the same game without luck: what a pair of policies is worth, 1 at best."""
+    from lucky_match import LUCKS, LuckyMatchEnv
+
+    class PlainMatchEnv(LuckyMatchEnv):
+        def post_message_resolution(self) -> None:
+            self.weather.luck = LUCKS // 2
+            super().post_message_resolution()
+
+    return PlainMatchEnv
 
 
 def two_cart_poles() -> Any:
@@ -146,6 +176,36 @@ DQN_CARTPOLE = {
     "num_steps": 3,
 }
 """RL-Zoo's settings of CartPole, but for 3 steps, double learning and a learning rate that falls to 0."""
+
+SPREAD_NAME = "simple_spread_v3 (mpe2), per agent"
+SPREAD: dict[str, Any] = {
+    "env": swift_spread,
+    "evaluation_env": pettingzoo_env,
+    "evaluation_config": {"env": "mpe2.simple_spread_v3", "N": 3, "max_cycles": 25},
+    "total_steps": 3_000_000,
+    "seeds": 3,
+    "episodes": 400,
+    "policy": {"hidden_sizes": (64, 64), "activation": "relu", "normalize_observations": True},
+}
+SPREAD_TRAINER = {
+    "copies": 128,
+    "steps_per_copy": 25,
+    "epochs": 10,
+    "minibatch_size": 1600,
+    "gamma": 0.95,
+    "gae_lambda": 0.95,
+    "clip_range_final": 0.2,
+    "entropy_coefficient": 0.01,
+}
+"""What `mappo` and `ppo` are compared with; the bar is 0.5 below the assignment of `spread_assignment.py`."""
+
+LUCKY: dict[str, Any] = {
+    "env": lucky_match,
+    "evaluation_env": plain_match,
+    "total_steps": 4096,
+    "seeds": 5,
+    "trainer": {"gamma": 0.0, "lr": 1e-2, "epochs": 10},
+}
 
 TASKS = [
     Task(
@@ -397,6 +457,17 @@ TASKS = [
         trainer={"warm_up": 10_000, "lr": 7.3e-4, "lr_final": 0.0, "target_rate": 0.01},
         policy={"hidden_sizes": (400, 300)},
         is_nightly=True,
+    ),
+    Task(name="lucky match", algorithm="mappo", bar=1.0, **LUCKY),
+    Task(name="lucky match, ppo", algorithm="ppo", table="mappo", bar=0.0, **LUCKY),
+    Task(name=SPREAD_NAME + ", mappo", algorithm="mappo", bar=-9.2, trainer=SPREAD_TRAINER, **SPREAD),
+    Task(
+        name=SPREAD_NAME + ", ppo",
+        algorithm="ppo",
+        table="mappo",
+        bar=-10.0,
+        trainer={**SPREAD_TRAINER, "normalize_rewards": True},
+        **SPREAD,
     ),
     Task(
         name="supply chain (Box), es",

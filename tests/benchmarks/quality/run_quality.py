@@ -48,7 +48,7 @@ HEADS = {
         "|---|---|---|---|---|---|---|---|",
     ],
 }
-HEADS["sac"] = HEADS["es"] = HEADS["dqn"]
+HEADS["sac"] = HEADS["es"] = HEADS["mappo"] = HEADS["dqn"]
 HEADS[MEMORY] = [
     "| task | policy | env steps | bar | last policy, by seed | mean | steps/s | settings |",
     "|---|---|---|---|---|---|---|---|",
@@ -111,8 +111,10 @@ def train(task: Task, seed: int) -> Result:
     )
     assert results.evaluation is not None
     found = results.evaluation
-    if hooks:  # the evaluations in between were short
+    if hooks or task.evaluation_env:  # the evaluations in between were short
         env = task.env()(**task.env_config)
+        if task.evaluation_env:
+            env = task.evaluation_env()(**task.evaluation_config)
         (policy_id,) = results.policies
         mapping = dict.fromkeys(env.strategic_agent_ids, policy_id)
         found = ph.evaluate(
@@ -145,6 +147,7 @@ def row(task: Task, results: Sequence[Result]) -> str:
     values = np.array([result.mean_return for result in results])
     low, high = interval(values)
     middle = f"{interquartile_mean(values):.1f} [{low:.1f}, {high:.1f}]"
+    is_listed = _table(task) != "ppo"
     rate = task.total_steps * len(results) / sum(result.seconds for result in results)
     bar = f"{task.bar:g}" if task.mean_bar is None else f"{task.bar:g}, mean {task.mean_bar:g}"
     begin = f"| {task.name} | {task.total_steps:,} |"
@@ -152,21 +155,21 @@ def row(task: Task, results: Sequence[Result]) -> str:
         each = ", ".join(f"{value:.4g}" for value in values)
         begin = f"| {task.name} | {task.policy_name} | {task.total_steps:,} |"
         found = f" {bar} | {each} | {values.mean():.4g} |"
-    elif task.algorithm == "ppo":
-        found = f" {task.seeds} | {bar} | {values.min():.1f} | {middle} | {values.mean():.1f} |"
+    elif not is_listed:
+        found = f" {len(results)} | {bar} | {values.min():.1f} | {middle} | {values.mean():.1f} |"
     else:
         bars = [] if task.best_bar is None else [f"best ≥ {task.best_bar:g}"]
         bars += [f"each ≥ {task.bar:g}"] * bool(task.bar)
-        each = ", ".join(f"{value:.1f}" for value in values)
+        each = ", ".join(f"{value:.4g}" for value in values)
         best = ", ".join(f"{result.best:.1f}" for result in results if result.best is not None)
         found = f" {', '.join(bars)} | {each} | {middle if len(values) >= 10 else '–'} | {best or '–'} |"
     return f"{begin}{found} {rate:,.0f} | {task.settings()} |"
 
 
 def write(title: str, rows: dict[str, str]) -> None:
-    """Replace these rows of a table on the page, and keep the others."""
+    """Replace these rows of a trainer's table on the page, and keep the others."""
     begin, end = f"<!-- quality of {title}: begin -->", f"<!-- quality of {title}: end -->"
-    tasks = [task for task in TASKS if (task.table or task.algorithm) == title]
+    tasks = [task for task in TASKS if _table(task) == title]
     page = PAGE.read_text(encoding="utf-8")
     before, _, rest = page.partition(begin)
     table, _, after = rest.partition(end)
@@ -181,6 +184,10 @@ def is_reached(task: Task, results: Sequence[Result]) -> bool:
     best = [result.best for result in results if result.best is not None]
     has_best = task.best_bar is None or min(best) >= task.best_bar
     return has_best and min(returns) >= task.bar and float(np.mean(returns)) >= (task.mean_bar or task.bar)
+
+
+def _table(task: Task) -> str:
+    return task.table or task.algorithm
 
 
 def _name(line: str) -> str:
@@ -198,10 +205,10 @@ def main(names: Sequence[str]) -> int:
             results.append(train(task, seed))
             spent = time.perf_counter() - started
             print(f"{task.name}  seed {seed}: {results[-1]}  ({spent:.0f} s)", flush=True)
+            line = row(task, results)
+            write(_table(task), {task.name: line})
         reached = is_reached(task, results)
         missed += not reached
-        line = row(task, results)
-        write(task.table or task.algorithm, {task.name: line})
         print(line, "" if reached else "  MISSED", flush=True)
     return 1 if missed else 0
 

@@ -1,4 +1,4 @@
-"""`MLPActorPolicy`: acts by a perceptron, always the same way in the same place."""
+"""`GreedyActorPolicy`: acts by a perceptron, always the same way in the same place."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from phantom_nn.mlp import Activation
 
 
 @dataclass(frozen=True)
-class MLPActorConfig:
-    """Settings of the policy `mlp-actor`."""
+class GreedyActorConfig:
+    """Settings of the policy `greedy-actor`."""
 
     hidden_sizes: tuple[int, ...] = ()
     """Widths of the hidden layers; none: the outputs are linear functions of what is observed."""
@@ -27,7 +27,7 @@ class MLPActorConfig:
     def __post_init__(self) -> None:
         """Refuse values outside their range."""
         check_network_settings(
-            "mlp-actor", hidden_sizes=self.hidden_sizes, observation_clip=self.observation_clip
+            "greedy-actor", hidden_sizes=self.hidden_sizes, observation_clip=self.observation_clip
         )
 
 
@@ -44,7 +44,7 @@ class ActorMLP(MLP):
         self.draw_orthogonal(rng, {"policy": 0.01})
 
 
-class MLPActorPolicy(NetworkPolicy):
+class GreedyActorPolicy(NetworkPolicy):
     """Takes the likeliest action of the distribution that a perceptron chooses; never draws.
 
     It observes and acts in Box, Discrete, MultiDiscrete and MultiBinary spaces, and in Dict and Tuple
@@ -56,9 +56,9 @@ class MLPActorPolicy(NetworkPolicy):
         network: the perceptron.
     """
 
-    config_class: ClassVar[type | None] = MLPActorConfig
+    config_class: ClassVar[type | None] = GreedyActorConfig
     conformance: ClassVar[Mapping[str, Any]] = {"idle_settings": ("activation",)}  # of linear ones
-    title = "mlp-actor"
+    title = "greedy-actor"
     network: ActorMLP
 
     def __init__(
