@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,9 +26,14 @@ class RewardScale:
         self._running: dict[str, float] = {}
 
     def __call__(self, batch: ph.Trajectories) -> NDArray[np.float64]:
-        """Take in the rewards of a batch and return them scaled: float64 array [B]."""
+        """Take in the rewards of a batch and return them scaled: float64 array [B].
+
+        All are NaN once the deviation is beyond the largest float: divided by it every reward would be 0, and
+        the run would learn nothing for ever, in silence.
+        """
         self._moments.update(self._discounted(batch)[:, None])
-        scaled: NDArray[np.float64] = batch.rewards / float(self._moments.scale[0])
+        scale = float(self._moments.scale[0])
+        scaled: NDArray[np.float64] = batch.rewards / (scale if math.isfinite(scale) else math.nan)
         return np.clip(scaled, -self._clip, self._clip, out=scaled)
 
     def _discounted(self, batch: ph.Trajectories) -> NDArray[np.float64]:

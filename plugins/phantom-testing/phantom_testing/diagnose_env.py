@@ -25,6 +25,7 @@ from phantom_testing.presence_checks import (
     global_random_message,
 )
 from phantom_testing.reward_checks import RewardCheck
+from phantom_testing.scale_checks import RewardScaleCheck, ScaleCheck
 from phantom_testing.trainer_opinions import trainer_opinions
 
 
@@ -127,6 +128,8 @@ class _Visit:
             MaskCheck(),
             AliasingCheck(),
             RewardCheck(),
+            ScaleCheck(),
+            RewardScaleCheck(),
             JoinerCheck(),
             PresenceCheck(),
             EndCheck(),

@@ -38,7 +38,12 @@ class EnvConformance(Conformance):
     kind = "env"
     base = object
     env: ClassVar[Callable[..., Any] | None] = None
-    allowed: ClassVar[tuple[str, ...]] = ("no-end", "unbounded-action-space")
+    allowed: ClassVar[tuple[str, ...]] = (
+        "no-end",
+        "observation-scale",
+        "reward-scale",
+        "unbounded-action-space",
+    )
     num_episodes: ClassVar[int] = 3
     max_steps: ClassVar[int] = 500
 

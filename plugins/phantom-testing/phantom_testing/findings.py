@@ -84,6 +84,18 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             "The collector keeps copies, so trainers learn from what was observed; other code that keeps "
             "observations finds the later values in them.",
         ),
+        "observation-scale": Kind(
+            "note",
+            "A network hardly sees what changes so little, and saturates where numbers are so large: on five "
+            "seeds of MountainCarContinuous-v0 ppo earned 0, and on four of them 93 once observations and "
+            "rewards were normalised.",
+        ),
+        "reward-scale": Kind(
+            "note",
+            "The critic of ppo learns slowly, and what it gets wrong drowns what a decision earned: after "
+            "100,000 steps Pendulum-v1 was at -1060 on average of three seeds, and with normalised rewards "
+            "at -186 of five.",
+        ),
         "unbounded-action-space": Kind(
             "note",
             "The policy 'random' draws from a normal or exponential distribution there, and nothing clips "

@@ -201,6 +201,28 @@ OBSERVATIONS: dict[str, tuple[Callable[..., Any], str]] = {
             "least one."
         ),
     ),
+    "hardly varies": (
+        env_of(
+            observation_space=gym.spaces.Dict({"place": BOX}),
+            encode_observation=lambda self, ctx: {
+                "place": np.array([self.step % 2, 0.5 + 0.001 * (self.step % 2)], np.float32)
+            },
+        ),
+        (
+            "note observation-scale: agent 'A': its observation['place'] went from 0.5 to 0.501 at (1,). Set "
+            "normalize_observations=True for its policy, or scale it in encode_observation()."
+        ),
+    ),
+    "in thousands": (
+        env_of(
+            observation_space=gym.spaces.Box(0.0, 1e6, (2,), np.float32),
+            encode_observation=lambda self, ctx: np.array([1.0, 5000.0 + self.step], np.float32),
+        ),
+        (
+            "note observation-scale: agent 'A': its observation went from 5e+03 to 5.01e+03 at (1,). Set "
+            "normalize_observations=True for its policy, or scale it in encode_observation()."
+        ),
+    ),
     "for nobody": (
         passed_on(lambda step, r: r._replace(observations={**r.observations, "BB": 0}) if step == 2 else r),
         (
@@ -211,6 +233,13 @@ OBSERVATIONS: dict[str, tuple[Callable[..., Any], str]] = {
 }
 
 REWARDS: dict[str, tuple[Callable[..., Any], str]] = {
+    "large": (
+        env_of(compute_reward=lambda self, ctx: 6.0 if self.step % 2 else 8.0),
+        (
+            "note reward-scale: agent 'A': its rewards have a root mean square of 7.07. Set "
+            "normalize_rewards=True for the trainer ppo, or scale them in compute_reward()."
+        ),
+    ),
     "not finite": (
         env_of(compute_reward=lambda self, ctx: float("nan") if self.step == 4 else 0.0),
         "error reward-not-finite: agent 'A', step 4: its reward is nan. Return a finite number.",
@@ -551,7 +580,25 @@ def test_gymnasium_envs_are_well(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv(CHILD, "1")  # without other processes
     limit = gym.spec(name).max_episode_steps
     config = {"env": name, **({} if limit else {"max_episode_steps": 200})}
-    assert found_in(ph.GymnasiumEnv, env_config=config, num_episodes=2) == []
+    known = {"MountainCar-v0": ["observation-scale"], "MountainCarContinuous-v0": ["observation-scale"]}
+    known["Pendulum-v1"] = ["reward-scale"]
+    diagnosis = diagnose(ph.GymnasiumEnv, config, num_episodes=2)
+    assert [finding.check for finding in diagnosis.findings] == known.get(name, [])
+    assert not diagnosis.will_bite
+
+
+def test_a_network_is_told_to_normalise_the_velocity_of_a_mountain_car(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(CHILD, "1")
+    (finding,) = diagnose(ph.GymnasiumEnv, {"env": "MountainCarContinuous-v0"}, num_episodes=1).findings
+    assert finding.severity == "note"
+    assert finding.message.endswith(
+        " at (1,). Set normalize_observations=True for its policy, or scale it in encode_observation()."
+    )
+    assert finding.consequence.startswith(
+        "A network hardly sees what changes so little, and saturates where numbers are so large:"
+    )
 
 
 def test_a_gymnasium_env_without_a_limit_gets_a_note_only() -> None:
@@ -608,7 +655,7 @@ def test_the_examples_are_well(path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     for env in envs:
         if not env().strategic_agents:  # a model in which nobody learns
             assert found[env.__name__].pop(0).startswith("note no-strategic-agent: ")
-    assert found == expected
+    assert {name: [f for f in each if " reward-scale: " not in f] for name, each in found.items()} == expected
 
 
 def test_the_example_is_well_in_other_processes_too(supply_chain: ModuleType) -> None:
