@@ -53,7 +53,7 @@ def test_an_env_that_is_well_exits_with_0(phantom: Callable[..., Any]) -> None:
     said = " ".join(" ".join(others).split())
     able, _, unable = said.removeprefix("Trainers ").partition(" can train this env.")
     tables = {"double-q-learning", "expected-sarsa", "ppo", "q-learning", "sarsa"}
-    assert tables <= set(able.split(", ")) <= tables | {"dqn"}
+    assert tables <= set(able.split(", ")) <= tables | {"dqn", "es", "mappo"}
     assert unable in (
         "",
         " Trainer sac cannot: Agent 'G1': mlp-soft-actor cannot act in Discrete(3). Use a Box of floats.",
