@@ -285,8 +285,12 @@ class Evaluator:
         """Raise `ConfigError` if evaluations cannot be: the env never ends, is shared, or policies are."""
         check_it_ends(env, self.plan.max_steps)
         for policy_id, policy in self.loop.state.policies.items():
-            if isinstance(policy, PolicyByCopy):
-                policy.check_copies(policy_id, 1)  # an evaluation plays one copy of the env
+            if isinstance(policy, PolicyByCopy) and policy.num_copies > 1:
+                raise ConfigError(
+                    f"Policy {policy_id!r} plays each of {policy.num_copies:,} copies of the env as an "
+                    "experiment of its own, so the run cannot evaluate it. Leave evaluate out; afterwards "
+                    f"ph.evaluate takes the policy of one copy: results.policies[{policy_id!r}].of_copy(0)."
+                )
         copied(self.loop.state.policies)
         own = self.make_env()
         try:

@@ -75,8 +75,8 @@ _COUNT: Final = click.IntRange(min=1)
     "policies",
     multiple=True,
     metavar="AGENTS=POLICY",
-    help="Let a class of agents, or one by its id, or those of a policy of the model, play a policy: "
-    "Shop=random. Repeatable.",
+    help="Let the agents of a policy of the run or run file play another policy; of an env alone, a class of "
+    "agents or one by its id: Shop=random. Repeatable.",
 )
 @click.option(
     "--precision",

@@ -128,7 +128,16 @@ class SessionTablesPolicy(ph.PolicyByCopy):
         return actions, {}
 
     def of_copy(self, env_index: int) -> QTablePolicy:
-        """Return the policy of one session; its table is a copy."""
+        """Return the policy of one session; its table is a copy.
+
+        Raises:
+            ConfigError: if there is no such session.
+        """
+        is_whole = isinstance(env_index, (int, np.integer)) and not isinstance(env_index, bool)
+        if not is_whole or not 0 <= env_index < self.num_copies:
+            raise ph.errors.ConfigError(
+                f"There is no session {env_index!r}. Expected a number from 0 to {self.num_copies - 1}."
+            )
         policy = QTablePolicy(self.observation_space, self.action_space)
         policy.table = self._table[env_index].tolist()
         return policy

@@ -181,9 +181,18 @@ def test_an_evaluation_of_sessions_is_refused_before_the_first_step() -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
         learn(40, config={"sessions": 3}, evaluation=ph.EvaluationPlan(episodes=1))
     assert str(caught.value) == (
-        "Policy 'a' has parameters for 3 copies of the env, but is to be played in 1. Play the policy of one "
-        "of them: policies['a'].of_copy(0)."
+        "Policy 'a' plays each of 3 copies of the env as an experiment of its own, so the run cannot "
+        "evaluate it. Leave evaluate out; afterwards ph.evaluate takes the policy of one copy: "
+        "results.policies['a'].of_copy(0)."
     )
+
+
+@pytest.mark.parametrize("number", [3, -1, "a"])
+def test_a_session_that_there_is_not_is_named(number: Any) -> None:
+    policy = SessionTablesPolicy(gym.spaces.Discrete(2), gym.spaces.Discrete(3), sessions=3)
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        policy.of_copy(number)
+    assert str(caught.value) == f"There is no session {number!r}. Expected a number from 0 to 2."
 
 
 @pytest.mark.parametrize(
