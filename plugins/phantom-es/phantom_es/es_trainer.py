@@ -13,7 +13,7 @@ import phantom_core as ph
 from phantom_es.cma_search import CMASearch
 from phantom_es.es_config import ESConfig
 from phantom_es.greedy_actor import GreedyActorPolicy
-from phantom_es.policy_parameters import read_parameters, write_parameters
+from phantom_es.policy_parameters import check_takes_parameters, read_parameters, write_parameters
 
 _MAX_FULL = 200
 
@@ -45,8 +45,9 @@ class ESTrainer(ph.Trainer):
         self._played: list[ph.EpisodeSummary] = []
 
     def setup(self, policy_id: ph.PolicyID, policy: ph.BasePolicy, rng: np.random.Generator) -> None:
-        """Begin to search around the policy as it is; `ConfigError` if it has no parameters."""
+        """Begin to search around the policy as it is; `ConfigError` if it has no parameters to search."""
         start = read_parameters(policy_id, policy)
+        check_takes_parameters(policy_id, policy)
         covariance = self.config.covariance
         if covariance == "auto":
             covariance = "full" if len(start) <= _MAX_FULL else "diagonal"

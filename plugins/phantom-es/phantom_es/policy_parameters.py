@@ -40,6 +40,19 @@ def write_parameters(policy: ph.BasePolicy, vector: NDArray[np.float64]) -> None
     policy.load_state_dict({**state, ENTRY: vector.reshape(own.shape).astype(own.dtype)})
 
 
+def check_takes_parameters(policy_id: ph.PolicyID, policy: ph.BasePolicy) -> None:
+    """Raise `ConfigError` if a policy keeps its parameters whatever it is given; it is left as it was."""
+    before = read_parameters(policy_id, policy)
+    write_parameters(policy, before + 1.0)
+    has_changed = not np.array_equal(read_parameters(policy_id, policy), before)
+    write_parameters(policy, before)
+    if not has_changed:
+        raise ph.errors.ConfigError(
+            f"Policy {policy_id!r} ({type(policy).__name__}) does not take over other parameters, so es "
+            f"cannot search them. Let load_state_dict() set them from state['{ENTRY}']."
+        )
+
+
 def _shown(value: Any) -> str:
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004  part of a line

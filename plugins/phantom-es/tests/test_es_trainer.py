@@ -79,6 +79,16 @@ class Unsearchable(ph.RandomPolicy):
     """A policy without parameters."""
 
 
+class Stubborn(ph.Policy):
+    """Has parameters, and keeps them."""
+
+    def compute_action(self, observation: Any) -> Any:
+        return np.zeros(1, np.float32)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"parameters": np.zeros(2)}
+
+
 class Whole(Line):
     """A policy whose parameters are no floats."""
 
@@ -214,6 +224,13 @@ def test_more_than_200_parameters_have_a_diagonal_covariance() -> None:
                 "Policy 'line' (Unsearchable) has no parameters: its state_dict() has none. es searches the "
                 "numbers in state_dict()['parameters']: return an array of floats there, and take it over in "
                 "load_state_dict()."
+            ),
+        ),
+        (
+            {"policies": {"line": ph.PolicySpec(agents=Aimer, policy=Stubborn, train=True)}},
+            (
+                "Policy 'line' (Stubborn) does not take over other parameters, so es cannot search them. Let "
+                "load_state_dict() set them from state['parameters']."
             ),
         ),
         (
