@@ -42,7 +42,6 @@ DISTRIBUTION_BY_NAME: Final = {
     "ppo": "phantom-ppo",
     "q-learning": "phantom-qlearning",
     "q-table": "phantom-qlearning",
-    "session-q-tables": "phantom-qlearning",
     "sac": "phantom-sac",
     "tensorboard": "phantom-tensorboard",
     "wandb": "phantom-wandb",

@@ -18,7 +18,7 @@ Places = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class SessionTablesConfig(QTableConfig):
-    """Settings of the policy `session-q-tables`."""
+    """Settings of `SessionTablesPolicy`, which `q-learning` makes for its sessions."""
 
     sessions: int = 1
     """How many sessions there are, each in a copy of the env."""

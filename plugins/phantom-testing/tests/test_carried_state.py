@@ -243,8 +243,9 @@ def _one_process_only(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def found_in(env: Callable[..., Any], **settings: Any) -> list[str]:
-    """Return the findings, each with its severity and check."""
-    return [f"{f.severity} {f.check}: {f}" for f in diagnose(env, **settings).findings]
+    """Return the findings, each with its severity and check, but for those on the size of rewards."""
+    findings = [f for f in diagnose(env, **settings).findings if f.check != "reward-scale"]
+    return [f"{f.severity} {f.check}: {f}" for f in findings]
 
 
 @pytest.mark.usefixtures("_one_process_only")
