@@ -15,6 +15,8 @@ from phantom_nn.action_distributions import (
     MultiCategorical,
     make_distribution,
 )
+from phantom_nn.actor_mlp import ActorMLP
+from phantom_nn.distribution_policy import DistributionPolicy
 from phantom_nn.feature_scaler import FeatureScaler
 from phantom_nn.flat_adam import FlatAdam, clip_norm
 from phantom_nn.flat_parameters import ParameterLayout, orthogonal, polyak
@@ -28,10 +30,12 @@ from phantom_nn.squashed_gaussian import SquashedDraw, SquashedGaussian
 __all__ = [
     "MLP",
     "ActionDistribution",
+    "ActorMLP",
     "BaseNetworkPolicy",
     "Bernoulli",
     "Categorical",
     "DiagonalGaussian",
+    "DistributionPolicy",
     "FeatureScaler",
     "FlatAdam",
     "FlatNetwork",

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import gymnasium as gym
-import numpy as np
 from numpy.typing import NDArray
 
 import phantom_core as ph
-from phantom_nn import (
-    MLP,
-    BaseNetworkPolicy,
-    FlatNetwork,
-    NetworkPolicy,
-    check_network_settings,
-    make_distribution,
-)
+from phantom_nn import ActorMLP, DistributionPolicy, FlatNetwork, NetworkPolicy, check_network_settings
 from phantom_nn.mlp import Activation
 from phantom_ppo.sequences import Inputs
 
@@ -43,14 +34,11 @@ class FeedForwardNetwork(Network, Protocol):
         """Return what the actor says about features [B, width]: [B, outputs]."""
 
 
-class ActorPolicy(BaseNetworkPolicy):
+class ActorPolicy(DistributionPolicy):
     """Samples actions from a distribution that a network chooses.
 
-    It observes and acts in Box, Discrete, MultiDiscrete and MultiBinary spaces, and in Dict and Tuple
-    spaces of these, with or without an action mask. The finished policy takes the likeliest action.
-
-    A subclass makes the network. Its `config_class` has the field `log_std_init`, and those that
-    `NetworkPolicy` wants.
+    The finished policy takes the likeliest action. Its `config_class` has the field `log_std_init`, and those
+    that `NetworkPolicy` wants.
 
     Attributes:
         layout: how observations become features.
@@ -70,14 +58,7 @@ class ActorPolicy(BaseNetworkPolicy):
             ConfigError: if a space has no numbers, or a mask does not fit the actions.
         """
         super().__init__(observation_space, action_space, **config)
-        self.distribution = make_distribution(action_space)
-        self.check_mask(self.distribution.mask_width)
-        self.network = self.make_network()
         self.network.extra[:] = self.config.log_std_init  # there is none without a Box
-
-    @abstractmethod
-    def make_network(self) -> Network:
-        """Make the network, before its first weights are drawn."""
 
     def inputs(self, batch: ph.Trajectories, sequence_length: int) -> tuple[Inputs, Inputs]:
         """Return what networks are given: for each decision, and for what followed each trajectory.
@@ -100,8 +81,7 @@ class FeedForwardActorPolicy(ActorPolicy, NetworkPolicy):
 
     def compute_actions(self, observations: Any) -> Any:
         """Return the likeliest action for each of B observations."""
-        outputs = self.network.policy_outputs(self.features(observations))
-        return self.distribution.to_env(self.distribution.mode(outputs, self.layout.mask(observations)))
+        return self.likeliest(observations, self.network.policy_outputs(self.features(observations)))
 
     def sample_actions(self, observations: Any, rng: ph.RowStreams) -> tuple[Any, Mapping[str, Any]]:
         """Draw an action for each of B observations; what is drawn in a Box is not clipped."""
@@ -154,30 +134,3 @@ class MLPStochasticActorPolicy(FeedForwardActorPolicy):
             self.distribution.num_extra,
             activation=self.config.activation,
         )
-
-
-class ActorMLP(MLP):
-    """A multilayer perceptron with one head: the outputs that the distribution of the actions needs."""
-
-    def __init__(
-        self,
-        num_inputs: int,
-        hidden_sizes: Sequence[int],
-        num_outputs: int,
-        num_extra: int = 0,
-        *,
-        activation: Activation = "tanh",
-        dtype: type[np.floating[Any]] = np.float32,
-    ) -> None:
-        heads = {"actor": num_outputs}
-        super().__init__(
-            num_inputs, hidden_sizes, heads, num_extra=num_extra, activation=activation, dtype=dtype
-        )
-
-    def initialise(self, rng: np.random.Generator) -> None:
-        """Draw orthogonal weights: gain √2 in hidden layers, 0.01 for the head; biases become 0."""
-        self.draw_orthogonal(rng, {"actor": 0.01})
-
-    def policy_outputs(self, features: Array) -> Array:
-        """Return what it says about features [B, inputs]: [B, outputs]."""
-        return self.head(features)

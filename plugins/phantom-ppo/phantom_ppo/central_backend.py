@@ -9,9 +9,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from phantom_nn import MLP, FlatAdam, clip_norm
+from phantom_nn import MLP, ActorMLP, FlatAdam, clip_norm
 from phantom_nn.mlp import Activation
-from phantom_ppo.actor_policy import ActorMLP, MLPStochasticActorPolicy
+from phantom_ppo.actor_policy import MLPStochasticActorPolicy
 from phantom_ppo.central_view import CentralView
 from phantom_ppo.numpy_backend import NumpyBackend
 from phantom_ppo.ppo_loss import LossSettings, Minibatch, Samples, Step

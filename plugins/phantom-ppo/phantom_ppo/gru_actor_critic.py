@@ -79,8 +79,7 @@ class GRUActorCriticPolicy(ActorCriticPolicy, ph.RecurrentPolicy):
     def compute_actions(self, observations: Any, state: Any) -> tuple[Any, Array]:
         """Return the likeliest action for each of B observations, and the states after them."""
         outputs, after = self.network.step(self.features(observations), state)
-        actions = self.distribution.mode(outputs, self.layout.mask(observations))
-        return self.distribution.to_env(actions), after
+        return self.likeliest(observations, outputs), after
 
     def sample_actions(
         self, observations: Any, rng: ph.RowStreams, state: Any

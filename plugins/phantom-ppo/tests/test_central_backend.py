@@ -5,8 +5,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+from phantom_nn import ActorMLP
 from phantom_ppo import MLPStochasticActorPolicy
-from phantom_ppo.actor_policy import ActorMLP
 from phantom_ppo.central_backend import CentralBackend, CentralCritic
 from phantom_ppo.central_view import CentralView, GlobalState
 from phantom_ppo.ppo_loss import LossSettings, Samples
