@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 
 from phantom_core.errors import ConfigError
+from phantom_core.policies.action_masks import sample_allowed
 from phantom_core.policies.policy import BatchedObservations, Policy
 from phantom_core.seeding import RowStreams
 from phantom_core.types import Action, Observation
@@ -21,8 +22,9 @@ _MASK = "action_mask"
 class RandomPolicy(Policy):
     """Samples uniformly from the action space.
 
-    If the action space is Discrete and the observations are Dicts with the key `action_mask`, it samples
-    from the actions that the mask allows, or from all actions if the mask allows none.
+    If the observations are Dicts with the key `action_mask`, which has an entry for each choice of the
+    Discrete and MultiDiscrete parts of an action, it samples from what the mask allows; a choice of which
+    the mask allows nothing is free.
     """
 
     acts_randomly = True
@@ -30,11 +32,7 @@ class RandomPolicy(Policy):
     def __init__(self, observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> None:
         super().__init__(observation_space, action_space)
         self._space = copy.deepcopy(action_space)  # with a generator of its own
-        self._has_mask = (
-            isinstance(observation_space, gym.spaces.Dict)
-            and _MASK in observation_space.spaces
-            and isinstance(action_space, gym.spaces.Discrete)
-        )
+        self._has_mask = isinstance(observation_space, gym.spaces.Dict) and _MASK in observation_space.spaces
 
     def seed(self, rng: np.random.Generator) -> None:
         """Seed the action space."""
@@ -42,9 +40,14 @@ class RandomPolicy(Policy):
 
     def compute_action(self, observation: Observation) -> Action:
         """Return a sample of the action space."""
-        if self._has_mask and np.any(observation[_MASK]):
-            return self._space.sample(mask=np.asarray(observation[_MASK], np.int8))
+        if self._has_mask:
+            return self.sample_allowed(self._space, observation[_MASK])
         return self._space.sample()
+
+    @staticmethod
+    def sample_allowed(space: gym.Space[Any], mask: Any) -> Action:
+        """Return a random element of a space that an action mask allows, from the space's own generator."""
+        return sample_allowed(space, mask)
 
     def sample_actions(
         self, observations: BatchedObservations, rng: RowStreams
@@ -57,9 +60,10 @@ class RandomPolicy(Policy):
                 return [first + _allowed(draw, mask, count) for draw, mask in draws], {}
             return [first + int(draw * count) for draw in rng.uniform()], {}
         actions = []
-        for draw in rng.uniform():
+        for row, draw in enumerate(rng.uniform()):
             self._space.seed(int(draw * 2**31))
-            actions.append(self._space.sample())
+            mask = observations[_MASK][row] if self._has_mask else ()
+            actions.append(sample_allowed(self._space, mask))
         return actions, {}
 
 

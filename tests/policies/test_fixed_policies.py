@@ -1,3 +1,5 @@
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -55,6 +57,37 @@ def test_a_random_policy_draws_from_what_a_mask_allows() -> None:
         for row in masks
     ]
     assert finished == [{10}, {11, 13}, everything]
+
+
+CHOICES = gym.spaces.MultiDiscrete([2, 3], start=[0, 5])
+PARTS = gym.spaces.Tuple([CHOICES, BOX, gym.spaces.Dict(shop=gym.spaces.Discrete(3, start=1))])
+
+
+@pytest.mark.parametrize(
+    ("space", "mask", "choices_of", "allowed"),
+    [
+        (CHOICES, [0, 1, 1, 0, 1], tuple, {(1, 5), (1, 7)}),
+        (CHOICES, [0, 0, 0, 0, 0], tuple, {(one, other) for one in (0, 1) for other in (5, 6, 7)}),
+        (PARTS, [1, 0, 0, 1, 0, 0, 1, 0], lambda a: (*a[0].tolist(), a[2]["shop"]), {(0, 6, 2)}),
+    ],
+    ids=["choices", "none allowed", "parts"],
+)
+def test_a_mask_holds_for_every_choice_of_an_action(
+    space: gym.Space[Any], mask: list[int], choices_of: Any, allowed: set[Any]
+) -> None:
+    observed = gym.spaces.Dict(
+        observation=gym.spaces.Discrete(1), action_mask=gym.spaces.MultiBinary(len(mask))
+    )
+    policy = ph.RandomPolicy(observed, space)
+    policy.seed(np.random.default_rng(1))
+    row = np.array(mask, np.int8)
+    rng = streams(1, rows=1)
+    batch = {"observation": [0], "action_mask": row[None]}
+    explored = [policy.sample_actions(batch, rng)[0][0] for _ in range(60)]
+    finished = [policy.compute_action({"observation": 0, "action_mask": row}) for _ in range(60)]
+    for actions in (explored, finished):
+        assert all(action in space for action in actions)
+        assert {tuple(map(int, choices_of(action))) for action in actions} == allowed
 
 
 def test_a_constant_policy_makes_a_number_an_element_of_a_box() -> None:

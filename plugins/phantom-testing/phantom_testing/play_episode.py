@@ -195,12 +195,8 @@ class _Chooser:
             space.seed(ph.seeding.derive_seed(self._seed, "doctor", agent_id) % 2**31)
             self._spaces[agent_id] = space
         mask = observation.get(MASK) if isinstance(observation, Mapping) else None
-        if (
-            isinstance(mask, np.ndarray)
-            and mask.any()
-            and isinstance(self._spaces[agent_id], gym.spaces.Discrete)
-        ):
-            return self._spaces[agent_id].sample(mask.astype(np.int8))
+        if isinstance(mask, np.ndarray):
+            return ph.RandomPolicy.sample_allowed(self._spaces[agent_id], mask)
         return self._spaces[agent_id].sample()
 
 

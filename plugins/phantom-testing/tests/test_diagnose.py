@@ -485,6 +485,22 @@ CASES = {
 }
 
 
+def test_random_play_heeds_the_mask_of_an_action_of_several_choices() -> None:
+    def decode(self: Any, ctx: ph.Context, action: Any) -> None:
+        assert (action[0].tolist(), action[1]) == ([1, 0], 2)
+
+    space = gym.spaces.Tuple([gym.spaces.MultiDiscrete([2, 2]), gym.spaces.Discrete(3), BOX])
+    mask = np.array([0, 1, 1, 0, 0, 0, 1], np.int8)
+    observed = {
+        "observation_space": gym.spaces.Dict(observation=BOX, action_mask=gym.spaces.MultiBinary(7)),
+        "encode_observation": lambda self, ctx: {
+            "observation": np.zeros(2, np.float32) + self.random.random(),
+            "action_mask": mask.copy(),
+        },
+    }
+    assert found_in(env_of(action_space=space, decode_action=decode, **observed)) == []
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_the_doctor_finds_what_is_wrong_and_nothing_else(name: str) -> None:
     env, sentence = CASES[name]
