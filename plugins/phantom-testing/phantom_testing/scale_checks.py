@@ -73,7 +73,7 @@ class RewardScaleCheck(EnvCheck):
     """
 
     def __init__(self) -> None:
-        self._squares: dict[ph.AgentID, tuple[int, float]] = {}
+        self._sizes: dict[ph.AgentID, tuple[int, float]] = {}  # how many rewards, and √ of their squares' sum
 
     def look(self, moment: Moment) -> Iterator[Finding]:
         """Take in what each agent earned."""
@@ -81,14 +81,14 @@ class RewardScaleCheck(EnvCheck):
         for agent_id, reward in ({} if moment.result is None else moment.result.rewards).items():
             is_for_networks = agent_id in spaces and _has_floats(spaces[agent_id])
             if is_for_networks and isinstance(reward, Real) and math.isfinite(reward):
-                number, total = self._squares.get(agent_id, (0, 0.0))
-                self._squares[agent_id] = number + 1, total + float(reward) ** 2
+                number, size = self._sizes.get(agent_id, (0, 0.0))
+                self._sizes[agent_id] = number + 1, math.hypot(size, float(reward))  # no square overflows
         return iter(())
 
     def finish(self) -> Iterator[Finding]:
         """Name each agent whose rewards are large."""
-        for agent_id, (number, total) in self._squares.items():
-            size = math.sqrt(total / number)
+        for agent_id, (number, whole) in self._sizes.items():
+            size = whole / math.sqrt(number)
             if size > _LARGE_REWARD:
                 yield Finding(
                     check="reward-scale",

@@ -240,6 +240,13 @@ REWARDS: dict[str, tuple[Callable[..., Any], str]] = {
             "normalize_rewards=True for the trainer ppo, or scale them in compute_reward()."
         ),
     ),
+    "almost infinite": (
+        env_of(compute_reward=lambda self, ctx: 1e200),
+        (
+            "note reward-scale: agent 'A': its rewards have a root mean square of 1e+200. Set "
+            "normalize_rewards=True for the trainer ppo, or scale them in compute_reward()."
+        ),
+    ),
     "not finite": (
         env_of(compute_reward=lambda self, ctx: float("nan") if self.step == 4 else 0.0),
         "error reward-not-finite: agent 'A', step 4: its reward is nan. Return a finite number.",
