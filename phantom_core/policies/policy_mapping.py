@@ -253,6 +253,9 @@ def _parse(policy_id: PolicyID, value: Any) -> PolicySpec:
         if value.train is not None and not isinstance(value.train, bool):
             wrong = f"Policy {policy_id!r} has train={value.train!r}"
             raise PolicyMappingError(f"{wrong}. Expected True, False or None.")
+        if not isinstance(value.config, Mapping):
+            wrong = f"Policy {policy_id!r} has config={value.config!r}"
+            raise PolicyMappingError(f"{wrong}. Expected a dict of its settings, such as {{}}.")
         if value.opponents is not None:
             _check_opponents(policy_id, value)
         return value

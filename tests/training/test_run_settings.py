@@ -424,6 +424,14 @@ def test_train_of_a_policy_is_true_false_or_none() -> None:
     assert str(caught.value) == "Policy 'a' has train='yes'. Expected True, False or None."
 
 
+@pytest.mark.parametrize("opponents", [None, "past"])
+def test_the_config_of_a_policy_is_a_dict(opponents: Any) -> None:
+    spec = ph.PolicySpec(agents=["A"], config=None, opponents=opponents)  # type: ignore[arg-type]
+    with pytest.raises(ph.errors.PolicyMappingError) as caught:
+        run(policies={"a": spec, "b": ["B"]})
+    assert str(caught.value) == "Policy 'a' has config=None. Expected a dict of its settings, such as {}."
+
+
 def test_settings_are_flat_for_one_trainer_and_by_name_for_several() -> None:
     mixed = {"a": ["A"], "b": ph.PolicySpec(agents=["B"], trainer="ppo")}
     assert configs_by_trainer("q-learning", None, {"alpha": 0.5}) == {"q-learning": {"alpha": 0.5}}
