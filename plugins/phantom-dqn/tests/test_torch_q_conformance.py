@@ -22,6 +22,7 @@ class TestDQNInTorch(TrainerConformance):
         "rounds": 4,
         "decisions_per_gradient_step": 2,
         "warm_up": 64,
+        "capacity": 150,  # so that transitions are replaced
         "lr": 5e-3,
     }
 
