@@ -24,6 +24,7 @@ _MANY: Final = 16
 """So many streams lend draws; fewer are asked one by one."""
 _LOAN: Final = 2**18
 """So many draws are borrowed at once at most."""
+_NOTHING: Final = np.empty(0)
 
 
 def name_key(name: object) -> int:
@@ -91,13 +92,14 @@ class UniformStream:
     It draws blocks from a NumPy generator, so the numbers are those of `rng.random()`.
     """
 
-    __slots__ = ("_block", "_borrower", "_lent", "_rng", "_unused")
+    __slots__ = ("_block", "_borrower", "_lent", "_rest", "_rng", "_unused")
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
         self._block: Mapping[str, Any] = rng.bit_generator.state  # the state that made the block
-        self._unused: list[float] = []  # backwards
-        self._lent: list[float] = []  # what was unused, while somebody draws from it
+        self._unused: list[float] = []  # what is left of the block, backwards
+        self._rest = _NOTHING  # the same as an array, if there is no list of it
+        self._lent = _NOTHING  # what was left, while somebody draws from it
         self._borrower: RowStreams | None = None
 
     def random(self) -> float:
@@ -133,30 +135,30 @@ class UniformStream:
     def at_hand(self) -> int:
         """Return how many draws there are before the generator is asked again: at least one."""
         if not self._unused:
-            self._have_some()
-        return len(self._unused)
+            self._have_rest()
+        return len(self._unused) or len(self._rest)
 
-    def lend(self, borrower: RowStreams, number: int) -> list[float]:
-        """Lend the next so many draws, which are at hand, until `take_back`; return them backwards."""
-        self._borrower, self._lent, self._unused = borrower, self._unused, []
-        return self._lent[-number:]
+    def lend(self, borrower: RowStreams, number: int) -> NDArray[np.float64]:
+        """Lend the next so many draws, which are at hand, until `take_back`."""
+        if self._unused:
+            self._rest, self._unused = np.array(self._unused[::-1], np.float64), []
+        self._borrower, self._lent, self._rest = borrower, self._rest, _NOTHING
+        return self._lent[:number]
 
     def take_back(self, number: int) -> None:
         """Go on after the first so many draws that were lent."""
-        self._borrower, self._unused, self._lent = None, self._lent, []
-        if number:
-            del self._unused[-number:]
+        self._borrower, self._rest, self._lent = None, self._lent[number:], _NOTHING
 
     def restart(self, rng: np.random.Generator) -> None:
         """Draw from another generator from now on."""
         self._return_loan()
-        self._rng, self._unused = rng, []
+        self._rng, self._unused, self._rest = rng, [], _NOTHING
 
     def state_dict(self) -> dict[str, Any]:
         """Return the position of the stream: the generator's state and the draws left in its block."""
         self._return_loan()
-        generator = self._block if self._unused else self._rng.bit_generator.state
-        return {"generator": generator, "unused": len(self._unused)}
+        unused = len(self._unused) + len(self._rest)
+        return {"generator": self._block if unused else self._rng.bit_generator.state, "unused": unused}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue from the position that `state_dict` returned."""
@@ -164,13 +166,19 @@ class UniformStream:
         unused = int(state["unused"])
         self._rng.bit_generator.state = state["generator"]
         self._block = self._rng.bit_generator.state
-        self._unused = self._rng.random(_BLOCK)[::-1][:unused].tolist() if unused else []
+        self._unused, self._rest = [], self._rng.random(_BLOCK)[_BLOCK - unused :] if unused else _NOTHING
 
     def _have_some(self) -> None:
+        """Have a list of draws, where there is none or it is lent."""
+        self._have_rest()
+        self._unused, self._rest = self._rest[::-1].tolist(), _NOTHING
+
+    def _have_rest(self) -> None:
+        """Have an array of draws, where there is no list of them or it is lent."""
         self._return_loan()
-        if not self._unused:
+        if not len(self._rest):
             self._block = self._rng.bit_generator.state
-            self._unused = self._rng.random(_BLOCK)[::-1].tolist()
+            self._rest = self._rng.random(_BLOCK)
 
     def _return_loan(self) -> None:
         if self._borrower is not None:
@@ -298,7 +306,7 @@ class RowStreams:
             if not wanted or any(stream.at_hand() != at_hand for stream in self._streams):
                 return None
             lent = [stream.lend(self, wanted) for stream in self._streams]
-            self._loan = np.ascontiguousarray(np.array(lent).T[::-1])
+            self._loan = np.ascontiguousarray(np.array(lent).T)
             self._used, self._ahead = 0, ahead
         found = self._loan[self._used : self._used + number]
         self._used += number

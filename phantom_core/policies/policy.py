@@ -196,7 +196,8 @@ class PolicyByCopy(BasePolicy):
         """Return the actions of the trained policy for B observations.
 
         Args:
-            observations: B observations, in the layout of `Policy.compute_actions`.
+            observations: B observations, in the layout of `Policy.compute_actions`, but of a Discrete space
+                an int64 array [B].
             env_indices: int64 array [B]: the copy of the env of each. It is only valid during the call.
         """
 

@@ -5,31 +5,47 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from phantom_core.policies.batching import rows_of
 from phantom_core.rollouts.row_table import RowTable
+from phantom_core.rollouts.space_batcher import is_integer_array
 from phantom_core.types import Action, AgentID
 
 _FEW: Final = 1000
 
 
 class ActionHistory:
-    """What was done in each step of a collector, as long as somebody may ask for it."""
+    """What was done in each step of a collector, as long as somebody may ask for it.
 
-    def __init__(self, most: int) -> None:
+    Attributes:
+        num_steps: how many steps there were.
+        keeps_actions: whether anybody may ask; else steps are counted only.
+        is_long: whether `forget` should be called.
+        restored: what was done in episodes that were played again, by copy.
+    """
+
+    def __init__(self, most: int, *, keeps_actions: bool = True) -> None:
+        """Begin without steps; keep the actions of at most so many, and a tenth more."""
+        self.keeps_actions = keeps_actions
         self.num_steps = 0
-        self.is_long = False  # whether `forget` should be called
-        self._most = most  # at most so many steps are kept, and a tenth more
+        self.is_long = False
+        self._most = most
         self._first, self._limit = 0, _FEW
         self._table: RowTable | None = None
         self._runs: list[tuple[RowTable, int, list[Any]]] = []  # a table, its first step, the actions
         self._newest: list[Any] = []  # the actions of the last of these
-        self.restored: dict[int, list[dict[AgentID, Action]]] = {}  # of episodes that were played again
+        self.restored: dict[int, list[dict[AgentID, Action]]] = {}
 
     def add(self, table: RowTable, actions: Sequence[Action]) -> None:
         """Add a step: one action for each row of the table, in memory of its own."""
+        if not self.keeps_actions:
+            self.num_steps += 1
+            return
         if table is not self._table:
             self._table, self._newest = table, []
             self._runs.append((table, self.num_steps, self._newest))
-        self._newest.extend(actions)  # flat: millions of small lists would be slow to collect
+        self._newest.extend(
+            rows_of(actions) if is_integer_array(actions) else actions
+        )  # flat: millions of small lists would be slow to collect
         self.num_steps += 1
         self.is_long = self.num_steps - self._first > self._limit
 

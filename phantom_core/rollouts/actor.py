@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phantom_core.errors import ConfigError, EnvError, ObservationError, PolicyMappingError
+from phantom_core.policies.batching import rows_of
 from phantom_core.policies.policy import BasePolicy, PolicyByCopy, RecurrentPolicy
 from phantom_core.policies.policy_states import PolicyStates
 from phantom_core.rollouts.rollout_buffer import End, RolloutBuffer
-from phantom_core.rollouts.space_batcher import are_ints, contains
+from phantom_core.rollouts.space_batcher import are_ints, contains, is_integer_array
 from phantom_core.seeding import RowStreams
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
@@ -26,16 +27,19 @@ _PAIR: Final = 2
 class Actor:
     """Asks one policy for actions, and keeps what its agents went through if it learns."""
 
-    def __init__(self, policy_id: PolicyID, policy: BasePolicy) -> None:
+    def __init__(self, policy_id: PolicyID, policy: BasePolicy, *, keeps_arrays: bool = False) -> None:
+        """Begin without decisions; tell whether whole numbers that a policy returned as an array stay one."""
         space = policy.action_space
+        self._keeps_arrays = keeps_arrays
         self.policy_id = policy_id
         self.policy: Any = policy  # a Policy, a RecurrentPolicy or a PolicyByCopy
-        self.buffer = RolloutBuffer(policy.observation_space, space)
+        self._is_by_copy = isinstance(policy, PolicyByCopy)
+        self.buffer = RolloutBuffer(policy.observation_space, space, discrete_as_arrays=self._is_by_copy)
         self.is_learning = False  # whether it explores, and its agents' transitions are kept
         self.is_online = False  # whether it learns from each step
         self.defers = False  # whether its newest decisions wait for what the step makes of them
         self.newest: Decisions | None = None  # those that wait, while the buffer is empty
-        self.earned: list[float] = []  # by the newest decisions
+        self.earned: Any = []  # a list or an array: by the newest decisions
         self.ended: dict[int, tuple[End, Any, bool]] = {}  # with those, as `end` got it
         self.num_rows = 0
         self.checks_all = True  # whether actions of every space are checked; else those of Discrete spaces
@@ -45,7 +49,6 @@ class Actor:
         if isinstance(space, gym.spaces.Discrete):
             self._limits = int(space.start), int(space.start + space.n)
         self.memory = PolicyStates(policy) if isinstance(policy, RecurrentPolicy) else None
-        self._is_by_copy = isinstance(policy, PolicyByCopy)
         self._changes_what_it_plays = type(policy).env_actions is not BasePolicy.env_actions
 
     def decide(
@@ -85,7 +88,11 @@ class Actor:
             actions, extras = self.policy.compute_actions(batch, *where), {}
         played = self.policy.env_actions(actions) if explores and self._changes_what_it_plays else actions
         is_same = played is actions
-        if self.is_discrete and isinstance(played, np.ndarray):
+        if (
+            self.is_discrete
+            and isinstance(played, np.ndarray)
+            and not (self._keeps_arrays and is_integer_array(played))
+        ):
             played = played.tolist()
             actions = played if is_same else actions
         if self._is_number and isinstance(played, np.ndarray):
@@ -107,8 +114,8 @@ class Actor:
         return played
 
     @property
-    def rewards(self) -> list[float]:
-        """What each decision earned so far."""
+    def rewards(self) -> Any:
+        """What each decision earned so far: a list or an array of floats."""
         return self.buffer.rewards if self.newest is None else self.earned
 
     def end(self, end: End, following: Any, *, terminated: bool) -> None:
@@ -122,7 +129,7 @@ class Actor:
         """Add the newest decisions to the buffer, if they are not in it yet."""
         if self.newest is not None:
             self.buffer.add_decisions(*self.newest)
-            self.buffer.rewards += self.earned
+            self.buffer.add_rewards(self.earned)
             ended = self.ended.values()
             self.forget_newest()
             for end, following, terminated in ended:
@@ -172,6 +179,8 @@ class Actor:
 
     def _check_actions(self, agent_ids: Sequence[AgentID], played: Sequence[Action]) -> None:
         space = self.policy.action_space
+        if is_integer_array(played):
+            played = rows_of(played)
         for agent_id, action in zip(agent_ids, played):  # noqa: B905  the lengths were compared
             if not (type(space) is gym.spaces.Box and _is_in_box(space, action)) and not space.contains(
                 action

@@ -10,6 +10,8 @@ from functools import lru_cache
 from time import perf_counter
 from typing import Any, Final
 
+import numpy as np
+
 from phantom_core.component_config import is_whole
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import (
@@ -22,6 +24,7 @@ from phantom_core.errors import (
     listing,
 )
 from phantom_core.metrics import Metric, Mode
+from phantom_core.policies.batching import rows_of
 from phantom_core.policies.policy import BasePolicy, PolicyByCopy
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.action_history import ActionHistory
@@ -42,9 +45,6 @@ from phantom_core.types import Action, AgentID, Observation, PolicyID
 
 _log = logging.getLogger("phantom_core")
 
-_FEW_STEPS: Final = 1000
-"""So many steps are kept of episodes that need not be played again."""
-
 LONG_EPISODE: Final = 100_000
 """After so many steps of waiting for the end of an episode, the collector says so."""
 
@@ -59,7 +59,7 @@ class Collector:
     Attributes:
         learning: ids of the policies that explore, and whose trajectories are kept.
         policy_by_agent: policy id of each agent that was met or is known.
-        env_steps: env steps made so far, over all copies.
+        env_steps: env steps made so far, over all copies; also of those that a plan is `without`.
         env_seconds: the time spent in the env's steps so far.
         policy_seconds: the time spent in choosing actions so far.
     """
@@ -131,12 +131,15 @@ class Collector:
         self._seeds = None if seeds is None else [int(one) for one in seeds]
         self._on_episode = on_episode
         self._has_warned = False
-        self._actors = {policy_id: Actor(policy_id, policy) for policy_id, policy in policies.items()}
+        self._actors = {
+            policy_id: Actor(policy_id, policy, keeps_arrays=self._envs.takes_arrays)
+            for policy_id, policy in policies.items()
+        }
         for policy_id, policy in policies.items():
             if isinstance(policy, PolicyByCopy):
                 policy.check_copies(policy_id, self._envs.num_copies)
         self._streams: dict[PolicyID, dict[int, UniformStream]] = {i: {} for i in policies}
-        self._history = ActionHistory(_FEW_STEPS if self._envs.saves_episodes else MAX_HISTORY)
+        self._history = ActionHistory(MAX_HISTORY, keeps_actions=not self._envs.saves_episodes)
         self._copies = [
             EnvCopy(self._envs, index, self._seed_of(index), self._make_rows, self._history)
             for index in range(self._envs.num_copies)
@@ -226,9 +229,9 @@ class Collector:
     def play(self, plans: Sequence[Collection]) -> None:
         """Play until one of these plans, or several, are fulfilled.
 
-        Where the first counts episodes, a copy stands still when it has played its share of them. If it is
-        broken off, by an exception or by Ctrl-C, what was begun is forgotten, and the next call begins with
-        new episodes.
+        Where the first counts episodes, a copy stands still when it has played its share of them, and so do
+        those that it is `without`. If it is broken off, by an exception or by Ctrl-C, what was begun is
+        forgotten, and the next call begins with new episodes.
         """
         first = plans[0]
         try:
@@ -242,13 +245,15 @@ class Collector:
                     elif left is None or plan.steps_left < left:
                         left = plan.steps_left
                 copies = self._copies
-                if first.episodes is not None:
+                if first.episodes is not None or first.plan.without:
                     copies = [copy for copy in copies if first.wants_more_of(copy.env_index)]
-                most = None if left is None else -(-left // len(copies))
+                counted = len(self._copies if first.episodes is None else copies)
+                most = None if left is None else -(-left // counted)
                 steps, ended = self._play(copies, most, until_end=until_end)
+                self.env_steps += steps * counted
                 episodes = [(copy.env_index, copy.episode) for copy in ended]
                 for plan in plans:
-                    plan.count(steps * len(copies), episodes)
+                    plan.count(steps * counted, episodes)
         except BaseException:  # nobody knows which copies had made their step: begin anew
             self._begin_anew()
             raise
@@ -443,7 +448,6 @@ class Collector:
                 began = [copy.began for copy in self._copies if not copy.is_over]
                 history.forget(min(began, default=history.num_steps))
         self._has_ends = has_ends
-        self.env_steps += steps * len(copies)
         self.policy_seconds += policy_seconds
         self.env_seconds += env_seconds
         return steps, ended
@@ -452,13 +456,18 @@ class Collector:
         """Begin with the table of the next step."""
         rows, table = self._rows, self._table_of(tuple([copy.now for copy in copies]))
         rows.enter(table)
-        rows.is_complete = rows.is_flat and len(table.rows) == sum(len(copy.rows) for copy in self._copies)
+        rows.is_complete = (
+            rows.is_flat
+            and len(table.rows) == sum(len(copy.rows) for copy in copies)
+            and all(copy.is_settled for copy in set(self._copies).difference(copies))
+        )
         return table
 
     def _decide(self, table: RowTable, rows: CurrentRows) -> tuple[Sequence[Action], Sequence[Action]]:
-        """Ask each policy once for the actions of all its rows; return them, and as they are now."""
-        chosen: list[Action] = []
-        kept: list[Action] = []
+        """Ask each policy once for the actions of all its rows; return them, and as they are to be kept."""
+        chosen: list[Sequence[Action]] = []
+        kept: list[Sequence[Action]] = []
+        keeps = self._history.keeps_actions
         step, may_go_on = self._history.num_steps, rows.is_complete and self._states is None
         for block in table.blocks:
             actor, batch = block.actor, self._observed(block)
@@ -472,12 +481,12 @@ class Collector:
                     block.begin_transitions()
                 if self._states is not None:
                     actor.buffer.add_states([row.env_index for row in block.rows])
-            own = actions if actor.is_discrete else snapshot(actions)
+            own = snapshot(actions) if keeps and not actor.is_discrete else actions
             if block.is_whole:
                 return actions, own
-            chosen.extend(actions)  # an array added to a list would become a sum
-            kept.extend(own)
-        return table.unpick(chosen), table.unpick(kept)
+            chosen.append(actions)
+            kept.append(own)
+        return table.together(chosen), table.together(kept) if keeps else ()
 
     def _observed(self, block: Block) -> Any:
         """Return a batch of what the rows of a block observe."""
@@ -485,7 +494,8 @@ class Collector:
         try:
             return block.checked(observations)
         except OutsideSpaceError as error:
-            raise self._outside(block.rows[error.index], block.pick(observations)[error.index]) from None
+            seen = rows_of(block.pick(observations))[error.index]
+            raise self._outside(block.rows[error.index], seen) from None
 
     def _outside(self, row: AgentRow, observation: Observation) -> ObservationError:
         copy = self._copies[row.env_index]
@@ -502,16 +512,12 @@ class Collector:
             rewards = found.rewards
             if len(rewards) != len(table.rows) or len(found.observations) != len(table.rows):
                 raise self._miscounted(table, found)
-            try:
-                total = sum(rewards)
-            except Exception:  # whatever an env returns instead of a number
-                total = math.nan
             if found.others:
                 rewards = rewards.copy()  # what others are paid is added
-            if type(total) is not float or not -math.inf < total < math.inf:
+            if not _are_finite_floats(rewards):
                 rewards = [
                     self._copies[row.env_index].as_reward(row.agent_id, reward)
-                    for row, reward in zip(table.rows, rewards, strict=True)
+                    for row, reward in zip(table.rows, rows_of(rewards), strict=True)
                 ]
             rows.advance(found.observations, rewards)
         else:
@@ -630,6 +636,8 @@ class Collector:
 
     def _take(self, actor: Actor, episodes: Mapping[int, range] | None = None) -> Batch:
         """Hand over what is finished; only decisions without a known outcome stay in the buffer."""
+        if actor.buffer.is_empty and actor.newest is None:  # all of it was learned from
+            return actor.buffer.take({})[0]
         if episodes is None:
             waiting = self._cut_all(actor)
             if not waiting:
@@ -707,7 +715,7 @@ class Collector:
         block = self._rows.learners[actor]
         ended = {}
         if actor.ended:
-            seen = [*block.pick(self._rows.observations)]
+            seen = rows_of(block.pick(self._rows.observations))
             for index, (_, final, terminated) in actor.ended.items():
                 row, has_next = block.rows[index], final is not None
                 seen[index] = row.observation if has_next else filler(actor.buffer.batcher.space)
@@ -798,3 +806,14 @@ class Collector:
     def _seed_of(self, number: int) -> tuple[int, int]:
         """Return what a copy's episodes and draws follow from: a seed, and which of its copies this is."""
         return (self._seed, number) if self._seeds is None else (self._seeds[number], 0)
+
+
+def _are_finite_floats(rewards: Any) -> bool:
+    """Tell whether all rewards, in a list or an array, are finite floats."""
+    if isinstance(rewards, np.ndarray):
+        return rewards.dtype == np.float64 and rewards.ndim == 1 and bool(np.isfinite(rewards).all())
+    try:
+        total = sum(rewards)
+    except Exception:  # whatever an env returns instead of a number
+        return False
+    return type(total) is float and -math.inf < total < math.inf

@@ -29,6 +29,8 @@ class CollectPlan:
             when a run begins.
         is_independent: whether each copy is an experiment of its own: copy k plays, and draws, what the only
             copy of a run with the seed `seed + k` does. It is fixed when a run begins.
+        without: copies that stand still, where each is an experiment of its own and steps are counted. What
+            they would have played counts as env steps, so that counts mean the same in all experiments.
     """
 
     steps: int | None = None
@@ -37,6 +39,7 @@ class CollectPlan:
     rounds: int = 1
     needs: Group[str] = ()
     is_independent: bool = False
+    without: Group[int] = frozenset()
 
     def __post_init__(self) -> None:
         amount = self.steps if self.episodes is None else self.episodes
@@ -49,6 +52,15 @@ class CollectPlan:
             )
         if self.needs and (isinstance(self.needs, str) or not set(self.needs) <= set(_NEEDS)):
             raise ConfigError(f"{self} is not a plan. Expected needs to be () or ('state',).")
+        if self.without and not self._can_be_without():
+            raise ConfigError(
+                f"{self} is not a plan. Expected without to be numbers of copies, and not all of them, where "
+                "is_independent is set and steps are counted."
+            )
+
+    def _can_be_without(self) -> bool:
+        is_possible = self.is_independent and self.steps is not None and self.copies is not None
+        return is_possible and set(self.without) < set(range(self.copies or 0))
 
 
 def _is_count(number: object) -> bool:
@@ -84,7 +96,9 @@ class Collection:
 
     def wants_more_of(self, env_index: int) -> bool:
         """Return whether a copy is to go on."""
-        return self.episodes is None or self._episodes_left[env_index] > 0
+        if self.episodes is None:
+            return env_index not in self.plan.without
+        return self._episodes_left[env_index] > 0
 
     def count(self, env_steps: int, ended: Sequence[tuple[int, int]]) -> None:
         """Count env steps, and the episodes that ended: the copy and the number of each."""

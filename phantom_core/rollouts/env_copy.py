@@ -31,7 +31,7 @@ from phantom_core.rollouts.copy_state import (
     encode_history,
 )
 from phantom_core.rollouts.rollout_buffer import End
-from phantom_core.rollouts.row_table import AgentRow, CopyRows
+from phantom_core.rollouts.row_table import AgentRow, CopyRows, Rewards
 from phantom_core.rollouts.snapshot import snapshot
 from phantom_core.rollouts.space_batcher import OutsideSpaceError, fitted
 from phantom_core.rollouts.step_transitions import Owner
@@ -88,6 +88,11 @@ class EnvCopy:
     def known_rows(self) -> Collection[AgentRow]:
         """The rows of every agent that was met in any episode."""
         return self._known.values()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no decision in it waits for what comes of it."""
+        return all(row.last < 0 for row in self.rows.values())
 
     def end_of(self, row: AgentRow) -> End:
         """Return where a row's trajectory ends: with its last decision."""
@@ -168,7 +173,7 @@ class EnvCopy:
             "change compute_reward(), or step() of a Gymnasium env."
         )
 
-    def take_expected(self, rows: CopyRows, seen: Sequence[Observation], paid: Sequence[float]) -> None:
+    def take_expected(self, rows: CopyRows, seen: Sequence[Observation], paid: Rewards) -> None:
         """Take in what is expected of a step with these rows."""
         self.now = rows.next
         for row, observation in zip(rows.observing, seen):  # noqa: B905  as many as expected

@@ -28,6 +28,7 @@ from phantom_core.rollouts.space_batcher import (
     NestedBatcher,
     SpaceBatcher,
     filler,
+    is_integer_array,
     make_batcher,
 )
 from phantom_core.rollouts.step_transitions import StepTransitions
@@ -58,8 +59,15 @@ class RolloutBuffer:
         skipped: the indices of decisions in a step in which their copy was only reset.
     """
 
-    def __init__(self, observation_space: gym.Space[Any], action_space: gym.Space[Any]) -> None:
-        self.batcher = make_batcher(observation_space)
+    def __init__(
+        self,
+        observation_space: gym.Space[Any],
+        action_space: gym.Space[Any],
+        *,
+        discrete_as_arrays: bool = False,
+    ) -> None:
+        """Begin without transitions; tell whether observations of a Discrete space are arrays, not lists."""
+        self.batcher = make_batcher(observation_space, is_part=discrete_as_arrays)
         self.state_batcher: SpaceBatcher | None = None
         self.states: list[Any] = []
         self._observations_are_lists = not isinstance(self.batcher, (ArrayBatcher, NestedBatcher))
@@ -122,7 +130,7 @@ class RolloutBuffer:
         if self._actions_are_arrays:
             self._actions.append(np.array(actions))
         else:
-            self._actions.extend(actions)  # `+=` would make an array of it, if that is one
+            self._actions.extend(rows_of(actions) if is_integer_array(actions) else actions)
         for name, values in extras.items():
             found = np.array(values)
             if found.shape[:1] != numbers.shape:
@@ -139,6 +147,10 @@ class RolloutBuffer:
         else:
             self._numbers = numbers
             self._runs.append([numbers, 1])
+
+    def add_rewards(self, rewards: Sequence[float] | NDArray[np.float64]) -> None:
+        """Add what the decisions that were just added earned."""
+        self.rewards += rewards.tolist() if isinstance(rewards, np.ndarray) else rewards
 
     def add_states(self, env_indices: Sequence[int]) -> None:
         """Add the global states in which the decisions that were just added were made."""

@@ -9,13 +9,18 @@ from operator import add, itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from phantom_core.envs.step_result import StepResult
 from phantom_core.rollouts.actor import Actor
+from phantom_core.rollouts.space_batcher import is_integer_array
 from phantom_core.rollouts.step_transitions import Owners
 from phantom_core.seeding import RowStreams, UniformStream
 from phantom_core.types import AgentID, Observation
 from phantom_core.world.agents import ALL
+
+Rewards: TypeAlias = list[float] | NDArray[np.float64]
+"""One for each row."""
 
 ListsOfRows: TypeAlias = tuple[list[Observation], list[float], list[tuple[int, StepResult]]]
 """What becomes a `StepRows`."""
@@ -97,13 +102,14 @@ class StepRows(NamedTuple):
     Attributes:
         observations: what was observed: of each copy in turn, what its expected observers did, in order.
             A list or an array; the caller's own. For a copy in `others` anything, one for each observer.
-        rewards: the rewards of the expected payees, as floats; for a copy in `others` 0.0.
+        rewards: the rewards of the expected payees, as a list of floats or, while the table repeats itself,
+            a float64 array, the caller's own; for a copy in `others` 0.0.
         others: copies that did not do what was expected, by their place in the table: all that they
             returned.
     """
 
     observations: Any
-    rewards: list[float]
+    rewards: Rewards
     others: Sequence[tuple[int, StepResult]] = ()
 
 
@@ -120,22 +126,22 @@ class Block:
         self.draws = RowStreams([row.stream for row in self.rows])
         self.is_whole = len(places) == len(rows)  # whether it is the whole table
         self.has_decided = False  # in the current table, since its decisions were last taken
-        self.pick = _picker(places, len(rows))  # picks the rows' values from those of the table
+        self.where = _slice_or_array(places)
+        self.pick = _picker(places, len(rows), self.where)  # picks the rows' values from those of the table
         self._checked: tuple[Any, Any] = (None, None)
         self.owners: Owners | None = None  # whose decisions they are; None: to be looked up
 
     def checked(self, observations: Any) -> Any:
         """Return the rows' observations, picked from those of the table, as a batch.
 
-        Those of a list that was the last one are not picked and checked again.
+        Those that were the last ones are not picked and checked again.
 
         Raises:
             OutsideSpaceError: if one is not in the space.
         """
-        if observations is not self._checked[0] or type(observations) is not list:
+        if observations is not self._checked[0]:
             picked = observations if self.is_whole else self.pick(observations)
-            batch = self.actor.buffer.batcher.checked(picked)
-            self._checked = observations, batch  # an array may be written into, and is not asked for again
+            self._checked = observations, self.actor.buffer.batcher.checked(picked)
         return self._checked[1]
 
     def begin_transitions(self) -> None:
@@ -200,17 +206,27 @@ class RowTable:
         return StepRows(*found)
 
     def step(
-        self, observations: Any, rewards: list[float], others: Sequence[tuple[int, StepResult]] = ()
+        self, observations: Any, rewards: Rewards, others: Sequence[tuple[int, StepResult]] = ()
     ) -> StepRows:
         """Return what a step returned, by row: for a `VectorEnv` that has it as arrays.
 
         Args:
             observations: of each copy in turn, what its expected observers observed: a list or an array,
                 the caller's own.
-            rewards: the rewards of the expected payees; 0.0 for those of copies in `others`.
+            rewards: the rewards of the expected payees, as a list of floats or, while the table repeats
+                itself, a float64 array; 0.0 for those of copies in `others`.
             others: copies that did not do what was expected, by their place: all that they returned.
         """
         return StepRows(observations, rewards, others)
+
+    def together(self, actions: Sequence[Sequence[Any]]) -> Sequence[Any]:
+        """Return the actions of all blocks in the order of the rows; of arrays of integers an array."""
+        if all(map(is_integer_array, actions)):
+            found = np.empty(len(self.rows), np.int64)
+            for block, own in zip(self.blocks, actions, strict=True):
+                found[block.where] = own
+            return found  # type: ignore[return-value]  # an array is as good as a list
+        return self.unpick([action for own in actions for action in own])
 
     def alone(
         self,
@@ -231,15 +247,26 @@ class RowTable:
         )
 
 
-def _picker(places: Sequence[int], size: int) -> Callable[[Any], Any]:
-    """Return what picks the values at these places from so many."""
+def _slice_or_array(places: Sequence[int]) -> Any:
+    """Return rising places as what an array is indexed by: a slice if they are equally far apart."""
+    step = places[1] - places[0] if len(places) > 1 else 1
+    evenly = range(places[0], places[-1] + 1, step)
+    return slice(evenly.start, evenly.stop, step) if list(places) == list(evenly) else np.array(places)
+
+
+def _picker(places: Sequence[int], size: int, where: Any) -> Callable[[Any], Any]:
+    """Return what picks the values at these places from so many: a list, or of an array an array."""
     if len(places) == size:
         return lambda values: values
-    if len(places) == 1:
-        (only,) = places
-        return lambda values: [values[only]]
+    first = places[0]
     get = itemgetter(*places)
-    return lambda values: list(get(values))
+
+    def pick(values: Any) -> Any:
+        if isinstance(values, np.ndarray):
+            return values[where]
+        return list(get(values)) if len(places) > 1 else [values[first]]
+
+    return pick
 
 
 def _unpicker(blocks: Sequence[Block]) -> Callable[[Sequence[Any]], Sequence[Any]]:
@@ -262,7 +289,7 @@ class CurrentRows:
         self.table: RowTable | None = None  # None: it has to be found
         self.is_flat = False  # whether the rows stand in lists
         self.observations: Any = []
-        self._returns: list[float] = []
+        self._returns: Any = []
         self.learners: dict[Actor, Block] = {}  # the blocks of learners
         self.is_complete = False  # whether it is flat, and all agents of all copies act in it
         self.apart: set[int] = set()  # copies that stand in their rows, by place: as told by `AgentRow`
@@ -300,8 +327,8 @@ class CurrentRows:
             return
         _, first, end = table.bounds[place]
         for index in range(first, end):
-            row = table.rows[index]
-            row.observation = self.observations[index]
+            row, seen = table.rows[index], self.observations[index]
+            row.observation = int(seen) if isinstance(seen, np.integer) else seen
             row.episode_return = float(self._returns[index])
             if row.actor.is_learning and place not in self._begun and table.offsets[index][0].has_decided:
                 row.last = _last_of(table, index)
@@ -343,17 +370,22 @@ class CurrentRows:
         block.has_decided = False
         return block
 
-    def advance(self, observations: Any, rewards: Sequence[float]) -> None:
+    def advance(self, observations: Any, rewards: Rewards) -> None:
         """Take in what a step of a flat table returned."""
+        if observations is self.observations:  # the env wrote into what it returned before
+            observations = observations.copy()
         self.observations = observations
-        self._returns = list(map(add, self._returns, rewards))
+        if isinstance(rewards, np.ndarray):
+            self._returns = np.add(self._returns, rewards)
+        else:
+            self._returns = list(map(add, self._returns, rewards))
         self._begun.clear()
         for block in self.learners.values():
             block.has_decided = True
             if block.actor.defers:
                 block.actor.earned = block.pick(rewards)
             else:
-                block.actor.buffer.rewards += block.pick(rewards)
+                block.actor.buffer.add_rewards(block.pick(rewards))
 
 
 def _last_of(table: RowTable, index: int) -> int:

@@ -33,8 +33,17 @@ class _DoubtError(Exception):
     """The elements are not as usual: look at them one by one."""
 
 
+def is_integer_array(values: Any) -> bool:
+    """Return whether these are whole numbers as an array [B]."""
+    return isinstance(values, np.ndarray) and values.ndim == 1 and values.dtype.kind in "iu"
+
+
 def are_ints(values: Sequence[Any], first: int, end: int) -> bool:
-    """Return whether all values are ints from `first` on and below `end`."""
+    """Return whether all values are ints, in a list or an array, from `first` on and below `end`."""
+    if isinstance(values, np.ndarray):
+        return is_integer_array(values) and np.count_nonzero((values >= first) & (values < end)) == len(
+            values
+        )
     if len(values) > _MANY:
         return set(map(type, values)) == {int} and first <= min(values) and max(values) < end
     for value in values:  # noqa: SIM110  a generator costs more than a few values
@@ -100,9 +109,13 @@ class ArrayBatcher(SpaceBatcher):
         shape = (len(values), *self._shape)
         if not self._shape or isinstance(values, np.ndarray):
             found = np.array(values)
-            if found.shape != shape or not np.can_cast(found.dtype, self._dtype):
+            if found.shape != shape:
                 raise _DoubtError
-            rows = found.astype(self._dtype, copy=False)
+            rows = found
+            if found.dtype != self._dtype:
+                if not np.can_cast(found.dtype, self._dtype):
+                    raise _DoubtError
+                rows = found.astype(self._dtype)
         else:
             if len(values) > 1 and set(map(len, values)) != {self._shape[0]}:
                 raise _DoubtError
@@ -164,10 +177,14 @@ class DiscreteBatcher(SpaceBatcher):
 
     def checked(self, values: Sequence[Any]) -> Any:
         """Return elements as a list of ints."""
-        return list(values) if are_ints(values, self._first, self._end) else super().checked(values)
+        if not are_ints(values, self._first, self._end):
+            return super().checked(values)
+        return values.tolist() if isinstance(values, np.ndarray) else list(values)
 
     def joined(self, batches: Sequence[Any]) -> NDArray[np.int64]:
         """Return batches as an array."""
+        if len(batches) == 1:
+            return np.array(batches[0], np.int64)
         return np.array([*chain.from_iterable(batches)], dtype=np.int64)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from phantom_core.policies.batching import rows_of
 from phantom_core.rollouts.batch import Transition, Transitions
-from phantom_core.rollouts.space_batcher import SpaceBatcher
+from phantom_core.rollouts.space_batcher import SpaceBatcher, is_integer_array
 from phantom_core.types import AgentID
 
 Owner: TypeAlias = tuple[AgentID, int, int, int]
@@ -36,8 +36,14 @@ class Owners:
 
     @cached_property
     def numbers(self) -> NDArray[np.int64]:
-        """The copy, the episode and the step before which it began of each row: [3, B]."""
-        return np.array([numbers for _, *numbers in self.rows], np.int64).T
+        """The copy, the episode and the step before which it began of each row: [3, B], read-only."""
+        return _read_only(np.array([numbers for _, *numbers in self.rows], np.int64).T.copy())
+
+    @cached_property
+    def going_on(self) -> tuple[NDArray[np.bool_], ...]:
+        """Flags of rows that all go on: something follows, terminated, truncated: each [B], read-only."""
+        no = _read_only(np.zeros(len(self.rows), np.bool_))
+        return _read_only(np.ones(len(self.rows), np.bool_)), no, no
 
 
 class Batchers(Protocol):
@@ -100,20 +106,20 @@ def transitions_of_step(
     owners: Owners,
     observations: Any,
     actions: Any,
-    rewards: Sequence[float],
+    rewards: Any,
     following: Any,
     extras: Mapping[str, Any],
     ended: Mapping[int, tuple[bool, bool]],
     batchers: Batchers,
 ) -> Transitions:
-    """Return the transitions of a step: a few as plain values first, many as arrays.
+    """Return the transitions of a step: a few as plain values first, many as arrays that may be read-only.
 
     Args:
         step: the collector's step.
         owners: whose they are.
         observations: a batch of what was observed before.
         actions: a batch of what was done.
-        rewards: what was earned.
+        rewards: what was earned: a list or an array of floats.
         following: a batch of what was observed then; where nothing was, some element.
         extras: what the policy said about the decisions.
         ended: by place, those with which an agent ended: whether something followed, and whether it was
@@ -123,24 +129,38 @@ def transitions_of_step(
     if len(owners.rows) < _MANY:
         rows = _plain_rows(step, owners.rows, observations, actions, rewards, following, extras, ended)
         return StepTransitions(rows, batchers)
-    has_next, terminated, truncated = np.ones(len(rewards), np.bool_), *np.zeros((2, len(rewards)), np.bool_)
+    has_next, terminated, truncated = owners.going_on
+    if ended:
+        has_next, terminated, truncated = has_next.copy(), terminated.copy(), truncated.copy()
     for n, (something_follows, is_terminated) in ended.items():
         has_next[n], terminated[n], truncated[n] = something_follows, is_terminated, not is_terminated
     env_indices, episodes, began = owners.numbers
     return Transitions(
-        batchers.batcher.joined([observations]),
-        batchers.action_batcher.joined([batchers.action_batcher.batch(actions)]),
+        _as_arrays(batchers.batcher, observations),
+        np.array(actions, np.int64)
+        if is_integer_array(actions)
+        else batchers.action_batcher.joined([batchers.action_batcher.batch(actions)]),
         np.array(rewards, np.float64),
-        batchers.batcher.joined([following]),
+        _as_arrays(batchers.batcher, following),
         has_next,
         terminated,
         truncated,
         {name: np.array(values) for name, values in extras.items()},
-        list(owners.agent_ids),
-        env_indices.copy(),
-        episodes.copy(),
+        owners.agent_ids,  # shared: a copy of thousands of references costs as much as all the arrays
+        env_indices,
+        episodes,
         step - began,
     )
+
+
+def _as_arrays(batcher: SpaceBatcher, observations: Any) -> Any:
+    """Return a batch as transitions hold it; arrays of it cannot be written, and are not copied."""
+    return observations if isinstance(observations, np.ndarray) else batcher.joined([observations])
+
+
+def _read_only(values: NDArray[Any]) -> NDArray[Any]:
+    values.setflags(write=False)
+    return values
 
 
 def _plain_rows(
@@ -148,13 +168,15 @@ def _plain_rows(
     owners: Sequence[Owner],
     observations: Any,
     actions: Any,
-    rewards: Sequence[float],
+    rewards: Any,
     following: Any,
     extras: Mapping[str, Any],
     ended: Mapping[int, tuple[bool, bool]],
 ) -> list[Transition]:
     if type(observations) is not list:
         observations, following = rows_of(observations), rows_of(following)
+    if type(rewards) is not list:
+        rewards = rows_of(rewards)
     if type(actions) is not list:
         actions = rows_of(actions)
     rows: list[Transition] = []

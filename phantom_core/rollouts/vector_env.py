@@ -39,11 +39,14 @@ class VectorEnv(ABC):
         env_name: what the env is called in messages.
         saves_episodes: whether the episodes that go on can be saved without the actions that were played in
             them; then there are `episode_state` and `restore_episode`.
+        takes_arrays: whether `step_rows` takes actions of Discrete spaces as an int64 array too, where all
+            policies returned arrays; else it gets a list of ints.
     """
 
     num_copies: int
     env_name: str
     saves_episodes: bool = False
+    takes_arrays: bool = False
 
     @abstractmethod
     def reset(self, numbers: Sequence[int], seeds: Sequence[int]) -> list[dict[AgentID, Observation] | None]:

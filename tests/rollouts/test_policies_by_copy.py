@@ -157,3 +157,55 @@ def test_experiments_are_those_of_one_trainer() -> None:
         "Experiments plays each copy of the env as an experiment of its own, so no other trainer can learn "
         "in the same run, but 2 do. Give the run one trainer."
     )
+
+
+@pytest.mark.parametrize("is_online", [False, True])
+def test_a_copy_that_a_plan_is_without_stands_still_and_then_goes_on(
+    is_online: bool,  # noqa: FBT001  a parameter of the test
+) -> None:
+    def play(*plans: ph.CollectPlan) -> tuple[list[list[str]], int]:
+        found: list[list[str]] = [[], [], []]
+
+        def hear(rows: ph.Transitions) -> None:
+            for one in rows:
+                found[one.env_index].append(repr(one))
+
+        collector = ph.Collector(
+            [Walks() for _ in range(3)],
+            {"p": by_copy(1, 2, 4)},
+            {"A": "p", "B": "p"},
+            seed=7,
+            seeds=[5, 6, 7],
+            learning=["p"],
+            learn_steps={"p": hear} if is_online else {},
+        )
+        for plan in plans:
+            hear(collector.collect(plan)["p"].transitions)
+        return found, collector.env_steps
+
+    def plan(*without: int) -> ph.CollectPlan:
+        return ph.CollectPlan(steps=9, copies=3, is_independent=True, without=without)
+
+    all_three, env_steps = play(plan(), plan(), plan(), plan())
+    found, counted = play(plan(), plan(1), plan(1, 0), plan())
+    assert counted == env_steps == 36
+    assert [len(own) for own in found] == [18, 12, 24]
+    assert [own[: len(its)] for own, its in zip(all_three, found, strict=True)] == found
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"steps": 6, "copies": 3, "is_independent": True, "without": [0, 1, 2]},
+        {"steps": 6, "copies": 3, "is_independent": True, "without": [3]},
+        {"steps": 6, "copies": 3, "without": [1]},
+        {"episodes": 6, "copies": 3, "is_independent": True, "without": [1]},
+    ],
+)
+def test_a_plan_is_without_some_copies_of_independent_ones(settings: dict[str, Any]) -> None:
+    with pytest.raises(ph.errors.ConfigError) as caught:
+        ph.CollectPlan(**settings)
+    assert str(caught.value).endswith(
+        " is not a plan. Expected without to be numbers of copies, and not all of them, where is_independent "
+        "is set and steps are counted."
+    )

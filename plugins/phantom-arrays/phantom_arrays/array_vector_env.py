@@ -41,9 +41,19 @@ class _Plan:
     """Where the rows of a table of the collector stand in the populations of a tile."""
 
     tile: _Tile
-    rows: dict[
-        str, Any
-    ]  # by population: the rows of the table, in the order of the population; a slice if they are in order
+    rows: dict[str, Any]  # by population: the rows of the table, in its order; a slice if they follow evenly
+    members: dict[str, Any]  # by population: its rows that play, likewise
+    mask: Mask | None  # the copies of the tile that play; None: all
+    idle: dict[str, NDArray[Any]]  # by population: actions for the members of those that do not
+
+    def chosen(self, given: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Return the actions of a table's rows as those of whole populations."""
+        if self.mask is None:
+            return {name: given[rows] for name, rows in self.rows.items()}
+        found = {name: values.copy() for name, values in self.idle.items()}
+        for name, rows in self.rows.items():
+            found[name][self.members[name]] = given[rows]
+        return found
 
 
 class ArrayVectorEnv(ph.VectorEnv):
@@ -53,6 +63,7 @@ class ArrayVectorEnv(ph.VectorEnv):
     """
 
     saves_episodes = True
+    takes_arrays = True
 
     def __init__(self, envs: Sequence[Any], tile_rows: int = _TILE) -> None:
         """Take the copies, of one class; they are only read.
@@ -124,37 +135,37 @@ class ArrayVectorEnv(ph.VectorEnv):
         return [found[n] for n in numbers]
 
     def step_rows(self, table: ph.RowTable, actions: Sequence[Any]) -> ph.StepRows:
-        """Play one step; without dicts and ids where all members of the copies go on."""
+        """Play one step; without dicts and ids where all members of the copies that play go on."""
         plans = self._planned(table) if table.repeats else None
         if plans is None:
             return super().step_rows(table, actions)
-        given = actions if isinstance(actions, np.ndarray) else np.asarray(actions)
+        given = np.array(actions)  # the env may write into them
         parts: list[Any] = []
         rewards = np.zeros(len(table.rows))
         others: list[tuple[int, ph.StepResult]] = []
         for plan in plans:
             world, first = plan.tile.world, plan.tile.first
-            chosen = {name: given[rows] for name, rows in plan.rows.items()}
             try:
-                step = world.step(chosen)
+                step = world.step(plan.chosen(given), plan.mask)
             except Exception as error:
                 raise ph.CopyError(first) from error
             for name, rows in plan.rows.items():
-                found = step.by_population[name]
-                parts.append((rows, found.observations))
-                rewards[rows] = found.rewards
+                found, own = step.by_population[name], plan.members[name]
+                parts.append((rows, found.observations[own]))
+                rewards[rows] = found.rewards[own]
             changed = _either(step.changed, step.is_over)
             if changed is not None:
+                if plan.mask is not None:
+                    changed = changed & plan.mask
                 for b in np.flatnonzero(changed).tolist():
                     others.append((table.places[first + b], result_of(world, step.by_population, b, step)))
                     self._note(first + b)
         self._record(table.env_indices)
-        paid = rewards.tolist()
         others.sort(key=lambda other: other[0])
         for place, _ in others:
             _, start, end = table.bounds[place]
-            paid[start:end] = [0.0] * (end - start)
-        return table.step(_joined(parts, len(table.rows)), paid, others)
+            rewards[start:end] = 0.0
+        return table.step(_joined(parts, len(table.rows)), rewards, others)
 
     def facts(self, number: int) -> ph.CopyFacts:
         """Return what a copy says about itself; it is kept up to date."""
@@ -275,7 +286,7 @@ class ArrayVectorEnv(ph.VectorEnv):
         return mask
 
     def _planned(self, table: ph.RowTable) -> list[_Plan] | None:
-        """Return where the rows of a table stand; None: it is not all members of all copies of its tiles."""
+        """Return where the rows of a table stand; None: it is not all members of the copies that play."""
         known = self._plans.get(id(table))
         if known is not None and known[0] is table:
             return known[1]
@@ -289,19 +300,21 @@ class ArrayVectorEnv(ph.VectorEnv):
         plans = []
         for tile, own in self._by_tile(table.env_indices):
             world = tile.world
-            if len(own) != world.num_copies:
-                return None
             places: dict[str, list[int]] = {name: [] for name in world.strategic}
-            for b in range(world.num_copies):
-                copy, start, end = table.bounds[table.places[tile.first + b]]
-                if list(copy.agent_ids) != list(self._facts[tile.first + b].observation_spaces):
+            members: dict[str, list[int]] = {name: [] for name in world.strategic}
+            for number in own:
+                copy, start, _ = table.bounds[table.places[number]]
+                if list(copy.agent_ids) != list(self._facts[number].observation_spaces):
                     return None
                 for name, population in world.strategic.items():
-                    size = int(population.sizes[b])
-                    places[name] += range(start, start + size)
-                    start += size
-                assert start == end
-            plans.append(_Plan(tile, {name: _as_slice(rows) for name, rows in places.items()}))
+                    rows = population.rows_of(number - tile.first)
+                    members[name] += range(rows.start, rows.stop)
+                    places[name] += range(start, start + rows.stop - rows.start)
+                    start += rows.stop - rows.start
+            mask = self._mask(tile, own)
+            at, of = ({name: _as_slice(one) for name, one in all_.items()} for all_ in (places, members))
+            idle = {} if mask is None else {n: idle_actions(p) for n, p in world.strategic.items()}
+            plans.append(_Plan(tile, at, of, mask, idle))
         return plans
 
     def _record(self, numbers: Sequence[int]) -> None:
@@ -328,6 +341,21 @@ def agent_ids_of(world: ArrayWorld, b: int, *, is_acting: bool = False) -> list[
     return found
 
 
+def idle_actions(population: StrategicPopulation) -> NDArray[Any]:
+    """Return an action for each row of a population: the element of its space nearest to zero."""
+    space = population.action_space
+    assert space is not None
+    values = np.zeros((population.num_rows, *(space.shape or ())), space.dtype)
+    match space:
+        case gym.spaces.Box():
+            return np.clip(values, space.low, space.high)
+        case gym.spaces.Discrete():
+            return np.clip(values, space.start, space.start + space.n - 1)
+        case gym.spaces.MultiDiscrete():
+            return np.clip(values, space.start, space.start + space.nvec - 1)
+    return values
+
+
 def actions_of(world: ArrayWorld, given: Mapping[int, Mapping[ph.AgentID, Any]]) -> dict[str, NDArray[Any]]:
     """Return the actions of copies, by their number in the world, as an array for each strategic population.
 
@@ -337,11 +365,7 @@ def actions_of(world: ArrayWorld, given: Mapping[int, Mapping[ph.AgentID, Any]])
     found: dict[str, NDArray[Any]] = {}
     used = dict.fromkeys(given, 0)
     for name, population in world.strategic.items():
-        space = population.action_space
-        assert space is not None
-        values = found[name] = np.zeros((population.num_rows, *(space.shape or ())), space.dtype)
-        if isinstance(space, gym.spaces.Discrete) and space.start:
-            values += space.start
+        values = found[name] = idle_actions(population)
         for b, actions in given.items():
             rows = population.rows_of(b)
             acts = population.alive[rows]
@@ -443,10 +467,12 @@ def _either(one: Mask | None, other: Mask | None) -> Mask | None:
 
 
 def _as_slice(rows: Sequence[int]) -> Any:
-    """Return places as a slice if they follow each other, else as an array."""
-    if list(rows) == list(range(rows[0], rows[0] + len(rows))):
-        return slice(rows[0], rows[0] + len(rows))
-    return np.array(rows)
+    """Return rising places as a slice if they are equally far apart, else as an array."""
+    if not rows:
+        return slice(0, 0)
+    step = rows[1] - rows[0] if len(rows) > 1 else 1
+    evenly = range(rows[0], rows[-1] + 1, step)
+    return slice(evenly.start, evenly.stop, step) if list(rows) == list(evenly) else np.array(rows)
 
 
 def _joined(parts: Sequence[tuple[Any, NDArray[Any]]], number: int) -> Any:
@@ -457,7 +483,7 @@ def _joined(parts: Sequence[tuple[Any, NDArray[Any]]], number: int) -> Any:
         found = np.empty((number, *first.shape[1:]), first.dtype)
         for rows, values in parts:
             found[rows] = values
-        return found.tolist() if found.ndim == 1 and found.dtype.kind in "iu" else found
+        return found
     mixed: list[Any] = [None] * number
     for rows, values in parts:
         places = range(number)[rows] if isinstance(rows, slice) else rows.tolist()

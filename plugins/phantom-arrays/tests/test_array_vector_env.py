@@ -85,6 +85,33 @@ def test_the_collector_plays_copies_together_as_one_by_one(zoo: Any, case: str) 
     assert together == collected(zoo, pa.ArrayVectorEnv(envs(), tile_rows=1))
 
 
+@pytest.mark.parametrize("tile_rows", [1, 14, 1000])
+@pytest.mark.parametrize("case", ["everybody stays", "some end", "they come and go", "they take turns"])
+def test_copies_that_stand_still_change_nothing_for_the_others(zoo: Any, case: str, tile_rows: int) -> None:
+    def play(*without: list[int]) -> list[list[str]]:
+        found: list[list[str]] = [[], [], []]
+        envs = pa.ArrayVectorEnv([zoo_env(zoo, **CHANGES[case]) for _ in range(3)], tile_rows=tile_rows)
+        collector = ph.Collector(
+            envs,
+            {"p": Guesser(zoo.Traders.observation_space, zoo.Traders.action_space)},
+            dict.fromkeys(envs.facts(0).strategic_agent_ids, "p"),
+            specs={"p": ph.PolicySpec(agents=zoo.Traders.Member)},
+            seed=3,
+            learning=["p"],
+            learn_steps={"p": lambda rows: [found[one.env_index].append(repr(one)) for one in rows]},
+        )
+        for own in without:
+            plan = ph.CollectPlan(steps=12, copies=3, is_independent=True, without=own)
+            for one in collector.collect(plan)["p"].transitions:
+                found[one.env_index].append(repr(one))
+        return found
+
+    all_three = play([], [], [], [])
+    for own, its in zip(all_three, play([], [1], [1, 0], []), strict=True):
+        assert its
+        assert own[: len(its)] == its
+
+
 def test_make_vector_env_steps_copies_together(zoo: Any) -> None:
     envs = ph.make_vector_env(lambda: zoo_env(zoo), 3)
     assert isinstance(envs, pa.ArrayVectorEnv)

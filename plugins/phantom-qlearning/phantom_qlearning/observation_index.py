@@ -122,7 +122,7 @@ class ObservationIndex:
         found = np.asarray(observations, np.int64)
         if not self._is_number:
             found = found.reshape(len(found), -1) @ self._strides
-        return found - self._first, allowed
+        return found - self._first if self._first else found, allowed
 
     def table_of(self, initial: Any, first_action: int, num_actions: int) -> list[list[float]]:
         """Return initial values as a table; raise `ConfigError` if they are none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -32,41 +32,58 @@ class SessionLearning:
         """Begin with tables."""
         self.policy, self.alpha, self.env_steps = policy, 0.0, 0
         self.changed_at = np.zeros(policy.num_copies, np.int64)
+        self._reported = {name: np.zeros(policy.num_copies) for name in ("reward", "td_error")}
         self._begin_report()
 
-    def learn(self, rows: ph.Transitions, gamma: float, is_over: NDArray[np.bool_]) -> None:
+    def learn(self, rows: ph.Transitions, gamma: float) -> None:
         """Change one value for each decision: Q(s, a) ← Q(s, a) + α [r + γ maxₐ′ Q(s′, a′) − Q(s, a)].
 
         Args:
             rows: decisions in any sessions; those of one session are learned from one after the other.
             gamma: γ.
-            is_over: which sessions have ended, bool [sessions]: their tables stay as they are.
         """
         sessions, policy, of = rows.env_indices, self.policy, self.policy.observations
         places, allowed = of.arrays(rows.observations)
         after, allowed_after = of.arrays(rows.next_observations)
-        actions = np.asarray(rows.actions, np.int64) - policy.first_action
-        teaches = ~is_over[sessions] & (rows.terminated | rows.has_next)
-        for turn in _turns(sessions, teaches):
-            own, place, action = sessions[turn], places[turn], actions[turn]
-            best = policy.best(own, after[turn], None if allowed_after is None else allowed_after[turn])
-            value = np.where(rows.terminated[turn], 0.0, gamma * policy.table[own, after[turn], best])
-            old = policy.table[own, place, action]
-            error = rows.rewards[turn] + value - old
-            has_changed = policy.put(
-                own, place, action, old + self.alpha * error, None if allowed is None else allowed[turn]
+        places, after = policy.rows(sessions, places), policy.rows(sessions, after)
+        actions = rows.actions - policy.first_action if policy.first_action else rows.actions
+        has_terminated = np.count_nonzero(rows.terminated)
+        for turn in _turns(sessions, rows.terminated | rows.has_next):
+            place, following, action, reward = places[turn], after[turn], actions[turn], rows.rewards[turn]
+            best = policy.best(following, None if allowed_after is None else allowed_after[turn])
+            value = gamma * policy.values(following, best)
+            if has_terminated:
+                value[rows.terminated[turn]] = 0.0
+            errors, changed = policy.move(
+                place, action, reward + value, self.alpha, None if allowed is None else allowed[turn]
             )
-            self.changed_at[own[has_changed]] = self.env_steps
-            self._errors[own] += np.abs(error)
-            self._earned[own] += rows.rewards[turn]
-            self._decisions[own] += 1
+            own = sessions[turn]
+            self.changed_at[own[changed]] = self.env_steps
+            who = slice(None) if len(own) == policy.num_copies else own
+            self._errors[who] += np.abs(errors)
+            self._earned[who] += reward
+            self._decisions[who] += 1
 
     def report(self) -> dict[str, NDArray[np.float64]]:
-        """Return for each session what it earned by decision, and how wrong it was; begin to count anew."""
-        number = np.maximum(1, self._decisions)
-        found = {"reward": self._earned / number, "td_error": self._errors / number}
+        """Return for each session what it earned by decision, and how wrong it was; begin to count anew.
+
+        What is said of one that decided nothing since stays what was said last.
+        """
+        decided = self._decisions > 0
+        for name, sums in (("reward", self._earned), ("td_error", self._errors)):
+            np.divide(sums, self._decisions, out=self._reported[name], where=decided)
         self._begin_report()
-        return found
+        return {name: values.copy() for name, values in self._reported.items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return when greedy actions changed last, and what was reported."""
+        reported = {name: values.copy() for name, values in self._reported.items()}
+        return {"changed_at": self.changed_at.copy(), "reported": reported}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        self.changed_at = np.array(state["changed_at"], np.int64)
+        self._reported = {name: np.array(values, np.float64) for name, values in state["reported"].items()}
 
     def _begin_report(self) -> None:
         self._errors, self._earned = np.zeros((2, self.policy.num_copies))
@@ -79,11 +96,14 @@ def over_sessions(name: str, values: NDArray[Any]) -> dict[str, float]:
     return {name: float(values.mean())} | {f"{name}_q{100 * q:.0f}": value for q, value in quantiles}
 
 
-def _turns(sessions: NDArray[np.int64], teaches: NDArray[np.bool_]) -> Iterator[NDArray[np.int64]]:
-    """Yield the rows that teach, at most one of each session at a time, in their order."""
+def _turns(sessions: NDArray[np.int64], teaches: NDArray[np.bool_]) -> Iterator[Any]:
+    """Yield an index of rows that teach, in their order, at most one of each session at a time."""
+    is_rising = np.count_nonzero(sessions[1:] > sessions[:-1]) == len(sessions) - 1
+    if is_rising and np.count_nonzero(teaches) == len(teaches):
+        yield slice(None)
+        return
     rows = np.flatnonzero(teaches)
     while len(rows):
-        own = sessions[rows]
-        first = np.unique(own, return_index=True)[1] if np.any(own[1:] <= own[:-1]) else slice(None)
+        first = slice(None) if is_rising else np.unique(sessions[rows], return_index=True)[1]
         yield rows[first]
         rows = np.delete(rows, first)

@@ -14,6 +14,7 @@ from phantom_qlearning.observation_index import MOST_VALUES, ObservationIndex
 from phantom_qlearning.q_table_policy import QTableConfig, QTablePolicy
 
 Places = NDArray[np.int64]
+Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class SessionTablesPolicy(ph.PolicyByCopy):
         observations: the place of each observation in a table.
         first_action: the action with the number 0.
         num_actions: how many actions there are.
-        table: float64 array [sessions, observations, actions]; change it with `put`, or set it.
+        table: float64 array [sessions, observations, actions]; change it with `move`, or set it.
         greedy: int64 array [sessions, observations]: of each row the place of the highest value, of equals
             the first.
     """
@@ -74,39 +75,75 @@ class SessionTablesPolicy(ph.PolicyByCopy):
 
     @table.setter
     def table(self, table: NDArray[np.float64]) -> None:
-        self._table = table
-        self.greedy = table.argmax(axis=2)
+        self._table = np.ascontiguousarray(table)
+        self.greedy = self._table.argmax(axis=2)
+        self._rows = self._table.reshape(-1, self.num_actions)  # views: [sessions × observations, actions],
+        self._values = self._table.reshape(-1)  # and one after the other
+        self._greedy = self.greedy.reshape(-1)
 
-    def put(
-        self, sessions: Places, places: Places, actions: Places, values: NDArray[np.float64], allowed: Any
-    ) -> NDArray[np.bool_]:
-        """Change one value in each of B different sessions; return in which the greedy action changed.
+    def rows(self, sessions: Places, places: Places) -> Places:
+        """Return where the rows of observations stand, counted through all tables: [B].
 
         Args:
-            sessions: which sessions [B], none twice.
+            sessions: which sessions [B].
             places: the place of the observation in each [B].
+        """
+        return sessions * self.observations.size + places
+
+    def values(self, rows: Places, actions: Places) -> Values:
+        """Return the values of actions, counted from 0, in rows: [B]."""
+        return self._values.take(rows * self.num_actions + actions)
+
+    def move(
+        self, rows: Places, actions: Places, targets: Values, alpha: float, allowed: Any
+    ) -> tuple[Values, Places]:
+        """Move one value in each of B different rows towards its target: Q ← Q + α (target − Q).
+
+        Args:
+            rows: which rows [B], none twice.
             actions: the action, counted from 0 [B].
-            values: the new values [B].
+            targets: float64 [B].
+            alpha: α.
             allowed: which actions are allowed, bool [B, actions]: the greedy action is the best of these;
                 None: all.
-        """
-        before = self.best(sessions, places, allowed)
-        self._table[sessions, places, actions] = values
-        self.greedy[sessions, places] = self._table[sessions, places].argmax(axis=1)
-        has_changed: NDArray[np.bool_] = before != self.best(sessions, places, allowed)
-        return has_changed
 
-    def best(self, sessions: Places, places: Places, allowed: Any) -> Places:
-        """Return the action, counted from 0, with the highest value of those that are allowed: [B]."""
-        found: Places = self.greedy[sessions, places]
+        Returns:
+            The errors, target − Q, float64 [B], and the indices from 0 to B - 1 of the rows whose greedy
+            action changed.
+        """
+        cells = rows * self.num_actions + actions
+        old = self._values.take(cells)
+        errors = targets - old
+        values = old + alpha * errors
         if allowed is not None:
-            found = np.where(allowed, self._table[sessions, places], -np.inf).argmax(axis=1)
+            before = self.best(rows, allowed)
+            self._values[cells] = values
+            self._greedy[rows] = self._rows.take(rows, axis=0).argmax(axis=1)
+            return errors, np.flatnonzero(before != self.best(rows, allowed))
+        greedy = self._greedy.take(rows)
+        highest = self.values(rows, greedy)
+        self._values[cells] = values
+        is_greedy, is_high = actions == greedy, values >= highest
+        risen = np.flatnonzero(is_high > is_greedy)
+        risen = risen[(values[risen] > highest[risen]) | (actions[risen] < greedy[risen])]
+        lower = np.flatnonzero(is_greedy > is_high)  # only there a row is looked through
+        best = self._rows.take(rows[lower], axis=0).argmax(axis=1)
+        is_other = best != greedy[lower]
+        changed = np.concatenate((risen, lower[is_other]))
+        self._greedy[rows[changed]] = np.concatenate((actions[risen], best[is_other]))
+        return errors, changed
+
+    def best(self, rows: Places, allowed: Any) -> Places:
+        """Return the action, counted from 0, with the highest value of those that are allowed: [B]."""
+        found: Places = self._greedy.take(rows)
+        if allowed is not None:
+            found = np.where(allowed, self._rows.take(rows, axis=0), -np.inf).argmax(axis=1)
         return found
 
     def compute_actions(self, observations: Any, env_indices: Places) -> Sequence[ph.Action]:
         """Return the allowed action with the highest value for each observation."""
         places, allowed = self.observations.arrays(observations)
-        actions: Any = self.best(env_indices, places, allowed) + self.first_action
+        actions: Any = self.best(self.rows(env_indices, places), allowed) + self.first_action
         return actions  # type: ignore[no-any-return]  # an array is as good as a list
 
     def sample_actions(
@@ -117,15 +154,16 @@ class SessionTablesPolicy(ph.PolicyByCopy):
             return self.compute_actions(observations, env_indices), {}
         places, allowed = self.observations.arrays(observations)
         shares = rng.uniforms(1)[:, 0]
-        explores = shares < self.epsilon
-        shares /= self.epsilon  # given that it explores, uniform in [0, 1)
+        actions: Any = self.best(self.rows(env_indices, places), allowed)
+        exploring = np.flatnonzero(shares < self.epsilon)
+        shares = shares[exploring] / self.epsilon  # given that it explores, uniform in [0, 1)
         if allowed is None:
-            random = (shares * self.num_actions).astype(np.int64)
+            actions[exploring] = shares * self.num_actions
         else:
-            counted = allowed.cumsum(axis=1)
-            random = (counted > (shares * counted[:, -1]).astype(np.int64)[:, None]).argmax(axis=1)
-        actions: Any = np.where(explores, random, self.best(env_indices, places, allowed)) + self.first_action
-        return actions, {}
+            counted = allowed[exploring].cumsum(axis=1)
+            chosen = (shares * counted[:, -1]).astype(np.int64)
+            actions[exploring] = (counted > chosen[:, None]).argmax(axis=1)
+        return actions + self.first_action, {}
 
     def of_copy(self, env_index: int) -> QTablePolicy:
         """Return the policy of one session; its table is a copy.

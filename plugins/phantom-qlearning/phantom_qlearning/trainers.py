@@ -25,7 +25,8 @@ class QLearningConfig(TabularConfig):
     `total_steps` of the run. None: one table for all copies."""
     sessions_end_after: int | None = None
     """A session ends after so many env steps in which none of its greedy actions changed, and the run when
-    all have; None: they last as long as the run."""
+    all have; None: they last as long as the run. One that ended is not played any more, counts as if it were,
+    and what is logged of it stays what it was last."""
 
     def __post_init__(self) -> None:
         """Refuse what is out of range or contradicts itself; raises `ValueError`."""
@@ -75,7 +76,13 @@ class QLearningTrainer(TabularTrainer):
         steps = self.config.steps_per_iteration
         if self.config.sessions is None or steps is None:
             return super().collect_plan()
-        return ph.CollectPlan(steps=steps * self.num_sessions, copies=self.num_sessions, is_independent=True)
+        over = () if self._is_over.all() else np.flatnonzero(self._is_over).tolist()
+        return ph.CollectPlan(
+            steps=steps * self.num_sessions,
+            copies=self.num_sessions,
+            is_independent=True,
+            without=frozenset(over),
+        )
 
     def setup(self, policy_id: ph.PolicyID, policy: Any, rng: np.random.Generator) -> None:
         """Begin with a table, or with those of all sessions."""
@@ -89,7 +96,7 @@ class QLearningTrainer(TabularTrainer):
         if self.config.sessions is None:
             super().learn_rows(learning, rows, rng)
         else:
-            learning.learn(rows, self._gamma, self._is_over)
+            learning.learn(rows, self._gamma)
 
     def update(
         self, policy_id: ph.PolicyID, policy: Any, batch: ph.Batch, rng: np.random.Generator
@@ -113,11 +120,11 @@ class QLearningTrainer(TabularTrainer):
         return found | over_sessions("stable_steps", stable)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return when greedy actions changed, and which sessions have ended."""
+        """Return what each session has come to, and which of them have ended."""
         if self.config.sessions is None:
             return super().state_dict()
-        changed_at = {policy_id: one.changed_at.copy() for policy_id, one in self._learning.items()}
-        return {"changed_at": changed_at, "is_over": self._is_over.copy()}
+        learning = {policy_id: one.state_dict() for policy_id, one in self._learning.items()}
+        return {"learning": learning, "is_over": self._is_over.copy()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned."""
@@ -125,8 +132,8 @@ class QLearningTrainer(TabularTrainer):
             super().load_state_dict(state)
             return
         self._is_over = np.array(state["is_over"], np.bool_)
-        for policy_id, changed_at in state["changed_at"].items():
-            self._learning[policy_id].changed_at = np.array(changed_at, np.int64)
+        for policy_id, one in state["learning"].items():
+            self._learning[policy_id].load_state_dict(one)
 
     def value_of(self, policy: QTablePolicy, observation: Any) -> float:
         """Return the highest value of an allowed action."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -56,12 +56,15 @@ class MaskedFirm(Firm):
 class Market(ph.PhantomEnv):
     """Two firms; an episode ends after six steps, now and then by itself."""
 
+    num_played: ClassVar[int] = 0
+
     def __init__(self, firm_class: Any = Firm, num_steps: int | None = 6, *, is_calm: bool = False) -> None:
         self.firms = [firm_class("A"), firm_class("B")]
         self.is_calm = is_calm
         super().__init__(num_steps, ph.Network(self.firms))
 
     def post_message_resolution(self) -> None:
+        Market.num_played += 1
         one, other = self.firms
         one.other, other.other = other.price, one.price
 
@@ -137,17 +140,22 @@ class StopWhenStable(ph.Hooks):
 def test_a_session_ends_when_it_is_stable_and_the_run_when_all_are() -> None:
     options: dict[str, Any] = {"env_config": {"num_steps": None, "is_calm": True}}
     config = {"alpha": 0.05, "alpha_final": 0.05, "decay_rate": 0.05}
+    Market.num_played = 0
     together = learn(100_000, config={**config, "sessions": 8, "sessions_end_after": 60}, **options)
+    num_played = Market.num_played
     assert together.status == "stopped"
     assert together.stop_reasons == ("the greedy actions of every session are stable",)
-    lengths = set()
+    lengths, errors = [], []
     for session in range(8):
         alone = learn(100_000, seed=3 + session, config=config, hooks=[StopWhenStable()], **options)
-        lengths.add(alone.env_steps)
+        lengths.append(alone.env_steps)
+        errors.append(alone.history[-1]["a/td_error"])
         for policy_id in SEPARATE:
             assert np.array_equal(table(together, policy_id)[session], table(alone, policy_id))
-    assert len(lengths) > 1
+    assert len(set(lengths)) > 1
+    assert num_played == sum(lengths)
     assert together.env_steps == 8 * max(lengths)
+    assert together.history[-1]["a/td_error"] == pytest.approx(np.mean(errors))
     left = [row["sessions_left"] for row in together.history]
     assert left == sorted(left, reverse=True)
     assert (left[0], left[-1]) == (8.0, 0.0)
