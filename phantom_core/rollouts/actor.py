@@ -179,21 +179,25 @@ class Actor:
 
     def _check_actions(self, agent_ids: Sequence[AgentID], played: Sequence[Action]) -> None:
         space = self.policy.action_space
+        if type(space) is gym.spaces.Box and _are_in_box(space, played):
+            return
         if is_integer_array(played):
             played = rows_of(played)
         for agent_id, action in zip(agent_ids, played):  # noqa: B905  the lengths were compared
-            if not (type(space) is gym.spaces.Box and _is_in_box(space, action)) and not space.contains(
-                action
-            ):
+            if not space.contains(action):
                 raise EnvError(
                     f"Policy {self.policy_id!r} chose {action!r} for agent {agent_id!r}, which is not in its "
                     f"action space {space}. Change what the policy returns."
                 )
 
 
-def _is_in_box(space: gym.spaces.Box, action: Any) -> bool:
-    """Return whether an array of the usual type and shape is in a box: a third of the time of `contains`."""
-    if type(action) is not np.ndarray or action.dtype != space.dtype or action.shape != space.shape:
+def _are_in_box(space: gym.spaces.Box, actions: Any) -> bool:
+    """Return whether arrays of the usual type and shape are in a box: for many a hundredth of the time."""
+    if type(actions) is list and {type(action) for action in actions} == {np.ndarray}:
+        if {(action.dtype, action.shape) for action in actions} != {(space.dtype, space.shape)}:
+            return False
+        actions = np.array(actions)
+    if type(actions) is not np.ndarray or (actions.dtype, actions.shape[1:]) != (space.dtype, space.shape):
         return False
-    is_within = (action >= space.low) & (action <= space.high)
-    return bool(np.count_nonzero(is_within) == action.size)
+    is_within = (actions >= space.low) & (actions <= space.high)
+    return bool(np.count_nonzero(is_within) == actions.size)

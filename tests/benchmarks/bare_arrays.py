@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import numpy as np
@@ -73,3 +74,21 @@ class OnlineQ:
         targets = rewards + 0.95 * self.tables[self.rows, following].max(1)
         old = self.tables[self.rows, seen, actions]
         self.tables[self.rows, seen, actions] = old + 0.15 * (targets - old)
+
+
+class LoopQ:
+    """One such table as lists, with the generator of Python."""
+
+    def __init__(self, seed: int) -> None:
+        self.table = [[0.0] * 15 for _ in range(225)]
+        self.random = random.Random(seed).random  # noqa: S311  for simulations
+
+    def act(self, place: int, epsilon: float) -> int:
+        if self.random() < epsilon:
+            return int(self.random() * 15)
+        row = self.table[place]
+        return row.index(max(row))
+
+    def learn(self, place: int, action: int, reward: float, following: int) -> None:
+        row = self.table[place]
+        row[action] += 0.15 * (reward + 0.95 * max(self.table[following]) - row[action])

@@ -27,7 +27,7 @@ sys.path[:0] = [str(EXAMPLES), str(EXAMPLES / "arrays"), str(HERE)]
 
 from array_duopoly import PROFITS, ArrayDuopolyEnv  # noqa: E402  an example
 from array_supply_chain import ArraySupplyChainEnv  # noqa: E402  an example
-from bare_arrays import BareArrayDuopoly, BareArraySupplyChain, OnlineQ  # noqa: E402  beside this file
+from bare_arrays import BareArrayDuopoly, BareArraySupplyChain, LoopQ, OnlineQ  # noqa: E402  beside this file
 from supply_chain import SupplyChainEnv  # noqa: E402  an example
 
 import phantom_arrays as pa  # noqa: E402  after the path
@@ -125,13 +125,8 @@ def learning_bare(sessions: int) -> Run:
 
 def collecting(env_class: Callable[[], Any], copies: int) -> Run:
     """Collect with an untrained ppo policy."""
-    from phantom_ppo import MLPActorCriticPolicy
-
     envs = ph.make_vector_env(env_class, copies)
-    facts = envs.facts(0)
-    space, actions = facts.observation_spaces["SHOP"], facts.action_spaces["SHOP"]
-    policy = MLPActorCriticPolicy(space, actions)
-    policy.seed(np.random.default_rng(1))
+    policy, _ = shop_policy(envs)
     collector = ph.Collector(envs, {"shop": policy}, {"SHOP": "shop"}, seed=1, learning=["shop"])
 
     def run(times: int) -> None:
@@ -140,33 +135,115 @@ def collecting(env_class: Callable[[], Any], copies: int) -> Run:
     return run
 
 
-def session_seconds(sessions: int, steps: int = 500) -> tuple[float, float]:
-    """Return the CPU time in which NumPy by hand, and `q-learning`, learn in so many sessions of the duopoly.
+def learning_loop(sessions: int) -> Run:
+    """The same sessions, one after the other in a bare Python loop over lists."""
+    learners = [LoopQ(n) for n in range(2 * sessions)]
+    profits = PROFITS.tolist()
+    prices = BareArrayDuopoly(sessions, PROFITS).prices.tolist()
 
-    What a run takes however long it is, is left out: a short one is subtracted.
+    def run(times: int) -> None:
+        for session in range(sessions):
+            first, second = learners[2 * session : 2 * session + 2]
+            one, other = prices[session]
+            for _ in range(times):
+                places = 15 * one + other, 15 * other + one
+                one, other = first.act(places[0], 0.1), second.act(places[1], 0.1)
+                first.learn(places[0], one, profits[one][other], 15 * one + other)
+                second.learn(places[1], other, profits[other][one], 15 * other + one)
+            prices[session] = [one, other]
+
+    return run
+
+
+class BetweenIterations(ph.Hooks):
+    """Does something else between the iterations of a run; keeps the CPU time of both, turn by turn."""
+
+    def __init__(self, other: Callable[[], None]) -> None:
+        self.other, self._last = other, 0.0
+        self.seconds: list[tuple[float, float]] = []
+
+    def on_iteration_end(self, event: ph.IterationEnd) -> None:
+        """Take the time of the iteration, but of the first, and of the other."""
+        own = time.process_time() - self._last
+        started = time.process_time()
+        self.other()
+        if self._last:
+            self.seconds.append((time.process_time() - started, own))
+        self._last = time.process_time()
+
+
+def train_sessions(sessions: int, iterations: int = 30, steps: int = 100) -> list[float]:
+    """Return how fast `q-learning` learns in sessions of the duopoly beside NumPy by hand, in turns."""
+    bare = learning_bare(sessions)
+    turns = BetweenIterations(lambda: bare(steps))
+    ph.train(
+        "q-learning",
+        env=ArrayDuopolyEnv,
+        policies={"first": [("firms", 0)], "second": [("firms", 1)]},
+        trainer_config={
+            "sessions": sessions,
+            "steps_per_iteration": steps,
+            "alpha": 0.15,
+            "alpha_final": 0.15,
+            "epsilon": 0.1,
+            "epsilon_final": 0.1,
+        },
+        num_iterations=iterations,
+        hooks=[turns],
+        seed=1,
+        run_dir=None,
+    )
+    return [bare_seconds / own for bare_seconds, own in turns.seconds]
+
+
+def train_ppo(epochs: int, turns: int = 5) -> list[float]:
+    """Return how fast ppo trains in the array world, as a multiple of the world of objects, in turns.
+
+    Both have 256 copies of five customers, the same settings, and the same number of gradient steps.
     """
 
-    def train(periods: int) -> None:
+    def seconds_of(env_class: type[Any], seed: int, **env_config: int) -> float:
+        hooks = BetweenIterations(lambda: None)
         ph.train(
-            "q-learning",
-            env=ArrayDuopolyEnv,
-            policies={"first": [("firms", 0)], "second": [("firms", 1)]},
-            trainer_config={
-                "sessions": sessions,
-                "steps_per_iteration": 100,
-                "alpha_final": 0.7,
-                "epsilon": 0.1,
-                "epsilon_final": 0.1,
-            },
-            total_steps=sessions * periods,
-            seed=1,
+            "ppo",
+            env=env_class,
+            env_config=env_config,
+            trainer_config={"copies": 256, "epochs": epochs},
+            num_iterations=3,
+            hooks=[hooks],
+            seed=seed,
             run_dir=None,
         )
+        return sum(own for _, own in hooks.seconds)
 
-    bare = learning_bare(sessions)
-    bare(100)
-    own = seconds_for(train, 100 + steps) - seconds_for(train, 100)
-    return seconds_for(bare, steps), own
+    return [
+        seconds_of(SupplyChainEnv, turn) / seconds_of(ArraySupplyChainEnv, turn, num_customers=5)
+        for turn in range(turns)
+    ]
+
+
+def forward_passes() -> Run:
+    """Ask the ppo policy of `collecting` for the actions of 256 rows."""
+    envs = ph.make_vector_env(lambda: ArraySupplyChainEnv(5), 1)
+    policy, space = shop_policy(envs)
+    observations = np.random.default_rng(1).random((256, *space.shape)).astype(np.float32)
+
+    def run(times: int) -> None:
+        for _ in range(times):
+            policy.compute_actions(observations)
+
+    return run
+
+
+def shop_policy(envs: ph.VectorEnv) -> tuple[Any, Any]:
+    """Return an untrained ppo policy for the shop, and its observation space."""
+    from phantom_ppo import MLPActorCriticPolicy
+
+    facts = envs.facts(0)
+    space = facts.observation_spaces["SHOP"]
+    policy = MLPActorCriticPolicy(space, facts.action_spaces["SHOP"])
+    policy.seed(np.random.default_rng(1))
+    return policy, space
 
 
 def cases() -> Iterator[Case]:
@@ -185,16 +262,17 @@ def cases() -> Iterator[Case]:
         )
     yield Case(
         "duopoly, 1,000 sessions",
-        {"NumPy": learning_bare(1000), "arrays": learning_duopoly(1000)},
-        {"NumPy": 1000, "arrays": 1000},
+        {"NumPy": learning_bare(1000), "arrays": learning_duopoly(1000), "lists": learning_loop(1000)},
+        {"NumPy": 1000, "arrays": 1000, "lists": 1000},
     )
     yield Case(
         "ppo collects, 5 × 256",
         {
             "objects": collecting(lambda: SupplyChainEnv(5), 256),
             "arrays": collecting(lambda: ArraySupplyChainEnv(5), 256),
+            "policy": forward_passes(),
         },
-        {"objects": 256, "arrays": 256},
+        {"objects": 256, "arrays": 256, "policy": 256},
     )
 
 
@@ -245,6 +323,12 @@ def peak_memory(what: str) -> float:
     return int(found.stdout) / 1024
 
 
+def show(what: str, ratios: list[float]) -> None:
+    """Print the median of ratios, and their quartiles."""
+    low, middle, high = np.quantile(ratios, (0.25, 0.5, 0.75))
+    print(f"{what}: {middle:.2f} [{low:.2f}, {high:.2f}]", flush=True)
+
+
 def main(parts: list[str]) -> None:
     """Measure everything, or cases whose names begin with one of the parts; with one thread, as in runs."""
     threadpool_limits(1)
@@ -262,9 +346,10 @@ def main(parts: list[str]) -> None:
             best = min(seconds_for(run, times) for _ in range(ROUNDS)) / times
             print(f"a step with {customers:,} customers: {1e6 * best:,.0f} µs", flush=True)
     if not parts or "sessions" in parts:
-        ratios = sorted(bare / own for bare, own in (session_seconds(1000) for _ in range(5)))
-        low, middle, high = ratios[0], ratios[2], ratios[-1]
-        print(f"q-learning trains 1,000 sessions, beside NumPy: {middle:.2f} [{low:.2f}, {high:.2f}]")
+        show("q-learning trains 1,000 sessions, of NumPy's speed", train_sessions(1000))
+    if not parts or "training" in parts:
+        show("ppo trains with 4 epochs, of objects' speed", train_ppo(epochs=4))
+        show("ppo trains with 20 epochs, of objects' speed", train_ppo(epochs=20))
     if not parts or "memory" in parts:
         for what in ("stepping_bare", "stepping_arrays"):
             print(f"peak memory of a million customers, {what}: {peak_memory(what):,.0f} MB", flush=True)
