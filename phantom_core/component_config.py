@@ -17,6 +17,7 @@ import msgspec
 
 from phantom_core.errors import ConfigError, did_you_mean, listing, without_stop
 from phantom_core.secrets import Secrets, masked
+from phantom_core.types import AgentID
 
 
 def is_whole(value: object, least: int = 1) -> bool:
@@ -87,6 +88,12 @@ def build(config_class: type, settings: Mapping[str, Any], name: str, separator:
         raise ConfigError(f"{name}: {Secrets.of(settings).hide(without_stop(error))}.") from error
 
 
+def settable_fields(config_class: type) -> dict[str, dataclasses.Field[Any]]:
+    """Return the fields of a dataclass that can be set, by their key in a file."""
+    named = {f.metadata.get("name", f.name): f for f in dataclasses.fields(config_class) if f.init}
+    return {key: field for key, field in named.items() if key is not None}
+
+
 def checked_fields(
     config_class: type, settings: Mapping[str, Any], name: str, separator: str = "."
 ) -> dict[str, Any]:
@@ -96,8 +103,7 @@ def checked_fields(
     cannot be set there; and its type in a file as `file`. Messages name a field by `name`, `separator` and
     its key. Raises ConfigError if a field is unknown or missing, or a value has the wrong type.
     """
-    named = {f.metadata.get("name", f.name): f for f in dataclasses.fields(config_class) if f.init}
-    fields = {key: field for key, field in named.items() if key is not None}
+    fields = settable_fields(config_class)
     hints = typing.get_type_hints(config_class)
     types = {key: field.metadata.get("file", hints[field.name]) for key, field in fields.items()}
     for key in settings:
@@ -121,6 +127,8 @@ def convert(value: Any, target: Any, path: str) -> Any:
     """
     is_numpy_scalar = type(value).__module__ == "numpy" and getattr(value, "shape", None) == ()
     plain = value.item() if is_numpy_scalar else value
+    if target is AgentID:
+        plain = id_from_file(plain)
     try:
         return msgspec.convert(plain, target)
     except msgspec.ValidationError:
@@ -130,6 +138,15 @@ def convert(value: Any, target: Any, path: str) -> Any:
     except TypeError:  # a type that a file cannot hold
         return value
     raise ConfigError(f"{where} = {masked(part, where)!r} is wrong: {_reason(part, expected)}")
+
+
+def id_from_file(value: Any) -> Any:
+    """Return an agent id as a file holds it, where a list stands for a tuple.
+
+    >>> id_from_file(["buyers", 3])
+    ('buyers', 3)
+    """
+    return tuple(map(id_from_file, value)) if isinstance(value, list) else value
 
 
 def type_text(annotation: Any) -> str:
