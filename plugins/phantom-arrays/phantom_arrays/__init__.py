@@ -1,6 +1,7 @@
 """Worlds of arrays: thousands of like agents, or hundreds of copies of an env, stepped as NumPy arrays."""
 
 from phantom_arrays.array_env import ArrayEnv
+from phantom_arrays.array_recorder import ArrayRecorder
 from phantom_arrays.array_vector_env import ArrayVectorEnv
 from phantom_arrays.columns import Columns
 from phantom_arrays.declared_state import parameter, state
@@ -14,6 +15,7 @@ from phantom_arrays.population_agent import PopulationAgent, PopulationView
 
 __all__ = [
     "ArrayEnv",
+    "ArrayRecorder",
     "ArrayVectorEnv",
     "Columns",
     "Draws",
