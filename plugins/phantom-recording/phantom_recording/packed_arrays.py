@@ -23,7 +23,7 @@ _PACKED: Final = "[]"
 
 _SAMPLE: Final = 2048  # bytes
 _WORTH: Final = 0.8  # of its size is left of a sample, so that compressing all of it is worth the time
-_MOST: Final = 2**28  # elements of an array that is read
+_MOST: Final = 2**26  # elements of an array that is read
 _SMALLER: Final = tuple(np.dtype(kind) for kind in ("i1", "i2", "i4"))
 
 
@@ -52,8 +52,9 @@ def pack(array: NDArray[Any]) -> dict[str, Any]:
             limits = np.iinfo(smaller)
             if smaller.itemsize < dtype.itemsize and limits.min <= low and high <= limits.max:
                 stored = stored.astype(smaller)
-                found["stored"] = smaller.str
                 break
+        if stored.dtype != dtype:  # the order of its bytes may be another, too
+            found["stored"] = stored.dtype.str
     data = stored.tobytes()
     how, packed = "raw", data
     if stored.itemsize == 1 or len(zlib.compress(data[:_SAMPLE], 1)) < _WORTH * min(len(data), _SAMPLE):
@@ -81,7 +82,10 @@ def _unpack(plain: Any) -> NDArray[Any]:
         raise ValueError(f"it is of {dtype}" + (f", stored as {stored}" if stored != dtype else ""))
     if "array" in plain:
         short: NDArray[Any] = np.array(plain["array"], dtype)
-        return short.reshape(plain["shape"]) if "shape" in plain else short
+        short = short.reshape(plain["shape"]) if "shape" in plain else short
+        if not short.ndim:
+            raise ValueError("it is a single value")
+        return short
     shape = tuple(map(int, plain["shape"]))
     number = math.prod(shape)
     if min(shape) < 0 or number > _MOST:

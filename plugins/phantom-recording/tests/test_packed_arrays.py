@@ -73,6 +73,7 @@ def packed(data: bytes, how: str = "raw", **changes: Any) -> dict[str, Any]:
         (packed(bytes(10), raw="%"), "Only base64 data is allowed"),
         ({"dtype": "|i1", "array": ["x"]}, "invalid literal for int() with base 10: 'x'"),
         ({"dtype": "|i1"}, "'shape'"),
+        ({"dtype": "|i1", "array": 3}, "it is a single value"),
         ([1, 2], "list indices must be integers or slices, not str"),
     ],
 )
