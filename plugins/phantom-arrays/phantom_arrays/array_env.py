@@ -308,7 +308,12 @@ def _check_spaces(population: Population) -> None:
     for name in ("observation_space", "action_space"):
         space = getattr(population, name)
         if not isinstance(space, known):
+            cure = ""
+            if isinstance(space, (gym.spaces.Dict, gym.spaces.Tuple)):
+                cure = " Put the parts side by side into one array: "
+                cure += "a Box" if name == "observation_space" else "a MultiDiscrete for several choices"
+                cure += ", or what gymnasium.spaces.flatten_space() makes of it."
             raise ph.errors.ConfigError(
                 f"{type(population).__name__} {population.name!r} has {name} = {space!r}. Expected a Box, "
-                "Discrete, MultiDiscrete or MultiBinary space, that of one member."
+                f"Discrete, MultiDiscrete or MultiBinary space, that of one member.{cure}"
             )
