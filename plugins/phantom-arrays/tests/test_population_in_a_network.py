@@ -363,6 +363,32 @@ def test_each_sees_what_the_other_shows(crowd_class: Any) -> None:
     )
 
 
+def test_a_population_has_its_turn(crowd_class: Any) -> None:
+    class Market(ph.FiniteStateMachineEnv):
+        def __init__(self) -> None:
+            network = ph.Network(
+                [Shop("SHOP", lambda _: Sales(1)), pa.PopulationAgent(crowd_class("crowd", 3))]
+            )
+            network.add_connection("SHOP", "crowd")
+            super().__init__(
+                20,
+                network,
+                initial_stage="order",
+                stages=[
+                    ph.FSMStage("order", acting_agents=["crowd"], next_stages=["rest"]),
+                    ph.FSMStage("rest", acting_agents=["SHOP"], next_stages=["order"]),
+                ],
+            )
+
+    crowd_class.says = lambda self: self.send("SHOP", Orders(self.current_step))
+    env = Market()
+    env.reset(seed=1)
+    for _ in range(4):
+        env.step({})
+    assert [orders.size.tolist() for orders in env["SHOP"].heard] == [[1, 1, 1], [3, 3, 3]]  # type: ignore[attr-defined]
+    assert env["crowd"].got.tolist() == [2, 2, 2]  # type: ignore[attr-defined]
+
+
 def test_a_population_may_join_in_an_episode(crowd_class: Any) -> None:
     env = world(crowd_class("crowd", 3))
     env.step({})
@@ -441,6 +467,15 @@ def test_the_doctor_finds_nothing() -> None:
 
     found = diagnose(lambda: example("CrowdedShopEnv").CrowdedShopEnv(20), num_episodes=1)
     assert [str(finding) for finding in found.findings] == []
+
+
+def test_the_run_file_trains(phantom: Callable[..., Any], tmp_path: Path) -> None:
+    found = phantom(
+        *("train", EXAMPLE.with_suffix(".toml"), "--iterations", "1", "--set", "evaluate.episodes=1"),
+        *("--set", "env_config.num_customers=50", "--run-dir", tmp_path, "--logger", "jsonl"),
+    )
+    assert (found.code, found.err) == (0, "")
+    assert "bought: " in found.out
 
 
 def test_a_run_that_was_cut_and_resumed_is_the_whole_run(tmp_path: Path) -> None:
