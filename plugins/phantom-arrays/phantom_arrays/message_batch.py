@@ -279,12 +279,13 @@ def in_columns(payload: Any, number: int, source: object) -> Any:
     """
     values = []
     is_as_it_is = True
-    if isinstance(payload, Columns) and payload.member is not None:
+    names = fields_of(payload)
+    if names is not type(payload).__struct_fields__ and payload.member is not None:
         raise ph.errors.EnvError(
             f"A population sends {type(payload).__name__} with member={payload.member!r}. Leave it out: "
             "members send for themselves, and where=... says who does."
         )
-    for name in fields_of(payload):
+    for name in names:
         value = getattr(payload, name)
         if type(value) is not np.ndarray:
             value, is_as_it_is = np.asarray(value), False
@@ -313,7 +314,9 @@ def fields_of(payload: Any) -> tuple[str, ...]:
             f"{payload!r} is sent, which is no payload. Expected an object of a class decorated with "
             "ph.msg_payload(), whose fields are arrays."
         ) from None
-    return names[:-1] if isinstance(payload, Columns) else names
+    if names and names[-1] == "member" and isinstance(payload, Columns):
+        return names[:-1]
+    return names
 
 
 def taken(payload: Any, order: Rows) -> Any:
