@@ -28,6 +28,7 @@ sys.path[:0] = [str(EXAMPLES), str(EXAMPLES / "arrays"), str(HERE)]
 from array_duopoly import PROFITS, ArrayDuopolyEnv  # noqa: E402  an example
 from array_supply_chain import ArraySupplyChainEnv  # noqa: E402  an example
 from bare_arrays import BareArrayDuopoly, BareArraySupplyChain, LoopQ, OnlineQ  # noqa: E402  beside this file
+from crowded_shop import CrowdedShopEnv  # noqa: E402  an example
 from supply_chain import SupplyChainEnv  # noqa: E402  an example
 
 import phantom_arrays as pa  # noqa: E402  after the path
@@ -75,11 +76,10 @@ def stepping_bare(num_customers: int, copies: int) -> Run:
     return run
 
 
-def stepping_objects(num_customers: int) -> Run:
-    """Step the model of objects."""
-    env = SupplyChainEnv(num_customers)
+def stepping_objects(env: ph.PhantomEnv, action: float) -> Run:
+    """Step an env whose shop is an object."""
     env.reset(seed=1)
-    actions = {"SHOP": np.array([10.0], np.float32)}
+    actions = {"SHOP": np.array([action], np.float32)}
 
     def run(times: int) -> None:
         for _ in range(times):
@@ -257,9 +257,19 @@ def cases() -> Iterator[Case]:
     for customers, copies in ((500, 1), (5, 256)):
         yield Case(
             f"{customers} × {copies}, beside objects",
-            {"objects": stepping_objects(customers), "arrays": stepping_arrays(customers, copies)},
+            {
+                "objects": stepping_objects(SupplyChainEnv(customers), 10.0),
+                "arrays": stepping_arrays(customers, copies),
+            },
             {"objects": 1, "arrays": copies},
         )
+    for customers in (50, 500, 10_000):
+        versions = {
+            "objects": stepping_objects(SupplyChainEnv(customers), 10.0),
+            "one message": stepping_objects(CrowdedShopEnv(customers), 0.1),
+            "arrays": stepping_arrays(customers, 1),
+        }
+        yield Case(f"a population of {customers:,}", versions, dict.fromkeys(versions, 1))
     yield Case(
         "duopoly, 1,000 sessions",
         {"NumPy": learning_bare(1000), "arrays": learning_duopoly(1000), "lists": learning_loop(1000)},

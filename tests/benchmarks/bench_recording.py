@@ -11,6 +11,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from timeit import timeit
 from types import SimpleNamespace
@@ -20,12 +21,22 @@ import numpy as np
 
 from phantom_recording import Recorder
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "docs" / "examples"))
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+sys.path[:0] = [str(EXAMPLES), str(EXAMPLES / "arrays")]
 
-from supply_chain import SupplyChainEnv
+from array_supply_chain import ArraySupplyChainEnv  # noqa: E402  an example, as the next two
+from crowded_shop import CrowdedShopEnv  # noqa: E402
+from supply_chain import SupplyChainEnv  # noqa: E402
 
 ROUNDS = 9
-CASES = ((5, 1, 4000), (50, 1, 800), (500, 1, 80), (5, 100, 80))
+CASES = (
+    ("1 shop, 5 customers", lambda: SupplyChainEnv(5), 10.0, 4000),
+    ("1 shop, 50 customers", lambda: SupplyChainEnv(50), 10.0, 800),
+    ("1 shop, 500 customers", lambda: SupplyChainEnv(500), 10.0, 80),
+    ("100 shops, 5 customers each", lambda: SupplyChainEnv(5, 100), 10.0, 80),
+    ("1 shop, 10,000 in a population", lambda: CrowdedShopEnv(10_000), 0.1, 200),
+    ("10,000 in a world of arrays", lambda: ArraySupplyChainEnv(10_000), 0.1, 400),
+)
 
 
 def play(env: Any, actions: dict[str, Any], num_steps: int) -> float:
@@ -38,12 +49,13 @@ def play(env: Any, actions: dict[str, Any], num_steps: int) -> float:
     return (time.process_time() - start) / num_steps * 1e6
 
 
-def measure(customers: int, shops: int, num_steps: int, folder: str) -> None:
+def measure(name: str, make_env: Callable[[], Any], action: float, num_steps: int, folder: str) -> None:
     """Print what recording adds to a step."""
-    without, recorded = SupplyChainEnv(customers, shops), SupplyChainEnv(customers, shops)
-    path = Path(folder, f"{customers}-{shops}.jsonl")
+    without, recorded = make_env(), make_env()
+    path = Path(folder, f"{name}.jsonl")
     recorded.recorder = Recorder(path)
-    actions = dict.fromkeys(without.strategic_agent_ids, np.array([10.0], np.float32))
+    without.reset(seed=1)
+    actions = dict.fromkeys(without.strategic_agent_ids, np.array([action], np.float32))
     pairs = [(play(without, actions, num_steps), play(recorded, actions, num_steps)) for _ in range(ROUNDS)]
     recorded.close()
     base = statistics.median(before for before, _ in pairs)
@@ -51,7 +63,7 @@ def measure(customers: int, shops: int, num_steps: int, folder: str) -> None:
     ratio = statistics.median(after / before for before, after in pairs)
     size = path.stat().st_size / (ROUNDS * num_steps)
     print(
-        f"{shops:>5} shops × {customers:>3} customers  step {base:>8.1f} µs  recording adds {added:>6.1f} µs "
+        f"{name:<32} step {base:>8.1f} µs  recording adds {added:>6.1f} µs "
         f"({100 * (ratio - 1):.0f} %), {size:>7,.0f} bytes"
     )
 

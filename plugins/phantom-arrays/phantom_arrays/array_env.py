@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 
 import phantom_core as ph
+from phantom_arrays.array_recorder import ArrayRecorder, RecordedWorld
 from phantom_arrays.array_vector_env import ArrayVectorEnv, actions_of, agent_ids_of, result_of
 from phantom_arrays.array_world import ArrayWorld
 from phantom_arrays.copy_of_env import Agents
@@ -45,6 +46,8 @@ class ArrayEnv:
     """
 
     state_space: gym.Space[Any] | None = None
+    _recorder: ArrayRecorder | None = None
+    _recorded: RecordedWorld | None = None
 
     def __init__(
         self,
@@ -155,7 +158,9 @@ class ArrayEnv:
         )
 
     def close(self) -> None:
-        """Release resources; the default does nothing."""
+        """Release resources; the default closes the recorder."""
+        if self._recorder is not None:
+            self._recorder.close()
 
     # ------------------------------------------------------------------ as a multi-agent env
 
@@ -168,6 +173,30 @@ class ArrayEnv:
     def episode_seed(self) -> int | None:
         """The seed of this episode; `reset(seed=env.episode_seed)` repeats it."""
         return self._episode_seed
+
+    @property
+    def recorder(self) -> ArrayRecorder | None:
+        """Records the episodes of this env from the next reset on; None: nothing is recorded.
+
+        Raises:
+            phantom_core.errors.ConfigError: if it records no arrays.
+        """
+        return self._recorder
+
+    @recorder.setter
+    def recorder(self, recorder: ArrayRecorder | None) -> None:
+        if recorder is not None and not hasattr(recorder, "on_array_step"):
+            raise ph.errors.ConfigError(
+                f"{type(self).__name__} got recorder={recorder!r}, which records no arrays. Expected a "
+                "pa.ArrayRecorder, such as phantom_recording.Recorder('episodes.jsonl')."
+            )
+        if self._recorder is not None and self._recorder is not recorder:
+            self._recorder.detach()
+        if recorder is not None:
+            recorder.attach(self)
+        self._recorder = recorder
+        self._recorded = None if recorder is None else RecordedWorld(self.world, recorder)
+        self.world.recorder = None if self._recorded is None else self._recorded.on_messages
 
     @cached_property
     def agents(self) -> Mapping[ph.AgentID, ph.Agent]:
@@ -222,8 +251,11 @@ class ArrayEnv:
         self._episode_seed = seed = self._next_seed(seed)
         self._halted = "after a reset that raised an error"
         world.reset(np.ones(1, np.bool_), [seed])
-        observations = result_of(world, world.observe(), 0).observations
+        seen = world.observe()
+        observations = result_of(world, seen, 0).observations
         self._halted = None
+        if self._recorded is not None:
+            self._recorded.on_reset(seen)
         return observations, {agent_id: {} for agent_id in observations}
 
     def step(self, actions: Mapping[ph.AgentID, Any]) -> ph.StepResult:
@@ -246,6 +278,8 @@ class ArrayEnv:
         found = result_of(world, step.by_population, 0, step)
         is_over = found.terminations[ph.tools.ALL] or found.truncations[ph.tools.ALL]
         self._halted = "after its episode ended at step {}" if is_over else None
+        if self._recorded is not None:
+            self._recorded.on_step(chosen, step)
         return found
 
     def _next_seed(self, seed: int | None) -> int:
@@ -274,7 +308,12 @@ def _check_spaces(population: Population) -> None:
     for name in ("observation_space", "action_space"):
         space = getattr(population, name)
         if not isinstance(space, known):
+            cure = ""
+            if isinstance(space, (gym.spaces.Dict, gym.spaces.Tuple)):
+                cure = " Put the parts side by side into one array: "
+                cure += "a Box" if name == "observation_space" else "a MultiDiscrete for several choices"
+                cure += ", or what gymnasium.spaces.flatten_space() makes of it."
             raise ph.errors.ConfigError(
                 f"{type(population).__name__} {population.name!r} has {name} = {space!r}. Expected a Box, "
-                "Discrete, MultiDiscrete or MultiBinary space, that of one member."
+                f"Discrete, MultiDiscrete or MultiBinary space, that of one member.{cure}"
             )

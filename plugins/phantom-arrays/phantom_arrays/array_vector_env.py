@@ -80,6 +80,11 @@ class ArrayVectorEnv(ph.VectorEnv):
             raise ph.errors.ConfigError(
                 f"Expected a list of envs of one class derived from pa.ArrayEnv, but got {envs!r}."
             )
+        if any(env.recorder is not None for env in envs):
+            raise ph.errors.ConfigError(
+                f"A copy of {type(envs[0]).__name__} has a recorder, but copies that are stepped together "
+                "are not recorded. Play the env itself, as phantom record does, or set env.recorder = None."
+            )
         self.num_copies, self.env_name = len(envs), type(envs[0]).__name__
         self._envs = list(envs)
         self._tiles = [self._made(first, end) for first, end in _tiles(envs, tile_rows)]

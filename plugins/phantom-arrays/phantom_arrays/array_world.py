@@ -16,7 +16,7 @@ from phantom_arrays.counter_bits import episode_key, step_keys
 from phantom_arrays.draws import Clock
 from phantom_arrays.links import Edges, Link, grouped
 from phantom_arrays.message_batch import Mask, Messages, Sent
-from phantom_arrays.population import Population, StrategicPopulation, View
+from phantom_arrays.population import Population, StrategicPopulation, View, is_overridden
 
 _AHEAD: Final = 4096
 """Draws are made ahead for as many steps as make so many of them, at most `_MOST_AHEAD`."""
@@ -132,21 +132,17 @@ class ArrayWorld:
             self._connect(index, link, [one.links[index] for one in models])
         self._players = [_Player(self, population) for population in self.strategic.values()]
         self._acts = [
-            (p, self.strategic.get(n), _is_overridden(p, Population, "is_acting"))
+            (p, self.strategic.get(n), is_overridden(p, "is_acting"))
             for n, p in self.populations.items()
-            if n in self.strategic or _is_overridden(p, Population, "generate_messages")
+            if n in self.strategic or is_overridden(p, "generate_messages")
         ]
-        self._tellers = [p for p in self.populations.values() if _is_overridden(p, Population, "is_acting")]
+        self._tellers = [p for p in self.populations.values() if is_overridden(p, "is_acting")]
         self._env_before, self._env_after = (
             getattr(env, name) if first.overrides(name) else None
             for name in ("pre_message_resolution", "post_message_resolution")
         )
-        self._before = [
-            p for p in self.populations.values() if _is_overridden(p, Population, "pre_message_resolution")
-        ]
-        self._after = [
-            p for p in self.populations.values() if _is_overridden(p, Population, "post_message_resolution")
-        ]
+        self._before = [p for p in self.populations.values() if is_overridden(p, "pre_message_resolution")]
+        self._after = [p for p in self.populations.values() if is_overridden(p, "post_message_resolution")]
         self._ends_by_env = [name for name in ("is_terminated", "is_truncated") if first.overrides(name)]
         self._was_truncated = np.zeros(len(models), np.bool_)  # somebody, in this episode
         rows = sum(p.num_rows for p in self.populations.values())
@@ -269,17 +265,7 @@ class ArrayWorld:
         if type(sent) is Messages and mask is None and not sender.has_dead:
             queue.append(sent)
             return
-        for messages in (sent,) if isinstance(sent, Messages) else sent or ():
-            if not isinstance(messages, Messages):
-                raise ph.errors.EnvError(
-                    f"{type(sender).__name__} {sender.name!r} returned {messages!r} to be sent. Expected "
-                    "what self.send(), self.send_to() or messages.reply() returns, a list of those, or None."
-                )
-            if mask is not None:
-                _leave_out(messages, mask[messages.edges.senders])
-            if sender.has_dead:
-                _leave_out(messages, sender.alive[messages.edges.senders])
-            queue.append(messages)
+        queue += sender.outgoing(sent, mask)
 
     def _resolve(self, queue: list[Messages]) -> None:
         """Deliver messages, round after round, until there are no answers."""
@@ -298,7 +284,7 @@ class ArrayWorld:
         route = edges.routes.get((kind, number)) or self._route(messages, number)
         receiver, method, path = route
         if receiver.has_dead:
-            _leave_out(messages, receiver.alive[edges.receivers])
+            messages.leave_out(receiver.alive[edges.receivers])
         missing = None
         if messages.where is not None or not edges.reaches_all:
             missing = self._copies_without(messages, receiver)
@@ -340,14 +326,9 @@ class ArrayWorld:
         """Return who handles such messages in this round, by which method, and what its draws are called."""
         edges, kind = messages.edges, type(messages.payload)
         receiver = self.populations[edges.to]
-        names = [receiver.handlers[ancestor] for ancestor in kind.__mro__ if ancestor in receiver.handlers]
-        if not names:
-            raise ph.errors.EnvError(
-                f"{type(receiver).__name__} {receiver.name!r} received {kind.__name__} from "
-                f"{edges.source!r}, but has no handler for it. Write one: @pa.handler({kind.__name__})."
-            )
+        method = receiver.handler_of(kind, edges.source)
         path = "handle", kind.__name__, edges.source, edges.index, number
-        route = edges.routes[kind, number] = receiver, getattr(receiver, names[0]), path
+        route = edges.routes[kind, number] = receiver, method, path
         return route
 
     def _complain(self, queue: Sequence[Messages], number: int) -> None:
@@ -474,25 +455,13 @@ class ArrayWorld:
     def _choose_who_acts(self) -> None:
         """Ask populations who acts in the next step."""
         for population in self._tellers:
-            population.draw.enter(("turn",))
-            asked = population.is_acting()
-            if asked is not None:
-                asked = np.asarray(asked)
-                if asked.shape != (population.num_rows,) or asked.dtype != np.bool_:
-                    raise _wrong_shape(population, "is_acting", asked, "bools")
-            population.acting = None if asked is None else asked.copy()
+            population.choose_who_acts()
 
     def _check_state(self) -> None:
         """Raise if a population keeps an array that resets do not know."""
         self._is_checked = True
         for population in self.populations.values():
-            for name, value in vars(population).items():
-                if name not in population.known and isinstance(value, np.ndarray):
-                    raise ph.errors.EnvError(
-                        f"{type(population).__name__}.{name} is an array of shape {value.shape} that is not "
-                        "declared, so it would be carried from one episode into the next. Declare it: "
-                        f"{name} = pa.state(np.{value.dtype})."
-                    )
+            population.check_state()
 
 
 class _Player:
@@ -503,11 +472,11 @@ class _Player:
         self.changed: Mask | None = None
         self.is_deserted: Any = False  # [B]: whether nobody of it is left
         self._ends = [
-            n for n in ("is_terminated", "is_truncated") if _is_overridden(population, StrategicPopulation, n)
+            n for n in ("is_terminated", "is_truncated") if is_overridden(population, n, StrategicPopulation)
         ]
         self._is_present = population.alive.copy()
         self._has_absent = False
-        self._has_turns = _is_overridden(population, Population, "is_acting")
+        self._has_turns = is_overridden(population, "is_acting")
         self._owed = np.zeros(population.num_rows if self._has_turns else 0)
         if self._has_turns:
             population.extra_state.append(self._owed)
@@ -609,7 +578,7 @@ class _Player:
         population.draw.enter(_OBSERVE)
         found = population.encode_observations()
         if getattr(found, "shape", (-1,))[:1] != (population.num_rows,):
-            raise _wrong_shape(population, "encode_observations", found, "observations")
+            raise population.wrong_shape("encode_observations", found, "observations")
         return found
 
     def _rewards(self) -> NDArray[np.float64]:
@@ -617,7 +586,7 @@ class _Player:
         population.draw.enter(_REWARD)
         found = np.asarray(population.compute_rewards(), np.float64)
         if found.shape != (population.num_rows,):
-            raise _wrong_shape(population, "compute_rewards", found, "rewards")
+            raise population.wrong_shape("compute_rewards", found, "rewards")
         return found
 
     def _asked(self, name: str) -> Mask | None:
@@ -631,17 +600,12 @@ class _Player:
             return None
         found = np.asarray(found)
         if found.shape != (population.num_rows,) or found.dtype != np.bool_:
-            raise _wrong_shape(population, name, found, "bools")
+            raise population.wrong_shape(name, found, "bools")
         return found
 
 
 def _or_all(mask: Mask | None, like: Mask) -> Mask:
     return np.ones_like(like) if mask is None else mask
-
-
-def _leave_out(messages: Messages, mask: Mask) -> None:
-    """Take messages back where a mask is false."""
-    messages.where = mask if messages.where is None else messages.where & mask
 
 
 def _copies(world: ArrayWorld, found: Any, name: str) -> Mask | None:
@@ -656,16 +620,3 @@ def _copies(world: ArrayWorld, found: Any, name: str) -> Mask | None:
         )
     mask = np.broadcast_to(mask, (world.num_copies,))
     return mask if mask.any() else None
-
-
-def _wrong_shape(population: Population, method: str, found: Any, what: str) -> ph.errors.EnvError:
-    shape = getattr(found, "shape", None)
-    got = f"{found!r}" if shape is None else f"an array of shape {shape} and dtype {found.dtype}"
-    return ph.errors.EnvError(
-        f"{type(population).__name__}.{method}() returned {got}. Expected {what} for all "
-        f"{population.num_rows} rows of {population.name!r}: an array whose first axis is that long."
-    )
-
-
-def _is_overridden(population: Population, base: type, name: str) -> bool:
-    return getattr(type(population), name) is not getattr(base, name)

@@ -134,6 +134,11 @@ class Edges:
         return np.flatnonzero(self.counts)
 
     @cached_property
+    def is_one_each(self) -> bool:
+        """Whether no receiver has more than one edge."""
+        return bool((self.receivers[1:] > self.receivers[:-1]).all())
+
+    @cached_property
     def places(self) -> Rows:
         """The number of each edge among those of its receiver."""
         firsts = np.cumsum(self.counts) - self.counts

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import phantom_core as ph
+from phantom_arrays.columns import Columns
 from phantom_arrays.links import Edges, Rows
 
 Mask = NDArray[np.bool_]
@@ -53,6 +54,10 @@ class Messages:
     def is_sent(self) -> Mask:
         """Whether each edge carries a message."""
         return np.ones(len(self.edges), np.bool_) if self.where is None else self.where
+
+    def leave_out(self, mask: Mask) -> None:
+        """Take messages back where a mask [E] is false."""
+        self.where = mask if self.where is None else self.where & mask
 
     # ------------------------------------------------------------------ by receiver
 
@@ -236,7 +241,9 @@ class Messages:
                 return np.asarray(np.add.reduce(values.reshape(-1, edges.width), axis=1, dtype=values.dtype))
             return np.asarray(ufunc.reduceat(values, edges.starts))
         found = np.full(edges.num_receivers, empty, values.dtype)
-        if len(edges):
+        if edges.is_one_each:
+            found[edges.receivers] = values
+        else:
             found[edges.reached] = ufunc.reduceat(values, edges.starts)
         return found
 
@@ -272,7 +279,13 @@ def in_columns(payload: Any, number: int, source: object) -> Any:
     """
     values = []
     is_as_it_is = True
-    for name in fields_of(payload):
+    names = fields_of(payload)
+    if names is not type(payload).__struct_fields__ and payload.member is not None:
+        raise ph.errors.EnvError(
+            f"A population sends {type(payload).__name__} with member={payload.member!r}. Leave it out: "
+            "members send for themselves, and where=... says who does."
+        )
+    for name in names:
         value = getattr(payload, name)
         if type(value) is not np.ndarray:
             value, is_as_it_is = np.asarray(value), False
@@ -293,7 +306,7 @@ def in_columns(payload: Any, number: int, source: object) -> Any:
 
 
 def fields_of(payload: Any) -> tuple[str, ...]:
-    """Return the names of the fields of a payload; raise `EnvError` if it is none."""
+    """Return the names of the fields of a payload, but `member`; raise `EnvError` if it is none."""
     try:
         names: tuple[str, ...] = type(payload).__struct_fields__
     except AttributeError:
@@ -301,6 +314,8 @@ def fields_of(payload: Any) -> tuple[str, ...]:
             f"{payload!r} is sent, which is no payload. Expected an object of a class decorated with "
             "ph.msg_payload(), whose fields are arrays."
         ) from None
+    if names and names[-1] == "member" and isinstance(payload, Columns):
+        return names[:-1]
     return names
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -42,6 +42,7 @@ class Population:
     fields: ClassVar[Mapping[str, Field]] = {}
     handlers: ClassVar[Mapping[type, str]] = {}
     is_bound = False
+    is_in_network = False  # of objects, whose agents have no members
 
     alive: Any = state(np.bool_, first=True)
     draw: Draws
@@ -314,6 +315,64 @@ class Population:
                 )
             own[rows] = made[rows] if made.shape == own.shape and own.ndim else made
 
+    def outgoing(self, sent: Sent, mask: Mask | None = None) -> Iterator[Messages]:
+        """Yield what a method returned to be sent, but for members that are dead or left out by a mask.
+
+        Raises:
+            phantom_core.errors.EnvError: if it is nothing that can be sent.
+        """
+        for messages in (sent,) if isinstance(sent, Messages) else sent or ():
+            if not isinstance(messages, Messages):
+                raise ph.errors.EnvError(
+                    f"{type(self).__name__} {self.name!r} returned {messages!r} to be sent. Expected "
+                    "what self.send(), self.send_to() or messages.reply() returns, a list of those, or None."
+                )
+            if mask is not None:
+                messages.leave_out(mask[messages.edges.senders])
+            if self.has_dead:
+                messages.leave_out(self.alive[messages.edges.senders])
+            yield messages
+
+    def handler_of(self, kind: type, source: object) -> Callable[[Messages], Sent]:
+        """Return the method that handles a payload class; raise `EnvError` if there is none."""
+        for ancestor in kind.__mro__:
+            if ancestor in self.handlers:
+                found: Callable[[Messages], Sent] = getattr(self, self.handlers[ancestor])
+                return found
+        raise ph.errors.EnvError(
+            f"{type(self).__name__} {self.name!r} received {kind.__name__} from {source!r}, but has no "
+            f"handler for it. Write one: @pa.handler({kind.__name__})."
+        )
+
+    def choose_who_acts(self) -> None:
+        """Called after each reset and step: ask who acts in the next step."""
+        self.draw.enter(("turn",))
+        asked = self.is_acting()
+        if asked is not None:
+            asked = np.asarray(asked)
+            if asked.shape != (self.num_rows,) or asked.dtype != np.bool_:
+                raise self.wrong_shape("is_acting", asked, "bools")
+        self.acting = None if asked is None else asked.copy()
+
+    def check_state(self) -> None:
+        """Raise if it keeps an array that resets do not know."""
+        for name, value in vars(self).items():
+            if name not in self.known and isinstance(value, np.ndarray):
+                raise ph.errors.EnvError(
+                    f"{type(self).__name__}.{name} is an array of shape {value.shape} that is not "
+                    "declared, so it would be carried from one episode into the next. Declare it: "
+                    f"{name} = pa.state(np.{value.dtype})."
+                )
+
+    def wrong_shape(self, method: str, found: Any, what: str) -> ph.errors.EnvError:
+        """Return the error for a method that returned something else than an array by row."""
+        shape = getattr(found, "shape", None)
+        got = f"{found!r}" if shape is None else f"an array of shape {shape} and dtype {found.dtype}"
+        return ph.errors.EnvError(
+            f"{type(self).__name__}.{method}() returned {got}. Expected {what} for all {self.num_rows} rows "
+            f"of {self.name!r}: an array whose first axis is that long."
+        )
+
     def begin_episode(self, rows: Any) -> None:
         """Begin an episode in these rows."""
         self.begin(rows)
@@ -362,6 +421,11 @@ class Population:
             )
 
     def _complete_link(self, to: str) -> tuple[Population, int]:
+        if self.is_in_network:
+            raise ph.errors.EnvError(
+                f"{type(self).__name__} {self.name!r} chooses among the members of {to!r}, which is an agent "
+                f"of a network and has none. Send to each agent: self.send({to!r}, payload, where=...)."
+            )
         if to not in self.complete_links:
             if to not in self.link_makers:
                 self.edges(to)
@@ -469,11 +533,20 @@ class View:
         population = self.__dict__.get("_population")
         if population is None or name.startswith("__"):
             raise AttributeError(name)
-        raise ph.errors.EnvError(
-            f"A view of {population.name!r} has no {name}.{ph.tools.did_you_mean(name, self._names)} It "
-            f"shows what {type(population).__name__} declares with is_public=True: "
-            f"{ph.tools.listing(self._names)}."
-        )
+        raise not_shown(population.name, type(population).__name__, name, self._names)
+
+
+def not_shown(name: str, class_name: str, asked: str, names: list[str]) -> ph.errors.EnvError:
+    """Return the error for something that a population does not show."""
+    return ph.errors.EnvError(
+        f"A view of {name!r} has no {asked}.{ph.tools.did_you_mean(asked, names)} It shows what {class_name} "
+        f"declares with is_public=True: {ph.tools.listing(names)}."
+    )
+
+
+def is_overridden(population: Population, method: str, base: type[Population] = Population) -> bool:
+    """Return whether the class of a population overrides a method of a base."""
+    return getattr(type(population), method) is not getattr(base, method)
 
 
 def _is_same(one: Any, other: Any) -> bool:

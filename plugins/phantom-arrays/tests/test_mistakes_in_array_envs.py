@@ -227,6 +227,23 @@ MISTAKES = {
             "or MultiBinary space, that of one member."
         ),
     ),
+    "a space of parts to observe": (
+        lambda: pa.ArrayEnv(5, [spaced(gym.spaces.Dict({"price": gym.spaces.Discrete(3)}))]),
+        (
+            "Spaced 'a' has observation_space = Dict('price': Discrete(3)). Expected a Box, Discrete, "
+            "MultiDiscrete or MultiBinary space, that of one member. Put the parts side by side into one "
+            "array: a Box, or what gymnasium.spaces.flatten_space() makes of it."
+        ),
+    ),
+    "a space of parts to act": (
+        lambda: pa.ArrayEnv(5, [spaced(action_space=gym.spaces.Tuple([gym.spaces.Discrete(3)] * 2))]),
+        (
+            "Spaced 'a' has action_space = Tuple(Discrete(3), Discrete(3)). Expected a Box, Discrete, "
+            "MultiDiscrete or MultiBinary space, that of one member. Put the parts side by side into one "
+            "array: a MultiDiscrete for several choices, or what gymnasium.spaces.flatten_space() makes of "
+            "it."
+        ),
+    ),
     "copies that differ": (
         lambda: pa.ArrayVectorEnv([pa.ArrayEnv(5, [named("x")]), pa.ArrayEnv(5, [named("y")])]),
         (
@@ -260,6 +277,15 @@ MISTAKES = {
         "ArrayEnv was stepped before its first reset. Call env.reset().",
     ),
 }
+
+
+def spaced(
+    observation_space: gym.Space[Any] = gym.spaces.Discrete(2),  # noqa: B008  it is not changed
+    action_space: gym.Space[Any] = gym.spaces.Discrete(2),  # noqa: B008
+) -> pa.StrategicPopulation:
+    """Return a population with these spaces."""
+    spaces = {"observation_space": observation_space, "action_space": action_space}
+    return type("Spaced", (pa.StrategicPopulation,), spaces)("a")  # type: ignore[no-any-return]
 
 
 def named(colour: str) -> Plain:

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final, TextIO
 
+import numpy as np
+
 import phantom_core as ph
 from phantom_recording.json_values import id_text
 from phantom_recording.recorded_episodes import (
@@ -16,6 +18,11 @@ from phantom_recording.recorded_episodes import (
     reset_of,
 )
 from phantom_recording.recorded_rows import EndRow, StartRow
+
+_MANY: Final = 32
+"""Of more numbers a summary is printed."""
+
+_NUMBERS: Final = (int, float, bool)
 
 KINDS: Final = (
     "actions",
@@ -44,7 +51,8 @@ class EpisodePrinter:
         SHOP  -1.0
     ```
 
-    What is empty is left out; where agents are chosen, so are the steps in which nothing is about them.
+    What is empty is left out; where agents are chosen, so are the steps in which nothing is about them. Of
+    many numbers, as in a world of arrays, it says how many there are, the least, the greatest and the mean.
     """
 
     def __init__(
@@ -107,7 +115,7 @@ class EpisodePrinter:
 
     def show_step(self, step: RecordedStep) -> None:
         """Print a step."""
-        found = {kind: list(self._lines(kind, getattr(step, kind))) for kind in self._kinds}
+        found = {kind: list(self._lines(kind, step)) for kind in self._kinds}
         if self._names is not None and not any(found.values()):
             return
         self._print("reset" if step.step == 0 else f"step {step.step} · {_turns(step)}")
@@ -122,13 +130,15 @@ class EpisodePrinter:
     def close(self) -> None:
         """Leave the stream open: it is not ours."""
 
-    def _lines(self, kind: str, values: Any) -> Iterator[str]:
+    def _lines(self, kind: str, step: RecordedStep) -> Iterator[str]:
+        values = getattr(step, kind)
         if kind == "messages":
             yield from self._message_lines(values)
         elif kind in ("terminations", "truncations"):
+            who = step.members.get(kind, {})
             ended = [name for name in values if self._is_chosen(name) or name == ph.tools.ALL]
             if ended:
-                yield ", ".join(ended)
+                yield ", ".join(f"{_members(who[name])} of {name}" if name in who else name for name in ended)
         elif isinstance(values, Mapping):
             chosen = {
                 name: value
@@ -142,9 +152,10 @@ class EpisodePrinter:
     def _message_lines(self, messages: Iterable[RecordedMessage]) -> Iterator[str]:
         for message in messages:
             if self._is_chosen(message.sender_id) or self._is_chosen(message.receiver_id):
-                fields = ", ".join(f"{name}={_text(value)}" for name, value in message.fields.items())
+                number, values = _of_one(message.fields)
+                fields = ", ".join(f"{name}={_text(value)}" for name, value in values.items())
                 route = f"{message.sender_id} → {message.receiver_id}"
-                yield f"{message.round}  {route}  {message.payload_class}({fields})"
+                yield f"{message.round}  {route}  {number}{message.payload_class}({fields})"
 
     def _is_chosen(self, name: str) -> bool:
         return self._names is None or name in self._names
@@ -180,8 +191,47 @@ def _bare(action: Any) -> Any:
     return action
 
 
+def _members(numbers: Any) -> str:
+    """Return members of a population as text.
+
+    >>> _members(np.array([3])), _members(np.array([3, 5]))
+    ('member 3', '2 members')
+    """
+    return f"member {numbers[0]}" if len(numbers) == 1 else f"{len(numbers):,} members"
+
+
+def _of_one(fields: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """Return how many messages there are, as text, and their fields; of a single one, its values."""
+    first = next(iter(fields.values()), None)
+    if not isinstance(first, np.ndarray):
+        return "", fields
+    if len(first) == 1:
+        return "", {name: values[0] for name, values in fields.items()}
+    return f"{len(first):,} ", fields
+
+
+def _summary(values: Any) -> str:
+    """Return what many numbers are like.
+
+    >>> _summary(np.arange(1000)), _summary(np.ones(100)), _summary(np.ones((100, 3), bool))
+    ('<1,000 numbers: 0 to 999, mean 499.5>', '<100 numbers: all 1.0>', '<100 × 3 bools: 300 true>')
+    """
+    shape = " × ".join(f"{length:,}" for length in values.shape)
+    if values.dtype.kind == "b":
+        return f"<{shape} bools: {int(values.sum()):,} true>"
+    low, high, mean = (_text(function(values).item()) for function in (np.min, np.max, np.mean))
+    return f"<{shape} numbers: {f'all {low}' if low == high else f'{low} to {high}, mean {mean}'}>"
+
+
 def _text(value: Any) -> str:
     """Return a value as text, numbers with at most six digits."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        if value.size > _MANY:
+            return _summary(value)
+        value = value.tolist()
+        value = value[0] if isinstance(value, list) and len(value) == 1 else value
+    if isinstance(value, list) and len(value) > _MANY and all(type(part) in _NUMBERS for part in value):
+        return _summary(np.array(value))
     if isinstance(value, float):
         return f"{value:.6g}" if not value.is_integer() else f"{value:.1f}"
     if isinstance(value, list):

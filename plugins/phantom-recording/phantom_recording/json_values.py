@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -62,12 +62,16 @@ def array_to_plain(array: Any) -> Any:
     return values if is_finite else to_plain(values)
 
 
-def payload_to_plain(payload: Any) -> dict[str, Any]:
-    """Return a payload as a dict of its fields, with the name of its class under `class`."""
+def payload_to_plain(payload: Any, to_part: Callable[[Any], Any] | None = None) -> dict[str, Any]:
+    """Return a payload as a dict of its fields, with the name of its class under `class`.
+
+    `to_part` makes a field plain; None: `to_plain`.
+    """
+    to_part = to_part or to_plain
     fields = _fields_of(payload)
     if fields is None:
         fields = vars(payload) if hasattr(payload, "__dict__") else {"repr": repr(payload)}
-    return {"class": type(payload).__name__, **{name: to_plain(part) for name, part in fields.items()}}
+    return {"class": type(payload).__name__, **{name: to_part(part) for name, part in fields.items()}}
 
 
 def action_to_plain(action: Any, dtype: Any = None) -> Any:

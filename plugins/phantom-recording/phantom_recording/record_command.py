@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 import phantom_core as ph
-from phantom_recording.recorder import Recorder
+from phantom_recording.recorder import Recorder, is_recordable
 
 
 @click.command("record")
@@ -66,10 +66,11 @@ def record_command(
     with contextlib.ExitStack() as stack:
 
         def prepare(env: ph.MultiAgentEnv, env_config: Mapping[str, Any]) -> None:
-            if not isinstance(env, ph.PhantomEnv):
+            if not is_recordable(env):
                 raise ph.errors.ConfigError(
                     f"The env of {run} is a {type(env).__name__}, which cannot be recorded, only a "
-                    f"PhantomEnv. To play it without a recording: phantom evaluate {shlex.quote(str(run))}"
+                    "PhantomEnv or a pa.ArrayEnv. To play it without a recording: phantom evaluate "
+                    f"{shlex.quote(str(run))}"
                 )
             env.recorder = stack.enter_context(Recorder(file, env_config=env_config, overwrite=overwrite))
 

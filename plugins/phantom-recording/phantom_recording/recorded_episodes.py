@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 import phantom_core as ph
+from phantom_recording.packed_arrays import part_from_plain, unpack, unpacked
 from phantom_recording.recorded_rows import (
     FORMAT,
     PURPOSE,
@@ -33,7 +34,10 @@ class RecordedMessage:
         sender_id: who sent it, by name.
         receiver_id: who it was for, by name.
         payload_class: the name of the payload's class.
-        fields: value by field name.
+        fields: value by field name. In a world of arrays, an array with a value for each message.
+        senders: in a world of arrays, the numbers of the members that send, one for each message; None: it is
+            one agent, or all members in order.
+        receivers: the numbers of those that receive, likewise.
     """
 
     round: int
@@ -41,13 +45,16 @@ class RecordedMessage:
     receiver_id: str
     payload_class: str
     fields: Mapping[str, Any]
+    senders: Any = None
+    receivers: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedStep:
     """One step, or the reset, whose number is 0. Agents are called by name: the id, or its `repr`.
 
-    Values are as JSON has them: arrays are lists, NaN and infinities text.
+    Values are as JSON has them: arrays are lists, NaN and infinities text. In a world of arrays they are by
+    population: NumPy arrays with a row for each member.
 
     Attributes:
         step: the number of the step.
@@ -61,6 +68,8 @@ class RecordedStep:
         truncations: who was cut off.
         infos: by agent.
         metrics: by name, of the metrics that have a value.
+        members: in a world of arrays, by attribute and population: the numbers of the members that the rows
+            are of, or that ended; where there is none, of all.
     """
 
     step: int
@@ -74,6 +83,7 @@ class RecordedStep:
     truncations: tuple[str, ...] = ()
     infos: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
+    members: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +100,8 @@ class RecordedEpisode:
         steps: the reset, and each step.
         is_finished: whether it was played to its end.
         metrics: reduced value by metric name.
+        sizes: in a world of arrays, how many members each population has; None for one that is a single
+            agent. None: the agents are objects.
     """
 
     seed: int | None
@@ -101,6 +113,7 @@ class RecordedEpisode:
     steps: tuple[RecordedStep, ...]
     is_finished: bool
     metrics: Mapping[str, Any]
+    sizes: Mapping[str, int | None] | None = None
 
     @property
     def is_signed(self) -> bool:
@@ -153,6 +166,7 @@ class LineReader:
         self._decoder = msgspec.json.Decoder(StartRow | StepRow | PayloadRow | EndRow | RoundRow)
         self._rounds: list[RoundRow] = []  # of the step that comes next
         self._fields: dict[str, tuple[str, ...]] = {}
+        self._is_of_arrays = False
 
     def read(self, line: bytes) -> StartRow | RecordedStep | EndRow | None:
         """Return what a line says; None: it belongs to the step that comes next.
@@ -167,6 +181,10 @@ class LineReader:
             self._fields[row.name] = row.fields
         else:
             rounds, self._rounds = self._rounds, []
+            if isinstance(row, StartRow):
+                self._is_of_arrays = row.sizes is not None
+            if self._is_of_arrays and not isinstance(row, EndRow):
+                _unpack(row)
             return self._step(row, rounds) if isinstance(row, StepRow) else row
         return None
 
@@ -183,27 +201,48 @@ class LineReader:
             truncations=row.truncations,
             infos=row.infos,
             metrics=row.metrics,
+            members=row.members,
         )
 
     def _messages(self, rounds: list[RoundRow]) -> Iterator[RecordedMessage]:
         for number, batches in enumerate(rounds, start=1):
             for _, batch in batches:
-                for sender_id, receiver_id, payload in batch:
+                for sender_id, receiver_id, payload, *who in batch:
                     name, fields = self._payload(payload)
                     if not all(type(text) is str for text in (sender_id, receiver_id, name)):
                         raise TypeError(name)
-                    yield RecordedMessage(number, sender_id, receiver_id, name, fields)
+                    if self._is_of_arrays:
+                        fields = unpacked(fields)
+                    members = [None if side is None else unpack(side) for side in who]
+                    yield RecordedMessage(number, sender_id, receiver_id, name, fields, *members)
 
     def _payload(self, payload: Any) -> tuple[str, dict[str, Any]]:
         if isinstance(payload, dict):
-            return payload["class"], {name: value for name, value in payload.items() if name != "class"}
+            fields = {name: value for name, value in payload.items() if name != "class"}
+            if not self._is_of_arrays:
+                fields = {name: part_from_plain(value) for name, value in fields.items()}
+            return payload["class"], fields
         name, *values = payload
         return name, dict(zip(self._fields[name], values, strict=True))
 
 
 def reset_of(row: StartRow) -> RecordedStep:
     """Return the reset that a line holds."""
-    return RecordedStep(step=0, next_turn=row.next_turn, observations=row.observations, infos=row.infos)
+    return RecordedStep(
+        step=0,
+        next_turn=row.next_turn,
+        observations=row.observations,
+        infos=row.infos,
+        members=row.members,
+    )
+
+
+def _unpack(row: StartRow | StepRow) -> None:
+    """Unpack the arrays of a line."""
+    row.observations = unpacked(row.observations)
+    row.members = {kind: unpacked(found) for kind, found in row.members.items()}
+    if isinstance(row, StepRow):
+        row.actions, row.rewards = unpacked(row.actions), unpacked(row.rewards)
 
 
 def _read_lines(path: str | Path) -> Iterator[tuple[int, StartRow | RecordedStep | EndRow]]:
@@ -242,6 +281,7 @@ def _episode(start: StartRow, steps: list[RecordedStep], end: EndRow | None) -> 
         steps=tuple(steps),
         is_finished=end is not None and end.is_finished,
         metrics={} if end is None else end.metrics,
+        sizes=start.sizes,
     )
 
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 
-FORMAT: Final = 2
-"""The number of the format, in the first line of each episode. Format 1 had no checksums."""
+FORMAT: Final = 3
+"""The number of the format, in the first line of each episode. 1 had no checksums, 2 no packed arrays."""
 
 _CHECKSUM: Final = re.compile(rb',"crc32":([0-9]{1,10})\}\n')
 
@@ -46,6 +46,8 @@ class StartRow(msgspec.Struct, tag_field="record", tag="start", omit_defaults=Tr
     observations: dict[str, Any] = {}
     infos: dict[str, Any] = {}
     signature: str = ""  # of what `made_of` returns
+    sizes: dict[str, int | None] | None = None  # of populations; None: agents are objects
+    members: dict[str, dict[str, Any]] = {}  # as in `StepRow`
 
 
 def made_of(env: str | None, env_config: Any) -> bytes:
@@ -66,6 +68,7 @@ class StepRow(msgspec.Struct, tag_field="record", tag="step", omit_defaults=True
     truncations: tuple[str, ...] = ()
     infos: dict[str, Any] = {}
     metrics: dict[str, Any] = {}
+    members: dict[str, dict[str, Any]] = {}  # by field and population: whose values these are, if not all
 
 
 class PayloadRow(msgspec.Struct, tag_field="record", tag="payload"):
@@ -78,7 +81,8 @@ class PayloadRow(msgspec.Struct, tag_field="record", tag="payload"):
 RoundRow: TypeAlias = list[Any]
 """A round of the step that comes next: pairs of a receiver and its messages [sender, receiver, payload].
 
-A payload is the name of its class and its values, or a dict.
+A payload is the name of its class and its values, or a dict. In a world of arrays a message is followed by
+the numbers of the members that send and receive.
 """
 
 

@@ -7,13 +7,21 @@ import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import NoneType
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Protocol, Self, TypeGuard
 
 import msgspec
 
 import phantom_core as ph
+from phantom_recording.array_lines import TURN, ArrayLines, split
 from phantom_recording.json_values import to_plain
-from phantom_recording.recorded_rows import FORMAT, PURPOSE, EndRow, StartRow, made_of, with_checksum
+from phantom_recording.recorded_rows import (
+    FORMAT,
+    PURPOSE,
+    EndRow,
+    StartRow,
+    made_of,
+    with_checksum,
+)
 from phantom_recording.step_encoder import StepEncoder
 
 _CHUNK: Final = 1 << 16
@@ -31,6 +39,12 @@ class Sink(Protocol):
 
     def close(self) -> object:
         """Called when the recorder is closed."""
+
+
+class Recordable(Protocol):
+    """An env that takes a recorder."""
+
+    recorder: Any
 
 
 class Recorder:
@@ -74,7 +88,8 @@ class Recorder:
         self._metrics = dict(metrics or {})
         self._values: dict[str, list[Any]] = {}
         self._encoder = StepEncoder()
-        self._env: ph.PhantomEnv | None = None
+        self._arrays = ArrayLines(self._encoder.lines)
+        self._env: Any = None
         self._reference: str | None = None
         self._signature = ""
         self._network: ph.Network | None = None
@@ -92,7 +107,7 @@ class Recorder:
 
     # ------------------------------------------------------------------ what the env calls
 
-    def attach(self, env: ph.PhantomEnv) -> None:
+    def attach(self, env: Any) -> None:
         """Called when it is set as the recorder of an env.
 
         Raises:
@@ -157,15 +172,72 @@ class Recorder:
         except BaseException:  # there is no step after one that is missing
             self._end_episode(is_finished=False)
             raise
+        self._end_step(is_over=turns[1] is None)
+
+    # ------------------------------------------------------------------ what a world of arrays calls
+
+    def on_array_reset(
+        self, env: Any, sizes: Mapping[str, int | None], observations: Mapping[str, Any]
+    ) -> None:
+        """Called after each reset of a world of arrays."""
+        self._end_episode(is_finished=False)
+        self._values = {}
+        self._arrays.begin()
+        values, members = split({"observations": observations})
+        self._write(
+            StartRow(
+                format=FORMAT,
+                seed=env.episode_seed,
+                env_class=type(self._env).__name__,
+                agents=list(sizes),
+                env=self._reference,
+                env_config=self._env_config,
+                next_turn=TURN,
+                observations=values["observations"],
+                signature=self._signature,
+                sizes=dict(sizes),
+                members=members,
+            )
+        )
+        self._num_steps = 0
+
+    def on_array_messages(
+        self, number: int, ends: tuple[str, str], payload: Any, columns: Mapping[str, Any], who: Any
+    ) -> None:
+        """Called with all messages of one kind along one link."""
+        if self._num_steps is not None:
+            self._arrays.add_messages(number, ends, payload, columns, who)
+
+    def on_array_step(
+        self,
+        env: Any,
+        actions: Mapping[str, Any],
+        observations: Mapping[str, Any],
+        rewards: Mapping[str, Any],
+        ended: tuple[Mapping[str, Any], Mapping[str, Any]],
+        over: tuple[bool, bool],
+    ) -> None:
+        """Called after each step of a world of arrays."""
+        if self._num_steps is None:  # it was set in the middle of an episode
+            return
+        columns = {"actions": actions, "observations": observations, "rewards": rewards}
+        ends = dict(zip(("terminations", "truncations"), zip(ended, over, strict=True), strict=True))
+        metrics = self._measure(env) if self._metrics else {}
+        self._arrays.add_step(self._num_steps + 1, columns, ends, metrics)
+        self._end_step(is_over=any(over))
+
+    # ------------------------------------------------------------------ how it is written
+
+    def _end_step(self, *, is_over: bool) -> None:
+        """Count a step that was written."""
+        assert self._num_steps is not None
         self._num_steps += 1
-        if turns[1] is None:
+        if is_over:
             self._end_episode(is_finished=True)
         elif len(self._encoder.lines) > _CHUNK or self._path is None:
             self._hand_over()
 
-    # ------------------------------------------------------------------ how it is written
-
-    def _measure(self, env: ph.PhantomEnv) -> dict[str, Any]:
+    def _measure(self, env: Any) -> dict[str, Any]:
         """Read the metrics after a step."""
         found: dict[str, list[Any]] = {}
         ph.metrics.record_metrics(env, self._metrics, found)
@@ -270,6 +342,11 @@ class _RecordingFile:
             self._path.unlink(missing_ok=True)
         elif self._path.stat().st_ino != self._inode:
             raise FileNotFoundError(0, "It was replaced by another file")
+
+
+def is_recordable(env: Any) -> TypeGuard[Recordable]:
+    """Return whether an env takes a recorder: a `PhantomEnv`, or a world of arrays."""
+    return isinstance(getattr(type(env), "recorder", None), property)
 
 
 def _opened(path: str | Path, *, overwrite: bool) -> Sink:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 import phantom_core as ph
 from phantom_recording.json_values import action_from_plain, id_text
+from phantom_recording.packed_arrays import is_same
 from phantom_recording.recorded_episodes import (
     LineReader,
     RecordedEpisode,
@@ -18,7 +19,7 @@ from phantom_recording.recorded_episodes import (
     reset_of,
 )
 from phantom_recording.recorded_rows import StartRow
-from phantom_recording.recorder import Recorder
+from phantom_recording.recorder import Recorder, is_recordable
 
 _COMPARED: Final = (
     "observations",
@@ -29,6 +30,7 @@ _COMPARED: Final = (
     "infos",
     "turn",
     "next_turn",
+    "members",
 )
 
 
@@ -37,13 +39,14 @@ def replay(
     episode: int = 0,
     step: int | None = None,
     *,
-    env: Callable[..., ph.PhantomEnv] | ph.PhantomEnv | None = None,
+    env: Callable[..., Any] | Any | None = None,
     trust: bool = False,
-) -> ph.PhantomEnv:
+) -> Any:
     """Play a recorded episode again up to a step, and return the env as it was then.
 
     The env is made from its class and config, reset with the episode's seed, and given the same actions.
-    Everything that was recorded of each step is compared on the way.
+    Everything that was recorded of each step is compared on the way. The env is a `PhantomEnv` or a world of
+    arrays.
 
     Args:
         recording: the file, or an episode of it.
@@ -70,21 +73,22 @@ def replay(
     return world
 
 
-def _play(world: ph.PhantomEnv, recorded: RecordedEpisode, last: int) -> None:
+def _play(world: Any, recorded: RecordedEpisode, last: int) -> None:
     """Play an episode up to a step, and compare what happens with what was recorded."""
     listener = _Listener()
     with Recorder(listener) as recorder:
         world.recorder = recorder
         _playing(recorded.steps[0], world.reset, seed=recorded.seed)
-        if tuple(listener.agents) != recorded.agents:
+        if (tuple(listener.agents), listener.sizes) != (recorded.agents, recorded.sizes):
+            now, before = _cast(listener.agents, listener.sizes), _cast(recorded.agents, recorded.sizes)
             raise ph.errors.RecordingError(
-                f"The env has other agents than the recorded {recorded.env_class}: "
-                f"{ph.tools.listing(listener.agents)} instead of "
-                f"{ph.tools.listing(recorded.agents)}. Give env_config to the Recorder, or env to replay."
+                f"The env has other agents than the recorded {recorded.env_class}: {ph.tools.listing(now)} "
+                f"instead of {ph.tools.listing(before)}. Give env_config to the Recorder, or env to replay."
             )
         _compare(recorded.steps[0], listener.newest)
         for wanted in recorded.steps[1 : last + 1]:
-            _playing(wanted, world.step, _playing(wanted, _actions, world, wanted))
+            read = _actions if recorded.sizes is None else _actions_of_members
+            _playing(wanted, world.step, _playing(wanted, read, world, wanted, recorded.sizes))
             _compare(wanted, listener.newest)
 
 
@@ -93,6 +97,7 @@ class _Listener:
 
     def __init__(self) -> None:
         self.agents: list[str] = []
+        self.sizes: Mapping[str, int | None] | None = None
         self.newest = RecordedStep(step=0)
         self._reader = LineReader()
 
@@ -100,7 +105,7 @@ class _Listener:
         for line in data.splitlines():
             row = self._reader.read(line)
             if isinstance(row, StartRow):
-                self.agents = row.agents
+                self.agents, self.sizes = row.agents, row.sizes
                 self.newest = reset_of(row)
             elif isinstance(row, RecordedStep):
                 self.newest = row
@@ -122,10 +127,8 @@ def _find(path: str | Path, number: int) -> RecordedEpisode:
     return found
 
 
-def _made(
-    recorded: RecordedEpisode, env: Callable[..., ph.PhantomEnv] | ph.PhantomEnv | None
-) -> ph.PhantomEnv:
-    if isinstance(env, ph.PhantomEnv):
+def _made(recorded: RecordedEpisode, env: Callable[..., Any] | Any | None) -> Any:
+    if is_recordable(env):
         return env
     if env is None:
         if recorded.env is None:
@@ -150,7 +153,7 @@ def _made(
         )
     env_config = ph.secrets.read_environment(recorded.env_config, "env_config")
     try:
-        made: ph.PhantomEnv = env(**ph.secrets.revealed(env_config))
+        made = env(**ph.secrets.revealed(env_config))
     except TypeError as error:
         raise ph.errors.RecordingError(
             f"{recorded.env_class} cannot be made with the recorded env_config {dict(recorded.env_config)}: "
@@ -174,7 +177,28 @@ def _playing(wanted: RecordedStep, play: Callable[..., Any], *args: Any, **kwarg
         ) from error
 
 
-def _actions(env: ph.PhantomEnv, wanted: RecordedStep) -> dict[ph.AgentID, Any]:
+def _cast(agents: Sequence[str], sizes: Mapping[str, int | None] | None) -> list[str]:
+    """Return the agents for a message; populations with their sizes."""
+    found = sizes or {}
+    return [name if found.get(name) is None else f"{found[name]:,} {name}" for name in agents]
+
+
+def _actions_of_members(
+    _: Any, wanted: RecordedStep, sizes: Mapping[str, int | None]
+) -> dict[ph.AgentID, Any]:
+    """Return the actions in a world of arrays by agent: a population that is one agent, or its members."""
+    found: dict[ph.AgentID, Any] = {}
+    for name, values in wanted.actions.items():
+        if sizes[name] is None:
+            found[name] = values[0]
+            continue
+        members = wanted.members.get("actions", {}).get(name)
+        numbers = range(len(values)) if members is None else members.tolist()
+        found |= {(name, number): value for number, value in zip(numbers, values, strict=True)}
+    return found
+
+
+def _actions(env: Any, wanted: RecordedStep, _: None) -> dict[ph.AgentID, Any]:
     by_name = {id_text(agent_id): agent_id for agent_id in env.agents}
     actions: dict[ph.AgentID, Any] = {}
     for name, plain in wanted.actions.items():
@@ -187,12 +211,12 @@ def _actions(env: ph.PhantomEnv, wanted: RecordedStep) -> dict[ph.AgentID, Any]:
 def _compare(wanted: RecordedStep, found: RecordedStep) -> None:
     for kind in _COMPARED:
         before, now = getattr(wanted, kind), getattr(found, kind)
-        if before == now:
+        if is_same(before, now):
             continue
         where = "the reset" if wanted.step == 0 else f"step {wanted.step}"
         what = f"{kind} are {now!r}, but {before!r} was recorded"
         if isinstance(before, Mapping) and isinstance(now, Mapping):
-            name = next(name for name in [*before, *now] if before.get(name) != now.get(name))
+            name = next(name for name in [*before, *now] if not is_same(before.get(name), now.get(name)))
             what = f"agent {name!r}: {kind} are {now.get(name)!r}, but {before.get(name)!r} was recorded"
         raise ph.errors.RecordingError(
             f"The replay differs at {where}, {what}. The env changed, or something in it does not follow "

@@ -17,6 +17,7 @@ from phantom_recording.json_values import (
     payload_to_plain,
     to_plain,
 )
+from phantom_recording.packed_arrays import part_to_plain
 from phantom_recording.recorded_rows import PayloadRow, StepRow
 
 _EXACT = frozenset({int, bool, str, float})
@@ -244,4 +245,8 @@ def _plain_round(batches: Sequence[tuple[ph.AgentID, Sequence[ph.Message[Any]]]]
 
 
 def _plain_message(message: Any) -> list[Any]:
-    return [id_text(message.sender_id), id_text(message.receiver_id), payload_to_plain(message.payload)]
+    return [
+        id_text(message.sender_id),
+        id_text(message.receiver_id),
+        payload_to_plain(message.payload, part_to_plain),
+    ]

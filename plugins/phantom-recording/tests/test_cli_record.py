@@ -147,7 +147,8 @@ def test_only_a_phantom_env_is_recorded(phantom: Callable[..., Any], tmp_path: P
         "",
         (
             f"Error: The env of {results.run_directory} is a GymnasiumEnv, which cannot be recorded, only a "
-            f"PhantomEnv. To play it without a recording: phantom evaluate {results.run_directory}\n"
+            "PhantomEnv or a pa.ArrayEnv. To play it without a recording: phantom evaluate "
+            f"{results.run_directory}\n"
         ),
     )
     assert list(tmp_path.rglob("episodes.jsonl")) == []

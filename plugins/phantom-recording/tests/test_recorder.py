@@ -47,7 +47,7 @@ def test_an_episode_is_a_line_for_the_reset_for_each_step_and_for_the_end(
     ordered, answered, first, _, _, second, end = [row for row in rows if row not in payloads]
     assert start == {
         "record": "start",
-        "format": 2,
+        "format": 3,
         "seed": 1,
         "env_class": "SupplyChainEnv",
         "agents": ["FACTORY", "SHOP", "CUST1"],

@@ -250,7 +250,7 @@ def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
             "is damaged in line 3: its messages cannot be read. Record the episode again."
         ),
         step: "begins in the middle of an episode.",
-        newer: "has format 9, but this version reads up to 2. Update phantom-recording.",
+        newer: "has format 9, but this version reads up to 3. Update phantom-recording.",
     }
     for text, reason in cases.items():
         path.write_bytes(text)
@@ -300,7 +300,7 @@ def test_lines_that_are_missing_or_doubled_are_noticed_without_a_checksum_too(tm
     path = tmp_path / "x"
     start, first, second, third, _ = recorded(path).splitlines(keepends=True)
     end = b'{"record":"end","num_steps":3,"is_finished":true}\n'
-    older = start.replace(b'"format":2', b'"format":1')
+    older = start.replace(b'"format":3', b'"format":1')
     cases = {
         older + first + third: "3: it is step 3, after step 1",
         older + first + first: "3: it is step 1, after step 1",
