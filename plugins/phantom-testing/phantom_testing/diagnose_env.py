@@ -26,6 +26,7 @@ from phantom_testing.presence_checks import (
 )
 from phantom_testing.reward_checks import RewardCheck
 from phantom_testing.scale_checks import RewardScaleCheck, ScaleCheck
+from phantom_testing.state_checks import StateCheck
 from phantom_testing.trainer_opinions import trainer_opinions
 
 
@@ -134,6 +135,7 @@ class _Visit:
             PresenceCheck(),
             EndCheck(),
             GlobalRandomCheck(),
+            StateCheck(),
         ]
         for seed in self._seeds:
             episode = play_episode(env, seed, self._max_steps, self._global_random, checks=checks)
@@ -152,6 +154,8 @@ class _Visit:
         found = self._alone(first, env) or self._alone(last, env)
         if found is None and getattr(env, "saves_episodes", False):
             found = self._moved(first, env)
+        if found is None and getattr(env, "state_space", None) is not None:
+            found = self._changed_by_asking(first, env)
         if found is not None:
             self._note([found])
         if found is not None and found.check == "seed-does-not-fix-the-episode":
@@ -206,7 +210,21 @@ class _Visit:
             return broken[0] if broken else None
         return _differs("incomplete-episode-state", _INCOMPLETE_EPISODE, difference, env, episode.seed)
 
-    def _in_new_env(self, episode: PlayedEpisode) -> PlayedEpisode:
+    def _changed_by_asking(self, episode: PlayedEpisode, env: ph.MultiAgentEnv) -> Finding | None:
+        """Play an episode in a new env that is asked for its state at the end only."""
+        asked = [[entry for entry in step if entry[1] != "state"] for step in episode.trace[:-1]]
+        asked.append(episode.trace[-1])
+        unasked = self._in_new_env(episode, asks_states=False).trace
+        difference = first_difference(unasked, asked)
+        if difference is not None and difference.what in QUIET:
+            again = self._in_new_env(episode, asks_states=False).trace
+            but = () if first_difference(unasked, again) is None else QUIET  # which differ by chance
+            difference = first_difference(unasked, asked, but)
+        if difference is None:
+            return None
+        return _differs("state-changes-the-episode", _CHANGED_BY_ASKING, difference, env, episode.seed)
+
+    def _in_new_env(self, episode: PlayedEpisode, *, asks_states: bool = True) -> PlayedEpisode:
         new = self._make()
         try:
             return play_episode(
@@ -216,6 +234,7 @@ class _Visit:
                 self._global_random,
                 actions=episode.actions,
                 carried=episode.carried,
+                asks_states=asks_states,
             )
         finally:
             new.close()
@@ -254,6 +273,10 @@ _INCOMPLETE_EPISODE = (
     "in {what}: {one} instead of {other}. Let state_dict() return, and load_state_dict() restore, everything "
     "that changes in an episode, or do not set saves_episodes."
 )
+_CHANGED_BY_ASKING = (
+    "the same episode differs in {what} when state() is called after each step: {one} without, {other} with "
+    "it. Let state() only read: draw nothing and change nothing in it."
+)
 _HASH_ORDER = (
     "the same episode differs in {what} between processes that hash strings differently. Do not go through "
     "sets of ids: sort them, or use lists or dicts."
@@ -265,6 +288,7 @@ _WHAT: Final = MappingProxyType(
         "end": "whether it ended",
         "info": "its info",
         "generator": "the state of its generators",
+        "state": "the global state",
     }
 )
 

@@ -19,8 +19,17 @@ SEEDED = (
     "incomplete-state",
     "incomplete-episode-state",
     "unrestorable-state",
+    "state-changes-the-episode",
     "hash-order",
     "unstable-id",
+)
+STATED = (
+    "state-raised",
+    "state-outside-space",
+    "state-cast",
+    "state-dtype",
+    "state-not-a-number",
+    "state-infinite",
 )
 
 
@@ -103,6 +112,10 @@ class EnvConformance(Conformance):
     def test_rewards_are_finite_numbers_for_agents(self) -> None:
         """Rewards can be added up."""
         self._require_none_of([check for check in KINDS if check.startswith("reward")])
+
+    def test_the_global_state_is_in_its_space(self) -> None:
+        """The state of an env that has one is what critics were built for."""
+        self._require_none_of(STATED)
 
     def test_everybody_observes_and_acts(self) -> None:
         """No strategic agent is left out."""

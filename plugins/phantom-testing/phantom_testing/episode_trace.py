@@ -89,6 +89,11 @@ def entries_of(
     return [*seen, *sorted(paid), *sorted(ended), *sorted(told)]
 
 
+def state_entry(state: Any) -> Entry:
+    """Return what a global state is compared by."""
+    return repr(ph.tools.ALL), "state", fingerprint(state)
+
+
 def generator_entries(env: ph.MultiAgentEnv) -> list[Entry]:
     """Return where the generators stand that are attributes of an env or of its agents."""
     owners = {ph.tools.ALL: env, **env.agents}

@@ -19,6 +19,8 @@ class Kind(NamedTuple):
     consequence: str
 
 
+_STATE_ERROR: Final = "A trainer that needs the global state, as mappo, stops with an EnvError."
+
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
         "env-raised": Kind("error", "Training ends with this error."),
@@ -95,6 +97,27 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             "The critic of ppo learns slowly, and what it gets wrong drowns what a decision earned: after "
             "100,000 steps Pendulum-v1 was at -1060 on average of three seeds, and with normalised rewards "
             "at -186 of five.",
+        ),
+        "state-raised": Kind(
+            "error", "A trainer that needs the global state, as mappo, stops with this error."
+        ),
+        "state-without-space": Kind(
+            "note", "No trainer asks for it; the critic of mappo sees what all agents observe instead."
+        ),
+        "state-outside-space": Kind("error", _STATE_ERROR),
+        "state-cast": Kind("note", "Training casts it to the smaller type of its space in each step."),
+        "state-dtype": Kind("error", _STATE_ERROR),
+        "state-not-a-number": Kind("error", _STATE_ERROR),
+        "state-infinite": Kind("error", _STATE_ERROR),
+        "state-changed-later": Kind(
+            "note",
+            "The collector keeps copies, so trainers learn from it as it was; other code that keeps states "
+            "finds the later values in them.",
+        ),
+        "state-changes-the-episode": Kind(
+            "warning",
+            "A trainer that needs the global state, as mappo, learns from other episodes than those that "
+            "evaluations and recordings play.",
         ),
         "unbounded-action-space": Kind(
             "note",

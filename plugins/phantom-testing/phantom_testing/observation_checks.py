@@ -1,10 +1,10 @@
-"""What is wrong with single observations: outside their space, infinite, of a wrong dtype, changed later."""
+"""What is wrong with single observations or states: outside their space, infinite, changed later."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import gymnasium as gym
 import numpy as np
@@ -13,6 +13,24 @@ import phantom_core as ph
 from phantom_testing.episode_trace import fingerprint
 from phantom_testing.findings import Finding
 from phantom_testing.play_episode import MASK, EnvCheck, Moment
+
+
+class Described(NamedTuple):
+    """What findings call the value that is looked at.
+
+    Attributes:
+        kind: how the names of its findings begin.
+        subject: the value in a sentence.
+        method: the method that returns it.
+    """
+
+    kind: str
+    subject: str
+    method: str
+
+
+OBSERVATION: Final = Described("observation", "its observation", "encode_observation()")
+STATE: Final = Described("state", "the global state", "state()")
 
 
 class SpaceCheck(EnvCheck):
@@ -70,93 +88,93 @@ class AliasingCheck(EnvCheck):
             self._newest[agent_id] = moment.step, observation, fingerprint(observation)
 
 
-def find_misfit(space: gym.Space[Any], observation: ph.Observation, path: str = "") -> tuple[str, str] | None:
-    """Return the kind of finding and a message if an observation is not in its space, or infinite."""
+def find_misfit(
+    space: gym.Space[Any], value: Any, path: str = "", described: Described = OBSERVATION
+) -> tuple[str, str] | None:
+    """Return the kind of finding and a message if a value is not in its space, or infinite."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Box warns of lists, which it takes
-        is_inside = space.contains(observation)
+        is_inside = space.contains(value)
     if is_inside:
-        return _find_infinity(observation, path)
-    if isinstance(space, gym.spaces.Dict) and isinstance(observation, Mapping):
-        if set(observation) != set(space.spaces):
+        return _find_infinity(value, path, described)
+    if isinstance(space, gym.spaces.Dict) and isinstance(value, Mapping):
+        if set(value) != set(space.spaces):
             message = (
-                f"its observation{path} has the keys {sorted(map(str, observation))}, but its space has "
+                f"{described.subject}{path} has the keys {sorted(map(str, value))}, but its space has "
                 f"{sorted(space.spaces)}. Return exactly these."
             )
-            return "observation-outside-space", message
-        parts = [(part, observation[key], f"{path}[{key!r}]") for key, part in space.spaces.items()]
-    elif isinstance(space, gym.spaces.Tuple) and isinstance(observation, (tuple, list)):
-        numbered = enumerate(zip(space.spaces, observation, strict=False))
-        parts = [(part, value, f"{path}[{number}]") for number, (part, value) in numbered]
+            return f"{described.kind}-outside-space", message
+        parts = [(part, value[key], f"{path}[{key!r}]") for key, part in space.spaces.items()]
+    elif isinstance(space, gym.spaces.Tuple) and isinstance(value, (tuple, list)):
+        numbered = enumerate(zip(space.spaces, value, strict=False))
+        parts = [(part, element, f"{path}[{number}]") for number, (part, element) in numbered]
     else:
         parts = []
     for part in parts:
-        misfit = find_misfit(*part)
+        misfit = find_misfit(*part, described)
         if misfit is not None:
             return misfit
-    return _of_a_leaf(space, observation, path)
+    return _of_a_leaf(space, value, path, described)
 
 
-def _of_a_leaf(space: gym.Space[Any], observation: ph.Observation, path: str) -> tuple[str, str]:
-    name = f"its observation{path}"
-    if isinstance(space, gym.spaces.Box) and isinstance(observation, np.ndarray):
-        if observation.shape != space.shape:
+def _of_a_leaf(space: gym.Space[Any], value: Any, path: str, described: Described) -> tuple[str, str]:
+    name = f"{described.subject}{path}"
+    if isinstance(space, gym.spaces.Box) and isinstance(value, np.ndarray):
+        if value.shape != space.shape:
+            message = f"{name} has shape {value.shape}, but its space is {space}. Change one of the two."
+            return f"{described.kind}-outside-space", message
+        if value.dtype.kind == "f" and np.isnan(value).any():
             message = (
-                f"{name} has shape {observation.shape}, but its space is {space}. Change one of the two."
-            )
-            return "observation-outside-space", message
-        if observation.dtype.kind == "f" and np.isnan(observation).any():
-            message = (
-                f"{name} is NaN at {_first(np.isnan(observation))}. Find where it comes from: a division by "
+                f"{name} is NaN at {_first(np.isnan(value))}. Find where it comes from: a division by "
                 "zero, for instance, or a value that was never set."
             )
-            return "observation-not-a-number", message
-        if _is_cast(space, observation):
+            return f"{described.kind}-not-a-number", message
+        if _is_cast(space, value):
             message = (
-                f"{name} is {observation.dtype}, but its space is {space}. It is faster to return it as "
-                f"{space.dtype}: np.asarray(observation, np.{space.dtype})."
+                f"{name} is {value.dtype}, but its space is {space}. It is faster to return it as "
+                f"{space.dtype}: np.asarray({described.kind}, np.{space.dtype})."
             )
-            return "observation-cast", message
-        if not np.can_cast(observation.dtype, space.dtype):
+            return f"{described.kind}-cast", message
+        if not np.can_cast(value.dtype, space.dtype):
             message = (
-                f"{name} is {observation.dtype}, but its space is {space}. Return it as {space.dtype}: "
-                f"np.asarray(observation, np.{space.dtype})."
+                f"{name} is {value.dtype}, but its space is {space}. Return it as {space.dtype}: "
+                f"np.asarray({described.kind}, np.{space.dtype})."
             )
-            return "observation-dtype", message
-        index = _first((observation < space.low) | (observation > space.high))
+            return f"{described.kind}-dtype", message
+        index = _first((value < space.low) | (value > space.high))
         message = (
-            f"{name} is {observation[index]} at {index}, but its space goes from {space.low[index]} to "
-            f"{space.high[index]} there. Change encode_observation() or the space."
+            f"{name} is {value[index]} at {index}, but its space goes from {space.low[index]} to "
+            f"{space.high[index]} there. Change {described.method} or the space."
         )
-        return "observation-outside-space", message
+        return f"{described.kind}-outside-space", message
     message = (
-        f"{name} is {observation!r} ({type(observation).__name__}), but its space is {space}. Change "
-        "encode_observation() or the space."
+        f"{name} is {value!r} ({type(value).__name__}), but its space is {space}. Change "
+        f"{described.method} or the space."
     )
-    return "observation-outside-space", message
+    return f"{described.kind}-outside-space", message
 
 
-def _is_cast(space: gym.spaces.Box, observation: Any) -> bool:
+def _is_cast(space: gym.spaces.Box, value: Any) -> bool:
     """Tell whether training casts a float to the smaller type of its space."""
-    if observation.dtype.kind != "f" or np.dtype(space.dtype).kind != "f" or observation.dtype == space.dtype:
+    if value.dtype.kind != "f" or np.dtype(space.dtype).kind != "f" or value.dtype == space.dtype:
         return False
     with np.errstate(over="ignore"):
-        return bool(space.contains(observation.astype(space.dtype)))
+        return bool(space.contains(value.astype(space.dtype)))
 
 
-def _find_infinity(observation: ph.Observation, path: str) -> tuple[str, str] | None:
-    if isinstance(observation, Mapping):
-        parts = [(part, f"{path}[{key!r}]") for key, part in observation.items()]
-    elif isinstance(observation, (tuple, list)):
-        parts = [(part, f"{path}[{number}]") for number, part in enumerate(observation)]
+def _find_infinity(value: Any, path: str, described: Described) -> tuple[str, str] | None:
+    if isinstance(value, Mapping):
+        parts = [(part, f"{path}[{key!r}]") for key, part in value.items()]
+    elif isinstance(value, (tuple, list)):
+        parts = [(part, f"{path}[{number}]") for number, part in enumerate(value)]
     else:
-        array = np.asarray(observation)
+        array = np.asarray(value)
         if array.dtype.kind == "f" and np.isinf(array).any():
             where = _first(np.isinf(array))
-            message = f"its observation{path} is infinite at {where}. Clip it, and bound its space."
-            return "observation-infinite", message
+            message = f"{described.subject}{path} is infinite at {where}. Clip it, and bound its space."
+            return f"{described.kind}-infinite", message
         return None
-    return next((misfit for part in parts if (misfit := _find_infinity(*part)) is not None), None)
+    return next((misfit for part in parts if (misfit := _find_infinity(*part, described)) is not None), None)
 
 
 def _first(where: Any) -> tuple[int, ...]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import gymnasium as gym
 import numpy as np
 
 import phantom_core as ph
 from phantom_testing.carried_state import StateError, carried_over, carry
-from phantom_testing.episode_trace import Trace, entries_of, generator_entries
+from phantom_testing.episode_trace import Entry, Trace, entries_of, generator_entries, state_entry
 from phantom_testing.findings import Finding
 from phantom_testing.global_random import GlobalRandom
 from phantom_testing.moved_episode import MovedEpisodeEnv
@@ -34,6 +34,8 @@ class Moment:
         asked: the agents that were asked for an action in this step.
         global_draws: the process-wide generators that were used.
         is_over: whether the episode ended.
+        state: the global state; None if there is none, it was not asked for, or `state_error` says why.
+        state_error: what state() raised, and what to do; empty if it did not.
     """
 
     env: ph.MultiAgentEnv
@@ -44,6 +46,8 @@ class Moment:
     asked: tuple[ph.AgentID, ...]
     global_draws: tuple[str, ...]
     is_over: bool
+    state: Any = None
+    state_error: str = ""
 
     def finding(self, check: str, message: str, agent_id: ph.AgentID | None = None) -> Finding:
         """Return a finding of this moment."""
@@ -94,6 +98,7 @@ def play_episode(
     checks: Sequence[EnvCheck] = (),
     actions: Sequence[Mapping[ph.AgentID, ph.Action]] | None = None,
     carried: Mapping[str, Any] | None = None,
+    asks_states: bool = True,
 ) -> PlayedEpisode:
     """Play an episode to its end, or for `max_steps`.
 
@@ -105,6 +110,8 @@ def play_episode(
         checks: look at each moment.
         actions: of each step, from an earlier play; None: random ones.
         carried: what an env that played it earlier carried into it; given to this env, unless it is None.
+        asks_states: whether the env is asked for its global state at each moment, or, with `actions`, at the
+            last one only.
     """
     episode = PlayedEpisode(seed)
     last: Moment | None = None
@@ -112,7 +119,7 @@ def play_episode(
         if carried is not None:
             carry(env, carried)
         episode.carried = carried_over(env)
-        for moment in _moments(env, episode, max_steps, global_random, actions):
+        for moment in _moments(env, episode, max_steps, global_random, actions, asks_states=asks_states):
             last = moment
             for check in checks:
                 episode.findings += check.look(moment)
@@ -141,6 +148,8 @@ def _moments(
     max_steps: int,
     global_random: GlobalRandom,
     actions: Sequence[Mapping[ph.AgentID, ph.Action]] | None,
+    *,
+    asks_states: bool,
 ) -> Iterator[Moment]:
     """Yield the moment after the reset and after each step."""
     seed = episode.seed
@@ -150,9 +159,12 @@ def _moments(
     except Exception as error:  # whatever a user's env raises
         raise _RaisedError(_raised(error, seed, 0)) from error
     episode.trace.append(entries_of(observations, {}, {}, infos))
-    yield Moment(env, seed, 0, observations, None, (), global_random.used(), is_over=False)
+    num_steps = max_steps if actions is None else len(actions)
+    state = _asked_state(env, episode.trace[-1]) if asks_states or num_steps == 0 else _NO_STATE
+    is_over = False
+    yield Moment(env, seed, 0, observations, None, (), global_random.used(), is_over, *state)
     chooser, pending = _Chooser(env, seed), dict(observations)
-    for step in range(1, (max_steps if actions is None else len(actions)) + 1):
+    for step in range(1, num_steps + 1):
         chosen = chooser.choose(pending) if actions is None else actions[step - 1]
         episode.actions.append(chosen)
         for agent_id in chosen:
@@ -167,10 +179,27 @@ def _moments(
         pending = _still_pending({**pending, **result.observations}, result)
         ends = {i: (bool(end), bool(result.truncations.get(i))) for i, end in result.terminations.items()}
         episode.trace.append(entries_of(result.observations, result.rewards, ends, result.infos))
-        asked = tuple(chosen)
-        yield Moment(env, seed, step, result.observations, result, asked, global_random.used(), is_over)
+        state = _asked_state(env, episode.trace[-1]) if asks_states or step == num_steps else _NO_STATE
+        seen, asked, draws = result.observations, tuple(chosen), global_random.used()
+        yield Moment(env, seed, step, seen, result, asked, draws, is_over, *state)
         if is_over:
             return
+
+
+_NO_STATE: Final = (None, "")
+
+
+def _asked_state(env: Any, trace: list[Entry]) -> tuple[Any, str]:
+    """Ask an env for its global state; return it, and what is wrong if it raised. It joins the trace."""
+    if getattr(env, "state_space", None) is None:
+        return _NO_STATE
+    try:
+        state = env.state()
+    except Exception as error:  # whatever a user's env raises
+        advice = "Fix it, or set state_space to None."
+        return None, f"state() raised {ph.tools.error_text(error)}{raised_place(error)}. {advice}"
+    trace.append(state_entry(state))
+    return state, ""
 
 
 class _Chooser:

@@ -480,6 +480,149 @@ WORLDS: dict[str, tuple[Callable[..., Any], str]] = {
     ),
 }
 
+
+def state_of(state: Callable[[Any], Any] | None, space: Any = BOX, **members: Any) -> Callable[..., Any]:
+    """Return an env with this global state."""
+    stated = {} if state is None else {"state": state}
+    return env_of(env_members={"state_space": space, **stated, **members})
+
+
+def state_at(step: int, value: Any) -> Callable[[Any], Any]:
+    return lambda self: value if self.current_step == step else np.zeros(2, np.float32)
+
+
+def state_in_place(self: Any) -> Any:
+    self.buffer = getattr(self, "buffer", np.zeros(2, np.float32))
+    self.buffer[:] = self.current_step / 12
+    return self.buffer
+
+
+def moving_walkers(self: Any) -> Any:
+    for agent in self.agents.values():
+        agent.place = 0.0
+    return np.zeros(2, np.float32)
+
+
+def counting_questions(self: Any) -> Any:
+    self.asked = getattr(self, "asked", 0) + 1 if self.current_step else 0
+    return np.array([self.asked / 99, 0.0], np.float32)
+
+
+STATES: dict[str, tuple[Callable[..., Any], str]] = {
+    "raises": (
+        state_of(lambda self: failing(self.current_step)(self)),
+        (
+            "error state-raised: reset: state() raised KeyError: 'price' (test_diagnose.py, line "
+            f"{FAILING_LINE}, in view). Fix it, or set state_space to None."
+        ),
+    ),
+    "has no space": (
+        state_of(lambda self: np.zeros(2, np.float32), None),
+        (
+            "note state-without-space: it has state(), but its state_space is None. Set it to the space of "
+            "state()."
+        ),
+    ),
+    "has a shape for a space": (
+        state_of(lambda self: np.zeros(2, np.float32), (2,)),
+        "error state-outside-space: its state_space is (2,). Set it to a gymnasium space.",
+    ),
+    "has another shape at the end": (
+        state_of(state_at(12, np.zeros(3, np.float32))),
+        (
+            "error state-outside-space: step 12: the global state has shape (3,), but its space is Box(0.0, "
+            "1.0, (2,), float32). Change one of the two."
+        ),
+    ),
+    "is too large": (
+        state_of(state_at(7, np.array([0.0, 1.5], np.float32))),
+        (
+            "error state-outside-space: step 7: the global state is 1.5 at (1,), but its space goes from "
+            "0.0 to 1.0 there. Change state() or the space."
+        ),
+    ),
+    "is float64": (
+        state_of(lambda self: np.zeros(2)),
+        (
+            "note state-cast: reset: the global state is float64, but its space is Box(0.0, 1.0, (2,), "
+            "float32). It is faster to return it as float32: np.asarray(state, np.float32)."
+        ),
+    ),
+    "is of ints": (
+        state_of(lambda self: np.zeros(2, np.int64)),
+        (
+            "error state-dtype: reset: the global state is int64, but its space is Box(0.0, 1.0, (2,), "
+            "float32). Return it as float32: np.asarray(state, np.float32)."
+        ),
+    ),
+    "is no number": (
+        state_of(state_at(3, np.array([np.nan, 0.0], np.float32))),
+        (
+            "error state-not-a-number: step 3: the global state is NaN at (0,). Find where it comes from: a "
+            "division by zero, for instance, or a value that was never set."
+        ),
+    ),
+    "is infinite in one part": (
+        state_of(
+            lambda self: {"price": np.full(1, np.inf, np.float32)},
+            gym.spaces.Dict(price=gym.spaces.Box(-np.inf, np.inf, (1,), np.float32)),
+        ),
+        (
+            "error state-infinite: reset: the global state['price'] is infinite at (0,). Clip it, and bound "
+            "its space."
+        ),
+    ),
+    "changes in place": (
+        state_of(state_in_place),
+        (
+            "note state-changed-later: step 1: the global state of step 0 changed in place until step 1. If "
+            "other code than trainers keeps it, let state() return a copy."
+        ),
+    ),
+    "moves the agents": (
+        state_of(moving_walkers),
+        (
+            "warning state-changes-the-episode: agent 'A', step 1: the same episode differs in what it "
+            "observes when state() is called after each step: array([0.7891611456871033, 1.0], float32) "
+            "without, array([0.10000000149011612, 1.0], float32) with it. Let state() only read: draw "
+            "nothing and change nothing in it."
+        ),
+    ),
+    "is noise that the seed fixes": (
+        state_of(lambda self: self.rng.random(2, np.float32)),
+        (
+            "warning state-changes-the-episode: step 12: the same episode differs in the global state when "
+            "state() is called after each step: array([0.511712372303009, 0.707593560218811], float32) "
+            "without, array([0.3303236961364746, 0.797078549861908], float32) with it. Let state() only "
+            "read: draw nothing and change nothing in it."
+        ),
+    ),
+    "counts how often it is called": (
+        state_of(counting_questions),
+        (
+            "warning state-changes-the-episode: step 12: the same episode differs in the global state when "
+            "state() is called after each step: array([0.010101010091602802, 0.0], float32) without, "
+            "array([0.12121212482452393, 0.0], float32) with it. Let state() only read: draw nothing and "
+            "change nothing in it."
+        ),
+    ),
+    "is chance": (
+        state_of(lambda self: np.random.default_rng().random(2, np.float32)),
+        (
+            "warning seed-does-not-fix-the-episode: reset: two envs with the same seed and actions differ "
+            "in the global state. Draw everything from self.random or self.rng of the agents and the env, "
+            "and keep nothing in classes or modules."
+        ),
+    ),
+    "draws from np.random": (
+        state_of(lambda self: (np.zeros if self.current_step else np.random.random)(2).astype(np.float32)),
+        (
+            "warning global-random: reset: the env uses the global generator of np.random. Draw from "
+            "self.rng of the agent or the env instead."
+        ),
+    ),
+}
+
 CASES = {
     f"{what} {name}": case
     for what, cases in (
@@ -487,6 +630,7 @@ CASES = {
         ("reward", REWARDS),
         ("agent", AGENTS),
         ("env", WORLDS),
+        ("state", STATES),
     )
     for name, case in cases.items()
 }
@@ -526,7 +670,7 @@ class Dice(ph.Trainer):
     policy_class = ph.RandomPolicy
 
     def collect_plan(self) -> ph.CollectPlan:
-        return ph.CollectPlan(steps=60)
+        return ph.CollectPlan(steps=60, needs=("state",) if self.run.state_space else ())
 
     def update(self, *args: Any) -> dict[str, float]:
         return {}
@@ -584,6 +728,23 @@ def test_agents_that_join_are_one_note_per_class_even_in_the_last_step(step: int
 
 
 # ---------------------------------------------------------------------- envs that are well
+
+
+@pytest.mark.parametrize("space", [BOX, gym.spaces.Dict(places=BOX)])
+def test_a_global_state_that_only_reads_is_well(space: Any) -> None:
+    def state(self: Any) -> Any:
+        places = np.array([agent.place for agent in self.agents.values()], np.float32)
+        return places if space is BOX else {"places": places}
+
+    assert found_in(state_of(state, space)) == []
+
+
+def test_generators_that_stand_elsewhere_by_chance_were_not_moved_by_the_state() -> None:
+    def reset(self: Any) -> None:
+        self.luck = np.random.default_rng()
+
+    assert found_in(state_of(lambda self: np.zeros(2, np.float32), on_reset=reset)) == []
+
 
 GYMNASIUM = [
     "Acrobot-v1",

@@ -36,6 +36,14 @@ BROKEN = [
         ),
     ),
     (
+        "StatesTooMuch",
+        "the_global_state_is_in_its_space",
+        (
+            "Env 'statestoomuch', step 3: the global state is 3 (int), but its space is Discrete(3). Change "
+            "state() or the space. (state-outside-space)"
+        ),
+    ),
+    (
         "SeesNothing",
         "everybody_observes_and_acts",
         (

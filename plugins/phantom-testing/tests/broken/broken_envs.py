@@ -77,3 +77,12 @@ class SeesNothing(CorrectEnv):
 
     def __init__(self) -> None:
         ph.PhantomEnv.__init__(self, 5, ph.Network([Player("A"), BlindPlayer("B")]))
+
+
+class StatesTooMuch(CorrectEnv):
+    """Has a global state that leaves its space in the third step."""
+
+    state_space = SPACE
+
+    def state(self) -> int:
+        return self.current_step
