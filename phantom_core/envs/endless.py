@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+
 from phantom_core.envs.env import PhantomEnv, Simultaneous, StepRules
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
 from phantom_core.world.strategic_agents import StrategicAgent
+
+_log = logging.getLogger("phantom_core")
 
 
 def check_it_ends(env: MultiAgentEnv, max_steps: int | None) -> None:
@@ -18,14 +22,30 @@ def check_it_ends(env: MultiAgentEnv, max_steps: int | None) -> None:
         )
 
 
-def check_episodes_end(trainer_name: str, env: MultiAgentEnv) -> None:
-    """Raise `ConfigError` if a trainer waits for whole episodes and it is certain that they never end."""
+def check_episodes_end(trainer_name: str, env: MultiAgentEnv, steps_setting: str) -> None:
+    """Raise `ConfigError` if a trainer waits for whole episodes and it is certain that they never end.
+
+    Logs a warning if nothing but the rules of the env may end them. `steps_setting` is the trainer's setting
+    that has it collect steps instead; empty: it has none.
+    """
+    name = type(env).__name__
+    advice = (
+        f"give the env num_steps, or set {steps_setting} of the trainer, such as {steps_setting} = 1000: "
+        "then it waits for so many steps instead."
+        if steps_setting
+        else "give the env num_steps, or use a trainer, or settings of it, that collects steps."
+    )
     if never_ends(env):
         raise ConfigError(
-            f"{trainer_name} waits for whole episodes, but an episode of {type(env).__name__} never ends: "
+            f"{trainer_name} waits for whole episodes, but an episode of {name} never ends: "
             "num_steps is None, and neither it nor an agent overrides is_terminated() or is_truncated(). "
-            "Give the env num_steps, or use a trainer, or settings of it, that collects steps."
+            f"{advice[0].upper()}{advice[1:]}"
         )
+    if getattr(env, "num_steps", 1) is None:
+        _log.warning(
+            "%s waits for whole episodes, and %s has no time limit: num_steps is None. If an episode may "
+            "never end, %s", trainer_name, name, advice,
+        )  # fmt: skip
 
 
 def never_ends(env: MultiAgentEnv) -> bool:

@@ -439,9 +439,11 @@ class Collector:
             if steps == LONG_EPISODE and most is None and not self._has_warned:
                 self._has_warned = True
                 _log.warning(
-                    "An episode of %s has gone on for %s steps without an end, and the collection waits for "
-                    "its end. Give the env num_steps, let it terminate or truncate, or collect steps: "
-                    "ph.CollectPlan(steps=...). Ctrl-C twice breaks it off.",
+                    "An episode of %s has gone on for %s steps without an end, and its end is waited for. "
+                    "Give the env a time limit, such as num_steps, or do not wait for whole episodes: set "
+                    "max_steps of an evaluation, and of a trainer what counts steps, such as "
+                    "steps_per_iteration of q-learning, or ph.CollectPlan(steps=...) in one of your own. "
+                    "Ctrl-C twice breaks it off.",
                     envs.env_name, f"{max(copy.length for copy in copies):,}",
                 )  # fmt: skip
             if history.is_long:  # the steps of the episodes that go on are kept

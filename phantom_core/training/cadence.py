@@ -68,7 +68,7 @@ class Cadence:
                     "one trainer."
                 )
             if cadence.plan.episodes is not None:
-                check_episodes_end(type(cadence.trainer).__name__, env)
+                check_episodes_end(type(cadence.trainer).__name__, env, cadence.trainer.steps_setting)
         return found
 
     @property

@@ -25,6 +25,8 @@ class Learner:
             and schedules. Of all others it logs the mean over its updates.
         uses_workers: whether a simple trainer plays in `self.run.make_vector_env(copies)`, so that a run
             may have workers.
+        steps_setting: the setting that has it collect so many env steps, if it collects whole episodes
+            otherwise: messages about episodes that do not end name it.
         metrics: metric by name, of the present run.
     """
 
@@ -32,6 +34,7 @@ class Learner:
     trainable_class: ClassVar[type[BasePolicy] | None] = None
     keep_last: ClassVar[Collection[str]] = ()
     uses_workers: ClassVar[bool] = False
+    steps_setting: ClassVar[str] = ""
     metrics: Mapping[str, Metric]
 
     def iterations(self, num_iterations: int | None = None) -> Iterator[int]:

@@ -284,12 +284,12 @@ class Trainer(Learner):
         return collector
 
     def check_episodes_end(self, env: MultiAgentEnv) -> None:
-        """Raise `ConfigError` if it is certain that an episode of an env never ends.
+        """Raise `ConfigError` if it is certain that an episode of an env never ends, warn if it may not.
 
         A simple trainer that plays whole episodes calls it before the first one. For a full trainer the run
         does that.
         """
-        check_episodes_end(type(self).__name__, env)
+        check_episodes_end(type(self).__name__, env, self.steps_setting)
 
     @property
     def run(self) -> Run:

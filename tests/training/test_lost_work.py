@@ -128,9 +128,15 @@ def test_an_episode_without_an_end_is_told_and_the_second_signal_breaks_it_off(
         train(env=EndlessEnv)
     assert caplog.messages == [
         (
-            "An episode of EndlessEnv has gone on for 20 steps without an end, and the collection waits for "
-            "its end. Give the env num_steps, let it terminate or truncate, or collect steps: "
-            "ph.CollectPlan(steps=...). Ctrl-C twice breaks it off."
+            "SavingTrainer waits for whole episodes, and EndlessEnv has no time limit: num_steps is None. "
+            "If an episode may never end, give the env num_steps, or use a trainer, or settings of it, that "
+            "collects steps."
+        ),
+        (
+            "An episode of EndlessEnv has gone on for 20 steps without an end, and its end is waited for. "
+            "Give the env a time limit, such as num_steps, or do not wait for whole episodes: set max_steps "
+            "of an evaluation, and of a trainer what counts steps, such as steps_per_iteration of "
+            "q-learning, or ph.CollectPlan(steps=...) in one of your own. Ctrl-C twice breaks it off."
         ),
         (
             "SIGTERM: the run ends when this iteration is finished. In 5 seconds, or at a second one, it "

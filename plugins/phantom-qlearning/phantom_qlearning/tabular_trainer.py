@@ -123,6 +123,7 @@ class TabularTrainer(ph.Trainer):
     config_class = TabularConfig
     policy_class = QTablePolicy
     keep_last = ("alpha", "epsilon", "stable_steps")
+    steps_setting = "steps_per_iteration"
     config: TabularConfig
 
     def __init__(self, **config: Any) -> None:

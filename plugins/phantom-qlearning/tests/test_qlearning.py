@@ -413,8 +413,50 @@ def test_whole_episodes_of_a_game_without_end_are_refused() -> None:
     assert str(caught.value) == (
         "QLearningTrainer waits for whole episodes, but an episode of FourActionsEnv never ends: num_steps "
         "is None, and neither it nor an agent overrides is_terminated() or is_truncated(). Give the env "
-        "num_steps, or use a trainer, or settings of it, that collects steps."
+        "num_steps, or set steps_per_iteration of the trainer, such as steps_per_iteration = 1000: then it "
+        "waits for so many steps instead."
     )
+
+
+class LuckyAgent(FourActionsAgent):
+    def is_terminated(self, ctx: ph.Context) -> bool:
+        return self.random.random() < 0.5
+
+
+class LuckyEnv(ph.PhantomEnv):
+    def __init__(self, num_steps: int | None = None) -> None:
+        super().__init__(num_steps=num_steps, network=ph.Network([LuckyAgent("A")]))
+
+
+@pytest.mark.parametrize("trainer", ["q-learning", "sarsa"])
+def test_whole_episodes_that_only_the_rules_of_a_game_may_end_are_told_at_once(
+    trainer: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ph.train(trainer, env=LuckyEnv, num_iterations=1, seed=1, run_dir=None)
+    (said,) = caplog.messages
+    assert said.endswith(
+        "Trainer waits for whole episodes, and LuckyEnv has no time limit: num_steps is None. If an episode "
+        "may never end, give the env num_steps, or set steps_per_iteration of the trainer, such as "
+        "steps_per_iteration = 1000: then it waits for so many steps instead."
+    )
+
+
+@pytest.mark.parametrize(
+    ("num_steps", "settings"), [(9, {}), (None, {"steps_per_iteration": 10})], ids=["a limit", "steps"]
+)
+def test_nothing_is_told_where_no_end_is_waited_for_without_a_limit(
+    num_steps: int | None, settings: dict[str, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    ph.train(
+        "q-learning",
+        env=LuckyEnv,
+        env_config={"num_steps": num_steps},
+        trainer_config=settings,
+        num_iterations=1,
+        seed=1,
+        run_dir=None,
+    )
+    assert caplog.messages == []
 
 
 class StopWhenStable(ph.Hooks):
