@@ -17,6 +17,7 @@ import msgspec
 
 from phantom_core.errors import ConfigError, did_you_mean, listing, without_stop
 from phantom_core.secrets import Secrets, masked
+from phantom_core.types import AgentID
 
 
 def is_whole(value: object, least: int = 1) -> bool:
@@ -121,6 +122,8 @@ def convert(value: Any, target: Any, path: str) -> Any:
     """
     is_numpy_scalar = type(value).__module__ == "numpy" and getattr(value, "shape", None) == ()
     plain = value.item() if is_numpy_scalar else value
+    if target is AgentID:
+        plain = id_from_file(plain)
     try:
         return msgspec.convert(plain, target)
     except msgspec.ValidationError:
@@ -130,6 +133,15 @@ def convert(value: Any, target: Any, path: str) -> Any:
     except TypeError:  # a type that a file cannot hold
         return value
     raise ConfigError(f"{where} = {masked(part, where)!r} is wrong: {_reason(part, expected)}")
+
+
+def id_from_file(value: Any) -> Any:
+    """Return an agent id as a file holds it, where a list stands for a tuple.
+
+    >>> id_from_file(["buyers", 3])
+    ('buyers', 3)
+    """
+    return tuple(map(id_from_file, value)) if isinstance(value, list) else value
 
 
 def type_text(annotation: Any) -> str:

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final, Literal, Self, TypeAlias, get_args
 
 import numpy as np
 
+from phantom_core.component_config import id_from_file
 from phantom_core.errors import ConfigError, PhantomError, did_you_mean, listing, without_stop
 from phantom_core.types import AgentID, StageID
 from phantom_core.world.agents import Agent
@@ -222,7 +223,7 @@ class AggregatedAgentMetric(_SimpleMetric):
         if isinstance(self.agent_ids, str) or not isinstance(self.agent_ids, Iterable):
             expected = "Expected a list of ids, a class of agents or a predicate."
             raise ConfigError(f"AggregatedAgentMetric got agent_ids={self.agent_ids!r}. {expected}")
-        object.__setattr__(self, "agent_ids", tuple(self.agent_ids))
+        object.__setattr__(self, "agent_ids", tuple(map(id_from_file, self.agent_ids)))
         if not self.agent_ids:
             raise ConfigError("AggregatedAgentMetric got no agent ids. Name at least one agent.")
 

@@ -353,7 +353,16 @@ def _check_agent(env: Roster, policy_id: PolicyID, agent_id: AgentID) -> None:
         name = getattr(agent_id, "__name__", repr(agent_id))
         cure = f"Write the class without a list: {name}."
         raise PolicyMappingError(f"Policy {policy_id!r} has the class {name} in a list of agent ids. {cure}")
-    if agent_id not in env.agents:
+    try:
+        is_there = agent_id in env.agents
+    except TypeError:
+        if isinstance(agent_id, list):
+            why = f"a list is no agent id. Write a tuple: {tuple(agent_id)!r}."
+        else:
+            acting = f"Agents that act: {listing(env.strategic_agent_ids)}."
+            why = f"a {type(agent_id).__name__} is no agent id: it is not hashable. {acting}"
+        raise PolicyMappingError(f"Policy {policy_id!r} names agent {agent_id!r}, but {why}") from None
+    if not is_there:
         raise PolicyMappingError(
             f"Policy {policy_id!r} names agent {agent_id!r}, but there is no such agent."
             f"{did_you_mean(agent_id, env.agents)} Agents that act: {listing(env.strategic_agent_ids)}."

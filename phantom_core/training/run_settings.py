@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, cast
 
 import numpy as np
 
-from phantom_core.component_config import build, checked_fields, field_documents, is_whole
+from phantom_core.component_config import build, checked_fields, field_documents, id_from_file, is_whole
 from phantom_core.envs.step_result import MultiAgentEnv
 from phantom_core.errors import ConfigError
 from phantom_core.hooks.hookspecs import Hooks
@@ -319,7 +319,7 @@ class PolicyTable:
     """A table `[policies.<id>]` of a run file: a `PolicySpec`, with agents given by `agents` or `class`."""
 
     agents: list[Any] | None = None
-    """Agent ids. Give this or `class`."""
+    """Agent ids; a list stands for a tuple, such as `[["buyers", 0]]`. Give this or `class`."""
     agent_class: str | None = field(default=None, metadata={"name": "class"})
     """Reference to an agent class or a predicate. Give this or `agents`."""
     policy: str | None = None
@@ -340,7 +340,7 @@ def _policy(policy_id: str, settings: Mapping[str, Any], folder: Path) -> Policy
     if (table.agents is None) == (table.agent_class is None):
         choice = "either agents (a list of ids) or class (an agent class)"
         raise ConfigError(f"{path} needs {choice}. Give one of the two.")
-    agents: AgentSelection = table.agents or []
+    agents: AgentSelection = [id_from_file(agent_id) for agent_id in table.agents or []]
     if table.agent_class is not None:
         agents = load_reference(table.agent_class, setting=f"{path}.class", folder=folder, expected=Agent)
         if not callable(agents) or (isinstance(agents, type) and not issubclass(agents, Agent)):

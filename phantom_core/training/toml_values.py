@@ -92,9 +92,6 @@ class SettingsWriter:
             table["class"] = self.reference(spec.agents, f"{path}.class")
         else:
             table["agents"] = self.value(list(spec.agents), f"{path}.agents")
-            for number, agent_id in enumerate(spec.agents):
-                if isinstance(agent_id, tuple):  # a list in the file, which is no id
-                    self.lost[f"{path}.agents[{number}]"] = f"the id {agent_id!r}"
         if isinstance(spec.policy, BasePolicy):
             table["policy"] = self.reference(type(spec.policy), f"{path}.policy")
             self.lost[f"{path}.policy"] = f"an instance of {type(spec.policy).__name__}"

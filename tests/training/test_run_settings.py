@@ -19,8 +19,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import phantom_core as ph
+from phantom_core.training.components import Components
 from phantom_core.training.env_factory import EnvFactory
 from phantom_core.training.run_settings import RunSettings, argument_documents, configs_by_trainer
+from phantom_core.training.train import execute_run
 from phantom_qlearning import QLearningTrainer
 
 HERE = Path.cwd()
@@ -32,6 +34,7 @@ class Level(enum.Enum):
 
 class Agent(ph.StrategicAgent):
     observation_space = action_space = gym.spaces.Discrete(2)
+    capacity = 2.0
 
     def decode_action(self, ctx: ph.Context, action: int) -> None:
         """Do nothing."""
@@ -174,6 +177,57 @@ def test_a_request_that_is_written_and_read_again_is_the_same(given: dict[str, A
     text = tomli_w.dumps(written)
     read = RunSettings.from_table(tomllib.loads(text), source="config.toml", folder=HERE)
     assert read == asked
+
+
+class Pairs(ph.PhantomEnv):
+    """Has agents as populations name their members."""
+
+    def __init__(self) -> None:
+        super().__init__(2, ph.Network([Agent(("f", 0)), Agent(("f", 1)), Agent(("g", ("h", 2)))]))
+
+
+PAIRS: dict[str, Any] = {
+    "env": Pairs,
+    "policies": {
+        "learns": ph.PolicySpec(agents=[("f", 0), ("g", ("h", 2))]),
+        "plays": ph.PolicySpec(agents=[("f", 1)], policy="random"),
+    },
+    "metrics": {
+        "number": ph.metrics.SimpleAgentMetric(("f", 0), "capacity"),
+        "numbers": ph.metrics.AggregatedAgentMetric([("f", 0), ("f", 1)], "capacity"),
+    },
+}
+
+
+def test_agent_ids_that_are_tuples_are_lists_in_a_file_and_tuples_again() -> None:
+    written, not_in_file = settings(**PAIRS).to_table(HERE)
+    assert not_in_file == {}
+    text = tomli_w.dumps(written)
+    assert tomllib.loads(text)["policies"]["learns"]["agents"] == [["f", 0], ["g", ["h", 2]]]
+    read = RunSettings.from_table(tomllib.loads(text), source="config.toml", folder=HERE)
+    assert read.policies == PAIRS["policies"]
+    results = execute_run(read, Components(folder=HERE, start="here"), folder=HERE, origins={})
+    assert results.policy_by_agent == {("f", 0): "learns", ("g", ("h", 2)): "learns", ("f", 1): "plays"}
+    assert (results.history[-1]["number"], results.history[-1]["numbers"]) == (2.0, 2.0)
+
+
+def test_an_id_that_a_file_cannot_hold_is_lost() -> None:
+    policies = {"p": ph.PolicySpec(agents=[("f", Level.LOW)])}
+    assert lost(policies=policies) == {"policies.p.agents[0][1]": "a Level"}
+
+
+def test_a_list_is_no_agent_id_in_python() -> None:
+    with pytest.raises(ph.errors.PolicyMappingError) as caught:
+        ph.train("q-learning", env=Pairs, policies={"p": [["f", 0]]}, num_iterations=1, run_dir=None)
+    assert str(caught.value) == (
+        "Policy 'p' names agent ['f', 0], but a list is no agent id. Write a tuple: ('f', 0)."
+    )
+    with pytest.raises(ph.errors.PolicyMappingError) as caught:
+        ph.train("q-learning", env=Pairs, policies={"p": [{"f": 0}]}, num_iterations=1, run_dir=None)
+    assert str(caught.value) == (
+        "Policy 'p' names agent {'f': 0}, but a dict is no agent id: it is not hashable. Agents that act: "
+        "('f', 0), ('f', 1), ('g', ('h', 2))."
+    )
 
 
 def test_none_that_is_no_default_is_written() -> None:
