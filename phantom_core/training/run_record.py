@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from phantom_core.errors import RunDirectoryError, error_text
+from phantom_core.errors import PhantomError, RunDirectoryError, error_text
 from phantom_core.hooks.dispatch import Dispatcher
 from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS
 from phantom_core.importing import find_module, top_package
@@ -76,6 +76,7 @@ class RunRecord:
             "origins": {name: origins.get(name, "argument") for name in flattened(config)},
             "not_in_config": list(config.get(NOT_IN_FILE, ())),
         }
+        self._is_underway = resumed is not None
         self._has_begun, self._resumed, self._notes = False, resumed, [] if notes is None else notes
         if resumed is None:
             self._write()
@@ -87,6 +88,7 @@ class RunRecord:
         if self._state.policy_by_agent:
             self._facts |= self._policies()
         self._write()
+        self._is_underway = True
 
     def _write(self) -> None:
         directory, is_first = self._watch.directory, not self._has_begun
@@ -122,7 +124,13 @@ class RunRecord:
         self._close(results.status)
 
     def fail(self, error: BaseException) -> None:
-        """Write the exception that ended the run, and the policy mapping if there is one."""
+        """Write the exception that ended the run, and the policy mapping if there is one.
+
+        A run that was refused before it began leaves nothing behind.
+        """
+        if not self._is_underway and isinstance(error, PhantomError):
+            self._watch.directory.discard()
+            return
         if self._state.policy_by_agent:
             self._facts |= self._policies()
         self._facts["error"] = self._secrets.hide(error_text(error))

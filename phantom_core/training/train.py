@@ -158,13 +158,14 @@ def _execute(
     seed = fresh_seed() if settings.seed is None else settings.seed
     origins |= {"seed": DEFAULT} if settings.seed is None else {}
     config["seed"] = seed
-    directory = None if resumed is None else resumed.directory
-    if resumed is None and settings.run_dir is not None:
-        directory = RunDirectory.create(settings.run_dir, run_name)
-    if directory is not None:
+    if resumed is not None or settings.run_dir is not None:
         components.attach_record(settings.logger_config)
     dispatcher = Dispatcher(components.manager, measure=measure, secrets=secrets)
     metrics = guarded({n: components.metric(n, m) for n, m in settings.metrics.items()}, dispatcher)
+    training_plan = () if settings.training_plan is None else parse_training_plan(settings.training_plan)
+    directory = None if resumed is None else resumed.directory
+    if resumed is None and settings.run_dir is not None:
+        directory = RunDirectory.create(settings.run_dir, run_name)  # when all is made that may be refused
     facts = RunFacts(
         name=run_name,
         seed=seed,
@@ -175,7 +176,7 @@ def _execute(
         total_steps=settings.total_steps,
         hyper_parameters=flattened(config),
         secrets=secrets,
-        training_plan=() if settings.training_plan is None else parse_training_plan(settings.training_plan),
+        training_plan=training_plan,
         workers=settings.workers,
         vectorization_mode=settings.vectorization_mode,
         plugin_plan=PluginPlan.of(components.used),

@@ -525,3 +525,24 @@ def test_a_run_that_failed_says_so_in_its_directory(tmp_path: Path) -> None:
     facts = (directory / "run.json").read_text()
     assert '"status": "failed"' in facts
     assert '"error": "EnvError: UnsteppableEnv failed in step 2 of episode 0: ValueError: no money (' in facts
+
+
+REFUSED: dict[str, dict[str, Any]] = {
+    "a metric": {"metrics": {"x": {"metric": "agent"}}},
+    "an agent": {"policies": {"p": ["A7"]}},
+    "a setting of a policy": {"policies": {"p": ph.PolicySpec(agents=["A1"], config={"initial_valu": 1})}},
+    "a training plan": {"training_plan": [{"policies": ["q"], "iterations": 1}]},
+    "the env": {"env_config": {"no_such": 1}},
+    "how copies are stepped": {"workers": 2, "vectorization_mode": "vector_entry_point"},
+    "the record": {"logger_config": {"jsonl": {"no_such": 1}}},
+    "sessions with an evaluation": {
+        "trainer_config": {"sessions": 2, "steps_per_iteration": 5},
+        "evaluation": ph.EvaluationPlan(episodes=1),
+    },
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_run_that_is_refused_leaves_nothing_behind(what: str, tmp_path: Path) -> None:
+    error_of(**REFUSED[what], run_dir=tmp_path)
+    assert list(tmp_path.iterdir()) == []
