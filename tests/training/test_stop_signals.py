@@ -187,7 +187,7 @@ def test_the_second_signal_breaks_an_episode_without_an_end_off_and_says_where_t
     assert (facts["status"], facts["iterations"], policy.num_updates) == ("interrupted", 1, 1)
     assert facts["policy_by_agent"] == [["A1", "default"]]
     (directory,) = tmp_path.iterdir()
-    assert caplog.messages[1:] == [
+    assert caplog.messages[2:] == [
         (
             "The run broke off after 1 iteration. What it learned is saved, for phantom evaluate and "
             f"ph.load_policies, in {directory}. It cannot be resumed: it had written no checkpoint yet."

@@ -40,7 +40,8 @@ class Recorder:
     once. An episode that is left before its end is written as far as it got, and marked.
 
     Recording starts at the next reset. `close()`, `env.close()` or the end of a `with` block closes the
-    file; `env.recorder = None` only stops. Copies of the env record nothing.
+    file; `env.recorder = None` only stops. Without an episode the file stays as it was, or is not there.
+    Copies of the env record nothing.
     """
 
     def __init__(
@@ -68,7 +69,6 @@ class Recorder:
         self._sink: Sink | None = (
             target if not isinstance(target, (str, Path)) else _opened(target, overwrite=overwrite)
         )
-        self._inode = None if self._path is None else self._path.stat().st_ino
         self._checksum = 0  # of the lines of the episode that were handed over
         self._env_config = to_plain(ph.secrets.masked({} if env_config is None else env_config))
         self._metrics = dict(metrics or {})
@@ -88,8 +88,6 @@ class Recorder:
         if self._sink is not None:
             with self._writing():
                 self._sink.close()
-                if self._path is not None and self._path.stat().st_ino != self._inode:
-                    raise FileNotFoundError(0, "It was replaced by another file")
             self._sink = None
 
     # ------------------------------------------------------------------ what the env calls
@@ -243,6 +241,37 @@ class Recorder:
         return NoneType, ()
 
 
+class _RecordingFile:
+    """A file that stays as it was, also if that is not there, until the first lines come."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._is_empty = path, True
+        try:
+            self._file, self._is_new = path.open("xb"), True
+        except FileExistsError:
+            self._file, self._is_new = path.open("ab"), False
+        self._inode = path.stat().st_ino
+
+    def write(self, data: bytes) -> None:
+        """Take whole lines; the first ones replace what was in the file."""
+        if self._is_empty and not self._is_new and self._path.is_file():
+            self._file.truncate(0)
+        self._is_empty = False
+        self._file.write(data)
+
+    def flush(self) -> None:
+        """Hand all lines to the system."""
+        self._file.flush()
+
+    def close(self) -> None:
+        """Close the file; raise `OSError` if what was written is not there any more."""
+        self._file.close()
+        if self._is_empty and self._is_new:
+            self._path.unlink(missing_ok=True)
+        elif self._path.stat().st_ino != self._inode:
+            raise FileNotFoundError(0, "It was replaced by another file")
+
+
 def _opened(path: str | Path, *, overwrite: bool) -> Sink:
     try:
         if not overwrite and Path(path).is_file() and Path(path).stat().st_size:
@@ -250,7 +279,7 @@ def _opened(path: str | Path, *, overwrite: bool) -> Sink:
                 f"The recording {path} exists already. Record to another file, delete this one, or "
                 "replace it: Recorder(…, overwrite=True), or phantom record --overwrite."
             )
-        return Path(path).open("wb")
+        return _RecordingFile(Path(path))
     except OSError as error:
         raise ph.errors.RecordingError(
             f"The recording {path} cannot be written: {error.strerror}."

@@ -112,6 +112,27 @@ def test_a_recording_that_exists_is_replaced_only_if_told_so(run: Path, phantom:
     assert file.read_bytes() != before
 
 
+@pytest.mark.parametrize("earlier", [None, "of another day\n"], ids=["no file", "an earlier recording"])
+def test_what_is_refused_leaves_the_file_as_it_was(
+    earlier: str | None, phantom: Callable[..., Any], guess_folder: Path
+) -> None:
+    (guess_folder / "endless.py").write_text(
+        "from guess_world import *\n\n\nclass Endless(GuessEnv):\n    def __init__(self):\n"
+        "        super().__init__()\n        self.num_steps = None\n"
+    )
+    text = RUN_FILE.partition("[checkpoint]")[0].replace("guess_world.py:GuessEnv", "endless.py:Endless")
+    settings = "[trainer.q-learning]\nsteps_per_iteration = 5\n"
+    (guess_folder / "endless.toml").write_text(text.replace('trainer = "q-learning"\n', "") + settings)
+    run = Path(phantom("train", "endless.toml").out.splitlines()[0].removeprefix("run directory: "))
+    file = run / "episodes.jsonl"
+    if earlier is not None:
+        file.write_text(earlier)
+    outcome = phantom("record", run, "--overwrite")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.startswith("Error: The evaluation plays whole episodes, but an episode of Endless ")
+    assert (file.read_text() if file.exists() else None) == earlier
+
+
 def test_only_a_phantom_env_is_recorded(phantom: Callable[..., Any], tmp_path: Path) -> None:
     results = ph.train(
         "q-learning",

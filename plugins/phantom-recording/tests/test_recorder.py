@@ -250,6 +250,23 @@ def test_a_finished_episode_is_on_file_before_the_recorder_is_closed(
     env.close()
 
 
+@pytest.mark.parametrize("earlier", [None, b"", b"lines\n"], ids=["no file", "an empty file", "lines"])
+def test_a_recorder_without_an_episode_leaves_its_file_as_it_was(
+    earlier: bytes | None, shop_env: Callable[..., ph.PhantomEnv], tmp_path: Path
+) -> None:
+    file = tmp_path / "episodes.jsonl"
+    if earlier is not None:
+        file.write_bytes(earlier)
+    env = shop_env()
+    env.recorder = Recorder(file, overwrite=True)
+    env.close()
+    assert (file.read_bytes() if file.exists() else None) == earlier
+    env.recorder = Recorder(file, overwrite=True)
+    env.reset(seed=1)
+    env.close()
+    assert [episode.seed for episode in read_recording(file)] == [1]
+
+
 def test_two_envs_write_to_two_files_at_once(shop_env: Callable[..., ph.PhantomEnv], tmp_path: Path) -> None:
     envs = [shop_env(1), shop_env(2)]
     for number, env in enumerate(envs):
@@ -315,7 +332,7 @@ def test_what_cannot_be_recorded_is_refused(shop_env: Callable[..., ph.PhantomEn
     )
     assert kept.read_text() == "old"
     Recorder(kept, overwrite=True).close()
-    Recorder(kept).close()  # there is nothing in it any more
+    assert kept.read_text() == "old", "nothing was recorded"
     recorder = Recorder(tmp_path / "x")
     env, other = shop_env(), shop_env()
     env.recorder = recorder
