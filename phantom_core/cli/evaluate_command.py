@@ -49,6 +49,12 @@ _MOST_AGENTS: Final = 20
     metavar="KEY=VALUE",
     help="Change a setting of the env, such as env_config.num_shops=5. Repeatable.",
 )
+@click.option(
+    "--copy",
+    type=click.IntRange(min=0),
+    metavar="K",
+    help="Evaluate what was learned in copy K of the env, of a run of independent sessions.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object instead of text.")
 @click.option(
     "--csv",
@@ -66,6 +72,7 @@ def evaluate_command(
     seed: int | None,
     max_steps: int | None,
     assignments: tuple[str, ...],
+    copy: int | None,
     as_json: bool,
     csv_file: Path | None,
     trust: bool,
@@ -82,7 +89,13 @@ def evaluate_command(
 
     env_config = dict(_of_env(*parse_assignment(assignment)) for assignment in assignments)
     evaluation, reference_return = evaluate_run(
-        run, num_episodes=episodes, seed=seed, max_steps=max_steps, env_config=env_config, trust=trust
+        run,
+        num_episodes=episodes,
+        seed=seed,
+        max_steps=max_steps,
+        env_config=env_config,
+        copy=copy,
+        trust=trust,
     )
     if csv_file is not None:
         _write_csv(evaluation, csv_file)

@@ -223,7 +223,7 @@ class PolicyByCopy(BasePolicy):
             raise ConfigError(
                 f"Policy {policy_id!r} has parameters for {self.num_copies:,} copies of the env, but is to "
                 f"be played in {num_copies:,}. Play the policy of one of them: "
-                f"policies[{policy_id!r}].of_copy(0)."
+                f"policies[{policy_id!r}].of_copy(0), where policies = ph.load_policies(run) for a saved run."
             )
 
 

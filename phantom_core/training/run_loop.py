@@ -289,7 +289,8 @@ class Evaluator:
                 raise ConfigError(
                     f"Policy {policy_id!r} plays each of {policy.num_copies:,} copies of the env as an "
                     "experiment of its own, so the run cannot evaluate it. Leave evaluate out; afterwards "
-                    f"ph.evaluate takes the policy of one copy: results.policies[{policy_id!r}].of_copy(0)."
+                    "phantom evaluate RUN --copy 0 plays what one copy learned, as ph.evaluate does with "
+                    f"results.policies[{policy_id!r}].of_copy(0)."
                 )
         copied(self.loop.state.policies)
         own = self.make_env()

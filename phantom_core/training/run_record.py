@@ -17,6 +17,7 @@ from phantom_core.hooks.hookspecs import LIFE_CYCLE_HOOKS
 from phantom_core.importing import find_module, top_package
 from phantom_core.installed import discovery
 from phantom_core.installed.discovery import InstalledEntry
+from phantom_core.policies.policy import PolicyByCopy
 from phantom_core.processes import blas_threads, one_blas_thread
 from phantom_core.training.checkpoint import encode_id, encode_mapping
 from phantom_core.training.components import Components
@@ -150,7 +151,13 @@ class RunRecord:
 
     def _policies(self) -> dict[str, Any]:
         policy_by_agent = encode_mapping(self._state.policy_by_agent)
-        return {"policies_to_train": list(self._state.policies_to_train), "policy_by_agent": policy_by_agent}
+        by_copy = [policy for policy in self._state.policies.values() if isinstance(policy, PolicyByCopy)]
+        num_copies = {"independent_copies": by_copy[0].num_copies} if by_copy else {}
+        return {
+            "policies_to_train": list(self._state.policies_to_train),
+            "policy_by_agent": policy_by_agent,
+            **num_copies,
+        }
 
     def _close(self, status: str) -> None:
         state = self._state

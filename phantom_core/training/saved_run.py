@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import re
 import tomllib
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -13,10 +12,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import CheckpointError, RunDirectoryError, listing, without_stop
+from phantom_core.errors import CheckpointError, ConfigError, RunDirectoryError, listing, without_stop
 from phantom_core.hooks.events import MetricsRecorded
 from phantom_core.metrics import Metric
-from phantom_core.policies.policy import BasePolicy
+from phantom_core.policies.policy import BasePolicy, PolicyByCopy
 from phantom_core.policies.policy_mapping import PolicySpec, group_agents
 from phantom_core.reading import read_file
 from phantom_core.rollouts.evaluate import Evaluation, evaluate
@@ -217,6 +216,7 @@ def evaluate_run(
     seed: int | None = None,
     max_steps: int | None = None,
     env_config: Mapping[str, Any] | None = None,
+    copy: int | None = None,
     prepare: Callable[[MultiAgentEnv, Mapping[str, Any]], None] | None = None,
     trust: bool = False,
 ) -> tuple[Evaluation, float | None]:
@@ -234,6 +234,8 @@ def evaluate_run(
         max_steps: episodes are truncated after so many steps; None: as in the run's own evaluation.
         env_config: settings of the env by dotted name, such as `{"num_shops": 5}`, over those of the run.
             Agents that the run did not have play the policy that all agents of their class had.
+        copy: of a run that learned in each copy of the env for itself, such as one of independent sessions,
+            the number of the copy whose policies are evaluated.
         prepare: called once with the env and its `env_config`, before the first reset; may set a recorder,
             or refuse the env by an exception, after which the env is closed too.
         trust: whether to import whatever the run names, though it was not written here.
@@ -245,7 +247,8 @@ def evaluate_run(
     Raises:
         RunDirectoryError: if `run` is neither, the run ended before it had policies, or the env cannot be
             made again because `config.toml` cannot hold it or its `env_config`, or holds masks of secrets.
-        ConfigError: if the env cannot be imported, or an environment variable is missing.
+        ConfigError: if the env cannot be imported, an environment variable is missing, or `copy` is missing
+            or names none.
         PolicyMappingError: if an agent has no policy, because of `env_config`.
         CheckpointError: if the policies cannot be read.
         EnvError: if the env cannot be made, or raises in an episode.
@@ -264,7 +267,10 @@ def evaluate_run(
         if key not in facts:
             raise RunDirectoryError(f"{directory.path / RUN_FILE} is damaged: it has no {key}.")
     _check_env_config(directory, facts, given=env_config or {})
-    load = functools.partial(load_policies, run, trust=trust)
+
+    def load() -> Mapping[PolicyID, BasePolicy]:
+        return _of_copy(load_policies(run, trust=trust), copy, directory)
+
     with untrusted(f"The run {directory.path}", unless=trust or directory.is_signed()):
         return _evaluate(directory, facts, load, num_episodes, seed, max_steps, env_config or {}, prepare)
 
@@ -318,6 +324,29 @@ def _evaluate(
             agent_ids=[a for a, i in policy_by_agent.items() if i in facts["policies_to_train"]],
         )
     return evaluation, plan.reference_return
+
+
+def _of_copy(
+    policies: Mapping[PolicyID, BasePolicy], copy: int | None, directory: RunDirectory
+) -> Mapping[PolicyID, BasePolicy]:
+    """Return the policies of one copy, where a run learned in each copy for itself."""
+    by_copy = {i: policy for i, policy in policies.items() if isinstance(policy, PolicyByCopy)}
+    if copy is not None:
+        if not by_copy:
+            raise ConfigError(
+                f"The run {directory.path} did not learn in each copy of the env for itself, so there is no "
+                f"copy {copy} to choose. Leave it out."
+            )
+        return {**policies, **{i: policy.of_copy(copy) for i, policy in by_copy.items()}}
+    for policy_id, policy in by_copy.items():
+        if policy.num_copies > 1:
+            raise ConfigError(
+                f"Policy {policy_id!r} of the run {directory.path} learned in each of {policy.num_copies:,} "
+                "copies of the env for itself. Say what is evaluated, by a number from 0 to "
+                f"{policy.num_copies - 1:,}: --copy 0, or evaluate_run(..., copy=0). In Python "
+                f"ph.load_policies(run)[{policy_id!r}].of_copy(0) is the policy of one copy."
+            )
+    return policies
 
 
 def _run_file(directory: RunDirectory) -> RunFile:

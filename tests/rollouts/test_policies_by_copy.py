@@ -113,7 +113,7 @@ def test_it_is_played_in_as_many_copies_as_it_is_for() -> None:
         ph.evaluate(Walks(), {"p": by_copy(1, 2)}, {"A": "p", "B": "p"}, num_episodes=1, seed=1)
     assert str(caught.value) == (
         "Policy 'p' has parameters for 2 copies of the env, but is to be played in 1. Play the policy of one "
-        "of them: policies['p'].of_copy(0)."
+        "of them: policies['p'].of_copy(0), where policies = ph.load_policies(run) for a saved run."
     )
 
 

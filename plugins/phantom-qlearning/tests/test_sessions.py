@@ -190,8 +190,8 @@ def test_an_evaluation_of_sessions_is_refused_before_the_first_step() -> None:
         learn(40, config={"sessions": 3}, evaluation=ph.EvaluationPlan(episodes=1))
     assert str(caught.value) == (
         "Policy 'a' plays each of 3 copies of the env as an experiment of its own, so the run cannot "
-        "evaluate it. Leave evaluate out; afterwards ph.evaluate takes the policy of one copy: "
-        "results.policies['a'].of_copy(0)."
+        "evaluate it. Leave evaluate out; afterwards phantom evaluate RUN --copy 0 plays what one copy "
+        "learned, as ph.evaluate does with results.policies['a'].of_copy(0)."
     )
 
 

@@ -35,6 +35,12 @@ from phantom_recording.recorder import Recorder
     metavar="FILE",
     help="The recording to write.  [default: episodes.jsonl in the run directory]",
 )
+@click.option(
+    "--copy",
+    type=click.IntRange(min=0),
+    metavar="K",
+    help="Record what was learned in copy K of the env, of a run of independent sessions.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace a recording that exists.")
 @click.option("--trust", is_flag=True, help="Import all that the run names, though it was not written here.")
 @click.option("-v", "--verbose", is_flag=True, help="Show the full traceback of an error.")
@@ -44,6 +50,7 @@ def record_command(
     episodes: int | None,
     seed: int | None,
     output: Path | None,
+    copy: int | None,
     overwrite: bool,
     trust: bool,
     verbose: bool,
@@ -67,7 +74,7 @@ def record_command(
             env.recorder = stack.enter_context(Recorder(file, env_config=env_config, overwrite=overwrite))
 
         evaluation, _ = ph.tools.evaluate_run(
-            run, num_episodes=episodes, seed=seed, prepare=prepare, trust=trust
+            run, num_episodes=episodes, seed=seed, copy=copy, prepare=prepare, trust=trust
         )
     number = len(evaluation.episodes)
     click.echo(

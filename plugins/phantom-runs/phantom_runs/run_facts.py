@@ -121,10 +121,11 @@ def _to_go_on(saved: ph.tools.SavedRun, whole: list[Path]) -> Iterator[str]:
     if status.startswith("running"):
         return
     numbered = [path for path in whole if path.parent != run]
+    of_copy = ["--copy", "0"] if saved.facts.get("independent_copies", 1) != 1 else []
     if whole and whole[-1].parent == run:
-        yield shlex.join(["phantom", "evaluate", str(run)])
+        yield shlex.join(["phantom", "evaluate", str(run), *of_copy])
     elif numbered:
-        yield shlex.join(["phantom", "evaluate", str(numbered[-1])])
+        yield shlex.join(["phantom", "evaluate", str(numbered[-1]), *of_copy])
     if not numbered:
         yield shlex.join(["phantom", "train", str(run / "config.toml")])
     elif status == "completed":
