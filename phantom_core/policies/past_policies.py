@@ -304,7 +304,11 @@ def _policy_to_follow(
     """Return the id of the policy of which snapshots are to be taken."""
     group = groups[policy_id]
     if of is None:
-        alike = [i for i in trained if not _differences(groups[i], group)]
+        alike = [
+            i
+            for i in trained
+            if not any(group.differences(groups[i].observation_space, groups[i].action_space))
+        ]
         if len(alike) == 1:
             return alike[0]
         if alike:
@@ -324,14 +328,9 @@ def _policy_to_follow(
             f"Policy {policy_id!r} is to act by snapshots of {of!r}, {wrong}.{did_you_mean(of, trained)} "
             f"Policies that are trained: {listing(trained)}."
         )
-    for what, own, needed in _differences(groups[of], group):
+    for what, own, needed in group.differences(groups[of].observation_space, groups[of].action_space):
         raise PolicyMappingError(
             f"Policy {policy_id!r} is to act by snapshots of {of!r}, but their {what} spaces differ: {own} "
             f"and {needed}. Name a policy with the same spaces, or give it one of its own."
         )
     return of
-
-
-def _differences(other: Group, group: Group) -> list[tuple[str, gym.Space[Any], gym.Space[Any]]]:
-    """Return each space of another group that differs from that of a group: its kind, and both."""
-    return list(group.differences(other.observation_space, other.action_space))

@@ -158,6 +158,13 @@ def select_policies_to_train(
                     f"Policy {policy_id!r} names a trainer, {spec.trainer!r}, but a policy of its own too, "
                     "so that it is not trained. Give it train=True, or leave the trainer out."
                 )
+        past = [i for i, spec in specs.items() if spec.opponents is not None]
+        if not chosen and past:
+            raise PolicyMappingError(
+                f"There is nothing to train: {listing(past)} would act by snapshots of a policy that is "
+                "trained (opponents='past'), and none is. Leave opponents out of the one that learns, and "
+                "give it no policy of its own."
+            )
         if not chosen:
             raise PolicyMappingError(
                 f"There is nothing to train: each of {listing(specs)} has a policy of its own or "
@@ -179,7 +186,7 @@ def select_policies_to_train(
         if specs[policy_id].opponents is not None:
             raise PolicyMappingError(
                 f"policies_to_train names {policy_id!r}, but it acts by snapshots of another policy: "
-                f"opponents={specs[policy_id].opponents!r}. Name that one."
+                f"opponents={specs[policy_id].opponents!r}. Name the one that learns, which has no opponents."
             )
         if specs[policy_id].train is False:
             names = f"policies_to_train names {policy_id!r}"

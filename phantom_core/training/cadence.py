@@ -8,7 +8,7 @@ from typing import Any
 
 from phantom_core.envs.endless import check_episodes_end
 from phantom_core.envs.step_result import MultiAgentEnv
-from phantom_core.errors import ConfigError
+from phantom_core.errors import ConfigError, listing
 from phantom_core.rollouts.collect import Collector
 from phantom_core.rollouts.collect_plan import Collection, CollectPlan
 from phantom_core.training.learner import Learner
@@ -52,6 +52,15 @@ class Cadence:
             if not any(trainer is other for other in distinct):
                 distinct.append(trainer)
         found = [cls(one, tuple(i for i, own in trainers.items() if own is one)) for one in distinct]
+        for cadence in found:
+            if cadence.plan.is_independent and len(found) > 1:
+                others = listing([type(one.trainer).__name__ for one in found if one is not cadence])
+                raise ConfigError(
+                    f"{type(cadence.trainer).__name__} learns in {cadence.plan.copies or 1:,} independent "
+                    "experiments (sessions), each in a copy of the env of its own, so no other trainer can "
+                    f"learn in the same run, but {others} would. Give the run one trainer, or leave the "
+                    "sessions out."
+                )
         copies = found[0].plan.copies or 1
         for cadence in found[1:]:
             if cadence.plan.copies not in (None, copies):
@@ -61,12 +70,6 @@ class Cadence:
                     f"trainer of the run, plays {copies}. Give both the same number."
                 )
         for cadence in found:
-            if cadence.plan.is_independent and len(found) > 1:
-                raise ConfigError(
-                    f"{type(cadence.trainer).__name__} plays each copy of the env as an experiment of its "
-                    f"own, so no other trainer can learn in the same run, but {len(found)} do. Give the run "
-                    "one trainer."
-                )
             if cadence.plan.episodes is not None:
                 check_episodes_end(type(cadence.trainer).__name__, env, cadence.trainer.steps_setting)
         return found

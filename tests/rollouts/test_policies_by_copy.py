@@ -154,8 +154,9 @@ def test_experiments_are_those_of_one_trainer() -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
         ph.train(Experiments(), env=Walks, policies=policies, num_iterations=1, run_dir=None)
     assert str(caught.value) == (
-        "Experiments plays each copy of the env as an experiment of its own, so no other trainer can learn "
-        "in the same run, but 2 do. Give the run one trainer."
+        "Experiments learns in 3 independent experiments (sessions), each in a copy of the env of its own, "
+        "so no other trainer can learn in the same run, but 'Alone' would. Give the run one trainer, or "
+        "leave the sessions out."
     )
 
 
@@ -209,3 +210,17 @@ def test_a_plan_is_without_some_copies_of_independent_ones(settings: dict[str, A
         " is not a plan. Expected without to be numbers of copies, and not all of them, where is_independent "
         "is set and steps are counted."
     )
+
+
+class Side(Alone):
+    """Plays another number of copies."""
+
+    plan = ph.CollectPlan(steps=4, copies=2)
+
+
+@pytest.mark.parametrize("main", [Experiments, Side])
+def test_another_trainer_is_refused_before_its_number_of_copies_is(main: type[ph.Trainer]) -> None:
+    other = Side if main is Experiments else Experiments
+    policies = {"p": ["A"], "q": ph.PolicySpec(agents=["B"], trainer=other())}
+    with pytest.raises(ph.errors.ConfigError, match=r"^Experiments learns in 3 independent .* 'Side' would"):
+        ph.train(main(), env=Walks, policies=policies, num_iterations=1, run_dir=None)

@@ -367,8 +367,17 @@ def spec(**given: Any) -> ph.PolicySpec:
         (
             {"rival": spec(), "player": ph.PolicySpec(agents=Here, policy="random")},
             (
-                "There is nothing to train: each of 'player', 'rival' has a policy of its own or "
-                "train=false. Say train=true, or name at least one in policies_to_train."
+                "There is nothing to train: 'rival' would act by snapshots of a policy that is trained "
+                "(opponents='past'), and none is. Leave opponents out of the one that learns, and give it no "
+                "policy of its own."
+            ),
+        ),
+        (
+            {"rival": spec(), "player": ph.PolicySpec(agents=Here, opponents="past")},
+            (
+                "There is nothing to train: 'player', 'rival' would act by snapshots of a policy that is "
+                "trained (opponents='past'), and none is. Leave opponents out of the one that learns, and "
+                "give it no policy of its own."
             ),
         ),
         (
@@ -423,7 +432,7 @@ def test_it_is_not_trained() -> None:
         train(policies_to_train=["player", "rival"])
     assert str(caught.value) == (
         "policies_to_train names 'rival', but it acts by snapshots of another policy: opponents='past'. Name "
-        "that one."
+        "the one that learns, which has no opponents."
     )
 
 
