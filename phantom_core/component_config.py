@@ -88,6 +88,12 @@ def build(config_class: type, settings: Mapping[str, Any], name: str, separator:
         raise ConfigError(f"{name}: {Secrets.of(settings).hide(without_stop(error))}.") from error
 
 
+def settable_fields(config_class: type) -> dict[str, dataclasses.Field[Any]]:
+    """Return the fields of a dataclass that can be set, by their key in a file."""
+    named = {f.metadata.get("name", f.name): f for f in dataclasses.fields(config_class) if f.init}
+    return {key: field for key, field in named.items() if key is not None}
+
+
 def checked_fields(
     config_class: type, settings: Mapping[str, Any], name: str, separator: str = "."
 ) -> dict[str, Any]:
@@ -97,8 +103,7 @@ def checked_fields(
     cannot be set there; and its type in a file as `file`. Messages name a field by `name`, `separator` and
     its key. Raises ConfigError if a field is unknown or missing, or a value has the wrong type.
     """
-    named = {f.metadata.get("name", f.name): f for f in dataclasses.fields(config_class) if f.init}
-    fields = {key: field for key, field in named.items() if key is not None}
+    fields = settable_fields(config_class)
     hints = typing.get_type_hints(config_class)
     types = {key: field.metadata.get("file", hints[field.name]) for key, field in fields.items()}
     for key in settings:

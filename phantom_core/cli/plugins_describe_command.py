@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from phantom_core.cli.lazy_group import VERBOSE
-from phantom_core.component_config import own_parameters, type_text
+from phantom_core.component_config import own_parameters, settable_fields, type_text
 from phantom_core.errors import UnknownNameError, did_you_mean
 from phantom_core.hooks.plugin_manager import everything_offered
 from phantom_core.installed.discovery import normalised
@@ -61,10 +61,8 @@ def describe(component: Component) -> str:
         taken = [_parameter(p) for name, p in own_parameters(target).items() if not name.endswith("_space")]
         return "\n".join([*lines, *(taken or ["It takes no settings."])])
     documents, hints = component.setting_documents(), typing.get_type_hints(config_class)
-    for field in dataclasses.fields(config_class):
-        if not field.init:
-            continue
-        lines.append(f"  {field.name}: {type_text(hints[field.name])}{_default(field)}")
+    for key, field in settable_fields(config_class).items():
+        lines.append(f"  {key}: {type_text(hints[field.name])}{_default(field)}")
         text, indent = documents.get(field.name, ""), " " * 6
         lines += textwrap.wrap(text, 90, initial_indent=indent, subsequent_indent=indent)
     return "\n".join(lines)
@@ -111,16 +109,15 @@ def json_schema(component: Component) -> dict[str, Any]:
                     schema["required"].append(name)
         return schema
     documents, hints = component.setting_documents(), typing.get_type_hints(config_class)
-    for field in dataclasses.fields(config_class):
-        if field.init:
-            described, definitions = _type(hints[field.name])
-            if documents.get(field.name):
-                described["description"] = documents[field.name]
-            schema["properties"][field.name] = _with_default(described, field.default)
-            if definitions:
-                schema.setdefault("$defs", {}).update(definitions)
-            if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
-                schema["required"].append(field.name)
+    for key, field in settable_fields(config_class).items():
+        described, definitions = _type(hints[field.name])
+        if documents.get(field.name):
+            described["description"] = documents[field.name]
+        schema["properties"][key] = _with_default(described, field.default)
+        if definitions:
+            schema.setdefault("$defs", {}).update(definitions)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
+            schema["required"].append(key)
     return schema
 
 

@@ -119,6 +119,9 @@ class AcmeConfig:
     tags: list[str] = field(default_factory=list)
     limit: float | None = None
     """The most it may be."""
+    unit: str = field(default="m", init=False)
+    """Cannot be set."""
+    lambda_: float = field(default=0.5, metadata={"name": "lambda"})
 
 class Acme(ph.Hooks):
     """Counts what happens.
@@ -141,6 +144,7 @@ class Acme(ph.Hooks):
         "  tags: list[str] = (made anew)\n"
         "  limit: float | None = None\n"
         "      The most it may be.\n"
+        "  lambda: float = 0.5\n"
     )
 
 
@@ -206,6 +210,8 @@ class AcmeConfig:
     mode: Literal["fast", "slow"] = "fast"
     tags: list[str] = field(default_factory=list)
     key: Callable[[int], int] | None = None
+    unit: str = field(default="m", init=False)
+    lambda_: float = field(default=0.5, metadata={"name": "lambda"})
 
 class Acme(ph.Hooks):
     config_class = AcmeConfig
@@ -220,6 +226,7 @@ class Acme(ph.Hooks):
             "mode": {"enum": ["fast", "slow"], "default": "fast"},
             "tags": {"type": "array", "items": {"type": "string"}},
             "key": {"default": None},
+            "lambda": {"type": "number", "default": 0.5},
         },
         "required": ["size"],
         "additionalProperties": False,

@@ -48,6 +48,7 @@ class MAPPOTrainer(PPOTrainer):
     config_class: ClassVar[type[MAPPOConfig]] = MAPPOConfig
     policy_class: ClassVar[type[MLPStochasticActorPolicy]] = MLPStochasticActorPolicy
     trainable_class = MLPStochasticActorPolicy
+    conformance: Mapping[str, Any] = {}
     config: MAPPOConfig
 
     def collect_plan(self) -> ph.CollectPlan:

@@ -1,3 +1,5 @@
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -6,7 +8,7 @@ import numpy as np
 import pytest
 
 import phantom_core as ph
-from phantom_ppo import MAPPOTrainer, MLPActorCriticPolicy, MLPStochasticActorPolicy
+from phantom_ppo import MAPPOTrainer, MLPActorCriticPolicy, MLPStochasticActorPolicy, PPOConfig
 
 CARDS, LUCKS = 3, 5
 SMALL = {"copies": 2, "steps_per_copy": 16, "epochs": 2, "minibatch_size": 16}
@@ -174,19 +176,22 @@ def test_the_widths_of_the_critic_and_what_it_sees_are_settings() -> None:
     [
         ({"critic_hidden_sizes": (8, 0)}, "critic_hidden_sizes=(8, 0). Expected positive integers, or None."),
         ({"gamma": 2.0}, "gamma=2.0. Expected a number from 0 to 1."),
-        (
-            {"backend": "torch"},
-            (
-                "backend='torch' and device='cpu'. It computes in NumPy, on the CPU: leave both out, or use "
-                "ppo."
-            ),
-        ),
     ],
 )
 def test_settings_out_of_range_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
         MAPPOTrainer(**settings)
     assert str(caught.value) == f"mappo got {message}"
+
+
+@pytest.mark.parametrize("name", ["backend", "device", "sequence_length"])
+def test_what_it_refuses_is_not_described(name: str, phantom: Callable[..., Any]) -> None:
+    described = phantom("plugins", "describe", "mappo").out
+    assert f"  {name}: " not in described
+    assert "  critic_hidden_sizes: " in described
+    assert name not in json.loads(phantom("plugins", "describe", "mappo", "--json-schema").out)["properties"]
+    with pytest.raises(ph.errors.ConfigError, match=f"^MAPPOTrainer has no setting '{name}'. "):
+        MAPPOTrainer(**{name: getattr(PPOConfig(), name)})
 
 
 def test_an_actor_critic_of_ppo_is_refused() -> None:
