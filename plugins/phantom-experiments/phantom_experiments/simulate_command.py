@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ import click
 import phantom_core as ph
 from phantom_experiments.collecting import parse_collect
 from phantom_experiments.designs import parse_values, product
+from phantom_experiments.over_agents import selected
 from phantom_experiments.results import Results
 from phantom_experiments.study import Study
 from phantom_experiments.task_plans import Precision, precision
@@ -75,8 +77,8 @@ _COUNT: Final = click.IntRange(min=1)
     "policies",
     multiple=True,
     metavar="AGENTS=POLICY",
-    help="Let the agents of a policy of the run or run file play another policy; of an env alone, a class of "
-    "agents or one by its id: Shop=random. Repeatable.",
+    help="Let agents play another policy: those of a policy of the run or run file, of a class, or one by "
+    "its id: Shop=random. Repeatable.",
 )
 @click.option(
     "--precision",
@@ -191,23 +193,50 @@ def _reductions(texts: Sequence[str]) -> Any:
 
 
 def _policies(texts: Sequence[str], known: ph.PolicyMapping) -> dict[str, Any] | None:
-    """Return the policies that the command line names, by the id of a policy of the model, or by agents."""
-    found: dict[str, Any] = {}
-    for name, policy in _split("--policy", texts):
-        own: Any = known.get(name, (None, _Named(name)))
-        found[name] = policy, own.agents if isinstance(own, ph.PolicySpec) else own[1]
+    """Return the policies that the command line names, by the id of a policy of the model, or by agents.
+
+    Agents that are named leave the policy of the model that they have.
+    """
+    chosen = dict(_split("--policy", texts))
+    named = {name: _Named(name) for name in chosen if name not in known}
+    found: dict[str, Any] = {name: (chosen[name], agents) for name, agents in named.items()}
+    for policy_id, own in known.items():
+        spec = own if isinstance(own, ph.PolicySpec) else _spec_of_pair(own)
+        agents = _Others(policy_id, spec.agents, list(named.values())) if named else spec.agents
+        if policy_id in chosen:
+            found[policy_id] = chosen[policy_id], agents
+        elif named and spec.policy is not None:
+            found[policy_id] = replace(spec, agents=agents)
     return found or None
+
+
+def _spec_of_pair(pair: Any) -> ph.PolicySpec:
+    """Return the specification of a policy of a run: the policy, and its agents."""
+    policy, agents = pair
+    return ph.PolicySpec(policy=policy, agents=agents)
 
 
 class _Named:
     """Selects the agents of a class by its name, or one by its id."""
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self.name = self.__name__ = name  # as messages call it
 
     def __call__(self, agent: ph.Agent) -> bool:
         """Return whether an agent is meant."""
-        return agent.id == self.name or any(base.__name__ == self.name for base in type(agent).__mro__)
+        return str(agent.id) == self.name or any(base.__name__ == self.name for base in type(agent).__mro__)
+
+
+class _Others:
+    """Selects the agents of a policy, but for those that are named."""
+
+    def __init__(self, policy_id: str, agents: Any, named: Sequence[_Named]) -> None:
+        self._agents, self._named = agents, named
+        self.__name__ = f"{policy_id} without {', '.join(one.name for one in named)}"
+
+    def __call__(self, agent: ph.Agent) -> bool:
+        """Return whether an agent is meant."""
+        return bool(selected({agent.id: agent}, self._agents)) and not any(one(agent) for one in self._named)
 
 
 def _precision(text: str | None) -> Precision | None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -112,6 +114,58 @@ def test_policies_are_named_by_the_agents_or_by_the_policy_of_a_file(folder: Pat
     assert [row["agent"] for row in px.Results.open(folder / "two").agents] == ["S0"]
     with pytest.raises(ph.errors.PolicyMappingError):
         simulate("market.toml")
+
+
+IS_SHOP = """
+def is_shop(agent):
+    return type(agent).__name__ == "Shop"
+"""
+
+
+@pytest.mark.parametrize("agents", ['agents = ["S0", "S1", "S2"]', 'class = "./is_shop.py:is_shop"'])
+@pytest.mark.parametrize("model", ["run", "market.toml"])
+def test_single_agents_of_a_policy_play_another_one(
+    folder: Path, model: str, agents: str, phantom: Callable[..., Any]
+) -> None:
+    (folder / "is_shop.py").write_text(IS_SHOP, encoding="utf-8")
+    (folder / "market.toml").write_text(
+        'env = "./savings_model.py:Market"\nenv_config = { num_shops = 3 }\ntrainer = "q-learning"\n'
+        f'iterations = 3\nseed = 1\nrun_dir = "runs"\n[policies.shop]\n{agents}\ntrain = true\n'
+        'policy = "q-table"\nconfig = { initial_value = [[0.0, 1.0]] }\n',
+        encoding="utf-8",
+    )
+    if model == "run":
+        phantom("train", "market.toml")
+        (found,) = (folder / "runs").iterdir()
+        model = str(found)
+    simulate(model, "--policy", "S1=random", "--seeds", "30", "-o", "one", "--workers", "2")
+    rewards: dict[str, set[float]] = {}
+    for row in px.Results.open(folder / "one").agents:
+        rewards.setdefault(row["agent"], set()).add(row["reward"])
+    assert rewards["S0"] == rewards["S2"] == {3.0}
+    assert {0.0, 3.0} < rewards["S1"]
+
+
+def test_agents_and_a_policy_are_replaced_together(folder: Path) -> None:
+    (folder / "market.toml").write_text(
+        'env = "./savings_model.py:Market"\nenv_config = { num_shops = 2 }\ntrainer = "q-learning"\n'
+        'iterations = 3\n[policies.shop]\nclass = "./savings_model.py:Shop"\n',
+        encoding="utf-8",
+    )
+    simulate("market.toml", "--policy", "shop=random", "--policy", "S1=q-table", "--seeds", "20", "-o", "one")
+    earned = {row["agent"]: 0.0 for row in px.Results.open(folder / "one").agents}
+    for row in px.Results.open(folder / "one").agents:
+        earned[row["agent"]] += row["reward"]
+    assert earned["S0"] > 0.0
+    assert earned["S1"] == 0.0
+
+
+def test_agents_that_there_are_not_are_named() -> None:
+    with pytest.raises(ph.errors.PolicyMappingError) as caught:
+        simulate("./savings_model.py:Market", "--policy", "Shp=random")
+    assert str(caught.value).startswith(
+        "Policy 'Shp' has no agents: Shp selects none of those that act ('S0'). Select at least one."
+    )
 
 
 def test_a_run_plays_its_policies_also_in_processes(folder: Path) -> None:
