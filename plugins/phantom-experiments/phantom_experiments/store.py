@@ -179,6 +179,16 @@ class StudyStore:
         self._write_header()
         self._lock.close()
 
+    def discard(self, *, keeps_folder: bool) -> None:
+        """Remove a study of which nothing is written."""
+        assert not self.tasks
+        self._lock.close()
+        for name in (HEADER, PROGRESS, *(self._path(table).name for table in TABLES)):
+            (self.directory / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # something else is in it
+            if not keeps_folder:
+                self.directory.rmdir()
+
     def _encode(self, table: str, rows: Sequence[Mapping[str, Any]]) -> bytes:
         """Return rows as lines, and keep their arrays."""
         extract = self._arrays[table].extract

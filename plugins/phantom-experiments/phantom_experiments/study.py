@@ -98,6 +98,8 @@ class Study:
                 so that differences between them are paired; else each has its own.
             trust: whether to import whatever a run directory names, though it was not written here.
 
+        A study that is refused leaves nothing in `out`.
+
         Raises:
             ConfigError: if an argument is not what it should be, or there is no such env.
         """
@@ -163,10 +165,11 @@ class Study:
         header = self._header(policies, until)
         runner = _executor(executor, workers)
         if out is None:
-            directory = Path(tempfile.mkdtemp(prefix="study-"))
+            directory, keeps_folder = Path(tempfile.mkdtemp(prefix="study-")), False
             store = StudyStore.create(directory, header)
         else:
             directory = Path(out)
+            keeps_folder = directory.exists()
             store = _opened(directory, header)
         problems = _Problems()
         status = "interrupted"
@@ -178,9 +181,15 @@ class Study:
             if isinstance(error.task, Task):
                 raise WorkerLostError(self.describe(error.task), error.how) from error
             raise
+        except ph.errors.ConfigError:
+            status = "interrupted" if store.tasks else "refused"
+            raise
         finally:
             playing.close()
-            store.close(status, ended=_now())
+            if status == "refused":
+                store.discard(keeps_folder=keeps_folder)
+            else:
+                store.close(status, ended=_now())
         problems.warn(self)
         return Results(directory, is_temporary=True) if out is None else Results.open(directory)
 

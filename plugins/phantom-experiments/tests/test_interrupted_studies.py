@@ -220,6 +220,19 @@ def test_a_precision_stops_point_by_point_with_whole_seeds_of_all_treatments(
     assert [row["seed"] for row in found.episodes] == [0, 1, 2] * 2
 
 
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_study_that_is_refused_leaves_nothing_behind(*, is_there: bool, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    if is_there:
+        out.mkdir()
+    with pytest.raises(ph.errors.ConfigError):
+        px.Study(Savers, collect=px.collect(env={"x": "no_such"})).simulate(out=out)
+    assert out.exists() is is_there
+    assert not is_there or not any(out.iterdir())
+    study(seeds=1).simulate(out=out)
+    assert len(px.Results.open(out).episodes) == 4
+
+
 def test_a_precision_of_what_is_not_collected_is_refused() -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
         study().simulate(until=px.precision("maen", 0.1))
