@@ -225,15 +225,15 @@ def test_a_plan_may_grow() -> None:
             ph.CollectPlan(steps=5, copies=2),
             (
                 "collect_plan() returned CollectPlan(steps=5, episodes=None, copies=2, rounds=1, needs=(), "
-                "is_independent=False), but copies=None, needs=() and is_independent=False when the run "
-                "began. Keep them as they were."
+                "is_independent=False, without=frozenset()), but copies=None, needs=() and "
+                "is_independent=False when the run began. Keep them as they were."
             ),
         ),
         (
             ph.CollectPlan(steps=5, needs=["state"]),
             (
                 "collect_plan() returned CollectPlan(steps=5, episodes=None, copies=None, rounds=1, "
-                "needs=['state'], is_independent=False), but copies=None, needs=() and "
+                "needs=['state'], is_independent=False, without=frozenset()), but copies=None, needs=() and "
                 "is_independent=False when the run began. Keep them as they were."
             ),
         ),
