@@ -26,7 +26,7 @@ import phantom_testing
 from phantom_core.cli.main import main
 from phantom_testing.fake_distributions import forget_modules
 
-settings.register_profile("phantom", deadline=None)  # a busy machine is not a failure
+settings.register_profile("phantom", deadline=None, max_examples=50)  # a busy machine is not a failure
 settings.load_profile("phantom")
 
 GUESS_WORLD = '''
@@ -74,6 +74,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--update-golden", action="store_true", help="accept what golden tests find as what they expect"
     )
     parser.addoption("--fuzz", type=int, default=1, help="try so many times as much as in the suite")
+
+
+def pytest_configure() -> None:
+    """Let modules be compiled once, not by each of the hundreds of processes that tests start."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 ODD_VALUES: list[Any] = [
