@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 import numpy as np
 import pytest
+import threadpoolctl
 from hypothesis import settings
 
 import phantom_core as ph
@@ -177,6 +178,13 @@ def key_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         ph.trust.sign("nothing", b"")  # makes the key, before a test has limited the size of files
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_blas_thread_for_tests() -> Iterator[None]:
+    """Let NumPy use one thread, as runs do: several that wait for processors take fifty times as long."""
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
         yield
 
 
