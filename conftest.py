@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import gymnasium as gym
 import numpy as np
 import pytest
+import threadpoolctl
 from hypothesis import settings
 
 import phantom_core as ph
@@ -26,7 +27,7 @@ import phantom_testing
 from phantom_core.cli.main import main
 from phantom_testing.fake_distributions import forget_modules
 
-settings.register_profile("phantom", deadline=None)  # a busy machine is not a failure
+settings.register_profile("phantom", deadline=None, max_examples=50)  # a busy machine is not a failure
 settings.load_profile("phantom")
 
 GUESS_WORLD = '''
@@ -74,6 +75,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--update-golden", action="store_true", help="accept what golden tests find as what they expect"
     )
     parser.addoption("--fuzz", type=int, default=1, help="try so many times as much as in the suite")
+
+
+def pytest_configure() -> None:
+    """Let modules be compiled once, not by each of the hundreds of processes that tests start."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 ODD_VALUES: list[Any] = [
@@ -171,6 +178,13 @@ def key_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
         ph.trust.sign("nothing", b"")  # makes the key, before a test has limited the size of files
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_blas_thread_for_tests() -> Iterator[None]:
+    """Let NumPy use one thread, as runs do: several that wait for processors take fifty times as long."""
+    with threadpoolctl.threadpool_limits(1, user_api="blas"):
         yield
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import dataclasses
 import inspect
+import linecache
 import re
 import textwrap
 import types
 import typing
 from collections.abc import Iterable, Mapping
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Any
 
 import msgspec
@@ -171,7 +173,7 @@ def field_documents(config_class: type) -> dict[str, str]:
         if not dataclasses.is_dataclass(cls):
             continue
         try:
-            tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
+            tree = _parsed(cls)
         except (OSError, TypeError, SyntaxError):
             continue  # defined in an interactive session, without source code
         body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
@@ -185,6 +187,25 @@ def field_documents(config_class: type) -> dict[str, str]:
                 if isinstance(text, str):
                     found[statement.target.id] = " ".join(text.split())
     return found
+
+
+def _parsed(cls: type) -> ast.Module:
+    """Parse the code of a class.
+
+    `inspect.getsource` parses its whole file for that, which takes several times as long and counts at the
+    start of every program; it is asked where a line of the file does not tell which class is meant.
+    """
+    file = inspect.getsourcefile(cls) or ""
+    linecache.checkcache(file)
+    lines = linecache.getlines(file)
+    starts = [n for n, line in enumerate(lines) if re.match(rf" *class {cls.__name__}\b", line)]
+    if len(starts) == 1:
+        first, *rest = lines[starts[0] :]
+        margin = len(first) - len(first.lstrip())
+        below = takewhile(lambda line: line[: margin + 1].isspace() or line.lstrip()[:1] in ("#", ""), rest)
+        with contextlib.suppress(SyntaxError):  # a text reaches further to the left
+            return ast.parse(textwrap.dedent("".join([first, *below])))
+    return ast.parse(textwrap.dedent(inspect.getsource(cls)))
 
 
 def _no_setting(key: str, known: Iterable[str], name: str) -> str:

@@ -164,21 +164,21 @@ def test_ordering_up_to_a_level_earns_its_exact_value(
     model: Model, supply_chain: ModuleType, policy: Floats, level: int
 ) -> None:
     env = supply_chain.DiscreteSupplyChainEnv()
-    earned = [play(env, seed, lambda _, stock: max(level - stock, 0)) for seed in range(100)]
+    earned = [play(env, seed, lambda _, stock: max(level - stock, 0)) for seed in range(50)]
     assert_agrees(earned, model.value_of(policy))
 
 
 def test_the_optimal_plan_earns_the_optimum(model: Model, supply_chain: ModuleType) -> None:
     env = supply_chain.DiscreteSupplyChainEnv()
     optimum, plan = model.optimal_plan()
-    earned = [play(env, seed, lambda step, stock: int(plan[step][stock])) for seed in range(100)]
+    earned = [play(env, seed, lambda step, stock: int(plan[step][stock])) for seed in range(50)]
     assert_agrees(earned, optimum)
 
 
 def test_a_constant_order_earns_its_exact_value(model: Model, supply_chain: ModuleType) -> None:
     env = supply_chain.SupplyChainEnv()
     action = np.array([10.0], np.float32)
-    assert_agrees([play(env, seed, lambda *_: action) for seed in range(100)], model.value_of(constant(10)))
+    assert_agrees([play(env, seed, lambda *_: action) for seed in range(50)], model.value_of(constant(10)))
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def assert_step_follows_the_model(env: Any, order: int, action: Any, observe: Ca
     assert env.observation_spaces["SHOP"].contains(result.observations["SHOP"])
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)  # of 100 steps each
 @given(
     seed=st.integers(0, 2**63 - 1),
     orders=st.lists(st.integers(0, 30), min_size=NUM_STEPS, max_size=NUM_STEPS),
@@ -232,7 +232,7 @@ def test_every_step_of_the_discrete_env_is_a_step_of_the_model(
         assert_step_follows_the_model(env, order, order, lambda stock, *_: stock)
 
 
-@settings(max_examples=25)
+@settings(max_examples=10)  # of 100 steps each
 @given(
     seed=st.integers(0, 2**63 - 1),
     orders=st.lists(st.floats(0, 100, width=32), min_size=NUM_STEPS, max_size=NUM_STEPS),

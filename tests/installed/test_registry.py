@@ -171,6 +171,31 @@ def test_a_component_says_what_its_settings_are(fake_distribution: Callable[...,
     assert (plain.config_class(), plain.setting_documents()) == (None, {})
 
 
+EVERY = '"""Write so often."""\n'
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        f"class Settings:\n    every: int = 1\n# to the left\n    {EVERY}",
+        f"class Settings(\n    object,\n):\n    every: int = 1\n    {EVERY}",
+        f'class Settings:\n    """How often.\nTo the left.\n"""\n    every: int = 1\n    {EVERY}',
+        f"def f():\n    class Settings: ...\n@dataclass\nclass Settings:\n    every: int = 1\n    {EVERY}",
+        f"if True:\n    @dataclass\n    class Settings:\n        every: int = 1\n        {EVERY}",
+    ],
+    ids=["comment", "header", "text", "namesake", "indented"],
+)
+def test_it_does_however_the_class_of_its_settings_is_written(
+    source: str, fake_distribution: Callable[..., Path]
+) -> None:
+    begin = "from dataclasses import dataclass\nimport phantom_core as ph\n"
+    begin += "@dataclass\n" if source.startswith("class") else ""
+    logger = "class Diary(ph.Hooks):\n    config_class = Settings\n"
+    entries = {"phantom_core.loggers": {"diary": "acme_logs:Diary"}}
+    fake_distribution("acme", entries, {"acme_logs": begin + source + logger})
+    assert ph.find("logger", "diary").setting_documents() == {"every": "Write so often."}
+
+
 def test_a_command_has_no_settings(fake_distribution: Callable[..., Path]) -> None:
     source = "import click\n@click.command()\ndef greet(): ...\n"
     fake_distribution("acme", {"phantom_core.commands": {"greet": "acme_c:greet"}}, {"acme_c": source})

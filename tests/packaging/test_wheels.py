@@ -17,6 +17,18 @@ pytestmark = [pytest.mark.packaging, pytest.mark.timeout(300)]
 KINDS = ["trainer", "policy", "metric", "logger", "env"]
 
 
+BUILD = """
+import os
+import sys
+from hatchling.build import build_wheel
+
+for project in sys.argv[2:]:
+    os.chdir(project)
+    build_wheel(sys.argv[1])
+"""
+"""Calls the backend of each project as `python -m build` does, in one process instead of two for each."""
+
+
 def run(*command: str | Path, cwd: Path | None = None) -> str:
     """Run a command that must succeed, away from this checkout's settings of Python."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -33,9 +45,8 @@ def build_wheels(repository: Path, folder: Path) -> list[Path]:
         shutil.copy(repository / name, copy)
     for name in ["phantom_core", "plugins"]:
         shutil.copytree(repository / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for pyproject in [copy / "pyproject.toml", *copy.glob("plugins/*/pyproject.toml")]:
-        build = [sys.executable, "-m", "build", "--wheel", "--no-isolation"]
-        run(*build, "--outdir", folder / "wheels", pyproject.parent)
+    projects = [path.parent for path in (copy / "pyproject.toml", *copy.glob("plugins/*/pyproject.toml"))]
+    run(sys.executable, "-c", BUILD, folder / "wheels", *projects)
     return sorted((folder / "wheels").glob("*.whl"))
 
 
@@ -48,7 +59,8 @@ def make_environment(folder: Path, *arguments: str | Path) -> Path:
 
 def install(commands: Path, *arguments: str | Path) -> None:
     """Install what pip is given in the environment with these commands."""
-    run(sys.executable, "-m", "pip", "--quiet", "--python", commands / "python", "install", *arguments)
+    pip = [sys.executable, "-m", "pip", "--quiet", "--python", commands / "python"]
+    run(*pip, "install", "--no-compile", *arguments)  # most of it is never imported
 
 
 @pytest.fixture(scope="module")
@@ -208,4 +220,6 @@ def test_phantom_rl_is_all_that_the_commands_of_the_readme_need(
     for words in called:
         (newest, *_) = [*sorted(folder.glob("runs/model-*"), reverse=True), Path()]
         arguments = [word.replace("runs/model-…", str(newest)) for word in words[1:]]
+        if "docs/examples/supply_chain_tabular.toml" in words:
+            arguments += ["--iterations", "2"]  # of 300, which need nothing else
         run(commands / "phantom", *arguments, cwd=folder)

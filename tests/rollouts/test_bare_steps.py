@@ -8,7 +8,7 @@ from unittest.mock import patch
 import gymnasium as gym
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import phantom_core as ph
@@ -117,6 +117,7 @@ PLANS = st.lists(
     kind=st.sampled_from(sorted(SPACES)),
     is_learning=st.booleans(),
 )
+@settings(max_examples=40)
 def test_both_ways_give_the_same_batches_episodes_and_states(
     long_way_env: Any,
     plans: list[ph.CollectPlan],

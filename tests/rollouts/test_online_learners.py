@@ -109,7 +109,7 @@ def collector_of(envs: Any, policy_by_agent: Mapping[str, str], **options: Any) 
     return ph.Collector(envs, policies, policy_by_agent, seed=5, learning=list(policies), **options)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(
     space=st.sampled_from(sorted(SPACES)),
     deaths=st.booleans(),

@@ -43,7 +43,7 @@ def truth_of(casts: Any, policy_id: str, copies: int, *, in_turns: bool) -> dict
     return found
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(in_turns=st.booleans(), copies=st.integers(1, 3), main=STEPS, often=STEPS, whole=EPISODES)
 def test_each_gets_what_it_would_get_alone(
     casts: Any,
@@ -81,7 +81,7 @@ def test_each_gets_what_it_would_get_alone(
     assert sum(num_taken.values()) >= 8
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(in_turns=st.booleans(), copies=st.integers(1, 3), main=EPISODES, often=STEPS, rounds=st.integers(0, 5))
 def test_what_stays_is_saved_with_the_plans(
     casts: Any,
@@ -113,7 +113,7 @@ def test_what_stays_is_saved_with_the_plans(
     assert repr(play(loaded, again, 6)) == repr(play(saved, begun, 6))
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(
     in_turns=st.booleans(),
     copies=st.integers(2, 4),
@@ -157,7 +157,7 @@ def test_steps_and_states_are_those_of_the_decision_and_of_what_followed(
         assert step in (None, expected, max_steps)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(in_turns=st.booleans(), copies=st.integers(1, 3), plans=st.lists(STEPS, min_size=1, max_size=4))
 def test_an_online_learner_gets_each_transition_once_and_as_soon_as_its_outcome_is_known(
     casts: Any,

@@ -58,7 +58,7 @@ def fingerprint(state: Any) -> Any:
     return parts
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(
     in_turns=st.booleans(),
     copies=st.integers(1, 4),
@@ -94,7 +94,7 @@ def as_values(batch: ph.Batch) -> Any:
     return repr((arrays, found.extras, found.initial_states, list(found)))
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(
     in_turns=st.booleans(),
     copies=st.integers(1, 3),

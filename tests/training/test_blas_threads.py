@@ -75,7 +75,8 @@ def test_an_environment_variable_counts_for_more(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.usefixtures("no_variables")
 def test_the_run_records_the_number_of_threads(tmp_path: Path) -> None:
-    results = train(tmp_path)
+    with threadpoolctl.threadpool_limits(3, user_api="blas"):
+        results = train(tmp_path)
     assert results.run_directory is not None
     facts = json.loads((results.run_directory / "run.json").read_text())
     assert set(facts["blas_threads"].values()) == {1}

@@ -59,6 +59,18 @@ def test_the_hash_does_not_depend_on_the_place(tmp_path: Path) -> None:
     assert len(set(hashes)) == 1
 
 
+def test_a_link_is_the_file_that_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    file, linked = tmp_path / "code" / "one.py", tmp_path / "linked"
+    file.write_text("x = 1\n")
+    linked.symlink_to(file.parent)
+    (linked / "two.py").symlink_to(file)
+    alone = hash_of_files([file])
+    assert alone == hash_of_files([file, linked / "one.py", linked / "two.py"])
+    file.write_text("x = 2\n")
+    assert hash_of_files([linked / "two.py"]) != alone
+
+
 @pytest.mark.parametrize(
     ("direct_url", "text"),
     [

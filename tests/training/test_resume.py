@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -285,23 +286,32 @@ def check_alike(one: Path, other: Path) -> None:
     assert weights(one) == weights(other)
 
 
+@pytest.fixture(scope="module")
+def whole_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Return the directory of one of `RUNS` that was not cut, trained once."""
+    return cache(lambda name: whole(tmp_path_factory.mktemp("whole"), **settings_of(name)))
+
+
 @pytest.mark.parametrize("iteration", [1, 4, 5])
 @pytest.mark.parametrize("name", RUNS)
-def test_a_resumed_run_ends_as_one_that_was_not_cut(name: str, iteration: int, tmp_path: Path) -> None:
-    expected = whole(tmp_path, **settings_of(name))
+def test_a_resumed_run_ends_as_one_that_was_not_cut(
+    name: str, iteration: int, whole_of: Callable[[str], Path], tmp_path: Path
+) -> None:
     run = cut(tmp_path, iteration, **settings_of(name))
     results = ph.resume(run, hooks=[])
     assert (results.status, results.run_directory) == ("completed", run)
-    check_alike(expected, run)
+    check_alike(whole_of(name), run)
 
 
-def test_cut_twice_and_resumed_twice_it_ends_the_same(tmp_path: Path) -> None:
+def test_cut_twice_and_resumed_twice_it_ends_the_same(
+    whole_of: Callable[[str], Path], tmp_path: Path
+) -> None:
     settings = settings_of("two trainers")
     run = cut(tmp_path, 2, **settings)
     with pytest.raises(KeyboardInterrupt):
         ph.resume(run, hooks=[Cut(5)])
     ph.resume(run, hooks=[])
-    check_alike(whole(tmp_path, **settings), run)
+    check_alike(whole_of("two trainers"), run)
     resumed = json.loads((run / "run.json").read_text())["resumed"]
     assert [(one["iterations"], one["status"]) for one in resumed] == [(2, "interrupted"), (5, "interrupted")]
 
@@ -317,11 +327,11 @@ def test_the_number_of_workers_makes_no_difference(before: int, after: int, tmp_
     assert resumed["differences"] == []
 
 
-def test_nor_does_it_against_opponents_of_the_past(tmp_path: Path) -> None:
-    settings = settings_of("opponents of the past that remember")
-    run = cut(tmp_path, 5, **settings, workers=2)
+def test_nor_does_it_against_opponents_of_the_past(whole_of: Callable[[str], Path], tmp_path: Path) -> None:
+    name = "opponents of the past that remember"
+    run = cut(tmp_path, 5, **settings_of(name), workers=2)
     ph.resume(run, hooks=[], workers=0)
-    check_alike(whole(tmp_path, **settings), run)
+    check_alike(whole_of(name), run)
     (resumed,) = json.loads((run / "run.json").read_text())["resumed"]
     assert resumed["differences"] == []
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import phantom_core as ph
@@ -34,6 +34,7 @@ def test_each_reset_draws_anew_and_the_seed_decides() -> None:
 
 
 @given(st.floats(0.05, 0.95))
+@settings(max_examples=20)  # of 400 episodes each
 def test_a_connection_is_there_as_often_as_its_rate_says(rate: float) -> None:
     network = make_network("AB", [("A", "B", rate)])
     share = sum(bool(drawn(network, seed)) for seed in range(400)) / 400

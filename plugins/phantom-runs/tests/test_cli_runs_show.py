@@ -172,7 +172,7 @@ def test_a_run_that_is_damaged_is_shown_or_refused_and_is_always_listed(
 ) -> None:
     for name in ("run.json", "metrics.jsonl", "config.toml", "checkpoints/iteration-000004/manifest.json"):
         file, content = run / name, (run / name).read_bytes()
-        for mutator in mutators(25):
+        for mutator in mutators(12):
             changed = [mutator.content(content)]
             if name.endswith(".json"):
                 changed.append(json.dumps(mutator.value(json.loads(content))).encode())

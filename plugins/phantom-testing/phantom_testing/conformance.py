@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, TypeVar
 
 import phantom_core as ph
 from phantom_testing.core_bound import CORE_DISTRIBUTION, bound_problem, core_bound
+from phantom_testing.ignored_settings import ignored_settings
 from phantom_testing.import_report import ImportReport, import_report
 
 ValueT = TypeVar("ValueT")
@@ -189,13 +190,20 @@ class Conformance:
             "in a config_class and hand **settings on to super().__init__()."
         )
 
-    def require_that_all_matter(self, ignored: Sequence[str]) -> None:
+    def require_that_all_matter(
+        self, config_class: type, effect: Callable[[Mapping[str, Any]], str | None]
+    ) -> None:
         """Fail if there are settings that change nothing, whatever they are, and are not `idle_settings`.
+
+        Args:
+            config_class: a frozen dataclass.
+            effect: a text of what comes out with settings, equal for equal outcomes; None: they are refused.
 
         Raises:
             AssertionError: that names them.
         """
-        found = [name for name in ignored if name not in self.option("idle_settings")]
+        idle = self.option("idle_settings")
+        found = ignored_settings(config_class, self.option("config"), effect, idle=idle)
         require(
             not found,
             f"{self.subject} does the same whatever {ph.tools.listing(found)} is set to. Expected every "

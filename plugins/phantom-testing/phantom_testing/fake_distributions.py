@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -60,9 +61,9 @@ def fake_distribution(
 
 def forget_modules(folder: Path) -> None:
     """Forget every module that was imported from a folder."""
+    inside = f"{folder}{os.sep}"
     for name, module in list(sys.modules.items()):
-        file = getattr(module, "__file__", None)
-        if file is not None and Path(file).is_relative_to(folder):
+        if str(getattr(module, "__file__", None)).startswith(inside):
             del sys.modules[name]
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 
 def ignored_settings(
-    config_class: type, given: Mapping[str, Any], effect: Callable[[Mapping[str, Any]], str | None]
+    config_class: type,
+    given: Mapping[str, Any],
+    effect: Callable[[Mapping[str, Any]], str | None],
+    *,
+    idle: Collection[str] = (),
 ) -> list[str]:
     """Return the settings of which no other value changes anything.
 
@@ -19,6 +23,7 @@ def ignored_settings(
         config_class: a frozen dataclass.
         given: what it is built with.
         effect: a text of what comes out with settings, equal for equal outcomes; None: they are refused.
+        idle: settings that need not change anything, and are not tried: that would take the longest.
     """
     defaults = {
         field.name: field.default
@@ -31,6 +36,8 @@ def ignored_settings(
     plain = effect(given)
     found = []
     for name, value in values.items():
+        if name in idle:
+            continue
         others = list(_others(value, hints.get(name)))
         outcomes = (effect({**given, name: other}) for other in others)
         tried = [outcome == plain for outcome in _until_another(outcomes, plain)]

@@ -57,10 +57,24 @@ def packages_by_distribution() -> dict[str, set[str]]:
     The metadata of an editable install does not list them.
     """
     found: dict[str, set[str]] = {}
-    for package, names in importlib.metadata.packages_distributions().items():
-        for name in filter(None, names):  # metadata that cannot be read has no name
-            found.setdefault(canonicalize_name(name), set()).add(package)
+    for installed in importlib.metadata.distributions():
+        text = installed.read_text("METADATA") or installed.read_text("PKG-INFO") or ""
+        name = re.search(r"^name:[ \t]*(\S+)", text, re.IGNORECASE | re.MULTILINE)
+        if name is not None:
+            found.setdefault(canonicalize_name(name[1]), set()).update(_packages_of(installed))
     return found
+
+
+def _packages_of(installed: importlib.metadata.Distribution) -> set[str]:
+    """Do as `importlib.metadata.packages_distributions`, which makes objects of thousands of paths."""
+    listed = (installed.read_text("top_level.txt") or "").split()
+    if listed:
+        return set(listed)
+    record = installed.read_text("RECORD")
+    lines = map(str, installed.files or ()) if record is None else record.splitlines()
+    paths = (line.partition(",")[0] for line in lines)
+    names = {path.partition("/")[0].removesuffix(".py") for path in paths if path.endswith(".py")}
+    return {name for name in names if "." not in name}
 
 
 def _names_in_settings() -> Iterator[tuple[str, str]]:

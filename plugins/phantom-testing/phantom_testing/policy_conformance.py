@@ -17,7 +17,6 @@ import phantom_core as ph
 from phantom_testing.conformance import Conformance, require
 from phantom_testing.episode_trace import fingerprint
 from phantom_testing.first_decisions import FirstDecisions, as_plain_policy, batched, rows_of, shapes_of
-from phantom_testing.ignored_settings import ignored_settings
 from phantom_testing.toy_agents import ToyForm
 from phantom_testing.trial_runs import FORMS, form_of, undisturbed
 
@@ -109,7 +108,7 @@ class PolicyConformance(Conformance):
         config_class = self.target.config_class
         if config_class is None or not self.is_repeatable():
             return  # there are none, or nothing can be told, which another check says
-        self.require_that_all_matter(ignored_settings(config_class, self.option("config"), self._effect))
+        self.require_that_all_matter(config_class, self._effect)
 
     def _effect(self, config: Mapping[str, Any]) -> str | None:
         """Return what it does with settings, in all spaces it can be built for: some matter in one only."""

@@ -16,7 +16,6 @@ import phantom_core as ph
 from phantom_testing.conformance import Conformance, require
 from phantom_testing.ending_envs import FORK, CutOffEnv, DeadEndEnv, LongWayEnv
 from phantom_testing.hook_recording import HookRecorder
-from phantom_testing.ignored_settings import ignored_settings
 from phantom_testing.import_report import ImportReport, import_report
 from phantom_testing.policy_conformance import PolicyConformance
 from phantom_testing.toy_agents import Form, ToyForm
@@ -249,7 +248,7 @@ class TrainerConformance(Conformance):
         config_class = self.target.config_class
         if config_class is None or self.what_differs_with_one_seed() or not self.trains():
             return  # there are none, or nothing can be told, which another check says
-        self.require_that_all_matter(ignored_settings(config_class, self.option("config"), self._effect))
+        self.require_that_all_matter(config_class, self._effect)
 
     def _effect(self, config: Mapping[str, Any]) -> str | None:
         try:
