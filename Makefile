@@ -69,7 +69,7 @@ bench-study: $(VENV)/.setup ## measure the speed of studies, beside a bare loop 
 	@$(PIP) install -r tests/benchmarks/requirements-studies.txt
 	@$(BIN)/python tests/benchmarks/bench_study.py
 
-bench-wealth: $(VENV)/.setup ## measure the wealth exchange beside AMBER, Mesa and NumPy, after installing them (12 minutes); ROUNDS=… for fewer
+bench-wealth: $(VENV)/.setup ## measure the wealth exchange beside AMBER, Mesa and NumPy, after installing them (8 minutes); ROUNDS=… for fewer
 	@$(PIP) install -r tests/benchmarks/requirements-wealth.txt
 	@$(BIN)/python tests/benchmarks/bench_wealth.py --rounds $(or $(ROUNDS),7)
 
