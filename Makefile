@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 PYTEST := $(if $(wildcard /dev/shm/.),PYTEST_DEBUG_TEMPROOT=/dev/shm) $(BIN)/pytest --numprocesses auto --dist loadscope
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train setup-tests test fuzz soak check fix bench bench-core bench-arrays bench-ppo bench-dqn bench-sac bench-study bench-quality bench-quality-nightly check-integrations check-alone docs dist clean
+.PHONY: help setup train setup-tests test fuzz soak check fix bench bench-core bench-arrays bench-ppo bench-dqn bench-sac bench-study bench-wealth bench-quality bench-quality-nightly check-integrations check-alone docs dist clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,10 @@ bench-sac: $(VENV)/.setup-peers ## measure the speed of sac beside other librari
 bench-study: $(VENV)/.setup ## measure the speed of studies, beside a bare loop and Mesa, after installing it (5 minutes)
 	@$(PIP) install -r tests/benchmarks/requirements-studies.txt
 	@$(BIN)/python tests/benchmarks/bench_study.py
+
+bench-wealth: $(VENV)/.setup ## measure the wealth exchange beside AMBER, Mesa and NumPy, after installing them (8 minutes); ROUNDS=… for fewer
+	@$(PIP) install -r tests/benchmarks/requirements-wealth.txt
+	@$(BIN)/python tests/benchmarks/bench_wealth.py --rounds $(or $(ROUNDS),7)
 
 bench-quality: $(VENV)/.setup ## train on every task, many seeds (hours), into docs/benchmarks.md; TASKS=… for some
 	@$(PIP) install torch==2.13.0

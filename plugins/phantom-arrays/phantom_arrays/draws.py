@@ -100,7 +100,8 @@ class Draws:
         is_even = bool(len(sizes)) and bool((sizes == sizes[0]).all())
         self._width = int(sizes[0]) if is_even else 0  # 0: the copies have not the same number of members
         members = [np.arange(self._width)] if is_even else [np.arange(size) for size in sizes.tolist()]
-        self._offsets = member_offsets(np.concatenate(members))
+        self._members = np.concatenate(members)  # of one copy, if all have the same; else of all rows
+        self._offsets = member_offsets(self._members)
         self._scopes: dict[tuple[object, ...], _Scope] = {}
         # what the draws of the method are called that is called now
         self.path: tuple[object, ...] | None = None
@@ -171,6 +172,23 @@ class Draws:
         high_bits: Bits = self._drawn(_to_high_bits)
         scaled: NDArray[np.int64] = ((high_bits * count.astype(_U)) >> _32).view(np.int64)
         return scaled + first
+
+    def other_member(self) -> NDArray[np.int64]:
+        """Return for each row another member of its copy, each as likely as the others, as an int64 array.
+
+        A draw k from 0, ..., N - 2, which is k + 1 from the row's own number on. Who is alive is not asked.
+
+        Raises:
+            phantom_core.errors.EnvError: if a copy has only one member.
+        """
+        if self._sizes.min() <= 1:
+            raise ph.errors.EnvError(
+                f"draw.other_member() of {self._population!r}: a copy has 1 member. Expected at least 2 "
+                "members in each copy."
+            )
+        count = self._width - 1 if self._width else np.repeat(self._sizes - 1, self._sizes)
+        found = self.integers(count).reshape(-1, len(self._members))
+        return (found + (found >= self._members)).reshape(-1)
 
     def normal(self, loc: Any = 0.0, scale: Any = 1.0) -> Floats:
         """Return normal draws, as a float64 array; the parameters are numbers or arrays by row.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 import phantom_core as ph
 
 Rows = NDArray[np.int64]
+
+_MOST_16_BITS: Final = 1 << 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,17 +86,25 @@ class Edges:
     Attributes:
         source: the name of the sending population.
         to: the name of the receiving population.
-        senders: int64 array [E]; the row of the sending population.
-        receivers: int64 array [E]; the row of the receiving population; never decreasing.
         index: the number of the link in its env.
     """
 
     def __init__(
-        self, names: tuple[str, str], rows: tuple[Rows, Rows], sizes: tuple[int, int], index: int
+        self,
+        names: tuple[str, str],
+        rows: tuple[Rows, Rows],
+        sizes: tuple[int, int],
+        index: int,
+        *,
+        is_grouped: bool = True,
     ) -> None:
-        """Take what is known of both sides; `sizes` are the rows of the two populations."""
+        """Take what is known of both sides; `sizes` are the rows of the two populations.
+
+        Pairs of rows that are not grouped yet are so when `senders` or `receivers` are first asked for:
+        counting needs no groups.
+        """
         self.source, self.to = names
-        self.senders, self.receivers = rows
+        self._rows, self._is_grouped = rows, is_grouped
         self.num_senders, self.num_receivers = sizes
         self.index, self.size = index, len(rows[0])
         # What a world found out: who handles messages by class and round, and which copies have no edge.
@@ -105,6 +115,20 @@ class Edges:
     def __len__(self) -> int:
         """Return E."""
         return self.size
+
+    @cached_property
+    def _order(self) -> Rows:
+        return grouping_order(self._rows[1], self.num_receivers)
+
+    @cached_property
+    def senders(self) -> Rows:
+        """int64 array [E]; the row of the sending population."""
+        return self._rows[0] if self._is_grouped else self._rows[0][self._order]
+
+    @cached_property
+    def receivers(self) -> Rows:
+        """int64 array [E]; the row of the receiving population; never decreasing."""
+        return self._rows[1] if self._is_grouped else self._rows[1][self._order]
 
     @cached_property
     def is_by_sender(self) -> bool:
@@ -121,7 +145,7 @@ class Edges:
     @cached_property
     def counts(self) -> Rows:
         """The number of edges of each receiver."""
-        return np.bincount(self.receivers, minlength=self.num_receivers)
+        return np.bincount(self._rows[1], minlength=self.num_receivers)
 
     @cached_property
     def starts(self) -> Rows:
@@ -184,5 +208,21 @@ class Edges:
 
 def grouped(names: tuple[str, str], pairs: tuple[Rows, Rows], sizes: tuple[int, int], index: int) -> Edges:
     """Return edges from pairs of rows in any order; `names` and `sizes` are those of the two populations."""
-    order = np.argsort(pairs[1], kind="stable")
+    order = grouping_order(pairs[1], sizes[1])
     return Edges(names, (pairs[0][order], pairs[1][order]), sizes, index)
+
+
+def grouping_order(receivers: Rows, num_receivers: int) -> Rows:
+    """Return what `np.argsort(receivers, kind="stable")` does, several times as fast.
+
+    NumPy sorts 16 bits by counting. Wider rows are sorted as (row, place) in one integer each, which are all
+    different, so that NumPy's fastest sort is stable too.
+    """
+    if num_receivers <= _MOST_16_BITS:
+        return np.argsort(receivers.astype(np.uint16), kind="stable")
+    places = len(receivers).bit_length()
+    keys = receivers << places
+    keys |= np.arange(len(receivers))
+    keys.sort()
+    keys &= (1 << places) - 1
+    return keys

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 import phantom_core as ph
 from phantom_arrays.declared_state import Field, fields_of_class, parameter_rows, state
 from phantom_arrays.draws import Clock, Draws
-from phantom_arrays.links import Edges, grouped
+from phantom_arrays.links import Edges
 from phantom_arrays.members import Member, member_class, member_id
-from phantom_arrays.message_batch import Mask, Messages, Sent, in_columns, taken
+from phantom_arrays.message_batch import Mask, Messages, Sent, fields_of, in_columns, taken
 from phantom_arrays.payload_handlers import handlers_of
 
 
@@ -128,15 +128,7 @@ class Population:
             link, per_edge = link.selected(np.asarray(edges)), True
         rows = link.size if per_edge else self.num_rows
         content = in_columns(payload, rows, link if per_edge else self)
-        mask = where
-        if where is not None:
-            mask = np.asarray(where)
-            if mask.shape != (rows,) or mask.dtype != np.bool_:
-                per = "edges" if per_edge else f"rows of {self.name!r}"
-                raise ph.errors.EnvError(
-                    f"{type(self).__name__}.send: where has shape {mask.shape} and dtype {mask.dtype}. "
-                    f"Expected bools, one for each of the {rows} {per}."
-                )
+        mask = None if where is None else self._who_sends(where, "send", rows if per_edge else None)
         if not per_edge and not link.is_by_sender:
             content = taken(content, link.senders)
             mask = None if mask is None else mask[link.senders]
@@ -159,22 +151,24 @@ class Population:
                 receiver does not exist.
         """
         target, index = self._complete_link(to)
-        what = f"{type(self).__name__}.send_to"
-        chosen = np.asarray(receiver)
-        sizes = target.sizes[self.copy]
-        asked = np.ones(self.num_rows, np.bool_) if where is None else np.asarray(where)
-        is_there = chosen.shape == (self.num_rows,) and chosen.dtype.kind in "iu"
-        if not is_there or ((chosen < 0) | (chosen >= sizes))[asked].any():
+        given = np.asarray(receiver)
+        senders = np.arange(self.num_rows)
+        if where is not None:
+            senders = np.flatnonzero(self._who_sends(where, "send_to"))
+        copies: Any = self.copy[senders] if len(self.sizes) > 1 else 0
+        is_there = given.shape == (self.num_rows,) and given.dtype.kind in "iu"
+        if is_there:
+            chosen = given[senders].astype(np.int64, copy=False)
+            is_there = not ((chosen < 0) | (chosen >= target.sizes[copies])).any()
+        if not is_there:
             raise ph.errors.EnvError(
-                f"{what}: receiver is {chosen!r}. Expected the number of a member of {to!r}, from 0, for "
-                f"each of the {self.num_rows} rows of {self.name!r}."
+                f"{type(self).__name__}.send_to: receiver is {given!r}. Expected the number of a member of "
+                f"{to!r}, from 0, for each of the {self.num_rows} rows of {self.name!r}."
             )
         content = in_columns(payload, self.num_rows, self)
-        senders = np.flatnonzero(asked)
-        receivers = target.starts[self.copy[senders]] + chosen[senders]
-        order = np.argsort(receivers, kind="stable")
-        link = grouped((self.name, to), (senders, receivers), (self.num_rows, target.num_rows), index)
-        return Messages(link, taken(content, senders[order]))
+        rows = senders, chosen + target.starts[copies]
+        link = Edges((self.name, to), rows, (self.num_rows, target.num_rows), index, is_grouped=False)
+        return Messages(link, taken(content, link.senders) if fields_of(content) else content)
 
     def edges(self, to: str) -> Edges:
         """Return who may send to whom in another population; raise `EnvError` if there is no such link."""
@@ -419,6 +413,18 @@ class Population:
                 f"{type(self).__name__}.{method}() got {where!r}. Expected a bool array with one element for "
                 f"each of the {self.num_rows} rows."
             )
+
+    def _who_sends(self, where: Any, method: str, num_edges: int | None = None) -> Mask:
+        """Return a mask of who sends, by row or by edge; raise if it is none."""
+        mask: Mask = np.asarray(where)
+        number = self.num_rows if num_edges is None else num_edges
+        if mask.shape != (number,) or mask.dtype != np.bool_:
+            per = f"rows of {self.name!r}" if num_edges is None else "edges"
+            raise ph.errors.EnvError(
+                f"{type(self).__name__}.{method}: where has shape {mask.shape} and dtype {mask.dtype}. "
+                f"Expected bools, one for each of the {number} {per}."
+            )
+        return mask
 
     def _complete_link(self, to: str) -> tuple[Population, int]:
         if self.is_in_network:

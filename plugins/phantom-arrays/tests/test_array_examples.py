@@ -65,3 +65,34 @@ def test_firms_that_learn_in_many_sessions_earn_something_between_competition_an
 ) -> None:
     assert 0.3 < example("array_duopoly", "main")(sessions=20, periods=500) < 0.9
     assert capsys.readouterr().out.startswith("After 500 periods in 20 sessions the firms gain ")
+
+
+def test_the_coins_of_the_exchange_go_where_a_loop_over_the_draws_puts_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    sizes = [40, 40, 7, 2]
+    envs = pa.ArrayVectorEnv([example("array_exchange", "ArrayExchangeEnv")(size, 5) for size in sizes])
+    envs.reset(range(4), [1, 2, 3, 4])
+    (world,) = envs.worlds
+    traders = world.populations["traders"]
+    wealth = [1] * sum(sizes)
+    sent: list[pa.Messages] = []
+    world.recorder = lambda _, messages: sent.append(messages)
+    for _ in range(5):
+        world.step({})
+        coins = sent.pop()
+        assert coin_pairs(coins) == sorted(coin_pairs(coins), key=lambda pair: pair[::-1])
+        assert sorted(coins.senders.tolist()) == [row for row, own in enumerate(wealth) if own]
+        for giver, receiver in coin_pairs(coins):
+            assert giver != receiver
+            assert traders.copy[giver] == traders.copy[receiver]
+            wealth[giver] -= 1
+            wealth[receiver] += 1
+        assert traders.wealth.tolist() == wealth
+    assert 0.3 < example("array_exchange", "main")(num_traders=500, num_steps=50) < 0.7
+    assert capsys.readouterr().out.startswith("After 50 steps the Gini coefficient of 500 traders is 0.")
+
+
+def coin_pairs(coins: pa.Messages) -> list[tuple[int, int]]:
+    """Return who gives to whom, in order."""
+    return list(zip(coins.senders.tolist(), coins.receivers.tolist(), strict=True))

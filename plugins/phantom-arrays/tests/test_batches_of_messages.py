@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import phantom_arrays as pa
 import phantom_core as ph
-from phantom_arrays.links import grouped
+from phantom_arrays.links import grouped, grouping_order
 
 
 @ph.msg_payload()
@@ -156,3 +156,60 @@ def test_an_array_of_another_length_is_named() -> None:
         "An array of shape (2,) is combined with Note messages. Expected one value for each of their 3 "
         "edges; messages.of_receiver(x) makes it of one for each receiver."
     )
+
+
+@pytest.mark.parametrize("num_receivers", [1, 7, 2**16, 2**16 + 1, 10**6, 2**40])
+@pytest.mark.parametrize("number", [0, 1, 2, 1000, 1024])
+def test_messages_of_a_receiver_stay_in_order(num_receivers: int, number: int) -> None:
+    rng = np.random.default_rng(number)
+    receivers = rng.choice([*rng.integers(0, num_receivers, 50), num_receivers - 1], number)
+    assert grouping_order(receivers, num_receivers).tolist() == np.argsort(receivers, kind="stable").tolist()
+
+
+class Visitors(pa.Population):
+    """Visit a shop that they draw; the number is unsigned."""
+
+    def generate_messages(self) -> pa.Messages:
+        shop = self.draw.bits() % np.uint64(3)
+        return self.send_to("shops", shop, Note(self.member, 0), where=self.draw.uniform() < 0.7)
+
+
+class VisitedShops(pa.Population):
+    visits = pa.state(np.int64)
+    first, latest = pa.state(np.int64), pa.state(np.int64)
+
+    @pa.handler(Note)
+    def welcome(self, notes: pa.Messages) -> None:
+        self.visits = notes.count()
+        self.first = notes.first(notes.payload.value, -1)
+        self.latest = notes.last(notes.payload.value, -1)
+
+
+@pytest.mark.parametrize("sizes", [[5], [5, 5], [5, 9, 1]])
+def test_a_choice_of_receivers_is_delivered_by_sender(sizes: list[int]) -> None:
+    envs = pa.ArrayVectorEnv(
+        [
+            pa.ArrayEnv(
+                9, [Visitors("visitors", n), VisitedShops("shops", 3)], [pa.Link("visitors", "shops")]
+            )
+            for n in sizes
+        ]
+    )
+    envs.reset(range(len(sizes)), range(len(sizes)))
+    (world,) = envs.worlds
+    sent: list[pa.Messages] = []
+    world.recorder = lambda _, messages: sent.append(messages)
+    for _ in range(4):
+        world.step({})
+        notes, shops = sent.pop(), world.populations["shops"]
+        visitors = world.populations["visitors"]
+        for shop in range(shops.num_rows):
+            own = [int(s) for s, r in zip(notes.senders, notes.receivers, strict=True) if r == shop]
+            assert own == sorted(own)
+            assert all(visitors.copy[row] == shops.copy[shop] for row in own)
+            members = [int(visitors.member[row]) for row in own]
+            assert notes.payload.value[notes.receivers == shop].tolist() == members
+            if notes.count()[shops.copy == shops.copy[shop]].any():  # else nobody of the copy was called
+                assert shops.visits[shop] == len(own)
+                assert shops.first[shop] == (members[0] if members else -1)
+                assert shops.latest[shop] == (members[-1] if members else -1)

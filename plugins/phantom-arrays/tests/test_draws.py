@@ -166,6 +166,17 @@ def test_permutations_are_equally_likely() -> None:
     assert abs(chi_square(found[:, 0] * 2 + (found[:, 1] > found[:, 2]), np.full(6, 5000.0))) < SIGMAS
 
 
+def test_every_other_member_is_equally_likely() -> None:
+    found = draws(range(20_000), 4).other_member()
+    integers = draws(range(20_000), 4).integers(3)
+    members = np.tile(np.arange(4), 20_000)
+    assert np.array_equal(found, np.where(integers < members, integers, integers + 1))
+    for member in range(4):
+        chosen = found[members == member]
+        assert member not in chosen
+        assert abs(chi_square((chosen - member) % 4 - 1, np.full(3, 20_000 / 3))) < SIGMAS
+
+
 KINDS = {
     "bits": lambda d: d.bits(),
     "uniform": lambda d: d.uniform(),
@@ -175,12 +186,15 @@ KINDS = {
     "exponential": lambda d: d.exponential(0.3),
     "choice": lambda d: d.choice([1.0, 2.0, 4.0]),
     "permutation": lambda d: d.permutation(),
+    "other member": lambda d: d.other_member(),
 }
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("size", [1, 2, 7, 100, 20_000])
 def test_a_copy_draws_what_it_draws_alone(kind: str, size: int) -> None:
+    if kind == "other member" and size == 1:
+        return  # there is none
     seeds = [4, 5, 2**40, 4]
     together = KINDS[kind](draws(seeds, size)).reshape(len(seeds), size)
     for own, seed in zip(together, seeds, strict=True):
@@ -189,7 +203,7 @@ def test_a_copy_draws_what_it_draws_alone(kind: str, size: int) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_copies_of_several_sizes_draw_what_they_draw_alone(kind: str) -> None:
-    sizes, seeds = [3, 1, 200, 17], [8, 9, 10, 11]
+    sizes, seeds = [3, 2 if kind == "other member" else 1, 200, 17], [8, 9, 10, 11]
     found = Draws("shops", np.array(sizes))
     keys = np.array([episode_key(seed) for seed in seeds], np.uint64)
     found.begin_step(step_keys(keys, np.zeros((1, 4), np.int64)), 0)
@@ -256,6 +270,15 @@ MISTAKES = [
         ),
     ),
 ]
+
+
+@pytest.mark.parametrize("sizes", [[1], [3, 1]])
+def test_a_member_that_is_alone_has_no_other(sizes: list[int]) -> None:
+    with pytest.raises(ph.errors.EnvError) as raised:
+        Draws("shops", np.array(sizes)).other_member()
+    assert str(raised.value) == (
+        "draw.other_member() of 'shops': a copy has 1 member. Expected at least 2 members in each copy."
+    )
 
 
 @pytest.mark.parametrize(("draw", "message"), MISTAKES)

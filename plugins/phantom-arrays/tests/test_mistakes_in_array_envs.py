@@ -117,6 +117,16 @@ MISTAKES = {
             "0, for each of the 3 rows of 'first'."
         ),
     ),
+    "mask of a choice": (
+        lambda: stepped(
+            lambda self: self.send_to("second", np.zeros(3, int), Ping(1), where=np.ones(2, np.bool_)),
+            **LINKED,
+        ),
+        (
+            "Plain.send_to: where has shape (2,) and dtype bool. Expected bools, one for each of the 3 rows "
+            "of 'first'."
+        ),
+    ),
     "a choice along edges": (
         lambda: stepped(lambda self: self.send_to("echoes", np.zeros(3, int), Ping(1)), **LINKED),
         (
