@@ -20,7 +20,7 @@ class ActionHistory:
         num_steps: how many steps there were.
         keeps_actions: whether anybody may ask; else steps are counted only.
         is_long: whether `forget` should be called.
-        restored: what was done in episodes that were played again, by copy.
+        restored: what was done before in episodes that were played again or stood still, by copy.
     """
 
     def __init__(self, most: int, *, keeps_actions: bool = True) -> None:
@@ -60,6 +60,11 @@ class ActionHistory:
             self._runs[0] = table, self._first, actions
         self._limit = min(max(_FEW, 2 * (self.num_steps - self._first)), self._most + self._most // 10)
         self.is_long = False
+
+    def set_apart(self, env_index: int, began: int) -> None:
+        """Keep the actions of a copy since its episode began, which goes on later."""
+        if self.keeps_actions:
+            self.restored[env_index] = self.of(env_index, began)
 
     def of(self, env_index: int, began: int) -> list[dict[AgentID, Action]]:
         """Return the actions of a copy in each of its steps since the episode began."""

@@ -105,6 +105,8 @@ class Actor:
         if self.is_discrete:
             if not are_ints(played, *self._limits):
                 self._check_actions(agent_ids, played)
+            if isinstance(played, np.ndarray):
+                played = np.array(played, np.int64)  # the env's own, of a type that does not overflow
         elif self.checks_all:
             self._check_actions(agent_ids, played)
         if self.defers:

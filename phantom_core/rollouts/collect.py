@@ -37,7 +37,7 @@ from phantom_core.rollouts.global_states import GlobalStates
 from phantom_core.rollouts.rollout_buffer import End
 from phantom_core.rollouts.row_table import AgentRow, Block, CurrentRows, RowTable, StepRows
 from phantom_core.rollouts.snapshot import snapshot
-from phantom_core.rollouts.space_batcher import OutsideSpaceError, filler
+from phantom_core.rollouts.space_batcher import OutsideSpaceError, filler, is_integer_array
 from phantom_core.rollouts.step_transitions import Owners, transitions_of_step
 from phantom_core.rollouts.vector_env import CopyError, LocalVectorEnv, VectorEnv
 from phantom_core.seeding import UniformStream, make_rng
@@ -439,15 +439,14 @@ class Collector:
             if steps == LONG_EPISODE and most is None and not self._has_warned:
                 self._has_warned = True
                 _log.warning(
-                    "An episode of %s has gone on for %s steps without an end, and its end is waited for. "
-                    "Give the env a time limit, such as num_steps, or do not wait for whole episodes: set "
-                    "max_steps of an evaluation, and of a trainer what counts steps, such as "
-                    "steps_per_iteration of q-learning, or ph.CollectPlan(steps=...) in one of your own. "
-                    "Ctrl-C twice breaks it off.",
+                    "An episode of %s has gone on for %s steps without an end, and the collection waits for "
+                    "it. Give the env a time limit, such as num_steps, or count steps instead: max_steps in "
+                    "an evaluation, steps_per_iteration with q-learning, ph.CollectPlan(steps=...) in a "
+                    "trainer of your own. Press Ctrl-C twice to stop.",
                     envs.env_name, f"{max(copy.length for copy in copies):,}",
                 )  # fmt: skip
             if history.is_long:  # the steps of the episodes that go on are kept
-                began = [copy.began for copy in self._copies if not copy.is_over]
+                began = [copy.began for copy in copies if not copy.is_over]
                 history.forget(min(began, default=history.num_steps))
         self._has_ends = has_ends
         self.policy_seconds += policy_seconds
@@ -483,7 +482,7 @@ class Collector:
                     block.begin_transitions()
                 if self._states is not None:
                     actor.buffer.add_states([row.env_index for row in block.rows])
-            own = snapshot(actions) if keeps and not actor.is_discrete else actions
+            own = snapshot(actions) if keeps and type(actions) is not list else actions
             if block.is_whole:
                 return actions, own
             chosen.append(actions)
@@ -621,8 +620,7 @@ class Collector:
                 late.append(copy)
                 if table is not None:  # the policy is asked once more, with the final observation
                     _, first, end = table.bounds[places[copy.env_index]]
-                    self._rows.observations = self._rows.observations.copy()  # a batch was made of them
-                    self._rows.observations[first:end] = [row.observation for row in copy.now.rows]
+                    self._rows.write(first, end, [row.observation for row in copy.now.rows])
                 continue
             copy.begin(observations)
             self._history.restored.pop(copy.env_index, None)
@@ -717,7 +715,8 @@ class Collector:
         block = self._rows.learners[actor]
         ended = {}
         if actor.ended:
-            seen = rows_of(block.pick(self._rows.observations))
+            seen = block.pick(self._rows.observations)
+            seen = rows_of(seen) if is_integer_array(seen) else list(seen)
             for index, (_, final, terminated) in actor.ended.items():
                 row, has_next = block.rows[index], final is not None
                 seen[index] = row.observation if has_next else filler(actor.buffer.batcher.space)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Collection as Group
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -52,15 +53,17 @@ class CollectPlan:
             )
         if self.needs and (isinstance(self.needs, str) or not set(self.needs) <= set(_NEEDS)):
             raise ConfigError(f"{self} is not a plan. Expected needs to be () or ('state',).")
-        if self.without and not self._can_be_without():
-            raise ConfigError(
-                f"{self} is not a plan. Expected without to be numbers of copies, and not all of them, where "
-                "is_independent is set and steps are counted."
-            )
-
-    def _can_be_without(self) -> bool:
+        try:
+            left_out = frozenset(map(operator.index, self.without))
+        except TypeError:
+            left_out = frozenset((-1,))
         is_possible = self.is_independent and self.steps is not None and self.copies is not None
-        return is_possible and set(self.without) < set(range(self.copies or 0))
+        if left_out and not (is_possible and left_out < set(range(self.copies or 0))):
+            raise ConfigError(
+                f"{self} is not a plan. without names copies that stand still: numbers from 0 to copies - 1, "
+                "but not all of them. It needs steps, copies and is_independent=True."
+            )
+        object.__setattr__(self, "without", left_out)
 
 
 def _is_count(number: object) -> bool:

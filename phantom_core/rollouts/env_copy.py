@@ -112,6 +112,10 @@ class EnvCopy:
                 own = [row.number for row in self.rows.values() if row.actor is actor]
                 began = self._counted - self._length
                 actor.buffer.postpone(own, self.env_index, began, now - self._counted)
+        if not self.is_over:  # what was done in it is kept apart, however long it stands still
+            if not is_playing:
+                self._history.set_apart(self.env_index, self.began)
+            self.began = now
         self._length, self._counted, self._is_playing = self.length, now, is_playing
 
     def begin(self, observations: Mapping[AgentID, Observation]) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phantom_core.envs.step_result import StepResult
+from phantom_core.policies.batching import rows_of
 from phantom_core.rollouts.actor import Actor
 from phantom_core.rollouts.space_batcher import is_integer_array
 from phantom_core.rollouts.step_transitions import Owners
@@ -144,6 +145,10 @@ class Block:
             self._checked = observations, self.actor.buffer.batcher.checked(picked)
         return self._checked[1]
 
+    def has_checked(self, observations: Any) -> bool:
+        """Return whether a batch was made of these observations of the table last."""
+        return self._checked[0] is observations
+
     def begin_transitions(self) -> None:
         """Begin what each row earns with the decision that it just made, where nobody does so at once."""
         rewards = self.actor.buffer.rewards
@@ -221,12 +226,13 @@ class RowTable:
 
     def together(self, actions: Sequence[Sequence[Any]]) -> Sequence[Any]:
         """Return the actions of all blocks in the order of the rows; of arrays of integers an array."""
-        if all(map(is_integer_array, actions)):
+        if actions and all(map(is_integer_array, actions)):
             found = np.empty(len(self.rows), np.int64)
             for block, own in zip(self.blocks, actions, strict=True):
                 found[block.where] = own
             return found  # type: ignore[return-value]  # an array is as good as a list
-        return self.unpick([action for own in actions for action in own])
+        lists = (rows_of(own) if is_integer_array(own) else own for own in actions)
+        return self.unpick([action for own in lists for action in own])
 
     def alone(
         self,
@@ -278,17 +284,27 @@ def _unpicker(blocks: Sequence[Block]) -> Callable[[Sequence[Any]], Sequence[Any
     return itemgetter(*order)
 
 
+def _fits(seen: list[Observation], array: NDArray[Any]) -> bool:
+    """Return whether observations can be written into an array as they are."""
+    try:
+        found = np.array(seen)
+    except ValueError:  # of several shapes
+        return False
+    return found.shape[1:] == array.shape[1:] and np.can_cast(found.dtype, array.dtype, "same_kind")
+
+
 class CurrentRows:
     """The table of the next step, and where its rows stand.
 
-    While a table repeats itself its rows stand in lists, one value for each, and `AgentRow` is written to
-    only when somebody asks for it; in any other table each step writes to its rows.
+    While a table repeats itself its rows stand in lists or arrays, one value for each, and `AgentRow` is
+    written to only when somebody asks for it; in any other table each step writes to its rows.
     """
 
     def __init__(self) -> None:
         self.table: RowTable | None = None  # None: it has to be found
-        self.is_flat = False  # whether the rows stand in lists
+        self.is_flat = False  # whether the rows stand in lists or arrays
         self.observations: Any = []
+        self._own: Any = None  # those that were copied, and may be written into
         self._returns: Any = []
         self.learners: dict[Actor, Block] = {}  # the blocks of learners
         self.is_complete = False  # whether it is flat, and all agents of all copies act in it
@@ -344,13 +360,22 @@ class CurrentRows:
             return
         _, first, end = table.bounds[place]
         self.apart.discard(place)
-        self.observations = self.observations.copy()  # a batch was made of them
-        self.observations[first:end] = [row.observation for row in rows.rows]
+        self.write(first, end, [row.observation for row in rows.rows])
         self._returns[first:end] = [row.episode_return for row in rows.rows]
         for block in self.learners.values():
             block.owners = None
         if has_begun:
             self._begun.add(place)
+
+    def write(self, first: int, end: int, seen: list[Observation]) -> None:
+        """Put other observations in the place of some, for the next batch that is made of them."""
+        assert self.table is not None
+        if self._own is not self.observations or any(b.has_checked(self._own) for b in self.table.blocks):
+            self.observations = self._own = self.observations.copy()
+        now = self.observations
+        if isinstance(now, np.ndarray) and not _fits(seen, now):
+            self.observations = self._own = now = list(now)  # the batch finds out what is wrong
+        now[first:end] = seen
 
     def skip(self, table: RowTable, place: int) -> None:
         """Leave out what the one row of a copy decided in the last step, in which it was only reset."""

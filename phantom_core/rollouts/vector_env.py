@@ -11,9 +11,11 @@ from phantom_core.envs.plain_values import as_flag, as_float, not_a_step
 from phantom_core.envs.step_result import MultiAgentEnv, StepResult
 from phantom_core.errors import ConfigError, EnvError
 from phantom_core.metrics import Metric, Mode
+from phantom_core.policies.batching import rows_of
 from phantom_core.policies.policy_mapping import PolicySpec
 from phantom_core.rollouts.measured_env import CopyFacts, MeasuredEnv, check_apart, check_is_env
 from phantom_core.rollouts.row_table import ListsOfRows, RowTable, StepRows
+from phantom_core.rollouts.space_batcher import is_integer_array
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
 _new: Final = tuple.__new__  # of a StepRows: a third of the time of StepRows(...)
@@ -74,6 +76,8 @@ class VectorEnv(ABC):
         Raises:
             CopyError: if a copy raises.
         """
+        if is_integer_array(actions):
+            actions = rows_of(actions)
         chosen = [
             dict(zip(copy.agent_ids, actions[first:end]))  # noqa: B905  as many as there are rows
             for copy, first, end in table.bounds

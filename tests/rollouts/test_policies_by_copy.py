@@ -201,14 +201,16 @@ def test_a_copy_that_a_plan_is_without_stands_still_and_then_goes_on(
         {"steps": 6, "copies": 3, "is_independent": True, "without": [3]},
         {"steps": 6, "copies": 3, "without": [1]},
         {"episodes": 6, "copies": 3, "is_independent": True, "without": [1]},
+        {"steps": 6, "copies": 3, "is_independent": True, "without": 1},
+        {"steps": 6, "copies": 3, "is_independent": True, "without": ["1"]},
     ],
 )
 def test_a_plan_is_without_some_copies_of_independent_ones(settings: dict[str, Any]) -> None:
     with pytest.raises(ph.errors.ConfigError) as caught:
         ph.CollectPlan(**settings)
     assert str(caught.value).endswith(
-        " is not a plan. Expected without to be numbers of copies, and not all of them, where is_independent "
-        "is set and steps are counted."
+        " is not a plan. without names copies that stand still: numbers from 0 to copies - 1, but not all of "
+        "them. It needs steps, copies and is_independent=True."
     )
 
 

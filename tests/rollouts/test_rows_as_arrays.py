@@ -284,3 +284,78 @@ def test_its_episodes_can_be_played_again(as_array: bool) -> None:  # noqa: FBT0
     one.collect(plan)
     other.load_state_dict(one.state_dict())
     assert repr(list(other.collect(plan)["p"].transitions)) == repr(list(one.collect(plan)["p"].transitions))
+
+
+@pytest.mark.parametrize("kinds", [(True, False), (True, True)])
+def test_an_env_that_wants_lists_gets_ints_whatever_policies_return(kinds: tuple[bool, bool]) -> None:
+    policies = {i: Drawing(SPACE, ACTION, as_array=kind) for i, kind in zip("pq", kinds, strict=True)}
+    for envs in (Pairs(4), TakesArraysByDefault(4)):  # both assert it in step()
+        collector = ph.Collector(envs, policies, {"A": "p", "B": "q"}, seed=1, learning=["p", "q"])
+        collector.collect(ph.CollectPlan(steps=4 * 9))
+
+
+class TakesArraysByDefault(Pairs):
+    """Says that it takes arrays, and leaves `step_rows` as it is."""
+
+    takes_arrays = True
+
+
+class Small(Drawing):
+    """Returns the highest action as the smallest integers there are, and uses its array again."""
+
+    def sample_actions(self, observations: Any, rng: ph.RowStreams) -> tuple[Any, dict[str, Any]]:
+        self.buffer = np.full(len(observations), 3, np.uint8)
+        return self.buffer, {}
+
+
+class Overwriting(ArrayPairs):
+    """Multiplies its actions by 100 in place."""
+
+    def step_rows(self, table: Any, actions: Any) -> Any:
+        if table.repeats:
+            assert actions.dtype == np.int64
+            actions *= 100
+            assert set(actions.tolist()) == {300}
+            actions //= 300
+        return super().step_rows(table, actions)
+
+
+@pytest.mark.parametrize("online", [False, True])
+def test_an_array_of_actions_is_the_envs_own_and_of_64_bits(
+    online: bool,  # noqa: FBT001  a parameter of the test
+) -> None:
+    learned: list[int] = []
+    collector = ph.Collector(
+        Overwriting(70),
+        {"p": Small(SPACE, ACTION, as_array=True)},
+        dict.fromkeys(IDS, "p"),
+        seed=1,
+        learning=["p"],
+        learn_steps={"p": lambda rows: learned.extend(rows.actions.tolist())} if online else {},
+    )
+    learned += collector.collect(ph.CollectPlan(steps=70 * 9))["p"].transitions.actions.tolist()
+    assert set(learned) == {3}
+
+
+def test_a_copy_that_stood_still_for_long_is_saved_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("phantom_core.rollouts.collect.MAX_HISTORY", 1000)
+
+    def collector() -> ph.Collector:
+        policies = {"p": Drawing(SPACE, ACTION, as_array=False)}
+        return ph.Collector(Pairs(2), policies, dict.fromkeys(IDS, "p"), seed=1, learning=["p"], seeds=[1, 2])
+
+    def plan(steps: int, *without: int) -> ph.CollectPlan:
+        return ph.CollectPlan(steps=2 * steps, copies=2, is_independent=True, without=without)
+
+    one, other = collector(), collector()
+    one.collect(plan(2))
+    one.collect(plan(2500, 1))
+    other.load_state_dict(one.state_dict())
+    found = [[repr(t) for t in own.collect(plan(7))["p"].transitions] for own in (one, other)]
+    assert found[0] == found[1]
+    one.collect(plan(1))
+    again = collector()
+    again.load_state_dict(one.state_dict())
+    assert repr(list(again.collect(plan(3))["p"].transitions)) == repr(
+        list(one.collect(plan(3))["p"].transitions)
+    )

@@ -133,10 +133,10 @@ def test_an_episode_without_an_end_is_told_and_the_second_signal_breaks_it_off(
             "collects steps."
         ),
         (
-            "An episode of EndlessEnv has gone on for 20 steps without an end, and its end is waited for. "
-            "Give the env a time limit, such as num_steps, or do not wait for whole episodes: set max_steps "
-            "of an evaluation, and of a trainer what counts steps, such as steps_per_iteration of "
-            "q-learning, or ph.CollectPlan(steps=...) in one of your own. Ctrl-C twice breaks it off."
+            "An episode of EndlessEnv has gone on for 20 steps without an end, and the collection waits for "
+            "it. Give the env a time limit, such as num_steps, or count steps instead: max_steps in an "
+            "evaluation, steps_per_iteration with q-learning, ph.CollectPlan(steps=...) in a trainer of "
+            "your own. Press Ctrl-C twice to stop."
         ),
         (
             "SIGTERM: the run ends when this iteration is finished. In 5 seconds, or at a second one, it "

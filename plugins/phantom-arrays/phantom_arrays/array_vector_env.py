@@ -46,13 +46,20 @@ class _Plan:
     mask: Mask | None  # the copies of the tile that play; None: all
     idle: dict[str, NDArray[Any]]  # by population: actions for the members of those that do not
 
-    def chosen(self, given: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    def chosen(self, given: Any) -> dict[str, NDArray[Any]]:
         """Return the actions of a table's rows as those of whole populations."""
-        if self.mask is None:
-            return {name: given[rows] for name, rows in self.rows.items()}
         found = {name: values.copy() for name, values in self.idle.items()}
         for name, rows in self.rows.items():
-            found[name][self.members[name]] = given[rows]
+            if isinstance(given, np.ndarray):
+                own = given[rows]
+            else:  # populations may have actions of different kinds
+                places = range(len(given))[rows] if isinstance(rows, slice) else rows.tolist()
+                dtype = self.tile.world.strategic[name].action_space.dtype  # type: ignore[union-attr]
+                own = np.array([given[place] for place in places], dtype)
+            if self.mask is None:
+                found[name] = own
+            else:
+                found[name][self.members[name]] = own
         return found
 
 
@@ -144,7 +151,7 @@ class ArrayVectorEnv(ph.VectorEnv):
         plans = self._planned(table) if table.repeats else None
         if plans is None:
             return super().step_rows(table, actions)
-        given = np.array(actions)  # the env may write into them
+        given = np.array(actions) if isinstance(actions, np.ndarray) else actions  # the env may write into it
         parts: list[Any] = []
         rewards = np.zeros(len(table.rows))
         others: list[tuple[int, ph.StepResult]] = []
@@ -482,6 +489,8 @@ def _as_slice(rows: Sequence[int]) -> Any:
 
 def _joined(parts: Sequence[tuple[Any, NDArray[Any]]], number: int) -> Any:
     """Return observations in the order of a table: an array if they are alike, else a list."""
+    if not parts:
+        return []
     first = parts[0][1]
     is_alike = all(values.shape[1:] == first.shape[1:] and values.dtype == first.dtype for _, values in parts)
     if is_alike:

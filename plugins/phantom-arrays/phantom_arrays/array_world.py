@@ -145,6 +145,7 @@ class ArrayWorld:
         self._after = [p for p in self.populations.values() if is_overridden(p, "post_message_resolution")]
         self._ends_by_env = [name for name in ("is_terminated", "is_truncated") if first.overrides(name)]
         self._was_truncated = np.zeros(len(models), np.bool_)  # somebody, in this episode
+        self._standing: Mask | None = None  # the copies that stood still in the last step
         rows = sum(p.num_rows for p in self.populations.values())
         self._ahead = max(1, min(_MOST_AHEAD, _AHEAD // max(rows, 1)))
         self._is_checked = False
@@ -176,8 +177,11 @@ class ArrayWorld:
 
     def step(self, actions: Mapping[str, Any], playing: Mask | None = None) -> WorldStep:
         """Play one step in all copies, or in those of a mask, while the others stand still."""
-        standing = None if playing is None else ~playing
-        if standing is None or not standing.any():
+        standing = None if playing is None or playing.all() else ~playing
+        if not _is_same(standing, self._standing):
+            self._begin_draws(is_anew=True)  # those that were made ahead are for the steps of others
+            self._standing = standing
+        if standing is None:
             return self._step(actions)
         rows = {name: standing[population.copy] for name, population in self.populations.items()}
         saved = {name: population.saved(rows[name]) for name, population in self.populations.items()}
@@ -192,7 +196,6 @@ class ArrayWorld:
                 now[rows[name]] = before[rows[name]]
         for player in self._players:
             player.begin()
-        self._begin_draws(is_anew=True)
         return found
 
     def _step(self, actions: Mapping[str, Any]) -> WorldStep:
@@ -620,3 +623,8 @@ def _copies(world: ArrayWorld, found: Any, name: str) -> Mask | None:
         )
     mask = np.broadcast_to(mask, (world.num_copies,))
     return mask if mask.any() else None
+
+
+def _is_same(one: Mask | None, other: Mask | None) -> bool:
+    """Return whether two masks are the same."""
+    return one is other or (one is not None and other is not None and np.array_equal(one, other))

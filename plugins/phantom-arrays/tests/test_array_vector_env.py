@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 
 import phantom_arrays as pa
 import phantom_core as ph
+from phantom_arrays import array_world
 
 
 class Guesser(ph.Policy):
@@ -210,3 +212,74 @@ def test_errors_name_the_episode_and_the_step(counting: Any) -> None:
         "all 4 rows of 'counters': an array whose first axis is that long. (BrokenEnv failed in step 1 of "
         "episode 0 ("
     )
+
+
+class Chooser(pa.StrategicPopulation):
+    """Takes one of three, and sees what it took."""
+
+    observation_space = gym.spaces.Discrete(3)
+    action_space: gym.Space[Any] = gym.spaces.Discrete(3)
+    taken = pa.state(np.int64)
+
+    def decode_actions(self, actions: Any) -> None:
+        assert actions.dtype == np.int64
+        self.taken[:] = actions
+
+    def encode_observations(self) -> Any:
+        return self.taken
+
+    def compute_rewards(self) -> Any:
+        return self.draw.uniform()
+
+
+class Number(Chooser):
+    """Says how much."""
+
+    action_space = gym.spaces.Box(0.0, 1.0, (), np.float32)
+
+    def decode_actions(self, actions: Any) -> None:
+        assert actions.dtype == np.float32
+        self.taken[:] = actions > 0.5
+
+
+class Numbers(Chooser):
+    """Says how much of two."""
+
+    action_space = gym.spaces.Box(0.0, 1.0, (2,), np.float32)
+
+    def decode_actions(self, actions: Any) -> None:
+        assert (actions.dtype, actions.shape[1:]) == (np.float32, (2,))
+        self.taken[:] = actions[:, 0] > 0.5
+
+
+@pytest.mark.parametrize("other", [Number, Numbers])
+def test_populations_may_have_actions_of_different_kinds(other: type[Chooser]) -> None:
+    envs = pa.ArrayVectorEnv([pa.ArrayEnv(20, [Chooser("one", 2), other("other", 3)]) for _ in range(4)])
+    policies = {
+        name: ph.RandomPolicy(own.observation_space, own.action_space)
+        for name, own in (("one", Chooser), ("other", other))
+    }
+    mapping = {agent_id: agent_id[0] for agent_id in envs.facts(0).strategic_agent_ids}
+    collector = ph.Collector(envs, policies, mapping, seed=1, learning=["one", "other"])
+    batches = collector.collect(ph.CollectPlan(steps=60, copies=4))
+    assert [len(batches[name]) for name in ("one", "other")] == [15 * 4 * 2, 15 * 4 * 3]
+
+
+def test_an_env_in_which_nobody_acts_is_collected() -> None:
+    envs = pa.ArrayVectorEnv([pa.ArrayEnv(5, [pa.Population("crowd", 3)]) for _ in range(2)])
+    collector = ph.Collector(envs, {}, {}, seed=1)
+    collector.collect(ph.CollectPlan(episodes=4))
+    assert collector.env_steps == 20
+
+
+def test_draws_are_made_ahead_while_the_same_copies_stand_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    step_keys = array_world.step_keys
+    monkeypatch.setattr(array_world, "step_keys", lambda *given: made.append(1) or step_keys(*given))
+    envs = pa.ArrayVectorEnv([pa.ArrayEnv(None, [Chooser("one", 1)]) for _ in range(4)])
+    policy = ph.RandomPolicy(Chooser.observation_space, Chooser.action_space)
+    mapping = dict.fromkeys(envs.facts(0).strategic_agent_ids, "p")
+    collector = ph.Collector(envs, {"p": policy}, mapping, seed=1)
+    plan = ph.CollectPlan(steps=4 * 120, copies=4, is_independent=True, without=[2])
+    collector.collect(plan)
+    assert len(made) < 10

@@ -77,9 +77,21 @@ class SessionTablesPolicy(ph.PolicyByCopy):
     def table(self, table: NDArray[np.float64]) -> None:
         self._table = np.ascontiguousarray(table)
         self.greedy = self._table.argmax(axis=2)
-        self._rows = self._table.reshape(-1, self.num_actions)  # views: [sessions × observations, actions],
-        self._values = self._table.reshape(-1)  # and one after the other
-        self._greedy = self.greedy.reshape(-1)
+
+    # Views are made when they are needed: a copy of the policy would have copies of them.
+
+    @property
+    def _rows(self) -> Values:
+        return self._table.reshape(-1, self.num_actions)
+
+    @property
+    def _values(self) -> Values:
+        return self._table.reshape(-1)
+
+    @property
+    def _greedy(self) -> Places:
+        found: Places = self.greedy.reshape(-1)
+        return found
 
     def rows(self, sessions: Places, places: Places) -> Places:
         """Return where the rows of observations stand, counted through all tables: [B].

@@ -66,6 +66,8 @@ class QLearningTrainer(TabularTrainer):
             self.num_sessions = self.config.sessions
             self.policy_class = SessionTablesPolicy  # type: ignore[misc,assignment]  # of this trainer only
         self._is_over = np.zeros(self.num_sessions, np.bool_)
+        self._length = np.zeros(self.num_sessions, np.int64)  # the env steps of each session
+        self._has_stopped = False
 
     def policy_settings(self) -> Mapping[str, Any]:
         """Return the number of sessions, if there are any."""
@@ -95,7 +97,7 @@ class QLearningTrainer(TabularTrainer):
         """Learn from decisions, one after the other in each session."""
         if self.config.sessions is None:
             super().learn_rows(learning, rows, rng)
-        else:
+        elif not self._is_over.all():  # a run may go on after all of them
             learning.learn(rows, self._gamma)
 
     def update(
@@ -109,11 +111,13 @@ class QLearningTrainer(TabularTrainer):
         found = {"alpha": learning.alpha, "epsilon": policy.epsilon}
         for name, values in learning.report().items():
             found |= over_sessions(name, values)
-        stable = learning.env_steps - learning.changed_at
-        of_session = learning.env_steps - np.max([o.changed_at for o in self._learning.values()], axis=0)
-        if self.config.sessions_end_after is not None and not self._is_over.all():
+        self._length[~self._is_over] = learning.env_steps
+        stable = self._length - learning.changed_at
+        of_session = self._length - np.max([o.changed_at for o in self._learning.values()], axis=0)
+        if self.config.sessions_end_after is not None:
             self._is_over |= of_session >= self.config.sessions_end_after
-            if self._is_over.all():
+            if self._is_over.all() and not self._has_stopped:  # which a run that goes on later does again
+                self._has_stopped = True
                 self.run.stop("the greedy actions of every session are stable")
         left = {"sessions_left": float(np.count_nonzero(~self._is_over))}
         self.run.log({"stable_steps": float(of_session.min()), **left}, keep_last=True)
@@ -124,7 +128,7 @@ class QLearningTrainer(TabularTrainer):
         if self.config.sessions is None:
             return super().state_dict()
         learning = {policy_id: one.state_dict() for policy_id, one in self._learning.items()}
-        return {"learning": learning, "is_over": self._is_over.copy()}
+        return {"learning": learning, "is_over": self._is_over.copy(), "length": self._length.copy()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` returned."""
@@ -132,6 +136,7 @@ class QLearningTrainer(TabularTrainer):
             super().load_state_dict(state)
             return
         self._is_over = np.array(state["is_over"], np.bool_)
+        self._length = np.array(state["length"], np.int64)
         for policy_id, one in state["learning"].items():
             self._learning[policy_id].load_state_dict(one)
 

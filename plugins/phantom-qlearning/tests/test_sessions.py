@@ -1,5 +1,6 @@
 """Many independent sessions at once: each is what it would be alone."""
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -159,6 +160,33 @@ def test_a_session_ends_when_it_is_stable_and_the_run_when_all_are() -> None:
     left = [row["sessions_left"] for row in together.history]
     assert left == sorted(left, reverse=True)
     assert (left[0], left[-1]) == (8.0, 0.0)
+
+
+def test_a_run_that_goes_on_after_all_sessions_ended_changes_none_of_them(tmp_path: Path) -> None:
+    config = {"alpha": 0.05, "alpha_final": 0.05, "decay_rate": 0.05, "sessions": 4, "sessions_end_after": 60}
+    env_config = {"num_steps": None, "is_calm": True}
+    checkpoint = ph.CheckpointPlan(every=5)
+    ended = learn(100_000, config=config, env_config=env_config, run_dir=tmp_path, checkpoint=checkpoint)
+    (run,) = tmp_path.iterdir()
+    resumed = ph.resume(run, total_steps=800_000)
+    assert resumed.stop_reasons == ended.stop_reasons
+    for policy_id in SEPARATE:
+        assert np.array_equal(table(resumed, policy_id), table(ended, policy_id))
+    last, before = resumed.history[-1], ended.history[-1]
+    assert last["a/stable_steps_q5"] == before["a/stable_steps_q5"]
+    assert last["a/td_error"] == before["a/td_error"]
+
+
+def test_a_copy_of_tables_is_a_copy() -> None:
+    policy = SessionTablesPolicy(gym.spaces.Discrete(2), gym.spaces.Discrete(3), sessions=2)
+    twin = copy.deepcopy(policy)
+    rows, actions = twin.rows(np.array([0, 1]), np.array([1, 0])), np.array([2, 1])
+    twin.move(rows, actions, np.ones(2), 1.0, None)
+    assert twin.table[[0, 1], [1, 0], [2, 1]].tolist() == [1.0, 1.0]
+    assert twin.greedy[[0, 1], [1, 0]].tolist() == [2, 1]
+    assert twin.compute_actions([1, 0], np.array([0, 1])).tolist() == [2, 1]  # type: ignore[attr-defined]
+    assert not policy.table.any()
+    assert not policy.greedy.any()
 
 
 class Cut(ph.Hooks):
