@@ -3,7 +3,7 @@
 | space | a batch of B elements |
 |---|---|
 | Box, MultiDiscrete, MultiBinary | an array [B, ...] |
-| Discrete | an int64 array [B]; for a policy (no `PolicyByCopy`) a list of ints, which indexes a table faster |
+| Discrete | an int64 array [B]; for a policy (no `PolicyByCopy`) a list of ints: a table is read faster so |
 | Dict | a dict of batches, by key |
 | Tuple | a tuple of batches |
 | anything else | a list of B elements |
