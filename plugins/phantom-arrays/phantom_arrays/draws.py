@@ -99,9 +99,8 @@ class Draws:
         self._rows, self._copies = int(sizes.sum()), len(sizes)
         is_even = bool(len(sizes)) and bool((sizes == sizes[0]).all())
         self._width = int(sizes[0]) if is_even else 0  # 0: the copies have not the same number of members
-        members = [np.arange(self._width)] if is_even else [np.arange(size) for size in sizes.tolist()]
-        self._members = np.concatenate(members)  # of one copy, if all have the same; else of all rows
-        self._offsets = member_offsets(self._members)
+        self._offsets = member_offsets(self._numbers())
+        self._members: NDArray[np.int64] | None = None  # their numbers, once somebody asks for another one
         self._scopes: dict[tuple[object, ...], _Scope] = {}
         # what the draws of the method are called that is called now
         self.path: tuple[object, ...] | None = None
@@ -187,6 +186,8 @@ class Draws:
                 "members in each copy."
             )
         count = self._width - 1 if self._width else np.repeat(self._sizes - 1, self._sizes)
+        if self._members is None:
+            self._members = self._numbers()
         found = self.integers(count).reshape(-1, len(self._members))
         return (found + (found >= self._members)).reshape(-1)
 
@@ -262,6 +263,11 @@ class Draws:
         return np.concatenate([*each, np.zeros(0, np.int64)])
 
     # ------------------------------------------------------------------ how
+
+    def _numbers(self) -> NDArray[np.int64]:
+        """Return the number of each member: of one copy, if all have the same; else of all rows."""
+        sizes = [self._width] if self._width else self._sizes.tolist()
+        return np.concatenate([*map(np.arange, sizes), np.zeros(0, np.int64)])
 
     def _drawn(self, finish: _Finish, parameter: int = 0) -> Any:
         """Return what `finish` makes of the bits of the next draw and of a parameter."""
