@@ -43,9 +43,8 @@ class ActionHistory:
         if table is not self._table:
             self._table, self._newest = table, []
             self._runs.append((table, self.num_steps, self._newest))
-        self._newest.extend(
-            rows_of(actions) if is_integer_array(actions) else actions
-        )  # flat: millions of small lists would be slow to collect
+        # flat, since millions of small lists would be slow to collect
+        self._newest.extend(rows_of(actions) if is_integer_array(actions) else actions)
         self.num_steps += 1
         self.is_long = self.num_steps - self._first > self._limit
 
