@@ -30,12 +30,17 @@ class GymnasiumEnv:
     wrappers, has `state_dict` and `load_state_dict`, what they hold is carried from one episode to the next,
     also in a run that is resumed.
 
+    Some well-known envs, such as LunarLander-v3, leave the bounds of the Box that they declare. A policy then
+    gets what they observed clipped to these, and a warning says so once.
+
     Attributes:
         gym_env: the Gymnasium env.
         acting_agent_ids: None: the one agent acts in every step.
+        clips_observations: True.
     """
 
     acting_agent_ids: None = None
+    clips_observations = True
 
     def __init__(
         self,

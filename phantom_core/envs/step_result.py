@@ -64,6 +64,7 @@ class MultiAgentEnv(Roster, Protocol):
     An env with a global state, for centralised critics, has a `state_space`, and `state()` returns an
     element of it. One that carries something from episode to episode has `state_dict()` and
     `load_state_dict(state)`; if that is everything that changes in an episode too, it sets `saves_episodes`.
+    An env of somebody else's that may leave the bounds that it declares sets `clips_observations`.
     A class whose copies are better stepped together has a class method `vectorized(envs)`, which returns a
     `VectorEnv` of them.
     """

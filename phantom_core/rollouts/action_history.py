@@ -44,7 +44,9 @@ class ActionHistory:
             self._table, self._newest = table, []
             self._runs.append((table, self.num_steps, self._newest))
         # flat, since millions of small lists would be slow to collect
-        self._newest.extend(rows_of(actions) if is_integer_array(actions) else actions)
+        self._newest.extend(
+            actions if type(actions) is list or not is_integer_array(actions) else rows_of(actions)
+        )
         self.num_steps += 1
         self.is_long = self.num_steps - self._first > self._limit
 

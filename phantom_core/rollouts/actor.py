@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -18,6 +19,8 @@ from phantom_core.rollouts.space_batcher import are_ints, contains, is_integer_a
 from phantom_core.seeding import RowStreams
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
+_log = logging.getLogger("phantom_core")
+
 Decisions: TypeAlias = tuple[int, NDArray[np.int64], Any, Any, Mapping[str, Any], Any]
 """What `RolloutBuffer.add_decisions` takes."""
 
@@ -27,14 +30,31 @@ _PAIR: Final = 2
 class Actor:
     """Asks one policy for actions, and keeps what its agents went through if it learns."""
 
-    def __init__(self, policy_id: PolicyID, policy: BasePolicy, *, keeps_arrays: bool = False) -> None:
-        """Begin without decisions; tell whether whole numbers that a policy returned as an array stay one."""
+    def __init__(
+        self,
+        policy_id: PolicyID,
+        policy: BasePolicy,
+        *,
+        keeps_arrays: bool = False,
+        clips_observations: bool = False,
+    ) -> None:
+        """Begin without decisions.
+
+        Args:
+            policy_id: the id of the policy.
+            policy: who is asked.
+            keeps_arrays: whether whole numbers that a policy returned as an array stay one.
+            clips_observations: whether finite observations beyond the bounds of a Box are clipped to them.
+        """
         space = policy.action_space
         self._keeps_arrays = keeps_arrays
         self.policy_id = policy_id
         self.policy: Any = policy  # a Policy, a RecurrentPolicy or a PolicyByCopy
         self._is_by_copy = isinstance(policy, PolicyByCopy)
         self.buffer = RolloutBuffer(policy.observation_space, space, discrete_as_arrays=self._is_by_copy)
+        if clips_observations:
+            self.buffer.batcher.when_clipped = self._warn_once
+        self._has_warned = False
         self.is_learning = False  # whether it explores, and its agents' transitions are kept
         self.is_online = False  # whether it learns from each step
         self.defers = False  # whether its newest decisions wait for what the step makes of them
@@ -49,6 +69,7 @@ class Actor:
         if isinstance(space, gym.spaces.Discrete):
             self._limits = int(space.start), int(space.start + space.n)
         self.memory = PolicyStates(policy) if isinstance(policy, RecurrentPolicy) else None
+        self._asks_plainly = self.memory is None and not self._is_by_copy
         self._changes_what_it_plays = type(policy).env_actions is not BasePolicy.env_actions
 
     def decide(
@@ -64,39 +85,28 @@ class Actor:
 
         `numbers` is the same array in the next step if the rows are the same; `batch` is what they observe.
         """
-        where = (env_indices,) if self._is_by_copy else ()
-        explores = self.is_learning or self.policy.acts_randomly
-        before = None
-        if self.memory is not None:
+        policy, before = self.policy, None
+        explores = self.is_learning or policy.acts_randomly
+        if explores and self._asks_plainly:
+            actions, extras = self._pair(policy.sample_actions(batch, draws))
+        elif self.memory is not None:
             before = self.memory.take(numbers)
             asked = self.memory.ask(self.policy_id, numbers, before, batch, draws if explores else None)
             actions, extras = asked
-        elif explores:
-            sampled = self.policy.sample_actions(batch, draws, *where)
-            if (
-                type(sampled) is not tuple
-                or len(sampled) != _PAIR
-                or not (type(sampled[1]) is dict or hasattr(sampled[1], "keys"))
-            ):
-                raise ConfigError(
-                    f"{type(self.policy).__name__}.sample_actions() of policy {self.policy_id!r} returned "
-                    f"{sampled!r}. Expected a pair, (actions, extras): one action for each observation, "
-                    "and a dict, such as {}."
-                )
-            actions, extras = sampled
         else:
-            actions, extras = self.policy.compute_actions(batch, *where), {}
-        played = self.policy.env_actions(actions) if explores and self._changes_what_it_plays else actions
-        is_same = played is actions
-        if (
-            self.is_discrete
-            and isinstance(played, np.ndarray)
-            and not (self._keeps_arrays and is_integer_array(played))
-        ):
-            played = played.tolist()
-            actions = played if is_same else actions
-        if self._is_number and isinstance(played, np.ndarray):
-            played = [np.asarray(action) for action in played]
+            where = (env_indices,) if self._is_by_copy else ()
+            if explores:
+                actions, extras = self._pair(policy.sample_actions(batch, draws, *where))
+            else:
+                actions, extras = policy.compute_actions(batch, *where), {}
+        played = policy.env_actions(actions) if self._changes_what_it_plays and explores else actions
+        if type(played) is not list and isinstance(played, np.ndarray):
+            is_same = played is actions
+            if self.is_discrete and not (self._keeps_arrays and is_integer_array(played)):
+                played = played.tolist()
+                actions = played if is_same else actions
+            if self._is_number:
+                played = [np.asarray(action) for action in played]
         if len(played) != len(numbers):
             raise ConfigError(
                 f"Policy {self.policy_id!r} returned {len(played)} actions for {len(numbers)} observations. "
@@ -105,7 +115,7 @@ class Actor:
         if self.is_discrete:
             if not are_ints(played, *self._limits):
                 self._check_actions(agent_ids, played)
-            if isinstance(played, np.ndarray):
+            if type(played) is not list and isinstance(played, np.ndarray):
                 played = np.array(played, np.int64)  # the env's own, of a type that does not overflow
         elif self.checks_all:
             self._check_actions(agent_ids, played)
@@ -113,7 +123,23 @@ class Actor:
             self.newest = step, numbers, batch, actions, extras, before
         elif self.is_learning:
             self.buffer.add_decisions(step, numbers, batch, actions, extras, before)
-        return played
+        found: Sequence[Action] = played
+        return found
+
+    def _pair(self, sampled: Any) -> tuple[Any, Mapping[str, Any]]:
+        """Return what a policy sampled; raise `ConfigError` if that is no pair of actions and extras."""
+        if (
+            type(sampled) is not tuple
+            or len(sampled) != _PAIR
+            or not (type(sampled[1]) is dict or hasattr(sampled[1], "keys"))
+        ):
+            raise ConfigError(
+                f"{type(self.policy).__name__}.sample_actions() of policy {self.policy_id!r} returned "
+                f"{sampled!r}. Expected a pair, (actions, extras): one action for each observation, "
+                "and a dict, such as {}."
+            )
+        actions, extras = sampled
+        return actions, extras
 
     @property
     def rewards(self) -> Any:
@@ -168,6 +194,17 @@ class Actor:
             "or reset() and step() of a Gymnasium env, or the space. Play it again with "
             f"env.reset(seed={seed})."
         )
+
+    def _warn_once(self, observation: Observation, clipped: Observation) -> None:
+        """Say that an observation was clipped to its space."""
+        if not self._has_warned:
+            self._has_warned = True
+            _log.warning(
+                "The env observed %r for policy %r, which is beyond the bounds of the observation space that "
+                "it declares, %s. It is clipped to %r, and so is whatever goes beyond them later, without "
+                "another warning.",
+                observation, self.policy_id, self.policy.observation_space, clipped,
+            )  # fmt: skip
 
     def check_spaces(self, agent_id: AgentID, *spaces: gym.Space[Any]) -> None:
         """Raise if the policy was made for other spaces of observations and actions."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, Final, NamedTuple, overload
+from typing import Any, Final, NamedTuple, TypeAlias, overload
 
 import gymnasium as gym
 import numpy as np
@@ -118,11 +118,16 @@ class Transition(NamedTuple):
     next_state: Any = None
 
 
+Outcome: TypeAlias = tuple[Any, Any, float, Any, bool, bool]
+"""What a `Transition` begins with: observation, action, reward, next_observation, has_next, terminated."""
+
+
 @dataclass(eq=False, slots=True)
 class Transitions:
     """B transitions in time order: all that happened in a step, of all agents, then the next step.
 
-    Iterating over them yields each as a `Transition` of plain values.
+    Iterating over them yields each as a `Transition` of plain values, `outcomes` just what was seen, done and
+    earned, which is faster.
 
     In transition b an agent saw `observations[b]`, did `actions[b]`, earned `rewards[b]` and then saw
     `next_observations[b]`. Arrays belong to whoever gets them: keep or change them.
@@ -186,6 +191,21 @@ class Transitions:
         states = (nothing, nothing) if self.states is None else (self.states, self.next_states)
         rest = (extras or [{}] * len(self), *states)
         return map(Transition, *map(rows_of, columns), *map(rows_of, rest))
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Yield what one-step learning needs of each transition, as plain values.
+
+        for observation, action, reward, next_observation, has_next, terminated in rows.outcomes():
+        """
+        columns = (
+            self.observations,
+            self.actions,
+            self.rewards,
+            self.next_observations,
+            self.has_next,
+            self.terminated,
+        )
+        return zip(*map(rows_of, columns), strict=True)
 
 
 @dataclass(eq=False)

@@ -62,6 +62,7 @@ class Collector:
         env_steps: env steps made so far, over all copies; also of those that a plan is `without`.
         env_seconds: the time spent in the env's steps so far.
         policy_seconds: the time spent in choosing actions so far.
+        learn_seconds: the time spent in learning after each env step so far.
     """
 
     def __init__(
@@ -109,6 +110,7 @@ class Collector:
         self.env_steps = 0
         self.env_seconds = 0.0
         self.policy_seconds = 0.0
+        self.learn_seconds = 0.0
         self._envs = envs if isinstance(envs, VectorEnv) else LocalVectorEnv(envs)
         self._envs.measure(metrics or {}, mode)
         self.policy_by_agent = dict(policy_by_agent)
@@ -132,7 +134,12 @@ class Collector:
         self._on_episode = on_episode
         self._has_warned = False
         self._actors = {
-            policy_id: Actor(policy_id, policy, keeps_arrays=self._envs.takes_arrays)
+            policy_id: Actor(
+                policy_id,
+                policy,
+                keeps_arrays=self._envs.takes_arrays,
+                clips_observations=self._envs.clips_observations,
+            )
             for policy_id, policy in policies.items()
         }
         for policy_id, policy in policies.items():
@@ -406,7 +413,8 @@ class Collector:
                 copy.play(is_playing=copy in playing)
         ended: list[EnvCopy] = []
         online = list(self._online.items())
-        steps, policy_seconds, env_seconds, has_ends = 0, 0.0, 0.0, self._has_ends
+        steps, policy_seconds, env_seconds, learn_seconds = 0, 0.0, 0.0, 0.0
+        has_ends = self._has_ends
         while steps != most and not (ended and until_end):
             steps += 1
             resetting = self._begin_episodes(copies) if has_ends else ()
@@ -425,13 +433,23 @@ class Collector:
             history.add(table, kept)
             if self._states is not None:  # nothing that costs time in a step without
                 self._look_at_states(table.env_indices)
-            summaries = self._take_in(table, rows, found, resetting)
+            if rows.is_flat and not found.others and not resetting and self._are_usual(table, found):
+                rows.advance(found.observations, found.rewards)
+                summaries = []
+            else:
+                summaries = self._take_in(table, rows, found, resetting)
             if self._max_steps is not None:
                 summaries += self._truncate(table, rows, self._max_steps)
                 summaries.sort(key=lambda summary: summary.env_index)
             has_ends = bool(summaries)
-            for actor, learn_step in online:
-                self._learn(actor, learn_step)
+            if online:
+                started = perf_counter()
+                for actor, learn_step in online:
+                    if actor.newest is None:
+                        self._learn(actor, learn_step)
+                    else:
+                        learn_step(self._outcomes(actor, actor.newest))
+                learn_seconds += perf_counter() - started
             for summary in summaries:
                 ended.append(self._copies[summary.env_index])
                 if self._on_episode is not None:
@@ -451,6 +469,7 @@ class Collector:
         self._has_ends = has_ends
         self.policy_seconds += policy_seconds
         self.env_seconds += env_seconds
+        self.learn_seconds += learn_seconds
         return steps, ended
 
     def _enter(self, copies: Sequence[EnvCopy]) -> RowTable:
@@ -467,11 +486,12 @@ class Collector:
     def _decide(self, table: RowTable, rows: CurrentRows) -> tuple[Sequence[Action], Sequence[Action]]:
         """Ask each policy once for the actions of all its rows; return them, and as they are to be kept."""
         chosen: list[Sequence[Action]] = []
-        kept: list[Sequence[Action]] = []
-        keeps = self._history.keeps_actions
+        kept: list[Sequence[Action]] | None = None  # None: as they were chosen
+        observations, keeps = rows.observations, self._history.keeps_actions
         step, may_go_on = self._history.num_steps, rows.is_complete and self._states is None
         for block in table.blocks:
-            actor, batch = block.actor, self._observed(block)
+            actor = block.actor
+            batch = block.batch if block.source is observations else self._observed(block)
             if actor.is_online:
                 actor.defers = may_go_on and actor.buffer.is_empty
             actions = actor.decide(
@@ -482,21 +502,31 @@ class Collector:
                     block.begin_transitions()
                 if self._states is not None:
                     actor.buffer.add_states([row.env_index for row in block.rows])
-            own = snapshot(actions) if keeps and type(actions) is not list else actions
-            if block.is_whole:
-                return actions, own
+            if keeps and type(actions) is not list:
+                kept = [*chosen, snapshot(actions)] if kept is None else [*kept, snapshot(actions)]
+            elif kept is not None:
+                kept.append(actions)
             chosen.append(actions)
-            kept.append(own)
-        return table.together(chosen), table.together(kept) if keeps else ()
+        if len(chosen) == 1 and table.blocks[0].is_whole:
+            return chosen[0], chosen[0] if kept is None else kept[0]
+        actions = table.together(chosen)
+        return actions, actions if kept is None else table.together(kept)
 
     def _observed(self, block: Block) -> Any:
         """Return a batch of what the rows of a block observe."""
         observations = self._rows.observations
+        if block.source is observations:
+            return block.batch
         try:
-            return block.checked(observations)
+            return block.observe(observations)
         except OutsideSpaceError as error:
             seen = rows_of(block.pick(observations))[error.index]
             raise self._outside(block.rows[error.index], seen) from None
+
+    def _are_usual(self, table: RowTable, found: StepRows) -> bool:
+        """Return whether a step returned as much as is expected, and rewards that need no other look."""
+        observations, rewards, _ = found
+        return len(observations) == len(rewards) == len(table.rows) and _are_finite_floats(rewards)
 
     def _outside(self, row: AgentRow, observation: Observation) -> ObservationError:
         copy = self._copies[row.env_index]
@@ -692,10 +722,6 @@ class Collector:
 
     def _learn(self, actor: Actor, learn_step: Callable[[Transitions], None]) -> None:
         """Hand over the transitions of an online learner whose outcome is known since this step."""
-        if actor.newest is not None:
-            learn_step(self._outcomes(actor, actor.newest))
-            actor.forget_newest()
-            return
         waiting = self._cut_all(actor)
         buffer = actor.buffer
         if not buffer.has_ends and not buffer.skipped:
@@ -713,29 +739,28 @@ class Collector:
         """Return what every row of a learner did in a step after which it goes on, or its episode is over."""
         step, _, observations, actions, extras, _ = newest
         block = self._rows.learners[actor]
-        ended = {}
+        ended: Mapping[int, tuple[bool, bool]] = {}
         if actor.ended:
-            seen = block.pick(self._rows.observations)
-            seen = rows_of(seen) if is_integer_array(seen) else list(seen)
-            for index, (_, final, terminated) in actor.ended.items():
-                row, has_next = block.rows[index], final is not None
-                seen[index] = row.observation if has_next else filler(actor.buffer.batcher.space)
-                ended[index] = has_next, terminated
-            following = self._checked(block.rows, seen)
+            following, ended = self._what_followed(actor, block)
         else:
             following = self._observed(block)
         block.has_decided = False
+        actor.forget_newest()
+        owners, earned = block.owners or self._owners(block), actor.earned
         return transitions_of_step(
-            step,
-            self._owners(block),
-            observations,
-            actions,
-            actor.earned,
-            following,
-            extras,
-            ended,
-            actor.buffer,
+            step, owners, observations, actions, earned, following, extras, ended, actor.buffer
         )
+
+    def _what_followed(self, actor: Actor, block: Block) -> tuple[Any, dict[int, tuple[bool, bool]]]:
+        """Return what followed the newest decisions, as a batch, and which of them were the last ones."""
+        seen = block.pick(self._rows.observations)
+        seen = rows_of(seen) if is_integer_array(seen) else list(seen)
+        ended = {}
+        for index, (_, final, terminated) in actor.ended.items():
+            row, has_next = block.rows[index], final is not None
+            seen[index] = row.observation if has_next else filler(actor.buffer.batcher.space)
+            ended[index] = has_next, terminated
+        return self._checked(block.rows, seen), ended
 
     def _look_at_states(self, env_indices: Sequence[int]) -> None:
         """Ask copies for their global states, if they are needed."""
@@ -811,7 +836,7 @@ class Collector:
 
 def _are_finite_floats(rewards: Any) -> bool:
     """Tell whether all rewards, in a list or an array, are finite floats."""
-    if isinstance(rewards, np.ndarray):
+    if type(rewards) is not list and isinstance(rewards, np.ndarray):
         return rewards.dtype == np.float64 and rewards.ndim == 1 and bool(np.isfinite(rewards).all())
     try:
         total = sum(rewards)

@@ -34,6 +34,7 @@ class CopyFacts:
     action_spaces: dict[AgentID, gym.Space[Any]]
     state_space: gym.Space[Any] | None = None  # of the global state; None: there is none
     saves_episodes: bool = False  # whether an episode that goes on can be saved without its actions
+    clips_observations: bool = False  # whether observations are clipped to the bounds of their space
 
     @classmethod
     def of(cls, env: MultiAgentEnv) -> CopyFacts:
@@ -41,8 +42,15 @@ class CopyFacts:
         ids = tuple(env.strategic_agent_ids)
         spaces = env.observation_spaces, env.action_spaces
         seen, done = ({i: of_all[i] for i in ids} for of_all in spaces)
-        saves = bool(getattr(env, "saves_episodes", False))
-        return cls(acting_ids(env, ids), ids, seen, done, getattr(env, "state_space", None), saves)
+        return cls(
+            acting_ids(env, ids),
+            ids,
+            seen,
+            done,
+            getattr(env, "state_space", None),
+            bool(getattr(env, "saves_episodes", False)),
+            bool(getattr(env, "clips_observations", False)),
+        )
 
 
 def acting_ids(env: MultiAgentEnv, agent_ids: Sequence[AgentID]) -> tuple[AgentID, ...] | None:

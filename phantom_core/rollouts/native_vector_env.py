@@ -35,6 +35,8 @@ class NativeVectorEnv(VectorEnv):
     (mode `NEXT_STEP`) is no transition, and is not counted.
     """
 
+    clips_observations = True
+
     def __init__(self, envs: gym.vector.VectorEnv[Any, Any, Any], agent_id: AgentID = "agent") -> None:
         """Take a vector env; `agent_id` is what to call the agent of each copy.
 

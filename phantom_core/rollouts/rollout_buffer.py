@@ -129,9 +129,11 @@ class RolloutBuffer:
             self._observations.append(observations)
         if self._actions_are_arrays:
             self._actions.append(np.array(actions))
+        elif type(actions) is list:
+            self._actions += actions
         else:
             self._actions.extend(rows_of(actions) if is_integer_array(actions) else actions)
-        for name, values in extras.items():
+        for name, values in extras.items() if extras else ():
             found = np.array(values)
             if found.shape[:1] != numbers.shape:
                 raise ConfigError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, chain
 from operator import add, itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
@@ -129,25 +129,20 @@ class Block:
         self.has_decided = False  # in the current table, since its decisions were last taken
         self.where = _slice_or_array(places)
         self.pick = _picker(places, len(rows), self.where)  # picks the rows' values from those of the table
-        self._checked: tuple[Any, Any] = (None, None)
+        self.source: Any = None  # the observations of the table that `batch` was made of
+        self.batch: Any = None  # the rows' own of these, checked
         self.owners: Owners | None = None  # whose decisions they are; None: to be looked up
 
-    def checked(self, observations: Any) -> Any:
-        """Return the rows' observations, picked from those of the table, as a batch.
-
-        Those that were the last ones are not picked and checked again.
+    def observe(self, observations: Any) -> Any:
+        """Make `batch` of what the rows of the table observe, and return it; that need not be called twice.
 
         Raises:
             OutsideSpaceError: if one is not in the space.
         """
-        if observations is not self._checked[0]:
-            picked = observations if self.is_whole else self.pick(observations)
-            self._checked = observations, self.actor.buffer.batcher.checked(picked)
-        return self._checked[1]
-
-    def has_checked(self, observations: Any) -> bool:
-        """Return whether a batch was made of these observations of the table last."""
-        return self._checked[0] is observations
+        picked = observations if self.is_whole else self.pick(observations)
+        self.batch = self.actor.buffer.batcher.checked(picked)
+        self.source = observations
+        return self.batch
 
     def begin_transitions(self) -> None:
         """Begin what each row earns with the decision that it just made, where nobody does so at once."""
@@ -226,13 +221,15 @@ class RowTable:
 
     def together(self, actions: Sequence[Sequence[Any]]) -> Sequence[Any]:
         """Return the actions of all blocks in the order of the rows; of arrays of integers an array."""
-        if actions and all(map(is_integer_array, actions)):
-            found = np.empty(len(self.rows), np.int64)
-            for block, own in zip(self.blocks, actions, strict=True):
-                found[block.where] = own
-            return found  # type: ignore[return-value]  # an array is as good as a list
-        lists = (rows_of(own) if is_integer_array(own) else own for own in actions)
-        return self.unpick([action for own in lists for action in own])
+        are_arrays = [is_integer_array(own) for own in actions]
+        if False in are_arrays or not actions:
+            if True in are_arrays:
+                actions = [rows_of(own) if is_integer_array(own) else own for own in actions]
+            return self.unpick([*chain.from_iterable(actions)])
+        found = np.empty(len(self.rows), np.int64)
+        for block, own in zip(self.blocks, actions, strict=True):
+            found[block.where] = own
+        return found  # type: ignore[return-value]  # an array is as good as a list
 
     def alone(
         self,
@@ -268,11 +265,12 @@ def _picker(places: Sequence[int], size: int, where: Any) -> Callable[[Any], Any
     get = itemgetter(*places)
 
     def pick(values: Any) -> Any:
-        if isinstance(values, np.ndarray):
-            return values[where]
-        return list(get(values)) if len(places) > 1 else [values[first]]
+        return values[where] if isinstance(values, np.ndarray) else list(get(values))
 
-    return pick
+    def pick_one(values: Any) -> Any:
+        return values[where] if isinstance(values, np.ndarray) else [values[first]]
+
+    return pick if len(places) > 1 else pick_one
 
 
 def _unpicker(blocks: Sequence[Block]) -> Callable[[Sequence[Any]], Sequence[Any]]:
@@ -370,7 +368,7 @@ class CurrentRows:
     def write(self, first: int, end: int, seen: list[Observation]) -> None:
         """Put other observations in the place of some, for the next batch that is made of them."""
         assert self.table is not None
-        if self._own is not self.observations or any(b.has_checked(self._own) for b in self.table.blocks):
+        if self._own is not self.observations or any(b.source is self._own for b in self.table.blocks):
             self.observations = self._own = self.observations.copy()
         now = self.observations
         if isinstance(now, np.ndarray) and not _fits(seen, now):
@@ -404,13 +402,15 @@ class CurrentRows:
             self._returns = np.add(self._returns, rewards)
         else:
             self._returns = list(map(add, self._returns, rewards))
-        self._begun.clear()
-        for block in self.learners.values():
+        if self._begun:
+            self._begun.clear()
+        for actor, block in self.learners.items():
             block.has_decided = True
-            if block.actor.defers:
-                block.actor.earned = block.pick(rewards)
+            earned = rewards if block.is_whole else block.pick(rewards)
+            if actor.defers:
+                actor.earned = earned
             else:
-                block.actor.buffer.add_rewards(block.pick(rewards))
+                actor.buffer.add_rewards(earned)
 
 
 def _last_of(table: RowTable, index: int) -> int:

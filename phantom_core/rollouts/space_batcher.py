@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -40,23 +40,29 @@ def is_integer_array(values: Any) -> bool:
 
 def are_ints(values: Sequence[Any], first: int, end: int) -> bool:
     """Return whether all values are ints, in a list or an array, from `first` on and below `end`."""
+    if len(values) <= _MANY and not isinstance(values, np.ndarray):
+        for value in values:  # noqa: SIM110  a generator costs more than a few values
+            if type(value) is not int or not first <= value < end:
+                return False
+        return True
     if isinstance(values, np.ndarray):
-        return is_integer_array(values) and np.count_nonzero((values >= first) & (values < end)) == len(
-            values
-        )
-    if len(values) > _MANY:
-        return set(map(type, values)) == {int} and first <= min(values) and max(values) < end
-    for value in values:  # noqa: SIM110  a generator costs more than a few values
-        if type(value) is not int or not first <= value < end:
-            return False
-    return True
+        within = (values >= first) & (values < end) if is_integer_array(values) else np.zeros(0)
+        return np.count_nonzero(within) == len(values)
+    return set(map(type, values)) == {int} and first <= min(values) and max(values) < end
 
 
 class SpaceBatcher:
-    """Makes batches of elements of one space, in the layout of `policies/batching.py`: lists, in general."""
+    """Makes batches of elements of one space, in the layout of `policies/batching.py`: lists, in general.
+
+    Attributes:
+        space: the space.
+        when_clipped: called with a finite element beyond the bounds of a Box, and with what it is clipped to;
+            None: such an element is refused.
+    """
 
     def __init__(self, space: gym.Space[Any]) -> None:
         self.space = space
+        self.when_clipped: Callable[[Any, Any], None] | None = None
 
     def checked(self, values: Sequence[Any]) -> Any:
         """Return elements as a batch, whose arrays are its own and cannot be written.
@@ -70,7 +76,11 @@ class SpaceBatcher:
             fitting = [fitted(self.space, value) for value in values]
         for index, value in enumerate(fitting):
             if not contains(self.space, value):
-                raise OutsideSpaceError(index)
+                found = value if self.when_clipped is None else clipped(self.space, value)
+                if self.when_clipped is None or not contains(self.space, found):
+                    raise OutsideSpaceError(index)
+                self.when_clipped(value, found)
+                fitting[index] = found
         return self.batch(fitting)
 
     def usual(self, values: Sequence[Any]) -> Any:
@@ -241,6 +251,18 @@ def fitted(space: gym.Space[Any], value: Any) -> Any:
             return {key: fitted(parts[key], part) if key in parts else part for key, part in value.items()}
         case gym.spaces.Tuple(), tuple() if len(value) == len(space.spaces):
             return tuple(fitted(part, own) for part, own in zip(space.spaces, value, strict=True))
+    return value
+
+
+def clipped(space: gym.Space[Any], value: Any) -> Any:
+    """Return a finite value with the parts that belong to Boxes clipped to the bounds of these."""
+    match space, value:
+        case gym.spaces.Box(), np.ndarray() if value.dtype.kind in "iuf" and has_finite_numbers(value):
+            return np.clip(value, space.low, space.high) if value.shape == space.shape else value
+        case gym.spaces.Dict(), dict() if value.keys() == space.spaces.keys():
+            return {key: clipped(space.spaces[key], part) for key, part in value.items()}
+        case gym.spaces.Tuple(), tuple() if len(value) == len(space.spaces):
+            return tuple(clipped(part, own) for part, own in zip(space.spaces, value, strict=True))
     return value
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import repeat
+from operator import itemgetter
 from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from phantom_core.policies.batching import rows_of
-from phantom_core.rollouts.batch import Transition, Transitions
+from phantom_core.rollouts.batch import Outcome, Transition, Transitions
 from phantom_core.rollouts.space_batcher import SpaceBatcher, is_integer_array
 from phantom_core.types import AgentID
 
@@ -19,7 +21,8 @@ Owner: TypeAlias = tuple[AgentID, int, int, int]
 
 _MANY: Final = 64
 """So many rows are arrays at once; fewer are faster as plain values."""
-_new: Final = tuple.__new__  # of a Transition: half the time of Transition(...)
+_YES, _NO = map(repeat, (True, False))
+_outcome: Final = itemgetter(slice(6))  # of a Transition
 
 
 class Owners:
@@ -71,11 +74,15 @@ class StepTransitions(Transitions):
         """Yield each transition."""
         return iter(self._rows)
 
+    def outcomes(self) -> Iterator[Outcome]:
+        """Yield what was seen, done and earned in each."""
+        return map(_outcome, self._rows)
+
     def __getattr__(self, name: str) -> Any:
         """Make the arrays, one of which was asked for: Python calls this for what is not there yet."""
         if name.startswith("_"):
             raise AttributeError(name)
-        of: Any = Transition(*zip(*self._rows, strict=True))  # type: ignore[arg-type]  # all values of each
+        of: Any = Transition(*zip(*self, strict=True))  # type: ignore[arg-type]  # all values of each
         of_all = self._batchers
         observations, actions, states = of_all.batcher, of_all.action_batcher, of_all.state_batcher
 
@@ -90,7 +97,7 @@ class StepTransitions(Transitions):
             np.array(of.has_next),
             np.array(of.terminated),
             np.array(of.truncated),
-            {extra: np.array([own[extra] for own in of.extras]) for extra in self._rows[0].extras},
+            {extra: np.array([own[extra] for own in of.extras]) for extra in of.extras[0]},
             list(of.agent_id),
             np.array(of.env_index),
             np.array(of.episode),
@@ -99,6 +106,52 @@ class StepTransitions(Transitions):
             None if states is None else joined(states, of.next_state),
         )
         return object.__getattribute__(self, name)
+
+
+class NewestTransitions(StepTransitions):
+    """Those of one step, after which every row goes on or its episode is over; rows are made on demand."""
+
+    __slots__ = ("_columns", "_ended", "_extras", "_owners", "_step")
+
+    def __init__(
+        self,
+        step: int,
+        owners: Sequence[Owner],
+        columns: tuple[Sequence[Any], Sequence[Any], Sequence[float], Sequence[Any]],
+        extras: Mapping[str, NDArray[Any]],
+        ended: Mapping[int, tuple[bool, bool]],
+        batchers: Batchers,
+    ) -> None:
+        """Take over what was observed, done, earned and observed then; the rest as `transitions_of_step`."""
+        self._step, self._owners, self._columns = step, owners, columns
+        self._extras, self._ended, self._batchers = extras, ended, batchers
+
+    def __len__(self) -> int:
+        """Return B."""
+        return len(self._owners)
+
+    def __iter__(self) -> Iterator[Transition]:
+        """Yield each transition."""
+        step, size = self._step, len(self._owners)
+        truncated = [False] * size
+        for n, (_, is_terminated) in self._ended.items():
+            truncated[n] = not is_terminated
+        agent_ids, env_indices, episodes, began = zip(*self._owners, strict=True)
+        said_of: Any = ({} for _ in range(size))
+        if self._extras:
+            said = zip(*map(rows_of, self._extras.values()), strict=True)
+            said_of = (dict(zip(self._extras, values, strict=True)) for values in said)
+        rest = truncated, agent_ids, env_indices, episodes, [step - one for one in began], said_of
+        return map(Transition, *zip(*self.outcomes(), strict=True), *rest)
+
+    def outcomes(self) -> Iterator[Outcome]:
+        """Yield what was seen, done and earned in each."""
+        if not self._ended:
+            return zip(*self._columns, _YES, _NO)  # noqa: B905  these two are endless
+        has_next, terminated = [True] * len(self._owners), [False] * len(self._owners)
+        for n, (something_follows, is_terminated) in self._ended.items():
+            has_next[n], terminated[n] = something_follows, is_terminated
+        return zip(*self._columns, has_next, terminated, strict=True)
 
 
 def transitions_of_step(
@@ -127,8 +180,15 @@ def transitions_of_step(
         batchers: make arrays of observations and actions.
     """
     if len(owners.rows) < _MANY:
-        rows = _plain_rows(step, owners.rows, observations, actions, rewards, following, extras, ended)
-        return StepTransitions(rows, batchers)
+        if type(observations) is not list:
+            observations, following = rows_of(observations), rows_of(following)
+        if type(rewards) is not list:
+            rewards = rows_of(rewards)
+        if extras:
+            extras = {name: np.array(values) for name, values in extras.items()}
+        own_actions = [*actions] if type(actions) is list else rows_of(actions)
+        columns = observations, own_actions, rewards, following
+        return NewestTransitions(step, owners.rows, columns, extras, ended, batchers)
     has_next, terminated, truncated = owners.going_on
     if ended:
         has_next, terminated, truncated = has_next.copy(), terminated.copy(), truncated.copy()
@@ -161,36 +221,3 @@ def _as_arrays(batcher: SpaceBatcher, observations: Any) -> Any:
 def _read_only(values: NDArray[Any]) -> NDArray[Any]:
     values.setflags(write=False)
     return values
-
-
-def _plain_rows(
-    step: int,
-    owners: Sequence[Owner],
-    observations: Any,
-    actions: Any,
-    rewards: Any,
-    following: Any,
-    extras: Mapping[str, Any],
-    ended: Mapping[int, tuple[bool, bool]],
-) -> list[Transition]:
-    if type(observations) is not list:
-        observations, following = rows_of(observations), rows_of(following)
-    if type(rewards) is not list:
-        rewards = rows_of(rewards)
-    if type(actions) is not list:
-        actions = rows_of(actions)
-    rows: list[Transition] = []
-    each = zip(owners, observations, actions, rewards, following)  # noqa: B905  as many
-    for (agent_id, env_index, episode, began), observation, action, reward, after in each:
-        row: Any = (
-            observation, action, reward, after, True, False, False,
-            agent_id, env_index, episode, step - began, {}, None, None,
-        )  # fmt: skip
-        rows.append(_new(Transition, row))  # something follows, and nothing ended
-    if extras:
-        said = zip(*(rows_of(np.array(values)) for values in extras.values()), strict=True)
-        for n, values in enumerate(said):
-            rows[n] = rows[n]._replace(extras=dict(zip(extras, values, strict=True)))
-    for n, (has_next, terminated) in ended.items():
-        rows[n] = rows[n]._replace(has_next=has_next, terminated=terminated, truncated=not terminated)
-    return rows

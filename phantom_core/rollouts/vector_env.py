@@ -43,12 +43,15 @@ class VectorEnv(ABC):
             them; then there are `episode_state` and `restore_episode`.
         takes_arrays: whether `step_rows` takes actions of Discrete spaces as an int64 array too, where all
             policies returned arrays; else it gets a list of ints.
+        clips_observations: whether finite observations beyond the bounds of a Box are clipped to them, with a
+            warning, instead of being an error: for envs of others, whose bounds nobody here can mend.
     """
 
     num_copies: int
     env_name: str
     saves_episodes: bool = False
     takes_arrays: bool = False
+    clips_observations: bool = False
 
     @abstractmethod
     def reset(self, numbers: Sequence[int], seeds: Sequence[int]) -> list[dict[AgentID, Observation] | None]:
@@ -176,6 +179,7 @@ class LocalVectorEnv(VectorEnv):
         self.num_copies = len(envs)
         self.env_name = type(envs[0]).__name__
         self.saves_episodes = all(getattr(env, "saves_episodes", False) for env in envs)
+        self.clips_observations = all(getattr(env, "clips_observations", False) for env in envs)
         self._envs = [MeasuredEnv(env) for env in envs]
         self._bare_steps: list[Callable[[Action], Any]] = []  # of envs of one agent, if nobody measures
 

@@ -50,6 +50,7 @@ class WorkerVectorEnv(VectorEnv):
         first.close()
         facts = self._facts[0]
         self.saves_episodes = facts.saves_episodes
+        self.clips_observations = facts.clips_observations
         self._metrics: list[dict[str, Any]] = [{}] * num_copies
         self._told: dict[CopyRows, tuple[int, tuple[Any, ...]]] = {}  # numbers of what workers know
         pickled(make_env, self.env_name)

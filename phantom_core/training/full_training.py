@@ -247,6 +247,7 @@ class FullTraining:
         loop, state, collector, main = self._loop, self._loop.state, self.collector, self._cadences[0]
         started, self._update_seconds = perf_counter(), 0.0
         env_before, policy_before = collector.env_seconds, collector.policy_seconds
+        learn_before = collector.learn_seconds
         for policy_id, past in self._past.items():
             past.take_snapshot(iteration, state.policies[past.config.of])
             loop.log({f"{policy_id}/snapshots": len(past.snapshots)})
@@ -263,7 +264,8 @@ class FullTraining:
         whole = max(perf_counter() - started, 1e-9)  # a clock may stand still
         loop.log({"time/env_share": (collector.env_seconds - env_before) / whole})
         loop.log({"time/inference_share": (collector.policy_seconds - policy_before) / whole})
-        loop.log({"time/update_share": self._update_seconds / whole})
+        learning = self._update_seconds + collector.learn_seconds - learn_before
+        loop.log({"time/update_share": learning / whole})
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state that the next iterations depend on, without the policies."""
@@ -371,12 +373,7 @@ class FullTraining:
             self._rngs[policy_id],
         )
 
-        def learn(rows: Transitions) -> None:
-            started = perf_counter()
-            learn_step(policy_id, policy, rows, rng)
-            self._update_seconds += perf_counter() - started
-
-        return learn
+        return lambda rows: learn_step(policy_id, policy, rows, rng)
 
     def _log_episodes(self) -> None:
         log_episodes(self._loop, self._loop.state.iteration, self._episodes)

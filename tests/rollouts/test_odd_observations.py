@@ -1,6 +1,7 @@
 """Whatever an env observes that is not in its space, the error is a sentence that shows it."""
 
-from typing import Any
+import functools
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -36,8 +37,8 @@ ODD = {
     "objects": (np.array([None, 1], dtype=object), "is array([None, 1], dtype=object) (ndarray)"),
     "complex numbers": (np.array([1j, 2]), "is array([0.+1.j, 2.+0.j]) (ndarray)"),
     "no array": (None, "is None (NoneType)"),
-    "a number too large": (
-        np.array([0.0, 2.0]), "has shape (2,) and dtype float64, with values from 0.0 to 2.0",
+    "an infinite number": (
+        np.array([0.0, np.inf]), "has shape (2,) and dtype float64, with values from 0.0 to inf",
     ),
 }  # fmt: skip
 
@@ -56,3 +57,78 @@ def test_the_error_shows_what_was_observed(space: gym.Space[Any], odd: str, *, i
         "Change encode_observation(), or reset() and step() of a Gymnasium env, or the space. Play it again "
         "with env.reset(seed=1401479987715871550)."
     )
+
+
+class Remembering(ph.RandomPolicy):
+    """Its class keeps what it was asked with last: policies are evaluated as copies."""
+
+    seen: ClassVar[Any] = None
+
+    def sample_actions(self, observations: Any, rng: ph.RowStreams) -> Any:
+        type(self).seen = observations
+        return super().sample_actions(observations, rng)
+
+
+class WideAgent(ph.StrategicAgent):
+    """Observes more than it declares, in an env of the user's own."""
+
+    observation_space, action_space = BOX, gym.spaces.Discrete(2)
+
+    def encode_observation(self, ctx: ph.Context) -> Any:
+        return np.array([0.0, 2.0], np.float32)
+
+
+PAIR = gym.spaces.Dict({"a": BOX, "b": gym.spaces.Discrete(2)})
+BEYOND: dict[str, tuple[gym.Space[Any], Any, Any]] = {
+    "float32": (BOX, np.array([-0.5, 2.0], np.float32), [[0.0, 1.0]]),
+    "float64": (BOX, np.array([0.25, 2.0]), [[0.25, 1.0]]),
+    "bytes": (gym.spaces.Box(0, 9, (2,), np.uint8), np.array([7, 20], np.uint8), [[7, 9]]),
+    "in a dict": (PAIR, {"a": np.array([0.5, 1.5], np.float32), "b": 1}, [[0.5, 1.0]]),
+}
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+@pytest.mark.parametrize("kind", BEYOND)
+def test_what_an_env_of_others_observes_beyond_its_bounds_is_clipped(
+    kind: str, caplog: pytest.LogCaptureFixture, *, is_late: bool
+) -> None:
+    space, observation, clipped = BEYOND[kind]
+    env = ph.GymnasiumEnv(OddEnv(space, observation, is_late=is_late))
+    policies = {"p": Remembering(space, OddEnv.action_space)}
+    ph.evaluate(env, policies, {"agent": "p"}, num_episodes=1, seed=1, max_steps=3)
+    seen = Remembering.seen["a"] if kind == "in a dict" else Remembering.seen
+    assert np.asarray(seen).tolist() == clipped
+    (warning,) = [one.getMessage() for one in caplog.records]
+    assert warning.startswith("The env observed ")
+
+
+def test_the_warning_that_an_observation_is_clipped(caplog: pytest.LogCaptureFixture) -> None:
+    env = ph.GymnasiumEnv(OddEnv(BOX, np.array([0.5, 2.0], np.float32), is_late=True))
+    policies = {"p": ph.RandomPolicy(BOX, OddEnv.action_space)}
+    ph.evaluate(env, policies, {"agent": "p"}, num_episodes=2, seed=1, max_steps=3)
+    assert [one.getMessage() for one in caplog.records] == [
+        (
+            "The env observed array([0.5, 2. ], dtype=float32) for policy 'p', which is beyond the bounds of "
+            "the observation space that it declares, Box(0.0, 1.0, (2,), float32). It is clipped to "
+            "array([0.5, 1. ], dtype=float32), and so is whatever goes beyond them later, without another "
+            "warning."
+        )
+    ]
+
+
+def test_an_env_of_ones_own_keeps_its_bounds() -> None:
+    env = ph.PhantomEnv(num_steps=2, network=ph.Network([WideAgent("A")]))
+    policies = {"p": ph.RandomPolicy(BOX, gym.spaces.Discrete(2))}
+    with pytest.raises(ph.errors.ObservationError, match=r"with values from 0\.0 to 2\.0, but its"):
+        ph.evaluate(env, policies, {"A": "p"}, num_episodes=1, seed=1)
+
+
+def test_copies_in_workers_and_native_ones_are_clipped_likewise() -> None:
+    make_env = functools.partial(ph.GymnasiumEnv, "CartPole-v1")
+    envs = ph.make_vector_env(make_env, 2, workers=2)
+    try:
+        assert envs.clips_observations
+    finally:
+        envs.close()
+    native = ph.NativeVectorEnv(gym.make_vec("CartPole-v1", 2, vectorization_mode="vector_entry_point"))
+    assert native.clips_observations

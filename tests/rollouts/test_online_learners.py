@@ -93,7 +93,8 @@ class Drawing(ph.Policy):
 
 
 def plain(rows: ph.Transitions) -> list[str]:
-    """Return each transition as text, without the global state."""
+    """Return each transition as text, without the global state; see that outcomes are what it begins with."""
+    assert [repr(outcome) for outcome in rows.outcomes()] == [repr(tuple(one[:6])) for one in rows]
     return [
         repr(one._replace(extras={"draw": float(one.extras["draw"])}, state=None, next_state=None))
         for one in rows

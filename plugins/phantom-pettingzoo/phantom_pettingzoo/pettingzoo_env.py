@@ -27,11 +27,15 @@ class PettingZooEnv:
     turn comes, or at its end, together with what it earned since its last turn.
 
     An env with `state_dict` and `load_state_dict` carries what they hold from one episode to the next, also
-    in a run that is resumed.
+    in a run that is resumed. Finite observations beyond the bounds of a Box are clipped to them for policies,
+    with a warning.
 
     Attributes:
         pettingzoo_env: the env of PettingZoo.
+        clips_observations: True.
     """
+
+    clips_observations = True
 
     def __init__(self, env: str | Callable[..., Any] | Any, **make_kwargs: Any) -> None:
         """Wrap an env.

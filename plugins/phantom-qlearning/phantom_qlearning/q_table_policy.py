@@ -120,14 +120,16 @@ class QTablePolicy(ph.Policy):
         if epsilon <= 0.0:
             return self.compute_actions(observations), {}
         places, allowed = self.observations.batch(observations)
-        actions = []
-        for place, among, draw in zip(places, allowed, rng.uniform()):  # noqa: B905  as many, and often one
-            if draw >= epsilon:
-                action = greedy[place] if among is None else self.best(place, among)
-            elif among is None:  # given that, draw / epsilon is uniform in [0, 1)
-                action = int(draw / epsilon * self.num_actions)
-            else:
-                action = among[int(draw / epsilon * len(among))]
+        actions, number = [], self.num_actions
+        if not self.observations.is_masked:
+            for place, draw in zip(places, rng.uniform()):  # noqa: B905  as many, and often one
+                # where it is below epsilon, draw / epsilon is uniform in [0, 1)
+                action = greedy[place] if draw >= epsilon else int(draw / epsilon * number)
+                actions.append(action + first)
+            return actions, {}
+        for place, among, draw in zip(places, allowed, rng.uniform(), strict=True):
+            assert among is not None
+            action = self.best(place, among) if draw >= epsilon else among[int(draw / epsilon * len(among))]
             actions.append(action + first)
         return actions, {}
 

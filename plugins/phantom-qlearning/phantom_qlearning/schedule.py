@@ -30,7 +30,7 @@ class Schedule:
         if self.rate is not None:
             return max(self.final, self.first * math.exp(-self.rate * env_steps))
         share, whole = (progress, self.fraction) if self.steps is None else (env_steps, self.steps)
-        done = min(1.0, share / whole) if whole else 1.0
+        done = share / whole if share < whole else 1.0
         if self.kind == "exponential" and self.first != self.final:
             return self.first * math.pow(self.final / self.first, done)
         return self.first + (self.final - self.first) * done

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
 import phantom_core as ph
 from phantom_qlearning.q_table_policy import QTablePolicy
 from phantom_qlearning.schedule import Kind, Schedule
+
+Outcome: TypeAlias = tuple[Any, int, float, Any, bool, bool]
+"""What `ph.Transitions.outcomes` yields."""
 
 
 @dataclass(frozen=True)
@@ -196,20 +199,22 @@ class TabularTrainer(ph.Trainer):
 
     def learn_rows(self, learning: Learning, rows: ph.Transitions, rng: np.random.Generator) -> None:
         """Learn from decisions, one after the other."""
-        for one in rows:
-            self.learn_one(learning, one, rng)
+        self.learn_outcomes(learning, rows.outcomes(), rng)
 
-    def learn_one(self, learning: Learning, one: ph.Transition, rng: np.random.Generator) -> None:
-        """Learn from one decision."""
-        policy, target = learning.policy, one.reward
-        if not one.terminated:
-            if not one.has_next:
-                return
-            target += self._gamma * self.value_of(policy, one.next_observation)
-        of = policy.observations
-        allowed = of.allowed(one.observation) if of.is_masked else None
-        action = one.action - policy.first_action
-        self.move_value(learning, of.place(one.observation), action, target, allowed)
+    def learn_outcomes(
+        self, learning: Learning, outcomes: Iterable[Outcome], rng: np.random.Generator
+    ) -> None:
+        """Learn from what was seen, done and earned, one after the other."""
+        policy, gamma = learning.policy, self._gamma
+        of, first_action, value_of = policy.observations, policy.first_action, self.value_of
+        place_of, is_masked = of.place, of.is_masked
+        for observation, action, target, following, has_next, terminated in outcomes:
+            if not terminated:
+                if not has_next:
+                    continue
+                target += gamma * value_of(policy, following)  # noqa: PLW2901  the reward, so far
+            allowed = of.allowed(observation) if is_masked else None
+            self.move_value(learning, place_of(observation), action - first_action, target, allowed)
 
     def value_of(self, policy: QTablePolicy, observation: Any) -> float:
         """Return V(s′), where the next action is not known."""

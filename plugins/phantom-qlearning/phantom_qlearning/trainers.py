@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ import phantom_core as ph
 from phantom_qlearning.q_table_policy import QTablePolicy
 from phantom_qlearning.session_learning import SessionLearning, over_sessions
 from phantom_qlearning.session_tables import SessionTablesPolicy
-from phantom_qlearning.tabular_trainer import Learning, TabularConfig, TabularTrainer
+from phantom_qlearning.tabular_trainer import Learning, Outcome, TabularConfig, TabularTrainer
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class QLearningTrainer(TabularTrainer):
     def learn_rows(self, learning: Any, rows: ph.Transitions, rng: np.random.Generator) -> None:
         """Learn from decisions, one after the other in each session."""
         if self.config.sessions is None:
-            super().learn_rows(learning, rows, rng)
+            self.learn_outcomes(learning, rows.outcomes(), rng)
         elif not self._is_over.all():  # a run may go on after all of them
             learning.learn(rows, self._gamma)
 
@@ -185,7 +185,12 @@ class SarsaTrainer(ExpectedSarsaTrainer):
     Sutton and Barto 2018, "Reinforcement Learning", 6.4.
     """
 
-    def learn_one(self, learning: Learning, one: ph.Transition, rng: np.random.Generator) -> None:
+    def learn_rows(self, learning: Learning, rows: ph.Transitions, rng: np.random.Generator) -> None:
+        """Learn from decisions, one after the other."""
+        for one in rows:
+            self._learn_one(learning, one, rng)
+
+    def _learn_one(self, learning: Learning, one: ph.Transition, rng: np.random.Generator) -> None:
         """Learn from the agent's decision before this one, and from this one if it was the last."""
         policy = learning.policy
         place, action = policy.observations.place(one.observation), one.action - policy.first_action
@@ -195,7 +200,7 @@ class SarsaTrainer(ExpectedSarsaTrainer):
             target = before.reward + self._gamma * policy.table[place][action]
             self.move_value(learning, before.place, before.action, target, before.allowed)
         if one.terminated or one.truncated:
-            super().learn_one(learning, one, rng)
+            self.learn_outcomes(learning, [one[:6]], rng)
         elif one.has_next:
             of = policy.observations
             after, allowed = of.place(one.next_observation), of.allowed(one.observation)
@@ -224,27 +229,30 @@ class DoubleQLearningTrainer(TabularTrainer):
     Source: van Hasselt 2010, "Double Q-learning", NeurIPS 23, 2613-2621.
     """
 
-    def learn_one(self, learning: Learning, one: ph.Transition, rng: np.random.Generator) -> None:
-        """Change one of the two tables."""
+    def learn_outcomes(
+        self, learning: Learning, outcomes: Iterable[Outcome], rng: np.random.Generator
+    ) -> None:
+        """Change one of the two tables with each decision."""
         policy = learning.policy
-        changed, other = learning.memory if rng.random() < 0.5 else learning.memory[::-1]  # noqa: PLR2004
         of = policy.observations
-        target = one.reward
-        if not one.terminated:
-            if not one.has_next:
-                return
-            after, allowed = of.place(one.next_observation), of.allowed(one.next_observation)
-            row = changed[after]
-            best = row.index(max(row)) if allowed is None else max(allowed, key=row.__getitem__)
-            target += self._gamma * other[after][best]
-        place, action = of.place(one.observation), one.action - policy.first_action
-        error = target - changed[place][action]
-        changed[place][action] += learning.alpha * error
-        learning.errors += abs(error)
-        learning.num_errors += 1
-        mean = (changed[place][action] + other[place][action]) / 2.0
-        if policy.put(place, action, mean, of.allowed(one.observation)):
-            policy.changed_at = learning.env_steps
+        for observation, action, reward, following, has_next, terminated in outcomes:
+            changed, other = learning.memory if rng.random() < 0.5 else learning.memory[::-1]  # noqa: PLR2004
+            target = reward
+            if not terminated:
+                if not has_next:
+                    continue
+                after, allowed = of.place(following), of.allowed(following)
+                row = changed[after]
+                best = row.index(max(row)) if allowed is None else max(allowed, key=row.__getitem__)
+                target += self._gamma * other[after][best]
+            place, done = of.place(observation), action - policy.first_action
+            error = target - changed[place][done]
+            changed[place][done] += learning.alpha * error
+            learning.errors += abs(error)
+            learning.num_errors += 1
+            mean = (changed[place][done] + other[place][done]) / 2.0
+            if policy.put(place, done, mean, of.allowed(observation)):
+                policy.changed_at = learning.env_steps
 
     def new_memory(self, policy: QTablePolicy) -> list[list[list[float]]]:
         """Return two tables like the policy's."""

@@ -1,6 +1,6 @@
 import itertools
 import operator
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -62,6 +62,13 @@ def train_on(
     return policy
 
 
+class Rows(list[ph.Transition]):
+    """As many as there are, as if a step had returned them."""
+
+    def outcomes(self) -> Iterator[Any]:
+        return (one[:6] for one in self)
+
+
 def moved(
     policy: QTablePolicy,
     *rows: ph.Transition,
@@ -77,7 +84,7 @@ def moved(
     found.setup("p", policy, np.random.default_rng(1))
     found.begin_round("p", policy)
     for row in rows:
-        found.learn_step("p", policy, [row], np.random.default_rng(1))  # type: ignore[arg-type]
+        found.learn_step("p", policy, Rows([row]), np.random.default_rng(1))  # type: ignore[arg-type]
     return found
 
 
@@ -138,7 +145,7 @@ def test_double_q_learning_lets_one_table_choose_and_the_other_tell_the_value() 
     tables = {"one": [[0.0, 0.0], [1.0, 2.0]], "two": [[0.0, 0.0], [7.0, 3.0]]}
     trainer.load_state_dict({"p": {"changed_at": 0, "memory": np.array(list(tables.values()))}})
     draws = np.random.default_rng(1)
-    trainer.learn_step("p", policy, [row(0, 0, 1.0, 1)], draws)  # type: ignore[arg-type]
+    trainer.learn_step("p", policy, Rows([row(0, 0, 1.0, 1)]), draws)  # type: ignore[arg-type]
     # the first changed: 0.5 * (1 + 0.9 * Q2(1, 1)) = 1.85, or the second: 0.5 * (1 + 0.9 * Q1(1, 0)) = 0.95
     first = np.random.default_rng(1).random() < 0.5
     saved = trainer.state_dict()["p"]["memory"]
