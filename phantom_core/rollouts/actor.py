@@ -15,7 +15,7 @@ from phantom_core.policies.batching import rows_of
 from phantom_core.policies.policy import BasePolicy, PolicyByCopy, RecurrentPolicy
 from phantom_core.policies.policy_states import PolicyStates
 from phantom_core.rollouts.rollout_buffer import End, RolloutBuffer
-from phantom_core.rollouts.space_batcher import are_ints, contains, is_integer_array
+from phantom_core.rollouts.space_batcher import are_ints, beyond_bounds, contains, is_integer_array
 from phantom_core.seeding import RowStreams
 from phantom_core.types import Action, AgentID, Observation, PolicyID
 
@@ -195,15 +195,14 @@ class Actor:
             f"env.reset(seed={seed})."
         )
 
-    def _warn_once(self, observation: Observation, clipped: Observation) -> None:
+    def _warn_once(self, observation: Observation) -> None:
         """Say that an observation was clipped to its space."""
         if not self._has_warned:
             self._has_warned = True
             _log.warning(
-                "The env observed %r for policy %r, which is beyond the bounds of the observation space that "
-                "it declares, %s. It is clipped to %r, and so is whatever goes beyond them later, without "
-                "another warning.",
-                observation, self.policy_id, self.policy.observation_space, clipped,
+                "The env observed something beyond the bounds that it declares, for policy %r: %s. It is "
+                "clipped to them, and so is whatever goes beyond them later, without another warning.",
+                self.policy_id, beyond_bounds(self.policy.observation_space, observation),
             )  # fmt: skip
 
     def check_spaces(self, agent_id: AgentID, *spaces: gym.Space[Any]) -> None:

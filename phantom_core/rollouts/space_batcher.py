@@ -56,13 +56,13 @@ class SpaceBatcher:
 
     Attributes:
         space: the space.
-        when_clipped: called with a finite element beyond the bounds of a Box, and with what it is clipped to;
-            None: such an element is refused.
+        when_clipped: called with a finite element beyond the bounds of a Box, which is clipped to them; None:
+            such an element is refused.
     """
 
     def __init__(self, space: gym.Space[Any]) -> None:
         self.space = space
-        self.when_clipped: Callable[[Any, Any], None] | None = None
+        self.when_clipped: Callable[[Any], None] | None = None
 
     def checked(self, values: Sequence[Any]) -> Any:
         """Return elements as a batch, whose arrays are its own and cannot be written.
@@ -79,7 +79,7 @@ class SpaceBatcher:
                 found = value if self.when_clipped is None else clipped(self.space, value)
                 if self.when_clipped is None or not contains(self.space, found):
                     raise OutsideSpaceError(index)
-                self.when_clipped(value, found)
+                self.when_clipped(value)
                 fitting[index] = found
         return self.batch(fitting)
 
@@ -258,12 +258,33 @@ def clipped(space: gym.Space[Any], value: Any) -> Any:
     """Return a finite value with the parts that belong to Boxes clipped to the bounds of these."""
     match space, value:
         case gym.spaces.Box(), np.ndarray() if value.dtype.kind in "iuf" and has_finite_numbers(value):
-            return np.clip(value, space.low, space.high) if value.shape == space.shape else value
+            if value.shape != space.shape:
+                return value
+            found = np.where(value < space.low, space.low, value)
+            return np.where(value > space.high, space.high, found)
         case gym.spaces.Dict(), dict() if value.keys() == space.spaces.keys():
             return {key: clipped(space.spaces[key], part) for key, part in value.items()}
         case gym.spaces.Tuple(), tuple() if len(value) == len(space.spaces):
             return tuple(clipped(part, own) for part, own in zip(space.spaces, value, strict=True))
     return value
+
+
+def beyond_bounds(space: gym.Space[Any], value: Any) -> str:
+    """Return the first number of a value that is beyond the bounds of its Box, and these, for people."""
+    match space, value:
+        case gym.spaces.Box(), np.ndarray():
+            places = np.argwhere((value < space.low) | (value > space.high)).tolist()
+            if places:
+                place = tuple(places[0])
+                bounds = f"the bounds are {space.low[place]} and {space.high[place]}"
+                return f"{value[place]} at {list(place)}, where {bounds}"
+        case gym.spaces.Dict() | gym.spaces.Tuple(), dict() | tuple():
+            parts: Any = space.items() if isinstance(space, gym.spaces.Dict) else enumerate(space.spaces)
+            for key, part in parts:
+                found = beyond_bounds(part, value[key])
+                if found:
+                    return f"{key!r}: {found}"
+    return ""
 
 
 def contains(space: gym.Space[Any], value: Any, *, is_finite: bool = True) -> bool:

@@ -99,19 +99,34 @@ def test_what_an_env_of_others_observes_beyond_its_bounds_is_clipped(
     seen = Remembering.seen["a"] if kind == "in a dict" else Remembering.seen
     assert np.asarray(seen).tolist() == clipped
     (warning,) = [one.getMessage() for one in caplog.records]
-    assert warning.startswith("The env observed ")
+    assert warning.startswith("The env observed something beyond the bounds")
 
 
-def test_the_warning_that_an_observation_is_clipped(caplog: pytest.LogCaptureFixture) -> None:
-    env = ph.GymnasiumEnv(OddEnv(BOX, np.array([0.5, 2.0], np.float32), is_late=True))
-    policies = {"p": ph.RandomPolicy(BOX, OddEnv.action_space)}
+PAIR_IN_A_TUPLE = gym.spaces.Tuple((PAIR, BOX))
+
+
+@pytest.mark.parametrize(
+    ("space", "observation", "said"),
+    [
+        (BOX, np.array([0.5, 2.0], np.float32), "2.0 at [1], where the bounds are 0.0 and 1.0"),
+        (BOX, np.array([-0.5, 2.0], np.float32), "-0.5 at [0], where the bounds are 0.0 and 1.0"),
+        (
+            PAIR_IN_A_TUPLE,
+            ({"a": np.array([0.5, 1.5], np.float32), "b": 1}, np.zeros(2, np.float32)),
+            "0: 'a': 1.5 at [1], where the bounds are 0.0 and 1.0",
+        ),
+    ],
+)
+def test_the_warning_that_an_observation_is_clipped(
+    space: gym.Space[Any], observation: Any, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    env = ph.GymnasiumEnv(OddEnv(space, observation, is_late=True))
+    policies = {"p": ph.RandomPolicy(space, OddEnv.action_space)}
     ph.evaluate(env, policies, {"agent": "p"}, num_episodes=2, seed=1, max_steps=3)
     assert [one.getMessage() for one in caplog.records] == [
         (
-            "The env observed array([0.5, 2. ], dtype=float32) for policy 'p', which is beyond the bounds of "
-            "the observation space that it declares, Box(0.0, 1.0, (2,), float32). It is clipped to "
-            "array([0.5, 1. ], dtype=float32), and so is whatever goes beyond them later, without another "
-            "warning."
+            f"The env observed something beyond the bounds that it declares, for policy 'p': {said}. It is clipped "
+            "to them, and so is whatever goes beyond them later, without another warning."
         )
     ]
 
