@@ -125,8 +125,8 @@ def test_the_warning_that_an_observation_is_clipped(
     ph.evaluate(env, policies, {"agent": "p"}, num_episodes=2, seed=1, max_steps=3)
     assert [one.getMessage() for one in caplog.records] == [
         (
-            f"The env observed something beyond the bounds that it declares, for policy 'p': {said}. It is clipped "
-            "to them, and so is whatever goes beyond them later, without another warning."
+            f"The env observed something beyond the bounds that it declares, for policy 'p': {said}. It is "
+            "clipped to them, and so is whatever goes beyond them later, without another warning."
         )
     ]
 
