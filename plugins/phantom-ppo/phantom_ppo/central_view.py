@@ -126,15 +126,12 @@ class Seats:
 class JoinedObservations(Momentless):
     """What all agents of the policy observe at one moment, each in columns of its own.
 
-    They stand in the order of the agents. With `own_first` the judged agent's own comes first, then those of
-    the agents after it, and round to those before it. Behind each observation stands a 1. An agent that
-    ended, that does not act at that moment or that is not there has zeros in all its columns ("death masking"
-    of Yu et al. 2022, arXiv:2103.01955).
+    Behind each observation stands a 1. An agent that ended, that does not act at that moment or that is not
+    there has zeros in all its columns ("death masking" of Yu et al. 2022, arXiv:2103.01955).
     """
 
-    def __init__(self, seats: Seats, own_width: int, *, own_first: bool = False) -> None:
+    def __init__(self, seats: Seats, own_width: int) -> None:
         self._seats, self.width = seats, len(seats) * (own_width + 1)
-        self._own_first = own_first
 
     def __call__(self, batch: ph.Trajectories, own: Array, own_next: Array) -> tuple[Array, Array]:
         """Return what was observed at the moment of each decision, and at that after each trajectory."""
@@ -143,12 +140,9 @@ class JoinedObservations(Momentless):
         seats, goes_on = self._seats.of(batch.agent_ids), batch.has_next & ~batch.terminated
         table = np.zeros((number, len(self._seats), own.shape[1] + 1), own.dtype)
         table[decided, np.repeat(seats, np.diff(batch.starts))] = _with_one(own)
-        first = seats[:, None] * self._own_first
-        order = (first + np.arange(len(self._seats))) % len(self._seats)  # [K, seats]
-        # before what follows is written: it is seen by nobody who decides
-        now = table[decided[:, None], np.repeat(order, np.diff(batch.starts), axis=0)]
+        now = table[decided]  # before what follows is written: it is seen by nobody who decides
         table[following[goes_on], seats[goes_on]] = _with_one(own_next[goes_on])
-        return now.reshape(-1, self.width), table[following[:, None], order].reshape(-1, self.width)
+        return now.reshape(-1, self.width), table[following].reshape(-1, self.width)
 
     def _moments(self, batch: ph.Trajectories) -> tuple[NDArray[np.int64], int]:
         """Number the moments of the batch: those of B decisions, then those after K trajectories."""
@@ -173,27 +167,17 @@ def _with_one(rows: Array) -> Array:
     return np.concatenate((rows, np.ones((len(rows), 1), rows.dtype)), axis=1)
 
 
-class OwnObservation(Momentless):
-    """What the judged agent itself observes."""
+class Oneself(Momentless):
+    """What the judged agent itself observes, and which one of the policy's agents it is, one-hot."""
 
-    def __init__(self, own_width: int) -> None:
-        self.width = own_width
-
-    def __call__(self, batch: ph.Trajectories, own: Array, own_next: Array) -> tuple[Array, Array]:
-        """Return what the actor is given."""
-        return own, own_next
-
-
-class AgentNumber(Momentless):
-    """Which one of the policy's agents is judged, one-hot."""
-
-    def __init__(self, seats: Seats) -> None:
-        self._seats, self.width = seats, len(seats)
+    def __init__(self, seats: Seats, own_width: int) -> None:
+        self._seats, self.width = seats, own_width + len(seats)
 
     def __call__(self, batch: ph.Trajectories, own: Array, own_next: Array) -> tuple[Array, Array]:
-        """Return its number at each decision, and after each trajectory."""
-        numbers = np.eye(len(self._seats), dtype=own.dtype)[self._seats.of(batch.agent_ids)]
-        return np.repeat(numbers, np.diff(batch.starts), axis=0), numbers
+        """Return both, side by side."""
+        seats = np.eye(len(self._seats), dtype=own.dtype)[self._seats.of(batch.agent_ids)]
+        rows = np.repeat(seats, np.diff(batch.starts), axis=0)
+        return np.concatenate((own, rows), axis=1), np.concatenate((own_next, seats), axis=1)
 
 
 class CentralView:

@@ -12,14 +12,7 @@ from numpy.typing import NDArray
 import phantom_core as ph
 from phantom_ppo.actor_policy import ActorPolicy, MLPStochasticActorPolicy
 from phantom_ppo.central_backend import CentralBackend, CentralCritic
-from phantom_ppo.central_view import (
-    AgentNumber,
-    CentralView,
-    GlobalState,
-    JoinedObservations,
-    OwnObservation,
-    Seats,
-)
+from phantom_ppo.central_view import CentralView, GlobalState, JoinedObservations, Oneself, Seats, View
 from phantom_ppo.mappo_config import MAPPOConfig
 from phantom_ppo.ppo_trainer import PPOTrainer
 
@@ -37,10 +30,8 @@ class MAPPOTrainer(PPOTrainer):
     - the observations of all agents of the policy at that moment, side by side, with zeros for agents that
       ended or do not act then.
 
-    With `agent_specific` it also sees what the agent itself observes, and which agent it is, one-hot: behind
-    the state; or, of joined observations, the agent's own comes first, then those of the agents after it and
-    round to those before it, and the number follows. Where agents are paid differently, or share no state,
-    their values differ, too. With `normalize_values` the critic
+    With `agent_specific` the agent's own observation and a one-hot number of the agent follow: where agents
+    are paid differently, or share no state, their values differ, too. With `normalize_values` the critic
     learns (R − μ) / σ, with the running mean μ and deviation σ of returns, and its value is σ V̂ + μ
     (`ValueScale`). Rows of agents that ended are no samples.
 
@@ -98,12 +89,12 @@ class MAPPOTrainer(PPOTrainer):
         run, width = self.run, policy.layout.width
         seats = Seats(policy_id, [agent for agent, its in run.policy_by_agent.items() if its == policy_id])
         clip = policy.config.observation_clip if policy.config.normalize_observations else None
-        is_specific = self.config.agent_specific
-        number = [AgentNumber(seats)] if is_specific else []
-        if run.state_space is None:
-            return CentralView(JoinedObservations(seats, width, own_first=is_specific), *number)
-        own = [OwnObservation(width)] if is_specific else []
-        return CentralView(GlobalState(run.state_space, clip), *own, *number)
+        views: list[View] = [
+            JoinedObservations(seats, width)
+            if run.state_space is None
+            else GlobalState(run.state_space, clip)
+        ]
+        return CentralView(*views, *[Oneself(seats, width)] * self.config.agent_specific)
 
     def _features(self, policy: ActorPolicy, backend: Any, batch: ph.Trajectories) -> tuple[Array, Array]:
         """Return what actor and critic see, side by side."""

@@ -5,14 +5,7 @@ import numpy as np
 import pytest
 
 import phantom_core as ph
-from phantom_ppo.central_view import (
-    AgentNumber,
-    CentralView,
-    GlobalState,
-    JoinedObservations,
-    OwnObservation,
-    Seats,
-)
+from phantom_ppo.central_view import CentralView, GlobalState, JoinedObservations, Oneself, Seats
 
 SEATS = Seats("team", ["A", "B"])
 TEXT = gym.spaces.Text(3)
@@ -79,22 +72,9 @@ def test_agents_without_a_next_observation_have_zeros_there() -> None:
     assert after.tolist() == [[0, 0, 8, 1], [0, 0, 8, 1]]
 
 
-def test_the_own_observation_comes_first_and_the_others_follow_in_a_circle() -> None:
-    seats, batch = Seats("team", ["A", "B", "C"]), trajectories([("A", 0, [0]), ("B", 0, [0]), ("C", 0, [0])])
-    now, after = JoinedObservations(seats, 1, own_first=True)(batch, column(1, 2, 3), column(4, 5, 6))
-    assert now[:, ::2].tolist() == [[1, 2, 3], [2, 3, 1], [3, 1, 2]]
-    assert after[:, ::2].tolist() == [[4, 5, 6], [5, 6, 4], [6, 4, 5]]
-    ended = trajectories(
-        [("A", 0, [0, 1]), ("B", 0, [0])], terminated=np.array([False, True]), has_next=np.array([True, True])
-    )
-    now, after = JoinedObservations(SEATS, 1, own_first=True)(ended, column(1, 2, 10), column(3, 20))
-    assert now.tolist() == [[1, 1, 10, 1], [2, 1, 0, 0], [10, 1, 1, 1]]
-    assert after[0].tolist() == [3, 1, 0, 0]
-
-
-def test_the_own_observation_and_the_number_of_an_agent() -> None:
+def test_oneself_is_the_own_observation_and_a_number_one_hot() -> None:
     batch = trajectories([("B", 0, [0, 1]), ("A", 0, [0])])
-    now, after = CentralView(OwnObservation(1), AgentNumber(SEATS))(batch, column(5, 6, 7), column(8, 9))
+    now, after = Oneself(SEATS, 1)(batch, column(5, 6, 7), column(8, 9))
     assert now.tolist() == [[5, 0, 1], [6, 0, 1], [7, 1, 0]]
     assert after.tolist() == [[8, 0, 1], [9, 1, 0]]
 
@@ -105,7 +85,7 @@ def test_a_state_is_laid_out_like_an_observation_and_views_stand_side_by_side() 
     batch = trajectories([("A", 0, [0, 1])], **states)
     state = GlobalState(space, clip=None)
     assert state(batch, column(1, 2), column(3))[0].tolist() == [[0, 1, 0, 0, 1], [1, 0, 1, 0, 0]]
-    view = CentralView(state, OwnObservation(1), AgentNumber(SEATS))
+    view = CentralView(state, Oneself(SEATS, 1))
     now, after = view(batch, column(1, 2), column(3))
     assert view.width == now.shape[1] == 8
     assert after.tolist() == [[1, 0, 0, 1, 0, 3, 1, 0]]
