@@ -92,6 +92,10 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             "seeds of MountainCarContinuous-v0 ppo earned 0, and on four of them 93 once observations and "
             "rewards were normalised.",
         ),
+        "late-reward": Kind(
+            "note",
+            "What a decision has to do with a reward that comes so much later is learned slowly: LATE_NUMBERS",
+        ),
         "reward-scale": Kind(
             "note",
             "The critic of ppo learns slowly, and what it gets wrong drowns what a decision earned: after "

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any, Final
 
@@ -24,6 +26,11 @@ _ENOUGH: Final = 30
 """Fewer observations than this say nothing about how much a number changes."""
 _LARGE_REWARD: Final = 6.0
 """Pendulum's rewards, which a critic does not learn as they are, have a size of 7, CartPole's 1."""
+
+_LATE: Final = 10.0
+"""So many times the size of an episode's other rewards is its last one, in LunarLander 30 times."""
+_LATE_SHARE: Final = 0.1
+"""So much of the sizes of all rewards are those last ones."""
 
 Vector = NDArray[np.float64]
 
@@ -66,33 +73,81 @@ class ScaleCheck(EnvCheck):
                 )
 
 
+@dataclass(slots=True)
+class _Earned:
+    """What an agent earned: the rewards with which it terminated, and in numbers all others."""
+
+    last: list[float] = field(default_factory=list)
+    number: int = 0
+    whole: float = 0.0  # the sum of their sizes
+    norm: float = 0.0  # √ of the sum of their squares, none of which is formed: it might overflow
+
+    def add(self, reward: float, *, is_last: bool) -> None:
+        """Take in a reward."""
+        if is_last:
+            self.last.append(reward)
+        else:
+            self.number += 1
+            self.whole += abs(reward)
+            self.norm = math.hypot(self.norm, reward)
+
+    @property
+    def share(self) -> float:
+        """How much of the sizes of all rewards are those of the last ones."""
+        late = sum(map(abs, self.last))
+        return late / (late + self.whole) if late else 0.0
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the last reward of an episode is what most of it comes down to."""
+        if self.number < _ENOUGH * len(self.last) or self.share < _LATE_SHARE:
+            return False
+        return math.hypot(*self.last) / math.sqrt(len(self.last)) >= _LATE * self.norm / math.sqrt(
+            self.number
+        )
+
+    @property
+    def size(self) -> float:
+        """The root mean square of the rewards, without late ones."""
+        if self.is_late:
+            return self.norm / math.sqrt(self.number)
+        return math.hypot(self.norm, *self.last) / math.sqrt(self.number + len(self.last))
+
+
 class RewardScaleCheck(EnvCheck):
-    """Whether rewards are so large that a critic needs them normalised.
+    """Whether rewards are so large, or come so late, that the defaults of a trainer do not suit them.
 
     Looks at agents that observe a Box of floats: for them networks learn, not tables.
     """
 
     def __init__(self) -> None:
-        self._sizes: dict[ph.AgentID, tuple[int, float]] = {}  # how many rewards, and √ of their squares' sum
+        self._earned: defaultdict[ph.AgentID, _Earned] = defaultdict(_Earned)
 
     def look(self, moment: Moment) -> Iterator[Finding]:
         """Take in what each agent earned."""
-        spaces = moment.env.observation_spaces
-        for agent_id, reward in ({} if moment.result is None else moment.result.rewards).items():
-            is_for_networks = agent_id in spaces and _has_floats(spaces[agent_id])
-            if is_for_networks and isinstance(reward, Real) and math.isfinite(reward):
-                number, size = self._sizes.get(agent_id, (0, 0.0))
-                self._sizes[agent_id] = number + 1, math.hypot(size, float(reward))  # no square overflows
+        if moment.result is not None:
+            spaces, ends = moment.env.observation_spaces, moment.result.terminations
+            for agent_id, reward in moment.result.rewards.items():
+                is_for_networks = agent_id in spaces and _has_floats(spaces[agent_id])
+                if is_for_networks and isinstance(reward, Real) and math.isfinite(reward):
+                    self._earned[agent_id].add(float(reward), is_last=ends.get(agent_id) is True)
         return iter(())
 
     def finish(self) -> Iterator[Finding]:
-        """Name each agent whose rewards are large."""
-        for agent_id, (number, whole) in self._sizes.items():
-            size = whole / math.sqrt(number)
-            if size > _LARGE_REWARD:
+        """Name each agent whose rewards are large, or late."""
+        for agent_id, earned in self._earned.items():
+            if earned.is_late:
+                yield Finding(
+                    check="late-reward",
+                    message=f"{earned.share:.0%} of what it earned, in size, came with the end of an episode. "
+                    "Set gamma=0.999, gae_lambda=0.98, copies=16, steps_per_copy=256 and epochs=10 for the "
+                    "trainer ppo, or reward it on the way.",
+                    agent_id=agent_id,
+                )
+            if earned.size > _LARGE_REWARD:
                 yield Finding(
                     check="reward-scale",
-                    message=f"its rewards have a root mean square of {size:.3g}. Set "
+                    message=f"its rewards have a root mean square of {earned.size:.3g}. Set "
                     "normalize_rewards=True for the trainer ppo, or scale them in compute_reward().",
                     agent_id=agent_id,
                 )

@@ -240,6 +240,18 @@ REWARDS: dict[str, tuple[Callable[..., Any], str]] = {
             "normalize_rewards=True for the trainer ppo, or scale them in compute_reward()."
         ),
     ),
+    "late": (
+        env_of(
+            40,
+            compute_reward=lambda self, ctx: 40.0 if ctx.env_view.current_step == 38 else 1.0,
+            is_terminated=lambda self, ctx: ctx.env_view.current_step == 38,
+        ),
+        (
+            "note late-reward: agent 'A': 52% of what it earned, in size, came with the end of an episode. "
+            "Set gamma=0.999, gae_lambda=0.98, copies=16, steps_per_copy=256 and epochs=10 for the trainer "
+            "ppo, or reward it on the way."
+        ),
+    ),
     "almost infinite": (
         env_of(compute_reward=lambda self, ctx: 1e200),
         (
@@ -783,6 +795,26 @@ def test_a_network_is_told_to_normalise_the_velocity_of_a_mountain_car(
     assert finding.consequence.startswith(
         "A network hardly sees what changes so little, and saturates where numbers are so large:"
     )
+
+
+@pytest.mark.parametrize(
+    ("last", "others", "expected"),
+    [
+        (40.0, 1.0, ["late-reward"]),
+        (-40.0, 0.5, ["late-reward"]),  # a fall
+        (1.0, 0.0, ["late-reward"]),  # nothing else
+        (9.0, 1.0, []),  # too small
+        (400.0, 7.0, ["late-reward", "reward-scale"]),
+        (40.0, 5.0, ["reward-scale"]),  # of all, as the last one is like the others
+    ],
+)
+def test_late_rewards_are_told_from_large_ones(last: float, others: float, expected: list[str]) -> None:
+    env = env_of(
+        60,
+        compute_reward=lambda self, ctx: last if ctx.env_view.current_step == 38 else others,
+        is_terminated=lambda self, ctx: ctx.env_view.current_step == 38,
+    )
+    assert [finding.check for finding in diagnose(env).findings] == expected
 
 
 def test_a_gymnasium_env_without_a_limit_gets_a_note_only() -> None:

@@ -3,6 +3,7 @@
     python tests/benchmarks/quality/ppo_defaults.py ppo > ours.log            # every task, seeds 1 to 5
     python tests/benchmarks/quality/ppo_defaults.py ppo CartPole-v1 > ours.log
     python tests/benchmarks/quality/ppo_defaults.py ppo+rewards Pendulum-v1 > ours.log
+    python tests/benchmarks/quality/ppo_defaults.py ppo+late LunarLander-v3 > ours.log
     python tests/benchmarks/quality/ppo_defaults.py --table ours.log peers.log
 
 The last writes the table into `docs/benchmarks.md`, from what this script and `peer_ppo_defaults.py` printed.
@@ -32,12 +33,17 @@ HEAD = ["| task | env steps | | seeds | by seed | mean |", "|---|---|---|---|---
 SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "ppo": ({}, {}),
     "ppo+rewards": ({"normalize_rewards": True}, {}),
+    "ppo+late": (
+        {"gamma": 0.999, "gae_lambda": 0.98, "copies": 16, "steps_per_copy": 256, "epochs": 10},
+        {},
+    ),
     "ppo+both": ({"normalize_rewards": True}, {"normalize_observations": True}),
 }
 """Settings of the trainer and of its policy."""
 NAMES = {
     "ppo": "`ppo`",
     "ppo+rewards": "`ppo`, rewards normalised",
+    "ppo+late": "`ppo`, set for late rewards",
     "ppo+both": "`ppo`, both normalised",
     "stable-baselines3": "Stable-Baselines3",
 }
