@@ -94,13 +94,15 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         ),
         "late-reward": Kind(
             "note",
-            "What a decision has to do with a reward that comes so much later is learned slowly: LATE_NUMBERS",
+            "What a decision has to do with a reward that comes so much later is learned slowly: after "
+            "300,000 steps ppo was at -113 in LunarLander-v3, on average of five seeds, and at 202 with these "
+            "settings.",
         ),
         "reward-scale": Kind(
             "note",
             "The critic of ppo learns slowly, and what it gets wrong drowns what a decision earned: after "
-            "100,000 steps Pendulum-v1 was at -1060 on average of three seeds, and with normalised rewards "
-            "at -186 of five.",
+            "100,000 steps Pendulum-v1 was at -1056 on average of five seeds, and with normalised rewards "
+            "at -186.",
         ),
         "state-raised": Kind(
             "error", "A trainer that needs the global state, as mappo, stops with this error."

@@ -139,9 +139,9 @@ class RewardScaleCheck(EnvCheck):
             if earned.is_late:
                 yield Finding(
                     check="late-reward",
-                    message=f"{earned.share:.0%} of what it earned, in size, came with the end of an episode. "
-                    "Set gamma=0.999, gae_lambda=0.98, copies=16, steps_per_copy=256 and epochs=10 for the "
-                    "trainer ppo, or reward it on the way.",
+                    message=f"{earned.share:.0%} of what it earned, in size, came with an episode's end. "
+                    "Set gamma=0.999, gae_lambda=0.98, copies=16, steps_per_copy=256, epochs=10 and "
+                    "minibatch_size=64 for the trainer ppo, or reward it on the way.",
                     agent_id=agent_id,
                 )
             if earned.size > _LARGE_REWARD:

@@ -247,9 +247,9 @@ REWARDS: dict[str, tuple[Callable[..., Any], str]] = {
             is_terminated=lambda self, ctx: ctx.env_view.current_step == 38,
         ),
         (
-            "note late-reward: agent 'A': 52% of what it earned, in size, came with the end of an episode. "
-            "Set gamma=0.999, gae_lambda=0.98, copies=16, steps_per_copy=256 and epochs=10 for the trainer "
-            "ppo, or reward it on the way."
+            "note late-reward: agent 'A': 52% of what it earned, in size, came with an episode's end. Set "
+            "gamma=0.999, gae_lambda=0.98, copies=16, steps_per_copy=256, epochs=10 and minibatch_size=64 "
+            "for the trainer ppo, or reward it on the way."
         ),
     ),
     "almost infinite": (

@@ -34,7 +34,14 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "ppo": ({}, {}),
     "ppo+rewards": ({"normalize_rewards": True}, {}),
     "ppo+late": (
-        {"gamma": 0.999, "gae_lambda": 0.98, "copies": 16, "steps_per_copy": 256, "epochs": 10},
+        {
+            "gamma": 0.999,
+            "gae_lambda": 0.98,
+            "copies": 16,
+            "steps_per_copy": 256,
+            "epochs": 10,
+            "minibatch_size": 64,
+        },
         {},
     ),
     "ppo+both": ({"normalize_rewards": True}, {"normalize_observations": True}),
