@@ -95,8 +95,8 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "late-reward": Kind(
             "note",
             "What a decision has to do with a reward that comes so much later is learned slowly: after "
-            "300,000 steps ppo was at -113 in LunarLander-v3, on average of five seeds, and at 202 with these "
-            "settings.",
+            "300,000 steps ppo was at -113 in LunarLander-v3, on average of five seeds, and at 202 with what "
+            "the message says.",
         ),
         "reward-scale": Kind(
             "note",
