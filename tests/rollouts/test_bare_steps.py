@@ -46,6 +46,8 @@ class WalkEnv(gym.Env[Any, Any]):
             if self.fate == "nan":
                 reward = np.float64("nan")
             if self.fate == "outside":
+                self.place = np.zeros(3, np.float32)
+            if self.fate == "beyond its bounds":
                 self.place = np.array([99.0, 0.0], np.float32)
         return self.place, reward, self.place[0] > 3.0, self.count == 7, {}
 
@@ -175,6 +177,14 @@ def test_both_ways_say_the_same_of_what_goes_wrong(
             player.collect(ph.CollectPlan(steps=60, copies=3))
         said.append((type(caught.value), str(caught.value).replace("LongWayEnv", "GymnasiumEnv")))
     assert said[0] == said[1]
+
+
+@pytest.mark.parametrize("at_step", [1, 5, 7])
+def test_both_ways_clip_what_is_observed_to_its_bounds(at_step: int, long_way_env: Any) -> None:
+    fate: Any = {"fate": "beyond its bounds", "at_step": at_step}
+    short, long = (Player(one, 3, is_learning=True, **fate) for one in (ph.GymnasiumEnv, long_way_env))
+    plan = ph.CollectPlan(steps=60, copies=3)
+    assert short.collect(plan) == long.collect(plan)
 
 
 def test_a_collector_goes_on_the_other_way_where_it_was_saved(long_way_env: Any) -> None:
