@@ -69,7 +69,6 @@ class Actor:
         if isinstance(space, gym.spaces.Discrete):
             self._limits = int(space.start), int(space.start + space.n)
         self.memory = PolicyStates(policy) if isinstance(policy, RecurrentPolicy) else None
-        self._asks_plainly = self.memory is None and not self._is_by_copy
         self._changes_what_it_plays = type(policy).env_actions is not BasePolicy.env_actions
 
     def decide(
@@ -87,19 +86,18 @@ class Actor:
         """
         policy, before = self.policy, None
         explores = self.is_learning or policy.acts_randomly
-        if explores and self._asks_plainly:
-            actions, extras = self._pair(policy.sample_actions(batch, draws))
-        elif self.memory is not None:
+        where = (env_indices,) if self._is_by_copy else ()
+        if self.memory is not None:
             before = self.memory.take(numbers)
             asked = self.memory.ask(self.policy_id, numbers, before, batch, draws if explores else None)
             actions, extras = asked
+        elif explores:
+            actions, extras = self._pair(policy.sample_actions(batch, draws, *where))
         else:
-            where = (env_indices,) if self._is_by_copy else ()
-            if explores:
-                actions, extras = self._pair(policy.sample_actions(batch, draws, *where))
-            else:
-                actions, extras = policy.compute_actions(batch, *where), {}
-        played = policy.env_actions(actions) if self._changes_what_it_plays and explores else actions
+            actions, extras = policy.compute_actions(batch, *where), {}
+        played: Sequence[Action] = (
+            policy.env_actions(actions) if self._changes_what_it_plays and explores else actions
+        )
         if type(played) is not list and isinstance(played, np.ndarray):
             is_same = played is actions
             if self.is_discrete and not (self._keeps_arrays and is_integer_array(played)):
@@ -123,8 +121,7 @@ class Actor:
             self.newest = step, numbers, batch, actions, extras, before
         elif self.is_learning:
             self.buffer.add_decisions(step, numbers, batch, actions, extras, before)
-        found: Sequence[Action] = played
-        return found
+        return played
 
     def _pair(self, sampled: Any) -> tuple[Any, Mapping[str, Any]]:
         """Return what a policy sampled; raise `ConfigError` if that is no pair of actions and extras."""

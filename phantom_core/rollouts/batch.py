@@ -174,12 +174,7 @@ class Transitions:
     def __iter__(self) -> Iterator[Transition]:
         """Yield each transition."""
         columns = (
-            self.observations,
-            self.actions,
-            self.rewards,
-            self.next_observations,
-            self.has_next,
-            self.terminated,
+            *self._outcome_columns(),
             self.truncated,
             self.agent_ids,
             self.env_indices,
@@ -197,7 +192,10 @@ class Transitions:
 
         for observation, action, reward, next_observation, has_next, terminated in rows.outcomes():
         """
-        columns = (
+        return zip(*map(rows_of, self._outcome_columns()), strict=True)
+
+    def _outcome_columns(self) -> tuple[Any, ...]:
+        return (
             self.observations,
             self.actions,
             self.rewards,
@@ -205,7 +203,6 @@ class Transitions:
             self.has_next,
             self.terminated,
         )
-        return zip(*map(rows_of, columns), strict=True)
 
 
 @dataclass(eq=False)

@@ -433,11 +433,7 @@ class Collector:
             history.add(table, kept)
             if self._states is not None:  # nothing that costs time in a step without
                 self._look_at_states(table.env_indices)
-            if rows.is_flat and not found.others and not resetting and self._are_usual(table, found):
-                rows.advance(found.observations, found.rewards)
-                summaries = []
-            else:
-                summaries = self._take_in(table, rows, found, resetting)
+            summaries = self._take_in(table, rows, found, resetting)
             if self._max_steps is not None:
                 summaries += self._truncate(table, rows, self._max_steps)
                 summaries.sort(key=lambda summary: summary.env_index)
@@ -523,11 +519,6 @@ class Collector:
             seen = rows_of(block.pick(observations))[error.index]
             raise self._outside(block.rows[error.index], seen) from None
 
-    def _are_usual(self, table: RowTable, found: StepRows) -> bool:
-        """Return whether a step returned as much as is expected, and rewards that need no other look."""
-        observations, rewards, _ = found
-        return len(observations) == len(rewards) == len(table.rows) and _are_finite_floats(rewards)
-
     def _outside(self, row: AgentRow, observation: Observation) -> ObservationError:
         copy = self._copies[row.env_index]
         return copy.outside(row, observation)
@@ -551,6 +542,8 @@ class Collector:
                     for row, reward in zip(table.rows, rows_of(rewards), strict=True)
                 ]
             rows.advance(found.observations, rewards)
+            if not late and not found.others:
+                return []
         else:
             others = {*late, *(place for place, _ in found.others)} if late or found.others else ()
             if len(others) < len(table.copies):

@@ -40,14 +40,15 @@ def is_integer_array(values: Any) -> bool:
 
 def are_ints(values: Sequence[Any], first: int, end: int) -> bool:
     """Return whether all values are ints, in a list or an array, from `first` on and below `end`."""
-    if len(values) <= _MANY and not isinstance(values, np.ndarray):
+    if type(values) is not list and isinstance(values, np.ndarray):
+        return is_integer_array(values) and np.count_nonzero((values >= first) & (values < end)) == len(
+            values
+        )
+    if len(values) <= _MANY:
         for value in values:  # noqa: SIM110  a generator costs more than a few values
             if type(value) is not int or not first <= value < end:
                 return False
         return True
-    if isinstance(values, np.ndarray):
-        within = (values >= first) & (values < end) if is_integer_array(values) else np.zeros(0)
-        return np.count_nonzero(within) == len(values)
     return set(map(type, values)) == {int} and first <= min(values) and max(values) < end
 
 

@@ -22,6 +22,7 @@ Owner: TypeAlias = tuple[AgentID, int, int, int]
 _MANY: Final = 64
 """So many rows are arrays at once; fewer are faster as plain values."""
 _YES, _NO = map(repeat, (True, False))
+_new: Final = tuple.__new__  # of a Transition: half the time of Transition(...)
 _outcome: Final = itemgetter(slice(6))  # of a Transition
 
 
@@ -132,26 +133,27 @@ class NewestTransitions(StepTransitions):
 
     def __iter__(self) -> Iterator[Transition]:
         """Yield each transition."""
-        step, size = self._step, len(self._owners)
-        truncated = [False] * size
-        for n, (_, is_terminated) in self._ended.items():
-            truncated[n] = not is_terminated
-        agent_ids, env_indices, episodes, began = zip(*self._owners, strict=True)
-        said_of: Any = ({} for _ in range(size))
+        step, rows = self._step, []
+        each = zip(self._owners, *self._columns)  # noqa: B905  as many
+        for (agent_id, env_index, episode, began), observation, action, reward, after in each:
+            row: Any = (
+                observation, action, reward, after, True, False, False,
+                agent_id, env_index, episode, step - began, {}, None, None,
+            )  # fmt: skip
+            rows.append(_new(Transition, row))  # something follows, and nothing ended
         if self._extras:
             said = zip(*map(rows_of, self._extras.values()), strict=True)
-            said_of = (dict(zip(self._extras, values, strict=True)) for values in said)
-        rest = truncated, agent_ids, env_indices, episodes, [step - one for one in began], said_of
-        return map(Transition, *zip(*self.outcomes(), strict=True), *rest)
+            for n, values in enumerate(said):
+                rows[n] = rows[n]._replace(extras=dict(zip(self._extras, values, strict=True)))
+        for n, (has_next, terminated) in self._ended.items():
+            rows[n] = rows[n]._replace(has_next=has_next, terminated=terminated, truncated=not terminated)
+        return iter(rows)
 
     def outcomes(self) -> Iterator[Outcome]:
         """Yield what was seen, done and earned in each."""
-        if not self._ended:
-            return zip(*self._columns, _YES, _NO)  # noqa: B905  these two are endless
-        has_next, terminated = [True] * len(self._owners), [False] * len(self._owners)
-        for n, (something_follows, is_terminated) in self._ended.items():
-            has_next[n], terminated[n] = something_follows, is_terminated
-        return zip(*self._columns, has_next, terminated, strict=True)
+        if self._ended:
+            return map(_outcome, self)
+        return zip(*self._columns, _YES, _NO)  # noqa: B905  these two are endless
 
 
 def transitions_of_step(

@@ -34,8 +34,8 @@ def found_in(name: str, monkeypatch: pytest.MonkeyPatch, **config: Any) -> list[
 @pytest.mark.skipif(find_spec("mpe2") is None, reason="mpe2 is not installed: run make check-integrations")
 @pytest.mark.parametrize("name", MPE2)
 def test_particle_envs_are_well(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = found_in(f"mpe2.{name}", monkeypatch)
-    assert [one for one in found if not one.startswith("reward-scale: ")] == []  # some rewards are large
+    found = [one.partition(":")[0] for one in found_in(f"mpe2.{name}", monkeypatch)]
+    assert found == (["reward-scale"] if name == "simple_world_comm_v3" else [])
 
 
 @pytest.mark.integration

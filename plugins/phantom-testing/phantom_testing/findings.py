@@ -35,6 +35,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             "The collector stops the run with a KeyError in the first such step in which an agent ends.",
         ),
         "observation-outside-space": Kind("error", "The collector stops the run with an ObservationError."),
+        "observation-clipped": Kind("note", "What policies see of it is not what the env showed."),
         "observation-cast": Kind("note", "Training casts it to the smaller type of its space in each step."),
         "observation-dtype": Kind("error", "The collector stops the run with an ObservationError."),
         "observation-not-a-number": Kind("error", "The collector stops the run with an ObservationError."),

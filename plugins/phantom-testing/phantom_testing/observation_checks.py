@@ -22,14 +22,17 @@ class Described(NamedTuple):
         kind: how the names of its findings begin.
         subject: the value in a sentence.
         method: the method that returns it.
+        is_clipped: whether finite numbers beyond the bounds of a Box are clipped to them.
     """
 
     kind: str
     subject: str
     method: str
+    is_clipped: bool = False
 
 
 OBSERVATION: Final = Described("observation", "its observation", "encode_observation()")
+CLIPPED: Final = OBSERVATION._replace(is_clipped=True)
 STATE: Final = Described("state", "the global state", "state()")
 
 
@@ -39,9 +42,10 @@ class SpaceCheck(EnvCheck):
     def look(self, moment: Moment) -> Iterator[Finding]:
         """Compare every observation with the space of its agent."""
         spaces = moment.env.observation_spaces
+        described = CLIPPED if getattr(moment.env, "clips_observations", False) else OBSERVATION
         for agent_id, observation in moment.observations.items():
             if agent_id in spaces:
-                misfit = find_misfit(spaces[agent_id], observation)
+                misfit = find_misfit(spaces[agent_id], observation, described=described)
                 if misfit is not None:
                     yield moment.finding(*misfit, agent_id)
 
@@ -144,9 +148,11 @@ def _of_a_leaf(space: gym.Space[Any], value: Any, path: str, described: Describe
         index = _first((value < space.low) | (value > space.high))
         message = (
             f"{name} is {value[index]} at {index}, but its space goes from {space.low[index]} to "
-            f"{space.high[index]} there. Change {described.method} or the space."
+            f"{space.high[index]} there."
         )
-        return f"{described.kind}-outside-space", message
+        if described.is_clipped and np.isfinite(value).all():
+            return f"{described.kind}-clipped", f"{message} Policies get it clipped to these."
+        return f"{described.kind}-outside-space", f"{message} Change {described.method} or the space."
     message = (
         f"{name} is {value!r} ({type(value).__name__}), but its space is {space}. Change "
         f"{described.method} or the space."

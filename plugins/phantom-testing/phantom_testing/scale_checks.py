@@ -130,7 +130,7 @@ class RewardScaleCheck(EnvCheck):
             for agent_id, reward in moment.result.rewards.items():
                 is_for_networks = agent_id in spaces and _has_floats(spaces[agent_id])
                 if is_for_networks and isinstance(reward, Real) and math.isfinite(reward):
-                    self._earned[agent_id].add(float(reward), is_last=ends.get(agent_id) is True)
+                    self._earned[agent_id].add(float(reward), is_last=_is_true(ends.get(agent_id)))
         return iter(())
 
     def finish(self) -> Iterator[Finding]:
@@ -151,6 +151,10 @@ class RewardScaleCheck(EnvCheck):
                     "normalize_rewards=True for the trainer ppo, or scale them in compute_reward().",
                     agent_id=agent_id,
                 )
+
+
+def _is_true(flag: object) -> bool:
+    return isinstance(flag, (bool, np.bool_)) and bool(flag)
 
 
 def _has_floats(space: gym.Space[Any]) -> bool:

@@ -232,6 +232,44 @@ OBSERVATIONS: dict[str, tuple[Callable[..., Any], str]] = {
     ),
 }
 
+
+class Beyond(gym.Env[Any, Any]):
+    """Shows a number beyond its bounds in its third step."""
+
+    observation_space, action_space = gym.spaces.Box(0.0, 1.0, (2,), np.float32), gym.spaces.Discrete(2)
+
+    def __init__(self, number: float) -> None:
+        self.number = number
+
+    def reset(self, **options: Any) -> Any:
+        super().reset(seed=options.get("seed"))
+        self.count = 0
+        return np.zeros(2, np.float32), {}
+
+    def step(self, action: Any) -> Any:
+        self.count += 1
+        number = self.number if self.count == 3 else 0.5
+        return np.array([0.5, number], np.float32), 0.0, self.count == 5, False, {}
+
+
+OF_OTHERS: dict[str, tuple[Callable[..., Any], str]] = {
+    "beyond its bounds": (
+        lambda: ph.GymnasiumEnv(Beyond(1.5)),
+        (
+            "note observation-clipped: agent 'agent', step 3: its observation is 1.5 at (1,), but its space "
+            "goes from 0.0 to 1.0 there. Policies get it clipped to these."
+        ),
+    ),
+    "infinitely beyond": (
+        lambda: ph.GymnasiumEnv(Beyond(float("inf"))),
+        (
+            "error observation-outside-space: agent 'agent', step 3: its observation is inf at (1,), but "
+            "its space goes from 0.0 to 1.0 there. Change encode_observation() or the space."
+        ),
+    ),
+}
+
+
 REWARDS: dict[str, tuple[Callable[..., Any], str]] = {
     "large": (
         env_of(compute_reward=lambda self, ctx: 6.0 if self.step % 2 else 8.0),
@@ -639,6 +677,7 @@ CASES = {
     f"{what} {name}": case
     for what, cases in (
         ("observation", OBSERVATIONS),
+        ("observation of others", OF_OTHERS),
         ("reward", REWARDS),
         ("agent", AGENTS),
         ("env", WORLDS),
